@@ -1,0 +1,128 @@
+//! What the judge knows of a device.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::Layout;
+use ioc_common::report::Position;
+
+use crate::presence::Presence;
+use crate::track::{Binding, Track};
+
+/// What sort of machine a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// A server (*máy chủ*).
+    Server,
+    /// A workstation (*máy trạm*).
+    Workstation,
+    /// A video-wall display controller (*bộ điều khiển màn hình*).
+    Display,
+    /// Anything else.
+    Other,
+}
+
+impl DeviceKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Server, Self::Workstation, Self::Display, Self::Other];
+
+    /// The name used in configuration, API and database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Workstation => "workstation",
+            Self::Display => "display",
+            Self::Other => "other",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// Identifier.
+    pub id: DeviceId,
+    /// Kind.
+    pub kind: DeviceKind,
+    /// Name, for people.
+    pub name: String,
+    /// Asset label.
+    #[serde(default)]
+    pub label: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub place: String,
+    /// Responsible officer.
+    #[serde(default)]
+    pub officer: String,
+    /// Responsible leader.
+    #[serde(default)]
+    pub leader: String,
+}
+
+/// A device, as the judge knows it.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// What people say of it.
+    pub info: DeviceInfo,
+    /// Whether it is heard.
+    pub presence: Presence,
+    /// A link is open now.
+    pub connected: bool,
+    /// Everything up to here is judged and committed.
+    pub watermark: Position,
+    /// Boot ID of its last hello.
+    pub boot_id: String,
+    /// Fingerprint of its last hello.
+    pub fingerprint: String,
+    /// Seconds between samples.
+    pub interval_s: u32,
+    /// MQTT keep-alive, seconds.
+    pub keep_alive_s: u16,
+    /// When anything was last received from it.
+    pub last_heard: Option<Timestamp>,
+    /// When its newest sample was taken, on the collector's clock.
+    pub last_sample: Option<Timestamp>,
+    /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
+    pub clock_error_ms: Option<i64>,
+    /// The layout its samples use now.
+    pub layout: Option<Arc<Layout>>,
+    pub(crate) bindings: Arc<[Binding]>,
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) asked_layout: bool,
+}
+
+impl Device {
+    /// A device that was enrolled and never heard.
+    #[must_use]
+    pub fn new(info: DeviceInfo) -> Self {
+        Self {
+            info,
+            presence: Presence::NeverSeen,
+            connected: false,
+            watermark: Position::default(),
+            boot_id: String::new(),
+            fingerprint: String::new(),
+            interval_s: 10,
+            keep_alive_s: 30,
+            last_heard: None,
+            last_sample: None,
+            clock_error_ms: None,
+            layout: None,
+            bindings: Arc::from([]),
+            tracks: Vec::new(),
+            asked_layout: false,
+        }
+    }
+}

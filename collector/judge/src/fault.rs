@@ -1,0 +1,60 @@
+//! A fault: a rule that is broken on a device, from when to when, and why.
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, FaultId, IncidentId};
+
+use crate::rule::Severity;
+use crate::text::Text;
+
+/// Where a fault stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultState {
+    /// It is bad now.
+    Raised,
+    /// It was bad.
+    Cleared,
+    /// It came and went inside a backlog: logged, and nobody was woken.
+    Past,
+}
+
+impl FaultState {
+    /// The name used in the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Cleared => "cleared",
+            Self::Past => "past",
+        }
+    }
+}
+
+/// A fault.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fault {
+    /// Number.
+    pub id: FaultId,
+    /// On which device.
+    pub device: DeviceId,
+    /// Which rule.
+    pub rule: String,
+    /// The series, or an empty text for the device as a whole.
+    pub series: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Where it stands.
+    pub state: FaultState,
+    /// Since when the rule was broken, on the collector's clock.
+    pub raised_at: Timestamp,
+    /// When it was good again.
+    pub cleared_at: Option<Timestamp>,
+    /// The value that raised it.
+    pub value: Option<f64>,
+    /// Why it was raised, and why it was cleared.
+    pub reason: Text,
+    /// The incident it belongs to.
+    pub incident: Option<IncidentId>,
+}

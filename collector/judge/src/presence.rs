@@ -1,0 +1,112 @@
+//! Whether a device is heard: live, away by its own word, suspect, silent.
+//!
+//! A link that breaks makes a device *suspect* after half its keep-alive; the collector then asks the host itself (a second
+//! probe), since an agent that is gone is not a host that is down; then it is *silent*. A goodbye makes it *away* until its
+//! return deadline, which is no outage.
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::report::ByeReason;
+
+/// Whether a device is heard, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Presence {
+    /// Enrolled, not yet heard.
+    NeverSeen,
+    /// Heard.
+    Live {
+        /// Since when without a break.
+        since: Timestamp,
+    },
+    /// Said goodbye and means to return.
+    Away {
+        /// When it left.
+        since: Timestamp,
+        /// By when it means to be back.
+        until: Timestamp,
+        /// Why it left.
+        reason: ByeReason,
+    },
+    /// The link is broken; it may come back within `until`.
+    Suspect {
+        /// When the link broke.
+        since: Timestamp,
+        /// When it will be judged.
+        until: Timestamp,
+        /// The host itself has been asked.
+        probing: bool,
+    },
+    /// Not heard any more.
+    Silent {
+        /// When the link broke.
+        since: Timestamp,
+        /// What the second probe found.
+        host: HostAnswer,
+    },
+}
+
+impl Presence {
+    /// The name used in the API and on pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverSeen => "never_seen",
+            Self::Live { .. } | Self::Suspect { probing: false, .. } => "live",
+            Self::Away { .. } => "away",
+            Self::Suspect { probing: true, .. } => "suspect",
+            Self::Silent { host: HostAnswer::No, .. } => "host_down",
+            Self::Silent { .. } => "silent",
+        }
+    }
+
+    /// Since when, where that is known.
+    #[must_use]
+    pub const fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::NeverSeen => None,
+            Self::Live { since }
+            | Self::Away { since, .. }
+            | Self::Suspect { since, .. }
+            | Self::Silent { since, .. } => Some(since),
+        }
+    }
+
+    /// When this must be looked at again.
+    pub(crate) const fn deadline(self) -> Option<Timestamp> {
+        match self {
+            Self::Away { until, .. } | Self::Suspect { until, .. } => Some(until),
+            Self::NeverSeen | Self::Live { .. } | Self::Silent { .. } => None,
+        }
+    }
+}
+
+/// What the host itself answered when its agent was gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostAnswer {
+    /// The host answers: the agent is lost, not the machine.
+    Yes,
+    /// The host does not answer either.
+    No,
+    /// It could not be asked.
+    Unknown,
+}
+
+/// How long a broken link may take to come back before the host is asked: half the keep-alive, so that with the probe
+/// the device is shown silent within its keep-alive; at least 2 s and at most 60 s.
+#[must_use]
+pub const fn grace_ms(keep_alive_s: u16) -> i64 {
+    let half = keep_alive_s as i64 * 500;
+    if half < 2000 {
+        2000
+    } else if half > 60_000 {
+        60_000
+    } else {
+        half
+    }
+}
+
+/// How long the second probe may take.
+pub const HOST_PROBE_MS: i64 = 2500;

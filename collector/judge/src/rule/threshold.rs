@@ -1,0 +1,105 @@
+//! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis).
+
+use serde::Deserialize;
+
+use ioc_common::metric::Metric;
+
+/// One side of a rule: `{ above = 90 }` or `{ below = 10 }`.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Limit {
+    /// Beyond when larger.
+    Above(f64),
+    /// Beyond when smaller.
+    Below(f64),
+}
+
+impl Limit {
+    /// Whether `value` lies beyond the limit.
+    #[must_use]
+    pub fn crossed(self, value: f64) -> bool {
+        match self {
+            Self::Above(limit) => value > limit,
+            Self::Below(limit) => value < limit,
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> f64 {
+        match self {
+            Self::Above(limit) | Self::Below(limit) => limit,
+        }
+    }
+}
+
+/// A checked threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// Raised beyond this …
+    pub raise: Limit,
+    /// … and cleared beyond this, which lies on the other side.
+    pub clear: Limit,
+    /// How long it must be beyond `raise`, in milliseconds (`for`).
+    pub hold_ms: i64,
+    /// Subjects that are not judged, such as a read-only image's mount point.
+    pub except: Vec<String>,
+}
+
+/// Why a threshold is not allowed.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) in_clear: bool,
+    pub(super) message: String,
+    pub(super) mend: &'static str,
+}
+
+impl Threshold {
+    pub(super) fn new(
+        metric: &'static Metric,
+        raise: Limit,
+        clear: Limit,
+        hold_ms: i64,
+        except: Vec<String>,
+    ) -> Result<Self, Fault> {
+        for (in_clear, limit) in [(false, raise), (true, clear)] {
+            if !metric.plausible(limit.number()) {
+                let message = format!(
+                    "found {} for {}; allowed are {} to {} {}",
+                    limit.number(),
+                    metric.name,
+                    metric.min,
+                    metric.max,
+                    metric.unit
+                );
+                return Err(Fault { in_clear, message, mend: "choose a limit within the metric's range" });
+            }
+        }
+        let (found, allowed) = match (raise, clear) {
+            (Limit::Above(up), Limit::Below(down)) if down <= up => {
+                return Ok(Self { metric, raise, clear, hold_ms, except });
+            }
+            (Limit::Below(down), Limit::Above(up)) if up >= down => {
+                return Ok(Self { metric, raise, clear, hold_ms, except });
+            }
+            (Limit::Above(up), Limit::Below(down)) => {
+                (format!("below = {down}"), format!("at most {up}, the limit of raise"))
+            }
+            (Limit::Below(down), Limit::Above(up)) => {
+                (format!("above = {up}"), format!("at least {down}, the limit of raise"))
+            }
+            (Limit::Above(_), Limit::Above(_)) => ("above".to_owned(), "below, since raise says above".to_owned()),
+            (Limit::Below(_), Limit::Below(_)) => ("below".to_owned(), "above, since raise says below".to_owned()),
+        };
+        let message = format!("found {found} in clear; allowed is {allowed}");
+        Err(Fault { in_clear: true, message, mend: "leave a gap between raise and clear, so that it does not flap" })
+    }
+
+    /// Whether a series of this rule's metric with this subject is judged.
+    #[must_use]
+    pub fn judges(&self, metric: &str, subject: &str) -> bool {
+        self.metric.name == metric && !self.except.iter().any(|one| one == subject)
+    }
+}

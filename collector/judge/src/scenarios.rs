@@ -1,0 +1,442 @@
+//! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Source;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::{Layout, Series};
+use ioc_common::report::{
+    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document,
+};
+use proptest::prelude::*;
+
+use crate::{
+    Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Settings, Snapshot, State, Verdict,
+};
+
+const RULES: &str = r#"
+[[rule]]
+id = "device-silent"
+kind = "silent"
+severity = "critical"
+title = { vi = "Mất liên lạc", en = "Device silent" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "disk-nearly-full"
+kind = "threshold"
+severity = "warning"
+metric = "fs.used_pct"
+raise = { above = 90 }
+clear = { below = 85 }
+for = "1m"
+title = { vi = "Đĩa sắp đầy", en = "Disk nearly full" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "clock-wrong"
+kind = "threshold"
+severity = "info"
+metric = "clock.error"
+raise = { above = 60 }
+clear = { below = 10 }
+title = { vi = "Đồng hồ sai", en = "Clock wrong" }
+advice = { vi = "x", en = "x" }
+"#;
+
+const START_MS: i64 = 1_795_485_600_000;
+
+struct Scene {
+    state: State,
+    now_s: i64,
+    seq: u64,
+    log: String,
+    effects: Vec<Effect>,
+}
+
+fn id() -> DeviceId {
+    DeviceId::new("srv-01").expect("valid")
+}
+
+fn layout(mounts: &[&str]) -> Layout {
+    let mut series = vec![Series::new("load.1", "")];
+    series.extend(mounts.iter().map(|mount| Series::new("fs.used_pct", mount)));
+    Layout::new(series).expect("allowed")
+}
+
+fn rules() -> Arc<RuleSet> {
+    Arc::new(RuleSet::parse(&Source::built_in("rules.toml", RULES)).unwrap_or_else(|e| panic!("{e}")))
+}
+
+fn hello(boot: &str, mounts: &[&str]) -> Body {
+    Body::Hello(Box::new(Hello {
+        agent_version: "0.1.0".into(),
+        boot_id: boot.into(),
+        fingerprint: "f".into(),
+        interval_s: 10,
+        keep_alive_s: 10,
+        facts: Facts::default(),
+        probes: Vec::new(),
+        layout: layout(mounts),
+        losses: Losses::default(),
+    }))
+}
+
+fn sample(used: &[f64]) -> Body {
+    let mounts: Vec<&str> = ["/", "/var"].into_iter().take(used.len()).collect();
+    let v = std::iter::once(Some(0.5)).chain(used.iter().copied().map(Some)).collect();
+    Body::Sample(Sample { layout: layout(&mounts).id(), v })
+}
+
+impl Scene {
+    fn new() -> Self {
+        let (state, _) = State::restore(rules(), Settings::default(), Snapshot::default(), Timestamp::default());
+        let mut scene = Self { state, now_s: 0, seq: 0, log: String::new(), effects: Vec::new() };
+        scene.input(Input::Enrolled(DeviceInfo {
+            id: id(),
+            kind: DeviceKind::Server,
+            name: "DB 1".into(),
+            label: String::new(),
+            place: String::new(),
+            officer: String::new(),
+            leader: String::new(),
+        }));
+        scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+        scene.report(hello("boot-a", &["/"]), 0, 0);
+        scene.log.clear();
+        scene
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(START_MS + self.now_s * 1000)
+    }
+
+    fn input(&mut self, input: Input<'_>) -> Verdict {
+        let mut out = Vec::new();
+        let now = self.now();
+        let verdict = self.state.step(input, now, &mut out).unwrap_or_else(|e| panic!("{e}"));
+        for effect in &out {
+            let line = match effect {
+                Effect::Presence(device) => {
+                    let device = self.state.device(device).expect("known");
+                    format!("presence {}", device.presence.as_str())
+                }
+                Effect::Fault(f) => {
+                    format!("fault {} {} {} under {:?}", f.id, f.rule, f.state.as_str(), f.incident.map(|i| i.0))
+                }
+                Effect::Incident(i) => format!("incident {} {} raised {}", i.id, i.state.as_str(), i.raised.len()),
+                Effect::Step(s) => format!("step {}.{} {}: {}", s.incident.0, s.number, s.state.as_str(), s.note.en),
+                Effect::Notice(n) => format!("NOTICE {} {} {}", n.incident, n.occasion.as_str(), n.title.en),
+                Effect::ProbeHost(_) => "probe host".to_owned(),
+                Effect::Ask(_, ask) => format!("ask {ask:?}"),
+                Effect::Record { action, .. } => format!("record {action}"),
+            };
+            let _ = writeln!(self.log, "{:>5} {line}", self.now_s);
+        }
+        self.effects.extend(out);
+        verdict
+    }
+
+    /// Moves on to `at_s`, waking as asked on the way.
+    fn until(&mut self, at_s: i64) {
+        while let Some(wake) = self.state.next_wake() {
+            let wake_s = (wake.as_millis() - START_MS + 999).div_euclid(1000);
+            if wake_s > at_s {
+                break;
+            }
+            self.now_s = wake_s.max(self.now_s);
+            self.input(Input::Wake);
+        }
+        self.now_s = at_s;
+    }
+
+    /// A report that was taken `age_s` ago, by a clock that is ahead by `ahead_s`.
+    fn report(&mut self, body: Body, age_s: i64, ahead_s: i64) -> Verdict {
+        self.seq += 1;
+        self.report_at(Position { epoch: 1, seq: self.seq }, body, age_s, ahead_s)
+    }
+
+    fn report_at(&mut self, position: Position, body: Body, age_s: i64, ahead_s: i64) -> Verdict {
+        let envelope = Envelope {
+            device: id(),
+            position,
+            boot: "boot".into(),
+            taken_at: self.now().plus_millis((ahead_s - age_s) * 1000),
+            age_ms: Some(u64::try_from(age_s * 1000).expect("not negative")),
+        };
+        self.input(Input::Report(&Report { envelope, body }))
+    }
+
+    fn golden(&self, expected: &str) {
+        let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let found: Vec<&str> = self.log.lines().map(str::trim).collect();
+        assert_eq!(found, expected, "\n{}", self.log);
+    }
+}
+
+#[test]
+fn a_limit_must_be_crossed_for_its_time_and_is_cleared_by_the_other_limit() {
+    let mut scene = Scene::new();
+    for (at, used) in
+        [(0, 80.0), (10, 91.0), (40, 89.0), (50, 91.0), (100, 92.0), (110, 93.0), (120, 87.0), (130, 84.0)]
+    {
+        scene.until(at);
+        scene.report(sample(&[used]), 0, 0);
+    }
+    scene.golden(
+        "110 fault F-000001 disk-nearly-full raised under None
+         110 fault F-000001 disk-nearly-full raised under Some(1)
+         110 incident INC-000001 open raised 1
+         110 step 1.1 open: Space used (/): 93 %, above 90 % for 1m.
+         110 NOTICE INC-000001 opened Disk nearly full
+         130 fault F-000001 disk-nearly-full cleared under Some(1)
+         130 incident INC-000001 resolved raised 0
+         130 step 1.2 resolved: Back to normal: 84 %.
+         130 NOTICE INC-000001 resolved Disk nearly full",
+    );
+}
+
+#[test]
+fn a_fault_that_returns_reopens_its_incident_and_a_second_disk_joins_it() {
+    let mut scene = Scene::new();
+    scene.report(hello("boot-a", &["/", "/var"]), 0, 0);
+    for (at, used) in
+        [(0, [91.0, 50.0]), (60, [91.0, 50.0]), (70, [80.0, 50.0]), (80, [91.0, 95.0]), (140, [91.0, 95.0])]
+    {
+        scene.until(at);
+        scene.report(sample(&used), 0, 0);
+    }
+    let incidents: Vec<&str> = scene.log.lines().filter(|line| line.contains("incident")).map(str::trim).collect();
+    assert_eq!(
+        incidents,
+        [
+            "60 incident INC-000001 open raised 1",
+            "70 incident INC-000001 resolved raised 0",
+            "140 incident INC-000001 reopened raised 1",
+            "140 incident INC-000001 reopened raised 2"
+        ]
+    );
+    assert_eq!(scene.log.matches("NOTICE").count(), 3, "opened, resolved, reopened once\n{}", scene.log);
+    // After the reopening time it would be a new one.
+    scene.until(150);
+    scene.report(sample(&[10.0, 10.0]), 0, 0);
+    scene.until(150 + 1801);
+    scene.report(sample(&[91.0, 10.0]), 0, 0);
+    scene.until(150 + 1801 + 60);
+    scene.report(sample(&[91.0, 10.0]), 0, 0);
+    assert!(scene.log.contains("INC-000002 open"), "{}", scene.log);
+}
+
+#[test]
+fn a_broken_link_is_probed_then_silent_then_heard_again() {
+    let mut scene = Scene::new();
+    scene.until(100);
+    scene.input(Input::Lost { device: &id() });
+    scene.until(106);
+    scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::Yes });
+    scene.until(200);
+    scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+    scene.report(sample(&[10.0]), 0, 0);
+    scene.golden(
+        "100 presence live
+         105 presence suspect
+         105 probe host
+         106 presence silent
+         106 fault F-000001 device-silent raised under Some(1)
+         106 incident INC-000001 open raised 1
+         106 step 1.1 open: The agent is lost but the host answers: the agent has stopped or is blocked.
+         106 NOTICE INC-000001 opened Device silent
+         200 presence live
+         200 fault F-000001 device-silent cleared under Some(1)
+         200 incident INC-000001 resolved raised 0
+         200 step 1.2 resolved: The device is heard again.
+         200 NOTICE INC-000001 resolved Device silent",
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_nothing() {
+    let mut scene = Scene::new();
+    scene.input(Input::Lost { device: &id() });
+    scene.until(3);
+    scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+    scene.until(60);
+    assert!(!scene.log.contains("silent"), "{}", scene.log);
+    scene.input(Input::Lost { device: &id() });
+    scene.until(68);
+    assert!(scene.log.contains("68 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
+}
+
+#[test]
+fn a_goodbye_is_no_outage_until_its_deadline() {
+    let mut scene = Scene::new();
+    scene.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 120 }), 0, 0);
+    scene.input(Input::Lost { device: &id() });
+    scene.until(119);
+    scene.golden("0 presence away");
+    scene.until(125);
+    assert!(scene.log.contains("120 probe host") && scene.log.contains("NOTICE"), "{}", scene.log);
+
+    let mut back = Scene::new();
+    back.report(Body::Bye(Bye { reason: ByeReason::Shutdown, return_within_s: 120 }), 0, 0);
+    back.input(Input::Lost { device: &id() });
+    back.until(90);
+    back.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+    back.report_at(Position { epoch: 2, seq: 1 }, hello("boot-b", &["/"]), 0, 0);
+    back.until(600);
+    back.golden("0 presence away\n90 presence live\n90 record device.rebooted");
+}
+
+#[test]
+fn what_came_and_went_in_a_backlog_is_past_and_what_is_still_bad_is_told() {
+    let mut scene = Scene::new();
+    scene.until(7200);
+    for (age, used) in [(3000, 95.0), (2940, 95.0), (2880, 10.0), (600, 95.0), (540, 95.0), (480, 95.0)] {
+        scene.report(sample(&[used]), age, 0);
+    }
+    scene.golden(
+        "7200 fault F-000001 disk-nearly-full raised under None
+         7200 fault F-000001 disk-nearly-full past under None
+         7200 fault F-000002 disk-nearly-full raised under None",
+    );
+    scene.report(sample(&[95.0]), 0, 0);
+    assert_eq!(scene.log.matches("NOTICE").count(), 1, "{}", scene.log);
+}
+
+#[test]
+fn a_resend_changes_nothing_and_an_unknown_layout_is_asked_for_once() {
+    let mut scene = Scene::new();
+    let first = scene.report(sample(&[50.0]), 0, 0);
+    assert!(matches!(first, Verdict::Fresh { .. }));
+    let again = scene.report_at(Position { epoch: 1, seq: scene.seq }, sample(&[99.0]), 0, 0);
+    assert_eq!(again, Verdict::Duplicate);
+    scene.report(sample(&[50.0, 60.0]), 0, 0);
+    scene.report(sample(&[50.0, 60.0]), 0, 0);
+    scene.golden("0 ask Hello");
+    scene.report(Body::State(Document::Layout(layout(&["/", "/var"]))), 0, 0);
+    scene.report(sample(&[50.0, 99.0]), 0, 0);
+    scene.until(60);
+    scene.report(sample(&[50.0, 99.0]), 0, 0);
+    assert!(scene.log.contains("raised"), "{}", scene.log);
+}
+
+#[test]
+fn a_wrong_clock_is_a_fault_and_does_not_decide_history() {
+    let mut scene = Scene::new();
+    scene.until(1000);
+    let verdict = scene.report(sample(&[50.0]), 0, -20 * 365 * 86_400);
+    assert_eq!(verdict, Verdict::Fresh { at: scene.now() });
+    let small = scene.report(sample(&[50.0]), 0, 30);
+    assert_eq!(small, Verdict::Fresh { at: scene.now().plus_millis(30_000) }, "a small error is the device's own word");
+    scene.report(sample(&[50.0]), 0, 0);
+    scene.golden(
+        "1000 fault F-000001 clock-wrong raised under None
+         1000 fault F-000001 clock-wrong past under None",
+    );
+}
+
+#[test]
+fn a_series_that_vanishes_takes_its_fault_along() {
+    let mut scene = Scene::new();
+    scene.report(sample(&[95.0]), 0, 0);
+    scene.until(60);
+    scene.report(sample(&[95.0]), 0, 0);
+    scene.report(Body::State(Document::Layout(layout(&["/var"]))), 0, 0);
+    assert!(scene.log.contains("60 incident INC-000001 resolved"), "{}", scene.log);
+}
+
+fn restart(scene: &Scene) -> (State, Vec<Effect>) {
+    let mut snapshot = Snapshot::default();
+    for effect in &scene.effects {
+        match effect {
+            Effect::Fault(fault) => {
+                snapshot.faults.retain(|one| one.id != fault.id);
+                snapshot.last_fault = snapshot.last_fault.max(fault.id.0);
+                if fault.state == crate::FaultState::Raised {
+                    snapshot.faults.push(fault.clone());
+                }
+            }
+            Effect::Incident(incident) => {
+                snapshot.incidents.retain(|one| one.id != incident.id);
+                snapshot.last_incident = snapshot.last_incident.max(incident.id.0);
+                snapshot.incidents.push(incident.clone());
+            }
+            _ => {}
+        }
+    }
+    let device = scene.state.device(&id()).expect("known");
+    snapshot.devices.push(Device { tracks: Vec::new(), bindings: Arc::from([]), ..device.clone() });
+    State::restore(rules(), Settings::default(), snapshot, scene.now())
+}
+
+#[test]
+fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
+    let mut scene = Scene::new();
+    scene.report(sample(&[95.0]), 0, 0);
+    scene.until(60);
+    scene.report(sample(&[95.0]), 0, 0);
+    scene.input(Input::Lost { device: &id() });
+    scene.until(80);
+    let (state, effects) = restart(&scene);
+    assert!(effects.is_empty(), "{effects:?}");
+    scene.state = state;
+    scene.log.clear();
+    scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+    scene.report(sample(&[95.0]), 0, 0);
+    assert!(!scene.log.contains("opened"), "{}", scene.log);
+    scene.report(sample(&[10.0]), 0, 0);
+    assert_eq!(scene.log.matches("resolved raised 0").count(), 2, "silence and disk both end\n{}", scene.log);
+}
+
+#[test]
+fn only_an_open_incident_can_be_acknowledged() {
+    let mut scene = Scene::new();
+    scene.input(Input::Lost { device: &id() });
+    scene.until(30);
+    let ack = |scene: &mut Scene, number| {
+        let incident = ioc_common::id::IncidentId(number);
+        let now = scene.now();
+        let mut out = Vec::new();
+        scene.state.step(Input::Acknowledge { incident, who: "Lan", note: "" }, now, &mut out).map(|_| out)
+    };
+    assert!(ack(&mut scene, 1).is_ok());
+    assert!(ack(&mut scene, 1).expect_err("twice").to_string().contains("acknowledged"));
+    assert!(ack(&mut scene, 9).expect_err("unknown").to_string().contains("INC-000009"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever happens in whatever order: every fault has a reason, notices of an incident alternate between bad and good,
+    /// and restarting in between changes neither.
+    #[test]
+    fn notices_are_paired_and_reasons_given(script in prop::collection::vec((0_u8..7, 0_i64..90, 0.0_f64..100.0), 1..60)) {
+        let mut scene = Scene::new();
+        for (what, wait, used) in script {
+            scene.until(scene.now_s + wait);
+            match what {
+                0 => { scene.input(Input::Lost { device: &id() }); }
+                1 => { scene.input(Input::Connected { device: &id(), keep_alive_s: 10 }); }
+                2 => { scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::No }); }
+                3 => {
+                    let (state, effects) = restart(&scene);
+                    scene.state = state;
+                    scene.effects.extend(effects);
+                }
+                4 => { scene.report(sample(&[used]), 600, 0); }
+                _ => { scene.report(sample(&[used]), 0, 0); }
+            }
+        }
+        let mut bad = std::collections::HashMap::new();
+        for effect in &scene.effects {
+            match effect {
+                Effect::Fault(fault) => prop_assert!(!fault.reason.en.is_empty() && !fault.reason.vi.is_empty()),
+                Effect::Notice(notice) => {
+                    let was = bad.insert(notice.incident, notice.occasion != Occasion::Resolved).unwrap_or(false);
+                    prop_assert_ne!(was, notice.occasion != Occasion::Resolved, "{}", scene.log);
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Reports: order, time, layout, thresholds.
+
+use std::sync::Arc;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::Layout;
+use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
+
+use super::State;
+use crate::device::{Device, DeviceKind};
+use crate::effect::{Effect, Verdict};
+use crate::fault::{Fault, FaultState};
+use crate::presence::Presence;
+use crate::rule::threshold::{Limit, Threshold};
+use crate::rule::{Rule, RuleKind, Severity};
+use crate::text::Text;
+use crate::track::{self, Binding, Source, Track};
+
+/// Layouts whose bindings are kept for other devices of the same kind.
+const BOUND_MAX: usize = 4096;
+
+impl State {
+    pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> Verdict {
+        let envelope = &report.envelope;
+        let Some(device) = self.devices.get_mut(&envelope.device) else { return Verdict::Stranger };
+        device.last_heard = Some(now);
+        if envelope.position <= device.watermark {
+            return Verdict::Duplicate;
+        }
+        device.watermark = envelope.position;
+
+        let trust = self.settings.clock_trust_ms;
+        let at = match envelope.age_ms {
+            Some(age) => {
+                let real = now.plus_millis(-i64::try_from(age).unwrap_or(i64::MAX));
+                let error = envelope.taken_at.millis_since(real);
+                device.clock_error_ms = Some(error);
+                if error.abs() > trust { real } else { envelope.taken_at }
+            }
+            // The machine rebooted since, so nothing but its word is known; a time to come is not believed.
+            None if envelope.taken_at > now.plus_millis(trust) => now,
+            None => envelope.taken_at,
+        };
+        let live = now.millis_since(at) <= self.settings.live_within_ms;
+
+        if !matches!(report.body, Body::Bye(_)) {
+            self.heard(&envelope.device, now, out);
+        }
+        match &report.body {
+            Body::Hello(hello) => self.hello(&envelope.device, hello, now, out),
+            Body::Sample(sample) => self.sample(&envelope.device, sample, at, now, live, out),
+            Body::State(Document::Layout(layout)) => self.take_layout(&envelope.device, layout, now, out),
+            Body::State(_) | Body::Event(_) => {}
+            Body::Bye(bye) if live => self.bye(&envelope.device, bye, now, out),
+            Body::Bye(_) => {}
+        }
+        Verdict::Fresh { at }
+    }
+
+    fn hello(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let mut record = |action, detail| out.push(Effect::Record { device: id.clone(), action, detail });
+        if !device.boot_id.is_empty() && device.boot_id != hello.boot_id {
+            record("device.rebooted", format!("boot {} after {}", hello.boot_id, device.boot_id));
+        }
+        if !device.fingerprint.is_empty() && device.fingerprint != hello.fingerprint {
+            let detail = format!("hardware fingerprint {} after {}", hello.fingerprint, device.fingerprint);
+            record("device.fingerprint_changed", detail);
+        }
+        device.boot_id.clone_from(&hello.boot_id);
+        device.fingerprint.clone_from(&hello.fingerprint);
+        device.interval_s = hello.interval_s.clamp(1, 86_400);
+        self.take_layout(id, &hello.layout, now, out);
+    }
+
+    /// Uses a layout from now on. Tracks of series that stay are carried over; faults of series that vanish are cleared.
+    fn take_layout(&mut self, id: &DeviceId, layout: &Layout, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        device.asked_layout = false;
+        if device.layout.as_ref().is_some_and(|have| have.id() == layout.id()) {
+            return;
+        }
+        let old_layout = device.layout.take();
+        let old_bindings = std::mem::replace(&mut device.bindings, Arc::from([]));
+        let old_tracks = std::mem::take(&mut device.tracks);
+        let kind = device.info.kind;
+        let bindings = self.bind(layout, kind, id);
+        let mut tracks = vec![Track::Good; bindings.len()];
+        let mut vanished = Vec::new();
+        if let Some(old_layout) = &old_layout {
+            for (binding, track) in old_bindings.iter().zip(old_tracks) {
+                let name = track::series_name(binding.source, old_layout);
+                let place = bindings
+                    .iter()
+                    .position(|new| new.rule == binding.rule && track::series_name(new.source, layout) == name);
+                match (place, track) {
+                    (Some(place), track) => tracks[place] = track,
+                    (None, Track::Raised(fault)) => vanished.push(*fault),
+                    (None, Track::Good | Track::Pending { .. }) => {}
+                }
+            }
+        }
+        if let Some(device) = self.devices.get_mut(id) {
+            device.layout = Some(Arc::new(layout.clone()));
+            device.bindings = bindings;
+            device.tracks = tracks;
+        }
+        for fault in vanished {
+            let why =
+                Text::new("Thiết bị không còn báo chuỗi số liệu này.", "The device no longer reports this series.");
+            self.clear(fault, now, now, &why, out);
+        }
+    }
+
+    pub(super) fn bind(&mut self, layout: &Layout, kind: DeviceKind, id: &DeviceId) -> Arc<[Binding]> {
+        let named = self.rules.rules().iter().any(|rule| !rule.scope.devices.is_empty());
+        if named {
+            return track::bind(&self.rules, layout, kind, id.as_str());
+        }
+        if self.bound.len() > BOUND_MAX {
+            self.bound.clear();
+        }
+        let rules = &self.rules;
+        let key = (layout.id(), kind);
+        self.bound.entry(key).or_insert_with(|| track::bind(rules, layout, kind, id.as_str())).clone()
+    }
+
+    fn sample(
+        &mut self,
+        id: &DeviceId,
+        sample: &Sample,
+        at: Timestamp,
+        now: Timestamp,
+        live: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let known = device
+            .layout
+            .as_ref()
+            .is_some_and(|layout| layout.id() == sample.layout && layout.series().len() == sample.v.len());
+        if !known {
+            if !device.asked_layout {
+                device.asked_layout = true;
+                out.push(Effect::Ask(id.clone(), Ask::Hello));
+            }
+            return;
+        }
+        let gap_max = (i64::from(device.interval_s) * 5000).max(60_000);
+        let gap = device.last_sample.is_some_and(|last| at.millis_since(last) > gap_max);
+        if device.last_sample.is_none_or(|last| at > last) {
+            device.last_sample = Some(at);
+        }
+        let rules = Arc::clone(&self.rules);
+        let bindings = Arc::clone(&device.bindings);
+        let mut changes = Vec::new();
+        for (place, binding) in bindings.iter().enumerate() {
+            let rule = &rules.rules()[usize::from(binding.rule)];
+            let RuleKind::Threshold(threshold) = &rule.kind else { continue };
+            let Some(value) = value_of(binding.source, sample, device) else { continue };
+            if !threshold.metric.plausible(value) {
+                continue;
+            }
+            let Some(track) = device.tracks.get_mut(place) else { continue };
+            if gap && matches!(track, Track::Pending { .. }) {
+                *track = Track::Good;
+            }
+            match advance(track, threshold, value, at) {
+                Step::Stay => {}
+                Step::Raise(since) => changes.push((place, value, Some(since))),
+                Step::Clear => changes.push((place, value, None)),
+            }
+        }
+        for (place, value, raised) in changes {
+            let binding = bindings[place];
+            let rule = &rules.rules()[usize::from(binding.rule)];
+            match raised {
+                Some(since) => self.raise(id, place, binding, rule, value, since, out),
+                None => self.unraise(id, place, rule, value, at, now, out),
+            }
+        }
+        // A fault from the backlog that is still bad in a live sample is news, too.
+        if live {
+            self.tell(id, now, out);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, one place; a struct would only rename the arguments")]
+    fn raise(
+        &mut self,
+        id: &DeviceId,
+        place: usize,
+        binding: Binding,
+        rule: &Rule,
+        value: f64,
+        since: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let number = self.new_fault();
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let Some(layout) = device.layout.clone() else { return };
+        let RuleKind::Threshold(threshold) = &rule.kind else { return };
+        let series = track::series_name(binding.source, &layout).to_owned();
+        let fault = Fault {
+            id: number,
+            device: id.clone(),
+            rule: rule.id.clone(),
+            reason: raised_reason(threshold, &series, value),
+            series,
+            severity: rule.severity,
+            state: FaultState::Raised,
+            raised_at: since,
+            cleared_at: None,
+            value: Some(value),
+            incident: None,
+        };
+        out.push(Effect::Fault(fault.clone()));
+        device.tracks[place] = Track::Raised(Box::new(fault));
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call, one place; a struct would only rename the arguments")]
+    fn unraise(
+        &mut self,
+        id: &DeviceId,
+        place: usize,
+        rule: &Rule,
+        value: f64,
+        at: Timestamp,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let RuleKind::Threshold(threshold) = &rule.kind else { return };
+        if let Track::Raised(fault) = std::mem::take(&mut device.tracks[place]) {
+            let shown = shown(value);
+            let unit = threshold.metric.unit;
+            let why =
+                Text::new(format!("Trở lại bình thường: {shown} {unit}."), format!("Back to normal: {shown} {unit}."));
+            self.clear(*fault, at, now, &why, out);
+        }
+    }
+
+    /// Opens incidents for raised faults that have none. Called for live samples only.
+    fn tell(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let mut untold = Vec::new();
+        for (place, track) in device.tracks.iter().enumerate() {
+            if let Track::Raised(fault) = track
+                && fault.incident.is_none()
+                && fault.severity >= Severity::Warning
+            {
+                untold.push((place, fault.as_ref().clone()));
+            }
+        }
+        for (place, mut fault) in untold {
+            self.open_incident(&mut fault, now, out);
+            if let Some(device) = self.devices.get_mut(id) {
+                device.tracks[place] = Track::Raised(Box::new(fault));
+            }
+        }
+    }
+
+    pub(super) fn heard(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        if matches!(device.presence, Presence::Live { .. }) {
+            return;
+        }
+        device.presence = Presence::Live { since: now };
+        out.push(Effect::Presence(id.clone()));
+        if let Some(fault) = self.silences.remove(id) {
+            let why = Text::new("Đã nghe lại thiết bị.", "The device is heard again.");
+            self.clear(fault, now, now, &why, out);
+        }
+    }
+}
+
+enum Step {
+    Stay,
+    Raise(Timestamp),
+    Clear,
+}
+
+fn advance(track: &mut Track, threshold: &Threshold, value: f64, at: Timestamp) -> Step {
+    let beyond = threshold.raise.crossed(value);
+    match track {
+        Track::Good if !beyond => Step::Stay,
+        Track::Good if threshold.hold_ms == 0 => Step::Raise(at),
+        Track::Good => {
+            *track = Track::Pending { since: at };
+            Step::Stay
+        }
+        Track::Pending { .. } if !beyond => {
+            *track = Track::Good;
+            Step::Stay
+        }
+        Track::Pending { since } => {
+            // A clock that stepped back starts the wait anew.
+            if at < *since {
+                *since = at;
+            }
+            if at.millis_since(*since) >= threshold.hold_ms { Step::Raise(*since) } else { Step::Stay }
+        }
+        Track::Raised(_) if threshold.clear.crossed(value) => Step::Clear,
+        Track::Raised(_) => Step::Stay,
+    }
+}
+
+fn value_of(source: Source, sample: &Sample, device: &Device) -> Option<f64> {
+    match source {
+        Source::Series(at) => sample.v.get(usize::from(at)).copied().flatten(),
+        Source::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
+    }
+}
+
+fn shown(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+fn raised_reason(threshold: &Threshold, series: &str, value: f64) -> Text {
+    let metric = threshold.metric;
+    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
+    let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
+    let (above_vi, above_en) = match threshold.raise {
+        Limit::Above(_) => ("vượt ngưỡng", "above"),
+        Limit::Below(_) => ("dưới ngưỡng", "below"),
+    };
+    let (value, limit, unit) = (shown(value), shown(threshold.raise.number()), metric.unit);
+    let unit = if unit == "1" { String::new() } else { format!(" {unit}") };
+    let (hold_vi, hold_en) = if threshold.hold_ms == 0 {
+        (String::new(), String::new())
+    } else {
+        let hold = ioc_common::config::Span(std::time::Duration::from_millis(threshold.hold_ms.unsigned_abs()));
+        (format!(" suốt {hold}"), format!(" for {hold}"))
+    };
+    Text::new(
+        format!("{}{of}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
+        format!("{}{of}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
+    )
+}

@@ -1,0 +1,150 @@
+//! Presence: links opened and broken, goodbyes, deadlines, the second probe, silence.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::report::Bye;
+
+use super::State;
+use crate::device::{Device, DeviceInfo};
+use crate::effect::Effect;
+use crate::fault::{Fault, FaultState};
+use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms};
+use crate::rule::Severity;
+use crate::text::Text;
+use crate::track::Track;
+
+/// A goodbye may ask for at most this long, seconds.
+const AWAY_MAX_S: u32 = 86_400;
+
+impl State {
+    pub(super) fn enrolled(&mut self, info: DeviceInfo, out: &mut Vec<Effect>) {
+        let id = info.id.clone();
+        match self.devices.get_mut(&id) {
+            Some(device) => device.info = info,
+            None => {
+                self.devices.insert(id.clone(), Device::new(info));
+            }
+        }
+        out.push(Effect::Presence(id));
+    }
+
+    pub(super) fn removed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let tracks = std::mem::take(&mut device.tracks);
+        let mut faults: Vec<Fault> = tracks
+            .into_iter()
+            .filter_map(|track| if let Track::Raised(fault) = track { Some(*fault) } else { None })
+            .collect();
+        faults.extend(self.silences.remove(id));
+        for fault in faults {
+            let why = Text::new("Thiết bị đã bị thu hồi.", "The device was revoked.");
+            self.clear(fault, now, now, &why, out);
+        }
+        self.devices.remove(id);
+    }
+
+    pub(super) fn connected(&mut self, id: &DeviceId, keep_alive_s: u16, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        device.connected = true;
+        device.keep_alive_s = keep_alive_s;
+        device.last_heard = Some(now);
+        if let Presence::Suspect { .. } = device.presence {
+            device.presence = Presence::Live { since: now };
+            out.push(Effect::Presence(id.clone()));
+        }
+    }
+
+    pub(super) fn lost(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        device.connected = false;
+        if let Presence::Live { .. } = device.presence {
+            let until = now.plus_millis(grace_ms(device.keep_alive_s));
+            self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
+        }
+    }
+
+    pub(super) fn bye(&mut self, id: &DeviceId, bye: &Bye, now: Timestamp, out: &mut Vec<Effect>) {
+        let until = now.plus_secs(u64::from(bye.return_within_s.min(AWAY_MAX_S)));
+        self.set_presence(id, Presence::Away { since: now, until, reason: bye.reason }, out);
+    }
+
+    pub(super) fn host_probed(&mut self, id: &DeviceId, answer: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
+        let presence = self.devices.get(id).map(|device| device.presence);
+        if let Some(Presence::Suspect { since, probing: true, .. }) = presence {
+            self.silence(id, since, answer, now, out);
+        }
+    }
+
+    pub(super) fn deadline_passed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get(id) else { return };
+        match device.presence {
+            Presence::Away { since, until, .. } if until <= now => self.ask_host(id, since, now, out),
+            Presence::Suspect { since, until, probing: false } if until <= now => self.ask_host(id, since, now, out),
+            Presence::Suspect { since, until, probing: true } if until <= now => {
+                self.silence(id, since, HostAnswer::Unknown, now, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn ask_host(&mut self, id: &DeviceId, since: Timestamp, now: Timestamp, out: &mut Vec<Effect>) {
+        let until = now.plus_millis(HOST_PROBE_MS);
+        self.set_presence(id, Presence::Suspect { since, until, probing: true }, out);
+        out.push(Effect::ProbeHost(id.clone()));
+    }
+
+    fn silence(&mut self, id: &DeviceId, since: Timestamp, host: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
+        self.set_presence(id, Presence::Silent { since, host }, out);
+        let Some(device) = self.devices.get(id) else { return };
+        let Some(rule) = self.rules.silent_for(device.info.kind, id.as_str()) else { return };
+        let (rule, severity) = (rule.id.clone(), rule.severity);
+        let reason = match host {
+            HostAnswer::Yes => Text::new(
+                "Mất kết nối với agent nhưng máy vẫn trả lời: agent đã dừng hoặc bị chặn.",
+                "The agent is lost but the host answers: the agent has stopped or is blocked.",
+            ),
+            HostAnswer::No => Text::new(
+                "Mất kết nối với agent và máy không trả lời: máy tắt, treo hoặc mất mạng.",
+                "The agent is lost and the host does not answer: it is off, hung or cut off.",
+            ),
+            HostAnswer::Unknown => Text::new(
+                "Mất kết nối với agent; không hỏi được máy.",
+                "The agent is lost; the host could not be asked.",
+            ),
+        };
+        let mut fault = Fault {
+            id: self.new_fault(),
+            device: id.clone(),
+            rule,
+            series: String::new(),
+            severity,
+            state: FaultState::Raised,
+            raised_at: since,
+            cleared_at: None,
+            value: None,
+            reason,
+            incident: None,
+        };
+        if severity >= Severity::Warning {
+            self.open_incident(&mut fault, now, out);
+        } else {
+            out.push(Effect::Fault(fault.clone()));
+        }
+        self.silences.insert(id.clone(), fault);
+    }
+
+    fn set_presence(&mut self, id: &DeviceId, presence: Presence, out: &mut Vec<Effect>) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.presence = presence;
+            out.push(Effect::Presence(id.clone()));
+        }
+        self.watch(id, presence);
+    }
+
+    /// Asks to be woken at the deadline of `presence`. Earlier wishes stay and find nothing to do.
+    pub(super) fn watch(&mut self, id: &DeviceId, presence: Presence) {
+        if let Some(at) = presence.deadline() {
+            self.wakes.insert((at, id.clone()));
+        }
+    }
+}

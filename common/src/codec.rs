@@ -1,0 +1,339 @@
+//! The sole encoder and decoder of payloads, with every limit in one place. Fuzzed (`tests/fuzz`).
+//!
+//! A report is *sealed* when it is taken and *finished* when it is sent: the age is the last field, so that a report from
+//! the spool need not be decoded to be sent.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::clock::Timestamp;
+use crate::id::DeviceId;
+use crate::layout::LAYOUT_MAX_SERIES;
+use crate::report::{Body, Bye, Committed, Envelope, Event, Hello, Position, Report, Sample, State};
+use crate::topic::UpKind;
+
+/// Version of the envelope: major, dot, minor.
+pub const SCHEMA: &str = "1.0";
+/// Largest payload of a report, in bytes.
+pub const PAYLOAD_MAX_BYTES: usize = 256 * 1024;
+/// Largest payload of `down/*`, in bytes.
+pub const DOWN_MAX_BYTES: usize = 64 * 1024;
+/// Longest `boot` text.
+const BOOT_MAX_BYTES: usize = 36;
+/// Longest event name and text.
+const EVENT_TEXT_MAX_BYTES: usize = 4096;
+/// Most fields of an event.
+const EVENT_MAX_FIELDS: usize = 64;
+
+#[derive(Serialize)]
+struct EnvelopeOut<'a, B: Serialize> {
+    schema: &'static str,
+    device: &'a DeviceId,
+    epoch: u64,
+    seq: u64,
+    boot: &'a str,
+    taken_at: Timestamp,
+    body: &'a B,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeIn<'a> {
+    schema: &'a str,
+    device: DeviceId,
+    epoch: u64,
+    seq: u64,
+    boot: &'a str,
+    taken_at: Timestamp,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    #[serde(default)]
+    age_ms: Option<u64>,
+}
+
+/// A report as it is kept until it is sent: JSON without the age and the closing brace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed(Box<[u8]>);
+
+impl Sealed {
+    /// Takes back bytes that [`Self::as_bytes`] gave, from the spool.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes to keep.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The payload to send, with the age in milliseconds where it is known.
+    #[must_use]
+    pub fn finish(&self, age_ms: Option<u64>) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(self.0.len() + 32);
+        payload.extend_from_slice(&self.0);
+        if let Some(age_ms) = age_ms {
+            payload.extend_from_slice(b",\"age_ms\":");
+            payload.extend_from_slice(age_ms.to_string().as_bytes());
+        }
+        payload.push(b'}');
+        payload
+    }
+}
+
+/// Encodes a report up to its age.
+///
+/// # Errors
+/// [`CodecError::TooLarge`] when it would exceed [`PAYLOAD_MAX_BYTES`], [`CodecError::NotFinite`] for a number that JSON
+/// cannot carry.
+pub fn seal(
+    device: &DeviceId,
+    position: Position,
+    boot: &str,
+    taken_at: Timestamp,
+    body: &Body,
+) -> Result<Sealed, CodecError> {
+    fn write<B: Serialize>(
+        (device, position, boot, taken_at): (&DeviceId, Position, &str, Timestamp),
+        body: &B,
+    ) -> Result<Vec<u8>, CodecError> {
+        let Position { epoch, seq } = position;
+        let envelope = EnvelopeOut { schema: SCHEMA, device, epoch, seq, boot, taken_at, body };
+        serde_json::to_vec(&envelope).map_err(CodecError::Json)
+    }
+    let head = (device, position, boot, taken_at);
+    let mut bytes = match body {
+        Body::Hello(body) => write(head, body)?,
+        Body::Sample(body) => {
+            if body.v.iter().flatten().any(|v| !v.is_finite()) {
+                return Err(CodecError::NotFinite);
+            }
+            write(head, body)?
+        }
+        Body::State(body) => write(head, body)?,
+        Body::Event(body) => write(head, body)?,
+        Body::Bye(body) => write(head, body)?,
+    };
+    bytes.pop();
+    if bytes.len() + 32 > PAYLOAD_MAX_BYTES {
+        return Err(CodecError::TooLarge { found: bytes.len() });
+    }
+    Ok(Sealed(bytes.into_boxed_slice()))
+}
+
+/// Decodes a report that came on a topic of `kind`.
+///
+/// # Errors
+/// [`CodecError`] says what is wrong. Where at least the envelope could be read, [`Refused::position`] tells whose place it
+/// takes in the order, so that one bad report does not hold up those behind it.
+pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
+    let before = |error| Refused { position: None, device: None, error };
+    if payload.len() > PAYLOAD_MAX_BYTES {
+        return Err(before(CodecError::TooLarge { found: payload.len() }));
+    }
+    let found: EnvelopeIn<'_> = serde_json::from_slice(payload).map_err(|e| before(CodecError::Json(e)))?;
+    let position = Position { epoch: found.epoch, seq: found.seq };
+    let after = |error| Refused { position: Some(position), device: Some(found.device.clone()), error };
+    if found.schema.split('.').next() != SCHEMA.split('.').next() {
+        return Err(after(CodecError::Version { found: found.schema.chars().take(20).collect() }));
+    }
+    if found.boot.len() > BOOT_MAX_BYTES || found.boot.chars().any(char::is_control) {
+        return Err(after(CodecError::Field { field: "boot", allowed: "at most 36 characters" }));
+    }
+    if found.epoch == 0 || found.seq == 0 || found.epoch > i64::MAX as u64 || found.seq > i64::MAX as u64 {
+        return Err(after(CodecError::Field { field: "epoch, seq", allowed: "1 to 2^63-1" }));
+    }
+    let body = open_body(kind, found.body.get()).map_err(&after)?;
+    Ok(Report {
+        envelope: Envelope {
+            position,
+            boot: found.boot.to_owned(),
+            taken_at: found.taken_at,
+            age_ms: found.age_ms,
+            device: found.device,
+        },
+        body,
+    })
+}
+
+fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
+    let body = match kind {
+        UpKind::Hello => Body::Hello(Box::new(serde_json::from_str::<Hello>(text)?)),
+        UpKind::Sample => {
+            let sample: Sample = serde_json::from_str(text)?;
+            if sample.v.len() > LAYOUT_MAX_SERIES {
+                return Err(CodecError::Field { field: "v", allowed: "at most 4096 numbers" });
+            }
+            if sample.v.iter().flatten().any(|v| !v.is_finite()) {
+                return Err(CodecError::NotFinite);
+            }
+            Body::Sample(sample)
+        }
+        UpKind::State => Body::State(serde_json::from_str::<State>(text)?),
+        UpKind::Event => {
+            let event: Event = serde_json::from_str(text)?;
+            let fits = |text: &str| text.len() <= EVENT_TEXT_MAX_BYTES;
+            let fields_fit = event.fields.len() <= EVENT_MAX_FIELDS
+                && event.fields.iter().all(|(name, value)| fits(name) && fits(value));
+            if !(fits(&event.name) && fits(&event.text) && fields_fit) {
+                return Err(CodecError::Field { field: "event", allowed: "texts of 4096 bytes, 64 fields" });
+            }
+            Body::Event(event)
+        }
+        UpKind::Bye => Body::Bye(serde_json::from_str::<Bye>(text)?),
+        UpKind::Software | UpKind::Gone | UpKind::Renew => {
+            return Err(CodecError::Kind { found: kind.as_str() });
+        }
+    };
+    Ok(body)
+}
+
+/// Encodes a payload of `down/*` or `up/renew`.
+///
+/// # Errors
+/// [`CodecError::TooLarge`] when it would exceed [`DOWN_MAX_BYTES`].
+pub fn write_message<T: Serialize>(message: &T) -> Result<Vec<u8>, CodecError> {
+    let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > DOWN_MAX_BYTES {
+        return Err(CodecError::TooLarge { found: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+/// Decodes a payload of `down/*` or `up/renew`.
+///
+/// # Errors
+/// [`CodecError`] says what is wrong.
+pub fn read_message<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, CodecError> {
+    if payload.len() > DOWN_MAX_BYTES {
+        return Err(CodecError::TooLarge { found: payload.len() });
+    }
+    Ok(serde_json::from_slice(payload)?)
+}
+
+/// Encodes a watermark; infallible, since it is built from two numbers.
+#[must_use]
+pub fn committed(position: Position, refused: Option<String>) -> Vec<u8> {
+    serde_json::to_vec(&Committed { position, refused }).unwrap_or_default()
+}
+
+/// A report that was refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Refused {
+    /// Its place in the order, where the envelope could be read.
+    pub position: Option<Position>,
+    /// The device it names, where the envelope could be read.
+    pub device: Option<DeviceId>,
+    /// Why.
+    #[source]
+    pub error: CodecError,
+}
+
+/// What is wrong with a payload.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Larger than allowed.
+    #[error("payload has {found} bytes; allowed are {PAYLOAD_MAX_BYTES} up and {DOWN_MAX_BYTES} down")]
+    TooLarge {
+        /// Its size.
+        found: usize,
+    },
+    /// No JSON of the expected form.
+    #[error("payload is not of the expected form: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A major version that is not spoken here.
+    #[error("schema {found:?} is not spoken here; this side speaks {SCHEMA}: upgrade the older side")]
+    Version {
+        /// The version found.
+        found: String,
+    },
+    /// A field out of its limits.
+    #[error("field {field}: allowed {allowed}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A number that is not finite.
+    #[error("a number is not finite")]
+    NotFinite,
+    /// A kind that carries no report.
+    #[error("kind {found:?} carries no report in this version")]
+    Kind {
+        /// The kind.
+        found: &'static str,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::LayoutId;
+    use proptest::prelude::*;
+
+    fn device() -> DeviceId {
+        DeviceId::new("srv-01").expect("valid")
+    }
+
+    fn sealed(body: &Body) -> Sealed {
+        let position = Position { epoch: 3, seq: 9 };
+        seal(&device(), position, "3f1c9a02", Timestamp::from_millis(1_795_485_600_120), body).expect("encodes")
+    }
+
+    proptest! {
+        #[test]
+        fn samples_survive_the_wire(v in prop::collection::vec(prop::option::of(-1e12_f64..1e12), 0..200), age in 0_u64..1_000_000) {
+            let body = Body::Sample(Sample { layout: LayoutId(0x5be0_c3a8_f21d), v });
+            let report = open(UpKind::Sample, &sealed(&body).finish(Some(age))).expect("decodes");
+            // The fast float parser may err in the last bit, which no reading has.
+            let (Body::Sample(sent), Body::Sample(got)) = (&body, &report.body) else { unreachable!() };
+            prop_assert_eq!(sent.v.len(), got.v.len());
+            for (a, b) in sent.v.iter().zip(&got.v) {
+                prop_assert_eq!(a.is_some(), b.is_some());
+                prop_assert!((a.unwrap_or(0.0) - b.unwrap_or(0.0)).abs() <= a.unwrap_or(0.0).abs() * 1e-15);
+            }
+            prop_assert_eq!(report.envelope.age_ms, Some(age));
+            prop_assert_eq!(report.envelope.position, Position { epoch: 3, seq: 9 });
+        }
+
+        #[test]
+        fn any_bytes_are_refused_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0..UpKind::ALL.len()) {
+            let _ = open(UpKind::ALL[kind], &bytes);
+        }
+    }
+
+    fn refusal(kind: UpKind, payload: &str) -> Refused {
+        open(kind, payload.as_bytes()).expect_err("must be refused")
+    }
+
+    #[test]
+    fn refusals_name_the_reason_and_keep_the_place() {
+        let with = |schema: &str, body: &str| {
+            format!(
+                r#"{{"schema":"{schema}","device":"srv-01","epoch":3,"seq":9,"boot":"x","taken_at":"2026-11-24T02:00:00Z","body":{body}}}"#
+            )
+        };
+        let sample = r#"{"layout":"5be0c3a8f21d","v":[1]}"#;
+        assert!(open(UpKind::Sample, with("1.7", sample).as_bytes()).is_ok(), "a newer minor version is read");
+        let version = refusal(UpKind::Sample, &with("2.0", sample));
+        assert!(matches!(version.error, CodecError::Version { .. }));
+        assert_eq!(version.position, Some(Position { epoch: 3, seq: 9 }));
+        let nan = refusal(UpKind::Sample, &with("1.0", r#"{"layout":"5be0c3a8f21d","v":[NaN]}"#));
+        assert!(matches!(nan.error, CodecError::Json(_)) && nan.position.is_none());
+        let huge = refusal(UpKind::Sample, &with("1.0", r#"{"layout":"5be0c3a8f21d","v":[1e999]}"#));
+        assert!(matches!(huge.error, CodecError::Json(_)));
+        let time = refusal(UpKind::Bye, &with("1.0", "{}").replace("2026-11", "2026-99"));
+        assert!(time.error.to_string().contains("RFC 3339"));
+        let large = refusal(UpKind::Sample, &" ".repeat(PAYLOAD_MAX_BYTES + 1));
+        assert!(matches!(large.error, CodecError::TooLarge { .. }));
+    }
+
+    #[test]
+    fn unknown_fields_and_documents_are_ignored() {
+        let payload = r#"{"schema":"1.3","device":"srv-01","epoch":3,"seq":9,"boot":"x","taken_at":"2026-11-24T02:00:00Z","new":{"a":1},"body":{"name":"later","doc":{"x":[1]}}}"#;
+        let report = open(UpKind::State, payload.as_bytes()).expect("decodes");
+        assert_eq!(report.body, Body::State(State::Other));
+    }
+}

@@ -1,0 +1,308 @@
+//! The configuration loader: TOML into checked types, with errors that name file, line, what was found, what is allowed
+//! and how to mend it.
+//!
+//! Types check themselves while they are parsed ([`Span`], [`Bounded`]), so that the parser can point at the place; checks
+//! that need two keys use [`Source::fault`].
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+pub use toml::Spanned;
+
+/// Largest configuration file, in bytes.
+pub const CONFIG_MAX_BYTES: u64 = 1024 * 1024;
+
+/// A configuration text and where it came from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file and why it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |why: String, mend: &str| ConfigError {
+            path: path.to_owned(),
+            line: 0,
+            column: 0,
+            excerpt: String::new(),
+            message: why,
+            mend: mend.to_owned(),
+        };
+        let size = std::fs::metadata(path).map_err(|e| {
+            unreadable(
+                format!("cannot be read: {e}"),
+                "create it, give its path with --config, or mend its permissions",
+            )
+        })?;
+        if size.len() > CONFIG_MAX_BYTES {
+            let why = format!("found {} bytes; allowed are {CONFIG_MAX_BYTES}", size.len());
+            return Err(unreadable(why, "name the right file"));
+        }
+        let bytes =
+            std::fs::read(path).map_err(|e| unreadable(format!("cannot be read: {e}"), "mend its permissions"))?;
+        let text =
+            String::from_utf8(bytes).map_err(|e| unreadable(format!("is not UTF-8: {e}"), "save it as UTF-8"))?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    /// Takes a text that is built into the program, under a name to show in errors.
+    #[must_use]
+    pub fn built_in(name: &str, text: &str) -> Self {
+        Self { path: PathBuf::from(name), text: text.to_owned() }
+    }
+
+    /// Parses the text into `T`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first fault.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        toml::from_str(&self.text).map_err(|e| {
+            let span = e.span().unwrap_or(0..0);
+            self.fault(span, e.message(), "")
+        })
+    }
+
+    /// An error at the byte range `span` of this text.
+    #[must_use]
+    pub fn fault(&self, span: Range<usize>, message: &str, mend: &str) -> ConfigError {
+        let start = span.start.min(self.text.len());
+        let before = self.text.get(..start).unwrap_or("");
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+        let excerpt = self.text.lines().nth(line - 1).unwrap_or("").trim_end().chars().take(200).collect();
+        let (message, own_mend) = message.split_once("; mend: ").unwrap_or((message, mend));
+        let mend = if own_mend.is_empty() { "correct this line" } else { own_mend };
+        ConfigError {
+            path: self.path.clone(),
+            line,
+            column,
+            excerpt,
+            message: message.trim().replace('\n', ", "),
+            mend: mend.to_owned(),
+        }
+    }
+
+    /// Where the text came from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A fault in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line, from 1; 0 when the file as a whole is meant.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// The line as it stands.
+    pub excerpt: String,
+    /// What was found and what is allowed.
+    pub message: String,
+    /// How to mend it.
+    pub mend: String,
+}
+
+impl std::error::Error for ConfigError {}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, line, column, excerpt, message, mend } = self;
+        if *line == 0 {
+            return write!(f, "{}: {message}\n  mend: {mend}", path.display());
+        }
+        let pad = " ".repeat(line.to_string().len());
+        let caret = " ".repeat(column.saturating_sub(1));
+        write!(
+            f,
+            "{}:{line}:{column}: {message}\n {pad} |\n {line} | {excerpt}\n {pad} | {caret}^\n  mend: {mend}",
+            path.display()
+        )
+    }
+}
+
+/// A length of time, written as a number and a unit: `500ms`, `10s`, `5m`, `2h`, `90d`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// A span of whole seconds.
+    #[must_use]
+    pub const fn secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs))
+    }
+
+    /// In whole milliseconds.
+    #[must_use]
+    pub fn as_millis(self) -> i64 {
+        i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
+            if millis >= size && millis.is_multiple_of(size) {
+                return write!(f, "{}{unit}", millis / size);
+            }
+        }
+        write!(f, "{millis}ms")
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fault = || {
+            format!(
+                "found {:?}; allowed is a whole number and a unit of ms, s, m, h or d; mend: write for example \"10s\"",
+                text.chars().take(40).collect::<String>()
+            )
+        };
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
+        let count: u64 = text[..digits].parse().map_err(|_| fault())?;
+        let unit = match &text[digits..] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(fault()),
+        };
+        let millis = count.checked_mul(unit).filter(|ms| *ms <= 100 * 366 * 86_400_000).ok_or_else(fault)?;
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A span that must lie between `MIN_MS` and `MAX_MS` milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanWithin<const MIN_MS: u64, const MAX_MS: u64>(pub Span);
+
+impl<const MIN_MS: u64, const MAX_MS: u64> SpanWithin<MIN_MS, MAX_MS> {
+    /// The span.
+    #[must_use]
+    pub const fn get(self) -> Duration {
+        self.0.0
+    }
+
+    /// In whole milliseconds.
+    #[must_use]
+    pub fn as_millis(self) -> i64 {
+        self.0.as_millis()
+    }
+}
+
+impl<'de, const MIN_MS: u64, const MAX_MS: u64> Deserialize<'de> for SpanWithin<MIN_MS, MAX_MS> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let span = Span::deserialize(deserializer)?;
+        let millis = span.0.as_millis();
+        if millis < u128::from(MIN_MS) || millis > u128::from(MAX_MS) {
+            let [low, high] = [MIN_MS, MAX_MS].map(|ms| Span(Duration::from_millis(ms)));
+            return Err(serde::de::Error::custom(format!(
+                "found \"{span}\"; allowed are {low} to {high}; mend: choose a value within these limits"
+            )));
+        }
+        Ok(Self(span))
+    }
+}
+
+/// A whole number that must lie between `MIN` and `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounded<const MIN: u64, const MAX: u64>(pub u64);
+
+impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
+    /// The number, as an index or a count.
+    #[must_use]
+    pub fn usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = i64::deserialize(deserializer)?;
+        match u64::try_from(found) {
+            Ok(value) if (MIN..=MAX).contains(&value) => Ok(Self(value)),
+            _ => Err(serde::de::Error::custom(format!(
+                "found {found}; allowed are {MIN} to {MAX}; mend: choose a value within these limits"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[allow(dead_code)]
+        every: SpanWithin<1000, 60_000>,
+        #[allow(dead_code)]
+        count: Bounded<1, 10>,
+    }
+
+    fn fault(text: &str) -> ConfigError {
+        Source::built_in("sample.toml", text).parse::<Sample>().expect_err("must be refused")
+    }
+
+    #[test]
+    fn a_good_text_parses() {
+        let sample: Sample = Source::built_in("sample.toml", "every = \"10s\"\ncount = 3\n").parse().expect("parses");
+        assert_eq!(sample.every.get(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn faults_name_the_line_what_was_found_what_is_allowed_and_the_mend() {
+        let range = fault("count = 3\nevery = \"2h\"\n");
+        assert_eq!((range.line, range.column), (2, 9));
+        assert_eq!(range.message, "found \"2h\"; allowed are 1s to 1m");
+        assert_eq!(range.mend, "choose a value within these limits");
+        assert_eq!(range.excerpt, "every = \"2h\"");
+        let unit = fault("count = 3\nevery = \"10 parsecs\"\n");
+        assert!(unit.message.contains("10 parsecs") && unit.mend.contains("10s"), "{unit}");
+        let number = fault("every = \"10s\"\ncount = -1\n");
+        assert_eq!((number.line, number.message.as_str()), (2, "found -1; allowed are 1 to 10"));
+        let key = fault("every = \"10s\"\ncuont = 3\n");
+        assert!(key.message.contains("cuont") && key.message.contains("count") && key.line == 2, "{key}");
+        let syntax = fault("every = \n");
+        assert_eq!(syntax.line, 1);
+    }
+
+    #[test]
+    fn spans_read_as_they_are_written() {
+        for text in ["500ms", "10s", "5m", "2h", "90d"] {
+            assert_eq!(text.parse::<Span>().expect("parses").to_string(), text);
+        }
+        assert!(
+            "".parse::<Span>().is_err() && "10".parse::<Span>().is_err() && "99999999999999d".parse::<Span>().is_err()
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! What agent and collector both speak: identifiers, topics, the report envelope, the metric catalogue, the codec and
+//! the configuration loader.
+//!
+//! Called by every other package. Deliberately absent: any runtime, database or network; a reading of the clock outside
+//! [`clock`].
+
+pub mod clock;
+pub mod codec;
+pub mod config;
+pub mod id;
+pub mod layout;
+pub mod metric;
+pub mod reading;
+pub mod report;
+pub mod topic;

@@ -1,0 +1,297 @@
+//! The report: a versioned envelope and one body per kind.
+//!
+//! ```json
+//! {"schema":"1.0","device":"srv-01","epoch":1795485600,"seq":7,"boot":"3f1c9a02","taken_at":"2026-11-24T02:00:00.120Z",
+//!  "body":{"layout":"5be0c3a8f21d","v":[12.5,null,0.8]},"age_ms":34}
+//! ```
+//! Unknown fields are ignored; an unknown major version is refused with a reason ([`crate::codec`]).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::DeviceId;
+use crate::layout::{Layout, LayoutId};
+use crate::topic::UpKind;
+
+/// Where a report stands in its device's order. Compared by epoch, then sequence.
+///
+/// The sequence never repeats within an epoch; an agent takes a higher epoch at every start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Raised at every start of the agent.
+    pub epoch: u64,
+    /// Counted from 1 within the epoch.
+    pub seq: u64,
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.epoch, self.seq)
+    }
+}
+
+/// What is said about every report, whatever its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who sent it. Must equal the certificate's common name.
+    pub device: DeviceId,
+    /// Its place in the device's order.
+    pub position: Position,
+    /// The first eight hex digits of the kernel's boot ID: tells a reboot from a lost link.
+    pub boot: String,
+    /// When it was taken, by the device's wall clock.
+    pub taken_at: Timestamp,
+    /// How long ago that was when it was sent, by the device's boot clock, in milliseconds; none when the machine has
+    /// rebooted since. Received time minus this, compared with `taken_at`, shows a wrong clock.
+    pub age_ms: Option<u64>,
+}
+
+/// A report: envelope and body.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The envelope.
+    pub envelope: Envelope,
+    /// The body.
+    pub body: Body,
+}
+
+/// The body of a report, by kind of topic.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// `up/hello`
+    Hello(Box<Hello>),
+    /// `up/sample`
+    Sample(Sample),
+    /// `up/state`
+    State(State),
+    /// `up/event`
+    Event(Event),
+    /// `up/bye`
+    Bye(Bye),
+}
+
+impl Body {
+    /// The kind of topic this body travels on.
+    #[must_use]
+    pub const fn kind(&self) -> UpKind {
+        match self {
+            Self::Hello(_) => UpKind::Hello,
+            Self::Sample(_) => UpKind::Sample,
+            Self::State(_) => UpKind::State,
+            Self::Event(_) => UpKind::Event,
+            Self::Bye(_) => UpKind::Bye,
+        }
+    }
+}
+
+/// Birth: who this is. Sent first in every epoch, and again when a fact changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Version of the agent.
+    pub agent_version: String,
+    /// The kernel's boot ID, whole.
+    pub boot_id: String,
+    /// Hash over machine ID and DMI serial: tells a cloned identity from a moved one.
+    pub fingerprint: String,
+    /// Seconds between samples.
+    pub interval_s: u32,
+    /// The MQTT keep-alive this device asked for, in seconds.
+    pub keep_alive_s: u16,
+    /// Facts that seldom change.
+    pub facts: Facts,
+    /// Each probe's outcome.
+    pub probes: Vec<ProbeReport>,
+    /// The layout of the samples that follow.
+    pub layout: Layout,
+    /// What was lost before it could be sent, since the spool was made.
+    #[serde(default)]
+    pub losses: Losses,
+}
+
+/// Facts of a machine that seldom change. An empty text means the machine does not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// Host name.
+    pub hostname: String,
+    /// `PRETTY_NAME` of os-release.
+    pub os: String,
+    /// `ID` of os-release.
+    pub os_id: String,
+    /// `VERSION_ID` of os-release.
+    pub os_version: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// Machine architecture.
+    pub arch: String,
+    /// Maker of the machine (DMI).
+    pub vendor: String,
+    /// Product name (DMI).
+    pub product: String,
+    /// Serial number (DMI; readable by root only on most kernels).
+    pub serial: String,
+    /// BIOS version and date (DMI).
+    pub bios: String,
+    /// Processor model.
+    pub cpu_model: String,
+    /// Logical processors.
+    pub cpu_count: u32,
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A probe's outcome: *read*, *absent* (this machine has none) or *unknown* (could not be read, and why).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "lowercase")]
+pub enum ProbeOutcome {
+    /// It was read.
+    Read,
+    /// This machine has none.
+    Absent {
+        /// What was looked for.
+        why: String,
+    },
+    /// It could not be read.
+    Unknown {
+        /// Why not, with the path.
+        why: String,
+    },
+}
+
+/// One probe and its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeReport {
+    /// The probe's name.
+    pub probe: String,
+    /// Its outcome.
+    #[serde(flatten)]
+    pub outcome: ProbeOutcome,
+}
+
+/// What was lost before it could be sent. Counted, never silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Losses {
+    /// Samples thinned out of a full spool.
+    pub samples_thinned: u64,
+    /// Samples dropped from a full spool or ring.
+    pub samples_dropped: u64,
+    /// Events dropped, after no sample was left to drop.
+    pub events_dropped: u64,
+    /// Spooled reports that did not match their checksum.
+    pub corrupt: u64,
+    /// Spools that could not be opened and were put aside.
+    pub quarantined: u64,
+}
+
+/// Numbers, in the order of a layout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Which layout.
+    pub layout: LayoutId,
+    /// One value per series; `null` where it could not be read.
+    pub v: Vec<Option<f64>>,
+}
+
+/// A document, sent whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "name", content = "doc", rename_all = "lowercase")]
+pub enum State {
+    /// A new layout of the samples that follow.
+    Layout(Layout),
+    /// Each probe's outcome, when one changed.
+    Probes(Vec<ProbeReport>),
+    /// A document this version does not know: its place in the order is kept, its content is not judged.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+            doc: Box<serde_json::value::RawValue>,
+        }
+        let Named { name, doc } = Named::deserialize(deserializer)?;
+        let fault = serde::de::Error::custom::<serde_json::Error>;
+        match name.as_str() {
+            "layout" => serde_json::from_str(doc.get()).map(Self::Layout).map_err(fault),
+            "probes" => serde_json::from_str(doc.get()).map(Self::Probes).map_err(fault),
+            _ => Ok(Self::Other),
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What, as `noun.verb`, such as `usb.attached`.
+    pub name: String,
+    /// What happened, for a person.
+    pub text: String,
+    /// Details by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Goodbye.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {
+    /// Why.
+    pub reason: ByeReason,
+    /// By when it will be back, in seconds from now; an outage starts only after that.
+    pub return_within_s: u32,
+}
+
+/// Why a device leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ByeReason {
+    /// The service was stopped or restarted.
+    Stop,
+    /// The machine goes down or reboots.
+    Shutdown,
+    /// A reason this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// `down/committed`: everything up to this position is durable in the collector's store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committed {
+    /// The watermark. Epoch and sequence 0 when nothing was ever committed.
+    #[serde(flatten)]
+    pub position: Position,
+    /// Why the last report was refused, when it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// `down/ask`: a wish of the collector. Unknown wishes are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase")]
+pub enum Ask {
+    /// Send `hello` again, with the layout.
+    Hello,
+    /// A wish this version does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// `up/renew`: a request for a renewed certificate. It is not part of the order of reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renew {
+    /// PKCS #10 request, PEM. The key never leaves the host.
+    pub csr: String,
+}
+
+/// `down/certificate`: the answer to `up/renew`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The certificate, PEM.
+    pub certificate: String,
+    /// The authority or authorities to trust from now on, PEM.
+    pub authorities: String,
+}
