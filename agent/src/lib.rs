@@ -1,1 +1,16 @@
+//! The agent: probes the host it runs on, keeps reports until they are committed, and sends them to the collector.
+//!
+//! Rooms: [`probe`] reads, [`sampler`] runs the probes, [`schedule`] says when, [`spool`] keeps, [`uplink`] sends,
+//! [`runner`] ties them together. Deliberately absent: anything that could run a command sent from outside.
 
+pub mod config;
+pub mod enrol;
+pub mod identity;
+pub mod probe;
+pub mod runner;
+pub mod sampler;
+pub mod schedule;
+pub mod source;
+pub mod spool;
+pub mod status;
+pub mod uplink;

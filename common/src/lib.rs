@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod enrolment;
 pub mod id;
 pub mod layout;
 pub mod metric;

@@ -294,4 +294,8 @@ pub struct Certificate {
     pub certificate: String,
     /// The authority or authorities to trust from now on, PEM.
     pub authorities: String,
+    /// When to ask for the next one: at two thirds of its life.
+    pub renew_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }

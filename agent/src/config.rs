@@ -1,0 +1,206 @@
+//! The agent's configuration: `config/agent.toml`, every key with its default there.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
+
+use crate::probe;
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Host and port of the MQTT endpoint, when it is not the one learnt at enrolment.
+    pub mqtt: Option<String>,
+    /// MQTT keep-alive.
+    pub keep_alive: SpanWithin<5_000, 600_000>,
+    /// Between samples.
+    pub interval: SpanWithin<1_000, 3_600_000>,
+    /// Where identity and spool lie.
+    pub state: PathBuf,
+    /// Where the status socket lies.
+    pub runtime: PathBuf,
+    /// Most reports in memory.
+    pub ring_max_reports: Bounded<16, 100_000>,
+    /// Most bytes of reports in the spool.
+    pub spool_max_bytes: Bounded<1_048_576, 68_719_476_736>,
+    /// How long the collector may be silent before samples go to disk.
+    pub spill_after: SpanWithin<1_000, 3_600_000>,
+    /// Probes that must not run.
+    pub forbid: Vec<String>,
+    /// By when the agent means to be back when its service is stopped.
+    pub return_within: SpanWithin<0, 86_400_000>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Form {
+    collector: CollectorForm,
+    report: ReportForm,
+    paths: PathsForm,
+    spool: SpoolForm,
+    probes: ProbesForm,
+    stop: StopForm,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CollectorForm {
+    mqtt: Option<Spanned<String>>,
+    keep_alive: SpanWithin<5_000, 600_000>,
+}
+
+impl Default for CollectorForm {
+    fn default() -> Self {
+        Self { mqtt: None, keep_alive: SpanWithin(Span::secs(30)) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ReportForm {
+    interval: SpanWithin<1_000, 3_600_000>,
+}
+
+impl Default for ReportForm {
+    fn default() -> Self {
+        Self { interval: SpanWithin(Span::secs(10)) }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PathsForm {
+    state: PathBuf,
+    runtime: PathBuf,
+}
+
+impl Default for PathsForm {
+    fn default() -> Self {
+        Self { state: "/var/lib/ioc-agent".into(), runtime: "/run/ioc-agent".into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SpoolForm {
+    ring_max_reports: Bounded<16, 100_000>,
+    max_bytes: Bounded<1_048_576, 68_719_476_736>,
+    spill_after: SpanWithin<1_000, 3_600_000>,
+}
+
+impl Default for SpoolForm {
+    fn default() -> Self {
+        Self {
+            ring_max_reports: Bounded(360),
+            max_bytes: Bounded(64 * 1024 * 1024),
+            spill_after: SpanWithin(Span::secs(30)),
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ProbesForm {
+    forbid: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StopForm {
+    return_within: SpanWithin<0, 86_400_000>,
+}
+
+impl Default for StopForm {
+    fn default() -> Self {
+        Self { return_within: SpanWithin(Span::secs(300)) }
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first fault.
+    pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+        let form: Form = source.parse()?;
+        for name in &form.probes.forbid {
+            if !probe::NAMES.contains(&name.get_ref().as_str()) {
+                let message = format!("found probe {:?}; allowed are {}", name.get_ref(), probe::NAMES.join(", "));
+                return Err(source.fault(name.span(), &message, "correct the name or remove it"));
+            }
+        }
+        if let Some(mqtt) = &form.collector.mqtt
+            && let Err(why) = split_address(mqtt.get_ref())
+        {
+            let mend = "write it like \"collector.example:8883\" or \"[2001:db8::1]:8883\"";
+            return Err(source.fault(mqtt.span(), &why, mend));
+        }
+        Ok(Self {
+            mqtt: form.collector.mqtt.map(Spanned::into_inner),
+            keep_alive: form.collector.keep_alive,
+            interval: form.report.interval,
+            state: form.paths.state,
+            runtime: form.paths.runtime,
+            ring_max_reports: form.spool.ring_max_reports,
+            spool_max_bytes: form.spool.max_bytes,
+            spill_after: form.spool.spill_after,
+            forbid: form.probes.forbid.into_iter().map(Spanned::into_inner).collect(),
+            return_within: form.stop.return_within,
+        })
+    }
+}
+
+/// Splits `host:port` or `[v6]:port`.
+///
+/// # Errors
+/// What was found and what is allowed.
+pub fn split_address(address: &str) -> Result<(String, u16), String> {
+    let fault = || format!("found address {address:?}; allowed is host:port");
+    let (host, port) = address.rsplit_once(':').ok_or_else(fault)?;
+    let port: u16 = port.parse().map_err(|_| fault())?;
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = match bracketed {
+        Some(v6) => v6,
+        None if host.contains(':') => return Err(fault()),
+        None => host,
+    };
+    if host.is_empty() || port == 0 {
+        return Err(fault());
+    }
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_configuration_is_the_defaults() {
+        let shipped = Config::parse(&Source::built_in("agent.toml", include_str!("../../config/agent.toml")))
+            .unwrap_or_else(|e| panic!("{e}"));
+        let defaults = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn faults_point_at_their_line() {
+        let fault = |text: &str| Config::parse(&Source::built_in("agent.toml", text)).expect_err("must be refused");
+        let probe = fault("[probes]\nforbid = [\"cpu\", \"cpuu\"]\n");
+        assert!(probe.line == 2 && probe.message.contains("cpuu") && probe.message.contains("pressure"), "{probe}");
+        let address = fault("[collector]\nmqtt = \"collector\"\n");
+        assert!(address.line == 2 && address.mend.contains("8883"), "{address}");
+        let key = fault("[report]\nintervall = \"10s\"\n");
+        assert!(key.line == 2 && key.message.contains("interval"), "{key}");
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(split_address("a.b:1"), Ok(("a.b".to_owned(), 1)));
+        assert_eq!(split_address("[::1]:8883"), Ok(("::1".to_owned(), 8883)));
+        for bad in ["", "a", "a:0", ":1", "::1:8883", "a:70000"] {
+            assert!(split_address(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Enrolment and renewal: a key that never leaves this host, a request, a certificate.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, Token};
+
+use crate::identity::{Identity, IdentityError, Material, Store};
+use crate::probe::facts;
+
+/// How long enrolment may take in all.
+const ENROL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A new key and the request to certify it.
+#[derive(Debug)]
+pub struct Request {
+    /// Private key, PEM.
+    pub key: String,
+    /// PKCS #10 request, PEM.
+    pub csr: String,
+}
+
+/// Makes a key and a request. The name in it is of no account: the collector writes the one it gave.
+///
+/// # Errors
+/// [`EnrolError::Key`] when the system gives no randomness.
+pub fn request() -> Result<Request, EnrolError> {
+    let key = KeyPair::generate().map_err(|error| EnrolError::Key(error.to_string()))?;
+    let params = CertificateParams::default();
+    let csr =
+        params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(|error| EnrolError::Key(error.to_string()))?;
+    Ok(Request { key: key.serialize_pem(), csr })
+}
+
+/// Enrols this host at `server` (host and port of the collector's page) and writes the identity into `store`.
+///
+/// # Errors
+/// [`EnrolError`] says what went wrong and what to do.
+pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> Result<Identity, EnrolError> {
+    if let Ok(identity) = store.identity() {
+        return Err(EnrolError::Already {
+            device: identity.device.to_string(),
+            dir: store.dir().display().to_string(),
+        });
+    }
+    std::fs::create_dir_all(store.dir())
+        .map_err(|source| IdentityError::File { path: store.dir().to_owned(), source })?;
+    let Request { key, csr } = request()?;
+    let ask =
+        EnrolRequest { token: token.to_string(), csr, fingerprint: facts::fingerprint(root), facts: facts::read(root) };
+    let body = serde_json::to_vec(&ask).map_err(|error| EnrolError::Answer(error.to_string()))?;
+    let answer = tokio::time::timeout(ENROL_TIMEOUT, post(server, token, body))
+        .await
+        .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })??;
+    let identity =
+        Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
+    let staged = store.stage(&Material { key, certificate: answer.certificate, authorities: answer.authorities })?;
+    crate::identity::client_config(&staged)?;
+    store.promote(&staged)?;
+    store.save_identity(&identity)?;
+    give_to_owner(store.dir());
+    Ok(identity)
+}
+
+async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolResponse, EnrolError> {
+    let connect = |why: String| EnrolError::Connect { server: server.to_owned(), why };
+    let (host, _) = crate::config::split_address(server).map_err(&connect)?;
+    let verifier = Arc::new(PinnedVerifier::new(*token.fingerprint()));
+    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| connect(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let name = ServerName::try_from(host.clone()).map_err(|error| connect(error.to_string()))?;
+    let tcp = TcpStream::connect(server).await.map_err(|error| connect(error.to_string()))?;
+    let stream =
+        TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(|error| connect(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| connect(error.to_string()))?;
+    let driver = tokio::spawn(connection);
+    let request = hyper::Request::post(ENROL_PATH)
+        .header("host", host)
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| connect(error.to_string()))?;
+    let response = sender.send_request(request).await.map_err(|error| connect(error.to_string()))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), ENROL_MAX_BYTES)
+        .collect()
+        .await
+        .map_err(|error| EnrolError::Answer(error.to_string()))?
+        .to_bytes();
+    driver.abort();
+    if !status.is_success() {
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let detail = problem["detail"].as_str().unwrap_or("no reason given").chars().take(500).collect();
+        return Err(EnrolError::Refused { status: status.as_u16(), detail });
+    }
+    serde_json::from_slice(&body).map_err(|error| EnrolError::Answer(error.to_string()))
+}
+
+/// When root enrols, the files belong to whoever owns the state directory, which is the user the service runs as.
+fn give_to_owner(dir: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, lchown};
+    fn walk(path: &Path, owner: (u32, u32)) {
+        let _ = lchown(path, Some(owner.0), Some(owner.1));
+        let real_dir = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+        if real_dir && let Ok(entries) = std::fs::read_dir(path) {
+            entries.flatten().for_each(|entry| walk(&entry.path(), owner));
+        }
+    }
+    if let Ok(meta) = std::fs::metadata(dir)
+        && rustix::process::geteuid().is_root()
+        && meta.uid() != 0
+    {
+        walk(dir, (meta.uid(), meta.gid()));
+    }
+}
+
+/// Trusts exactly the authority whose fingerprint the token carries, and then checks the server against it as usual.
+#[derive(Debug)]
+struct PinnedVerifier {
+    fingerprint: [u8; 32],
+    schemes: Arc<rustls::crypto::CryptoProvider>,
+}
+
+impl PinnedVerifier {
+    fn new(fingerprint: [u8; 32]) -> Self {
+        Self { fingerprint, schemes: Arc::new(rustls::crypto::ring::default_provider()) }
+    }
+}
+
+impl ServerCertVerifier for PinnedVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let matches = |certificate: &&CertificateDer<'_>| {
+            ring::digest::digest(&ring::digest::SHA256, certificate).as_ref() == self.fingerprint
+        };
+        let authority = intermediates.iter().find(matches).ok_or_else(|| {
+            rustls::Error::General(
+                "the server's authority is not the one this token was made for: wrong address, or someone is in between".to_owned(),
+            )
+        })?;
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.clone().into_owned())?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.schemes))
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 only".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.schemes.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.schemes.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Enrolment failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The agent has an identity.
+    #[error("this agent is enrolled as {device}; mend: to enrol it anew, stop it and remove {dir}")]
+    Already {
+        /// As whom.
+        device: String,
+        /// The state directory.
+        dir: String,
+    },
+    /// No connection.
+    #[error(
+        "cannot reach the collector at {server}: {why}; mend: check address, port (of its page, not of MQTT), firewall and clock"
+    )]
+    Connect {
+        /// Where.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// The collector said no.
+    #[error("the collector refused ({status}): {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its reason.
+        detail: String,
+    },
+    /// The answer could not be read.
+    #[error("the collector's answer cannot be used: {0}")]
+    Answer(String),
+    /// No key could be made.
+    #[error("cannot make a key: {0}")]
+    Key(String),
+    /// The identity could not be written.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}

@@ -1,0 +1,258 @@
+//! The agent's identity on disk: who it is, its key and certificate, its epoch.
+//!
+//! ```text
+//! <state>/identity.json      device, collector, dates
+//! <state>/epoch              raised at every start
+//! <state>/tls/current        link to the directory in use
+//! <state>/tls/<n>/           key.pem (0600), cert.pem, ca.pem: promoted by moving the link, which is atomic
+//! ```
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+
+/// Who this agent is. Kept as `identity.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Identifier given at enrolment.
+    pub device: DeviceId,
+    /// Host and port of the collector's MQTT endpoint.
+    pub mqtt: String,
+    /// When to ask for a renewed certificate.
+    pub renew_at: Timestamp,
+    /// When the certificate ends.
+    pub expires_at: Timestamp,
+}
+
+/// The state directory and what lies in it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dir: PathBuf,
+}
+
+/// Key and certificate, PEM, as they lie in one directory below `tls`.
+#[derive(Debug, Clone)]
+pub struct Material {
+    /// Private key.
+    pub key: String,
+    /// Certificate chain.
+    pub certificate: String,
+    /// Authorities to trust.
+    pub authorities: String,
+}
+
+impl Store {
+    /// The store in `dir`.
+    #[must_use]
+    pub const fn new(dir: PathBuf) -> Self {
+        Self { dir }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads who this agent is.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotEnrolled`] when it never was enrolled.
+    pub fn identity(&self) -> Result<Identity, IdentityError> {
+        let path = self.dir.join("identity.json");
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| IdentityError::File { path, source: io::Error::other(error) }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(IdentityError::NotEnrolled { dir: self.dir.clone() })
+            }
+            Err(source) => Err(IdentityError::File { path, source }),
+        }
+    }
+
+    /// Writes who this agent is.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn save_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let path = self.dir.join("identity.json");
+        let text = serde_json::to_vec_pretty(identity)
+            .map_err(|error| IdentityError::File { path: path.clone(), source: io::Error::other(error) })?;
+        write_durably(&path, &text, 0o644).map_err(|source| IdentityError::File { path, source })
+    }
+
+    /// Puts key and certificate into a new directory below `tls`, not yet in use, and returns it.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn stage(&self, material: &Material) -> Result<PathBuf, IdentityError> {
+        let tls = self.dir.join("tls");
+        let file = |path: PathBuf| move |source| IdentityError::File { path, source };
+        fs::create_dir_all(&tls).map_err(file(tls.clone()))?;
+        let numbers = fs::read_dir(&tls).map_err(file(tls.clone()))?.flatten();
+        let last = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok()).max().unwrap_or(0);
+        let dir = tls.join((last + 1).to_string());
+        fs::create_dir(&dir).map_err(file(dir.clone()))?;
+        let files = [
+            ("key.pem", &material.key, 0o600),
+            ("cert.pem", &material.certificate, 0o644),
+            ("ca.pem", &material.authorities, 0o644),
+        ];
+        for (name, text, mode) in files {
+            let path = dir.join(name);
+            write_durably(&path, text.as_bytes(), mode).map_err(file(path.clone()))?;
+        }
+        Ok(dir)
+    }
+
+    /// Takes a staged directory into use and deletes the older ones.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn promote(&self, staged: &Path) -> Result<(), IdentityError> {
+        let tls = self.dir.join("tls");
+        let (link, new_link) = (tls.join("current"), tls.join("current.new"));
+        let file = |source| IdentityError::File { path: link.clone(), source };
+        let name = staged.file_name().ok_or_else(|| file(io::ErrorKind::InvalidInput.into()))?;
+        let _ = fs::remove_file(&new_link);
+        symlink(name, &new_link).map_err(file)?;
+        fs::rename(&new_link, &link).map_err(file)?;
+        fs::File::open(&tls).and_then(|dir| dir.sync_all()).map_err(file)?;
+        for entry in fs::read_dir(&tls).map_err(file)?.flatten() {
+            if entry.path() != staged && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory in use.
+    #[must_use]
+    pub fn current(&self) -> PathBuf {
+        self.dir.join("tls/current")
+    }
+
+    /// Takes the next epoch and keeps it before it is used. It never falls back, even when the state was lost: it is at least
+    /// the time in seconds.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the file.
+    pub fn next_epoch(&self, now: Timestamp, above: u64) -> Result<u64, IdentityError> {
+        let path = self.dir.join("epoch");
+        let kept = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+        let clock = u64::try_from(now.as_secs()).unwrap_or(0);
+        let epoch = kept.max(above).saturating_add(1).max(clock);
+        write_durably(&path, format!("{epoch}\n").as_bytes(), 0o644)
+            .map_err(|source| IdentityError::File { path, source })?;
+        Ok(epoch)
+    }
+}
+
+/// TLS 1.3 with this key and certificate, trusting only these authorities.
+///
+/// # Errors
+/// [`IdentityError`] names the file.
+pub fn client_config(dir: &Path) -> Result<Arc<ClientConfig>, IdentityError> {
+    let file = |name: &str, why: String| IdentityError::File { path: dir.join(name), source: io::Error::other(why) };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&dir.join("ca.pem"))? {
+        roots.add(certificate).map_err(|error| file("ca.pem", error.to_string()))?;
+    }
+    let chain = certificates(&dir.join("cert.pem"))?;
+    let key = PrivateKeyDer::from_pem_file(dir.join("key.pem")).map_err(|error| file("key.pem", error.to_string()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| file("", error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| file("cert.pem", error.to_string()))?;
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let why = |error: rustls::pki_types::pem::Error| IdentityError::File {
+        path: path.to_owned(),
+        source: io::Error::other(error.to_string()),
+    };
+    CertificateDer::pem_file_iter(path).map_err(why)?.collect::<Result<_, _>>().map_err(why)
+}
+
+/// Writes a file so that after a power cut it is either the old one or the new one, whole.
+fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let parent = path.parent().unwrap_or_else(|| Path::new("."));
+    let temporary = path.with_extension("tmp");
+    let _ = fs::remove_file(&temporary);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    fs::File::open(parent)?.sync_all()
+}
+
+/// The identity cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The agent was never enrolled.
+    #[error(
+        "this agent is not enrolled: there is no identity in {}; mend: ask for a token ('ioc-collector enroll token new') and run 'ioc-agent enroll --server HOST:PORT TOKEN'",
+        dir.display()
+    )]
+    NotEnrolled {
+        /// The state directory.
+        dir: PathBuf,
+    },
+    /// A file of it cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_only_rise_even_when_the_clock_or_the_file_does_not() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let store = Store::new(dir.path().to_owned());
+        let late = Timestamp::from_millis(2_000_000_000_000);
+        assert_eq!(store.next_epoch(late, 0).expect("written"), 2_000_000_000);
+        assert_eq!(store.next_epoch(Timestamp::from_millis(0), 0).expect("written"), 2_000_000_001);
+        assert_eq!(store.next_epoch(Timestamp::from_millis(0), 3_000_000_000).expect("written"), 3_000_000_001);
+        fs::remove_file(dir.path().join("epoch")).expect("removed");
+        assert_eq!(store.next_epoch(late, 0).expect("written"), 2_000_000_000);
+    }
+
+    #[test]
+    fn promotion_moves_one_link_and_keeps_only_what_is_used() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let store = Store::new(dir.path().to_owned());
+        let material = |n: &str| Material { key: format!("key {n}"), certificate: n.into(), authorities: n.into() };
+        let first = store.stage(&material("1")).expect("staged");
+        store.promote(&first).expect("promoted");
+        let second = store.stage(&material("2")).expect("staged");
+        assert_eq!(fs::read_to_string(store.current().join("key.pem")).expect("read"), "key 1");
+        store.promote(&second).expect("promoted");
+        assert_eq!(fs::read_to_string(store.current().join("key.pem")).expect("read"), "key 2");
+        assert!(!first.exists());
+        let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(second.join("key.pem")).expect("there"));
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(store.identity(), Err(IdentityError::NotEnrolled { .. })));
+    }
+}

@@ -1,0 +1,552 @@
+//! The agent's main loop: ties probes, backlog and uplink together.
+//!
+//! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
+
+mod renewal;
+mod sampling;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::codec;
+use ioc_common::config::{ConfigError, Source};
+use ioc_common::layout::Layout;
+use ioc_common::report::{Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Position, State as Document};
+use ioc_common::topic::{DownKind, UpKind};
+
+use crate::config::{Config, split_address};
+use crate::identity::{Identity, IdentityError, Store, client_config};
+use crate::probe::facts;
+use crate::schedule::Schedule;
+use crate::spool::{Backlog, Entry, Limits};
+use crate::status::{self, Status};
+use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
+use crate::uplink::session::Session;
+use renewal::Renewal;
+use sampling::{Sampled, Sampling};
+
+/// How long the goodbye may take.
+const GOODBYE_MS: u64 = 3000;
+/// A wake-up that is due at the very moment is given this long, so that a rounding never makes the loop spin.
+const WAKE_MIN_MS: u64 = 1;
+/// The longest sleep, so that a clock oddity never stops the agent for good.
+const WAKE_MAX_MS: u64 = 60_000;
+
+/// Runs the agent until it is told to stop.
+///
+/// # Errors
+/// [`RunError`] when it cannot start.
+pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), RunError> {
+    let mut runner = Runner::new(config_path, config)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let listener = match status::listen(&runner.config.runtime) {
+        Ok(listener) => Some(listener),
+        Err(error) => {
+            let dir = runner.config.runtime.display();
+            tracing::warn!(%error, "no status socket in {dir}: 'ioc-agent status' will not work");
+            None
+        }
+    };
+    runner.begin().await;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(device = %runner.identity.device, collector = %runner.mqtt(), "agent runs");
+    loop {
+        let wake_ms = runner.turn();
+        tokio::select! {
+            event = next_event(&mut runner.link) => runner.link_event(event),
+            sampled = runner.sampling.finished() => runner.sampled(sampled),
+            () = tokio::time::sleep(Duration::from_millis(wake_ms)) => {}
+            Some(peer) = accept(listener.as_ref()) => {
+                tokio::spawn(status::answer(peer, runner.status()));
+            }
+            _ = hangup.recv() => runner.reload(),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    runner.goodbye().await;
+    Ok(())
+}
+
+async fn next_event(link: &mut Option<Link>) -> LinkEvent {
+    match link {
+        Some(link) => link.next().await.unwrap_or_else(|| LinkEvent::Closed("the link ended".to_owned())),
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept(listener: Option<&UnixListener>) -> Option<tokio::net::UnixStream> {
+    match listener {
+        Some(listener) => listener.accept().await.ok().map(|(peer, _)| peer),
+        None => std::future::pending().await,
+    }
+}
+
+struct Runner {
+    config_path: Option<PathBuf>,
+    config: Config,
+    store: Store,
+    identity: Identity,
+    facts: Facts,
+    boot_id: String,
+    fingerprint: String,
+    epoch: u64,
+    seq: u64,
+    backlog: Backlog,
+    session: Session,
+    link: Option<Link>,
+    schedule: Schedule,
+    sampling: Sampling,
+    layout: Option<Layout>,
+    renewal: Renewal,
+    last_spill_ms: u64,
+    last_error: Option<String>,
+    last_refusal: Option<String>,
+    hello_wanted: bool,
+}
+
+impl Runner {
+    fn new(config_path: Option<PathBuf>, config: Config) -> Result<Self, RunError> {
+        let root = Path::new("/");
+        let store = Store::new(config.state.clone());
+        let identity = store.identity()?;
+        // Read once to fail early and clearly; every link reads it again.
+        client_config(&store.current())?;
+        let now_ms = clock::boottime_ms();
+        let limits =
+            Limits { ring_max_reports: config.ring_max_reports.usize(), spool_max_bytes: config.spool_max_bytes.0 };
+        let backlog = Backlog::open(config.state.join("spool"), limits);
+        let above = backlog.last_position().map_or(0, |position| position.epoch);
+        let epoch = store.next_epoch(clock::now(), above)?;
+        Ok(Self {
+            facts: facts::read(root),
+            boot_id: facts::boot_id(root),
+            fingerprint: facts::fingerprint(root),
+            epoch,
+            seq: 0,
+            backlog,
+            session: Session::new(now_ms),
+            link: None,
+            schedule: schedule(&config, &identity, now_ms),
+            sampling: Sampling::new(root, &config.forbid),
+            layout: None,
+            renewal: Renewal::default(),
+            last_spill_ms: now_ms,
+            last_error: None,
+            last_refusal: None,
+            hello_wanted: false,
+            config_path,
+            config,
+            store,
+            identity,
+        })
+    }
+
+    fn mqtt(&self) -> &str {
+        self.config.mqtt.as_deref().unwrap_or(&self.identity.mqtt)
+    }
+
+    /// Takes the first sample, so that the first hello carries a layout.
+    async fn begin(&mut self) {
+        self.hello_wanted = true;
+        self.start_sample();
+        let sampled = self.sampling.finished().await;
+        self.sampled(sampled);
+    }
+
+    /// Does all that is due, and says how long to sleep.
+    fn turn(&mut self) -> u64 {
+        let now_ms = clock::boottime_ms();
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        if self.session.start_connecting(now_ms) {
+            self.connect();
+        }
+        if self.session.tick(now_ms) {
+            self.close_link("nothing was committed for 30 s");
+        }
+        let due = self.schedule.due(now_ms);
+        self.hello_wanted |= due.hello;
+        if due.sample {
+            self.start_sample();
+        }
+        if let Some(hung) = self.sampling.hung(now_ms) {
+            tracing::warn!(probe = hung.probe, "a probe does not answer; samples wait for it");
+            self.report(&Body::State(Document::Probes(vec![hung])));
+        }
+        if self.spill_due_ms().is_some_and(|due| due <= now_ms) {
+            self.backlog.spill();
+            self.last_spill_ms = now_ms;
+        }
+        self.renew(now_ms);
+        self.send(now_ms);
+
+        let watchdog_ms = sd_notify::watchdog_enabled().and_then(|every| u64::try_from(every.as_millis() / 2).ok());
+        let wakes = [
+            self.session.next_wake_ms(),
+            Some(self.schedule.next_wake_ms()),
+            self.spill_due_ms(),
+            self.sampling.next_wake_ms(),
+            watchdog_ms.map(|every| now_ms + every),
+        ];
+        let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
+        wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
+    }
+
+    fn start_sample(&mut self) {
+        let waiting = self.backlog.waiting();
+        let losses = self.backlog.losses();
+        let lost = losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt;
+        self.sampling.start(waiting.in_memory.max(waiting.on_disk), lost);
+    }
+
+    fn sampled(&mut self, sampled: Sampled) {
+        let Sampled { taken, layout, outcomes } = sampled;
+        let first = self.layout.is_none();
+        if layout.is_some() {
+            self.layout = layout;
+        }
+        let Some(taken) = taken else {
+            self.report(&Body::State(Document::Probes(outcomes)));
+            self.hello_wanted = true;
+            return;
+        };
+        if first || self.hello_wanted {
+            self.hello();
+        } else {
+            if let Some(layout) = taken.new_layout {
+                self.report(&Body::State(Document::Layout(layout)));
+            }
+            if taken.outcomes_changed {
+                self.report(&Body::State(Document::Probes(outcomes)));
+            }
+        }
+        self.report(&Body::Sample(taken.sample));
+    }
+
+    fn hello(&mut self) {
+        self.hello_wanted = false;
+        let Some(layout) = self.layout.clone() else { return };
+        let hello = Hello {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.boot_id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            interval_s: u32::try_from(self.config.interval.get().as_secs()).unwrap_or(u32::MAX).max(1),
+            keep_alive_s: u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX),
+            facts: self.facts.clone(),
+            probes: self.sampling.outcomes().to_vec(),
+            layout,
+            losses: self.backlog.losses(),
+        };
+        self.report(&Body::Hello(Box::new(hello)));
+    }
+
+    /// Gives a report its place in the order and puts it into the backlog.
+    fn report(&mut self, body: &Body) {
+        let boot: String = self.boot_id.chars().take(8).collect();
+        let position = Position { epoch: self.epoch, seq: self.seq + 1 };
+        match codec::seal(&self.identity.device, position, &boot, clock::now(), body) {
+            Ok(sealed) => {
+                self.seq = position.seq;
+                self.backlog.push(Entry { position, kind: body.kind(), taken_ms: clock::boottime_ms(), boot, sealed });
+            }
+            Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report cannot be encoded"),
+        }
+    }
+
+    fn send(&mut self, now_ms: u64) {
+        let boot: String = self.boot_id.chars().take(8).collect();
+        while let (Some(after), Some(link)) = (self.session.may_send(), &self.link) {
+            let Some(entry) = self.backlog.next_after(after) else { return };
+            let age_ms = (entry.boot == boot).then(|| now_ms.saturating_sub(entry.taken_ms));
+            if !link.publish(entry.kind, entry.sealed.finish(age_ms)) {
+                self.close_link("the client takes no more");
+                return;
+            }
+            self.session.sent(entry.position, now_ms);
+        }
+    }
+
+    /// When what is only in memory must go to disk: the collector has been silent for long enough.
+    fn spill_due_ms(&self) -> Option<u64> {
+        if !self.backlog.has_unspilled() {
+            return None;
+        }
+        let oldest = self.backlog.oldest_in_memory_ms()?;
+        let silent_since = self.session.last_commit_ms().unwrap_or(0).max(oldest).max(self.last_spill_ms);
+        Some(silent_since + u64::try_from(self.config.spill_after.as_millis()).unwrap_or(30_000))
+    }
+
+    fn connect(&mut self) {
+        let dir = self.renewal.trial().map_or_else(|| self.store.current(), Path::to_owned);
+        let now_ms = clock::boottime_ms();
+        let options = client_config(&dir).map_err(|error| error.to_string()).and_then(|tls| {
+            let (host, port) = split_address(self.mqtt())?;
+            let keep_alive = self.config.keep_alive.get();
+            Ok(LinkOptions { device: self.identity.device.clone(), host, port, keep_alive, tls })
+        });
+        match options {
+            Ok(options) => self.link = Some(Link::open(&options)),
+            Err(error) => {
+                tracing::error!(error, "cannot connect");
+                self.last_error = Some(error);
+                self.session.closed(now_ms, entropy());
+            }
+        }
+    }
+
+    fn close_link(&mut self, why: &str) {
+        if let Some(link) = self.link.take() {
+            tokio::spawn(link.close());
+        }
+        self.link_closed(why);
+    }
+
+    fn link_closed(&mut self, why: &str) {
+        let now_ms = clock::boottime_ms();
+        if self.session.is_open() || self.last_error.as_deref() != Some(why) {
+            tracing::warn!(why, "no link to the collector");
+        }
+        self.link = None;
+        self.last_error = Some(why.to_owned());
+        self.session.closed(now_ms, entropy());
+        if self.renewal.trial_failed(why, now_ms) {
+            self.session.retry_now(now_ms);
+        }
+    }
+
+    fn link_event(&mut self, event: LinkEvent) {
+        let now_ms = clock::boottime_ms();
+        match event {
+            LinkEvent::Opened => {
+                tracing::info!(collector = self.mqtt(), "linked to the collector");
+                self.session.opened(now_ms);
+                self.last_error = None;
+                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity) {
+                    self.identity = identity;
+                }
+            }
+            LinkEvent::Closed(why) => self.link_closed(&why),
+            LinkEvent::Down(kind, payload) => self.down(kind, &payload, now_ms),
+        }
+    }
+
+    fn down(&mut self, kind: DownKind, payload: &[u8], now_ms: u64) {
+        let understood = match kind {
+            DownKind::Committed => codec::read_message(payload).map(|message| self.committed(message, now_ms)),
+            DownKind::Ask => codec::read_message(payload).map(|ask: Ask| {
+                if ask == Ask::Hello {
+                    self.hello();
+                }
+            }),
+            DownKind::Certificate => codec::read_message(payload).map(|message| {
+                if self.renewal.received(&self.store, message, now_ms) {
+                    // Closed without link_closed(): this is no failure, least of all of the trial.
+                    if let Some(link) = self.link.take() {
+                        tokio::spawn(link.close());
+                    }
+                    self.session.closed(now_ms, 0);
+                    self.session.retry_now(now_ms);
+                }
+            }),
+            DownKind::Settings => Ok(()),
+        };
+        if let Err(error) = understood {
+            tracing::warn!(%error, kind = kind.as_str(), "a message from the collector cannot be read");
+        }
+    }
+
+    fn committed(&mut self, message: Committed, now_ms: u64) {
+        if let Some(why) = message.refused {
+            tracing::warn!(why, "the collector refused a report");
+            self.last_refusal = Some(why);
+        }
+        let watermark = self.session.committed(message.position, now_ms);
+        self.backlog.free_through(watermark);
+        if watermark.epoch > self.epoch {
+            // The state was lost while the clock was behind: what was taken since has places that are used up.
+            match self.store.next_epoch(clock::now(), watermark.epoch) {
+                Ok(epoch) => {
+                    tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
+                    (self.epoch, self.seq) = (epoch, 0);
+                    self.hello();
+                }
+                Err(error) => tracing::error!(%error, "cannot take a new epoch"),
+            }
+        }
+    }
+
+    fn renew(&mut self, now_ms: u64) {
+        if !self.session.is_open() {
+            return;
+        }
+        if let (Some(payload), Some(link)) = (self.renewal.ask(&self.identity, clock::now(), now_ms), &self.link)
+            && !link.publish(UpKind::Renew, payload)
+        {
+            tracing::warn!("the request for a renewed certificate could not be sent");
+        }
+    }
+
+    fn reload(&mut self) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+        match self.config_path.as_deref().map(read_config).transpose() {
+            Ok(fresh) => {
+                let fresh = fresh.unwrap_or_else(|| self.config.clone());
+                let now_ms = clock::boottime_ms();
+                if fresh.forbid != self.config.forbid {
+                    self.sampling = Sampling::new(Path::new("/"), &fresh.forbid);
+                    self.hello_wanted = true;
+                }
+                if fresh.interval != self.config.interval {
+                    self.schedule = schedule(&fresh, &self.identity, now_ms);
+                    self.hello_wanted = true;
+                }
+                self.config = fresh;
+                self.close_link("configuration and certificates are read anew");
+                self.session.retry_now(now_ms);
+                tracing::info!("configuration reloaded");
+            }
+            Err(error) => tracing::error!(%error, "the configuration is faulty; the old one stays in use"),
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    async fn goodbye(&mut self) {
+        // systemd writes /run/nologin when the machine goes down (systemd-user-sessions.service).
+        let going_down = Path::new("/run/nologin").exists();
+        let reason = if going_down { ByeReason::Shutdown } else { ByeReason::Stop };
+        let return_within_s = u32::try_from(self.config.return_within.get().as_secs()).unwrap_or(u32::MAX);
+        self.report(&Body::Bye(Bye { reason, return_within_s }));
+        let deadline = clock::boottime_ms() + GOODBYE_MS;
+        while self.session.is_open() && !self.backlog.is_empty() {
+            let now_ms = clock::boottime_ms();
+            if now_ms >= deadline {
+                break;
+            }
+            self.send(now_ms);
+            let wait = Duration::from_millis((deadline - now_ms).max(WAKE_MIN_MS));
+            match tokio::time::timeout(wait, next_event(&mut self.link)).await {
+                Ok(LinkEvent::Down(DownKind::Committed, payload)) => {
+                    if let Ok(message) = codec::read_message(&payload) {
+                        self.committed(message, now_ms);
+                    }
+                }
+                Ok(LinkEvent::Closed(_)) | Err(_) => break,
+                Ok(LinkEvent::Down(..) | LinkEvent::Opened) => {}
+            }
+        }
+        self.backlog.spill();
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+        let waiting = self.backlog.waiting();
+        tracing::info!(waiting = waiting.on_disk, "agent stopped");
+    }
+
+    fn status(&self) -> Status {
+        let waiting = self.backlog.waiting();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device: self.identity.device.to_string(),
+            collector: self.mqtt().to_owned(),
+            connected: self.session.is_open(),
+            last_error: self.last_error.clone(),
+            committed: self.session.watermark(),
+            taken: Position { epoch: self.epoch, seq: self.seq },
+            waiting_in_memory: waiting.in_memory,
+            waiting_on_disk: waiting.on_disk,
+            spool_bytes: waiting.disk_bytes,
+            spool_trouble: self.backlog.trouble().map(str::to_owned),
+            losses: self.backlog.losses(),
+            last_refusal: self.last_refusal.clone(),
+            certificate_expires_at: self.identity.expires_at,
+            probes: self.sampling.outcomes().to_vec(),
+        }
+    }
+}
+
+fn schedule(config: &Config, identity: &Identity, now_ms: u64) -> Schedule {
+    let interval_ms = u64::try_from(config.interval.get().as_millis()).unwrap_or(10_000);
+    let offset = u64::from(crc32fast::hash(identity.device.as_str().as_bytes()));
+    Schedule::new(now_ms, interval_ms, offset)
+}
+
+/// Reads the configuration at `path`.
+///
+/// # Errors
+/// [`ConfigError`] with the place of the first fault.
+pub fn read_config(path: &Path) -> Result<Config, ConfigError> {
+    Config::parse(&Source::read(path)?)
+}
+
+fn entropy() -> u64 {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0; 8];
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// What would be sent, for a person: two samples a second apart.
+#[derive(Debug, serde::Serialize)]
+pub struct Preview {
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// Facts.
+    pub facts: Facts,
+    /// Hash over machine ID and DMI serial.
+    pub fingerprint: String,
+    /// Each probe's outcome.
+    pub probes: Vec<ioc_common::report::ProbeReport>,
+    /// Each number by its name; null where it could not be read.
+    pub numbers: std::collections::BTreeMap<String, Option<f64>>,
+    /// What one sample takes on the wire, bytes.
+    pub sample_bytes: usize,
+}
+
+/// Reads the machine under `root` as the running agent would.
+///
+/// # Errors
+/// [`RunError`] when nothing could be encoded.
+pub fn preview(root: &Path, forbid: &[String]) -> Result<Preview, RunError> {
+    let mut sampler = crate::sampler::Sampler::new(root, forbid);
+    let own = ioc_common::reading::Own::default();
+    sampler.take(clock::boottime_ms(), &own);
+    if root == Path::new("/") {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let taken = sampler.take(clock::boottime_ms(), &own);
+    let series = sampler.layout().map(|layout| layout.series().to_vec()).unwrap_or_default();
+    let numbers = series.iter().map(|one| one.as_str().to_owned()).zip(taken.sample.v.iter().copied()).collect();
+    let device = ioc_common::id::DeviceId::new("preview").map_err(|error| RunError::Preview(error.to_string()))?;
+    let position = Position { epoch: 1, seq: 1 };
+    let sealed = codec::seal(&device, position, "00000000", clock::now(), &Body::Sample(taken.sample))
+        .map_err(|error| RunError::Preview(error.to_string()))?;
+    Ok(Preview {
+        taken_at: clock::now(),
+        facts: facts::read(root),
+        fingerprint: facts::fingerprint(root),
+        probes: sampler.outcomes(),
+        numbers,
+        sample_bytes: sealed.finish(Some(0)).len(),
+    })
+}
+
+/// The agent cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its identity cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its signals cannot be caught.
+    #[error("cannot catch signals: {0}")]
+    Signal(#[from] std::io::Error),
+    /// A preview could not be encoded.
+    #[error("cannot show what would be sent: {0}")]
+    Preview(String),
+}

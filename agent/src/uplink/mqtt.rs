@@ -1,0 +1,137 @@
+//! The MQTT driver: one fresh rumqttc client per connection, with a clean session, in a task of its own.
+//!
+//! rumqttc 0.25.1 wedges or drops its queue when a client outlives its connection (`../shared/design.md`, "Agent"); so a client
+//! is made, used for one connection and thrown away. Nothing is queued in it that is not in the backlog.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, QoS, Transport};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use ioc_common::codec::{DOWN_MAX_BYTES, PAYLOAD_MAX_BYTES};
+use ioc_common::id::DeviceId;
+use ioc_common::topic::{DownKind, Kind, Topic, UpKind};
+
+use super::session::WINDOW;
+
+/// How long a connection may take, TLS and CONNACK included.
+const CONNECT_TIMEOUT_S: u64 = 10;
+/// Requests that may wait in the client: the window, the subscription, a renewal, the goodbye.
+const REQUESTS_MAX: usize = WINDOW + 8;
+/// Events that may wait for the main loop.
+const EVENTS_MAX: usize = 64;
+
+/// Where and how to connect.
+#[derive(Debug, Clone)]
+pub struct LinkOptions {
+    /// Who.
+    pub device: DeviceId,
+    /// Host of the endpoint.
+    pub host: String,
+    /// Port of the endpoint.
+    pub port: u16,
+    /// MQTT keep-alive.
+    pub keep_alive: Duration,
+    /// Certificates and trust.
+    pub tls: Arc<rustls::ClientConfig>,
+}
+
+/// What happened on the link.
+#[derive(Debug)]
+pub enum LinkEvent {
+    /// Connected, and subscribed to what is sent down.
+    Opened,
+    /// A message came down.
+    Down(DownKind, Vec<u8>),
+    /// The link is closed, and why.
+    Closed(String),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Link {
+    client: AsyncClient,
+    device: DeviceId,
+    events: mpsc::Receiver<LinkEvent>,
+    task: JoinHandle<()>,
+}
+
+impl Link {
+    /// Starts to connect. The outcome comes as an event.
+    #[must_use]
+    pub fn open(options: &LinkOptions) -> Self {
+        let mut mqtt = MqttOptions::new(options.device.as_str(), &options.host, options.port);
+        mqtt.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(Arc::clone(&options.tls))));
+        mqtt.set_clean_session(true);
+        mqtt.set_keep_alive(options.keep_alive);
+        mqtt.set_max_packet_size(DOWN_MAX_BYTES + 1024, PAYLOAD_MAX_BYTES + 1024);
+        mqtt.set_request_channel_capacity(REQUESTS_MAX);
+        mqtt.set_inflight(u16::try_from(REQUESTS_MAX).unwrap_or(u16::MAX));
+        let gone = Topic::up(options.device.clone(), UpKind::Gone).to_string();
+        mqtt.set_last_will(LastWill::new(gone, b"{}".to_vec(), QoS::AtLeastOnce, false));
+        let (client, mut event_loop) = AsyncClient::new(mqtt, REQUESTS_MAX);
+        let mut network = rumqttc::NetworkOptions::new();
+        network.set_connection_timeout(CONNECT_TIMEOUT_S);
+        network.set_tcp_nodelay(true);
+        event_loop.set_network_options(network);
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let filter = Topic::down_filter(&options.device);
+        let subscriber = client.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let event = match event_loop.poll().await {
+                    Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        if let Err(error) = subscriber.try_subscribe(&filter, QoS::AtLeastOnce) {
+                            let _ = sender.send(LinkEvent::Closed(error.to_string())).await;
+                            return;
+                        }
+                        continue;
+                    }
+                    Ok(Event::Incoming(Packet::SubAck(_))) => LinkEvent::Opened,
+                    Ok(Event::Incoming(Packet::Publish(publish))) => match publish.topic.parse::<Topic>() {
+                        Ok(Topic { kind: Kind::Down(kind), .. }) => LinkEvent::Down(kind, publish.payload.to_vec()),
+                        _ => continue,
+                    },
+                    Ok(Event::Incoming(Packet::Disconnect)) => {
+                        LinkEvent::Closed("the collector said goodbye".to_owned())
+                    }
+                    Ok(_) => continue,
+                    Err(error) => LinkEvent::Closed(error.to_string()),
+                };
+                let last = matches!(event, LinkEvent::Closed(_));
+                if sender.send(event).await.is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self { client, device: options.device.clone(), events, task }
+    }
+
+    /// The next event. None only after the last one.
+    pub async fn next(&mut self) -> Option<LinkEvent> {
+        self.events.recv().await
+    }
+
+    /// Hands a payload to the client. False when it has no room: the link is then stuck.
+    #[must_use]
+    pub fn publish(&self, kind: UpKind, payload: Vec<u8>) -> bool {
+        let topic = Topic::up(self.device.clone(), kind).to_string();
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).is_ok()
+    }
+
+    /// Says goodbye to the broker and closes.
+    pub async fn close(mut self) {
+        let _ = self.client.try_disconnect();
+        let drained = async { while self.events.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(1), drained).await;
+        self.task.abort();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
