@@ -1,1 +1,22 @@
+//! The collector: takes reports in, judges them, commits them, tells people.
+//!
+//! Data flows one way: [`ingest`] → [`engine`] (which asks `ioc-judge`) → [`store`], one commit → outbox → [`notify`] and
+//! [`web`]. What comes back (a delivery's result, a person's action) is a [`command`] through the same engine. There is one
+//! writer of state: the engine's thread.
 
+pub mod account;
+pub mod audit;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod engine;
+pub mod health;
+pub mod history;
+pub mod ingest;
+pub mod inventory;
+pub mod notify;
+pub mod pki;
+pub mod probe_host;
+pub mod serve;
+pub mod store;
+pub mod web;

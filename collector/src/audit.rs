@@ -1,0 +1,100 @@
+//! The audit log: append-only, each record bound to the one before by a hash, so that a change or a gap shows
+//! (article 6.3).
+
+use ioc_common::clock::Timestamp;
+use ioc_common::enrolment::hex;
+use serde::Serialize;
+
+/// What is to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a person's account, `local:<uid>` for the command line, or empty for the collector itself.
+    pub actor: String,
+    /// What, as `noun.verb`.
+    pub action: String,
+    /// About what: a device, an incident, an account.
+    pub subject: String,
+    /// Details, with old and new value where something was changed.
+    pub detail: String,
+}
+
+/// A record of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Number, from 1, without a gap.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// About what.
+    pub subject: String,
+    /// Details.
+    pub detail: String,
+    /// SHA-256 over the record and the hash before it, in hex.
+    pub hash: String,
+}
+
+/// The hash before the first record.
+pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The record that follows `previous` (its hash, and its number).
+#[must_use]
+pub fn seal(previous: &str, number: u64, entry: &Entry) -> Record {
+    let Entry { at, actor, action, subject, detail } = entry.clone();
+    let hash = digest(previous, number, entry);
+    Record { number, at, actor, action, subject, detail, hash }
+}
+
+/// Whether `record` follows the record with the hash `previous`.
+#[must_use]
+pub fn follows(previous: &str, record: &Record) -> bool {
+    let entry = Entry {
+        at: record.at,
+        actor: record.actor.clone(),
+        action: record.action.clone(),
+        subject: record.subject.clone(),
+        detail: record.detail.clone(),
+    };
+    digest(previous, record.number, &entry) == record.hash
+}
+
+/// Every field with its length before it, so that no two records can read alike.
+fn digest(previous: &str, number: u64, entry: &Entry) -> String {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(b"ioc-watch audit 1\n");
+    context.update(previous.as_bytes());
+    context.update(&number.to_be_bytes());
+    context.update(&entry.at.as_millis().to_be_bytes());
+    for field in [&entry.actor, &entry.action, &entry.subject, &entry.detail] {
+        context.update(&(field.len() as u64).to_be_bytes());
+        context.update(field.as_bytes());
+    }
+    hex(context.finish().as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_change_breaks_the_chain() {
+        let entry = |detail: &str| Entry {
+            at: Timestamp::from_millis(5),
+            actor: "lan".into(),
+            action: "incident.acknowledged".into(),
+            subject: "INC-000001".into(),
+            detail: detail.into(),
+        };
+        let first = seal(GENESIS, 1, &entry("a"));
+        let second = seal(&first.hash, 2, &entry("b"));
+        assert!(follows(GENESIS, &first) && follows(&first.hash, &second));
+        assert!(!follows(GENESIS, &second), "a record in between is missing");
+        assert!(!follows(&first.hash, &Record { detail: "c".into(), ..second.clone() }));
+        assert!(!follows(&first.hash, &Record { subject: "INC-000001b".into(), detail: String::new(), ..second }));
+    }
+}

@@ -1,0 +1,60 @@
+//! The inventory: devices as people and pages see them.
+
+use serde::Serialize;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::layout::LayoutId;
+use ioc_common::report::Position;
+use ioc_judge::{DeviceInfo, Presence};
+
+/// A device as it stands in the store.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceRecord {
+    /// What people say of it.
+    #[serde(flatten)]
+    pub info: DeviceInfo,
+    /// When it was enrolled.
+    pub enrolled_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Whether it is heard.
+    pub presence: Presence,
+    /// Everything up to here is committed.
+    pub watermark: Position,
+    /// Boot ID of its last hello.
+    pub boot_id: String,
+    /// Fingerprint of its last hello.
+    pub fingerprint: String,
+    /// Seconds between samples.
+    pub interval_s: u32,
+    /// MQTT keep-alive, seconds.
+    pub keep_alive_s: u16,
+    /// When anything was last received from it.
+    pub last_heard: Option<Timestamp>,
+    /// When its newest sample was taken.
+    pub last_sample: Option<Timestamp>,
+    /// Clock error, milliseconds with sign.
+    pub clock_error_ms: Option<i64>,
+    /// Layout of its newest sample.
+    #[serde(skip)]
+    pub layout: Option<LayoutId>,
+    /// Its newest numbers, in the order of the layout.
+    #[serde(skip)]
+    pub latest: Vec<Option<f64>>,
+    /// The worst severity of its raised faults: 0 none, 1 info, 2 warning, 3 critical.
+    #[serde(skip)]
+    pub worst: u8,
+}
+
+impl DeviceRecord {
+    /// The state shown: as the judge says, or *stale* when the link stands but samples stay away for three intervals.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        let presence = self.presence.as_str();
+        let late = i64::from(self.interval_s.max(5)) * 3000;
+        match self.last_sample {
+            Some(last) if presence == "live" && now.millis_since(last) > late => "stale",
+            _ => presence,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! What every store must do. Run against each implementation.
+
+use std::path::Path;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, FaultId, IncidentId};
+use ioc_common::layout::{Layout, Series};
+use ioc_common::report::Position;
+use ioc_judge::{DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Severity, Step, Text};
+
+use super::sqlite::SqliteStore;
+use super::*;
+use crate::{audit, history};
+
+type Open = fn(&Path) -> Box<dyn Store>;
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    let open: Open = |dir| Box::new(SqliteStore::open(dir).expect("opens"));
+    for check in
+        [devices_and_samples, faults_and_incidents, outbox, accounts_and_tokens, audit_chain, all_or_nothing, pruning]
+    {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        check(open, dir.path());
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(ms)
+}
+
+fn id(n: u32) -> DeviceId {
+    DeviceId::new(&format!("d-{n:03}")).expect("valid")
+}
+
+fn info(n: u32) -> DeviceInfo {
+    DeviceInfo {
+        id: id(n),
+        kind: DeviceKind::Server,
+        name: format!("Máy chủ {n}"),
+        label: format!("TS-{n}"),
+        place: "Phòng máy".into(),
+        officer: String::new(),
+        leader: String::new(),
+    }
+}
+
+fn enrol(store: &mut dyn Store, n: u32) {
+    store.commit(&[Change::Device { info: info(n), at: at(1) }]).expect("commits");
+}
+
+fn sample(n: u32, seq: u64, value: f64) -> [Change; 2] {
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    let row = history::pack(&[Some(value)]);
+    let position = Position { epoch: 5, seq };
+    let moment = at(1000 + seq.cast_signed());
+    [
+        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row: row.clone() },
+        Change::Watermark {
+            device: id(n),
+            position,
+            last_heard: Some(moment),
+            last_sample: Some(moment),
+            clock_error_ms: Some(-3),
+            latest: Some((layout.id(), row)),
+        },
+    ]
+}
+
+fn devices_and_samples(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    for n in 1..=5 {
+        enrol(store.as_mut(), n);
+    }
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    store.commit(&[Change::Layout(layout.clone()), Change::Layout(layout.clone())]).expect("commits");
+    for seq in 1..=3 {
+        store.commit(&sample(2, seq, seq as f64)).expect("commits");
+    }
+    let hello = Change::Hello {
+        device: id(2),
+        at: at(7),
+        boot_id: "boot".into(),
+        fingerprint: "print".into(),
+        interval_s: 7,
+        keep_alive_s: 70,
+        body: "{}".into(),
+    };
+    let presence = Change::Presence { device: id(2), presence: Presence::Live { since: at(9) } };
+    store.commit(&[hello, presence, Change::Revoked { device: id(4), at: at(99) }]).expect("commits");
+    drop(store);
+
+    let store = open(dir);
+    let reader = store.reader().expect("reads");
+    let device = reader.device(&id(2)).expect("reads").expect("there");
+    assert_eq!((device.watermark, device.latest.as_slice()), (Position { epoch: 5, seq: 3 }, &[Some(3.0)][..]));
+    assert_eq!((device.interval_s, device.keep_alive_s, device.boot_id.as_str()), (7, 70, "boot"));
+    assert_eq!((device.presence, device.clock_error_ms), (Presence::Live { since: at(9) }, Some(-3)));
+    assert_eq!(reader.layout(layout.id()).expect("reads"), Some(layout));
+    let rows = reader.rows(&id(2)).expect("reads");
+    assert_eq!(
+        rows.iter().map(|row| (row.position.seq, row.values[0])).collect::<Vec<_>>(),
+        [(1, Some(1.0)), (2, Some(2.0)), (3, Some(3.0))]
+    );
+
+    let list = |query: DeviceQuery| {
+        reader.devices(&query).expect("reads").into_iter().map(|d| d.info.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(DeviceQuery { limit: 2, ..Default::default() }), ["d-001", "d-002"]);
+    assert_eq!(list(DeviceQuery { after: Some("d-002".into()), limit: 9, ..Default::default() }), ["d-003", "d-005"]);
+    assert_eq!(list(DeviceQuery { search: "MÁY ts-5".into(), limit: 9, ..Default::default() }), ["d-005"]);
+    assert_eq!(list(DeviceQuery { only_bad: true, limit: 9, ..Default::default() }), ["d-001", "d-003", "d-005"]);
+    let counts = reader.counts().expect("reads");
+    assert_eq!((counts.devices, counts.live, counts.other), (4, 1, 3));
+    let snapshot = reader.snapshot(at(0)).expect("reads");
+    assert_eq!(snapshot.devices.len(), 4);
+    assert!(snapshot.devices.iter().any(|d| d.info.id == id(2) && d.layout.is_some() && d.watermark.seq == 3));
+}
+
+fn fault(n: u64, device: u32, state: FaultState) -> Fault {
+    Fault {
+        id: FaultId(n),
+        device: id(device),
+        rule: "disk-nearly-full".into(),
+        series: "fs.used_pct|/".into(),
+        severity: Severity::Warning,
+        state,
+        raised_at: at(50),
+        cleared_at: None,
+        value: Some(93.5),
+        reason: Text::new("vì", "why"),
+        incident: Some(IncidentId(1)),
+    }
+}
+
+fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Incident {
+    Incident {
+        id: IncidentId(n),
+        device: id(1),
+        rule: "disk-nearly-full".into(),
+        severity: Severity::Warning,
+        state,
+        title: Text::new("Đĩa", "Disk"),
+        reason: Text::default(),
+        advice: Text::default(),
+        opened_at: at(50),
+        acknowledged_at: None,
+        acknowledged_by: None,
+        resolved_at,
+        raised: vec![FaultId(1)],
+        steps: 1,
+    }
+}
+
+fn faults_and_incidents(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    enrol(store.as_mut(), 2);
+    let step = Step {
+        incident: IncidentId(1),
+        number: 1,
+        at: at(60),
+        who: "lan".into(),
+        state: IncidentState::Open,
+        note: Text::new("a", "b"),
+    };
+    store
+        .commit(&[
+            Change::Fault(fault(1, 1, FaultState::Raised)),
+            Change::Fault(fault(2, 2, FaultState::Raised)),
+            Change::Fault(fault(2, 2, FaultState::Cleared)),
+            Change::Incident(incident(1, IncidentState::Open, None)),
+            Change::Incident(incident(2, IncidentState::Resolved, Some(at(500)))),
+            Change::Incident(incident(3, IncidentState::Resolved, Some(at(900)))),
+            Change::Step(step.clone()),
+        ])
+        .expect("commits");
+    let reader = store.reader().expect("reads");
+    assert_eq!(reader.faults(None, true, None, 9).expect("reads"), [fault(1, 1, FaultState::Raised)]);
+    assert_eq!(reader.faults(Some(&id(2)), false, None, 9).expect("reads"), [fault(2, 2, FaultState::Cleared)]);
+    assert_eq!(reader.faults(None, false, Some(2), 9).expect("reads").len(), 1);
+    assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
+    assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
+    assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, [step.clone()]);
+    assert!(reader.incident(IncidentId(7)).expect("reads").is_none());
+    let device = reader.device(&id(1)).expect("reads").expect("there");
+    assert_eq!((device.worst, reader.device(&id(2)).expect("reads").expect("there").worst), (2, 0));
+    let snapshot = reader.snapshot(at(600)).expect("reads");
+    assert_eq!((snapshot.faults.len(), snapshot.last_fault, snapshot.last_incident), (1, 2, 3));
+    assert_eq!(snapshot.incidents.iter().map(|i| i.id.0).collect::<Vec<_>>(), [1, 3], "resolved long ago is left out");
+    assert!(store.commit(&[Change::Step(step)]).is_err(), "a step is written once");
+}
+
+fn outbox(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let entry = |key: &str, next: i64| OutboxEntry {
+        key: key.into(),
+        incident: IncidentId(1),
+        channel: "mail".into(),
+        notice: "{}".into(),
+        created_at: at(next),
+        attempts: 0,
+        next_attempt_at: at(next),
+        state: DeliveryState::Waiting,
+        last_error: None,
+        delivered_at: None,
+    };
+    let first = Change::Outbox(entry("1-1-mail", 10));
+    store.commit(&[first.clone(), Change::Outbox(entry("1-2-mail", 20)), first]).expect("the same key is kept once");
+    let due = |store: &dyn Store, now| store.reader().expect("reads").outbox_due(at(now), 9).expect("reads");
+    assert_eq!(due(store.as_ref(), 15), (vec![entry("1-1-mail", 10)], Some(at(20))));
+    let delivery = |key: &str, state, next, error: Option<&str>| {
+        Change::Delivery(Delivery {
+            key: key.into(),
+            at: at(16),
+            state,
+            attempts: 1,
+            next_attempt_at: at(next),
+            error: error.map(str::to_owned),
+        })
+    };
+    store
+        .commit(&[
+            delivery("1-1-mail", DeliveryState::Waiting, 90, Some("refused")),
+            delivery("1-2-mail", DeliveryState::Delivered, 0, None),
+        ])
+        .expect("commits");
+    let (waiting, next) = due(store.as_ref(), 30);
+    assert_eq!((waiting.len(), next), (0, Some(at(90))));
+    let (again, _) = due(store.as_ref(), 90);
+    assert_eq!((again[0].attempts, again[0].last_error.as_deref()), (1, Some("refused")));
+}
+
+fn accounts_and_tokens(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    let token = TokenRecord { digest: "t".into(), info: info(1), created_at: at(1), expires_at: at(9), used_at: None };
+    let account = AccountRecord {
+        name: "admin".into(),
+        role: "administrator".into(),
+        password: "$argon2id$x".into(),
+        password_at: at(1),
+        failures: 2,
+        locked_until: Some(at(7)),
+    };
+    let session = SessionRecord { digest: "s".into(), account: "admin".into(), expires_at: Timestamp::MAX };
+    store
+        .commit(&[Change::Token(token.clone()), Change::Account(account.clone()), Change::Session(session.clone())])
+        .expect("commits");
+    store.commit(&[Change::TokenUsed { digest: "t".into(), device: id(1), at: at(5) }]).expect("commits");
+    let reader = store.reader().expect("reads");
+    assert_eq!(reader.token("t").expect("reads"), Some(TokenRecord { used_at: Some(at(5)), ..token }));
+    assert_eq!(reader.account("admin").expect("reads"), Some(account));
+    assert_eq!(reader.session("s").expect("reads"), Some(session));
+    store.commit(&[Change::SessionEnded { digest: "s".into() }]).expect("commits");
+    assert_eq!(reader.session("s").expect("reads"), None);
+    assert_eq!(reader.token("x").expect("reads"), None);
+}
+
+fn audit_chain(open: Open, dir: &Path) {
+    let entry = |n: i64| {
+        Change::Audit(audit::Entry {
+            at: at(n),
+            actor: "lan".into(),
+            action: "account.signed_in".into(),
+            subject: "lan".into(),
+            detail: String::new(),
+        })
+    };
+    for n in 0..3 {
+        open(dir).commit(&[entry(n), entry(n + 10)]).expect("commits");
+    }
+    let records = open(dir).reader().expect("reads").audit(0, 99).expect("reads");
+    assert_eq!(records.len(), 6);
+    let mut previous = audit::GENESIS.to_owned();
+    for (place, record) in records.iter().enumerate() {
+        assert_eq!(record.number, place as u64 + 1);
+        assert!(audit::follows(&previous, record), "record {}", record.number);
+        previous.clone_from(&record.hash);
+    }
+}
+
+fn all_or_nothing(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let mut changes = sample(1, 1, 1.0).to_vec();
+    changes.push(Change::Device { info: info(2), at: at(1) });
+    changes.push(Change::Presence { device: id(9), presence: Presence::NeverSeen });
+    assert!(store.commit(&changes).is_err(), "a change of an unknown device");
+    let reader = store.reader().expect("reads");
+    assert!(reader.rows(&id(1)).expect("reads").is_empty());
+    assert!(reader.device(&id(2)).expect("reads").is_none());
+    changes.pop();
+    store.commit(&changes).expect("commits without the bad change");
+    store.commit(&sample(2, 1, 2.0)).expect("the new device can be written");
+    assert_eq!(reader.rows(&id(1)).expect("reads").len(), 1);
+}
+
+fn pruning(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    for seq in 1..=10 {
+        store.commit(&sample(1, seq, 0.0)).expect("commits");
+    }
+    assert_eq!(store.prune(at(1), 100).expect("prunes"), 0, "nothing is that old");
+    assert_eq!(store.prune(Timestamp::MAX, 4).expect("prunes"), 4);
+    let left: Vec<u64> =
+        store.reader().expect("reads").rows(&id(1)).expect("reads").iter().map(|r| r.position.seq).collect();
+    assert_eq!(left, (5..=10).collect::<Vec<_>>());
+}

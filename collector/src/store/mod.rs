@@ -1,0 +1,485 @@
+//! The store: what is known, on disk. One interface in the domain's words, one contract suite, one implementation so far
+//! ([`sqlite`]); PostgreSQL comes beside it.
+//!
+//! Everything that belongs together is one [`Store::commit`]: it is on disk when it returns, or it is not there at all.
+
+#[cfg(test)]
+mod contract;
+pub mod sqlite;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::report::Position;
+use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step};
+
+use crate::audit;
+use crate::inventory::DeviceRecord;
+
+/// One change of what is known.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
+    Sample {
+        /// Whose.
+        device: DeviceId,
+        /// Its place in the order.
+        position: Position,
+        /// When it was taken, corrected.
+        at: Timestamp,
+        /// Which layout.
+        layout: LayoutId,
+        /// The numbers, packed ([`crate::history::pack`]).
+        row: Vec<u8>,
+    },
+    /// What the judge tracks of a device after its reports: written once per device and commit.
+    Watermark {
+        /// Whose.
+        device: DeviceId,
+        /// Everything up to here is committed.
+        position: Position,
+        /// When it was last heard.
+        last_heard: Option<Timestamp>,
+        /// When its newest sample was taken.
+        last_sample: Option<Timestamp>,
+        /// Clock error, milliseconds with sign.
+        clock_error_ms: Option<i64>,
+        /// Its newest numbers, packed, with their layout; none when this commit has none of it.
+        latest: Option<(LayoutId, Vec<u8>)>,
+    },
+    /// A layout that may be new.
+    Layout(Layout),
+    /// A device was enrolled, or what people say of it changed.
+    Device {
+        /// What people say of it.
+        info: DeviceInfo,
+        /// When.
+        at: Timestamp,
+    },
+    /// A device may no longer report.
+    Revoked {
+        /// Which.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whether a device is heard.
+    Presence {
+        /// Whose.
+        device: DeviceId,
+        /// Whether it is heard.
+        presence: Presence,
+    },
+    /// A hello, kept whole.
+    Hello {
+        /// Whose.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+        /// Boot ID.
+        boot_id: String,
+        /// Fingerprint.
+        fingerprint: String,
+        /// Seconds between samples.
+        interval_s: u32,
+        /// Keep-alive, seconds.
+        keep_alive_s: u16,
+        /// The whole body, JSON.
+        body: String,
+    },
+    /// Something happened on a device.
+    Event {
+        /// Where.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+        /// What.
+        name: String,
+        /// For a person.
+        text: String,
+        /// Details, JSON.
+        fields: String,
+    },
+    /// A fault as it now is.
+    Fault(Fault),
+    /// An incident as it now is.
+    Incident(Incident),
+    /// A step of an incident.
+    Step(Step),
+    /// A notice for one channel.
+    Outbox(OutboxEntry),
+    /// What became of an attempt to deliver.
+    Delivery(Delivery),
+    /// An enrolment token.
+    Token(TokenRecord),
+    /// A token was used up by a device.
+    TokenUsed {
+        /// Its digest.
+        digest: String,
+        /// By whom.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A certificate was issued.
+    Certificate {
+        /// To whom.
+        device: DeviceId,
+        /// Serial number, hex.
+        serial: String,
+        /// When.
+        at: Timestamp,
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// An account, or its new state.
+    Account(AccountRecord),
+    /// A person signed in.
+    Session(SessionRecord),
+    /// A session ended.
+    SessionEnded {
+        /// Its digest.
+        digest: String,
+    },
+    /// An audit record.
+    Audit(audit::Entry),
+}
+
+/// A notice for one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Idempotency key: incident, step, channel.
+    pub key: String,
+    /// About which incident.
+    pub incident: IncidentId,
+    /// Channel by its name in the configuration.
+    pub channel: String,
+    /// The notice, JSON.
+    pub notice: String,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_attempt_at: Timestamp,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// To be tried.
+    Waiting,
+    /// Delivered.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+impl DeliveryState {
+    /// The name used in the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What became of an attempt to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of which entry.
+    pub key: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where it stands now.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_attempt_at: Timestamp,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// An enrolment token, as it is kept: without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// SHA-256 over the secret, hex.
+    pub digest: String,
+    /// Which device it makes.
+    pub info: DeviceInfo,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+    /// When it was used.
+    pub used_at: Option<Timestamp>,
+}
+
+/// A person's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Name to sign in with.
+    pub name: String,
+    /// Role.
+    pub role: String,
+    /// Argon2id hash, PHC string.
+    pub password: String,
+    /// When the password was set (article 13.2).
+    pub password_at: Timestamp,
+    /// Failed attempts since the last success.
+    pub failures: u32,
+    /// Locked until then.
+    pub locked_until: Option<Timestamp>,
+}
+
+/// A signed-in session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// SHA-256 over the cookie, hex.
+    pub digest: String,
+    /// Whose.
+    pub account: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Which devices to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceQuery {
+    /// Words to find in identifier, name, label and place.
+    pub search: String,
+    /// Only devices whose raised faults are at least this bad (1 info, 2 warning, 3 critical), or that are not live.
+    pub only_bad: bool,
+    /// Continue after this identifier.
+    pub after: Option<String>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// How many devices are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Counts {
+    /// Enrolled and not revoked.
+    pub devices: u64,
+    /// Heard.
+    pub live: u64,
+    /// Not heard any more.
+    pub silent: u64,
+    /// Away by their own word, or never heard.
+    pub other: u64,
+    /// Faults raised now.
+    pub faults: u64,
+    /// Incidents that need someone.
+    pub incidents: u64,
+}
+
+/// The one writer.
+pub trait Store: Send {
+    /// Makes all of `changes` durable, in order, in one commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] when nothing of it was kept.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// Deletes history that was received before `before`, at most `limit` rows, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// A reader of what is committed, independent of the writer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened.
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
+}
+
+/// Reads what is committed.
+pub trait Reader: Send {
+    /// Everything the judge needs to take up where it left off; resolved incidents since `resolved_since`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;
+
+    /// Devices by identifier, and how many match in all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError>;
+
+    /// One device.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError>;
+
+    /// The last hello of a device, JSON.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError>;
+
+    /// A layout.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError>;
+
+    /// Faults, newest first: of one device or all, only raised ones or all, before a number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn faults(
+        &self,
+        device: Option<&DeviceId>,
+        raised: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Fault>, StoreError>;
+
+    /// Incidents, newest first: only active ones or all, before a number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn incidents(
+        &self,
+        device: Option<&DeviceId>,
+        active: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, StoreError>;
+
+    /// One incident with its timeline and its notices.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn incident(&self, id: IncidentId) -> Result<Option<(Incident, Vec<Step>, Vec<OutboxEntry>)>, StoreError>;
+
+    /// Notices that are due at `now`, oldest first, and when the next one is due.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError>;
+
+    /// How many are in which state.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// A token by the digest of its secret.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;
+
+    /// An account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError>;
+
+    /// A session by the digest of its cookie.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// Audit records after a number, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
+
+    /// Rows of one device's history, oldest first: position, time, layout and numbers. Corrupt rows are errors.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError>;
+}
+
+/// One row of history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryRow {
+    /// Its place in the order.
+    pub position: Position,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Its layout.
+    pub layout: LayoutId,
+    /// The numbers.
+    pub values: Vec<Option<f64>>,
+}
+
+/// The store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database says no.
+    #[error("{}: {source}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The disk is full or read-only: it may pass.
+        no_room: bool,
+    },
+    /// The file system says no.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is stored cannot be read.
+    #[error("{}: {what} cannot be read: {why}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// It was written by a newer version.
+    #[error("{}: its version is {found}; this program reads up to {known}: install the newer version again", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+}
+
+impl StoreError {
+    /// Whether the disk is full (or read-only), so that it may pass.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        match self {
+            Self::Database { no_room, .. } => *no_room,
+            Self::File { source, .. } => matches!(source.kind(), std::io::ErrorKind::StorageFull),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
+
+mod read;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::id::DeviceId;
+use ioc_judge::{IncidentState, Severity};
+
+use super::{Change, Reader, Store, StoreError};
+use crate::audit;
+use read::SqliteReader;
+
+/// Version of the schema, kept as `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+/// Page cache of the writer, KiB.
+const CACHE_KIB: i64 = 32 * 1024;
+/// How long a lock that another process holds (a backup) is waited for.
+const BUSY_MS: u64 = 10_000;
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    connection: Connection,
+    numbers: HashMap<DeviceId, i64>,
+    layouts: std::collections::HashSet<u64>,
+    last_audit: (u64, String),
+}
+
+impl SqliteStore {
+    /// Opens or makes the store in `dir`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
+        let path = dir.join("ioc-watch.db");
+        let connection = Connection::open(&path).map_err(|source| database(&path, source))?;
+        let mut store = Self {
+            path,
+            connection,
+            numbers: HashMap::new(),
+            layouts: std::collections::HashSet::new(),
+            last_audit: (0, audit::GENESIS.to_owned()),
+        };
+        store.prepare().map_err(|source| database(&store.path, source))?;
+        store.migrate()?;
+        store.warm().map_err(|source| database(&store.path, source))?;
+        Ok(store)
+    }
+
+    fn prepare(&self) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        // FULL syncs the log at every commit: what was acknowledged survives a power cut.
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        self.connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+        self.connection.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    }
+
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        let fault = |source| database(&self.path, source);
+        let found: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::Newer { path: self.path.clone(), found, known: SCHEMA_VERSION });
+        }
+        if found == 0 {
+            let path = self.path.clone();
+            let fault = |source| database(&path, source);
+            let transaction = self.connection.transaction().map_err(fault)?;
+            transaction.execute_batch(include_str!("schema.sql")).map_err(fault)?;
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(fault)?;
+            transaction.commit().map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    fn warm(&mut self) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare("SELECT id, number FROM device")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        for row in rows {
+            let (id, number) = row?;
+            if let Ok(id) = DeviceId::new(&id) {
+                self.numbers.insert(id, number);
+            }
+        }
+        drop(statement);
+        let last =
+            self.connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
+                Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+            });
+        if let Some(last) = last.optional()? {
+            self.last_audit = last;
+        }
+        Ok(())
+    }
+}
+
+/// What a commit in progress has learnt; thrown away when it fails.
+struct Pending<'s> {
+    transaction: Transaction<'s>,
+    numbers: &'s mut HashMap<DeviceId, i64>,
+    layouts: &'s mut std::collections::HashSet<u64>,
+    new_numbers: Vec<DeviceId>,
+    new_layouts: Vec<u64>,
+    last_audit: (u64, String),
+    received: i64,
+}
+
+impl Store for SqliteStore {
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let mut pending = Pending {
+            transaction: self.connection.transaction().map_err(|source| database(&path, source))?,
+            numbers: &mut self.numbers,
+            layouts: &mut self.layouts,
+            new_numbers: Vec::new(),
+            new_layouts: Vec::new(),
+            last_audit: self.last_audit.clone(),
+            received: clock::now().as_millis(),
+        };
+        let mut result = changes.iter().try_for_each(|change| pending.apply(change));
+        let Pending { transaction, numbers, layouts, new_numbers, new_layouts, last_audit, .. } = pending;
+        if result.is_ok() {
+            result = transaction.commit();
+        } else {
+            drop(transaction);
+        }
+        if let Err(source) = result {
+            for id in new_numbers {
+                numbers.remove(&id);
+            }
+            for id in new_layouts {
+                layouts.remove(&id);
+            }
+            return Err(database(&path, source));
+        }
+        self.last_audit = last_audit;
+        Ok(())
+    }
+
+    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        // Rows are numbered as they arrive, so the oldest have the smallest numbers.
+        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE received < ?1 AND number < \
+                   (SELECT coalesce(min(number), 0) FROM sample) + ?2)";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.connection.execute(sql, params![before.as_millis(), limit]).map_err(|source| database(&self.path, source))
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            Connection::open_with_flags(&self.path, flags).map_err(|source| database(&self.path, source))?;
+        connection
+            .busy_timeout(std::time::Duration::from_millis(BUSY_MS))
+            .map_err(|source| database(&self.path, source))?;
+        Ok(Box::new(SqliteReader::new(self.path.clone(), connection)))
+    }
+}
+
+impl Pending<'_> {
+    fn number(&mut self, device: &DeviceId) -> rusqlite::Result<i64> {
+        // A device that is not enrolled has no number; the engine never lets its changes through.
+        self.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.transaction.prepare_cached(sql)?.execute(params)
+    }
+
+    #[allow(clippy::too_many_lines, reason = "one arm per change; splitting it would hide that the list is whole")]
+    fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
+        match change {
+            Change::Sample { device, position, at, layout, row } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT INTO sample (device, epoch, seq, at, received, layout, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![number, signed(position.epoch), signed(position.seq), at.as_millis(), self.received, signed(layout.0), row],
+                )?;
+            }
+            Change::Watermark { device, position, last_heard, last_sample, clock_error_ms, latest } => {
+                let number = self.number(device)?;
+                let (epoch, seq) = (signed(position.epoch), signed(position.seq));
+                let (heard, sample) = (last_heard.map(Timestamp::as_millis), last_sample.map(Timestamp::as_millis));
+                match latest {
+                    Some((layout, row)) => self.run(
+                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, layout, latest) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, layout = ?7, latest = ?8",
+                        params![number, epoch, seq, heard, sample, clock_error_ms, signed(layout.0), row],
+                    )?,
+                    None => self.run(
+                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6",
+                        params![number, epoch, seq, heard, sample, clock_error_ms],
+                    )?,
+                };
+            }
+            Change::Layout(layout) => {
+                if self.layouts.insert(layout.id().0) {
+                    self.new_layouts.push(layout.id().0);
+                    self.run(
+                        "INSERT OR IGNORE INTO layout (id, series) VALUES (?1, ?2)",
+                        params![signed(layout.id().0), json(layout.series())?],
+                    )?;
+                }
+            }
+            Change::Device { info, at } => {
+                let search = format!("{}\n{}\n{}\n{}", info.id, info.name, info.label, info.place).to_lowercase();
+                self.run(
+                    "INSERT INTO device (id, info, search, enrolled_at) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3",
+                    params![info.id.as_str(), json(info)?, search, at.as_millis()],
+                )?;
+                if !self.numbers.contains_key(&info.id) {
+                    let number = self.transaction.query_row(
+                        "SELECT number FROM device WHERE id = ?1",
+                        [info.id.as_str()],
+                        |row| row.get(0),
+                    )?;
+                    self.numbers.insert(info.id.clone(), number);
+                    self.new_numbers.push(info.id.clone());
+                }
+            }
+            Change::Revoked { device, at } => {
+                let number = self.number(device)?;
+                self.run("UPDATE device SET revoked_at = ?2 WHERE number = ?1", params![number, at.as_millis()])?;
+            }
+            Change::Presence { device, presence } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT INTO presence (device, state, body) VALUES (?1, ?2, ?3) \
+                     ON CONFLICT (device) DO UPDATE SET state = ?2, body = ?3",
+                    params![number, presence.as_str(), json(presence)?],
+                )?;
+            }
+            Change::Hello { device, at, boot_id, fingerprint, interval_s, keep_alive_s, body } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT OR REPLACE INTO hello (device, at, boot_id, fingerprint, interval_s, keep_alive_s, body) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![number, at.as_millis(), boot_id, fingerprint, interval_s, keep_alive_s, body],
+                )?;
+            }
+            Change::Event { device, at, name, text, fields } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT INTO event (device, at, name, text, fields) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![number, at.as_millis(), name, text, fields],
+                )?;
+            }
+            Change::Fault(fault) => {
+                let number = self.number(&fault.device)?;
+                self.run(
+                    "INSERT INTO fault (id, device, state, severity, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+                     ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5",
+                    params![signed(fault.id.0), number, fault.state.as_str(), rank(fault.severity), json(fault)?],
+                )?;
+            }
+            Change::Incident(incident) => {
+                let number = self.number(&incident.device)?;
+                let resolved = incident.resolved_at.filter(|_| incident.state == IncidentState::Resolved);
+                self.run(
+                    "INSERT INTO incident (id, device, active, resolved_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+                     ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5",
+                    params![
+                        signed(incident.id.0),
+                        number,
+                        incident.state.is_active(),
+                        resolved.map(Timestamp::as_millis),
+                        json(incident)?
+                    ],
+                )?;
+            }
+            Change::Step(step) => {
+                self.run(
+                    "INSERT INTO step (incident, number, body) VALUES (?1, ?2, ?3)",
+                    params![signed(step.incident.0), step.number, json(step)?],
+                )?;
+            }
+            Change::Outbox(entry) => {
+                self.run(
+                    "INSERT OR IGNORE INTO outbox (key, incident, channel, notice, created_at, attempts, next_attempt_at, state) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    params![
+                        entry.key, signed(entry.incident.0), entry.channel, entry.notice, entry.created_at.as_millis(),
+                        entry.attempts, entry.next_attempt_at.as_millis(), entry.state.as_str()
+                    ],
+                )?;
+            }
+            Change::Delivery(delivery) => {
+                let delivered = (delivery.state == super::DeliveryState::Delivered).then(|| delivery.at.as_millis());
+                self.run(
+                    "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6 \
+                     WHERE key = ?1",
+                    params![
+                        delivery.key, delivery.state.as_str(), delivery.attempts, delivery.next_attempt_at.as_millis(),
+                        delivery.error, delivered
+                    ],
+                )?;
+            }
+            Change::Token(token) => {
+                self.run(
+                    "INSERT INTO token (digest, info, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+                    params![
+                        token.digest,
+                        json(&token.info)?,
+                        token.created_at.as_millis(),
+                        token.expires_at.as_millis()
+                    ],
+                )?;
+            }
+            Change::TokenUsed { digest, at, .. } => {
+                self.run("UPDATE token SET used_at = ?2 WHERE digest = ?1", params![digest, at.as_millis()])?;
+            }
+            Change::Certificate { device, serial, at, expires_at } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT INTO certificate (serial, device, at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+                    params![serial, number, at.as_millis(), expires_at.as_millis()],
+                )?;
+            }
+            Change::Account(account) => {
+                self.run(
+                    "INSERT OR REPLACE INTO account (name, role, password, password_at, failures, locked_until) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![
+                        account.name,
+                        account.role,
+                        account.password,
+                        account.password_at.as_millis(),
+                        account.failures,
+                        account.locked_until.map(Timestamp::as_millis)
+                    ],
+                )?;
+            }
+            Change::Session(session) => {
+                self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
+                self.run(
+                    "INSERT INTO session (digest, account, expires_at) VALUES (?1, ?2, ?3)",
+                    params![session.digest, session.account, session.expires_at.as_millis()],
+                )?;
+            }
+            Change::SessionEnded { digest } => {
+                self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;
+            }
+            Change::Audit(entry) => {
+                let (number, previous) = &self.last_audit;
+                let record = audit::seal(previous, number + 1, entry);
+                self.run(
+                    "INSERT INTO audit (number, at, actor, action, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![
+                        signed(record.number), record.at.as_millis(), record.actor, record.action, record.subject,
+                        record.detail, record.hash
+                    ],
+                )?;
+                self.last_audit = (record.number, record.hash);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// SQLite's integers are signed; every number here lies below 2^63 (the codec sees to it).
+const fn signed(value: u64) -> i64 {
+    value as i64
+}
+
+/// Severity as a number that sorts.
+const fn rank(severity: Severity) -> i64 {
+    match severity {
+        Severity::Info => 1,
+        Severity::Warning => 2,
+        Severity::Critical => 3,
+    }
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn database(path: &Path, source: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
+    let no_room = source.sqlite_error_code().is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure));
+    StoreError::Database { path: path.to_owned(), source: Box::new(source), no_room }
+}

@@ -1,0 +1,358 @@
+//! Reading from the embedded store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+use serde::de::DeserializeOwned;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::report::Position;
+use ioc_judge::{Device, Fault, Incident, Presence, Snapshot, Step};
+
+use crate::audit;
+use crate::history;
+use crate::inventory::DeviceRecord;
+use crate::store::{
+    AccountRecord, Counts, DeliveryState, DeviceQuery, HistoryRow, OutboxEntry, Reader, SessionRecord, StoreError,
+    TokenRecord,
+};
+
+const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
+     h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
+     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.state = 'raised'), 0) AS worst \
+     FROM device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
+     LEFT JOIN hello h ON h.device = d.number";
+const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
+     delivered_at FROM outbox";
+
+/// A reader with its own connection.
+#[derive(Debug)]
+pub(super) struct SqliteReader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl SqliteReader {
+    pub(super) const fn new(path: PathBuf, connection: Connection) -> Self {
+        Self { path, connection }
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: &[&dyn ToSql],
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let run = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params, &mut read)?;
+            rows.collect::<rusqlite::Result<Vec<T>>>()
+        };
+        let mut run = run;
+        run().map_err(|source| super::database(&self.path, source))
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: &[&dyn ToSql],
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let run = || self.connection.prepare_cached(sql)?.query_row(params, read).optional();
+        run().map_err(|source| super::database(&self.path, source))
+    }
+
+    fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
+        Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
+    }
+
+    fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
+        StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
+    }
+}
+
+/// A JSON column.
+fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+}
+
+fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Ok(Timestamp::from_millis(row.get(column)?))
+}
+
+fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
+    let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
+    Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
+}
+
+fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
+    let latest: Option<Vec<u8>> = row.get(14)?;
+    let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
+    Ok(DeviceRecord {
+        info: body(row, 0)?,
+        enrolled_at: required(row, 1)?,
+        revoked_at: moment(row, 2)?,
+        presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
+        watermark: position(row, 4, 5)?,
+        boot_id: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        fingerprint: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+        interval_s: row.get::<_, Option<u32>>(8)?.unwrap_or(10),
+        keep_alive_s: row.get::<_, Option<u16>>(9)?.unwrap_or(30),
+        last_heard: moment(row, 10)?,
+        last_sample: moment(row, 11)?,
+        clock_error_ms: row.get(12)?,
+        layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
+        // A corrupt row shows as no values; the history reader reports it.
+        latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
+        worst: row.get(15)?,
+    })
+}
+
+fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
+    let state: String = row.get(7)?;
+    Ok(OutboxEntry {
+        key: row.get(0)?,
+        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
+        channel: row.get(2)?,
+        notice: row.get(3)?,
+        created_at: required(row, 4)?,
+        attempts: row.get(5)?,
+        next_attempt_at: required(row, 6)?,
+        state: match state.as_str() {
+            "delivered" => DeliveryState::Delivered,
+            "dead" => DeliveryState::Dead,
+            _ => DeliveryState::Waiting,
+        },
+        last_error: row.get(8)?,
+        delivered_at: moment(row, 9)?,
+    })
+}
+
+fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The number below which to continue, for lists that show the newest first.
+fn below(before: Option<u64>) -> i64 {
+    before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
+}
+
+impl Reader for SqliteReader {
+    fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
+        let sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL");
+        let records = self.all(&sql, &[], device_record)?;
+        let mut layouts = std::collections::HashMap::new();
+        let mut snapshot = Snapshot::default();
+        for record in records {
+            let mut device = Device::new(record.info);
+            device.presence = record.presence;
+            device.watermark = record.watermark;
+            device.boot_id = record.boot_id;
+            device.fingerprint = record.fingerprint;
+            device.interval_s = record.interval_s;
+            device.keep_alive_s = record.keep_alive_s;
+            device.last_heard = record.last_heard;
+            device.last_sample = record.last_sample;
+            device.clock_error_ms = record.clock_error_ms;
+            if let Some(id) = record.layout {
+                if !layouts.contains_key(&id) {
+                    layouts.insert(id, self.layout(id)?.map(Arc::new));
+                }
+                device.layout = layouts.get(&id).cloned().flatten();
+            }
+            snapshot.devices.push(device);
+        }
+        snapshot.faults = self.all("SELECT body FROM fault WHERE state = 'raised'", &[], |row| body(row, 0))?;
+        let sql = "SELECT body FROM incident WHERE active OR resolved_at >= ?1 ORDER BY id";
+        snapshot.incidents = self.all(sql, &[&resolved_since.as_millis()], |row| body(row, 0))?;
+        let largest =
+            |sql| Ok::<_, StoreError>(self.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0));
+        snapshot.last_fault = largest("SELECT max(id) FROM fault")?.unsigned_abs();
+        snapshot.last_incident = largest("SELECT max(id) FROM incident")?.unsigned_abs();
+        Ok(snapshot)
+    }
+
+    fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
+        let mut sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL AND d.id > ?1");
+        let words: Vec<String> = query.search.split_whitespace().take(8).map(str::to_lowercase).collect();
+        for place in 0..words.len() {
+            sql += &format!(" AND instr(d.search, ?{}) > 0", place + 3);
+        }
+        if query.only_bad {
+            sql += " AND (worst >= 2 OR coalesce(p.state, 'never_seen') NOT IN ('live', 'away'))";
+        }
+        sql += " ORDER BY d.id LIMIT ?2";
+        let after = query.after.clone().unwrap_or_default();
+        let limit = limit_of(query.limit);
+        let mut params: Vec<&dyn ToSql> = vec![&after, &limit];
+        params.extend(words.iter().map(|word| word as &dyn ToSql));
+        self.all(&sql, &params, device_record)
+    }
+
+    fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
+        self.one(&format!("{DEVICE_COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], device_record)
+    }
+
+    fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError> {
+        self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))
+    }
+
+    fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError> {
+        self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))
+    }
+
+    fn faults(
+        &self,
+        device: Option<&DeviceId>,
+        raised: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Fault>, StoreError> {
+        let mut sql = "SELECT body FROM fault WHERE id < ?1".to_owned();
+        let number = device.map(|id| self.number(id)).transpose()?;
+        if let Some(number) = number {
+            sql += &format!(" AND device = {number}");
+        }
+        if raised {
+            sql += " AND state = 'raised'";
+        }
+        sql += " ORDER BY id DESC LIMIT ?2";
+        self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
+    }
+
+    fn incidents(
+        &self,
+        device: Option<&DeviceId>,
+        active: bool,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, StoreError> {
+        let mut sql = "SELECT body FROM incident WHERE id < ?1".to_owned();
+        let number = device.map(|id| self.number(id)).transpose()?;
+        if let Some(number) = number {
+            sql += &format!(" AND device = {number}");
+        }
+        if active {
+            sql += " AND active";
+        }
+        sql += " ORDER BY id DESC LIMIT ?2";
+        self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
+    }
+
+    fn incident(&self, id: IncidentId) -> Result<Option<(Incident, Vec<Step>, Vec<OutboxEntry>)>, StoreError> {
+        let number = super::signed(id.0);
+        let Some(incident) = self.one("SELECT body FROM incident WHERE id = ?1", &[&number], |row| body(row, 0))?
+        else {
+            return Ok(None);
+        };
+        let steps =
+            self.all("SELECT body FROM step WHERE incident = ?1 ORDER BY number", &[&number], |row| body(row, 0))?;
+        let sql = format!("{OUTBOX_COLUMNS} WHERE incident = ?1 ORDER BY created_at, key");
+        let notices = self.all(&sql, &[&number], outbox_entry)?;
+        Ok(Some((incident, steps, notices)))
+    }
+
+    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError> {
+        let sql = format!(
+            "{OUTBOX_COLUMNS} WHERE state = 'waiting' AND next_attempt_at <= ?1 ORDER BY next_attempt_at, created_at LIMIT ?2"
+        );
+        let due = self.all(&sql, &[&now.as_millis(), &limit_of(limit)], outbox_entry)?;
+        let sql = "SELECT min(next_attempt_at) FROM outbox WHERE state = 'waiting' AND next_attempt_at > ?1";
+        let next = self.one(sql, &[&now.as_millis()], |row| moment(row, 0))?.flatten();
+        Ok((due, next))
+    }
+
+    fn counts(&self) -> Result<Counts, StoreError> {
+        let mut counts = Counts::default();
+        let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
+                   WHERE d.revoked_at IS NULL GROUP BY 1";
+        for (state, count) in
+            self.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+        {
+            counts.devices += count;
+            match state.as_str() {
+                "live" => counts.live += count,
+                "silent" | "host_down" | "suspect" => counts.silent += count,
+                _ => counts.other += count,
+            }
+        }
+        let count =
+            |sql| Ok::<_, StoreError>(self.one(sql, &[], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs());
+        counts.faults = count("SELECT count(*) FROM fault WHERE state = 'raised'")?;
+        counts.incidents = count("SELECT count(*) FROM incident WHERE active")?;
+        Ok(counts)
+    }
+
+    fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
+        let sql = "SELECT info, created_at, expires_at, used_at FROM token WHERE digest = ?1";
+        self.one(sql, &[&digest], |row| {
+            Ok(TokenRecord {
+                digest: digest.to_owned(),
+                info: body(row, 0)?,
+                created_at: required(row, 1)?,
+                expires_at: required(row, 2)?,
+                used_at: moment(row, 3)?,
+            })
+        })
+    }
+
+    fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {
+        let sql = "SELECT role, password, password_at, failures, locked_until FROM account WHERE name = ?1";
+        self.one(sql, &[&name], |row| {
+            Ok(AccountRecord {
+                name: name.to_owned(),
+                role: row.get(0)?,
+                password: row.get(1)?,
+                password_at: required(row, 2)?,
+                failures: row.get(3)?,
+                locked_until: moment(row, 4)?,
+            })
+        })
+    }
+
+    fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let sql = "SELECT account, expires_at FROM session WHERE digest = ?1";
+        self.one(sql, &[&digest], |row| {
+            Ok(SessionRecord { digest: digest.to_owned(), account: row.get(0)?, expires_at: required(row, 1)? })
+        })
+    }
+
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError> {
+        let sql = "SELECT number, at, actor, action, subject, detail, hash FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
+        self.all(sql, &[&super::signed(after), &limit_of(limit)], |row| {
+            Ok(audit::Record {
+                number: row.get::<_, i64>(0)?.unsigned_abs(),
+                at: required(row, 1)?,
+                actor: row.get(2)?,
+                action: row.get(3)?,
+                subject: row.get(4)?,
+                detail: row.get(5)?,
+                hash: row.get(6)?,
+            })
+        })
+    }
+
+    fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError> {
+        let sql = "SELECT epoch, seq, at, layout, data FROM sample WHERE device = ?1 ORDER BY epoch, seq";
+        let rows = self.all(sql, &[&self.number(device)?], |row| {
+            let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
+            Ok((position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
+        })?;
+        rows.into_iter()
+            .map(|(position, at, layout, data)| {
+                let values = history::unpack(&data).map_err(|error| self.content("a history row", &error))?;
+                Ok(HistoryRow { position, at, layout, values })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,137 @@
+-- The embedded store. Times are milliseconds since 1970-01-01T00:00:00Z. Never change a version that was released: add the
+-- next one in sqlite.rs.
+CREATE TABLE device (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    info TEXT NOT NULL,
+    -- What a search looks through, lower case.
+    search TEXT NOT NULL,
+    enrolled_at INTEGER NOT NULL,
+    revoked_at INTEGER
+);
+-- Written once per device and commit; kept small.
+CREATE TABLE live (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    last_heard INTEGER,
+    last_sample INTEGER,
+    clock_error_ms INTEGER,
+    layout INTEGER,
+    latest BLOB
+);
+CREATE TABLE presence (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    state TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE hello (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    at INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    interval_s INTEGER NOT NULL,
+    keep_alive_s INTEGER NOT NULL,
+    layout INTEGER,
+    body TEXT NOT NULL
+);
+CREATE TABLE layout (
+    id INTEGER PRIMARY KEY,
+    series TEXT NOT NULL
+);
+-- One row per report, in the order of arrival: appending touches one page, whatever the number of devices.
+CREATE TABLE sample (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    layout INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE TABLE event (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    fields TEXT NOT NULL
+);
+CREATE INDEX event_by_device ON event (device, at);
+CREATE TABLE fault (
+    id INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX fault_raised ON fault (device, severity) WHERE state = 'raised';
+CREATE INDEX fault_by_device ON fault (device, id);
+CREATE TABLE incident (
+    id INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    active INTEGER NOT NULL,
+    resolved_at INTEGER,
+    body TEXT NOT NULL
+);
+CREATE INDEX incident_active ON incident (id) WHERE active;
+CREATE INDEX incident_by_device ON incident (device, id);
+CREATE TABLE step (
+    incident INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (incident, number)
+) WITHOUT ROWID;
+CREATE TABLE outbox (
+    key TEXT PRIMARY KEY,
+    incident INTEGER NOT NULL,
+    channel TEXT NOT NULL,
+    notice TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_attempt_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    last_error TEXT,
+    delivered_at INTEGER
+);
+CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX outbox_by_incident ON outbox (incident);
+CREATE TABLE token (
+    digest TEXT PRIMARY KEY,
+    info TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+);
+CREATE TABLE certificate (
+    serial TEXT PRIMARY KEY,
+    device INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE TABLE account (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    password TEXT NOT NULL,
+    password_at INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    locked_until INTEGER
+);
+CREATE TABLE session (
+    digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+);
+CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash TEXT NOT NULL
+);
+-- The log is append-only, for this program, too.
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
