@@ -1,1 +1,581 @@
-//! x
+//! The engine: the one thread that decides and commits.
+//!
+//! Inputs that wait are taken together, judged one by one and committed at once (group commit). Only then are reports
+//! acknowledged and commands answered, and only then do notifier and pages wake. A commit that fails for want of room is tried
+//! again, and nothing is acknowledged meanwhile.
+
+mod access;
+mod commands;
+mod links;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::codec::{self, Refused};
+use ioc_common::id::DeviceId;
+use ioc_common::layout::LayoutId;
+use ioc_common::report::{Ask, Body, Report, State as Document};
+use ioc_common::topic::DownKind;
+use ioc_judge::{Effect, HostAnswer, Input, Notice, Settings, Verdict};
+
+use crate::audit;
+use crate::command::{Answer, Command, CommandError};
+use crate::config::Config;
+use crate::health::Health;
+use crate::history;
+use crate::pki::Authority;
+use crate::store::{Change, DeliveryState, OutboxEntry, Reader, Store, StoreError};
+pub use access::Access;
+use links::Links;
+pub use links::{Down, LinkId};
+
+/// Most inputs that wait; then connections are no longer read.
+const QUEUE_MAX: usize = 8192;
+/// Most inputs in one commit.
+const BATCH_MAX: usize = 2048;
+/// Between two tries of a commit that fails.
+const RETRY: Duration = Duration::from_millis(500);
+/// The longest sleep without an input.
+const SLEEP_MAX_MS: i64 = 10_000;
+
+/// What goes into the engine.
+#[derive(Debug)]
+pub enum Message {
+    /// A device's link is open.
+    Opened {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Keep-alive, seconds.
+        keep_alive_s: u16,
+        /// From where.
+        peer: SocketAddr,
+        /// What is sent down.
+        sender: mpsc::UnboundedSender<Down>,
+    },
+    /// The device has subscribed and can be told its watermark.
+    Subscribed {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+    },
+    /// A device's link is closed.
+    Closed {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+    },
+    /// A report.
+    Report {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Its packet, to acknowledge; none for QoS 0.
+        packet: Option<u16>,
+        /// The report, or why it was refused.
+        report: Result<Box<Report>, Refused>,
+    },
+    /// A request for a renewed certificate.
+    Renew {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Its packet, to acknowledge.
+        packet: Option<u16>,
+        /// PKCS #10, PEM.
+        csr: String,
+    },
+    /// The second probe has an answer.
+    HostProbed {
+        /// Whose host.
+        device: DeviceId,
+        /// The answer.
+        answer: HostAnswer,
+    },
+    /// A command.
+    Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
+    /// Finish and end.
+    Stop,
+}
+
+/// A wish to ask a host whether it is there.
+#[derive(Debug, Clone)]
+pub struct HostProbe {
+    /// Whose host.
+    pub device: DeviceId,
+    /// Its last known address.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What the rest of the collector holds of the engine.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    sender: mpsc::Sender<Message>,
+    outbox: watch::Receiver<u64>,
+    pages: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Gives the engine an input; waits while too many wait. False when the engine is gone.
+    pub async fn send(&self, message: Message) -> bool {
+        self.sender.send(message).await.is_ok()
+    }
+
+    /// Has a command carried out.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why not.
+    pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        match tokio::time::timeout(Duration::from_secs(20), receiver).await {
+            Ok(answer) => answer.map_err(|_| gone())?,
+            Err(_) => Err(CommandError::Unavailable("the store cannot be written now; see /readyz".to_owned())),
+        }
+    }
+
+    /// Wakes when notices may be due. It carries no data: read the store.
+    #[must_use]
+    pub fn outbox_wake(&self) -> watch::Receiver<u64> {
+        self.outbox.clone()
+    }
+
+    /// Wakes when something that pages show has changed.
+    #[must_use]
+    pub fn pages_wake(&self) -> watch::Receiver<u64> {
+        self.pages.clone()
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    config: Config,
+    state: ioc_judge::State,
+    store: Box<dyn Store>,
+    reader: Box<dyn Reader>,
+    authority: Arc<Authority>,
+    access: Arc<Access>,
+    health: Arc<Health>,
+    links: Links,
+    probes: mpsc::UnboundedSender<HostProbe>,
+    outbox: watch::Sender<u64>,
+    pages: watch::Sender<u64>,
+    batch: Batch,
+}
+
+/// What one commit holds, and what follows it.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
+    answers: Vec<(oneshot::Sender<Result<Answer, CommandError>>, Result<Answer, CommandError>)>,
+    asks: Vec<(DeviceId, Ask)>,
+    probes: Vec<DeviceId>,
+    revoked: Vec<DeviceId>,
+    reports: u64,
+    values: u64,
+    notices: bool,
+    visible: bool,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// The certificate authority.
+    pub authority: Arc<Authority>,
+    /// Who may connect.
+    pub access: Arc<Access>,
+    /// Counters.
+    pub health: Arc<Health>,
+    /// Where wishes to probe hosts go.
+    pub probes: mpsc::UnboundedSender<HostProbe>,
+}
+
+/// Starts the engine on its own thread.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+    let Parts { config, store, authority, access, health, probes } = parts;
+    let now = clock::now();
+    let reader = store.reader()?;
+    let settings = settings(&config);
+    let snapshot = reader.snapshot(now.plus_millis(-settings.reopen_within_ms))?;
+    access.replace(snapshot.devices.iter().map(|device| device.info.id.clone()));
+    let rules = Arc::new(config.rules.clone());
+    let (state, effects) = ioc_judge::State::restore(rules, settings, snapshot, now);
+    let (outbox, outbox_wake) = watch::channel(0);
+    let (pages, pages_wake) = watch::channel(0);
+    let mut engine = Engine {
+        config,
+        state,
+        store,
+        reader,
+        authority,
+        access,
+        health,
+        links: Links::default(),
+        probes,
+        outbox,
+        pages,
+        batch: Batch::default(),
+    };
+    engine.take_effects(effects, now);
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((Handle { sender, outbox: outbox_wake, pages: pages_wake }, thread))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        settle_ms: config.settle.as_millis(),
+        reopen_within_ms: config.reopen_within.as_millis(),
+        ..Settings::default()
+    }
+}
+
+impl Engine {
+    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "the engine cannot start");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let mut inputs = Vec::with_capacity(BATCH_MAX);
+            loop {
+                let sleep_ms = self
+                    .state
+                    .next_wake()
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(clock::now()).clamp(0, SLEEP_MAX_MS));
+                let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
+                let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
+                self.health.queue.store(receiver.len() as u64, Relaxed);
+                let stop = self.turn(&mut inputs) || received == Ok(0);
+                if stop {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Judges and commits what has come in. True when the engine is to end.
+    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+        let now = clock::now();
+        let started_us = clock::boottime_us();
+        let mut stop = false;
+        for message in inputs.drain(..) {
+            stop |= matches!(message, Message::Stop);
+            self.take(message, now);
+        }
+        if self.state.next_wake().is_some_and(|wake| wake <= now) {
+            self.judge(Input::Wake, now);
+        }
+        let judged_us = clock::boottime_us();
+        self.health.judge_us.fetch_add(judged_us.saturating_sub(started_us), Relaxed);
+        self.commit();
+        stop
+    }
+
+    fn take(&mut self, message: Message, now: Timestamp) {
+        match message {
+            Message::Report { link, device, packet, report } => self.take_report(link, &device, packet, report, now),
+            Message::Opened { link, device, keep_alive_s, peer, sender } => {
+                // Revoked while it was connecting.
+                if !self.access.allows(&device) {
+                    let _ = sender.send(Down::Close("revoked"));
+                    return;
+                }
+                self.links.open(link, device.clone(), peer, sender);
+                self.judge(Input::Connected { device: &device, keep_alive_s }, now);
+            }
+            Message::Subscribed { link, device } => {
+                if self.state.device(&device).is_some() {
+                    self.links.greet(link);
+                }
+            }
+            Message::Closed { link, device } => {
+                if self.links.close(link, &device) {
+                    self.judge(Input::Lost { device: &device }, now);
+                }
+            }
+            Message::Renew { link, device, packet, csr } => {
+                self.links.acknowledge(link, packet, None);
+                self.renew(&device, &csr, now);
+            }
+            Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
+            Message::Command(command, reply) => {
+                let answer = self.carry_out(*command, now);
+                self.batch.answers.push((reply, answer));
+            }
+            Message::Stop => {}
+        }
+    }
+
+    fn take_report(
+        &mut self,
+        link: LinkId,
+        device: &DeviceId,
+        packet: Option<u16>,
+        report: Result<Box<Report>, Refused>,
+        now: Timestamp,
+    ) {
+        let report = match report {
+            Ok(report) => report,
+            Err(refused) => {
+                self.health.refuse("payload");
+                tracing::warn!(%device, error = %refused.error, "report refused");
+                self.links.acknowledge(link, packet, Some(refused.to_string()));
+                return;
+            }
+        };
+        let mut out = Vec::new();
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::Stranger);
+        match verdict {
+            Verdict::Fresh { at } => {
+                self.keep(*report, at, now);
+                self.links.acknowledge(link, packet, None);
+            }
+            Verdict::Duplicate => {
+                self.health.duplicates.fetch_add(1, Relaxed);
+                self.links.acknowledge(link, packet, None);
+            }
+            Verdict::Stranger => {
+                self.health.refuse("stranger");
+                self.links.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
+            }
+        }
+        self.take_effects(out, now);
+    }
+
+    /// Turns a fresh report into changes.
+    fn keep(&mut self, report: Report, at: Timestamp, now: Timestamp) {
+        let device = report.envelope.device;
+        self.batch.reports += 1;
+        let mut latest = None;
+        match report.body {
+            Body::Sample(sample) => {
+                self.batch.values += sample.v.len() as u64;
+                let row = history::pack(&sample.v);
+                let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(at));
+                if newest {
+                    latest = Some((sample.layout, row.clone()));
+                }
+                let (position, layout) = (report.envelope.position, sample.layout);
+                self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row });
+            }
+            Body::Hello(hello) => {
+                self.batch.visible = true;
+                self.batch.changes.push(Change::Layout(hello.layout.clone()));
+                self.batch.changes.push(Change::Hello {
+                    device: device.clone(),
+                    at: now,
+                    boot_id: hello.boot_id.clone(),
+                    fingerprint: hello.fingerprint.clone(),
+                    interval_s: hello.interval_s,
+                    keep_alive_s: hello.keep_alive_s,
+                    body: serde_json::to_string(&hello).unwrap_or_default(),
+                });
+            }
+            Body::State(Document::Layout(layout)) => self.batch.changes.push(Change::Layout(layout)),
+            Body::State(_) => {}
+            Body::Event(event) => self.batch.changes.push(Change::Event {
+                device: device.clone(),
+                at,
+                name: event.name,
+                text: event.text,
+                fields: serde_json::to_string(&event.fields).unwrap_or_default(),
+            }),
+            Body::Bye(bye) => self.batch.changes.push(Change::Event {
+                device: device.clone(),
+                at,
+                name: "agent.bye".to_owned(),
+                text: format!("{:?}, back within {} s", bye.reason, bye.return_within_s),
+                fields: "{}".to_owned(),
+            }),
+        }
+        let kept = self.batch.touched.entry(device).or_default();
+        if latest.is_some() {
+            *kept = latest;
+        }
+    }
+
+    fn judge(&mut self, input: Input<'_>, now: Timestamp) {
+        let mut out = Vec::new();
+        // Only a person's action can be refused, and those go through `carry_out`.
+        let _ = self.state.step(input, now, &mut out);
+        self.take_effects(out, now);
+    }
+
+    fn take_effects(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            self.batch.visible |= !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
+            match effect {
+                Effect::Presence(device) => {
+                    if let Some(known) = self.state.device(&device) {
+                        let presence = known.presence;
+                        self.batch.changes.push(Change::Presence { device: device.clone(), presence });
+                        self.batch.touched.entry(device).or_default();
+                    }
+                }
+                Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
+                Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
+                Effect::Step(step) => {
+                    self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.batch.changes.push(Change::Step(step));
+                }
+                Effect::Notice(notice) => self.address(&notice, now),
+                Effect::ProbeHost(device) => self.batch.probes.push(device),
+                Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
+                Effect::Record { device, action, detail } => self.record(now, "", action, device.as_str(), &detail),
+            }
+        }
+    }
+
+    /// Puts a notice into the outbox, once for every channel that carries its severity.
+    fn address(&mut self, notice: &Notice, now: Timestamp) {
+        let Ok(text) = serde_json::to_string(notice) else { return };
+        for channel in self.config.channels.iter().filter(|channel| notice.severity >= channel.min_severity) {
+            self.batch.notices = true;
+            self.batch.changes.push(Change::Outbox(OutboxEntry {
+                key: format!("{}-{}-{}", notice.incident.0, notice.step, channel.name),
+                incident: notice.incident,
+                channel: channel.name.clone(),
+                notice: text.clone(),
+                created_at: now,
+                attempts: 0,
+                next_attempt_at: now,
+                state: DeliveryState::Waiting,
+                last_error: None,
+                delivered_at: None,
+            }));
+        }
+    }
+
+    fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+        self.batch.changes.push(Change::Audit(audit::Entry {
+            at,
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        }));
+    }
+
+    fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
+        match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
+            Ok(issued) => {
+                self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.batch.changes.push(Change::Certificate {
+                    device: device.clone(),
+                    serial: issued.serial.clone(),
+                    at: now,
+                    expires_at: issued.expires_at,
+                });
+                let message = ioc_common::report::Certificate {
+                    certificate: issued.certificate,
+                    authorities: self.authority.pem().to_owned(),
+                    renew_at: issued.renew_at,
+                    expires_at: issued.expires_at,
+                };
+                if let Ok(payload) = codec::write_message(&message) {
+                    self.links.queue(device, DownKind::Certificate, payload);
+                }
+            }
+            Err(error) => {
+                self.health.refuse("renewal");
+                tracing::warn!(%device, %error, "renewal refused");
+            }
+        }
+    }
+
+    /// Makes everything that was decided durable, however long it takes, and then lets it be known.
+    fn commit(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (device, latest) in std::mem::take(&mut batch.touched) {
+            let Some(known) = self.state.device(&device) else { continue };
+            batch.changes.push(Change::Watermark {
+                position: known.watermark,
+                last_heard: known.last_heard,
+                last_sample: known.last_sample,
+                clock_error_ms: known.clock_error_ms,
+                latest,
+                device,
+            });
+        }
+        if !batch.changes.is_empty() {
+            let started_us = clock::boottime_us();
+            self.commit_until_done(&batch.changes);
+            self.health.commit_us.fetch_add(clock::boottime_us().saturating_sub(started_us), Relaxed);
+            self.health.commits.fetch_add(1, Relaxed);
+            self.health.reports.fetch_add(batch.reports, Relaxed);
+            self.health.values.fetch_add(batch.values, Relaxed);
+        }
+        for device in &batch.revoked {
+            self.links.kick(device, "revoked");
+        }
+        for (device, ask) in batch.asks {
+            if let Ok(payload) = codec::write_message(&ask) {
+                self.links.queue(&device, DownKind::Ask, payload);
+            }
+        }
+        let state = &self.state;
+        self.links.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default());
+        for device in batch.probes {
+            let peer = self.links.last_peer(&device);
+            let _ = self.probes.send(HostProbe { device, peer });
+        }
+        for (reply, answer) in batch.answers {
+            let _ = reply.send(answer);
+        }
+        if batch.notices {
+            self.outbox.send_modify(|count| *count += 1);
+        }
+        if batch.visible || batch.reports > 0 {
+            self.pages.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn commit_until_done(&mut self, changes: &[Change]) {
+        let mut tries = 0_u32;
+        loop {
+            match self.store.commit(changes) {
+                Ok(()) => {
+                    if tries > 0 {
+                        tracing::info!("the store can be written again");
+                        self.health.set_trouble(None);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tries += 1;
+                    if tries == 1 || tries.is_multiple_of(60) {
+                        tracing::error!(%error, no_room = error.is_no_room(), "the store cannot be written; nothing is acknowledged until it can");
+                    }
+                    self.health.set_trouble(Some(error.to_string()));
+                    std::thread::sleep(RETRY);
+                }
+            }
+        }
+    }
+}

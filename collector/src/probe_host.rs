@@ -1,1 +1,71 @@
-//! x
+//! The second probe: when an agent is lost, its host is asked whether it is there (lesson 5).
+//!
+//! A TCP connection that is accepted or refused comes from a living host; only silence from every port says that it is down.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use ioc_judge::HostAnswer;
+
+use crate::engine::{Handle, HostProbe, Message};
+
+/// How long a host may take; the judge waits a little longer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Probes under way.
+const PROBES_MAX: usize = 256;
+
+/// Asks hosts as the engine wishes, until it ends.
+pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>, engine: Handle) {
+    let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(PROBES_MAX));
+    while let Some(HostProbe { device, peer }) = wishes.recv().await {
+        let Ok(slot) = std::sync::Arc::clone(&slots).acquire_owned().await else { return };
+        let (ports, engine) = (ports.clone(), engine.clone());
+        tokio::spawn(async move {
+            let answer = match peer {
+                Some(peer) => ask(peer, &ports).await,
+                None => HostAnswer::Unknown,
+            };
+            drop(slot);
+            engine.send(Message::HostProbed { device, answer }).await;
+        });
+    }
+}
+
+/// Tries all ports at once; the first sign of life decides.
+async fn ask(peer: SocketAddr, ports: &[u16]) -> HostAnswer {
+    if ports.is_empty() {
+        return HostAnswer::Unknown;
+    }
+    let mut tries = tokio::task::JoinSet::new();
+    for port in ports {
+        let address = SocketAddr::new(peer.ip(), *port);
+        tries.spawn(async move {
+            match tokio::time::timeout(TIMEOUT, TcpStream::connect(address)).await {
+                Ok(Ok(_)) => true,
+                Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+                Err(_) => false,
+            }
+        });
+    }
+    while let Some(alive) = tries.join_next().await {
+        if alive.unwrap_or(false) {
+            return HostAnswer::Yes;
+        }
+    }
+    HostAnswer::No
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_refusal_is_a_sign_of_life() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert_eq!(ask(here, &[1]).await, HostAnswer::Yes);
+        assert_eq!(ask(here, &[]).await, HostAnswer::Unknown);
+    }
+}

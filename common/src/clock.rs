@@ -118,6 +118,13 @@ pub fn boottime_ms() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
 }
 
+/// The same in microseconds, to measure how long something took.
+#[must_use]
+pub fn boottime_us() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000
+}
+
 /// CPU time this process has used, all threads, in microseconds.
 #[must_use]
 pub fn process_cpu_us() -> u64 {

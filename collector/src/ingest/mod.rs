@@ -1,1 +1,8 @@
-//! x
+//! Taking reports in. [`endpoint`] is our own MQTT listener, the default; a client of an existing broker comes beside it and
+//! feeds the same engine.
+
+mod check;
+mod connection;
+pub mod endpoint;
+
+pub use check::packet_path;

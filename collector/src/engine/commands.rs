@@ -1,0 +1,211 @@
+//! Carrying out commands.
+
+use std::sync::Arc;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Span;
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
+use ioc_common::id::DeviceId;
+use ioc_judge::{DeviceInfo, DeviceKind, Input};
+
+use super::Engine;
+use crate::command::{Answer, Command, CommandError, NewDevice};
+use crate::config::Config;
+use crate::pki;
+use crate::store::{Change, TokenRecord};
+
+/// Longest text people may say of a device.
+const TEXT_MAX_CHARS: usize = 200;
+/// Rows of history that are deleted in one go, so that a commit is never held up for long.
+const PRUNE_ROWS: usize = 5000;
+
+impl Engine {
+    pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
+        match command {
+            Command::NewToken { info, life, actor } => self.new_token(info, life, &actor, now),
+            Command::Enrol { request, peer } => self.enrol(&request, &peer, now),
+            Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
+            Command::Describe { info, actor } => self.describe(info, &actor, now),
+            Command::Acknowledge { incident, note, actor } => {
+                let note: String = note.chars().take(2000).collect();
+                let mut out = Vec::new();
+                let input = Input::Acknowledge { incident, who: &actor, note: &note };
+                self.state.step(input, now, &mut out).map_err(|refusal| match refusal {
+                    ioc_judge::incident::Refusal::Unknown(_) => CommandError::NotFound(refusal.to_string()),
+                    ioc_judge::incident::Refusal::State { .. } => CommandError::Conflict(refusal.to_string()),
+                })?;
+                self.take_effects(out, now);
+                Ok(Answer::Done)
+            }
+            Command::SaveAccount(account, entry) => {
+                self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
+                Ok(Answer::Done)
+            }
+            Command::SignedIn(account, session, entry) => {
+                self.batch.changes.extend([Change::Account(account), Change::Session(session), Change::Audit(entry)]);
+                Ok(Answer::Done)
+            }
+            Command::SignedOut { digest, entry } => {
+                self.batch.changes.extend([Change::SessionEnded { digest }, Change::Audit(entry)]);
+                Ok(Answer::Done)
+            }
+            Command::Delivered(deliveries) => {
+                self.batch.visible = true;
+                self.batch.changes.extend(deliveries.into_iter().map(Change::Delivery));
+                Ok(Answer::Done)
+            }
+            Command::Reload(config) => self.reload(*config, now),
+            Command::Prune => self.prune(now),
+        }
+    }
+
+    fn new_token(&mut self, new: NewDevice, life: Span, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        let info = check_device(new)?;
+        let secret = pki::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let token = Token::new(self.authority.fingerprint(), secret);
+        let device = info.id.clone();
+        self.record(now, actor, "token.created", device.as_str(), &format!("valid for {life}"));
+        self.batch.changes.push(Change::Token(TokenRecord {
+            digest: token.digest(),
+            info,
+            created_at: now,
+            expires_at: now.plus_millis(life.as_millis()),
+            used_at: None,
+        }));
+        Ok(Answer::Token { token: token.to_string(), device })
+    }
+
+    fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
+        let token: Token =
+            request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
+        let digest = token.digest();
+        let known = self.reader.token(&digest).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let used_now = self
+            .batch
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::TokenUsed { digest: used, .. } if *used == digest));
+        let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
+        if record.used_at.is_some() || used_now {
+            return Err(refuse("this token has been used; ask for a new one"));
+        }
+        if record.expires_at <= now {
+            return Err(refuse("this token has expired; ask for a new one"));
+        }
+        let info = record.info;
+        let issued = self
+            .authority
+            .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
+            .map_err(|error| CommandError::Invalid(error.to_string()))?;
+        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+        self.batch.changes.push(Change::TokenUsed { digest, device: info.id.clone(), at: now });
+        self.batch.changes.push(Change::Certificate {
+            device: info.id.clone(),
+            serial: issued.serial.clone(),
+            at: now,
+            expires_at: issued.expires_at,
+        });
+        let host: String = request.facts.hostname.chars().take(TEXT_MAX_CHARS).collect();
+        let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
+        self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
+        self.access.admit(info.id.clone());
+        let device = info.id.clone();
+        self.judge(Input::Enrolled(info), now);
+        Ok(Answer::Enrolled(Box::new(EnrolResponse {
+            device,
+            certificate: issued.certificate,
+            authorities: self.authority.pem().to_owned(),
+            mqtt: self.config.mqtt_advertise.clone(),
+            renew_at: issued.renew_at,
+            expires_at: issued.expires_at,
+        })))
+    }
+
+    fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        if self.state.device(device).is_none() {
+            return Err(CommandError::NotFound(format!("there is no device {device}")));
+        }
+        // Faults and incidents end first, while the device is still known.
+        self.judge(Input::Removed(device), now);
+        self.access.expel(device);
+        self.batch.touched.remove(device);
+        self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
+        self.record(now, actor, "device.revoked", device.as_str(), "");
+        self.batch.revoked.push(device.clone());
+        Ok(Answer::Done)
+    }
+
+    fn describe(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        let Some(known) = self.state.device(&info.id) else {
+            return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
+        };
+        let old = serde_json::to_string(&known.info).unwrap_or_default();
+        let new = serde_json::to_string(&info).unwrap_or_default();
+        self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
+        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+        self.judge(Input::Enrolled(info), now);
+        Ok(Answer::Done)
+    }
+
+    fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {
+        let mut out = Vec::new();
+        if config.rules != self.config.rules {
+            self.state.replace_rules(Arc::new(config.rules.clone()), now, &mut out);
+        }
+        self.config = config;
+        self.take_effects(out, now);
+        self.record(now, "", "config.reloaded", "collector.toml", "");
+        Ok(Answer::Done)
+    }
+
+    fn prune(&mut self, now: Timestamp) -> Result<Answer, CommandError> {
+        let before = now.plus_millis(-self.config.history_keep.as_millis());
+        match self.store.prune(before, PRUNE_ROWS) {
+            Ok(0) => Ok(Answer::Done),
+            Ok(rows) => {
+                // A record of every deletion (article 6.3).
+                self.record(now, "", "history.pruned", "", &format!("{rows} rows received before {before}"));
+                if rows == PRUNE_ROWS {
+                    return Err(CommandError::Conflict("there is more".to_owned()));
+                }
+                Ok(Answer::Done)
+            }
+            Err(error) => Err(CommandError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+/// Checks what is said of a new device, and makes up an identifier where there is none.
+fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
+    let invalid = |why: String| CommandError::Invalid(why);
+    let kinds = DeviceKind::ALL.map(DeviceKind::as_str).join(", ");
+    let kind = DeviceKind::parse(&new.kind)
+        .ok_or_else(|| invalid(format!("kind: found {:?}; allowed are {kinds}", new.kind)))?;
+    let texts = [
+        ("name", &new.name),
+        ("label", &new.label),
+        ("place", &new.place),
+        ("officer", &new.officer),
+        ("leader", &new.leader),
+    ];
+    for (field, text) in texts {
+        if text.chars().count() > TEXT_MAX_CHARS || text.chars().any(char::is_control) {
+            return Err(invalid(format!(
+                "{field}: allowed are {TEXT_MAX_CHARS} characters without control characters"
+            )));
+        }
+    }
+    if new.name.trim().is_empty() {
+        return Err(invalid("name: found none; every device is named (article 6.1)".to_owned()));
+    }
+    let id = if new.device.is_empty() {
+        let random: [u8; 5] = pki::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        format!("d-{}", hex(&random))
+    } else {
+        new.device
+    };
+    let id = DeviceId::new(&id).map_err(|error| invalid(error.to_string()))?;
+    let NewDevice { name, label, place, officer, leader, .. } = new;
+    Ok(DeviceInfo { id, kind, name, label, place, officer, leader })
+}

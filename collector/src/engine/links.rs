@@ -1,0 +1,145 @@
+//! The open links, as the engine sees them: who is connected, what is to be acknowledged, what is to be sent down.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
+use ioc_common::codec;
+use ioc_common::id::DeviceId;
+use ioc_common::report::Position;
+use ioc_common::topic::DownKind;
+
+/// Number of a link, unique while the collector runs.
+pub type LinkId = u64;
+
+/// What the engine sends down a link.
+#[derive(Debug)]
+pub enum Down {
+    /// Acknowledge these packets, and tell the watermark.
+    Committed {
+        /// Packets to acknowledge.
+        packets: Vec<u16>,
+        /// Payload of `down/committed`.
+        payload: Vec<u8>,
+    },
+    /// A message.
+    Message(DownKind, Vec<u8>),
+    /// Close the link, and why.
+    Close(&'static str),
+}
+
+/// The open links.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    open: HashMap<LinkId, Link>,
+    by_device: HashMap<DeviceId, LinkId>,
+    peers: HashMap<DeviceId, SocketAddr>,
+    /// Links that have something to be told after the commit.
+    dirty: Vec<LinkId>,
+}
+
+#[derive(Debug)]
+struct Link {
+    device: DeviceId,
+    sender: mpsc::UnboundedSender<Down>,
+    packets: Vec<u16>,
+    refused: Option<String>,
+    greeting: bool,
+    messages: Vec<(DownKind, Vec<u8>)>,
+    dirty: bool,
+}
+
+impl Links {
+    /// A new link. The one that the device had is closed.
+    pub(super) fn open(&mut self, id: LinkId, device: DeviceId, peer: SocketAddr, sender: mpsc::UnboundedSender<Down>) {
+        if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
+            let _ = old.sender.send(Down::Close("replaced by a newer connection"));
+        }
+        self.peers.insert(device.clone(), peer);
+        let link = Link {
+            device,
+            sender,
+            packets: Vec::new(),
+            refused: None,
+            greeting: false,
+            messages: Vec::new(),
+            dirty: false,
+        };
+        self.open.insert(id, link);
+    }
+
+    /// A link is closed. True when it was the device's present one.
+    pub(super) fn close(&mut self, id: LinkId, device: &DeviceId) -> bool {
+        self.open.remove(&id);
+        if self.by_device.get(device) == Some(&id) {
+            self.by_device.remove(device);
+            return true;
+        }
+        false
+    }
+
+    /// Closes a device's link.
+    pub(super) fn kick(&mut self, device: &DeviceId, why: &'static str) {
+        if let Some(link) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
+            let _ = link.sender.send(Down::Close(why));
+        }
+    }
+
+    fn touch(&mut self, id: LinkId) -> Option<&mut Link> {
+        let link = self.open.get_mut(&id)?;
+        if !link.dirty {
+            link.dirty = true;
+            self.dirty.push(id);
+        }
+        Some(link)
+    }
+
+    /// Acknowledges a packet after the commit.
+    pub(super) fn acknowledge(&mut self, id: LinkId, packet: Option<u16>, refused: Option<String>) {
+        if let Some(link) = self.touch(id) {
+            link.packets.extend(packet);
+            link.greeting = true;
+            if refused.is_some() {
+                link.refused = refused;
+            }
+        }
+    }
+
+    /// Tells a device its watermark, so that it knows from where to go on.
+    pub(super) fn greet(&mut self, id: LinkId) {
+        if let Some(link) = self.touch(id) {
+            link.greeting = true;
+        }
+    }
+
+    /// Sends a message after the commit.
+    pub(super) fn queue(&mut self, device: &DeviceId, kind: DownKind, payload: Vec<u8>) {
+        if let Some(id) = self.by_device.get(device).copied()
+            && let Some(link) = self.touch(id)
+        {
+            link.messages.push((kind, payload));
+        }
+    }
+
+    /// Lets everything go that was held for the commit.
+    pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(link) = self.open.get_mut(&id) else { continue };
+            link.dirty = false;
+            if std::mem::take(&mut link.greeting) {
+                let payload = codec::committed(watermark(&link.device), link.refused.take());
+                let packets = std::mem::take(&mut link.packets);
+                let _ = link.sender.send(Down::Committed { packets, payload });
+            }
+            for (kind, payload) in link.messages.drain(..) {
+                let _ = link.sender.send(Down::Message(kind, payload));
+            }
+        }
+    }
+
+    /// From where a device was last connected.
+    pub(super) fn last_peer(&self, device: &DeviceId) -> Option<SocketAddr> {
+        self.peers.get(device).copied()
+    }
+}

@@ -1,0 +1,176 @@
+//! What a device may say on its connection: bounds that the codec does not check, and what is bound to the certificate.
+//! Pure, and fuzzed (`tests/fuzz`).
+
+use bytes::BytesMut;
+use rmqtt_codec::types::{Publish, QoS};
+use rmqtt_codec::v3::{Codec, Connect, Packet};
+use tokio_util::codec::Decoder as _;
+
+use ioc_common::codec::PAYLOAD_MAX_BYTES;
+use ioc_common::id::DeviceId;
+use ioc_common::topic::{MAJOR, ROOT, UpKind};
+
+/// Largest packet until CONNECT is accepted.
+pub(super) const CONNECT_MAX_BYTES: u32 = 2048;
+/// Largest packet afterwards.
+pub(super) const PACKET_MAX_BYTES: u32 = PAYLOAD_MAX_BYTES as u32 + 256;
+/// Most filters in one SUBSCRIBE.
+const FILTERS_MAX: usize = 8;
+
+/// A device's own topics.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    device: DeviceId,
+    up: String,
+    down: String,
+}
+
+impl Own {
+    pub(super) fn new(device: DeviceId) -> Self {
+        let base = format!("{ROOT}/{MAJOR}/{}/{device}", device.shard());
+        Self { up: format!("{base}/up/"), down: format!("{base}/down/"), device }
+    }
+
+    /// The topic of what is sent down.
+    pub(super) fn down(&self, kind: &str) -> String {
+        format!("{}{kind}", self.down)
+    }
+
+    /// Checks a CONNECT that took `size` bytes after its fixed header.
+    pub(super) fn connect(&self, connect: &Connect, size: u32) -> Result<(), &'static str> {
+        // The codec reads what it knows and leaves the rest unread.
+        let text = |length: usize| length + 2;
+        let will = connect.last_will.as_ref().map_or(0, |will| text(will.topic.len()) + text(will.message.len()));
+        let user = connect.username.as_ref().map_or(0, |user| text(user.len()));
+        let password = connect.password.as_ref().map_or(0, |password| text(password.len()));
+        let expected = 10 + text(connect.client_id.len()) + will + user + password;
+        if usize::try_from(size) != Ok(expected) {
+            return Err("connect_trailing_bytes");
+        }
+        if connect.protocol.level() != 4 {
+            return Err("protocol");
+        }
+        if *connect.client_id != *self.device.as_str() {
+            return Err("client_id");
+        }
+        if let Some(will) = &connect.last_will {
+            let own = will.topic.strip_prefix(self.up.as_str()) == Some(UpKind::Gone.as_str());
+            if !own || will.qos == QoS::ExactlyOnce || will.retain {
+                return Err("will");
+            }
+        }
+        Ok(())
+    }
+
+    /// The kind of a PUBLISH that this device may send.
+    pub(super) fn publish(&self, publish: &Publish) -> Result<UpKind, &'static str> {
+        if publish.qos == QoS::ExactlyOnce {
+            return Err("qos2");
+        }
+        let kind = publish.topic.strip_prefix(self.up.as_str()).and_then(UpKind::parse).ok_or("topic")?;
+        // Saying "gone" is the endpoint's own business.
+        if kind == UpKind::Gone || publish.retain {
+            return Err("topic");
+        }
+        Ok(kind)
+    }
+
+    /// Whether this device may subscribe to `filter`.
+    pub(super) fn subscribe(&self, filter: &str) -> bool {
+        let Some(rest) = filter.strip_prefix(self.down.as_str()) else { return false };
+        matches!(rest, "+" | "#") || ioc_common::topic::DownKind::parse(rest).is_some()
+    }
+
+    /// Checks a SUBSCRIBE as a whole.
+    pub(super) fn filters<T>(filters: &[T]) -> Result<(), &'static str> {
+        if filters.is_empty() || filters.len() > FILTERS_MAX { Err("filters") } else { Ok(()) }
+    }
+}
+
+/// The whole way of bytes through codec and checks, for the fuzzer: whatever comes in, it ends without panic and within
+/// bounds. Returns how many packets were let through.
+#[must_use]
+pub fn packet_path(bytes: &[u8]) -> usize {
+    let Ok(device) = DeviceId::new("srv-01") else { return 0 };
+    let own = Own::new(device);
+    let mut codec = Codec::new(CONNECT_MAX_BYTES);
+    let mut buffer = BytesMut::from(bytes);
+    let mut passed = 0;
+    while let Ok(Some((packet, size))) = codec.decode(&mut buffer) {
+        let fine = match packet {
+            Packet::Connect(connect) => own.connect(&connect, size).is_ok(),
+            Packet::Publish(publish) => {
+                own.publish(&publish).is_ok_and(|kind| ioc_common::codec::open(kind, &publish.payload).is_ok())
+            }
+            Packet::Subscribe { topic_filters, .. } => {
+                Own::filters(&topic_filters).is_ok() && topic_filters.iter().all(|(filter, _)| own.subscribe(filter))
+            }
+            _ => true,
+        };
+        if !fine {
+            break;
+        }
+        passed += 1;
+        codec.set_max_size(PACKET_MAX_BYTES);
+    }
+    passed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> Own {
+        Own::new(DeviceId::new("srv-01").expect("valid"))
+    }
+
+    fn publish(topic: &str, qos: QoS) -> Publish {
+        Publish {
+            dup: false,
+            retain: false,
+            qos,
+            topic: topic.to_owned().into(),
+            packet_id: None,
+            payload: bytes::Bytes::new(),
+            properties: None,
+        }
+    }
+
+    #[test]
+    fn a_device_speaks_under_its_own_prefix_only() {
+        let up = own().up;
+        assert_eq!(own().publish(&publish(&format!("{up}sample"), QoS::AtLeastOnce)), Ok(UpKind::Sample));
+        assert_eq!(own().publish(&publish(&format!("{up}sample"), QoS::ExactlyOnce)), Err("qos2"));
+        for bad in ["gone", "", "nonsense", "sample/x", "sample\0", "#", "+"] {
+            assert_eq!(own().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)), Err("topic"), "{bad}");
+        }
+        let other = Own::new(DeviceId::new("srv-02").expect("valid")).up;
+        assert_eq!(own().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err("topic"));
+    }
+
+    #[test]
+    fn a_device_hears_what_is_sent_to_it_only() {
+        let down = own().down;
+        for good in ["+", "#", "committed"] {
+            assert!(own().subscribe(&format!("{down}{good}")), "{good}");
+        }
+        for bad in [
+            "#".to_owned(),
+            "ioc/#".to_owned(),
+            format!("{down}x"),
+            format!("{down}+/x"),
+            own().up + "+",
+            "+/+/+/+/down/+".to_owned(),
+        ] {
+            assert!(!own().subscribe(&bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn connect_is_bound_to_the_certificate_and_ends_where_it_ends() {
+        let connect = Connect { clean_session: true, keep_alive: 30, client_id: "srv-01".into(), ..Default::default() };
+        assert_eq!(own().connect(&connect, 18), Ok(()));
+        assert_eq!(own().connect(&connect, 19), Err("connect_trailing_bytes"));
+        assert_eq!(own().connect(&Connect { client_id: "srv-02".into(), ..connect }, 18), Err("client_id"));
+    }
+}
