@@ -1,1 +1,72 @@
-//! x
+//! The command line's way to the running collector: the same API, over its control socket.
+
+use std::path::Path;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+
+use crate::web::server::CONTROL_SOCKET;
+
+/// Largest answer.
+const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Asks the running collector whose control socket lies below `runtime`.
+///
+/// # Errors
+/// [`CliError`] when none runs, or it refuses.
+pub async fn ask(runtime: &Path, method: &str, path: &str, body: Option<Value>) -> Result<Value, CliError> {
+    let socket = runtime.join(CONTROL_SOCKET);
+    let unreachable = |why: String| CliError::Unreachable { socket: socket.display().to_string(), why };
+    let stream = UnixStream::connect(&socket).await.map_err(|error| unreachable(error.to_string()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    let driver = tokio::spawn(connection);
+    let request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body.map(|body| body.to_string()).unwrap_or_default())))
+        .map_err(|error| unreachable(error.to_string()))?;
+    let response = sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
+    let status = response.status();
+    let bytes = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
+        .collect()
+        .await
+        .map_err(|error| unreachable(error.to_string()))?
+        .to_bytes();
+    driver.abort();
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    if status.is_success() {
+        return Ok(value);
+    }
+    let detail = value["detail"].as_str().map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), str::to_owned);
+    Err(CliError::Refused { status: status.as_u16(), detail })
+}
+
+/// A command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// No collector answers.
+    #[error(
+        "cannot reach the collector at {socket}: {why}; mend: start it ('systemctl start ioc-collector'), run this as its user or root, or name its configuration with --config"
+    )]
+    Unreachable {
+        /// The socket.
+        socket: String,
+        /// Why.
+        why: String,
+    },
+    /// It said no.
+    #[error("the collector refused ({status}): {detail}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Its reason.
+        detail: String,
+    },
+}

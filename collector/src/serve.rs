@@ -1,1 +1,273 @@
-//! x
+//! Starting and stopping the collector: ties its rooms together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use ioc_common::clock;
+use ioc_common::config::{ConfigError, Source};
+
+use crate::account;
+use crate::audit;
+use crate::command::{Command, CommandError};
+use crate::config::Config;
+use crate::engine::{self, Access, Handle, Message, Parts};
+use crate::health::Health;
+use crate::ingest::endpoint::Endpoint;
+use crate::pki::{self, Authority, PkiError, Swappable};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::web::{App, server};
+
+/// Readers of the store that pages and API take turns with.
+const READERS: usize = 4;
+/// Between two rounds of upkeep: history to delete, certificates to renew.
+const UPKEEP: Duration = Duration::from_secs(600);
+/// The file in which the first administrator's password is left, once.
+pub const FIRST_PASSWORD_FILE: &str = "first-password";
+/// The first administrator.
+pub const FIRST_ACCOUNT: &str = "admin";
+
+/// Reads the configuration at `path`, or the built-in defaults.
+///
+/// # Errors
+/// [`ConfigError`] with the place of the first fault.
+pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
+    match path {
+        Some(path) => Config::parse(&Source::read(path)?),
+        None => Config::parse(&Source::built_in("(defaults)", "")),
+    }
+}
+
+/// Makes what a first start needs: directories, keys, store, administrator. Says where the password was left, if one was made.
+///
+/// # Errors
+/// [`ServeError`] names the place.
+pub fn prepare(config: &Config) -> Result<(Authority, SqliteStore, Option<PathBuf>), ServeError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ServeError::File { path, source }
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(&config.data).map_err(file(&config.data))?;
+    let now = clock::now();
+    let authority = Authority::open(&config.data.join("pki"), &config.site_name, now)?;
+    let mut store = SqliteStore::open(&config.data)?;
+    if store.reader()?.account(FIRST_ACCOUNT)?.is_some() {
+        return Ok((authority, store, None));
+    }
+    let password = account::new_password()?;
+    let path = config.data.join(FIRST_PASSWORD_FILE);
+    // The password is on disk before the account exists, so that it can never be lost in between.
+    let _ = std::fs::remove_file(&path);
+    let mut out =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
+    out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
+    let record = account::new_account(FIRST_ACCOUNT, "administrator", &password, now)?;
+    store.commit(&[
+        crate::store::Change::Account(record),
+        crate::store::Change::Audit(audit::Entry {
+            at: now,
+            actor: String::new(),
+            action: "account.created".to_owned(),
+            subject: FIRST_ACCOUNT.to_owned(),
+            detail: "first start".to_owned(),
+        }),
+    ])?;
+    Ok((authority, store, Some(path)))
+}
+
+/// Runs the collector until it is told to stop.
+///
+/// # Errors
+/// [`ServeError`] when it cannot start.
+pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
+    raise_file_limit();
+    let (authority, store, first_password) = prepare(&config)?;
+    if let Some(path) = first_password {
+        tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
+    }
+    let authority = Arc::new(authority);
+    let mqtt_certificate = Swappable::new(authority.server(&config.names, clock::now())?);
+    let web_certificate = Swappable::new(web_certificate(&config, &authority)?);
+    let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
+    let web_tls = pki::web_config(&web_certificate)?;
+
+    let bind = |address| async move {
+        TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+    };
+    let mqtt_listener = bind(config.mqtt_listen).await?;
+    let web_listener = bind(config.web_listen).await?;
+    let control = server::control_socket(&config.runtime)
+        .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
+
+    let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
+    let outbox_reader = store.reader()?;
+    let health = Arc::new(Health::default());
+    let access = Arc::new(Access::default());
+    let (probes, probe_wishes) = mpsc::unbounded_channel();
+    let (engine, engine_thread) = engine::start(Parts {
+        config: config.clone(),
+        store: Box::new(store),
+        authority: Arc::clone(&authority),
+        access: Arc::clone(&access),
+        health: Arc::clone(&health),
+        probes,
+    })?;
+    let (stop, stopping) = watch::channel(false);
+    let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
+
+    tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
+    tokio::spawn(crate::notify::run(engine.clone(), outbox_reader, Arc::clone(&health), config_receiver.clone()));
+    let connections_max = config.connections_max.usize();
+    let endpoint =
+        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };
+    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
+    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers).router();
+    let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), stopping.clone()));
+    tokio::spawn(server::serve_control(control, router, stopping));
+
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
+
+    let mut running =
+        Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate };
+    running.until_told_to_stop().await?;
+
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping: finishing commits");
+    let _ = stop.send(true);
+    let _ = endpoint.await;
+    let _ = web.await;
+    // Everything the connections handed over comes before this, and is committed.
+    running.engine.send(Message::Stop).await;
+    let joined = tokio::task::spawn_blocking(move || engine_thread.join());
+    let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
+    tracing::info!("collector stopped");
+    Ok(())
+}
+
+/// Ends when the collector is to stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Running {
+    config_path: Option<PathBuf>,
+    config: watch::Sender<Arc<Config>>,
+    engine: Handle,
+    authority: Arc<Authority>,
+    mqtt_certificate: Arc<Swappable>,
+    web_certificate: Arc<Swappable>,
+}
+
+impl Running {
+    async fn until_told_to_stop(&mut self) -> Result<(), ServeError> {
+        let signals = |kind| signal(kind).map_err(|source| ServeError::File { path: "signals".into(), source });
+        let mut terminate = signals(SignalKind::terminate())?;
+        let mut interrupt = signals(SignalKind::interrupt())?;
+        let mut hangup = signals(SignalKind::hangup())?;
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        // The watchdog is fed only while the engine answers: a stuck engine is what it is there for.
+        let watchdog = sd_notify::watchdog_enabled();
+        let mut feed = tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |every| every / 3));
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hangup.recv() => self.reload().await,
+                _ = upkeep.tick() => self.keep_up().await,
+                _ = feed.tick(), if watchdog.is_some() => {
+                    // A full disk is told in /readyz; killing the collector would not make room.
+                    let alive = self.engine.command(Command::Delivered(Vec::new()));
+                    if tokio::time::timeout(Duration::from_secs(25), alive).await.is_ok() {
+                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn reload(&self) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+        match read_config(self.config_path.as_deref()) {
+            Ok(config) => {
+                self.renew_certificates(&config);
+                self.config.send_replace(Arc::new(config.clone()));
+                match self.engine.command(Command::Reload(Box::new(config))).await {
+                    Ok(_) => tracing::info!("configuration, rules and certificates reloaded"),
+                    Err(error) => tracing::error!(%error, "the engine did not take the configuration"),
+                }
+            }
+            Err(error) => tracing::error!(%error, "the configuration is faulty; the old one stays in use"),
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    fn renew_certificates(&self, config: &Config) {
+        match self.authority.server(&config.names, clock::now()) {
+            Ok(certified) => self.mqtt_certificate.replace(certified),
+            Err(error) => tracing::error!(%error, "the server certificate cannot be renewed"),
+        }
+        match web_certificate(config, &self.authority) {
+            Ok(certified) => self.web_certificate.replace(certified),
+            Err(error) => tracing::error!(%error, "the certificate of the pages cannot be read"),
+        }
+    }
+
+    async fn keep_up(&self) {
+        let config = Arc::clone(&self.config.borrow());
+        self.renew_certificates(&config);
+        // In small steps, so that reports never wait long.
+        while let Err(CommandError::Conflict(_)) = self.engine.command(Command::Prune).await {}
+    }
+}
+
+fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
+    match &config.web_certificate {
+        Some((certificate, key)) => pki::certified(certificate, key),
+        None => authority.server(&config.names, clock::now()),
+    }
+}
+
+/// Thousands of connections need as many files; systemd and shells often allow 1,024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// The collector cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Keys or certificates.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
+    Listen {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

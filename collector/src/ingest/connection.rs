@@ -25,6 +25,7 @@ use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use crate::engine::{Down, Handle, LinkId, Message};
 use crate::health::Health;
+use crate::serve::stopped;
 
 /// Reading stops at this many reports that are not yet committed.
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -202,7 +203,7 @@ impl Connection {
                 () = tokio::time::sleep_until(deadline), if may_read => {
                     return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
                 }
-                _ = stop.wait_for(|stop| *stop) => return ("stopping", String::new()),
+                () = stopped(&mut stop) => return ("stopping", String::new()),
             }
         }
     }

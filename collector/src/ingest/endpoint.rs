@@ -17,6 +17,7 @@ use super::connection::{self, Shared};
 use crate::engine::{Access, Handle};
 use crate::health::Health;
 use crate::pki;
+use crate::serve::stopped;
 
 /// Sockets that are open but have not yet completed TLS and CONNECT.
 const NEWCOMERS_MAX: usize = 8192;
@@ -53,7 +54,7 @@ impl Endpoint {
         let links = Arc::new(AtomicU64::new(1));
         loop {
             let (socket, peer) = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
                 accepted = listener.accept() => match accepted {
                     Ok(accepted) => accepted,
                     Err(error) => {

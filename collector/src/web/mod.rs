@@ -1,1 +1,167 @@
-//! x
+//! Pages and API over HTTPS, and the same API over the control socket.
+
+mod api;
+mod auth;
+mod i18n;
+mod live;
+mod pages;
+mod problem;
+pub mod server;
+mod view;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tokio::sync::{Semaphore, watch};
+
+use ioc_common::enrolment::ENROL_PATH;
+
+use crate::config::Config;
+use crate::engine::Handle;
+use crate::health::Health;
+use crate::store::{Reader, StoreError};
+use problem::Problem;
+
+/// Largest request body.
+const BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct App {
+    engine: Handle,
+    health: Arc<Health>,
+    config: watch::Receiver<Arc<Config>>,
+    readers: Arc<Readers>,
+    texts: Arc<i18n::Texts>,
+    hashing: Arc<Semaphore>,
+}
+
+/// A few readers that handlers take turns with.
+struct Readers {
+    idle: Mutex<Vec<Box<dyn Reader>>>,
+    places: Semaphore,
+}
+
+impl App {
+    /// Pages and API over these readers.
+    #[must_use]
+    pub fn new(
+        engine: Handle,
+        health: Arc<Health>,
+        config: watch::Receiver<Arc<Config>>,
+        readers: Vec<Box<dyn Reader>>,
+    ) -> Self {
+        let places = Semaphore::new(readers.len());
+        Self {
+            engine,
+            health,
+            config,
+            readers: Arc::new(Readers { idle: Mutex::new(readers), places }),
+            texts: Arc::new(i18n::Texts::load()),
+            // Each hash takes 19 MiB and tens of milliseconds: never many at once.
+            hashing: Arc::new(Semaphore::new(2)),
+        }
+    }
+
+    /// Reads from the store, off the async threads.
+    async fn read<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        let gone = || Problem::internal("no reader of the store");
+        let _place = self.readers.places.acquire().await.map_err(|_| gone())?;
+        let reader = self.readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
+        let readers = Arc::clone(&self.readers);
+        let task = tokio::task::spawn_blocking(move || {
+            let result = read(reader.as_ref());
+            if let Ok(mut idle) = readers.idle.lock() {
+                idle.push(reader);
+            }
+            result
+        });
+        match task.await {
+            Ok(result) => result.map_err(|error| {
+                tracing::error!(%error, "the store cannot be read");
+                Problem::internal("the store cannot be read; the log of the collector says why")
+            }),
+            Err(_) => Err(gone()),
+        }
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// Every route.
+    #[must_use]
+    pub fn router(self) -> Router {
+        let api = Router::new()
+            .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
+            .route("/devices", get(api::devices))
+            .route("/devices/{id}", get(api::device))
+            .route("/devices/{id}/revoke", post(api::revoke))
+            .route("/faults", get(api::faults))
+            .route("/incidents", get(api::incidents))
+            .route("/incidents/{id}", get(api::incident))
+            .route("/incidents/{id}/acknowledge", post(api::acknowledge))
+            .route("/tokens", post(api::new_token))
+            .route("/audit", get(api::audit))
+            .route("/accounts/{name}/reset", post(api::reset_account))
+            .fallback(async || Problem::not_found("there is no such resource"));
+        Router::new()
+            .nest("/api/v1", api)
+            .route("/", get(pages::fleet))
+            .route("/devices/{id}", get(pages::device))
+            .route("/incidents", get(pages::incidents))
+            .route("/incidents/{id}", get(pages::incident))
+            .route("/incidents/{id}/acknowledge", post(pages::acknowledge))
+            .route("/login", get(auth::login_page).post(auth::login))
+            .route("/logout", post(auth::logout))
+            .route("/language", post(auth::language))
+            .route("/live", get(live::live))
+            .route(ENROL_PATH, post(api::enrol))
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(api::ready))
+            .route("/metrics", get(api::metrics))
+            .route(
+                "/static/app.css",
+                get(async || asset("text/css; charset=utf-8", include_str!("../../static/app.css"))),
+            )
+            .route(
+                "/static/app.js",
+                get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/app.js"))),
+            )
+            .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
+            .fallback(pages::not_found)
+            .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+            .layer(axum::middleware::map_response(guard))
+            .with_state(self)
+    }
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text)
+}
+
+/// What every answer says to the browser: nothing from elsewhere, no framing, no guessing.
+async fn guard(mut response: axum::response::Response) -> axum::response::Response {
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                  form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,320 @@
+//! The command line of the collector.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use ioc_collector::config::Config;
+use ioc_collector::{audit, cli, serve};
+use ioc_common::metric::CATALOGUE;
+
+/// Takes in the reports of an operations centre's machines, judges them and tells the duty officer.
+#[derive(Parser)]
+#[command(name = "ioc-collector", version)]
+struct Cli {
+    /// Configuration file. Without it, the built-in defaults are used.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until told to stop (what the service runs).
+    Serve,
+    /// Make keys, store and administrator, and end.
+    Init,
+    /// Check configuration and rules, and end.
+    CheckConfig,
+    /// Enrolment of devices.
+    Enroll {
+        #[command(subcommand)]
+        command: Enroll,
+    },
+    /// Devices.
+    Device {
+        #[command(subcommand)]
+        command: Device,
+    },
+    /// Accounts of people.
+    Account {
+        #[command(subcommand)]
+        command: Account,
+    },
+    /// The audit log.
+    Audit {
+        #[command(subcommand)]
+        command: Audit,
+    },
+    /// Print a generated page of the documentation.
+    Docs {
+        /// Which: metrics.
+        page: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Enroll {
+    /// One-time tokens.
+    Token {
+        #[command(subcommand)]
+        command: Token,
+    },
+}
+
+#[derive(Subcommand)]
+enum Token {
+    /// Make a token for one device, and print it.
+    New(NewToken),
+}
+
+#[derive(Args)]
+struct NewToken {
+    /// Name of the device, for people.
+    #[arg(long)]
+    name: String,
+    /// Kind: server, workstation, display, other.
+    #[arg(long)]
+    kind: String,
+    /// Identifier; made up when it is not given.
+    #[arg(long, default_value = "")]
+    device: String,
+    /// Asset label.
+    #[arg(long, default_value = "")]
+    label: String,
+    /// Where it stands.
+    #[arg(long, default_value = "")]
+    place: String,
+    /// Responsible officer.
+    #[arg(long, default_value = "")]
+    officer: String,
+    /// Responsible leader.
+    #[arg(long, default_value = "")]
+    leader: String,
+    /// How long the token can be used.
+    #[arg(long, default_value = "1d")]
+    life: String,
+}
+
+#[derive(Subcommand)]
+enum Device {
+    /// List devices.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Words to find.
+        #[arg(default_value = "")]
+        search: String,
+    },
+    /// Show one device.
+    Show {
+        /// Which.
+        device: String,
+    },
+    /// Take a device's right to report, at once.
+    Revoke {
+        /// Which.
+        device: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Account {
+    /// Give an account a new password, and print it.
+    Reset {
+        /// Which.
+        name: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Check that no record was changed or removed.
+    Verify,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "ioc-collector: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    if let Command::Docs { page } = &cli.command {
+        anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
+        return say(&metrics_page());
+    }
+    let config = serve::read_config(cli.config.as_deref())?;
+    let runtime = config.runtime.clone();
+    match cli.command {
+        Command::Serve => {
+            log();
+            // SMTP uses the process-wide provider.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            serve::serve(cli.config, config).await?;
+            Ok(())
+        }
+        Command::Init => init(&config),
+        Command::CheckConfig => say(&format!(
+            "the configuration is in order: {} rules, {} channels\n",
+            config.rules.rules().len(),
+            config.channels.len()
+        )),
+        Command::Enroll { command: Enroll::Token { command: Token::New(new) } } => {
+            let NewToken { name, kind, device, label, place, officer, leader, life } = new;
+            let body = json!({ "name": name, "kind": kind, "device": device, "label": label, "place": place,
+                "officer": officer, "leader": leader, "life": life });
+            let answer = cli::ask(&runtime, "POST", "/api/v1/tokens", Some(body)).await?;
+            // Only the token on standard output, so that it can be piped.
+            let _ = writeln!(std::io::stderr(), "token for device {}, shown once:", text(&answer["device"]));
+            say(&format!("{}\n", text(&answer["token"])))
+        }
+        Command::Device { command } => device(&runtime, command).await,
+        Command::Account { command: Account::Reset { name } } => {
+            let answer = cli::ask(&runtime, "POST", &format!("/api/v1/accounts/{name}/reset"), None).await?;
+            say(&format!("{}\n", text(&answer["password"])))
+        }
+        Command::Audit { command: Audit::Verify } => verify(&runtime).await,
+        Command::Docs { .. } => Ok(()),
+    }
+}
+
+fn init(config: &Config) -> anyhow::Result<()> {
+    let (_, _, password) = serve::prepare(config)?;
+    let data = config.data.display();
+    match password {
+        Some(path) => say(&format!(
+            "made keys, store and the account {:?} in {data}; its password is in {}\nnext: ioc-collector serve\n",
+            serve::FIRST_ACCOUNT,
+            path.display()
+        )),
+        None => say(&format!("{data} is in order; nothing was changed\n")),
+    }
+}
+
+async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
+    match command {
+        Device::List { json, search } => {
+            let mut cursor = String::new();
+            let mut all = Vec::new();
+            loop {
+                let path = format!("/api/v1/devices?limit=500&search={}{cursor}", escape(&search));
+                let mut page = cli::ask(runtime, "GET", &path, None).await?;
+                all.append(page["items"].as_array_mut().unwrap_or(&mut Vec::new()));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = format!("&cursor={next}"),
+                    None => break,
+                }
+            }
+            if json {
+                return say(&(serde_json::to_string_pretty(&all)? + "\n"));
+            }
+            let mut table =
+                format!("{:<24} {:<12} {:<12} {:<24} {}\n", "DEVICE", "KIND", "STATE", "LAST HEARD", "NAME");
+            for device in &all {
+                table += &format!(
+                    "{:<24} {:<12} {:<12} {:<24} {}\n",
+                    text(&device["id"]),
+                    text(&device["kind"]),
+                    text(&device["state"]),
+                    text(&device["last_heard"]),
+                    text(&device["name"])
+                );
+            }
+            say(&table)
+        }
+        Device::Show { device } => {
+            let answer = cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", escape(&device)), None).await?;
+            say(&(serde_json::to_string_pretty(&answer)? + "\n"))
+        }
+        Device::Revoke { device } => {
+            cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", escape(&device)), None).await?;
+            say("revoked; its link is closed\n")
+        }
+    }
+}
+
+async fn verify(runtime: &Path) -> anyhow::Result<()> {
+    let mut previous = audit::GENESIS.to_owned();
+    let mut after = 0_u64;
+    loop {
+        let page = cli::ask(runtime, "GET", &format!("/api/v1/audit?after={after}&limit=500"), None).await?;
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        for item in &items {
+            let record = record_of(item)?;
+            anyhow::ensure!(record.number == after + 1, "record {} is missing", after + 1);
+            anyhow::ensure!(audit::follows(&previous, &record), "record {} was changed", record.number);
+            (previous, after) = (record.hash, record.number);
+        }
+        if page["next_cursor"].is_null() {
+            return say(&format!("{after} records, none changed or missing; head {previous}\n"));
+        }
+    }
+}
+
+fn record_of(item: &Value) -> anyhow::Result<audit::Record> {
+    Ok(audit::Record {
+        number: item["number"].as_u64().context("a record has no number")?,
+        at: text(&item["at"]).parse()?,
+        actor: text(&item["actor"]),
+        action: text(&item["action"]),
+        subject: text(&item["subject"]),
+        detail: text(&item["detail"]),
+        hash: text(&item["hash"]),
+    })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}
+
+fn escape(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+        out
+    })
+}
+
+fn metrics_page() -> String {
+    let mut page = "# Metrics\n\nGenerated by `ioc-collector docs metrics`; do not edit.\n\n| name | unit | range | subject | tiếng Việt | English | OpenTelemetry |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for metric in CATALOGUE {
+        page += &format!(
+            "| `{}` | {} | {} to {} | {} | {} | {} | {} |\n",
+            metric.name, metric.unit, metric.min, metric.max, metric.subject, metric.vi, metric.en, metric.otel
+        );
+    }
+    page
+}
+
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("IOC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // The journal keeps the time itself.
+    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    if in_journal { builder.without_time().init() } else { builder.init() }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}

@@ -1,0 +1,45 @@
+//! E-mail over SMTP.
+
+use lettre::message::{Mailbox, header};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+
+use super::{SendError, Wording};
+use crate::config::{ChannelKind, SmtpTls};
+
+pub(super) async fn send(kind: &ChannelKind, key: &str, wording: &Wording) -> Result<(), SendError> {
+    let ChannelKind::Smtp { host, port, tls, from, to, login } = kind else {
+        return Err(SendError::Never("this is no SMTP channel".to_owned()));
+    };
+    let address =
+        |text: &str| text.parse::<Mailbox>().map_err(|error| SendError::Never(format!("address {text:?}: {error}")));
+    let mut message = Message::builder()
+        .from(address(from)?)
+        .subject(&wording.subject)
+        // The same for every attempt: a mailbox that has it shows it once.
+        .message_id(Some(format!("<{key}@ioc-watch>")))
+        .header(header::ContentType::TEXT_PLAIN);
+    for recipient in to {
+        message = message.to(address(recipient)?);
+    }
+    let message = message.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))?;
+
+    let parameters = || TlsParameters::new(host.clone()).map_err(|error| SendError::Never(error.to_string()));
+    let tls = match tls {
+        SmtpTls::None => Tls::None,
+        SmtpTls::Starttls => Tls::Required(parameters()?),
+        SmtpTls::Tls => Tls::Wrapper(parameters()?),
+    };
+    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(*port).tls(tls);
+    if let Some((user, file)) = login {
+        let password =
+            std::fs::read_to_string(file).map_err(|error| SendError::Later(format!("{}: {error}", file.display())))?;
+        transport = transport.credentials(Credentials::new(user.clone(), password.trim().to_owned()));
+    }
+    match transport.build().send(message).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_permanent() => Err(SendError::Never(format!("{host}:{port}: {error}"))),
+        Err(error) => Err(SendError::Later(format!("{host}:{port}: {error}"))),
+    }
+}

@@ -1,0 +1,313 @@
+//! The JSON API, version 1 (`docs/api.md`).
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use ioc_common::clock;
+use ioc_common::config::Span;
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
+use ioc_common::id::{DeviceId, IncidentId};
+
+use super::App;
+use super::auth::Person;
+use super::problem::Problem;
+use super::server::Peer;
+use crate::account;
+use crate::audit;
+use crate::command::{Answer, Command, NewDevice};
+use crate::inventory::DeviceRecord;
+use crate::store::{DeviceQuery, Reader, StoreError};
+
+/// Most items in one answer.
+const LIMIT_MAX: usize = 500;
+/// Items in one answer where nothing else is asked.
+const LIMIT: usize = 100;
+/// How long a token can be used, unless something else is asked.
+const TOKEN_LIFE: Span = Span::secs(86_400);
+/// Longest life of a token.
+const TOKEN_LIFE_MAX: Span = Span::secs(30 * 86_400);
+
+type Answered<T> = Result<Json<T>, Problem>;
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    /// Give this as `cursor` to go on; none at the end.
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ListQuery {
+    cursor: Option<String>,
+    limit: Option<usize>,
+    search: String,
+    bad: bool,
+    active: bool,
+    device: Option<String>,
+}
+
+impl ListQuery {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)
+    }
+
+    fn before(&self) -> Result<Option<u64>, Problem> {
+        let parse = |text: &String| {
+            text.parse().map_err(|_| {
+                Problem::invalid(format!("cursor: found {text:?}; allowed is a number that next_cursor gave"))
+            })
+        };
+        self.cursor.as_ref().map(parse).transpose()
+    }
+
+    fn device(&self) -> Result<Option<DeviceId>, Problem> {
+        self.device.as_deref().map(device_id).transpose()
+    }
+}
+
+fn device_id(text: &str) -> Result<DeviceId, Problem> {
+    DeviceId::new(text).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+/// A device with its state and newest numbers.
+pub(super) fn device_json(record: &DeviceRecord, reader: &dyn Reader) -> Result<Value, StoreError> {
+    let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+    let values: BTreeMap<&str, Option<f64>> = layout
+        .iter()
+        .flat_map(|layout| layout.series().iter().map(ioc_common::layout::Series::as_str))
+        .zip(record.latest.iter().copied())
+        .collect();
+    let mut value = serde_json::to_value(record).unwrap_or_default();
+    value["state"] = json!(record.state(clock::now()));
+    value["values"] = json!(values);
+    Ok(value)
+}
+
+pub(super) async fn devices(
+    State(app): State<App>,
+    _: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<Value>> {
+    let limit = query.limit();
+    let ask = DeviceQuery { search: query.search, only_bad: query.bad, after: query.cursor, limit };
+    let items = app
+        .read(move |reader| {
+            let records = reader.devices(&ask)?;
+            let full = records.len() == limit;
+            let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
+            let items = records.iter().map(|record| device_json(record, reader)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page { items, next_cursor: next })
+        })
+        .await?;
+    Ok(Json(items))
+}
+
+pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<String>) -> Answered<Value> {
+    let id = device_id(&id)?;
+    let missing = format!("there is no device {id}");
+    let found = app
+        .read(move |reader| {
+            let Some(record) = reader.device(&id)? else { return Ok(None) };
+            let mut value = device_json(&record, reader)?;
+            let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
+            value["hello"] = hello.unwrap_or(Value::Null);
+            value["faults"] = json!(reader.faults(Some(&id), true, None, LIMIT)?);
+            Ok(Some(value))
+        })
+        .await?;
+    found.map(Json).ok_or_else(|| Problem::not_found(missing))
+}
+
+pub(super) async fn faults(
+    State(app): State<App>,
+    _: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<ioc_judge::Fault>> {
+    let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
+    let items = app.read(move |reader| reader.faults(device.as_ref(), active, before, limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}
+
+pub(super) async fn incidents(
+    State(app): State<App>,
+    _: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<ioc_judge::Incident>> {
+    let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
+    let items = app.read(move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}
+
+pub(super) async fn incident(State(app): State<App>, _: Person, Path(id): Path<u64>) -> Answered<Value> {
+    let found = app.read(move |reader| reader.incident(IncidentId(id))).await?;
+    let (incident, steps, notices) = found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    let mut value = serde_json::to_value(&incident).unwrap_or_default();
+    value["timeline"] = json!(steps);
+    value["notices"] = notices
+        .iter()
+        .map(|entry| {
+            json!({
+                "key": entry.key, "channel": entry.channel, "state": entry.state, "attempts": entry.attempts,
+                "created_at": entry.created_at, "delivered_at": entry.delivered_at, "last_error": entry.last_error,
+            })
+        })
+        .collect();
+    Ok(Json(value))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AcknowledgeBody {
+    note: String,
+}
+
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+    body: Option<Json<AcknowledgeBody>>,
+) -> Result<StatusCode, Problem> {
+    let note = body.map(|Json(body)| body.note).unwrap_or_default();
+    let incident = IncidentId(id);
+    app.engine.command(Command::Acknowledge { incident, note, actor: person.name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn revoke(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let device = device_id(&id)?;
+    app.engine.command(Command::Revoke { device, actor: person.name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TokenBody {
+    #[serde(flatten)]
+    device: Value,
+}
+
+pub(super) async fn new_token(
+    State(app): State<App>,
+    person: Person,
+    Json(TokenBody { mut device }): Json<TokenBody>,
+) -> Result<Response, Problem> {
+    let life = device.as_object_mut().and_then(|fields| fields.remove("life"));
+    let life = match life {
+        Some(text) => {
+            text.as_str().unwrap_or_default().parse().map_err(|why| Problem::invalid(format!("life: {why}")))?
+        }
+        None => TOKEN_LIFE,
+    };
+    if life > TOKEN_LIFE_MAX || life.as_millis() < 1000 {
+        return Err(Problem::invalid(format!("life: found {life}; allowed are 1s to {TOKEN_LIFE_MAX}")));
+    }
+    let info: NewDevice = serde_json::from_value(device).map_err(|error| Problem::invalid(error.to_string()))?;
+    match app.engine.command(Command::NewToken { info, life, actor: person.name }).await? {
+        Answer::Token { token, device } => {
+            Ok((StatusCode::CREATED, Json(json!({ "token": token, "device": device }))).into_response())
+        }
+        _ => Err(Problem::internal("unexpected answer")),
+    }
+}
+
+pub(super) async fn enrol(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Json(request): Json<EnrolRequest>,
+) -> Answered<EnrolResponse> {
+    let peer = peer.to_string();
+    match app.engine.command(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
+        Ok(Answer::Enrolled(response)) => Ok(Json(*response)),
+        Ok(_) => Err(Problem::internal("unexpected answer")),
+        Err(error) => {
+            app.health.refuse("enrolment");
+            tracing::warn!(%peer, %error, "enrolment refused");
+            Err(error.into())
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AuditQuery {
+    after: u64,
+    limit: Option<usize>,
+}
+
+pub(super) async fn audit(
+    State(app): State<App>,
+    _: Person,
+    Query(query): Query<AuditQuery>,
+) -> Answered<Page<audit::Record>> {
+    let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
+    let items = app.read(move |reader| reader.audit(query.after, limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// A new password for an account. Only over the control socket: whoever is root may.
+pub(super) async fn reset_account(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Path(name): Path<String>,
+) -> Answered<Value> {
+    if !matches!(peer, Peer::Local(_)) {
+        return Err(Problem::forbidden("passwords are reset on the collector's own machine only"));
+    }
+    let asked = name.clone();
+    let known = app.read(move |reader| reader.account(&asked)).await?;
+    let known = known.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))?;
+    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
+    let (text, role) = (password.clone(), known.role);
+    let made = tokio::task::spawn_blocking(move || account::new_account(&name, &role, &text, clock::now()));
+    let record = made.await.map_err(|_| Problem::internal("hashing failed"))?;
+    let record = record.map_err(|error| Problem::internal(error.to_string()))?;
+    let entry = audit::Entry {
+        at: clock::now(),
+        actor: person.name,
+        action: "account.password_reset".to_owned(),
+        subject: record.name.clone(),
+        detail: String::new(),
+    };
+    let name = record.name.clone();
+    app.engine.command(Command::SaveAccount(record, entry)).await?;
+    Ok(Json(json!({ "name": name, "password": password })))
+}
+
+/// Whether the collector can do its work: 503 with the reason while the store cannot be written.
+pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    match app.health.trouble() {
+        None => Ok("ready\n"),
+        Some(why) => Err(Problem::unavailable(format!("the store cannot be written: {why}"))),
+    }
+}
+
+pub(super) async fn metrics(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    person: Result<Person, Response>,
+) -> Result<Response, Problem> {
+    let here = match peer {
+        Peer::Remote(address) => address.is_loopback(),
+        Peer::Local(_) => true,
+    };
+    if !here && person.is_err() {
+        return Err(Problem::unauthorized("metrics are for this machine or for signed-in people"));
+    }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], app.health.metrics()).into_response())
+}

@@ -1,0 +1,218 @@
+//! Signing in and out, and who is asking.
+
+use askama::Template;
+use axum::Form;
+use axum::Json;
+use axum::extract::{Extension, FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use ioc_common::clock;
+
+use super::App;
+use super::problem::Problem;
+use super::server::Peer;
+use super::view::Chrome;
+use crate::account::{self, SignIn};
+use crate::audit;
+use crate::command::Command;
+
+const COOKIE: &str = "__Host-ioc";
+const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
+
+/// Who is asking: a signed-in person, or the command line on this machine.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    /// Account name, or `local:<uid>`.
+    pub(super) name: String,
+    /// Language to answer in.
+    pub(super) language: String,
+}
+
+impl FromRequestParts<App> for Person {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let wants_page = !parts.uri.path().starts_with("/api/") && parts.uri.path() != "/live";
+        let language = language_of(&parts.headers, &app.config().language);
+        if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
+            return Ok(Self { name: format!("local:{uid}"), language });
+        }
+        if parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
+            return Err(Problem::forbidden("this request comes from another site").into_response());
+        }
+        if let Some(cookie) = cookie(&parts.headers, COOKIE) {
+            let digest = account::session_digest(&cookie);
+            let session = app.read(move |reader| reader.session(&digest)).await.map_err(IntoResponse::into_response)?;
+            if let Some(session) = session.filter(|session| session.expires_at > clock::now()) {
+                return Ok(Self { name: session.account, language });
+            }
+        }
+        if wants_page {
+            return Err(Redirect::to("/login").into_response());
+        }
+        Err(Problem::unauthorized("sign in first: POST /api/v1/session").into_response())
+    }
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    all.flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.to_owned())
+}
+
+/// A page of another site cannot act here: browsers say where a request comes from. Programs say neither and have no cookie
+/// that another site could use.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text("origin")) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            text("host").is_some_and(|host| origin.split_once("://").is_some_and(|(_, rest)| rest == host))
+        }
+        (None, None) => true,
+    }
+}
+
+pub(super) fn language_of(headers: &HeaderMap, default: &str) -> String {
+    match cookie(headers, LANGUAGE_COOKIE).as_deref() {
+        Some("vi") => "vi".to_owned(),
+        Some("en") => "en".to_owned(),
+        _ => default.to_owned(),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Credentials {
+    name: String,
+    password: String,
+}
+
+/// Checks credentials and keeps what follows. The cookie, when they are right.
+async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<String, Problem> {
+    let Credentials { name, password } = credentials;
+    let wrong = || Problem::unauthorized("name or password is wrong");
+    let asked = name.clone();
+    let known = app.read(move |reader| reader.account(&asked)).await?;
+    let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
+    let checked =
+        tokio::task::spawn_blocking(move || account::sign_in(known, &name, &password, &peer.to_string(), clock::now()));
+    let outcome = checked.await.map_err(|_| Problem::internal("sign-in failed"))?;
+    match outcome.map_err(|error| Problem::internal(error.to_string()))? {
+        SignIn::Welcome { cookie, session, account, entry } => {
+            app.engine.command(Command::SignedIn(account, session, entry)).await?;
+            Ok(cookie)
+        }
+        SignIn::Wrong { account: Some(account), entry } => {
+            app.engine.command(Command::SaveAccount(account, entry)).await?;
+            Err(wrong())
+        }
+        SignIn::Wrong { account: None, .. } => Err(wrong()),
+        SignIn::Locked(until) => Err(Problem::too_many(format!("too many failed attempts; locked until {until}"))),
+    }
+}
+
+fn set_cookie(name: &str, value: &str, seconds: i64) -> String {
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    chrome: Chrome,
+    error: Option<String>,
+}
+
+pub(super) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
+    render_login(&app, &headers, None, StatusCode::OK)
+}
+
+fn render_login(app: &App, headers: &HeaderMap, error: Option<String>, status: StatusCode) -> Response {
+    let language = language_of(headers, &app.config().language);
+    let page = LoginPage { chrome: Chrome::new(app, &language, "", false), error };
+    (status, Html(page.render().unwrap_or_default())).into_response()
+}
+
+pub(super) async fn login(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(credentials): Form<Credentials>,
+) -> Response {
+    if !same_origin(&headers) {
+        return Problem::forbidden("this request comes from another site").into_response();
+    }
+    match try_sign_in(&app, peer, credentials).await {
+        Ok(cookie) => {
+            let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        }
+        Err(problem) => {
+            let language = language_of(&headers, &app.config().language);
+            let t = |key: &str| app.texts.get(&language, key);
+            let text = match problem.status() {
+                StatusCode::UNAUTHORIZED => t("login-wrong"),
+                StatusCode::TOO_MANY_REQUESTS => t("login-locked"),
+                _ => problem.detail().to_owned(),
+            };
+            render_login(&app, &headers, Some(text), problem.status())
+        }
+    }
+}
+
+pub(super) async fn logout(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {
+    end_session(&app, &person, &headers).await;
+    ([(header::SET_COOKIE, set_cookie(COOKIE, "", 0))], Redirect::to("/login")).into_response()
+}
+
+async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
+    if let Some(cookie) = cookie(headers, COOKIE) {
+        let entry = audit::Entry {
+            at: clock::now(),
+            actor: person.name.clone(),
+            action: "account.signed_out".to_owned(),
+            subject: person.name.clone(),
+            detail: String::new(),
+        };
+        let digest = account::session_digest(&cookie);
+        let _ = app.engine.command(Command::SignedOut { digest, entry }).await;
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LanguageForm {
+    language: String,
+    #[serde(default)]
+    back: String,
+}
+
+pub(super) async fn language(Form(form): Form<LanguageForm>) -> Response {
+    let language = if form.language == "en" { "en" } else { "vi" };
+    // Back to a page of ours, and to nowhere else.
+    let ours = form.back.starts_with('/') && !form.back.starts_with("//") && !form.back.contains(['\\', '\r', '\n']);
+    let back = if ours { form.back.as_str() } else { "/" };
+    ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(back)).into_response()
+}
+
+pub(super) async fn api_sign_in(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(credentials): Json<Credentials>,
+) -> Result<Response, Problem> {
+    if !same_origin(&headers) {
+        return Err(Problem::forbidden("this request comes from another site"));
+    }
+    let cookie = try_sign_in(&app, peer, credentials).await?;
+    let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+pub(super) async fn api_sign_out(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {
+    end_session(&app, &person, &headers).await;
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(COOKIE, "", 0))]).into_response()
+}

@@ -1,0 +1,29 @@
+//! Live updates: an event stream that only says that something has changed; the page then reads itself anew.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+
+use super::App;
+use super::auth::Person;
+
+/// Between two wake-ups of one page.
+const PACE: Duration = Duration::from_secs(1);
+/// A sign of life, so that the page can tell a quiet centre from a lost link.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+pub(super) async fn live(State(app): State<App>, _: Person) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let wake = app.engine.pages_wake();
+    let events = stream::unfold((wake, true), |(mut wake, first)| async move {
+        if !first {
+            tokio::time::sleep(PACE).await;
+            wake.changed().await.ok()?;
+        }
+        wake.mark_unchanged();
+        Some((Ok(Event::default().event("changed").data("")), (wake, false)))
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("alive").data("")))
+}

@@ -1,0 +1,349 @@
+//! The pages: the fleet, a device, incidents, an incident.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::metric;
+use ioc_common::report::{Hello, ProbeOutcome};
+use ioc_judge::{Fault, Incident, IncidentState, Step};
+
+use super::App;
+use super::auth::{Person, language_of};
+use super::problem::Problem;
+use super::view::{Chrome, DeviceRow, incident_tone};
+use crate::command::Command;
+use crate::store::{Counts, DeviceQuery, OutboxEntry, Reader, StoreError};
+
+/// Rows on one page.
+const ROWS: usize = 100;
+
+/// A page, or why there is none.
+type Shown = Result<Response, Failure>;
+
+/// An error that is shown as a page.
+pub(super) struct Failure(Chrome, Problem);
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    chrome: Chrome,
+    status: u16,
+    detail: String,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self(chrome, problem) = self;
+        let status = problem.status();
+        let page = ErrorPage { chrome, status: status.as_u16(), detail: problem.detail().to_owned() };
+        (status, Html(page.render().unwrap_or_default())).into_response()
+    }
+}
+
+fn show(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => Problem::internal(error.to_string()).into_response(),
+    }
+}
+
+fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
+    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment"))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct FleetQuery {
+    search: String,
+    bad: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "fleet.html")]
+struct FleetPage {
+    chrome: Chrome,
+    counts: Counts,
+    rows: Vec<DeviceRow>,
+    incidents: Vec<Incident>,
+    names: HashMap<DeviceId, String>,
+    search: String,
+    bad: bool,
+    next: Option<String>,
+}
+
+impl FleetPage {
+    fn name_of<'s>(&'s self, device: &'s DeviceId) -> &'s str {
+        self.names.get(device).map_or(device.as_str(), String::as_str)
+    }
+
+    fn tone_of(&self, incident: &Incident) -> &'static str {
+        incident_tone(incident)
+    }
+}
+
+fn layouts_of(
+    rows: &[crate::inventory::DeviceRecord],
+    reader: &dyn Reader,
+) -> Result<HashMap<LayoutId, Layout>, StoreError> {
+    let mut layouts = HashMap::new();
+    for id in rows.iter().filter_map(|record| record.layout) {
+        if !layouts.contains_key(&id)
+            && let Some(layout) = reader.layout(id)?
+        {
+            layouts.insert(id, layout);
+        }
+    }
+    Ok(layouts)
+}
+
+fn names_of(incidents: &[Incident], reader: &dyn Reader) -> Result<HashMap<DeviceId, String>, StoreError> {
+    let mut names = HashMap::new();
+    for incident in incidents {
+        if !names.contains_key(&incident.device)
+            && let Some(record) = reader.device(&incident.device)?
+        {
+            names.insert(incident.device.clone(), record.info.name);
+        }
+    }
+    Ok(names)
+}
+
+pub(super) async fn fleet(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<FleetQuery>,
+) -> Shown {
+    let chrome = chrome(&app, &person, &headers);
+    let search: String = query.search.chars().take(100).collect();
+    let bad = query.bad.is_some();
+    let ask = DeviceQuery { search: search.clone(), only_bad: bad, after: query.after, limit: ROWS };
+    let now = chrome.now;
+    let found = app
+        .read(move |reader| {
+            let records = reader.devices(&ask)?;
+            let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.info.id.to_string());
+            let layouts = layouts_of(&records, reader)?;
+            let rows = records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect();
+            let incidents = reader.incidents(None, true, None, 5)?;
+            let names = names_of(&incidents, reader)?;
+            Ok((reader.counts()?, rows, incidents, names, next))
+        })
+        .await;
+    match found {
+        Ok((counts, rows, incidents, names, next)) => {
+            Ok(show(&FleetPage { chrome, counts, rows, incidents, names, search, bad, next }))
+        }
+        Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+/// One number of a device.
+struct Number {
+    name: String,
+    value: String,
+    unit: &'static str,
+    about: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    chrome: Chrome,
+    row: DeviceRow,
+    hello: Option<Hello>,
+    probes: Vec<(String, &'static str, String)>,
+    faults: Vec<Fault>,
+    incidents: Vec<Incident>,
+    numbers: Vec<Number>,
+}
+
+impl DevicePage {
+    fn tone_of(&self, incident: &Incident) -> &'static str {
+        incident_tone(incident)
+    }
+}
+
+pub(super) async fn device(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Shown {
+    let chrome = chrome(&app, &person, &headers);
+    let Ok(id) = DeviceId::new(&id) else {
+        let detail = chrome.t("not-found");
+        return Err(Failure(chrome, Problem::not_found(detail)));
+    };
+    let now = chrome.now;
+    let found = app
+        .read(move |reader| {
+            let Some(record) = reader.device(&id)? else { return Ok(None) };
+            let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
+            let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
+            let faults = reader.faults(Some(&id), false, None, 20)?;
+            let incidents = reader.incidents(Some(&id), false, None, 20)?;
+            let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
+            Ok(Some((DeviceRow::new(record, &layouts, now), hello, faults, incidents, layout)))
+        })
+        .await;
+    match found {
+        Ok(Some((row, hello, faults, incidents, layout))) => {
+            let english = chrome.language == "en";
+            let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
+            let probes = hello.iter().flat_map(|hello| &hello.probes).map(|report| match &report.outcome {
+                ProbeOutcome::Read => (report.probe.clone(), "good", chrome.t("probe-read")),
+                ProbeOutcome::Absent { why } => {
+                    (report.probe.clone(), "away", format!("{}: {why}", chrome.t("probe-absent")))
+                }
+                ProbeOutcome::Unknown { why } => {
+                    (report.probe.clone(), "warning", format!("{}: {why}", chrome.t("probe-unknown")))
+                }
+            });
+            let probes = probes.collect();
+            Ok(show(&DevicePage { chrome, row, hello, probes, faults, incidents, numbers }))
+        }
+        Ok(None) => {
+            let detail = chrome.t("not-found");
+            Err(Failure(chrome, Problem::not_found(detail)))
+        }
+        Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number> {
+    let shown = layout.series().iter().zip(values).map(|(series, value)| {
+        let entry = metric::find(series.metric());
+        Number {
+            name: series.as_str().to_owned(),
+            value: value.map_or("–".to_owned(), |value| format!("{value}")),
+            unit: entry.map_or("", |entry| if entry.unit == "1" { "" } else { entry.unit }),
+            about: entry.map_or("", |entry| if english { entry.en } else { entry.vi }),
+        }
+    });
+    shown.collect()
+}
+
+#[derive(Template)]
+#[template(path = "incidents.html")]
+struct IncidentsPage {
+    chrome: Chrome,
+    incidents: Vec<Incident>,
+    names: HashMap<DeviceId, String>,
+    all: bool,
+    next: Option<u64>,
+}
+
+impl IncidentsPage {
+    fn name_of<'s>(&'s self, device: &'s DeviceId) -> &'s str {
+        self.names.get(device).map_or(device.as_str(), String::as_str)
+    }
+
+    fn tone_of(&self, incident: &Incident) -> &'static str {
+        incident_tone(incident)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct IncidentsQuery {
+    all: Option<String>,
+    before: Option<u64>,
+}
+
+pub(super) async fn incidents(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<IncidentsQuery>,
+) -> Shown {
+    let chrome = chrome(&app, &person, &headers);
+    let all = query.all.is_some();
+    let found = app
+        .read(move |reader| {
+            let incidents = reader.incidents(None, !all, query.before, ROWS)?;
+            let names = names_of(&incidents, reader)?;
+            Ok((incidents, names))
+        })
+        .await;
+    match found {
+        Ok((incidents, names)) => {
+            let next = incidents.last().filter(|_| incidents.len() == ROWS).map(|incident| incident.id.0);
+            Ok(show(&IncidentsPage { chrome, incidents, names, all, next }))
+        }
+        Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+struct IncidentPage {
+    chrome: Chrome,
+    incident: Incident,
+    device: Option<DeviceRow>,
+    steps: Vec<Step>,
+    notices: Vec<OutboxEntry>,
+    tone: &'static str,
+    may_acknowledge: bool,
+}
+
+pub(super) async fn incident(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Shown {
+    let chrome = chrome(&app, &person, &headers);
+    let now = chrome.now;
+    let found = app
+        .read(move |reader| {
+            let Some((incident, steps, notices)) = reader.incident(IncidentId(id))? else { return Ok(None) };
+            let device = reader.device(&incident.device)?.map(|record| DeviceRow::new(record, &HashMap::new(), now));
+            Ok(Some((incident, steps, notices, device)))
+        })
+        .await;
+    match found {
+        Ok(Some((incident, steps, notices, device))) => {
+            let tone = incident_tone(&incident);
+            let may_acknowledge = matches!(incident.state, IncidentState::Open | IncidentState::Reopened);
+            Ok(show(&IncidentPage { chrome, incident, device, steps, notices, tone, may_acknowledge }))
+        }
+        Ok(None) => {
+            let detail = chrome.t("not-found");
+            Err(Failure(chrome, Problem::not_found(detail)))
+        }
+        Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AcknowledgeForm {
+    note: String,
+}
+
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    Form(form): Form<AcknowledgeForm>,
+) -> Shown {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::Acknowledge { incident: IncidentId(id), note: form.note, actor: person.name };
+    match app.engine.command(command).await {
+        Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
+        Err(error) => Err(Failure(chrome, error.into())),
+    }
+}
+
+pub(super) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {
+    let language = language_of(&headers, &app.config().language);
+    let chrome = Chrome::new(&app, &language, "", false);
+    let detail = chrome.t("not-found");
+    (StatusCode::NOT_FOUND, Failure(chrome, Problem::not_found(detail))).into_response()
+}

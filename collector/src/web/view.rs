@@ -1,0 +1,148 @@
+//! What the pages show, ready to be laid out.
+
+use std::collections::HashMap;
+
+use fluent_bundle::FluentArgs;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_judge::{Incident, Severity};
+
+use super::App;
+use crate::inventory::DeviceRecord;
+use crate::notify::local_time;
+
+/// What stands around every page.
+pub(super) struct Chrome {
+    app: App,
+    pub(super) language: String,
+    pub(super) site: String,
+    pub(super) person: String,
+    /// Only the inside is asked for, to be put into a page that stands.
+    pub(super) fragment: bool,
+    pub(super) now: Timestamp,
+}
+
+impl Chrome {
+    pub(super) fn new(app: &App, language: &str, person: &str, fragment: bool) -> Self {
+        Self {
+            app: app.clone(),
+            language: language.to_owned(),
+            site: app.config().site_name.clone(),
+            person: person.to_owned(),
+            fragment,
+            now: clock::now(),
+        }
+    }
+
+    pub(super) fn t(&self, key: &str) -> String {
+        self.app.texts.get(&self.language, key)
+    }
+
+    pub(super) fn count(&self, key: &str, count: u64) -> String {
+        let mut args = FluentArgs::new();
+        args.set("count", count);
+        self.app.texts.with(&self.language, key, &args)
+    }
+
+    /// A moment in the site's time zone.
+    pub(super) fn local(&self, at: &Timestamp) -> String {
+        local_time(*at, &self.app.config())
+    }
+
+    /// The site's time zone.
+    pub(super) fn zone(&self) -> String {
+        self.app.config().timezone.iana_name().unwrap_or("UTC").to_owned()
+    }
+
+    /// How long ago, in words.
+    pub(super) fn ago(&self, at: &Timestamp) -> String {
+        let seconds = self.now.millis_since(*at).max(0).unsigned_abs() / 1000;
+        let (t, number) = match seconds {
+            0..60 => (self.t_key("ago-seconds"), seconds),
+            60..3600 => (self.t_key("ago-minutes"), seconds / 60),
+            3600..86_400 => (self.t_key("ago-hours"), seconds / 3600),
+            _ => (self.t_key("ago-days"), seconds / 86_400),
+        };
+        self.count(t, number)
+    }
+
+    /// Marks a key as used, for the test that finds unused texts.
+    fn t_key(&self, key: &'static str) -> &'static str {
+        debug_assert!(!self.t(key).is_empty());
+        key
+    }
+
+    /// The text of a kind, a state or a severity.
+    pub(super) fn name(&self, family: &str, name: &str) -> String {
+        self.t(&format!("{family}-{}", name.replace('_', "-")))
+    }
+}
+
+/// A device as a row of the fleet.
+pub(super) struct DeviceRow {
+    pub(super) record: DeviceRecord,
+    pub(super) state: &'static str,
+    /// The colour: good, warning, bad, away.
+    pub(super) tone: &'static str,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// A main figure.
+pub(super) struct Figure {
+    /// Key of its label.
+    pub(super) label: &'static str,
+    /// Share in percent, for the bar.
+    pub(super) percent: Option<f64>,
+    /// What is written.
+    pub(super) text: String,
+    /// The colour.
+    pub(super) tone: &'static str,
+}
+
+impl DeviceRow {
+    pub(super) fn new(record: DeviceRecord, layouts: &HashMap<LayoutId, Layout>, now: Timestamp) -> Self {
+        let state = record.state(now);
+        let tone = match (state, record.worst) {
+            ("silent" | "host_down", _) | (_, 3) => "bad",
+            ("suspect" | "stale", _) | (_, 2) => "warning",
+            ("away" | "never_seen", _) => "away",
+            _ => "good",
+        };
+        let layout = record.layout.and_then(|id| layouts.get(&id));
+        let figures = layout.map(|layout| figures(layout, &record.latest)).unwrap_or_default();
+        Self { record, state, tone, figures }
+    }
+}
+
+fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
+    let of = |metric: &str| {
+        let series = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
+        series
+            .filter_map(|(_, value)| *value)
+            .fold(None, |most: Option<f64>, value| Some(most.map_or(value, |m| m.max(value))))
+    };
+    let share = |label, metric| {
+        let percent = of(metric);
+        let tone = match percent {
+            Some(value) if value > 90.0 => "bad",
+            Some(value) if value > 75.0 => "warning",
+            _ => "good",
+        };
+        Figure { label, percent, text: percent.map_or("–".to_owned(), |value| format!("{value:.0} %")), tone }
+    };
+    vec![
+        share("figure-cpu", "cpu.busy"),
+        share("figure-memory", "memory.used_pct"),
+        share("figure-disk", "fs.used_pct"),
+    ]
+}
+
+/// The colour of an incident.
+pub(super) fn incident_tone(incident: &Incident) -> &'static str {
+    match (incident.state.is_active(), incident.severity) {
+        (false, _) => "good",
+        (true, Severity::Critical) => "bad",
+        (true, _) => "warning",
+    }
+}

@@ -1,0 +1,50 @@
+// Live updates: the server says that something has changed, and the page reads its inside anew. Without this script the pages
+// work all the same; they just stand still.
+"use strict";
+(() => {
+  const main = document.getElementById("main");
+  const lost = document.getElementById("lost");
+  if (!main || !document.querySelector("nav") || !window.EventSource) return;
+  let busy = false, again = false, last = Date.now();
+
+  // Someone is typing: what they wrote must not vanish.
+  const typing = () => {
+    const at = document.activeElement;
+    return at && main.contains(at) && (at.tagName === "INPUT" && (at.type !== "checkbox") && at.value !== at.defaultValue);
+  };
+
+  async function refresh() {
+    if (busy) { again = true; return; }
+    if (typing() || document.hidden) return;
+    busy = true;
+    try {
+      const answer = await fetch(location.href, { headers: { "x-fragment": "1" }, redirect: "manual" });
+      if (answer.type === "opaqueredirect") { location.reload(); return; }
+      if (answer.ok) {
+        const text = await answer.text();
+        const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement.getAttribute("href");
+        const open = [...main.querySelectorAll("details")].map((one) => one.open);
+        main.innerHTML = text;
+        main.querySelectorAll("details").forEach((one, place) => { if (place in open) one.open = open[place]; });
+        if (focused) { const same = main.querySelector(`a[href="${CSS.escape(focused)}"]`); if (same) same.focus({ preventScroll: true }); }
+        last = Date.now();
+      }
+    } catch (_) { /* the banner tells */ } finally {
+      busy = false;
+      if (again) { again = false; setTimeout(refresh, 500); }
+    }
+  }
+
+  const source = new EventSource("/live");
+  let heard = Date.now();
+  const sign = () => { heard = Date.now(); lost.hidden = true; };
+  source.addEventListener("open", sign);
+  source.addEventListener("alive", sign);
+  source.addEventListener("changed", () => { sign(); refresh(); });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  // Ages ("5 s ago") grow even when nothing changes; silence for three signs of life is shown.
+  setInterval(() => {
+    if (Date.now() - heard > 30000) lost.hidden = false;
+    else if (Date.now() - last > 15000) refresh();
+  }, 5000);
+})();
