@@ -60,10 +60,7 @@ pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> R
     let Request { key, csr } = request()?;
     let ask =
         EnrolRequest { token: token.to_string(), csr, fingerprint: facts::fingerprint(root), facts: facts::read(root) };
-    let body = serde_json::to_vec(&ask).map_err(|error| EnrolError::Answer(error.to_string()))?;
-    let answer = tokio::time::timeout(ENROL_TIMEOUT, post(server, token, body))
-        .await
-        .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })??;
+    let answer = exchange(server, token, &ask).await?;
     let identity =
         Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
     let staged = store.stage(&Material { key, certificate: answer.certificate, authorities: answer.authorities })?;
@@ -72,6 +69,17 @@ pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> R
     store.save_identity(&identity)?;
     give_to_owner(store.dir());
     Ok(identity)
+}
+
+/// Sends a request for enrolment to the collector whose authority `token` was made for.
+///
+/// # Errors
+/// [`EnrolError`] says what went wrong and what to do.
+pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Result<EnrolResponse, EnrolError> {
+    let body = serde_json::to_vec(request).map_err(|error| EnrolError::Answer(error.to_string()))?;
+    tokio::time::timeout(ENROL_TIMEOUT, post(server, token, body))
+        .await
+        .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })?
 }
 
 async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolResponse, EnrolError> {

@@ -1,1 +1,12 @@
+//! Whole-system tests: the real binaries, a fleet of simulated devices on the real wire, sinks for notices.
+//!
+//! [`fleet`] is three things at once: the demo's neighbours, the load generator and the fault driver.
+#![allow(clippy::unwrap_used, reason = "this package only tests")]
 
+pub mod fleet;
+pub mod harness;
+pub mod identity;
+pub mod link;
+pub mod machine;
+pub mod resender;
+pub mod sink;

@@ -1,0 +1,42 @@
+//! Writes events into a spool and prints each number once it is on disk: what is printed must survive a kill and a power cut.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use ioc_agent::spool::{Backlog, Entry, Limits};
+use ioc_common::clock::Timestamp;
+use ioc_common::codec;
+use ioc_common::id::DeviceId;
+use ioc_common::report::{Body, Event, Position};
+use ioc_common::topic::UpKind;
+
+fn main() -> anyhow::Result<()> {
+    let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_default());
+    let limits = Limits { ring_max_reports: 64, spool_max_bytes: 1 << 30 };
+    let mut backlog = Backlog::open(dir, limits);
+    let mut seq = backlog.last_position().map_or(0, |position| position.seq);
+    let device = DeviceId::new("srv-01")?;
+    let mut out = std::io::stdout().lock();
+    // First what is there already, then a mark, then what is added.
+    let mut cursor = Position::default();
+    while let Some(entry) = backlog.next_after(cursor) {
+        cursor = entry.position;
+        writeln!(out, "{}", entry.position.seq)?;
+    }
+    let losses = backlog.losses();
+    writeln!(out, "opened corrupt={} quarantined={}", losses.corrupt, losses.quarantined)?;
+    out.flush()?;
+    if std::env::args().nth(2).as_deref() == Some("read") {
+        return Ok(());
+    }
+    loop {
+        seq += 1;
+        let position = Position { epoch: 1, seq };
+        let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(200), fields: Default::default() });
+        let sealed = codec::seal(&device, position, "00000000", Timestamp::from_millis(0), &body)?;
+        backlog.push(Entry { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
+        anyhow::ensure!(backlog.trouble().is_none(), "{:?}", backlog.trouble());
+        writeln!(out, "{seq}")?;
+        out.flush()?;
+    }
+}

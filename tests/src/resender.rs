@@ -1,0 +1,187 @@
+//! A simulated device that keeps what is not committed and sends it again after every break, as an agent does; and the
+//! check of what the store holds in the end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::ensure;
+use ioc_collector::store::Store as _;
+use ioc_collector::store::sqlite::SqliteStore;
+use ioc_common::clock;
+use ioc_common::report::Position;
+use ioc_common::topic::UpKind;
+use tokio::time::Instant;
+
+use crate::identity::Identity;
+use crate::link::{Heard, Link};
+use crate::machine::Machine;
+
+/// A device that never gives up.
+pub struct Resender {
+    identity: Identity,
+    machine: Option<Machine>,
+    waiting: VecDeque<(Position, UpKind, Vec<u8>)>,
+    /// Samples that were acknowledged.
+    pub acknowledged: Vec<Position>,
+    /// Every sample that was ever made.
+    pub made: u64,
+}
+
+impl Resender {
+    /// A device that has sent nothing yet.
+    #[must_use]
+    pub const fn new(identity: Identity) -> Self {
+        Self { identity, machine: None, waiting: VecDeque::new(), acknowledged: Vec::new(), made: 0 }
+    }
+
+    /// Sends for `time`, connecting again whenever the link breaks. The disk fills and clears as it goes, for incidents.
+    pub async fn run(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if tokio::time::timeout(left, self.connected()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        }
+    }
+
+    /// Sends what is left, until all of it is acknowledged.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn drain(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.waiting.is_empty() {
+            ensure!(Instant::now() < deadline, "{} reports are not acknowledged", self.waiting.len());
+            let _ = self.exchange(false).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        Ok(())
+    }
+
+    async fn connected(&mut self) {
+        let _ = self.exchange(true).await;
+    }
+
+    async fn exchange(&mut self, make: bool) -> anyhow::Result<()> {
+        let (mut link, known) = Link::open(&self.identity, 30).await?;
+        self.settle(known);
+        if self.machine.is_none() {
+            let machine = Machine::new(self.identity.device.clone(), "server", 3, known, clock::now());
+            self.machine = Some(machine);
+            self.make_hello();
+        }
+        let mut sent = 0;
+        loop {
+            while sent < self.waiting.len() && sent < 48 {
+                let (_, kind, payload) = &self.waiting[sent];
+                let packet = link.publish(*kind, payload.clone());
+                link.queue(packet)?;
+                sent += 1;
+            }
+            link.flush().await?;
+            if self.waiting.is_empty() && !make {
+                return Ok(());
+            }
+            if make && self.waiting.len() < 48 {
+                self.make_sample();
+                continue;
+            }
+            if let Heard::Committed(committed) = link.hear().await? {
+                sent -= self.settle(committed.position).min(sent);
+            }
+        }
+    }
+
+    fn settle(&mut self, watermark: Position) -> usize {
+        let mut freed = 0;
+        while self.waiting.front().is_some_and(|(position, ..)| *position <= watermark) {
+            if let Some((position, UpKind::Sample, _)) = self.waiting.pop_front() {
+                self.acknowledged.push(position);
+            }
+            freed += 1;
+        }
+        freed
+    }
+
+    fn make_hello(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            let body = machine.hello(10, 30);
+            self.waiting.push_back(machine.seal(&body, clock::now(), 0));
+        }
+    }
+
+    fn make_sample(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            self.made += 1;
+            machine.fill_disk(if self.made / 200 % 2 == 1 { Some(99.0) } else { None });
+            let body = machine.sample();
+            self.waiting.push_back(machine.seal(&body, clock::now(), 0));
+        }
+    }
+
+    /// Checks the store in `data`: whatever was acknowledged is there, once and in order; incidents and outbox agree. Says how many
+    /// rows there are.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(devices: &[Self], data: &Path) -> anyhow::Result<usize> {
+        let store = SqliteStore::open(data)?;
+        let reader = store.reader()?;
+        let mut total = 0;
+        for device in devices {
+            let id = &device.identity.device;
+            let rows = reader.rows(id)?;
+            total += rows.len();
+            let mut counts: BTreeMap<Position, usize> = BTreeMap::new();
+            for row in &rows {
+                *counts.entry(row.position).or_default() += 1;
+            }
+            for (position, count) in &counts {
+                ensure!(*count == 1, "{id}: {position} is there {count} times");
+            }
+            for position in &device.acknowledged {
+                ensure!(counts.contains_key(position), "{id}: {position} was acknowledged and is missing");
+            }
+            let known = reader.device(id)?.map(|record| record.watermark).unwrap_or_default();
+            let last = counts.keys().next_back().copied().unwrap_or_default();
+            ensure!(known >= last, "{id}: the watermark {known} is behind the last row {last}");
+        }
+        for incident in reader.incidents(None, false, None, 10_000)? {
+            let Some((_, steps, notices)) = reader.incident(incident.id)? else { continue };
+            ensure!(
+                steps.len() == incident.steps as usize,
+                "{}: {} steps of {}",
+                incident.id,
+                steps.len(),
+                incident.steps
+            );
+            // Every step here is an opening, a return or an end (nobody acknowledges), and each has its notice.
+            let told = steps.iter().filter(|step| {
+                notices.iter().any(|notice| notice.key == format!("{}-{}-hook", incident.id.0, step.number))
+            });
+            let joined = steps.iter().filter(|step| {
+                step.number > 1 && step.state.is_active() && !matches!(step.state, ioc_judge::IncidentState::Reopened)
+            });
+            ensure!(told.count() + joined.count() >= steps.len(), "{}: a step has no notice", incident.id);
+            let raised = reader.faults(Some(&incident.device), true, None, 100)?;
+            let open: Vec<_> = raised.iter().filter(|fault| fault.incident == Some(incident.id)).collect();
+            ensure!(
+                open.len() == incident.raised.len(),
+                "{}: {} faults raised, {} counted",
+                incident.id,
+                open.len(),
+                incident.raised.len()
+            );
+            ensure!(
+                incident.state.is_active() != open.is_empty(),
+                "{}: {:?} with {} faults",
+                incident.id,
+                incident.state,
+                open.len()
+            );
+        }
+        Ok(total)
+    }
+}
