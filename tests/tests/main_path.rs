@@ -453,7 +453,7 @@ async fn people_sign_in_and_other_sites_cannot_act_for_them() {
     let base = format!("https://localhost:{}", rig.web);
     let curl = |arguments: Vec<String>| async move {
         let output = tokio::process::Command::new("curl")
-            .args(["-sk", "-o", "/dev/stdout", "-w", "\n%{http_code}"])
+            .args(["-sk", "-w", "\n%{http_code}"])
             .args(arguments)
             .output()
             .await

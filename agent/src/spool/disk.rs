@@ -166,14 +166,20 @@ impl DiskSpool {
 
     /// Writes entries durably. When the budget is exceeded, old samples are thinned, then dropped, before any other kind.
     pub(super) fn put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
-        match self.try_put(entries, losses) {
-            Err(error) if no_room(&error.source) => {
-                // Room that was kept for this moment; events and all else get one more try.
-                let _ = fs::remove_file(self.dir.join("ballast"));
-                self.try_put(entries, losses)
-            }
-            other => other,
+        let mut result = self.try_put(entries, losses);
+        if let Err(error) = &result
+            && no_room(&error.source)
+        {
+            // Room that was kept for this moment; events and all else get one more try.
+            self.db = None;
+            let _ = fs::remove_file(self.dir.join("ballast"));
+            result = self.try_put(entries, losses);
         }
+        if result.is_err() {
+            // sled never recovers from a failed write; opened anew it does.
+            self.db = None;
+        }
+        result
     }
 
     fn try_put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {

@@ -36,6 +36,9 @@ const READ_BYTES: usize = 4096;
 /// A device that asks for no keep-alive, or a very long one, is given this.
 const KEEP_ALIVE_MAX_S: u16 = 600;
 
+/// First byte of CONNECT.
+const CONNECT_BYTE: u8 = 0x10;
+
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -78,6 +81,10 @@ pub(super) async fn connect(
         loop {
             if let Some(found) = codec.decode(&mut read).map_err(|error| ("packet", error.to_string()))? {
                 return Ok(found);
+            }
+            // What does not begin like CONNECT need not be waited for to its end.
+            if read.first().is_some_and(|byte| *byte != CONNECT_BYTE) {
+                return Err(("packet", "the first packet is not CONNECT".to_owned()));
             }
             match stream.read_buf(&mut read).await {
                 Ok(0) => return Err(("closed", "before CONNECT".to_owned())),

@@ -119,8 +119,11 @@ impl Welcome {
     ) -> Result<(connection::Connection, tokio::sync::OwnedSemaphorePermit), (&'static str, String)> {
         let late = |reason: &'static str| move |_| (reason, "took too long".to_owned());
         // A socket that sends nothing takes no place among the handshakes.
-        let first = tokio::time::timeout(STAGE_TIMEOUT, socket.readable()).await.map_err(late("silent"))?;
-        first.map_err(|error| ("socket", error.to_string()))?;
+        let mut byte = [0];
+        let first = tokio::time::timeout(STAGE_TIMEOUT, socket.peek(&mut byte)).await.map_err(late("silent"))?;
+        if first.map_err(|error| ("socket", error.to_string()))? == 0 {
+            return Err(("closed", "before TLS".to_owned()));
+        }
         let _ = socket.set_nodelay(true);
         let stream = {
             let handshake = async {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Form;
 use axum::Json;
-use axum::extract::{Extension, FromRequestParts, State};
+use axum::extract::{Extension, FromRequestParts, OriginalUri, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -35,7 +35,9 @@ impl FromRequestParts<App> for Person {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let wants_page = !parts.uri.path().starts_with("/api/") && parts.uri.path() != "/live";
+        // Below a nested router the path has lost its beginning.
+        let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
+        let wants_page = !path.starts_with("/api/") && path != "/live";
         let language = language_of(&parts.headers, &app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
             return Ok(Self { name: format!("local:{uid}"), language });
