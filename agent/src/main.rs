@@ -15,6 +15,7 @@ use ioc_agent::{enrol, runner, status};
 use ioc_common::config::Source;
 use ioc_common::enrolment::Token;
 use ioc_common::metric;
+use tracing_subscriber::filter::Targets;
 
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
@@ -128,12 +129,15 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("IOC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,rumqttc=error,sled=error"));
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.or_else(|| "info,rumqttc=error,sled=error".parse().ok()).unwrap_or_default();
     // The journal keeps the time itself.
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    if in_journal { builder.without_time().init() } else { builder.init() }
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    if in_journal { registry.with(layer.without_time()).init() } else { registry.with(layer).init() }
 }
 
 fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ pub fn listen(runtime: &Path) -> io::Result<UnixListener> {
     std::fs::create_dir_all(runtime)?;
     let path = runtime.join(SOCKET);
     match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => UnixListener::bind(&path),
     }
 }

@@ -175,12 +175,15 @@ pub struct Engine {
     batch: Batch,
 }
 
+/// What became of a command.
+type Outcome = Result<Answer, CommandError>;
+
 /// What one commit holds, and what follows it.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
     touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
-    answers: Vec<(oneshot::Sender<Result<Answer, CommandError>>, Result<Answer, CommandError>)>,
+    answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
     asks: Vec<(DeviceId, Ask)>,
     probes: Vec<DeviceId>,
     revoked: Vec<DeviceId>,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
+use tracing_subscriber::filter::Targets;
 
 use ioc_collector::config::Config;
 use ioc_collector::{audit, cli, serve};
@@ -307,12 +308,15 @@ fn metrics_page() -> String {
 }
 
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("IOC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.or_else(|| "info".parse().ok()).unwrap_or_default();
     // The journal keeps the time itself.
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    if in_journal { builder.without_time().init() } else { builder.init() }
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    if in_journal { registry.with(layer.without_time()).init() } else { registry.with(layer).init() }
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -28,12 +28,15 @@ pub struct Rig {
     collector: Option<Child>,
 }
 
-/// The built binary `name`, beside the test.
+/// The built binary `name`: the one that a variable such as `IOC_AGENT` names, else the one beside the test.
 ///
 /// # Panics
 /// When it was not built: run `cargo build --workspace` with the same profile first.
 #[must_use]
 pub fn binary(name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(name.to_uppercase().replace('-', "_")) {
+        return path.into();
+    }
     let mut dir = std::env::current_exe().expect("own path");
     while dir.pop() {
         let path = dir.join(name);

@@ -138,7 +138,7 @@ async fn a_device_is_bound_to_its_own_name_and_topics() {
         link.send(packet.into()).await.unwrap();
         match link.hear().await {
             Ok(Heard::Packet(Packet::ConnectAck(ack))) => {
-                assert_ne!(ack.return_code, ConnectAckReason::ConnectionAccepted)
+                assert_ne!(ack.return_code, ConnectAckReason::ConnectionAccepted);
             }
             other => panic!("{reason}: {other:?}"),
         }

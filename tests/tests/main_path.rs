@@ -397,7 +397,7 @@ async fn the_command_lines_explain_themselves() {
         )
     };
     let config = rig.dir().join("collector.toml").to_str().unwrap().to_owned();
-    rig.configure(|config| config.to_owned());
+    rig.configure(ToOwned::to_owned);
     let with = |rest: &[&str]| {
         [vec!["--config".to_owned(), config.clone()], rest.iter().map(|word| (*word).to_owned()).collect()].concat()
     };

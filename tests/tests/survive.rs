@@ -1,7 +1,7 @@
 //! Kills, power cuts and full disks: whatever was acknowledged is there, once.
 //!
 //! `IOC_KILLS` and `IOC_CUTS` ask for longer runs. Power cuts and full disks need root and loop devices.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests; a seed is printed")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

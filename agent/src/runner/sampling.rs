@@ -32,12 +32,15 @@ pub(super) struct Sampling {
     root: PathBuf,
     forbid: Vec<String>,
     idle: Option<Box<Worker>>,
-    busy: Option<(JoinHandle<(Box<Worker>, Taken)>, u64)>,
+    /// What is under way, and until when it may take.
+    busy: Option<(Task, u64)>,
     told_hung: bool,
     outcomes: Vec<ProbeReport>,
     current: Arc<AtomicUsize>,
     names: Vec<&'static str>,
 }
+
+type Task = JoinHandle<(Box<Worker>, Taken)>;
 
 struct Worker {
     sampler: Sampler,

@@ -45,7 +45,7 @@ impl KeptFile {
         let mut filled = 0;
         loop {
             if buffer.len() - filled < 1024 {
-                buffer.resize((buffer.len() * 2).max(8192).min(FILE_MAX_BYTES + 1), 0);
+                buffer.resize((buffer.len() * 2).clamp(8192, FILE_MAX_BYTES + 1), 0);
             }
             if filled >= FILE_MAX_BYTES {
                 return Err(io::Error::other(format!("is larger than {FILE_MAX_BYTES} bytes")));

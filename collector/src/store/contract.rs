@@ -181,7 +181,7 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     assert_eq!(reader.faults(None, false, Some(2), 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
-    assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, [step.clone()]);
+    assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));
     assert!(reader.incident(IncidentId(7)).expect("reads").is_none());
     let device = reader.device(&id(1)).expect("reads").expect("there");
     assert_eq!((device.worst, reader.device(&id(2)).expect("reads").expect("there").worst), (2, 0));

@@ -369,7 +369,7 @@ pub trait Reader: Send {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn incident(&self, id: IncidentId) -> Result<Option<(Incident, Vec<Step>, Vec<OutboxEntry>)>, StoreError>;
+    fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
     /// Notices that are due at `now`, oldest first, and when the next one is due.
     ///
@@ -413,6 +413,9 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError>;
 }
+
+/// An incident with its timeline and its notices.
+pub type WholeIncident = (Incident, Vec<Step>, Vec<OutboxEntry>);
 
 /// One row of history.
 #[derive(Debug, Clone, PartialEq)]

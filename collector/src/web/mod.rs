@@ -98,7 +98,6 @@ impl App {
     }
 
     /// Every route.
-    #[must_use]
     pub fn router(self) -> Router {
         let api = Router::new()
             .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))

@@ -51,9 +51,8 @@ impl State {
             Body::Hello(hello) => self.hello(&envelope.device, hello, now, out),
             Body::Sample(sample) => self.sample(&envelope.device, sample, at, now, live, out),
             Body::State(Document::Layout(layout)) => self.take_layout(&envelope.device, layout, now, out),
-            Body::State(_) | Body::Event(_) => {}
             Body::Bye(bye) if live => self.bye(&envelope.device, bye, now, out),
-            Body::Bye(_) => {}
+            Body::State(_) | Body::Event(_) | Body::Bye(_) => {}
         }
         Verdict::Fresh { at }
     }

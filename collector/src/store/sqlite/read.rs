@@ -10,14 +10,14 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
-use ioc_judge::{Device, Fault, Incident, Presence, Snapshot, Step};
+use ioc_judge::{Device, Fault, Incident, Presence, Snapshot};
 
 use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
     AccountRecord, Counts, DeliveryState, DeviceQuery, HistoryRow, OutboxEntry, Reader, SessionRecord, StoreError,
-    TokenRecord,
+    TokenRecord, WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
@@ -165,8 +165,8 @@ impl Reader for SqliteReader {
             device.last_sample = record.last_sample;
             device.clock_error_ms = record.clock_error_ms;
             if let Some(id) = record.layout {
-                if !layouts.contains_key(&id) {
-                    layouts.insert(id, self.layout(id)?.map(Arc::new));
+                if let std::collections::hash_map::Entry::Vacant(e) = layouts.entry(id) {
+                    e.insert(self.layout(id)?.map(Arc::new));
                 }
                 device.layout = layouts.get(&id).cloned().flatten();
             }
@@ -249,7 +249,7 @@ impl Reader for SqliteReader {
         self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
     }
 
-    fn incident(&self, id: IncidentId) -> Result<Option<(Incident, Vec<Step>, Vec<OutboxEntry>)>, StoreError> {
+    fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
         let number = super::signed(id.0);
         let Some(incident) = self.one("SELECT body FROM incident WHERE id = ?1", &[&number], |row| body(row, 0))?
         else {
