@@ -1,0 +1,18 @@
+//! Any bytes as a report of any kind, and as a history row: refused or read, never a panic.
+#![no_main]
+use ioc_common::codec;
+use ioc_common::topic::UpKind;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let Some((kind, payload)) = data.split_first() else { return };
+    let kind = UpKind::ALL[usize::from(*kind) % UpKind::ALL.len()];
+    if let Ok(report) = codec::open(kind, payload) {
+        // What was let in can be said again, and then reads the same.
+        let envelope = report.envelope;
+        if let Ok(sealed) = codec::seal(&envelope.device, envelope.position, &envelope.boot, envelope.taken_at, &report.body) {
+            let again = codec::open(kind, &sealed.finish(envelope.age_ms));
+            assert!(again.is_ok() || matches!(report.body, ioc_common::report::Body::State(_)));
+        }
+    }
+    let _ = ioc_collector::history::unpack(payload);
+});
