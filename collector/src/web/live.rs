@@ -23,7 +23,13 @@ pub(super) async fn live(State(app): State<App>, _: Person) -> Sse<impl Stream<I
             wake.changed().await.ok()?;
         }
         wake.mark_unchanged();
-        Some((Ok(Event::default().event("changed").data("")), (wake, false)))
+        Some((Ok(sign("changed")), (wake, false)))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("alive").data("")))
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(sign("alive")))
+}
+
+/// An event without content. A browser passes over one whose data are empty (HTML, "server-sent events", dispatch), and axum
+/// writes no data field for an empty text, so there is a letter in it.
+fn sign(name: &str) -> Event {
+    Event::default().event(name).data("-")
 }
