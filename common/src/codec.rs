@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::id::DeviceId;
 use crate::layout::LAYOUT_MAX_SERIES;
 use crate::report::{Body, Bye, Committed, Envelope, Event, Hello, Position, Report, Sample, State};
+use crate::software::Software;
 use crate::topic::UpKind;
 
 /// Version of the envelope: major, dot, minor.
@@ -111,6 +112,7 @@ pub fn seal(
             write(head, body)?
         }
         Body::State(body) => write(head, body)?,
+        Body::Software(body) => write(head, body)?,
         Body::Event(body) => write(head, body)?,
         Body::Bye(body) => write(head, body)?,
     };
@@ -180,8 +182,18 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
             }
             Body::Event(event)
         }
+        UpKind::Software => {
+            let software: Software = serde_json::from_str(text)?;
+            if !software.is_sound() {
+                return Err(CodecError::Field {
+                    field: "software",
+                    allowed: "texts of 300 bytes, part 1 to parts, lists named by 16 hex digits",
+                });
+            }
+            Body::Software(software)
+        }
         UpKind::Bye => Body::Bye(serde_json::from_str::<Bye>(text)?),
-        UpKind::Software | UpKind::Gone | UpKind::Renew => {
+        UpKind::Gone | UpKind::Renew => {
             return Err(CodecError::Kind { found: kind.as_str() });
         }
     };
@@ -334,6 +346,9 @@ mod tests {
     fn unknown_fields_and_documents_are_ignored() {
         let payload = r#"{"schema":"1.3","device":"srv-01","epoch":3,"seq":9,"boot":"x","taken_at":"2026-11-24T02:00:00Z","new":{"a":1},"body":{"name":"later","doc":{"x":[1]}}}"#;
         let report = open(UpKind::State, payload.as_bytes()).expect("decodes");
-        assert_eq!(report.body, Body::State(State::Other));
+        let Body::State(State::Document { name, doc }) = report.body else { panic!("{report:?}") };
+        assert_eq!((name.as_str(), doc.text()), ("later", r#"{"x":[1]}"#));
+        let named = payload.replace("later", "La/ter");
+        assert!(open(UpKind::State, named.as_bytes()).is_err(), "a name that is no name");
     }
 }

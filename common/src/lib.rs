@@ -7,10 +7,12 @@
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod document;
 pub mod enrolment;
 pub mod id;
 pub mod layout;
 pub mod metric;
 pub mod reading;
 pub mod report;
+pub mod software;
 pub mod topic;

@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::document::{Json, is_name};
 use crate::id::DeviceId;
 use crate::layout::{Layout, LayoutId};
+use crate::software::Software;
 use crate::topic::UpKind;
 
 /// Where a report stands in its device's order. Compared by epoch, then sequence.
@@ -66,6 +68,8 @@ pub enum Body {
     Sample(Sample),
     /// `up/state`
     State(State),
+    /// `up/software`
+    Software(Software),
     /// `up/event`
     Event(Event),
     /// `up/bye`
@@ -80,6 +84,7 @@ impl Body {
             Self::Hello(_) => UpKind::Hello,
             Self::Sample(_) => UpKind::Sample,
             Self::State(_) => UpKind::State,
+            Self::Software(_) => UpKind::Software,
             Self::Event(_) => UpKind::Event,
             Self::Bye(_) => UpKind::Bye,
         }
@@ -196,15 +201,34 @@ pub struct Sample {
 }
 
 /// A document, sent whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "name", content = "doc", rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum State {
     /// A new layout of the samples that follow.
     Layout(Layout),
     /// Each probe's outcome, when one changed.
     Probes(Vec<ProbeReport>),
-    /// A document this version does not know: its place in the order is kept, its content is not judged.
-    Other,
+    /// What a survey found ([`crate::document`]).
+    Document {
+        /// Its name, which is the survey's.
+        name: String,
+        /// What it says.
+        doc: Json,
+    },
+}
+
+impl Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Named<'a, T> {
+            name: &'a str,
+            doc: &'a T,
+        }
+        match self {
+            Self::Layout(doc) => Named { name: "layout", doc }.serialize(serializer),
+            Self::Probes(doc) => Named { name: "probes", doc }.serialize(serializer),
+            Self::Document { name, doc } => Named { name, doc }.serialize(serializer),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for State {
@@ -212,14 +236,15 @@ impl<'de> Deserialize<'de> for State {
         #[derive(Deserialize)]
         struct Named {
             name: String,
-            doc: Box<serde_json::value::RawValue>,
+            doc: Json,
         }
         let Named { name, doc } = Named::deserialize(deserializer)?;
         let fault = serde::de::Error::custom::<serde_json::Error>;
         match name.as_str() {
-            "layout" => serde_json::from_str(doc.get()).map(Self::Layout).map_err(fault),
-            "probes" => serde_json::from_str(doc.get()).map(Self::Probes).map_err(fault),
-            _ => Ok(Self::Other),
+            "layout" => doc.read().map(Self::Layout).map_err(fault),
+            "probes" => doc.read().map(Self::Probes).map_err(fault),
+            _ if is_name(&name) => Ok(Self::Document { name, doc }),
+            _ => Err(serde::de::Error::custom("the document's name is not 1 to 32 characters of a-z 0-9 -")),
         }
     }
 }
@@ -275,6 +300,8 @@ pub struct Committed {
 pub enum Ask {
     /// Send `hello` again, with the layout.
     Hello,
+    /// Send the whole software list.
+    Software,
     /// A wish this version does not know.
     #[serde(other)]
     Other,

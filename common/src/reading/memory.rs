@@ -27,6 +27,10 @@ pub struct Memory {
     pub swap_in: Option<f64>,
     /// Pages swapped out per second over the last interval.
     pub swap_out: Option<f64>,
+    /// Huge pages set aside.
+    pub huge_pages: u64,
+    /// Huge pages free.
+    pub huge_pages_free: u64,
     /// Processes killed for lack of memory since boot (kernel 4.13 and later).
     pub oom_kills: Option<u64>,
 }
@@ -45,6 +49,9 @@ impl Reading for Memory {
         sink.put("memory.dirty", "", brief(self.dirty as f64));
         sink.put("memory.slab", "", brief(self.slab as f64));
         sink.put("memory.oom_kills", "", self.oom_kills.map_or(f64::NAN, |kills| kills as f64));
+        if self.huge_pages > 0 {
+            sink.put("memory.huge_pages_used_pct", "", share(self.huge_pages_free, self.huge_pages));
+        }
         sink.put("swap.total", "", self.swap_total as f64);
         if self.swap_total > 0 {
             sink.put("swap.used_pct", "", share(self.swap_free, self.swap_total));

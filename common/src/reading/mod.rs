@@ -3,23 +3,46 @@
 //! A reading holds what was read, with units in its field names' docs; [`Reading::emit`] is the only place that maps it to
 //! metric names, in an order that is stable while the machine does not change, so that the layout seldom changes.
 
+mod accounts;
+mod antivirus;
 mod cpu;
 mod disk;
+mod displays;
 mod filesystem;
+mod hardware;
 mod load;
 mod memory;
 mod network;
+mod outside;
 mod own;
+mod patches;
 mod pressure;
+mod protection;
+mod raid;
+mod services;
+mod smart;
 
+pub use accounts::{Account, Accounts, Session, Sessions};
+pub use antivirus::{Antivirus, DETECTIONS_MAX, Detection, Product};
 pub use cpu::{Cpu, CpuShares};
 pub use disk::{Disk, DiskRates, Disks};
+pub use displays::{Connector, Difference, Displays, Panel};
 pub use filesystem::{Filesystem, Filesystems};
+pub use hardware::{
+    Gpu, Gpus, Ipmi, MemoryErrors, PowerSupplies, PowerSupply, Processes, RemoteMount, RemoteMounts, Sensor,
+    SensorKind, Sensors, UsbStorage,
+};
 pub use load::Load;
 pub use memory::Memory;
 pub use network::{Interface, Network};
+pub use outside::{Backup, Backups, CertificateFile, Certificates, Endpoint, Reach};
 pub use own::Own;
+pub use patches::{Patches, UPDATES_MAX, Update};
 pub use pressure::Pressure;
+pub use protection::{Port, Protection};
+pub use raid::{Array, Raid};
+pub use services::{Service, Services, TimeSync};
+pub use smart::{Accepted, Smart, SmartDisk};
 
 /// Takes the numbers of a reading.
 pub trait Sink {

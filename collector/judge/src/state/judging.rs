@@ -52,7 +52,7 @@ impl State {
             Body::Sample(sample) => self.sample(&envelope.device, sample, at, now, live, out),
             Body::State(Document::Layout(layout)) => self.take_layout(&envelope.device, layout, now, out),
             Body::Bye(bye) if live => self.bye(&envelope.device, bye, now, out),
-            Body::State(_) | Body::Event(_) | Body::Bye(_) => {}
+            Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
         Verdict::Fresh { at }
     }

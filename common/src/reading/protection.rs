@@ -1,0 +1,65 @@
+//! Protection of the host (articles 5.1b, 5.1c): firewall, ports, peripherals, mandatory access control, encryption.
+
+use serde::{Deserialize, Serialize};
+
+use super::Sink;
+use crate::clock::Timestamp;
+use crate::document::{Findings, flag};
+
+/// How the host is protected. None where it could not be read; `unknown` says why.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Protection {
+    /// A firewall filters what comes in.
+    pub firewall: Option<bool>,
+    /// Which: `nftables`, `iptables`, `ufw`, `firewalld`.
+    pub firewall_by: Vec<String>,
+    /// Ports that listen to other machines.
+    pub listening: Vec<Port>,
+    /// Those that are on no approved list; empty when no list is configured.
+    pub unapproved: Vec<String>,
+    /// Whether a list of approved ports is configured.
+    pub list_configured: bool,
+    /// SELinux or AppArmor enforces.
+    pub mandatory_access: Option<bool>,
+    /// Which, and how.
+    pub mandatory_access_by: String,
+    /// The root filesystem lies on an encrypted disk.
+    pub disk_encrypted: Option<bool>,
+    /// The firmware checks what it boots.
+    pub secure_boot: Option<bool>,
+    /// SSH lets root in.
+    pub ssh_root: Option<bool>,
+    /// SSH lets people in by password.
+    pub ssh_password: Option<bool>,
+    /// What could not be read, and why.
+    pub unknown: Vec<String>,
+}
+
+/// A port that listens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Port {
+    /// `tcp/22`, `udp/53`.
+    pub port: String,
+    /// On which address; `*` for all.
+    pub address: String,
+    /// Which program, where it may be known.
+    pub program: String,
+}
+
+impl Findings for Protection {
+    const NAME: &'static str = "protection";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        sink.put("protect.firewall", "", flag(self.firewall));
+        sink.put("protect.ports", "", self.listening.len() as f64);
+        let unapproved = if self.list_configured { self.unapproved.len() as f64 } else { f64::NAN };
+        sink.put("protect.ports_unapproved", "", unapproved);
+        sink.put("protect.mandatory_access", "", flag(self.mandatory_access));
+        sink.put("protect.disk_encrypted", "", flag(self.disk_encrypted));
+        sink.put("protect.secure_boot", "", flag(self.secure_boot));
+        sink.put("protect.ssh_root", "", flag(self.ssh_root));
+        sink.put("protect.ssh_password", "", flag(self.ssh_password));
+    }
+}

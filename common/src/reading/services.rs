@@ -1,0 +1,67 @@
+//! Services of systemd (article 5.1a: what people rely on runs).
+
+use serde::{Deserialize, Serialize};
+
+use super::Sink;
+use crate::clock::Timestamp;
+use crate::document::{Findings, flag};
+
+/// Units that failed, and the configured services.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Services {
+    /// Units in the state *failed*.
+    pub failed: Vec<String>,
+    /// The services that should run (`[services] up`).
+    pub watched: Vec<Service>,
+}
+
+/// One watched service.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// Unit.
+    pub unit: String,
+    /// It runs; none where systemd does not know it.
+    pub up: Option<bool>,
+    /// State and sub-state: `active/running`.
+    pub state: String,
+    /// How often systemd restarted it.
+    pub restarts: Option<u64>,
+}
+
+impl Findings for Services {
+    const NAME: &'static str = "services";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        sink.put("service.failed", "", self.failed.len() as f64);
+        for service in &self.watched {
+            sink.put("service.up", &service.unit, flag(service.up));
+            sink.put("service.restarts", &service.unit, service.restarts.map_or(f64::NAN, |count| count as f64));
+        }
+    }
+}
+
+/// Whether the clock follows a source of time (article 17.3).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TimeSync {
+    /// Who keeps the clock: `chrony`, `systemd-timesyncd`, `ntpd`; empty when none does.
+    pub by: String,
+    /// It is synchronised.
+    pub synchronised: Option<bool>,
+    /// With which source.
+    pub source: String,
+    /// Offset to that source, milliseconds. A number only.
+    #[serde(skip)]
+    pub offset_ms: Option<f64>,
+}
+
+impl Findings for TimeSync {
+    const NAME: &'static str = "time";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        sink.put("time.synchronised", "", flag(self.synchronised));
+        sink.put("time.offset", "", self.offset_ms.map_or(f64::NAN, f64::abs));
+    }
+}
