@@ -1,5 +1,6 @@
 //! The agent's configuration: `config/agent.toml`, every key with its default there.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -7,6 +8,10 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 
 use crate::probe;
+use crate::settings::{
+    AntivirusForm, BackupSetting, CertificatesForm, EndpointSetting, Every, PortsForm, RaidForm, ServicesForm,
+    Settings, SmartForm, SoftwareForm, SurveyForms, WallForm,
+};
 
 /// The configuration, checked.
 #[derive(Debug, Clone)]
@@ -27,8 +32,12 @@ pub struct Config {
     pub spool_max_bytes: Bounded<1_048_576, 68_719_476_736>,
     /// How long the collector may be silent before samples go to disk.
     pub spill_after: SpanWithin<1_000, 3_600_000>,
-    /// Probes that must not run.
+    /// Probes and surveys that must not run.
     pub forbid: Vec<String>,
+    /// How often a survey is made, where it is not its own measure.
+    pub every: BTreeMap<String, Every>,
+    /// What surveys are told.
+    pub settings: Settings,
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
 }
@@ -42,6 +51,17 @@ struct Form {
     spool: SpoolForm,
     probes: ProbesForm,
     stop: StopForm,
+    commands: BTreeMap<String, Spanned<PathBuf>>,
+    software: SoftwareForm,
+    services: ServicesForm,
+    ports: PortsForm,
+    endpoint: Vec<Spanned<EndpointSetting>>,
+    certificates: CertificatesForm,
+    backup: Vec<Spanned<BackupSetting>>,
+    wall: WallForm,
+    smart: SmartForm,
+    antivirus: AntivirusForm,
+    raid: RaidForm,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +124,7 @@ impl Default for SpoolForm {
 #[serde(deny_unknown_fields, default)]
 struct ProbesForm {
     forbid: Vec<Spanned<String>>,
+    every: BTreeMap<Spanned<String>, Every>,
 }
 
 #[derive(Deserialize)]
@@ -125,11 +146,17 @@ impl Config {
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
+        let surveys: Vec<&str> = probe::SURVEYS.iter().map(|survey| survey.name).collect();
         for name in &form.probes.forbid {
-            if !probe::NAMES.contains(&name.get_ref().as_str()) {
-                let message = format!("found probe {:?}; allowed are {}", name.get_ref(), probe::NAMES.join(", "));
+            if !probe::NAMES.iter().chain(&surveys).any(|known| known == name.get_ref()) {
+                let allowed = [probe::NAMES.join(", "), surveys.join(", ")].join(", ");
+                let message = format!("found probe {:?}; allowed are {allowed}", name.get_ref());
                 return Err(source.fault(name.span(), &message, "correct the name or remove it"));
             }
+        }
+        if let Some(name) = form.probes.every.keys().find(|name| !surveys.contains(&name.get_ref().as_str())) {
+            let message = format!("found survey {:?}; allowed are {}", name.get_ref(), surveys.join(", "));
+            return Err(source.fault(name.span(), &message, "correct the name or remove it"));
         }
         if let Some(mqtt) = &form.collector.mqtt
             && let Err(why) = split_address(mqtt.get_ref())
@@ -137,7 +164,22 @@ impl Config {
             let mend = "write it like \"collector.example:8883\" or \"[2001:db8::1]:8883\"";
             return Err(source.fault(mqtt.span(), &why, mend));
         }
+        let settings = SurveyForms {
+            commands: form.commands,
+            software: form.software,
+            services: form.services,
+            ports: form.ports,
+            endpoint: form.endpoint,
+            certificates: form.certificates,
+            backup: form.backup,
+            wall: form.wall,
+            smart: form.smart,
+            antivirus: form.antivirus,
+            raid: form.raid,
+        };
         Ok(Self {
+            settings: settings.check(source)?,
+            every: form.probes.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
             mqtt: form.collector.mqtt.map(Spanned::into_inner),
             keep_alive: form.collector.keep_alive,
             interval: form.report.interval,

@@ -3,14 +3,21 @@
 //! Rooms: [`probe`] reads, [`sampler`] runs the probes, [`schedule`] says when, [`spool`] keeps, [`uplink`] sends,
 //! [`runner`] ties them together. Deliberately absent: anything that could run a command sent from outside.
 
+pub mod capture;
 pub mod config;
+pub mod docs;
+pub mod doctor;
 pub mod enrol;
 pub mod identity;
+pub mod machine;
+pub mod preview;
 pub mod probe;
 pub mod runner;
 pub mod sampler;
 pub mod schedule;
+pub mod settings;
 pub mod source;
 pub mod spool;
 pub mod status;
+pub mod survey;
 pub mod uplink;

@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
-use ioc_agent::probe::Outcome;
-use ioc_agent::{enrol, runner, status};
+use ioc_agent::probe::{self, Outcome};
+use ioc_agent::{capture, docs, doctor, enrol, preview, runner, status, survey};
 use ioc_common::config::Source;
 use ioc_common::enrolment::Token;
 use ioc_common::metric;
@@ -51,6 +51,41 @@ enum Command {
         /// Read the machine captured under this directory.
         #[arg(long, default_value = "/", value_name = "DIR")]
         root: PathBuf,
+    },
+    /// Read one probe now and show all it gives.
+    Probe {
+        /// Its name: see docs/probes.
+        name: String,
+        /// Read the machine captured under this directory.
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say for each probe what it can read here, what it lacks, and the mend. Fails when something is wrong.
+    Doctor {
+        /// Look at the machine captured under this directory.
+        #[arg(long, default_value = "/", value_name = "DIR")]
+        root: PathBuf,
+    },
+    /// Keep what the probes read on this machine, without secrets, to be looked at elsewhere with --root.
+    Capture {
+        /// The file to make, such as host.tar.zst.
+        out: PathBuf,
+    },
+    /// Make surveys for the running agent: jobs on standard input, answers on standard output.
+    #[command(hide = true)]
+    Survey {
+        /// Only those that need privilege (what the helper unit runs).
+        #[arg(long)]
+        helper: bool,
+    },
+    /// Print the pages of docs/probes into a directory.
+    #[command(hide = true)]
+    Docs {
+        /// Where.
+        dir: PathBuf,
     },
     /// Check the configuration and end.
     CheckConfig,
@@ -103,6 +138,33 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             report(&root, json, &config)?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Probe { name, root, json } => {
+            let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
+            let finding = doctor::read(&name, &root, &config).with_context(|| {
+                format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", "))
+            })?;
+            let unknown = matches!(finding.answer.outcome, Outcome::Unknown { .. });
+            say(&if json { serde_json::to_string_pretty(&finding)? + "\n" } else { doctor::text(&finding) })?;
+            Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Command::Doctor { root } => {
+            let (text, bad) = doctor::report(&root, &config);
+            say(&text)?;
+            Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
+        Command::Capture { out } => {
+            let count = capture::capture(&out, &config).with_context(|| format!("cannot write {}", out.display()))?;
+            say(&format!("{count} files in {}; look at them before you send them\n", out.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Survey { helper } => {
+            survey::serve(&config, helper, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Docs { dir } => {
+            docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::CheckConfig => {
             say("the configuration is in order\n")?;
             Ok(ExitCode::SUCCESS)
@@ -121,7 +183,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(2)
+        // One at work; each probe that hangs for good holds one more.
+        .max_blocking_threads(16)
         .thread_stack_size(256 * 1024)
         .thread_keep_alive(Duration::from_secs(7200))
         .build()
@@ -141,7 +204,7 @@ fn log() {
 }
 
 fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {
-    let preview = runner::preview(root, &config.forbid)?;
+    let preview = preview::preview(root, config)?;
     if json {
         return say(&(serde_json::to_string_pretty(&preview)? + "\n"));
     }

@@ -4,6 +4,7 @@
 
 mod renewal;
 mod sampling;
+mod surveying;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,11 +12,13 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 use ioc_common::codec;
 use ioc_common::config::{ConfigError, Source};
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Position, State as Document};
+use ioc_common::report::{
+    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Position, ProbeReport, State as Document,
+};
 use ioc_common::topic::{DownKind, UpKind};
 
 use crate::config::{Config, split_address};
@@ -27,7 +30,8 @@ use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use renewal::Renewal;
-use sampling::{Sampled, Sampling};
+use sampling::{About, Sampled, Sampling};
+use surveying::Surveying;
 
 /// How long the goodbye may take.
 const GOODBYE_MS: u64 = 3000;
@@ -61,6 +65,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
         tokio::select! {
             event = next_event(&mut runner.link) => runner.link_event(event),
             sampled = runner.sampling.finished() => runner.sampled(sampled),
+            answer = runner.surveying.answered() => runner.answered(answer),
             () = tokio::time::sleep(Duration::from_millis(wake_ms)) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
@@ -104,6 +109,7 @@ struct Runner {
     link: Option<Link>,
     schedule: Schedule,
     sampling: Sampling,
+    surveying: Surveying,
     layout: Option<Layout>,
     renewal: Renewal,
     last_spill_ms: u64,
@@ -136,6 +142,7 @@ impl Runner {
             link: None,
             schedule: schedule(&config, &identity, now_ms),
             sampling: Sampling::new(root, &config.forbid),
+            surveying: surveying(&config, config_path.clone(), now_ms),
             layout: None,
             renewal: Renewal::default(),
             last_spill_ms: now_ms,
@@ -176,9 +183,9 @@ impl Runner {
         if due.sample {
             self.start_sample();
         }
-        if let Some(hung) = self.sampling.hung(now_ms) {
-            tracing::warn!(probe = hung.probe, "a probe does not answer; samples wait for it");
-            self.report(&Body::State(Document::Probes(vec![hung])));
+        if let Some(probe) = self.sampling.give_up_overdue(now_ms) {
+            tracing::warn!(probe, "a probe does not answer; the others go on without it");
+            self.report(&Body::State(Document::Probes(self.outcomes())));
         }
         if self.spill_due_ms().is_some_and(|due| due <= now_ms) {
             self.backlog.spill();
@@ -202,32 +209,53 @@ impl Runner {
     fn start_sample(&mut self) {
         let waiting = self.backlog.waiting();
         let losses = self.backlog.losses();
-        let lost = losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt;
-        self.sampling.start(waiting.in_memory.max(waiting.on_disk), lost);
+        self.sampling.start(About {
+            waiting: waiting.in_memory.max(waiting.on_disk),
+            lost: losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt,
+            children_us: self.surveying.take_children_us(),
+            more: self.surveying.numbers(),
+        });
     }
 
     fn sampled(&mut self, sampled: Sampled) {
-        let Sampled { taken, layout, outcomes } = sampled;
+        let Sampled { taken, layout } = sampled;
         let first = self.layout.is_none();
         if layout.is_some() {
             self.layout = layout;
         }
         let Some(taken) = taken else {
-            self.report(&Body::State(Document::Probes(outcomes)));
             self.hello_wanted = true;
             return;
         };
+        let outcomes_changed = taken.outcomes_changed | self.surveying.take_outcomes_changed();
         if first || self.hello_wanted {
             self.hello();
         } else {
             if let Some(layout) = taken.new_layout {
                 self.report(&Body::State(Document::Layout(layout)));
             }
-            if taken.outcomes_changed {
-                self.report(&Body::State(Document::Probes(outcomes)));
+            if outcomes_changed {
+                self.report(&Body::State(Document::Probes(self.outcomes())));
             }
         }
         self.report(&Body::Sample(taken.sample));
+        for event in taken.events {
+            self.report(&Body::Event(event));
+        }
+        self.surveying.beat(clock::boottime_ms());
+    }
+
+    fn answered(&mut self, answer: Option<crate::survey::Answer>) {
+        if let Some(answer) = answer {
+            for body in self.surveying.take(answer, clock::boottime_ms()) {
+                self.report(&body);
+            }
+        }
+    }
+
+    /// The outcomes of all probes, quick and slow.
+    fn outcomes(&self) -> Vec<ProbeReport> {
+        self.sampling.outcomes().iter().cloned().chain(self.surveying.outcomes()).collect()
     }
 
     fn hello(&mut self) {
@@ -240,7 +268,7 @@ impl Runner {
             interval_s: u32::try_from(self.config.interval.get().as_secs()).unwrap_or(u32::MAX).max(1),
             keep_alive_s: u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX),
             facts: self.facts.clone(),
-            probes: self.sampling.outcomes().to_vec(),
+            probes: self.outcomes(),
             layout,
             losses: self.backlog.losses(),
         };
@@ -340,10 +368,13 @@ impl Runner {
     fn down(&mut self, kind: DownKind, payload: &[u8], now_ms: u64) {
         let understood = match kind {
             DownKind::Committed => codec::read_message(payload).map(|message| self.committed(message, now_ms)),
-            DownKind::Ask => codec::read_message(payload).map(|ask: Ask| {
-                if ask == Ask::Hello {
+            DownKind::Ask => codec::read_message(payload).map(|ask: Ask| match ask {
+                Ask::Hello => {
                     self.hello();
+                    self.surveying.want_documents(now_ms);
                 }
+                Ask::Software => self.surveying.want_software(now_ms),
+                Ask::Other => {}
             }),
             DownKind::Certificate => codec::read_message(payload).map(|message| {
                 if self.renewal.received(&self.store, message, now_ms) {
@@ -403,6 +434,8 @@ impl Runner {
                     self.sampling = Sampling::new(Path::new("/"), &fresh.forbid);
                     self.hello_wanted = true;
                 }
+                // What surveys remember lies on disk; the new settings may change what any of them finds.
+                self.surveying = surveying(&fresh, self.config_path.clone(), now_ms);
                 if fresh.interval != self.config.interval {
                     self.schedule = schedule(&fresh, &self.identity, now_ms);
                     self.hello_wanted = true;
@@ -466,7 +499,7 @@ impl Runner {
             losses: self.backlog.losses(),
             last_refusal: self.last_refusal.clone(),
             certificate_expires_at: self.identity.expires_at,
-            probes: self.sampling.outcomes().to_vec(),
+            probes: self.outcomes(),
         }
     }
 }
@@ -475,6 +508,10 @@ fn schedule(config: &Config, identity: &Identity, now_ms: u64) -> Schedule {
     let interval_ms = u64::try_from(config.interval.get().as_millis()).unwrap_or(10_000);
     let offset = u64::from(crc32fast::hash(identity.device.as_str().as_bytes()));
     Schedule::new(now_ms, interval_ms, offset)
+}
+
+fn surveying(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -> Surveying {
+    Surveying::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
 }
 
 /// Reads the configuration at `path`.
@@ -492,51 +529,6 @@ fn entropy() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// What would be sent, for a person: two samples a second apart.
-#[derive(Debug, serde::Serialize)]
-pub struct Preview {
-    /// When it was taken.
-    pub taken_at: Timestamp,
-    /// Facts.
-    pub facts: Facts,
-    /// Hash over machine ID and DMI serial.
-    pub fingerprint: String,
-    /// Each probe's outcome.
-    pub probes: Vec<ioc_common::report::ProbeReport>,
-    /// Each number by its name; null where it could not be read.
-    pub numbers: std::collections::BTreeMap<String, Option<f64>>,
-    /// What one sample takes on the wire, bytes.
-    pub sample_bytes: usize,
-}
-
-/// Reads the machine under `root` as the running agent would.
-///
-/// # Errors
-/// [`RunError`] when nothing could be encoded.
-pub fn preview(root: &Path, forbid: &[String]) -> Result<Preview, RunError> {
-    let mut sampler = crate::sampler::Sampler::new(root, forbid);
-    let own = ioc_common::reading::Own::default();
-    sampler.take(clock::boottime_ms(), &own);
-    if root == Path::new("/") {
-        std::thread::sleep(Duration::from_secs(1));
-    }
-    let taken = sampler.take(clock::boottime_ms(), &own);
-    let series = sampler.layout().map(|layout| layout.series().to_vec()).unwrap_or_default();
-    let numbers = series.iter().map(|one| one.as_str().to_owned()).zip(taken.sample.v.iter().copied()).collect();
-    let device = ioc_common::id::DeviceId::new("preview").map_err(|error| RunError::Preview(error.to_string()))?;
-    let position = Position { epoch: 1, seq: 1 };
-    let sealed = codec::seal(&device, position, "00000000", clock::now(), &Body::Sample(taken.sample))
-        .map_err(|error| RunError::Preview(error.to_string()))?;
-    Ok(Preview {
-        taken_at: clock::now(),
-        facts: facts::read(root),
-        fingerprint: facts::fingerprint(root),
-        probes: sampler.outcomes(),
-        numbers,
-        sample_bytes: sealed.finish(Some(0)).len(),
-    })
-}
-
 /// The agent cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -546,7 +538,4 @@ pub enum RunError {
     /// Its signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signal(#[from] std::io::Error),
-    /// A preview could not be encoded.
-    #[error("cannot show what would be sent: {0}")]
-    Preview(String),
 }

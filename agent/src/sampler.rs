@@ -1,32 +1,79 @@
-//! Runs the probes and makes a sample of what they read, with a layout that changes only when the machine does.
+//! Runs the sampling probes and makes a sample of what they read, with a layout that changes only when the machine does.
+//!
+//! The probes lie in slots that several runs may share ([`Probes`]): one that hangs keeps its own slot and nothing else, so that
+//! the next run reads all others.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
 use ioc_common::reading::{Own, Reading as _, Sink};
-use ioc_common::report::{ProbeReport, Sample};
+use ioc_common::report::{Event, ProbeReport, Sample};
 
 use crate::probe::{self, Context, Outcome, Probe};
 
-/// Runs the probes.
+/// The probes, shared by the run that is under way and one that may hang.
+pub struct Probes {
+    slots: Vec<Slot>,
+    /// Raised when a run is given up; the run that hangs sees it and ends.
+    generation: AtomicU64,
+    /// Which probe runs, for whoever wonders why it takes so long.
+    current: AtomicUsize,
+}
+
+struct Slot {
+    name: &'static str,
+    /// None while a run has it that does not come back.
+    probe: Mutex<Option<Box<dyn Probe>>>,
+    /// The names it last gave, to keep their places with nulls when it cannot be read.
+    names: Mutex<Vec<Series>>,
+}
+
+impl Slot {
+    fn new(probe: Box<dyn Probe>) -> Self {
+        Self { name: probe.name(), probe: Mutex::new(Some(probe)), names: Mutex::default() }
+    }
+}
+
+/// What a mutex guards, whoever panicked with it: a probe that failed is asked again.
+fn hold<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Probes {
+    /// The probes of the machine under `root`, but for those named in `forbidden`.
+    #[must_use]
+    pub fn new(root: &Path, forbidden: &[String]) -> Arc<Self> {
+        let slots = probe::all(root)
+            .into_iter()
+            .filter(|probe| !forbidden.iter().any(|name| name == probe.name()))
+            .map(Slot::new)
+            .collect();
+        Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
+    }
+
+    /// Gives up the run that is under way, and says at which probe it hangs.
+    pub fn give_up(&self) -> &'static str {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.slots.get(self.current.load(Ordering::SeqCst)).map_or("?", |slot| slot.name)
+    }
+}
+
+/// Makes samples.
 pub struct Sampler {
-    probes: Vec<Slot>,
+    probes: Arc<Probes>,
+    generation: u64,
+    outcomes: Vec<Outcome>,
     collect: Collect,
     layout: Option<Layout>,
     buffer: Vec<u8>,
     last_ms: Option<u64>,
-    /// Which probe runs, for whoever wonders why it takes so long.
-    current: Arc<AtomicUsize>,
 }
 
-struct Slot {
-    probe: Box<dyn Probe>,
-    outcome: Outcome,
-    /// The names it last gave, to keep their places with nulls when it cannot be read.
-    names: Vec<Series>,
-}
+/// A number of a survey: metric, subject, value.
+pub type Number = (&'static str, String, f64);
 
 /// What one run of the probes gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,60 +84,84 @@ pub struct Taken {
     pub new_layout: Option<Layout>,
     /// Whether a probe's outcome changed.
     pub outcomes_changed: bool,
+    /// What happened since the last sample.
+    pub events: Vec<Event>,
 }
 
 impl Sampler {
-    /// Reads the machine under `root` with every probe but those named in `forbidden`.
+    /// Reads with these probes.
     #[must_use]
-    pub fn new(root: &Path, forbidden: &[String]) -> Self {
-        let probes = probe::all(root)
-            .into_iter()
-            .filter(|probe| !forbidden.iter().any(|name| name == probe.name()))
-            .map(|probe| Slot {
-                probe,
-                outcome: Outcome::Unknown { why: "not yet read".to_owned() },
-                names: Vec::new(),
-            })
-            .collect();
+    pub fn new(probes: Arc<Probes>) -> Self {
+        let count = probes.slots.len();
         Self {
+            generation: probes.generation.load(Ordering::SeqCst),
             probes,
+            outcomes: vec![Outcome::Unknown { why: "not yet read".to_owned() }; count],
             collect: Collect::default(),
             layout: None,
             buffer: Vec::new(),
             last_ms: None,
-            current: Arc::default(),
         }
     }
 
-    /// Runs every probe once. `now_ms` is the boot clock; `own` is the agent's own cost.
-    pub fn take(&mut self, now_ms: u64, own: &Own) -> Taken {
+    /// A sampler that goes on where one hangs that was given up: the same probes but for the one that is not back.
+    #[must_use]
+    pub fn successor(probes: &Arc<Probes>, outcomes: Vec<Outcome>, layout: Option<Layout>) -> Self {
+        Self { outcomes, layout, ..Self::new(Arc::clone(probes)) }
+    }
+
+    /// Runs every probe once. `now_ms` is the boot clock; `own` is the agent's own cost; `more` are the numbers of surveys. None
+    /// when this run was given up meanwhile.
+    pub fn take(&mut self, now_ms: u64, own: &Own, more: &[Number]) -> Option<Taken> {
         let elapsed_s = self.last_ms.map(|last| now_ms.saturating_sub(last) as f64 / 1000.0).filter(|s| *s > 0.0);
         self.last_ms = Some(now_ms);
         let mut outcomes_changed = false;
+        let mut events = Vec::new();
         self.collect.start();
-        for (number, slot) in self.probes.iter_mut().enumerate() {
-            self.current.store(number, Ordering::Relaxed);
+        let probes = Arc::clone(&self.probes);
+        for (number, slot) in probes.slots.iter().enumerate() {
+            probes.current.store(number, Ordering::SeqCst);
             let start = self.collect.at;
-            let mut context = Context { elapsed_s, buffer: &mut self.buffer };
-            let outcome = slot.probe.read(&mut context, &mut self.collect);
+            let lent = hold(&slot.probe).take();
+            let outcome = match lent {
+                Some(mut probe) => {
+                    let mut context = Context { elapsed_s, buffer: &mut self.buffer, events: &mut events };
+                    let collect = &mut self.collect;
+                    let read = std::panic::AssertUnwindSafe(|| probe.read(&mut context, collect));
+                    let outcome = std::panic::catch_unwind(read);
+                    *hold(&slot.probe) = Some(probe);
+                    outcome.unwrap_or_else(|_| {
+                        self.collect.back_to(start);
+                        Outcome::Unknown { why: "failed; the agent's log names the place".to_owned() }
+                    })
+                }
+                None => Outcome::Unknown { why: "does not answer; the other probes go on without it".to_owned() },
+            };
+            if probes.generation.load(Ordering::SeqCst) != self.generation {
+                return None;
+            }
+            let mut names = hold(&slot.names);
             if matches!(outcome, Outcome::Unknown { .. }) && self.collect.at == start {
-                for name in &slot.names {
+                for name in names.iter() {
                     self.collect.put_name(name);
                 }
             }
-            outcomes_changed |= outcome != slot.outcome;
-            slot.outcome = outcome;
+            outcomes_changed |= outcome != self.outcomes[number];
+            self.outcomes[number] = outcome;
             let given = &self.collect.series[start..self.collect.at];
-            if slot.names != given {
-                slot.names = given.to_vec();
+            if *names != given {
+                *names = given.to_vec();
             }
         }
         own.emit(&mut self.collect);
+        for (metric, subject, value) in more {
+            self.collect.put(metric, subject, *value);
+        }
         let changed = self.collect.end() || self.layout.is_none();
         let new_layout = if changed { self.relayout() } else { None };
         let layout = self.layout.as_ref().map_or(LayoutId(0), Layout::id);
         let sample = Sample { layout, v: std::mem::take(&mut self.collect.values) };
-        Taken { sample, new_layout, outcomes_changed }
+        Some(Taken { sample, new_layout, outcomes_changed, events })
     }
 
     fn relayout(&mut self) -> Option<Layout> {
@@ -126,25 +197,11 @@ impl Sampler {
         self.layout.as_ref()
     }
 
-    /// The number of the probe that runs, kept up to date while [`Self::take`] runs.
-    #[must_use]
-    pub fn current(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.current)
-    }
-
-    /// The probes' names, by number.
-    #[must_use]
-    pub fn names(&self) -> Vec<&'static str> {
-        self.probes.iter().map(|slot| slot.probe.name()).collect()
-    }
-
     /// Each probe's outcome at the last sample.
     #[must_use]
     pub fn outcomes(&self) -> Vec<ProbeReport> {
-        self.probes
-            .iter()
-            .map(|slot| ProbeReport { probe: slot.probe.name().to_owned(), outcome: slot.outcome.clone() })
-            .collect()
+        let pairs = self.probes.slots.iter().zip(&self.outcomes);
+        pairs.map(|(slot, outcome)| ProbeReport { probe: slot.name.to_owned(), outcome: outcome.clone() }).collect()
     }
 }
 
@@ -175,6 +232,12 @@ impl Collect {
         self.at += 1;
     }
 
+    /// Takes back what was given since the place `at`.
+    fn back_to(&mut self, at: usize) {
+        self.values.truncate(at);
+        self.at = at;
+    }
+
     fn end(&mut self) -> bool {
         if self.series.len() > self.at {
             self.series.truncate(self.at);
@@ -200,64 +263,5 @@ impl Sink for Collect {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use ioc_common::metric;
-
-    struct Fickle {
-        calls: u32,
-    }
-
-    impl Probe for Fickle {
-        fn name(&self) -> &'static str {
-            "fickle"
-        }
-        fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
-            self.calls += 1;
-            if self.calls == 2 {
-                return Outcome::Unknown { why: "gone for a moment".to_owned() };
-            }
-            sink.put("load.1", "", 1.0);
-            if self.calls >= 4 {
-                sink.put("load.5", "", f64::NAN);
-            }
-            Outcome::Read
-        }
-    }
-
-    #[test]
-    fn a_probe_that_fails_keeps_its_places_with_nulls() {
-        let mut sampler = Sampler::new(Path::new("/nonexistent"), &[]);
-        sampler.probes = vec![Slot { probe: Box::new(Fickle { calls: 0 }), outcome: Outcome::Read, names: Vec::new() }];
-        let own = Own::default();
-        let first = sampler.take(1000, &own);
-        assert!(first.new_layout.is_some() && first.sample.v[0] == Some(1.0));
-        let second = sampler.take(2000, &own);
-        assert!(second.new_layout.is_none() && second.outcomes_changed && second.sample.v[0].is_none());
-        assert_eq!(second.sample.layout, first.sample.layout);
-        assert!(sampler.take(3000, &own).new_layout.is_none());
-        let fourth = sampler.take(4000, &own);
-        assert!(fourth.new_layout.is_some_and(|layout| layout.series().len() == fourth.sample.v.len()));
-        assert_eq!(fourth.sample.v[1], None, "NaN becomes null");
-    }
-
-    #[test]
-    fn this_machine_is_read_within_the_catalogue() {
-        let mut sampler = Sampler::new(Path::new("/"), &[]);
-        sampler.take(1000, &Own::default());
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        let taken = sampler.take(1050, &Own::default());
-        let layout = sampler.layout().expect("taken");
-        assert!(layout.series().len() >= 40, "{} series", layout.series().len());
-        for (series, value) in layout.series().iter().zip(&taken.sample.v) {
-            let metric =
-                metric::find(series.metric()).unwrap_or_else(|| panic!("{} not in catalogue", series.as_str()));
-            if let Some(value) = value {
-                assert!(metric.plausible(*value), "{} = {value}", series.as_str());
-            }
-        }
-        for report in sampler.outcomes() {
-            assert!(!matches!(report.outcome, Outcome::Unknown { .. }), "{report:?}");
-        }
-    }
-}
+#[path = "sampler_tests.rs"]
+mod tests;

@@ -45,7 +45,7 @@ pub fn parse(mounts: &str) -> Vec<Mount> {
 }
 
 /// Undoes the kernel's octal escapes of space, tab, newline and backslash.
-fn unescape(word: &str) -> String {
+pub(crate) fn unescape(word: &str) -> String {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

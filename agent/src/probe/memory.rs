@@ -30,6 +30,9 @@ pub fn parse_meminfo(meminfo: &str) -> Result<Memory, String> {
             "SUnreclaim" => memory.slab = bytes,
             "SwapTotal" => memory.swap_total = bytes,
             "SwapFree" => memory.swap_free = bytes,
+            // Pages, not kB; only their share is used.
+            "HugePages_Total" => memory.huge_pages = kib,
+            "HugePages_Free" => memory.huge_pages_free = kib,
             _ => {}
         }
     }

@@ -1,30 +1,61 @@
 //! Probes: one file each, a pure parser over bytes and a short bounded read around it.
 //!
-//! *Read*, *absent* and *unknown* are three different outcomes, everywhere, up to the page.
+//! *Read*, *absent* and *unknown* are three different outcomes, everywhere, up to the page. Quick probes are read at every
+//! sample ([`all`]); slow ones are surveys ([`SURVEYS`]), made by a child of the agent ([`crate::survey`]).
 
+pub mod accounts;
+pub mod antivirus;
+pub mod backups;
+pub mod certificates;
 pub mod cpu;
 pub mod disk;
+pub mod displays;
 pub mod facts;
 pub mod filesystem;
+pub mod gpu;
+pub mod hardware;
+pub mod ipmi;
+pub mod link;
 pub mod load;
 pub mod memory;
+pub mod mount;
 pub mod network;
+pub mod patches;
 pub mod pressure;
+pub mod process;
+pub mod protection;
+pub mod raid;
+pub mod reach;
+pub mod rpmdb;
+mod seldom;
+pub mod sensors;
+pub mod services;
+pub mod sessions;
+pub mod smart;
+pub mod software;
+pub mod time;
+pub mod usb;
+pub mod version;
 
 use std::path::Path;
 
 use ioc_common::reading::Sink;
+use ioc_common::report::Event;
 pub use ioc_common::report::ProbeOutcome as Outcome;
 
 use crate::source::SourceError;
+use crate::survey::Survey;
+use seldom::Seldom;
 
 /// What a probe is given at each sample.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// Seconds since the last sample, by the boot clock; none at the first.
+    /// Seconds since this probe was last read, by the boot clock; none at the first time.
     pub elapsed_s: Option<f64>,
     /// A buffer to read into, shared by all probes.
     pub buffer: &'a mut Vec<u8>,
+    /// What happened since the last sample.
+    pub events: &'a mut Vec<Event>,
 }
 
 /// Reads one part of the machine.
@@ -36,7 +67,7 @@ pub trait Probe: Send {
     fn read(&mut self, context: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome;
 }
 
-/// Every sampling probe, reading the machine under `root`.
+/// Every sampling probe, reading the machine under `root`. Those that cost more or change seldom are read every few samples.
 #[must_use]
 pub fn all(root: &Path) -> Vec<Box<dyn Probe>> {
     vec![
@@ -47,11 +78,207 @@ pub fn all(root: &Path) -> Vec<Box<dyn Probe>> {
         Box::new(filesystem::FilesystemProbe::new(root)),
         Box::new(disk::DiskProbe::new(root)),
         Box::new(network::NetworkProbe::new(root)),
+        Box::new(usb::UsbProbe::new(root)),
+        Box::new(Seldom::new(link::FrequencyProbe::new(root), 6)),
+        Box::new(Seldom::new(link::LinkProbe::new(root), 6)),
+        Box::new(Seldom::new(mount::MountProbe::new(root), 3)),
+        Box::new(Seldom::new(sensors::SensorsProbe::new(root), 3)),
+        Box::new(Seldom::new(hardware::EdacProbe::new(root), 6)),
+        Box::new(Seldom::new(hardware::PowerProbe::new(root), 3)),
+        Box::new(Seldom::new(process::ProcessProbe::new(root), 60)),
     ]
 }
 
 /// The names of all sampling probes.
-pub const NAMES: [&str; 7] = ["cpu", "load", "memory", "pressure", "filesystem", "disk", "network"];
+pub const NAMES: [&str; 15] = [
+    "cpu",
+    "load",
+    "memory",
+    "pressure",
+    "filesystem",
+    "disk",
+    "network",
+    "usb",
+    "frequency",
+    "link",
+    "mount",
+    "sensors",
+    "edac",
+    "power",
+    "process",
+];
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+const DAY: u64 = 86_400;
+
+/// Every survey. Those without a change to watch for are made as often as their state matters, within the agent's budget
+/// of CPU (docs/performance.md).
+pub static SURVEYS: &[Survey] = &[
+    Survey {
+        name: "patches",
+        every_s: DAY,
+        deadline_s: 200,
+        watch: &[
+            "/var/lib/dpkg/status",
+            "/var/lib/apt/lists",
+            "/var/lib/apt/periodic/update-success-stamp",
+            "/run/reboot-required",
+            "/etc/apt/preferences.d",
+            "/var/lib/rpm/rpmdb.sqlite",
+            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        ],
+        privileged: false,
+        needs: "package lists that are fetched by someone else; dnf on Enterprise Linux",
+        run: patches::survey,
+    },
+    Survey {
+        name: "antivirus",
+        every_s: 15 * MINUTE,
+        deadline_s: 200,
+        watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
+        privileged: true,
+        needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
+        run: antivirus::survey,
+    },
+    Survey {
+        name: "software",
+        every_s: DAY,
+        deadline_s: 100,
+        watch: &[
+            "/var/lib/dpkg/status",
+            "/var/lib/rpm/rpmdb.sqlite",
+            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+            "/snap",
+            "/var/lib/flatpak/app",
+        ],
+        privileged: false,
+        needs: "nothing more",
+        run: software::survey,
+    },
+    Survey {
+        name: "accounts",
+        every_s: 6 * HOUR,
+        deadline_s: 10,
+        watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
+        privileged: true,
+        needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
+        run: accounts::survey,
+    },
+    Survey {
+        name: "sessions",
+        every_s: 10 * MINUTE,
+        deadline_s: 30,
+        watch: &["/run/utmp", "/var/run/utmp"],
+        privileged: true,
+        needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
+        run: sessions::survey,
+    },
+    Survey {
+        name: "protection",
+        every_s: 15 * MINUTE,
+        deadline_s: 60,
+        watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
+        privileged: true,
+        needs: "nft (CAP_NET_ADMIN), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
+        run: protection::survey,
+    },
+    Survey {
+        name: "smart",
+        every_s: 30 * MINUTE,
+        deadline_s: 300,
+        watch: &["/sys/block"],
+        privileged: true,
+        needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
+        run: smart::survey,
+    },
+    Survey {
+        name: "raid",
+        every_s: 30 * MINUTE,
+        deadline_s: 120,
+        watch: &["/proc/mdstat"],
+        privileged: true,
+        needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
+        run: raid::survey,
+    },
+    Survey {
+        name: "displays",
+        every_s: HOUR,
+        deadline_s: 10,
+        watch: &[
+            "/sys/class/drm/*/status",
+            "/sys/class/drm/*/enabled",
+            "/sys/class/drm/*/dpms",
+            "/sys/class/drm/*/modes",
+        ],
+        privileged: false,
+        needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
+        run: displays::survey,
+    },
+    Survey {
+        name: "services",
+        every_s: 5 * MINUTE,
+        deadline_s: 50,
+        watch: &[],
+        privileged: false,
+        needs: "systemctl",
+        run: services::survey,
+    },
+    Survey {
+        name: "time",
+        every_s: 15 * MINUTE,
+        deadline_s: 30,
+        watch: &["/run/systemd/timesync/synchronized"],
+        privileged: false,
+        needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
+        run: time::survey,
+    },
+    Survey {
+        name: "ipmi",
+        every_s: 10 * MINUTE,
+        deadline_s: 120,
+        watch: &[],
+        privileged: true,
+        needs: "ipmitool and /dev/ipmi0 (the helper unit)",
+        run: ipmi::survey,
+    },
+    Survey {
+        name: "gpu",
+        every_s: 5 * MINUTE,
+        deadline_s: 40,
+        watch: &[],
+        privileged: true,
+        needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
+        run: gpu::survey,
+    },
+    Survey {
+        name: "reach",
+        every_s: MINUTE,
+        deadline_s: 50,
+        watch: &[],
+        privileged: false,
+        needs: "[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP",
+        run: reach::survey,
+    },
+    Survey {
+        name: "certificates",
+        every_s: 6 * HOUR,
+        deadline_s: 10,
+        watch: &[],
+        privileged: true,
+        needs: "[certificates] paths in the configuration; files the agent or its helper may read",
+        run: certificates::survey,
+    },
+    Survey {
+        name: "backups",
+        every_s: HOUR,
+        deadline_s: 300,
+        watch: &[],
+        privileged: true,
+        needs: "[[backup]] in the configuration; repositories and markers the helper may read",
+        run: backups::survey,
+    },
+];
 
 /// A file that is not there means *absent*; any other trouble means *unknown*.
 fn missing(error: &SourceError) -> Outcome {
@@ -70,4 +297,39 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 /// A counter's rate over `elapsed_s`; none when it stepped back (it wrapped or was reset).
 fn rate(now: u64, before: u64, elapsed_s: f64) -> Option<f64> {
     if elapsed_s <= 0.0 { None } else { now.checked_sub(before).map(|delta| delta as f64 / elapsed_s) }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Sampling probes on a machine made of texts.
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Numbers(pub(crate) Vec<(&'static str, String, f64)>);
+
+    impl Sink for Numbers {
+        fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
+            assert!(ioc_common::metric::find(metric).is_some(), "{metric} is not in the catalogue");
+            self.0.push((metric, subject.to_owned(), value));
+        }
+    }
+
+    /// Reads once.
+    pub(crate) fn read_below(
+        files: &[(&str, &str)],
+        make: impl FnOnce(&Path) -> Box<dyn Probe>,
+    ) -> (Outcome, Vec<(&'static str, String, f64)>) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        for (path, text) in files {
+            let path = dir.path().join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
+            std::fs::write(path, text).expect("written");
+        }
+        let (mut buffer, mut events) = (Vec::new(), Vec::new());
+        let mut numbers = Numbers::default();
+        let mut context = Context { elapsed_s: None, buffer: &mut buffer, events: &mut events };
+        let outcome = make(dir.path()).read(&mut context, &mut numbers);
+        (outcome, numbers.0)
+    }
 }

@@ -1,8 +1,8 @@
-//! Runs the sampler on a helper thread, so that a probe that hangs (a dying disk) holds up nothing else.
+//! Runs the sampler on a helper thread. A probe that hangs (a dying disk) is given up at its deadline: it keeps that thread, and
+//! a new one reads all others from the next beat on.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::task::JoinHandle;
@@ -12,76 +12,86 @@ use ioc_common::layout::Layout;
 use ioc_common::reading::Own;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
-use crate::sampler::{Sampler, Taken};
+use crate::sampler::{Number, Probes, Sampler, Taken};
 
-/// How long the probes may take together before they are said to hang.
+/// How long the probes may take together before the one that is at work is given up.
 const DEADLINE_MS: u64 = 5000;
 /// The agent's own memory is measured every this many samples: it costs more than all probes.
 const OWN_EVERY_SAMPLES: u64 = 60;
 
 /// A sample and what belongs to it.
 pub(super) struct Sampled {
-    /// None when a probe panicked.
+    /// None when it was given up.
     pub(super) taken: Option<Taken>,
     pub(super) layout: Option<Layout>,
-    pub(super) outcomes: Vec<ProbeReport>,
 }
 
 /// The sampler, here or on its helper thread.
 pub(super) struct Sampling {
-    root: PathBuf,
-    forbid: Vec<String>,
+    probes: Arc<Probes>,
     idle: Option<Box<Worker>>,
     /// What is under way, and until when it may take.
     busy: Option<(Task, u64)>,
-    told_hung: bool,
     outcomes: Vec<ProbeReport>,
-    current: Arc<AtomicUsize>,
-    names: Vec<&'static str>,
+    layout: Option<Layout>,
+    samples: u64,
 }
 
-type Task = JoinHandle<(Box<Worker>, Taken)>;
+type Task = JoinHandle<(Box<Worker>, Option<Taken>)>;
 
 struct Worker {
     sampler: Sampler,
-    samples: u64,
     cpu_us: Option<u64>,
     rss: Option<u64>,
 }
 
+/// What a sample says of the agent itself, besides what its thread measures.
+pub(super) struct About {
+    /// Reports that wait.
+    pub(super) waiting: u64,
+    /// Reports that were lost.
+    pub(super) lost: u64,
+    /// CPU that children used since the last sample, microseconds.
+    pub(super) children_us: u64,
+    /// The numbers of surveys.
+    pub(super) more: Arc<[Number]>,
+}
+
 impl Worker {
-    fn take(&mut self, waiting: u64, lost: u64) -> Taken {
-        if self.samples.is_multiple_of(OWN_EVERY_SAMPLES) {
+    fn take(&mut self, about: &About, measure: bool) -> Option<Taken> {
+        if measure {
             self.rss = own_rss();
         }
-        self.samples += 1;
         let cpu_us = clock::process_cpu_us();
-        let cpu_ms = self.cpu_us.map(|before| cpu_us.saturating_sub(before) as f64 / 1000.0);
+        let spent = self.cpu_us.map(|before| cpu_us.saturating_sub(before) + about.children_us);
         self.cpu_us = Some(cpu_us);
-        self.sampler.take(clock::boottime_ms(), &Own { cpu_ms, rss: self.rss, waiting, lost })
+        let cpu_ms = spent.map(|us| us as f64 / 1000.0);
+        let own = Own { cpu_ms, rss: self.rss, waiting: about.waiting, lost: about.lost };
+        self.sampler.take(clock::boottime_ms(), &own, &about.more)
     }
 }
 
 impl Sampling {
     pub(super) fn new(root: &Path, forbid: &[String]) -> Self {
-        let sampler = Sampler::new(root, forbid);
+        let probes = Probes::new(root, forbid);
+        let sampler = Sampler::new(Arc::clone(&probes));
         Self {
-            root: root.to_owned(),
-            forbid: forbid.to_vec(),
             outcomes: sampler.outcomes(),
-            current: sampler.current(),
-            names: sampler.names(),
-            idle: Some(Box::new(Worker { sampler, samples: 0, cpu_us: None, rss: None })),
+            probes,
+            idle: Some(Box::new(Worker { sampler, cpu_us: None, rss: None })),
             busy: None,
-            told_hung: false,
+            layout: None,
+            samples: 0,
         }
     }
 
     /// Starts a sample, unless the one before is still under way.
-    pub(super) fn start(&mut self, waiting: u64, lost: u64) {
+    pub(super) fn start(&mut self, about: About) {
         if let Some(mut worker) = self.idle.take() {
+            let measure = self.samples.is_multiple_of(OWN_EVERY_SAMPLES);
+            self.samples += 1;
             let task = tokio::task::spawn_blocking(move || {
-                let taken = worker.take(waiting, lost);
+                let taken = worker.take(&about, measure);
                 (worker, taken)
             });
             self.busy = Some((task, clock::boottime_ms() + DEADLINE_MS));
@@ -93,50 +103,49 @@ impl Sampling {
         let Some((task, _)) = &mut self.busy else { return std::future::pending().await };
         let result = task.await;
         self.busy = None;
-        self.told_hung = false;
         match result {
             Ok((worker, taken)) => {
-                let outcomes = if taken.outcomes_changed { worker.sampler.outcomes() } else { self.outcomes.clone() };
-                let layout = taken.new_layout.clone();
-                self.outcomes.clone_from(&outcomes);
+                if taken.as_ref().is_some_and(|taken| taken.outcomes_changed) {
+                    self.outcomes = worker.sampler.outcomes();
+                }
+                let layout = taken.as_ref().and_then(|taken| taken.new_layout.clone());
+                if layout.is_some() {
+                    self.layout.clone_from(&layout);
+                }
                 self.idle = Some(worker);
-                Sampled { taken: Some(taken), layout, outcomes }
+                Sampled { taken, layout }
             }
-            Err(panic) => {
-                // A probe panicked: begin anew with fresh probes, and say so.
-                tracing::error!(%panic, probe = self.current_name(), "a probe failed; all probes start anew");
-                let probe = self.current_name().to_owned();
-                let forbid = std::mem::take(&mut self.forbid);
-                *self = Self::new(&self.root.clone(), &forbid);
-                let why = "panicked; all probes were started anew".to_owned();
-                let outcomes = vec![ProbeReport { probe, outcome: ProbeOutcome::Unknown { why } }];
-                Sampled { taken: None, layout: None, outcomes }
+            Err(error) => {
+                // A probe's panic is caught where it happens; this is the sampler itself.
+                tracing::error!(%error, "a sample failed; the next one begins anew");
+                self.begin_anew();
+                Sampled { taken: None, layout: None }
             }
         }
     }
 
-    fn current_name(&self) -> &'static str {
-        self.names.get(self.current.load(Ordering::Relaxed)).copied().unwrap_or("?")
+    fn begin_anew(&mut self) {
+        let outcomes = self.outcomes.iter().map(|report| report.outcome.clone()).collect();
+        let sampler = Sampler::successor(&self.probes, outcomes, self.layout.clone());
+        self.idle = Some(Box::new(Worker { sampler, cpu_us: None, rss: None }));
     }
 
-    /// The probe that hangs, told once.
-    pub(super) fn hung(&mut self, now_ms: u64) -> Option<ProbeReport> {
-        let overdue = self.busy.as_ref().is_some_and(|(_, deadline)| now_ms >= *deadline);
-        if !overdue || self.told_hung {
-            return None;
-        }
-        self.told_hung = true;
-        let probe = self.current_name().to_owned();
+    /// Gives up a run that is overdue, and says at which probe.
+    pub(super) fn give_up_overdue(&mut self, now_ms: u64) -> Option<&'static str> {
+        self.busy.as_ref().filter(|(_, deadline)| now_ms >= *deadline)?;
+        // The thread ends by itself should the probe ever come back.
+        self.busy = None;
+        let probe = self.probes.give_up();
         let why = format!("did not answer within {} s", DEADLINE_MS / 1000);
-        let report = ProbeReport { probe, outcome: ProbeOutcome::Unknown { why } };
-        if let Some(known) = self.outcomes.iter_mut().find(|known| known.probe == report.probe) {
-            *known = report.clone();
+        if let Some(known) = self.outcomes.iter_mut().find(|known| known.probe == probe) {
+            known.outcome = ProbeOutcome::Unknown { why };
         }
-        Some(report)
+        self.begin_anew();
+        Some(probe)
     }
 
     pub(super) fn next_wake_ms(&self) -> Option<u64> {
-        self.busy.as_ref().filter(|_| !self.told_hung).map(|(_, deadline)| *deadline)
+        self.busy.as_ref().map(|(_, deadline)| *deadline)
     }
 
     pub(super) fn outcomes(&self) -> &[ProbeReport] {

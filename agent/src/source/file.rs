@@ -94,3 +94,22 @@ impl SourceError {
         self.source.kind() == io::ErrorKind::NotFound
     }
 }
+
+/// The names in a directory below `root`, sorted; at most `max`.
+///
+/// # Errors
+/// [`SourceError`] names the path.
+pub fn names_in(root: &Path, path: &str, max: usize) -> Result<Vec<String>, SourceError> {
+    let path = root.join(path.trim_start_matches('/'));
+    let read = || {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&path)?.take(max) {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    read().map_err(|source| SourceError { path: path.clone(), source })
+}

@@ -1,5 +1,9 @@
-//! Bounded reads under a given root. Probes read through here only.
+//! Bounded reads under a given root, and bounded runs of other programs. Probes go through here only.
 
 mod file;
+pub mod net;
+pub mod process;
+pub mod socket;
+pub mod zone;
 
-pub use file::{FILE_MAX_BYTES, KeptFile, SourceError, read_text};
+pub use file::{FILE_MAX_BYTES, KeptFile, SourceError, names_in, read_text};

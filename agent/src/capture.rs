@@ -1,0 +1,315 @@
+//! `ioc-agent capture`: what the probes read on this machine, as a tar.zst that can be given with `--root`, so that a machine
+//! that is read wrongly can be looked at elsewhere.
+//!
+//! Taken are only files that probes read and what programs printed to them. Taken out are: hashes of passwords, real names, home
+//! directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
+
+use std::io::{self, Read as _, Write};
+use std::path::Path;
+
+use crate::config::Config;
+use crate::machine::Machine;
+use crate::probe;
+use crate::survey;
+use crate::{doctor, machine};
+
+/// Largest file that is taken.
+const FILE_MAX_BYTES: u64 = 64 << 20;
+/// Most files.
+const FILES_MAX: usize = 20_000;
+
+/// What is taken; `*` stands for any one name.
+const PATHS: &[&str] = &[
+    "/proc/stat",
+    "/proc/loadavg",
+    "/proc/uptime",
+    "/proc/meminfo",
+    "/proc/vmstat",
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/mdstat",
+    "/proc/pressure/*",
+    "/proc/net/dev",
+    "/proc/net/tcp",
+    "/proc/net/tcp6",
+    "/proc/net/udp",
+    "/proc/net/udp6",
+    "/proc/net/bonding/*",
+    "/proc/net/ip_tables_names",
+    "/proc/self/mounts",
+    "/proc/self/mountinfo",
+    "/proc/sys/kernel/hostname",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/arch",
+    "/proc/*/comm",
+    "/proc/*/stat",
+    "/sys/class/net/*/operstate",
+    "/sys/class/net/*/carrier",
+    "/sys/class/net/*/carrier_changes",
+    "/sys/class/net/*/speed",
+    "/sys/class/net/*/duplex",
+    "/sys/class/hwmon/*/*",
+    "/sys/class/thermal/*/*",
+    "/sys/class/power_supply/*/*",
+    "/sys/class/dmi/id/*",
+    "/sys/class/drm/*/*",
+    "/sys/class/drm/*/device/*",
+    "/sys/devices/system/cpu/online",
+    "/sys/devices/system/cpu/*/cpufreq/scaling_cur_freq",
+    "/sys/devices/system/cpu/*/thermal_throttle/core_throttle_count",
+    "/sys/devices/system/edac/mc/*/*",
+    "/sys/block/*/dm/*",
+    "/sys/block/*/removable",
+    "/sys/block/*/device/vendor",
+    "/sys/block/*/device/model",
+    "/sys/fs/btrfs/*/label",
+    "/sys/fs/btrfs/*/devinfo/*/*",
+    "/sys/module/apparmor/parameters/enabled",
+    "/sys/fs/selinux/enforce",
+    "/sys/kernel/security/lsm",
+    "/sys/kernel/security/apparmor/profiles",
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/etc/localtime",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/shadow",
+    "/etc/login.defs",
+    "/etc/sudoers",
+    "/etc/sudoers.d/*",
+    "/etc/ssh/sshd_config",
+    "/etc/ssh/sshd_config.d/*",
+    "/etc/ufw/ufw.conf",
+    "/etc/apt/preferences",
+    "/etc/apt/preferences.d/*",
+    "/etc/apt/apt.conf.d/*",
+    "/etc/dnf/automatic.conf",
+    "/etc/clamav/clamd.conf",
+    "/etc/clamd.d/scan.conf",
+    "/var/lib/clamav/*",
+    "/var/log/clamav/*",
+    "/var/lib/dpkg/status",
+    "/var/lib/apt/lists/*",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/run/reboot-required",
+    "/run/reboot-required.pkgs",
+    "/run/systemd/timesync/synchronized",
+    "/run/utmp",
+    "/var/log/btmp",
+    "/boot/vmlinuz-*",
+];
+
+/// Programs whose output is not kept: it holds what people typed.
+const SILENT: [&str; 1] = ["journalctl"];
+
+/// Processes whose names probes look for; others become `-`.
+const KNOWN_PROCESSES: [&str; 9] =
+    ["chronyd", "clamonacc", "clamd", "firewalld", "ntpd", "ntpsec", "oaeventd", "scand", "systemd-timesyn"];
+
+/// Writes a capture of this machine to `out`, and says how many files it holds.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
+    let mut tar = Tar { bytes: Vec::new(), count: 0 };
+    for pattern in PATHS {
+        let (dir, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        take(&mut tar, dir, name)?;
+    }
+    commands(&mut tar, config)?;
+    tar.bytes.extend_from_slice(&[0; 1024]);
+    let packed = ruzstd::encoding::compress_to_vec(tar.bytes.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
+    std::fs::OpenOptions::new().write(true).create_new(true).open(out)?.write_all(&packed)?;
+    Ok(tar.count)
+}
+
+/// Makes every survey and keeps what programs print to them.
+fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
+    let mut quiet = config.clone();
+    for tool in SILENT {
+        quiet.settings.commands.insert(tool.to_owned(), "".into());
+    }
+    let dir = std::env::temp_dir().join(format!("ioc-capture-{}", std::process::id()));
+    std::fs::create_dir_all(&dir)?;
+    for survey in probe::SURVEYS {
+        let asked = Machine { record: Some(&dir), ..doctor::machine(Path::new("/"), &quiet, None) };
+        let _ = survey::make(survey, &asked);
+    }
+    let kept = dir.join(machine::COMMANDS);
+    let mut names: Vec<_> = std::fs::read_dir(&kept).into_iter().flatten().flatten().collect();
+    names.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in names {
+        let name = format!("{}/{}", machine::COMMANDS, entry.file_name().to_string_lossy());
+        tar.add(&name, &std::fs::read(entry.path())?, 0)?;
+    }
+    std::fs::remove_dir_all(&dir)
+}
+
+/// Takes the files that a pattern names.
+fn take(tar: &mut Tar, dir: &str, last: &str) -> io::Result<()> {
+    if let Some((before, after)) = dir.split_once("/*") {
+        for name in names(before) {
+            take(tar, &format!("{before}/{name}{after}"), last)?;
+        }
+        return Ok(());
+    }
+    if let Some(prefix) = last.strip_suffix('*') {
+        for name in names(dir).into_iter().filter(|name| name.starts_with(prefix)) {
+            take_file(tar, &format!("{dir}/{name}"))?;
+        }
+        return Ok(());
+    }
+    take_file(tar, &format!("{dir}/{last}"))
+}
+
+fn names(dir: &str) -> Vec<String> {
+    let dir = if dir.is_empty() { "/" } else { dir };
+    crate::source::names_in(Path::new("/"), dir, FILES_MAX).unwrap_or_default()
+}
+
+fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
+    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    // Only numbers name processes; `self` and `thread-self` are links to one of them.
+    let alien = path
+        .strip_prefix("/proc/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(first, rest)| matches!(rest, "comm" | "stat") && !first.bytes().all(|b| b.is_ascii_digit()));
+    if !about.is_file() || tar.count >= FILES_MAX || alien {
+        return Ok(());
+    }
+    // A kernel is known by its name, a signature database by its header.
+    let limit = if path.starts_with("/boot/") {
+        0
+    } else if path.ends_with(".cvd") || path.ends_with(".cld") {
+        512
+    } else {
+        FILE_MAX_BYTES
+    };
+    let mut bytes = Vec::new();
+    // What may not be read is not read by the agent either; a sensor that fails to answer is left out.
+    if std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).is_err() {
+        return Ok(());
+    }
+    let changed = about
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_secs());
+    let bytes = redact(path, bytes);
+    tar.add(path.trim_start_matches('/'), &bytes, changed)
+}
+
+/// Takes out what probes do not send.
+#[must_use]
+pub fn redact(path: &str, bytes: Vec<u8>) -> Vec<u8> {
+    let lines = |bytes: &[u8], change: &dyn Fn(Vec<&str>) -> String| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().map(|line| change(line.split(':').collect()) + "\n").collect::<String>().into_bytes()
+    };
+    match path {
+        "/etc/shadow" => lines(&bytes, &|mut fields| {
+            // Locked and empty stay what they are; a hash becomes a word.
+            if let Some(hash) = fields.get_mut(1)
+                && !hash.is_empty()
+                && !hash.starts_with(['!', '*'])
+            {
+                *hash = "$redacted";
+            } else if let Some(hash) = fields.get_mut(1)
+                && hash.len() > 1
+            {
+                *hash = &hash[..1];
+            }
+            fields.join(":")
+        }),
+        "/etc/passwd" => lines(&bytes, &|mut fields| {
+            for place in [4, 5] {
+                if let Some(field) = fields.get_mut(place) {
+                    *field = "";
+                }
+            }
+            fields.join(":")
+        }),
+        "/var/log/btmp" => {
+            let mut bytes = bytes;
+            for record in bytes.chunks_exact_mut(384) {
+                record[44..76].fill(0);
+            }
+            bytes
+        }
+        "/sys/class/dmi/id/product_uuid" => Vec::new(),
+        _ if path.starts_with("/proc/") && path.ends_with("/comm") => {
+            let name = String::from_utf8_lossy(&bytes).trim().to_owned();
+            if KNOWN_PROCESSES.contains(&name.as_str()) { bytes } else { b"-\n".to_vec() }
+        }
+        _ if path.starts_with("/proc/") && path.ends_with("/stat") && path != "/proc/stat" => {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let state = probe::process::parse_state(&text).unwrap_or('?');
+            format!("0 (-) {state} 0\n").into_bytes()
+        }
+        _ => bytes,
+    }
+}
+
+/// A tar in memory, in the form of POSIX with GNU's long names.
+struct Tar {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Tar {
+    fn add(&mut self, name: &str, content: &[u8], changed_s: u64) -> io::Result<()> {
+        if name.len() > 99 {
+            let mut long = name.as_bytes().to_vec();
+            long.push(0);
+            self.entry("././@LongLink", b'L', &long, 0)?;
+        }
+        let short: String = name.chars().take(99).collect();
+        self.count += 1;
+        self.entry(&short, b'0', content, changed_s)
+    }
+
+    fn entry(&mut self, name: &str, kind: u8, content: &[u8], changed_s: u64) -> io::Result<()> {
+        let mut header = [0_u8; 512];
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(0, name.get(..99.min(name.len())).unwrap_or("name"));
+        put(100, "0000644");
+        put(108, "0000000");
+        put(116, "0000000");
+        put(124, &format!("{:011o}", content.len()));
+        put(136, &format!("{:011o}", changed_s.min(0o77_777_777_777)));
+        put(148, "        ");
+        put(257, "ustar  ");
+        header[156] = kind;
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        self.bytes.write_all(&header)?;
+        self.bytes.write_all(content)?;
+        let rest = content.len() % 512;
+        if rest > 0 {
+            self.bytes.write_all(&[0; 512][rest..])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_probe_sends_is_taken_out() {
+        let text = |path: &str, text: &str| String::from_utf8(redact(path, text.as_bytes().to_vec())).expect("text");
+        let shadow =
+            text("/etc/shadow", "an:$y$j9T$abc:20000:0:90:7:::\nroot:!$6$old:1::::::\nx::1::::::\ny:*:1::::::\n");
+        assert_eq!(shadow, "an:$redacted:20000:0:90:7:::\nroot:!:1::::::\nx::1::::::\ny:*:1::::::\n");
+        assert_eq!(text("/etc/passwd", "an:x:1000:1000:Nguyễn:/home/an:/bin/bash\n"), "an:x:1000:1000:::/bin/bash\n");
+        assert_eq!(
+            (text("/proc/7/comm", "secret-tool\n"), text("/proc/8/comm", "chronyd\n")),
+            ("-\n".into(), "chronyd\n".into())
+        );
+        assert_eq!(text("/proc/7/stat", "7 (secret) D 1 2 3"), "0 (-) D 0\n");
+        assert_eq!(text("/proc/stat", "cpu 1"), "cpu 1");
+        assert!(redact("/var/log/btmp", vec![7; 400])[44..76].iter().all(|byte| *byte == 0));
+    }
+}

@@ -1,0 +1,229 @@
+//! `ioc-agent doctor`: what each probe can read here, what it lacks, and the exact mend. `ioc-agent probe`: one of them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use ioc_common::clock;
+use ioc_common::report::{Event, ProbeOutcome as Outcome};
+
+use crate::config::Config;
+use crate::machine::Machine;
+use crate::probe::{self, Context, Probe};
+use crate::settings::TOOLS;
+use crate::survey::{self, Answer};
+
+/// One probe, read once.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// What it gave, in the form of a survey's answer.
+    #[serde(flatten)]
+    pub answer: Answer,
+    /// How long it took, milliseconds.
+    pub took_ms: f64,
+    /// What it needs.
+    pub needs: &'static str,
+}
+
+/// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
+#[must_use]
+pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
+    if let Some(survey) = survey::find(name) {
+        let machine = machine(root, config, None);
+        let started_us = clock::boottime_us();
+        let answer = survey::make(survey, &machine);
+        return Some(Finding { answer, took_ms: since(started_us), needs: survey.needs });
+    }
+    let mut probe = probe::all(root).into_iter().find(|probe| probe.name() == name)?;
+    let mut numbers = Numbers::default();
+    let (mut buffer, mut events) = (Vec::new(), Vec::new());
+    let started_us = clock::boottime_us();
+    let mut outcome = sample(probe.as_mut(), None, &mut buffer, &mut events, &mut numbers);
+    let took_ms = since(started_us);
+    if outcome == Outcome::Read && root == Path::new("/") {
+        // Rates need a second look; probes that are read seldom show their first one.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        numbers.0.clear();
+        outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
+    }
+    let mut answer = Answer::without(name, outcome);
+    answer.numbers = numbers.0;
+    answer.events = events;
+    Some(Finding { answer, took_ms, needs: "nothing more" })
+}
+
+fn since(started_us: u64) -> f64 {
+    clock::boottime_us().saturating_sub(started_us) as f64 / 1000.0
+}
+
+#[derive(Default)]
+struct Numbers(Vec<(String, String, Option<f64>)>);
+
+impl ioc_common::reading::Sink for Numbers {
+    fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
+        self.0.push((metric.to_owned(), subject.to_owned(), value.is_finite().then_some(value)));
+    }
+}
+
+fn sample(
+    probe: &mut dyn Probe,
+    elapsed_s: Option<f64>,
+    buffer: &mut Vec<u8>,
+    events: &mut Vec<Event>,
+    numbers: &mut Numbers,
+) -> Outcome {
+    probe.read(&mut Context { elapsed_s, buffer, events }, numbers)
+}
+
+/// The machine as a person looks at it: nothing is remembered, nothing is kept.
+#[must_use]
+pub fn machine<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>) -> Machine<'a> {
+    Machine { root, settings: &config.settings, now: clock::now(), memo: "", state: None, record }
+}
+
+/// Every probe and survey that is not forbidden.
+#[must_use]
+pub fn read_all(root: &Path, config: &Config) -> Vec<Finding> {
+    let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
+    let allowed = names.filter(|name| !config.forbid.iter().any(|forbidden| forbidden == name));
+    allowed.filter_map(|name| read(name, root, config)).collect()
+}
+
+/// One finding, for a person.
+#[must_use]
+pub fn text(finding: &Finding) -> String {
+    let answer = &finding.answer;
+    let mut text = line(finding);
+    for (name, subject, value) in &answer.numbers {
+        let name = if subject.is_empty() { name.clone() } else { format!("{name}|{subject}") };
+        let _ = writeln!(text, "  {name:<50} {}", value.map_or("-".to_owned(), |value| value.to_string()));
+    }
+    if let Some(document) = &answer.document
+        && let Ok(value) = document.read::<serde_json::Value>()
+    {
+        text += &serde_json::to_string_pretty(&value).unwrap_or_default();
+        text.push('\n');
+    }
+    for event in &answer.events {
+        let _ = writeln!(text, "  event {}: {}", event.name, event.text);
+    }
+    for report in &answer.software {
+        text += &serde_json::to_string_pretty(report).unwrap_or_default();
+        text.push('\n');
+    }
+    text
+}
+
+/// A line for a probe, and one more with the mend where it could not be read.
+fn line(finding: &Finding) -> String {
+    let (name, took) = (&finding.answer.name, finding.took_ms);
+    match &finding.answer.outcome {
+        Outcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
+        Outcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
+        Outcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
+        Outcome::Unknown { why } => format!("UNKNOWN  {name:<13} {why}\n         {:<13} needs {}\n", "", finding.needs),
+    }
+}
+
+/// The whole report, and whether something is really wrong.
+#[must_use]
+pub fn report(root: &Path, config: &Config) -> (String, bool) {
+    let mut text = String::new();
+    let findings = read_all(root, config);
+    for finding in &findings {
+        text += &line(finding);
+        // A survey that was read may still lack a part; that is said in its document.
+        let lacks = finding.answer.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
+        for why in lacks {
+            let _ = writeln!(text, "         {:<13} lacks: {why}", "");
+        }
+    }
+    let mut bad = findings.iter().any(|finding| matches!(finding.answer.outcome, Outcome::Unknown { .. }));
+    if root == Path::new("/") {
+        text.push('\n');
+        let machine = machine(root, config, None);
+        let there: Vec<&str> = TOOLS.into_iter().filter(|tool| machine.has(tool)).collect();
+        let _ = writeln!(text, "programs      {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
+        let helper = Path::new("/run/ioc-agent-helper.sock").exists();
+        let shown =
+            if helper { "listens" } else { "is not installed; mend: systemctl enable --now ioc-agent-helper.socket" };
+        let _ = writeln!(text, "helper unit   {shown}");
+        match state_trouble(&config.state) {
+            None => {
+                let _ = writeln!(text, "state         {} can be written", config.state.display());
+            }
+            Some(why) => {
+                bad = true;
+                let _ = writeln!(text, "STATE         {why}");
+            }
+        }
+    }
+    (text, bad)
+}
+
+/// What documents say they lack: texts under `unknown`, at any depth.
+fn lacking(json: &str) -> Vec<String> {
+    fn walk(value: &serde_json::Value, found: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    match value {
+                        serde_json::Value::String(text) if key == "unknown" && !text.is_empty() => {
+                            found.push(text.clone());
+                        }
+                        serde_json::Value::Array(texts) if key == "unknown" => {
+                            found.extend(texts.iter().filter_map(|text| text.as_str()).map(str::to_owned));
+                        }
+                        other => walk(other, found),
+                    }
+                }
+            }
+            serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(&serde_json::from_str(json).unwrap_or_default(), &mut found);
+    found
+}
+
+fn state_trouble(state: &Path) -> Option<String> {
+    let probe = state.join(".doctor");
+    let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
+    written.err().map(|error| {
+        let dir = state.display();
+        format!(
+            "{dir}: {error}; mend: install -d -o ioc-agent -g ioc-agent -m 700 {dir}, and run this as that user or root"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ioc_common::config::Source;
+
+    #[test]
+    fn an_empty_machine_has_nothing_and_nothing_is_guessed() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
+        let findings = read_all(dir.path(), &config);
+        assert_eq!(findings.len(), probe::NAMES.len() + probe::SURVEYS.len());
+        for finding in findings {
+            let name = finding.answer.name.as_str();
+            let known = ["antivirus", "time", "protection"].contains(&name);
+            let numbers: Vec<_> = finding.answer.numbers.iter().filter(|number| number.2.is_some()).collect();
+            match finding.answer.outcome {
+                Outcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
+                Outcome::Absent { .. } | Outcome::Unknown { .. } => assert!(numbers.is_empty(), "{name}: {numbers:?}"),
+            }
+        }
+        assert!(read("no-such", dir.path(), &config).is_none());
+    }
+
+    #[test]
+    fn what_is_lacking_is_found_at_any_depth() {
+        assert_eq!(lacking(r#"{"a":[{"unknown":"x"}],"unknown":["y","z"],"b":{"unknown":""}}"#), ["x", "y", "z"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! Processes, counted by state from `/proc/*/stat` (proc_pid_stat(5)). Read seldom: it costs an open for each process.
+
+use std::path::{Path, PathBuf};
+
+use ioc_common::reading::{Processes, Reading as _, Sink};
+
+use super::{Context, Outcome, Probe, unknown};
+use crate::machine::Machine;
+use crate::source::{names_in, read_text};
+
+/// Most processes that are looked at.
+const PROCESSES_MAX: usize = 20_000;
+
+/// Whether a process of this name runs. The kernel keeps fifteen characters of a name.
+#[must_use]
+pub fn any_named(machine: &Machine<'_>, name: &str) -> bool {
+    let short: String = name.chars().take(15).collect();
+    let pids = names_in(machine.root, "/proc", PROCESSES_MAX).unwrap_or_default();
+    let mut pids = pids.iter().filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
+    pids.any(|pid| machine.text_if(&format!("/proc/{pid}/comm")).is_some_and(|comm| comm == short))
+}
+
+/// The state of a process: the letter behind its name, which may hold anything.
+#[must_use]
+pub fn parse_state(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The probe.
+#[derive(Debug)]
+pub struct ProcessProbe {
+    root: PathBuf,
+}
+
+impl ProcessProbe {
+    /// Reads below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+}
+
+impl Probe for ProcessProbe {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+        let names = match names_in(&self.root, "/proc", PROCESSES_MAX) {
+            Ok(names) => names,
+            Err(error) => return unknown(&error),
+        };
+        let mut processes = Processes::default();
+        for pid in names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+            // One that has ended meanwhile is none.
+            let Ok(stat) = read_text(&self.root, &format!("/proc/{pid}/stat")) else { continue };
+            processes.total += 1;
+            match parse_state(&stat) {
+                Some('Z') => processes.zombies += 1,
+                Some('D') => processes.stuck += 1,
+                _ => {}
+            }
+        }
+        processes.emit(sink);
+        Outcome::Read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_below;
+    use super::*;
+
+    #[test]
+    fn states_by_name_or_not() {
+        let files = [
+            ("/proc/1/stat", "1 (systemd) S 0"),
+            ("/proc/7/stat", "7 (a) Z b) D 1"),
+            ("/proc/8/stat", "8 (x) Z 1"),
+            ("/proc/net/stat", "x"),
+        ];
+        let (_, numbers) = read_below(&files, |root| Box::new(ProcessProbe::new(root)));
+        assert_eq!(numbers.iter().map(|n| n.2).collect::<Vec<_>>(), [3.0, 1.0, 1.0]);
+        assert_eq!(parse_state("rubbish"), None);
+    }
+}

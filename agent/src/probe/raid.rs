@@ -1,0 +1,328 @@
+//! Redundancy of storage: md from `/proc/mdstat`, btrfs from `/sys/fs/btrfs`, ZFS from `zpool status`, LVM from `lvs`, hardware
+//! controllers by a configured command.
+
+use ioc_common::reading::{Array, Raid};
+
+use crate::machine::{Found, Machine, Surveyed, absent};
+use crate::probe::Outcome;
+use crate::settings::CustomRaid;
+
+/// Makes the survey.
+///
+/// # Errors
+/// *Absent* where there is no array at all.
+pub fn survey(machine: &Machine<'_>) -> Surveyed {
+    let mut raid = Raid::default();
+    raid.arrays.extend(parse_mdstat(&machine.text_if("/proc/mdstat").unwrap_or_default()));
+    btrfs(machine, &mut raid.arrays);
+    if machine.exists("/proc/spl/kstat/zfs") || machine.names("/proc/spl/kstat").contains(&"zfs".to_owned()) {
+        zfs(machine, &mut raid.arrays);
+    }
+    // Only a mirror or a RAID can lose a leg; asking costs a process, so it must be there.
+    if machine.names("/sys/block").iter().any(|name| dm_is_raid(machine, name)) {
+        lvm(machine, &mut raid.arrays);
+    }
+    raid.arrays.extend(machine.settings.raid_custom.iter().map(|one| custom(machine, one)));
+    if raid.arrays.is_empty() {
+        return Err(absent(&"no md, btrfs of several disks, ZFS, LVM mirror or configured controller"));
+    }
+    Found::of(&raid, machine.now)
+}
+
+/// Reads `/proc/mdstat` (md(4)).
+#[must_use]
+pub fn parse_mdstat(text: &str) -> Vec<Array> {
+    let mut arrays: Vec<Array> = Vec::new();
+    for line in text.lines() {
+        if let Some((name, rest)) = line.split_once(" : ").filter(|(name, _)| name.starts_with("md")) {
+            let words: Vec<&str> = rest.split_whitespace().collect();
+            let active = words.first() == Some(&"active");
+            let level = words.iter().skip(1).find(|word| !word.starts_with('(') && !word.contains('['));
+            let members: Vec<&&str> = words.iter().filter(|word| word.contains('[')).collect();
+            let failed: Vec<String> = members
+                .iter()
+                .filter(|word| word.contains("(F)"))
+                .map(|word| word.split('[').next().unwrap_or("").to_owned())
+                .collect();
+            let spare = members.iter().filter(|word| word.contains("(S)")).count();
+            let count = u32::try_from(members.len() - spare).unwrap_or(0);
+            let working = count.saturating_sub(u32::try_from(failed.len()).unwrap_or(0));
+            arrays.push(Array {
+                name: name.trim().to_owned(),
+                kind: "md".to_owned(),
+                level: level.filter(|_| active).map_or(String::new(), |level| (*level).to_owned()),
+                healthy: Some(active && failed.is_empty()),
+                state: if active { "active" } else { "inactive" }.to_owned(),
+                members: count,
+                working,
+                failed,
+                ..Array::default()
+            });
+            continue;
+        }
+        let Some(array) = arrays.last_mut() else { continue };
+        let line = line.trim();
+        // `[2/1] [U_]`: wanted, working, and which.
+        let counts = line.split('[').skip(1).filter_map(|part| part.split(']').next()).find_map(|part| {
+            let (wanted, working) = part.split_once('/')?;
+            Some((wanted.parse::<u32>().ok()?, working.parse::<u32>().ok()?))
+        });
+        if let (Some((wanted, working)), true) = (counts, line.contains("blocks")) {
+            (array.members, array.working) = (wanted, working);
+            if working < wanted {
+                array.healthy = Some(false);
+                array.state = "degraded".to_owned();
+            }
+        }
+        for activity in ["recovery", "resync", "reshape", "check"] {
+            if let Some((_, rest)) = line.split_once(&format!("{activity} =")) {
+                array.activity = activity.to_owned();
+                array.progress_pct = rest.trim().split('%').next().and_then(|pct| pct.trim().parse().ok());
+            } else if line.contains(&format!("{activity}=")) {
+                // resync=DELAYED, resync=PENDING
+                array.activity = activity.to_owned();
+            }
+        }
+    }
+    arrays
+}
+
+/// Filesystems of btrfs that span several devices: one that is missing, and errors counted on each (kernel 5.14 and later).
+fn btrfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
+    for uuid in machine.names("/sys/fs/btrfs").iter().filter(|name| name.contains('-')) {
+        let base = format!("/sys/fs/btrfs/{uuid}");
+        let devices = machine.names(&format!("{base}/devinfo"));
+        if devices.is_empty() {
+            continue;
+        }
+        let label = machine.text_if(&format!("{base}/label")).filter(|label| !label.is_empty());
+        let mut failed = Vec::new();
+        let mut errors = None;
+        for device in &devices {
+            let state = |name: &str| machine.text_if(&format!("{base}/devinfo/{device}/{name}"));
+            if state("missing").as_deref() == Some("1") {
+                failed.push(format!("device {device}"));
+            }
+            for line in state("error_stats").unwrap_or_default().lines() {
+                let count = line.split_whitespace().nth(1).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+                errors = Some(errors.unwrap_or(0) + count);
+            }
+        }
+        let profiles = machine.names(&format!("{base}/allocation/data"));
+        let level = profiles.iter().find(|name| name.starts_with("raid") || ["single", "dup"].contains(&name.as_str()));
+        let members = u32::try_from(devices.len()).unwrap_or(0);
+        arrays.push(Array {
+            name: label.unwrap_or_else(|| uuid.chars().take(8).collect()),
+            kind: "btrfs".to_owned(),
+            level: level.cloned().unwrap_or_default(),
+            healthy: Some(failed.is_empty()),
+            state: if failed.is_empty() { "online" } else { "degraded" }.to_owned(),
+            members,
+            working: members.saturating_sub(u32::try_from(failed.len()).unwrap_or(0)),
+            failed,
+            errors,
+            ..Array::default()
+        });
+    }
+}
+
+fn zfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
+    match machine.ask("zpool", &["status", "-p"], 30) {
+        Ok(output) => arrays.extend(parse_zpool(&String::from_utf8_lossy(&output.text))),
+        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+            arrays.push(Array { name: "zfs".to_owned(), kind: "zfs".to_owned(), state: why, ..Array::default() });
+        }
+        Err(Outcome::Read) => {}
+    }
+}
+
+/// Reads `zpool status -p`.
+#[must_use]
+pub fn parse_zpool(text: &str) -> Vec<Array> {
+    let mut pools: Vec<Array> = Vec::new();
+    let mut in_config = false;
+    for line in text.lines() {
+        let (key, value) = line.trim().split_once(':').unwrap_or(("", ""));
+        match key {
+            "pool" => {
+                in_config = false;
+                pools.push(Array { name: value.trim().to_owned(), kind: "zfs".to_owned(), ..Array::default() });
+                continue;
+            }
+            "config" => in_config = true,
+            "errors" => in_config = false,
+            _ => {}
+        }
+        let Some(pool) = pools.last_mut() else { continue };
+        match key {
+            "state" => {
+                value.trim().clone_into(&mut pool.state);
+                pool.healthy = Some(pool.state == "ONLINE");
+            }
+            "scan" if value.contains("in progress") => {
+                value.split_whitespace().next().unwrap_or("").clone_into(&mut pool.activity);
+            }
+            _ => {}
+        }
+        if let Some(done) = line.split(',').find_map(|part| part.trim().strip_suffix("% done")) {
+            pool.progress_pct = done.trim().parse().ok();
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ([name, state, read, write, sum, ..], true) = (words.as_slice(), in_config)
+            && let (Ok(read), Ok(write), Ok(sum)) = (read.parse::<u64>(), write.parse::<u64>(), sum.parse::<u64>())
+        {
+            let group = ["mirror", "raidz", "spare", "draid", "replacing"].iter().any(|kind| name.starts_with(kind));
+            if group {
+                name.split('-').next().unwrap_or("").clone_into(&mut pool.level);
+            } else if *name != pool.name {
+                pool.members += 1;
+                pool.errors = Some(pool.errors.unwrap_or(0) + read + write + sum);
+                if *state == "ONLINE" {
+                    pool.working += 1;
+                } else {
+                    pool.failed.push(format!("{name} {state}"));
+                }
+            }
+        }
+    }
+    pools
+}
+
+fn dm_is_raid(machine: &Machine<'_>, block: &str) -> bool {
+    block.starts_with("dm-")
+        && machine.text_if(&format!("/sys/block/{block}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("LVM-"))
+        && machine
+            .text_if(&format!("/sys/block/{block}/dm/name"))
+            .is_some_and(|name| name.contains("_rimage_") || name.contains("_mimage_"))
+}
+
+fn lvm(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
+    let arguments = [
+        "--reportformat",
+        "json",
+        "-o",
+        "vg_name,lv_name,segtype,lv_health_status,sync_percent",
+        "--select",
+        "segtype=~raid|mirror",
+        "--readonly",
+    ];
+    match machine.ask("lvs", &arguments, 30) {
+        Ok(output) => arrays.extend(parse_lvs(&output.text)),
+        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+            arrays.push(Array { name: "lvm".to_owned(), kind: "lvm".to_owned(), state: why, ..Array::default() });
+        }
+        Err(Outcome::Read) => {}
+    }
+}
+
+/// Reads `lvs --reportformat json`.
+#[must_use]
+pub fn parse_lvs(json: &[u8]) -> Vec<Array> {
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let volumes = value["report"][0]["lv"].as_array().map_or(&[][..], Vec::as_slice);
+    volumes
+        .iter()
+        .map(|volume| {
+            let text = |key: &str| volume[key].as_str().unwrap_or_default().to_owned();
+            let state = text("lv_health_status");
+            Array {
+                name: format!("{}/{}", text("vg_name"), text("lv_name")),
+                kind: "lvm".to_owned(),
+                level: text("segtype"),
+                // Empty is well; partial, refresh needed and mismatches are not (lvs(8)).
+                healthy: Some(state.is_empty()),
+                state,
+                progress_pct: text("sync_percent").parse().ok().filter(|pct: &f64| *pct < 100.0),
+                ..Array::default()
+            }
+        })
+        .collect()
+}
+
+fn custom(machine: &Machine<'_>, settings: &CustomRaid) -> Array {
+    let mut array = Array { name: settings.name.clone(), kind: settings.name.clone(), ..Array::default() };
+    match machine.ask_custom(&settings.command, 30) {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.text);
+            let bad = settings.bad.iter().find(|bad| text.contains(bad.as_str()));
+            let good = settings.good.is_empty() || text.contains(&settings.good);
+            array.healthy = Some(good && bad.is_none());
+            array.state = match bad {
+                Some(bad) => bad.clone(),
+                None if good => "good".to_owned(),
+                None => format!("{:?} is not said", settings.good),
+            };
+        }
+        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => array.state = why,
+        Err(Outcome::Read) => {}
+    }
+    array
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::testing::Captured;
+
+    const MDSTAT: &str = "Personalities : [raid1] [raid6] [raid5]\n\
+        md1 : active raid5 sdd1[3] sdc1[1] sdb1[0](F)\n      1953260544 blocks super 1.2 level 5, 512k chunk, algorithm 2 [3/2] [_UU]\n\
+        \x20     [=>...................]  recovery =  7.5% (73277440/976630272) finish=75.0min speed=200K/sec\n\n\
+        md0 : active (auto-read-only) raid1 sdb2[1] sda2[0] sdc2[2](S)\n      523264 blocks super 1.2 [2/2] [UU]\n      \tresync=PENDING\n\n\
+        md2 : inactive sde[0](S)\n      976631512 blocks super 1.2\n\nunused devices: <none>\n";
+
+    #[test]
+    fn arrays_of_md() {
+        let arrays = parse_mdstat(MDSTAT);
+        let short: Vec<_> =
+            arrays.iter().map(|a| (a.name.as_str(), a.level.as_str(), a.healthy, a.members, a.working)).collect();
+        assert_eq!(
+            short,
+            [("md1", "raid5", Some(false), 3, 2), ("md0", "raid1", Some(true), 2, 2), ("md2", "", Some(false), 0, 0)]
+        );
+        assert_eq!((arrays[0].failed.as_slice(), arrays[0].progress_pct), (&["sdb1".to_owned()][..], Some(7.5)));
+        assert_eq!((arrays[0].activity.as_str(), arrays[1].activity.as_str()), ("recovery", "resync"));
+    }
+
+    #[test]
+    fn pools_volumes_and_controllers() {
+        let mut captured = Captured::new(&[
+            ("/sys/fs/btrfs/features/x", "1"),
+            ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/label", "data\n"),
+            ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/devinfo/1/missing", "0\n"),
+            (
+                "/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/devinfo/1/error_stats",
+                "write_errs 0\nread_errs 2\nflush_errs 0\n",
+            ),
+            ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/devinfo/2/missing", "1\n"),
+            ("/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000/allocation/data/raid1/total_bytes", "1\n"),
+            ("/proc/spl/kstat/zfs/x", ""),
+            ("/sys/block/dm-1/dm/uuid", "LVM-abc"),
+            ("/sys/block/dm-1/dm/name", "vg-root_rimage_0"),
+        ]);
+        captured.says("zpool", &["status", "-p"], 0, "  pool: tank\n state: DEGRADED\n  scan: resilver in progress since Mon\n\t1T scanned, 10.5% done, 1 days to go\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     0     0     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE       0     0     3\n\t    sdb     FAULTED      1     0     0\n\nerrors: No known data errors\n");
+        let arguments = [
+            "--reportformat",
+            "json",
+            "-o",
+            "vg_name,lv_name,segtype,lv_health_status,sync_percent",
+            "--select",
+            "segtype=~raid|mirror",
+            "--readonly",
+        ];
+        captured.says("lvs", &arguments, 0, r#"{"report":[{"lv":[{"vg_name":"vg","lv_name":"root","segtype":"raid1","lv_health_status":"partial","sync_percent":"100.00"}]}]}"#);
+        captured.settings.raid_custom = vec![CustomRaid {
+            name: "perc".into(),
+            command: vec!["/opt/perccli".into(), "show".into()],
+            good: "Optl".into(),
+            bad: vec!["Dgrd".into()],
+        }];
+        captured.says("perccli", &["show"], 0, "0/0 RAID1 Dgrd RW\n");
+        let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
+        for name in ["data", "tank", "vg/root", "perc"] {
+            assert_eq!(found.number("raid.healthy", name), 0.0, "{name}");
+        }
+        assert_eq!((found.number("raid.errors", "data"), found.number("raid.errors", "tank")), (2.0, 4.0));
+        assert_eq!((found.number("raid.missing", "tank"), found.number("raid.progress", "tank")), (1.0, 10.5));
+        assert!(matches!(survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
+    }
+}

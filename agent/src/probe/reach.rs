@@ -1,0 +1,73 @@
+//! Reachability of configured endpoints (article 5.1a): TCP, HTTPS with the certificate's end, DNS, ICMP.
+
+use ioc_common::clock;
+use ioc_common::reading::{Endpoint, Reach};
+
+use super::certificates::validity;
+use crate::machine::{Found, Machine, Surveyed, absent};
+use crate::settings::{EndpointKind, EndpointSetting};
+use crate::source::net;
+
+/// Makes the survey. Endpoints are asked side by side, so that one that is dead does not delay the others.
+///
+/// # Errors
+/// *Absent* when none is configured.
+pub fn survey(machine: &Machine<'_>) -> Surveyed {
+    if machine.settings.endpoints.is_empty() {
+        return Err(absent(&"no [[endpoint]] is configured"));
+    }
+    if !machine.is_live() {
+        return Err(absent(&"a captured machine reaches nothing"));
+    }
+    let mut endpoints = Vec::new();
+    // Eight at a time bound threads and sockets.
+    for chunk in machine.settings.endpoints.chunks(8) {
+        let asked = std::thread::scope(|scope| {
+            let asking: Vec<_> = chunk.iter().map(|setting| scope.spawn(|| ask(setting))).collect();
+            asking.into_iter().filter_map(|one| one.join().ok()).collect::<Vec<_>>()
+        });
+        endpoints.extend(asked);
+    }
+    Found::of(&Reach { endpoints }, machine.now)
+}
+
+fn ask(setting: &EndpointSetting) -> Endpoint {
+    let kind = match setting.kind {
+        EndpointKind::Tcp => "tcp",
+        EndpointKind::Https => "https",
+        EndpointKind::Dns => "dns",
+        EndpointKind::Icmp => "icmp",
+    };
+    let mut endpoint =
+        Endpoint { name: setting.name.clone(), target: format!("{kind} {}", setting.address), ..Endpoint::default() };
+    let started_us = clock::boottime_us();
+    let result = match setting.kind {
+        EndpointKind::Tcp => net::tcp(&setting.address),
+        EndpointKind::Https => {
+            let path = if setting.ask.is_empty() { "/" } else { setting.ask.as_str() };
+            net::https(&setting.address, path).and_then(|head| {
+                endpoint.status = head.status;
+                endpoint.certificate_until = validity(&head.certificate).map(|found| found.until);
+                match head.status {
+                    Some(status) if status < 500 => Ok(()),
+                    Some(status) => Err(format!("HTTP status {status}")),
+                    None => Err("the answer is not HTTP".to_owned()),
+                }
+            })
+        }
+        EndpointKind::Dns => {
+            let server =
+                if setting.address.contains(':') { setting.address.clone() } else { format!("{}:53", setting.address) };
+            net::dns(&server, if setting.ask.is_empty() { "." } else { &setting.ask })
+        }
+        EndpointKind::Icmp => net::icmp(&setting.address),
+    };
+    match result {
+        Ok(()) => {
+            endpoint.up = true;
+            endpoint.took_ms = Some(clock::boottime_us().saturating_sub(started_us) as f64 / 1000.0);
+        }
+        Err(why) => endpoint.error = why,
+    }
+    endpoint
+}

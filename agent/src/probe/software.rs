@@ -1,0 +1,373 @@
+//! The software list (article 9.1): the databases of dpkg and rpm, flatpak and snap, and executables that no package owns.
+//!
+//! No process is started. The list is kept in the agent's own directory, so that the next survey sends what changed.
+
+use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
+
+use super::rpmdb;
+use crate::machine::{Found, Machine, Surveyed, absent, unknown};
+use crate::source::zone::seconds;
+
+/// Where the list that was last sent lies, in the agent's own directory.
+const LAST: &str = "software.json";
+/// Memo of a survey that must send the whole list.
+pub const WHOLE: &str = "whole";
+/// How deep below a configured path executables are looked for.
+const DEPTH_MAX: usize = 3;
+/// Most files that are looked at below the configured paths.
+const FILES_MAX: usize = 5000;
+/// Bytes of a copyright file that are looked at: its licence stands near the top.
+const COPYRIGHT_MAX_BYTES: u64 = 4096;
+const RPM_DATABASES: [&str; 2] = ["/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite"];
+
+/// Makes the survey.
+///
+/// # Errors
+/// *Absent* on a machine without a package manager and executables, *unknown* when its database cannot be read.
+pub fn survey(machine: &Machine<'_>) -> Surveyed {
+    let mut items = list(machine)?;
+    if items.is_empty() {
+        return Err(absent(
+            &"no database of dpkg, rpm, flatpak or snap, and no executables below the configured paths",
+        ));
+    }
+    items.sort();
+    items.dedup_by(|a, b| a.key() == b.key());
+    items.truncate(LIST_MAX_ITEMS);
+    let numbers = vec![("software.count", String::new(), items.len() as f64)];
+    let last = machine.state.map(|state| state.join(LAST));
+    let before: Option<Vec<Item>> = last
+        .as_ref()
+        .filter(|_| machine.memo != WHOLE)
+        .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
+    let reports = software::reports(before.as_deref(), &items);
+    if let (Some(path), true) = (&last, before.as_ref() != Some(&items)) {
+        // A list that could not be kept is sent whole next time, which is dear and not wrong.
+        let fresh = path.with_extension("new");
+        let kept =
+            serde_json::to_vec(&items).map_err(std::io::Error::other).and_then(|text| std::fs::write(&fresh, text));
+        kept.and_then(|()| std::fs::rename(&fresh, path))
+            .map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
+    }
+    Ok(Found { numbers, software: reports, ..Found::default() })
+}
+
+/// Everything that is installed, in no order.
+///
+/// # Errors
+/// *Unknown* when a database is there and cannot be read.
+pub fn list(machine: &Machine<'_>) -> Result<Vec<Item>, crate::probe::Outcome> {
+    let mut items = Vec::new();
+    if machine.exists("/var/lib/dpkg/status") {
+        dpkg(machine, &mut items)?;
+    }
+    for path in RPM_DATABASES.iter().filter(|path| machine.exists(path)) {
+        let file = machine.bytes(path, 512 << 20).map_err(|error| unknown(&error))?;
+        items.extend(rpmdb::packages(&file).map_err(|why| unknown(&format!("{path}: {why}")))?);
+    }
+    let other = ["/var/lib/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db"];
+    if let (Some(path), true) = (other.iter().find(|path| machine.exists(path)), items.is_empty()) {
+        return Err(unknown(&format!("{path}: this form of the rpm database is not read; only rpmdb.sqlite is")));
+    }
+    flatpak(machine, &mut items);
+    snap(machine, &mut items);
+    executables(machine, &mut items);
+    for item in &mut items {
+        for text in [&mut item.name, &mut item.version, &mut item.publisher, &mut item.licence, &mut item.place] {
+            clean(text);
+        }
+    }
+    items.retain(Item::is_sound);
+    Ok(items)
+}
+
+/// Cuts a text to its bound at a character, and takes out what a page could trip over.
+fn clean(text: &mut String) {
+    if text.chars().any(char::is_control) {
+        text.retain(|c| !c.is_control());
+    }
+    if text.len() > TEXT_MAX_BYTES {
+        let end = (0..=TEXT_MAX_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+fn dpkg(machine: &Machine<'_>, items: &mut Vec<Item>) -> Result<(), crate::probe::Outcome> {
+    const STATUS: &str = "/var/lib/dpkg/status";
+    let path = machine.path(STATUS);
+    let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));
+    let mut input = BufReader::with_capacity(64 * 1024, std::fs::File::open(&path).map_err(fault)?);
+    let mut line = Vec::new();
+    let (mut item, mut installed, mut arch) = (Item::default(), false, String::new());
+    let mut native = String::new();
+    loop {
+        line.clear();
+        let read = input.read_until(b'\n', &mut line).map_err(fault)?;
+        let text = line.trim_ascii_end();
+        if text.is_empty() {
+            if installed && !item.name.is_empty() {
+                if item.name == "dpkg" {
+                    native.clone_from(&arch);
+                }
+                finish_dpkg(machine, &mut item, &arch);
+                items.push(std::mem::take(&mut item));
+            }
+            (item, installed) = (Item::default(), false);
+            arch.clear();
+            if read == 0 {
+                break;
+            }
+            continue;
+        }
+        let value = |prefix: &[u8]| text.strip_prefix(prefix).map(|value| String::from_utf8_lossy(value).into_owned());
+        match text[0] {
+            b'P' => item.name = value(b"Package: ").unwrap_or(std::mem::take(&mut item.name)),
+            b'V' => item.version = value(b"Version: ").unwrap_or(std::mem::take(&mut item.version)),
+            b'M' => item.publisher = value(b"Maintainer: ").unwrap_or(std::mem::take(&mut item.publisher)),
+            b'A' => arch = value(b"Architecture: ").unwrap_or(std::mem::take(&mut arch)),
+            b'S' => {
+                installed |=
+                    text.starts_with(b"Status: ") && text.ends_with(b" installed") && !text.ends_with(b"not-installed");
+            }
+            _ => {}
+        }
+    }
+    for item in items.iter_mut().filter(|item| item.source == "dpkg") {
+        // The architecture belongs to the name only where it is not the machine's own.
+        if let Some((name, arch)) = item.name.rsplit_once(':')
+            && (arch == native || arch == "all")
+        {
+            item.name = name.to_owned();
+        }
+    }
+    Ok(())
+}
+
+fn finish_dpkg(machine: &Machine<'_>, item: &mut Item, arch: &str) {
+    "dpkg".clone_into(&mut item.source);
+    // dpkg itself keeps no date; it writes the list of a package's files when it installs it.
+    let changed = machine
+        .changed_at(&format!("/var/lib/dpkg/info/{}.list", item.name))
+        .or_else(|| machine.changed_at(&format!("/var/lib/dpkg/info/{}:{arch}.list", item.name)));
+    item.installed_on = changed.map(|at| date(at.as_secs())).unwrap_or_default();
+    let mut head = Vec::new();
+    let copyright = std::fs::File::open(machine.path(&format!("/usr/share/doc/{}/copyright", item.name)));
+    if copyright.and_then(|file| file.take(COPYRIGHT_MAX_BYTES).read_to_end(&mut head)).is_ok() {
+        item.licence = parse_copyright(&String::from_utf8_lossy(&head));
+    }
+    item.name.push(':');
+    item.name.push_str(arch);
+}
+
+/// The licence of a machine-readable copyright file (Debian's copyright-format 1.0): that of all files, the first that is named.
+/// Other forms are prose, and tell nothing that could be relied on.
+#[must_use]
+pub fn parse_copyright(text: &str) -> String {
+    let first = text.lines().next().unwrap_or("");
+    if !(first.starts_with("Format:") || first.starts_with("Format-Specification:")) {
+        return String::new();
+    }
+    let licence = text.lines().find_map(|line| line.strip_prefix("License:"));
+    licence.unwrap_or("").trim().to_owned()
+}
+
+/// Deployed applications: `/var/lib/flatpak/app/ID/current/active/metadata`; their version is in what they export.
+fn flatpak(machine: &Machine<'_>, items: &mut Vec<Item>) {
+    for id in machine.names("/var/lib/flatpak/app") {
+        let base = format!("/var/lib/flatpak/app/{id}/current/active");
+        if !machine.exists(&base) {
+            continue;
+        }
+        let info = machine.text_if(&format!("{base}/files/share/metainfo/{id}.metainfo.xml"));
+        let info = info
+            .or_else(|| machine.text_if(&format!("{base}/files/share/appdata/{id}.appdata.xml")))
+            .unwrap_or_default();
+        let between = |from: &str, to: &str| {
+            info.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map(|(text, _)| text.trim().to_owned())
+        };
+        items.push(Item {
+            source: "flatpak".to_owned(),
+            version: info
+                .split_once("<release ")
+                .and_then(|(_, rest)| rest.split_once("version=\"")?.1.split('"').next())
+                .unwrap_or("")
+                .to_owned(),
+            publisher: between("<developer_name>", "</developer_name>").unwrap_or_default(),
+            licence: between("<project_license>", "</project_license>").unwrap_or_default(),
+            place: format!("/var/lib/flatpak/app/{id}"),
+            installed_on: machine.changed_at(&base).map(|at| date(at.as_secs())).unwrap_or_default(),
+            name: id,
+        });
+    }
+}
+
+/// Installed snaps: `/snap/NAME/current/meta/snap.yaml`.
+fn snap(machine: &Machine<'_>, items: &mut Vec<Item>) {
+    for name in machine.names("/snap") {
+        let path = format!("/snap/{name}/current/meta/snap.yaml");
+        let Some(text) = machine.text_if(&path) else { continue };
+        let value = |key: &str| {
+            let lines = text.lines().filter(|line| !line.starts_with(' '));
+            lines
+                .filter_map(|line| line.split_once(':'))
+                .find(|(name, _)| *name == key)
+                .map(|(_, value)| value.trim().trim_matches(['\'', '"']).to_owned())
+        };
+        items.push(Item {
+            source: "snap".to_owned(),
+            version: value("version").unwrap_or_default(),
+            licence: value("license").unwrap_or_default(),
+            place: format!("/snap/{name}"),
+            installed_on: machine
+                .changed_at(&format!("/snap/{name}/current"))
+                .map(|at| date(at.as_secs()))
+                .unwrap_or_default(),
+            name,
+            publisher: String::new(),
+        });
+    }
+}
+
+/// Executables below the configured paths, one item for each file. What a package brought there is known by its package.
+fn executables(machine: &Machine<'_>, items: &mut Vec<Item>) {
+    let mut left = FILES_MAX;
+    let mut seen = HashSet::new();
+    for path in &machine.settings.software_paths {
+        look(machine, &path.to_string_lossy(), 0, &mut left, &mut seen, items);
+    }
+}
+
+fn look(
+    machine: &Machine<'_>,
+    dir: &str,
+    depth: usize,
+    left: &mut usize,
+    seen: &mut HashSet<String>,
+    items: &mut Vec<Item>,
+) {
+    use std::os::unix::fs::PermissionsExt as _;
+    for name in machine.names(dir) {
+        let path = format!("{}/{name}", dir.trim_end_matches('/'));
+        // A link is what it leads to, which is listed where it lies.
+        let Ok(kind) = machine.path(&path).symlink_metadata() else { continue };
+        if *left == 0 || !seen.insert(path.clone()) {
+            return;
+        }
+        *left -= 1;
+        if kind.is_dir() && depth < DEPTH_MAX {
+            look(machine, &path, depth + 1, left, seen, items);
+        } else if kind.is_file() && kind.permissions().mode() & 0o111 != 0 && !name.contains(".so") {
+            items.push(Item {
+                source: "file".to_owned(),
+                name: path.clone(),
+                place: path.clone(),
+                installed_on: machine.changed_at(&path).map(|at| date(at.as_secs())).unwrap_or_default(),
+                ..Item::default()
+            });
+        }
+    }
+}
+
+/// `YYYY-MM-DD` of a number of seconds since 1970, UTC.
+#[must_use]
+pub fn date(secs: i64) -> String {
+    // Days to a civil date by the method of Howard Hinnant (civil_from_days).
+    let days = secs.div_euclid(86_400) + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    debug_assert!(
+        seconds([era * 400 + year + carry, month, day], [0, 0, 0])
+            .is_none_or(|back| back == secs.div_euclid(86_400) * 86_400)
+    );
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + carry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::testing::Captured;
+    use ioc_common::software::Software;
+
+    #[test]
+    fn days_of_the_calendar() {
+        assert_eq!(
+            (date(0), date(1_795_485_600), date(1_709_164_800)),
+            ("1970-01-01".into(), "2026-11-24".into(), "2024-02-29".into())
+        );
+    }
+
+    #[test]
+    fn packages_applications_and_executables() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut captured = Captured::new(&[
+            (
+                "/var/lib/dpkg/status",
+                "Package: dpkg\nStatus: install ok installed\nMaintainer: Dpkg <d@x>\nArchitecture: amd64\nVersion: 1.21\n\n\
+                 Package: libc6\nStatus: install ok installed\nArchitecture: i386\nVersion: 2.36\nDescription: x\n Maintainer: y\n\n\
+                 Package: old\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n\n\
+                 Package: half\nStatus: purge ok not-installed\nArchitecture: all\nVersion: 1\n",
+            ),
+            (
+                "/usr/share/doc/dpkg/copyright",
+                "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nFiles: *\nLicense: GPL-2+\n",
+            ),
+            ("/usr/share/doc/libc6/copyright", "This is the Debian package of glibc.\nLicense: none\n"),
+            ("/snap/hello/current/meta/snap.yaml", "name: hello\nversion: '2.10'\nlicense: GPL-3.0\n"),
+            (
+                "/var/lib/flatpak/app/org.x.App/current/active/files/share/metainfo/org.x.App.metainfo.xml",
+                "<component><project_license>MIT</project_license><releases><release date=\"x\" version=\"4.2\"/></releases></component>",
+            ),
+            ("/opt/tool/bin/run", "#!/bin/sh"),
+            ("/opt/tool/readme", "x"),
+        ]);
+        captured.settings.software_paths = vec!["/opt".into()];
+        let run = captured.machine("2026-11-24T00:00:00Z").path("/opt/tool/bin/run");
+        std::fs::set_permissions(run, std::fs::Permissions::from_mode(0o755)).expect("set");
+        let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
+        let [Software::Whole { items, .. }] = found.software.as_slice() else { panic!("{found:?}") };
+        let short: Vec<_> = items
+            .iter()
+            .map(|i| (i.source.as_str(), i.name.as_str(), i.version.as_str(), i.licence.as_str()))
+            .collect();
+        assert_eq!(
+            short,
+            [
+                ("dpkg", "dpkg", "1.21", "GPL-2+"),
+                ("dpkg", "libc6:i386", "2.36", ""),
+                ("file", "/opt/tool/bin/run", "", ""),
+                ("flatpak", "org.x.App", "4.2", "MIT"),
+                ("snap", "hello", "2.10", "GPL-3.0"),
+            ]
+        );
+    }
+
+    #[test]
+    fn whole_once_then_what_changed() {
+        let captured = Captured::new(&[(
+            "/var/lib/dpkg/status",
+            "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n",
+        )]);
+        let state = tempfile::tempdir().expect("temporary directory");
+        let made = |memo: &'static str| {
+            let machine = Machine { state: Some(state.path()), memo, ..captured.machine("2026-11-24T00:00:00Z") };
+            survey(&machine).expect("read").software.remove(0)
+        };
+        assert!(matches!(made(""), Software::Whole { .. }));
+        let Software::Difference { base, list, added, .. } = made("") else { panic!("a difference") };
+        assert!(base == list && added.is_empty(), "nothing changed, and the list is named");
+        captured.write(
+            "/var/lib/dpkg/status",
+            b"Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 2\n",
+        );
+        assert!(matches!(made(""), Software::Difference { added, .. } if added[0].version == "2"));
+        assert!(matches!(made(WHOLE), Software::Whole { .. }), "asked for");
+    }
+}

@@ -1,0 +1,375 @@
+//! What surveys are told by the configuration: programs they may start, and what should be there.
+//!
+//! Parsed with the rest of `agent.toml` ([`crate::config`]); given to each survey as part of its
+//! [`crate::probe::Machine`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
+use ioc_common::reading::Accepted;
+
+use crate::config::split_address;
+
+/// Most entries of one list: bounds the work of a survey.
+const LIST_MAX: usize = 200;
+
+/// Programs that surveys may start, by name. An empty path forbids one.
+pub const TOOLS: [&str; 22] = [
+    "apt-config",
+    "borg",
+    "btrfs",
+    "chronyc",
+    "dnf",
+    "eset",
+    "firewall-cmd",
+    "ipmitool",
+    "journalctl",
+    "kesl-control",
+    "lvs",
+    "mdatp",
+    "nft",
+    "ntpq",
+    "nvidia-smi",
+    "restic",
+    "smartctl",
+    "sophos",
+    "systemctl",
+    "timedatectl",
+    "trend",
+    "zpool",
+];
+
+/// The settings, checked.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Where each program lies; a program that is not named is looked for in the usual directories.
+    pub commands: BTreeMap<String, PathBuf>,
+    /// Files and directories whose executables belong to the software list.
+    pub software_paths: Vec<PathBuf>,
+    /// Services that should run.
+    pub services_up: Vec<String>,
+    /// Ports that may listen, such as `tcp/22`; none when no list is kept.
+    pub ports_approved: Option<Vec<String>>,
+    /// Endpoints to reach.
+    pub endpoints: Vec<EndpointSetting>,
+    /// Certificate files to watch.
+    pub certificates: Vec<PathBuf>,
+    /// Backup jobs to watch.
+    pub backups: Vec<BackupSetting>,
+    /// The wall as it should be; empty when none is configured.
+    pub wall: Vec<PanelSetting>,
+    /// Extra disks, as smartctl wants to be asked: `/dev/bus/0` and `megaraid,3`.
+    pub smart_devices: Vec<SmartDevice>,
+    /// Accepted counts, by serial number.
+    pub smart_accepted: BTreeMap<String, Accepted>,
+    /// A product that this agent does not know, by its commands.
+    pub antivirus_custom: Vec<CustomAntivirus>,
+    /// A hardware RAID controller, by its command.
+    pub raid_custom: Vec<CustomRaid>,
+    /// Socket of clamd, when it is not where its configuration says.
+    pub clamd_socket: Option<PathBuf>,
+}
+
+/// How an endpoint is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointKind {
+    /// A TCP connection.
+    Tcp,
+    /// An HTTPS request for `/`, or the path given.
+    Https,
+    /// A DNS question to the host given.
+    Dns,
+    /// An echo request.
+    Icmp,
+}
+
+/// An endpoint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointSetting {
+    /// Name on pages and in rules.
+    pub name: String,
+    /// How.
+    pub kind: EndpointKind,
+    /// `host:port`; for DNS and ICMP the port may be left out.
+    pub address: String,
+    /// HTTPS: the path. DNS: the name asked for.
+    #[serde(default)]
+    pub ask: String,
+}
+
+/// How a backup job is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackupKind {
+    /// A file that the job touches when it succeeded.
+    Marker,
+    /// A systemd service: its last result and when it ended.
+    Timer,
+    /// A restic repository.
+    Restic,
+    /// A borg repository.
+    Borg,
+    /// A directory of `pg_basebackup`.
+    Pgbasebackup,
+}
+
+/// A backup job.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSetting {
+    /// Name on pages and in rules.
+    pub name: String,
+    /// How.
+    pub kind: BackupKind,
+    /// The file, repository or directory; the unit for `timer`.
+    pub target: String,
+    /// restic, borg: a file with the repository's password, readable by the agent alone.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// A panel that should be there. Empty texts are not compared.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PanelSetting {
+    /// Connector, such as `DP-1`.
+    pub connector: String,
+    /// Maker, three letters.
+    pub maker: String,
+    /// Model.
+    pub model: String,
+    /// Serial number.
+    pub serial: String,
+    /// Mode, such as `1920x1080`.
+    pub mode: String,
+}
+
+/// A disk that smartctl does not find by itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmartDevice {
+    /// Device, such as `/dev/sda`.
+    pub device: String,
+    /// Type, such as `sat`, `megaraid,3`.
+    #[serde(default)]
+    pub r#type: String,
+}
+
+/// An anti-malware product by its commands: each prints one line.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomAntivirus {
+    /// Name of the product.
+    pub name: String,
+    /// Program and arguments whose success means that it runs.
+    pub running: Vec<String>,
+    /// Program and arguments that print when the signatures were made: RFC 3339, or seconds since 1970.
+    #[serde(default)]
+    pub signatures_at: Vec<String>,
+    /// Program and arguments that print how many threats were found within 7 days.
+    #[serde(default)]
+    pub detections: Vec<String>,
+}
+
+/// A hardware RAID controller by its command.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomRaid {
+    /// Name of the controller.
+    pub name: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// It is healthy when the output holds this …
+    #[serde(default)]
+    pub good: String,
+    /// … and does not hold any of these.
+    #[serde(default)]
+    pub bad: Vec<String>,
+}
+
+/// The tables of `agent.toml` that become [`Settings`].
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SurveyForms {
+    pub(crate) commands: BTreeMap<String, Spanned<PathBuf>>,
+    pub(crate) software: SoftwareForm,
+    pub(crate) services: ServicesForm,
+    pub(crate) ports: PortsForm,
+    pub(crate) endpoint: Vec<Spanned<EndpointSetting>>,
+    pub(crate) certificates: CertificatesForm,
+    pub(crate) backup: Vec<Spanned<BackupSetting>>,
+    pub(crate) wall: WallForm,
+    pub(crate) smart: SmartForm,
+    pub(crate) antivirus: AntivirusForm,
+    pub(crate) raid: RaidForm,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SoftwareForm {
+    paths: Vec<PathBuf>,
+}
+
+impl Default for SoftwareForm {
+    fn default() -> Self {
+        Self { paths: vec!["/opt".into(), "/usr/local".into()] }
+    }
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServicesForm {
+    up: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PortsForm {
+    approved: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CertificatesForm {
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WallForm {
+    panel: Vec<Spanned<PanelSetting>>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SmartForm {
+    device: Vec<SmartDevice>,
+    accepted: BTreeMap<String, Accepted>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AntivirusForm {
+    clamd_socket: Option<PathBuf>,
+    custom: Vec<Spanned<CustomAntivirus>>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RaidForm {
+    custom: Vec<Spanned<CustomRaid>>,
+}
+
+/// How often a survey is made, where it is not its own measure.
+pub type Every = SpanWithin<10_000, 604_800_000>;
+
+impl SurveyForms {
+    pub(crate) fn check(self, source: &Source) -> Result<Settings, ConfigError> {
+        let mut commands = BTreeMap::new();
+        for (name, path) in self.commands {
+            if !TOOLS.contains(&name.as_str()) {
+                let message = format!("found program {name:?}; allowed are {}", TOOLS.join(", "));
+                return Err(source.fault(path.span(), &message, "correct the name or remove the line"));
+            }
+            let absolute = path.get_ref().as_os_str().is_empty() || path.get_ref().is_absolute();
+            if !absolute {
+                let message =
+                    format!("found path {:?}; allowed is an absolute path, or \"\" to forbid it", path.get_ref());
+                return Err(source.fault(path.span(), &message, "write the whole path"));
+            }
+            commands.insert(name, path.into_inner());
+        }
+        let mut names = std::collections::HashSet::new();
+        let endpoints = checked(source, self.endpoint, |one| {
+            let unnamed = one.name.is_empty() || !names.insert(format!("endpoint {}", one.name));
+            let portless = matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp) && !one.address.contains(':');
+            if unnamed {
+                Some(format!("found endpoint name {:?}; allowed is a name of its own for each", one.name))
+            } else if portless {
+                one.address.is_empty().then(|| "found no address; allowed is a host".to_owned())
+            } else {
+                split_address(&one.address).err()
+            }
+        })?;
+        let backups = checked(source, self.backup, |one| {
+            let unnamed = one.name.is_empty() || !names.insert(format!("backup {}", one.name));
+            if unnamed {
+                return Some(format!("found backup name {:?}; allowed is a name of its own for each", one.name));
+            }
+            let path = matches!(one.kind, BackupKind::Marker | BackupKind::Pgbasebackup);
+            (path && !one.target.starts_with('/'))
+                .then(|| format!("found target {:?}; allowed is an absolute path", one.target))
+        })?;
+        let wall = checked(source, self.wall.panel, |one| {
+            one.connector.is_empty().then(|| "found no connector; allowed is a name such as \"DP-1\"".to_owned())
+        })?;
+        let antivirus_custom = checked(source, self.antivirus.custom, |one| {
+            runnable(&one.running).or_else(|| optional(&one.signatures_at)).or_else(|| optional(&one.detections))
+        })?;
+        let raid_custom = checked(source, self.raid.custom, |one| {
+            if one.good.is_empty() && one.bad.is_empty() {
+                return Some("found neither good nor bad; at least one must say how health shows".to_owned());
+            }
+            runnable(&one.command)
+        })?;
+        let services_up = checked(source, self.services.up, |unit| {
+            let shaped = unit.contains('.') && !unit.starts_with('-') && unit.len() <= 200;
+            (!shaped).then(|| format!("found unit {unit:?}; allowed is a whole name such as \"ssh.service\""))
+        })?;
+        let ports_approved =
+            self.ports.approved.map(|list| checked(source, list, |port| port_fault(port))).transpose()?;
+        Ok(Settings {
+            commands,
+            software_paths: self.software.paths,
+            services_up,
+            ports_approved,
+            endpoints,
+            certificates: self.certificates.paths,
+            backups,
+            wall,
+            smart_devices: self.smart.device,
+            smart_accepted: self.smart.accepted,
+            antivirus_custom,
+            raid_custom,
+            clamd_socket: self.antivirus.clamd_socket,
+        })
+    }
+}
+
+fn checked<T>(
+    source: &Source,
+    list: Vec<Spanned<T>>,
+    mut fault: impl FnMut(&T) -> Option<String>,
+) -> Result<Vec<T>, ConfigError> {
+    if let Some(beyond) = list.get(LIST_MAX) {
+        let message = format!("found {} entries; allowed are {LIST_MAX}", list.len());
+        return Err(source.fault(beyond.span(), &message, "remove some"));
+    }
+    for one in &list {
+        if let Some(message) = fault(one.get_ref()) {
+            return Err(source.fault(one.span(), &message, "correct it as docs/configuration.md shows"));
+        }
+    }
+    Ok(list.into_iter().map(Spanned::into_inner).collect())
+}
+
+fn runnable(command: &[String]) -> Option<String> {
+    let absolute = command.first().is_some_and(|program| program.starts_with('/'));
+    (!absolute).then(|| format!("found command {command:?}; allowed is [\"/absolute/path\", \"argument\", …]"))
+}
+
+fn optional(command: &[String]) -> Option<String> {
+    if command.is_empty() { None } else { runnable(command) }
+}
+
+fn port_fault(port: &str) -> Option<String> {
+    let good = port
+        .split_once('/')
+        .is_some_and(|(protocol, number)| matches!(protocol, "tcp" | "udp") && number.parse::<u16>().is_ok());
+    (!good).then(|| format!("found port {port:?}; allowed are \"tcp/N\" and \"udp/N\""))
+}
