@@ -21,6 +21,7 @@ use ioc_common::codec::{self, Refused};
 use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Body, Report, State as Document};
+use ioc_common::software::Software;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, Notice, Settings, Verdict};
 
@@ -172,6 +173,8 @@ pub struct Engine {
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
+    /// The whole software list that is kept of each device that reported one since the start.
+    software: HashMap<DeviceId, String>,
     batch: Batch,
 }
 
@@ -236,6 +239,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         probes,
         outbox,
         pages,
+        software: HashMap::new(),
         batch: Batch::default(),
     };
     engine.take_effects(effects, now);
@@ -401,7 +405,14 @@ impl Engine {
                 });
             }
             Body::State(Document::Layout(layout)) => self.batch.changes.push(Change::Layout(layout)),
-            Body::State(_) => {}
+            Body::State(Document::Probes(probes)) => {
+                let body = serde_json::to_string(&probes).unwrap_or_default();
+                self.keep_document(&device, "probes".to_owned(), at, body);
+            }
+            Body::State(Document::Document { name, doc }) => {
+                self.keep_document(&device, name, at, doc.text().to_owned());
+            }
+            Body::Software(report) => self.keep_software(&device, at, report),
             Body::Event(event) => self.batch.changes.push(Change::Event {
                 device: device.clone(),
                 at,
@@ -421,6 +432,36 @@ impl Engine {
         if latest.is_some() {
             *kept = latest;
         }
+    }
+
+    fn keep_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
+        self.batch.visible = true;
+        self.batch.changes.push(Change::Document { device: device.clone(), name, at, body });
+    }
+
+    /// Keeps a report of software that fits what is known; asks for the whole list where one does not.
+    fn keep_software(&mut self, device: &DeviceId, at: Timestamp, report: Software) {
+        let list = match &report {
+            Software::Whole { list, part, parts, .. } => {
+                // Until the last part has come, no difference fits.
+                let whole = if part == parts { list.as_str() } else { "" };
+                whole.to_owned()
+            }
+            Software::Difference { base, list, .. } => {
+                let known = match self.software.get(device) {
+                    Some(known) => known.clone(),
+                    // Not known and not readable is the same here: it is asked for.
+                    None => self.reader.software_list(device).ok().flatten().map(|(list, _)| list).unwrap_or_default(),
+                };
+                if known != *base {
+                    self.batch.asks.push((device.clone(), Ask::Software));
+                    return;
+                }
+                list.clone()
+            }
+        };
+        self.software.insert(device.clone(), list);
+        self.batch.changes.push(Change::Software { device: device.clone(), at, report });
     }
 
     fn judge(&mut self, input: Input<'_>, now: Timestamp) {

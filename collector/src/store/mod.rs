@@ -15,6 +15,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
+use ioc_common::software::{Item, Software};
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step};
 
 use crate::audit;
@@ -103,6 +104,26 @@ pub enum Change {
         text: String,
         /// Details, JSON.
         fields: String,
+    },
+    /// What a survey of a device found, whole: it takes the place of what it found before.
+    Document {
+        /// Whose.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+        /// When it was made, corrected.
+        at: Timestamp,
+        /// What it says, JSON.
+        body: String,
+    },
+    /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
+    Software {
+        /// Whose.
+        device: DeviceId,
+        /// When, corrected.
+        at: Timestamp,
+        /// The report.
+        report: Software,
     },
     /// A fault as it now is.
     Fault(Fault),
@@ -335,6 +356,30 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError>;
 
+    /// What surveys of a device found, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
+
+    /// What happened on a device, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn events(&self, id: &DeviceId, limit: usize) -> Result<Vec<EventRecord>, StoreError>;
+
+    /// The identifier of the whole software list that is kept of a device, and since when; none before one is whole.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn software_list(&self, id: &DeviceId) -> Result<Option<(String, Timestamp)>, StoreError>;
+
+    /// The software of a device in the order of its keys, after a key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Result<Vec<Item>, StoreError>;
+
     /// A layout.
     ///
     /// # Errors
@@ -412,6 +457,30 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError>;
+}
+
+/// What a survey found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DocumentRecord {
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What it says, JSON.
+    pub body: String,
+}
+
+/// Something that happened on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventRecord {
+    /// When.
+    pub at: Timestamp,
+    /// What, as `noun.verb`.
+    pub name: String,
+    /// For a person.
+    pub text: String,
+    /// Details by name.
+    pub fields: std::collections::BTreeMap<String, String>,
 }
 
 /// An incident with its timeline and its notices.

@@ -126,6 +126,58 @@ pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<Str
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
+/// What surveys of a device found, each whole.
+pub(super) async fn documents(State(app): State<App>, _: Person, Path(id): Path<String>) -> Answered<Vec<Value>> {
+    let id = device_id(&id)?;
+    let found = app.read(move |reader| reader.documents(&id)).await?;
+    let whole = found.into_iter().map(|record| {
+        let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
+        json!({ "name": record.name, "at": record.at, "doc": doc })
+    });
+    Ok(Json(whole.collect()))
+}
+
+/// What happened on a device, newest first.
+pub(super) async fn events(
+    State(app): State<App>,
+    _: Person,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Answered<Vec<crate::store::EventRecord>> {
+    let (id, limit) = (device_id(&id)?, query.limit());
+    Ok(Json(app.read(move |reader| reader.events(&id, limit)).await?))
+}
+
+/// A piece of software as the API names it.
+#[derive(Serialize)]
+pub(super) struct SoftwareItem {
+    source: String,
+    name: String,
+    version: String,
+    publisher: String,
+    licence: String,
+    place: String,
+    installed_on: String,
+}
+
+/// The software of a device.
+pub(super) async fn software(
+    State(app): State<App>,
+    _: Person,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<SoftwareItem>> {
+    let (id, limit) = (device_id(&id)?, query.limit());
+    let after = query.cursor.unwrap_or_default();
+    let items = app.read(move |reader| reader.software(&id, &after, limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(ioc_common::software::Item::key);
+    let named = items.into_iter().map(|item| {
+        let ioc_common::software::Item { source, name, version, publisher, licence, place, installed_on } = item;
+        SoftwareItem { source, name, version, publisher, licence, place, installed_on }
+    });
+    Ok(Json(Page { items: named.collect(), next_cursor }))
+}
+
 pub(super) async fn faults(
     State(app): State<App>,
     _: Person,

@@ -23,6 +23,11 @@ impl Texts {
         self.with(language, key, &FluentArgs::new())
     }
 
+    /// Whether there is a text `key`.
+    pub(super) fn has(&self, language: &str, key: &str) -> bool {
+        if language == "en" { &self.en } else { &self.vi }.has_message(key)
+    }
+
     /// The text `key` with arguments.
     pub(super) fn with(&self, language: &str, key: &str, args: &FluentArgs<'_>) -> String {
         let bundle = if language == "en" { &self.en } else { &self.vi };
@@ -66,13 +71,59 @@ mod tests {
     }
 
     #[test]
+    fn every_document_has_its_words() {
+        // Whatever a reading type can say has a word: its default says every field.
+        fn fields(value: &serde_json::Value, found: &mut BTreeSet<String>) {
+            match value {
+                serde_json::Value::Object(object) => {
+                    for (key, value) in object {
+                        found.insert(key.clone());
+                        fields(value, found);
+                    }
+                }
+                serde_json::Value::Array(list) => list.iter().for_each(|one| fields(one, found)),
+                _ => {}
+            }
+        }
+        use ioc_common::reading as r;
+        let mut found = BTreeSet::new();
+        let mut take =
+            |value: Result<serde_json::Value, serde_json::Error>| fields(&value.expect("writes"), &mut found);
+        take(serde_json::to_value(r::Patches { updates: vec![r::Update::default()], ..r::Patches::default() }));
+        let detections = vec![r::Detection::default()];
+        take(serde_json::to_value(r::Antivirus { products: vec![r::Product { detections, ..r::Product::default() }] }));
+        take(serde_json::to_value(r::Accounts { accounts: vec![r::Account::default()], ..r::Accounts::default() }));
+        take(serde_json::to_value(r::Sessions { sessions: vec![r::Session::default()], ..r::Sessions::default() }));
+        take(serde_json::to_value(r::Protection { listening: vec![r::Port::default()], ..r::Protection::default() }));
+        take(serde_json::to_value(r::Smart { disks: vec![r::SmartDisk::default()] }));
+        take(serde_json::to_value(r::Raid { arrays: vec![r::Array::default()] }));
+        let connectors = vec![r::Connector { panel: Some(r::Panel::default()), ..r::Connector::default() }];
+        let differences = vec![r::Difference::default()];
+        take(serde_json::to_value(r::Displays { connectors, differences, ..r::Displays::default() }));
+        take(serde_json::to_value(r::Services { watched: vec![r::Service::default()], ..r::Services::default() }));
+        take(serde_json::to_value(r::TimeSync::default()));
+        take(serde_json::to_value(r::Ipmi::default()));
+        take(serde_json::to_value(r::Gpus { gpus: vec![r::Gpu::default()] }));
+        take(serde_json::to_value(r::Reach { endpoints: vec![r::Endpoint::default()] }));
+        take(serde_json::to_value(r::Certificates { certificates: vec![r::CertificateFile::default()] }));
+        take(serde_json::to_value(r::Backups { jobs: vec![r::Backup::default()] }));
+        assert!(found.len() > 90, "{}", found.len());
+        let known = keys(VI);
+        for field in &found {
+            let key = format!("field-{}", field.replace('_', "-"));
+            assert!(known.contains(key.as_str()), "{key} has no word");
+        }
+    }
+
+    #[test]
     fn every_text_that_is_used_exists_and_every_text_is_used() {
         let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
         let templates = std::fs::read_dir(dir)
             .expect("templates")
             .flatten()
             .map(|entry| std::fs::read_to_string(entry.path()).expect("read"));
-        let sources = [include_str!("view.rs"), include_str!("pages.rs"), include_str!("auth.rs")];
+        let sources =
+            [include_str!("view.rs"), include_str!("pages.rs"), include_str!("auth.rs"), include_str!("document.rs")];
         let all: String = templates.chain(sources.map(str::to_owned)).collect();
         let calls = [".t(\"", " t(\"", "t_key(\""];
         let used: BTreeSet<&str> =
@@ -83,8 +134,8 @@ mod tests {
         }
         for key in &known {
             // Families such as state-… are put together from names that the code knows.
-            let family =
-                ["state-", "kind-", "severity-", "incident-state-"].iter().any(|family| key.starts_with(family));
+            let families = ["state-", "kind-", "severity-", "incident-state-", "doc-", "field-", "event-"];
+            let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");
         }
     }

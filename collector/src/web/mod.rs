@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod document;
 mod i18n;
 mod live;
 mod pages;
@@ -103,6 +104,9 @@ impl App {
             .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
             .route("/devices", get(api::devices))
             .route("/devices/{id}", get(api::device))
+            .route("/devices/{id}/documents", get(api::documents))
+            .route("/devices/{id}/events", get(api::events))
+            .route("/devices/{id}/software", get(api::software))
             .route("/devices/{id}/revoke", post(api::revoke))
             .route("/faults", get(api::faults))
             .route("/incidents", get(api::incidents))
@@ -116,6 +120,8 @@ impl App {
             .nest("/api/v1", api)
             .route("/", get(pages::fleet))
             .route("/devices/{id}", get(pages::device))
+            .route("/devices/{id}/software", get(pages::software))
+            .route("/devices/{id}/software.csv", get(pages::software_csv))
             .route("/incidents", get(pages::incidents))
             .route("/incidents/{id}", get(pages::incident))
             .route("/incidents/{id}/acknowledge", post(pages::acknowledge))

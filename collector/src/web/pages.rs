@@ -5,28 +5,35 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::metric;
-use ioc_common::report::{Hello, ProbeOutcome};
+use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
+use ioc_common::software::{Item, LIST_MAX_ITEMS};
 use ioc_judge::{Fault, Incident, IncidentState, Step};
 
 use super::App;
 use super::auth::{Person, language_of};
+use super::document::{self, Shown};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::Command;
-use crate::store::{Counts, DeviceQuery, OutboxEntry, Reader, StoreError};
+use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, OutboxEntry, Reader, StoreError};
 
+/// Events on a device's page.
+const EVENTS: usize = 20;
+/// Pieces of software on one page.
+const SOFTWARE_ROWS: usize = 500;
 /// Rows on one page.
 const ROWS: usize = 100;
 
 /// A page, or why there is none.
-type Shown = Result<Response, Failure>;
+type Paged = Result<Response, Failure>;
 
 /// An error that is shown as a page.
 pub(super) struct Failure(Chrome, Problem);
@@ -122,7 +129,7 @@ pub(super) async fn fleet(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<FleetQuery>,
-) -> Shown {
+) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let search: String = query.search.chars().take(100).collect();
     let bad = query.bad.is_some();
@@ -165,6 +172,9 @@ struct DevicePage {
     faults: Vec<Fault>,
     incidents: Vec<Incident>,
     numbers: Vec<Number>,
+    documents: Vec<Shown>,
+    events: Vec<EventRecord>,
+    software: Option<Timestamp>,
 }
 
 impl DevicePage {
@@ -178,7 +188,7 @@ pub(super) async fn device(
     person: Person,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Shown {
+) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else {
         let detail = chrome.t("not-found");
@@ -193,14 +203,23 @@ pub(super) async fn device(
             let faults = reader.faults(Some(&id), false, None, 20)?;
             let incidents = reader.incidents(Some(&id), false, None, 20)?;
             let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
-            Ok(Some((DeviceRow::new(record, &layouts, now), hello, faults, incidents, layout)))
+            let documents = reader.documents(&id)?;
+            let events = reader.events(&id, EVENTS)?;
+            let software = reader.software_list(&id)?.map(|(_, at)| at);
+            let row = DeviceRow::new(record, &layouts, now);
+            Ok(Some(Device { row, hello, faults, incidents, layout, documents, events, software }))
         })
         .await;
     match found {
-        Ok(Some((row, hello, faults, incidents, layout))) => {
+        Ok(Some(Device { row, hello, faults, incidents, layout, documents, events, software })) => {
             let english = chrome.language == "en";
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
-            let probes = hello.iter().flat_map(|hello| &hello.probes).map(|report| match &report.outcome {
+            // What was sent since the hello is newer.
+            let newer = documents.iter().find(|record| record.name == "probes");
+            let newer = newer.and_then(|record| serde_json::from_str::<Vec<ProbeReport>>(&record.body).ok());
+            let outcomes = newer.or_else(|| hello.as_ref().map(|hello| hello.probes.clone())).unwrap_or_default();
+            let documents = document::show_all(&chrome, &documents);
+            let probes = outcomes.iter().map(|report| match &report.outcome {
                 ProbeOutcome::Read => (report.probe.clone(), "good", chrome.t("probe-read")),
                 ProbeOutcome::Absent { why } => {
                     (report.probe.clone(), "away", format!("{}: {why}", chrome.t("probe-absent")))
@@ -210,7 +229,18 @@ pub(super) async fn device(
                 }
             });
             let probes = probes.collect();
-            Ok(show(&DevicePage { chrome, row, hello, probes, faults, incidents, numbers }))
+            Ok(show(&DevicePage {
+                chrome,
+                row,
+                hello,
+                probes,
+                faults,
+                incidents,
+                numbers,
+                documents,
+                events,
+                software,
+            }))
         }
         Ok(None) => {
             let detail = chrome.t("not-found");
@@ -218,6 +248,98 @@ pub(super) async fn device(
         }
         Err(problem) => Err(Failure(chrome, problem)),
     }
+}
+
+/// What is read for a device's page.
+struct Device {
+    row: DeviceRow,
+    hello: Option<Hello>,
+    faults: Vec<Fault>,
+    incidents: Vec<Incident>,
+    layout: Option<Layout>,
+    documents: Vec<DocumentRecord>,
+    events: Vec<EventRecord>,
+    software: Option<Timestamp>,
+}
+
+#[derive(Template)]
+#[template(path = "software.html")]
+struct SoftwarePage {
+    chrome: Chrome,
+    device: DeviceRow,
+    at: Option<Timestamp>,
+    items: Vec<Item>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SoftwareQuery {
+    after: String,
+}
+
+/// The software list of a device (article 9.1).
+pub(super) async fn software(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(query): Query<SoftwareQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let now = chrome.now;
+    let found = match DeviceId::new(&id) {
+        Ok(id) => {
+            app.read(move |reader| {
+                let Some(record) = reader.device(&id)? else { return Ok(None) };
+                let at = reader.software_list(&id)?.map(|(_, at)| at);
+                let items = reader.software(&id, &query.after, SOFTWARE_ROWS)?;
+                Ok(Some((DeviceRow::new(record, &HashMap::new(), now), at, items)))
+            })
+            .await
+        }
+        Err(_) => Ok(None),
+    };
+    match found {
+        Ok(Some((device, at, items))) => {
+            let next = items.last().filter(|_| items.len() == SOFTWARE_ROWS).map(Item::key);
+            Ok(show(&SoftwarePage { chrome, device, at, items, next }))
+        }
+        Ok(None) => {
+            let detail = chrome.t("not-found");
+            Err(Failure(chrome, Problem::not_found(detail)))
+        }
+        Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+/// The same as a file for a spreadsheet.
+pub(super) async fn software_csv(
+    State(app): State<App>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = DeviceId::new(&id).map_err(|error| Problem::invalid(error.to_string()))?;
+    let name = format!("attachment; filename=\"software-{id}.csv\"");
+    let items = app.read(move |reader| reader.software(&id, "", LIST_MAX_ITEMS)).await?;
+    // A mark at the beginning tells spreadsheets that this is UTF-8.
+    let mut text = "\u{feff}source,name,version,publisher,licence,place,installed_on\r\n".to_owned();
+    for item in &items {
+        let fields =
+            [&item.source, &item.name, &item.version, &item.publisher, &item.licence, &item.place, &item.installed_on];
+        let line = fields.map(|field| csv_field(field)).join(",");
+        text += &line;
+        text += "\r\n";
+    }
+    let headers = [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, text).into_response())
+}
+
+/// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is marked as text (OWASP, CSV injection).
+fn csv_field(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number> {
@@ -265,7 +387,7 @@ pub(super) async fn incidents(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<IncidentsQuery>,
-) -> Shown {
+) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let all = query.all.is_some();
     let found = app
@@ -296,7 +418,7 @@ struct IncidentPage {
     may_acknowledge: bool,
 }
 
-pub(super) async fn incident(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Shown {
+pub(super) async fn incident(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let now = chrome.now;
     let found = app
@@ -332,7 +454,7 @@ pub(super) async fn acknowledge(
     headers: HeaderMap,
     Path(id): Path<u64>,
     Form(form): Form<AcknowledgeForm>,
-) -> Shown {
+) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let command = Command::Acknowledge { incident: IncidentId(id), note: form.note, actor: person.name };
     match app.engine.command(command).await {

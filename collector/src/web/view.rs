@@ -73,6 +73,12 @@ impl Chrome {
         key
     }
 
+    /// The word for a name that agents made: a document, a field, an event. What has no word is shown by its name.
+    pub(super) fn word(&self, family: &str, name: &str) -> String {
+        let key = format!("{family}-{}", name.replace(['_', '.'], "-"));
+        if self.app.texts.has(&self.language, &key) { self.t(&key) } else { name.replace('_', " ") }
+    }
+
     /// The text of a kind, a state or a severity.
     pub(super) fn name(&self, family: &str, name: &str) -> String {
         self.t(&format!("{family}-{}", name.replace('_', "-")))

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
+use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
 
 use super::{Change, Reader, Store, StoreError};
@@ -177,6 +178,42 @@ impl Pending<'_> {
         self.transaction.prepare_cached(sql)?.execute(params)
     }
 
+    fn software(&self, device: i64, at: i64, report: &Software) -> rusqlite::Result<()> {
+        let put = |list: &str, item: &Item| {
+            self.run(
+                "INSERT OR REPLACE INTO software (device, key, list, item) VALUES (?1, ?2, ?3, ?4)",
+                params![device, item.key(), list, json(item)?],
+            )
+        };
+        let name = |list: &str, whole: bool| {
+            self.run(
+                "INSERT OR REPLACE INTO software_list (device, list, at, whole) VALUES (?1, ?2, ?3, ?4)",
+                params![device, list, at, whole],
+            )
+        };
+        match report {
+            Software::Whole { list, part, parts, items } => {
+                for item in items {
+                    put(list, item)?;
+                }
+                if part == parts {
+                    self.run("DELETE FROM software WHERE device = ?1 AND list <> ?2", params![device, list])?;
+                }
+                name(list, part == parts)?;
+            }
+            Software::Difference { list, added, removed, base } => {
+                for key in removed {
+                    self.run("DELETE FROM software WHERE device = ?1 AND key = ?2", params![device, key])?;
+                }
+                for item in added {
+                    put(base, item)?;
+                }
+                name(list, true)?;
+            }
+        }
+        Ok(())
+    }
+
     #[allow(clippy::too_many_lines, reason = "one arm per change; splitting it would hide that the list is whole")]
     fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
         match change {
@@ -258,6 +295,17 @@ impl Pending<'_> {
                     "INSERT INTO event (device, at, name, text, fields) VALUES (?1, ?2, ?3, ?4, ?5)",
                     params![number, at.as_millis(), name, text, fields],
                 )?;
+            }
+            Change::Document { device, name, at, body } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
+                    params![number, name, at.as_millis(), body],
+                )?;
+            }
+            Change::Software { device, at, report } => {
+                let number = self.number(device)?;
+                self.software(number, at.as_millis(), report)?;
             }
             Change::Fault(fault) => {
                 let number = self.number(&fault.device)?;

@@ -10,14 +10,15 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
+use ioc_common::software::Item;
 use ioc_judge::{Device, Fault, Incident, Presence, Snapshot};
 
 use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
-    AccountRecord, Counts, DeliveryState, DeviceQuery, HistoryRow, OutboxEntry, Reader, SessionRecord, StoreError,
-    TokenRecord, WholeIncident,
+    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, HistoryRow, OutboxEntry, Reader,
+    SessionRecord, StoreError, TokenRecord, WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
@@ -205,6 +206,30 @@ impl Reader for SqliteReader {
 
     fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError> {
         self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))
+    }
+
+    fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
+        let sql = "SELECT name, at, body FROM document WHERE device = ?1 ORDER BY name";
+        self.all(sql, &[&self.number(id)?], |row| {
+            Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
+        })
+    }
+
+    fn events(&self, id: &DeviceId, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
+        let sql = "SELECT at, name, text, fields FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT ?2";
+        self.all(sql, &[&self.number(id)?, &limit_of(limit)], |row| {
+            Ok(EventRecord { at: required(row, 0)?, name: row.get(1)?, text: row.get(2)?, fields: body(row, 3)? })
+        })
+    }
+
+    fn software_list(&self, id: &DeviceId) -> Result<Option<(String, Timestamp)>, StoreError> {
+        let sql = "SELECT list, at FROM software_list WHERE device = ?1 AND whole";
+        self.one(sql, &[&self.number(id)?], |row| Ok((row.get(0)?, required(row, 1)?)))
+    }
+
+    fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Result<Vec<Item>, StoreError> {
+        let sql = "SELECT item FROM software WHERE device = ?1 AND key > ?2 ORDER BY key LIMIT ?3";
+        self.all(sql, &[&self.number(id)?, &after, &limit_of(limit)], |row| body(row, 0))
     }
 
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError> {

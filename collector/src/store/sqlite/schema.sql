@@ -35,6 +35,29 @@ CREATE TABLE hello (
     layout INTEGER,
     body TEXT NOT NULL
 );
+-- What surveys found; the newest of each name.
+CREATE TABLE document (
+    device INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (device, name)
+) WITHOUT ROWID;
+-- The list a device's software belongs to. `whole` once every part has come.
+CREATE TABLE software_list (
+    device INTEGER PRIMARY KEY,
+    list TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    whole INTEGER NOT NULL
+);
+CREATE TABLE software (
+    device INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    -- The whole list that last named it; what an older one named is deleted when a new one is whole.
+    list TEXT NOT NULL,
+    item TEXT NOT NULL,
+    PRIMARY KEY (device, key)
+) WITHOUT ROWID;
 CREATE TABLE layout (
     id INTEGER PRIMARY KEY,
     series TEXT NOT NULL
