@@ -156,7 +156,9 @@ async fn mosquitto(identities: &[Identity], time: Duration, rig: &Rig) -> anyhow
     let port = free_port();
     let pki = rig.data().join("pki");
     let config = format!(
-        "listener {port} 127.0.0.1\ncafile {0}/ca.pem\ncertfile {0}/server.pem\nkeyfile {0}/server.key.pem\nrequire_certificate true\nuse_identity_as_username true\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nuser root\n",
+        "listener {port} 127.0.0.1\ncafile {0}/ca.pem\n\
+         certfile {0}/server.pem\nkeyfile {0}/server.key.pem\n\
+         require_certificate true\nuse_identity_as_username true\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nuser root\n",
         pki.display()
     );
     let path = rig.dir().join("mosquitto.conf");
@@ -183,6 +185,7 @@ async fn mosquitto(identities: &[Identity], time: Duration, rig: &Rig) -> anyhow
     subscriber.hear().await?;
     let packet_id = std::num::NonZeroU16::MIN;
     subscriber.send(Packet::Subscribe { packet_id, topic_filters: vec![("ioc/#".into(), QoS::AtMostOnce)] }).await?;
+    subscriber.hear().await?;
     let counter = Arc::clone(&counted);
     let counting = tokio::spawn(async move {
         // Not one of ours: "published on up/sample" is how our own client says that something came.
