@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::machine::Machine;
 use crate::probe;
-use crate::survey;
+use crate::surveyor;
 use crate::{doctor, machine};
 
 /// Largest file that is taken.
@@ -134,7 +134,7 @@ fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
     std::fs::create_dir_all(&dir)?;
     for survey in probe::SURVEYS {
         let asked = Machine { record: Some(&dir), ..doctor::machine(Path::new("/"), &quiet, None) };
-        let _ = survey::make(survey, &asked);
+        let _ = surveyor::make(survey, &asked);
     }
     let kept = dir.join(machine::COMMANDS);
     let mut names: Vec<_> = std::fs::read_dir(&kept).into_iter().flatten().flatten().collect();

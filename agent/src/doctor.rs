@@ -13,6 +13,7 @@ use crate::machine::Machine;
 use crate::probe::{self, Context, Probe};
 use crate::settings::TOOLS;
 use crate::survey::{self, Answer};
+use crate::surveyor;
 
 /// One probe, read once.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
     if let Some(survey) = survey::find(name) {
         let machine = machine(root, config, None);
         let started_us = clock::boottime_us();
-        let answer = survey::make(survey, &machine);
+        let answer = surveyor::make(survey, &machine);
         return Some(Finding { answer, took_ms: since(started_us), needs: survey.needs });
     }
     let mut probe = probe::all(root).into_iter().find(|probe| probe.name() == name)?;

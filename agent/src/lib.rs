@@ -4,6 +4,7 @@
 //! [`runner`] ties them together. Deliberately absent: anything that could run a command sent from outside.
 
 pub mod capture;
+pub mod cli;
 pub mod config;
 pub mod docs;
 pub mod doctor;
@@ -20,4 +21,5 @@ pub mod source;
 pub mod spool;
 pub mod status;
 pub mod survey;
+pub mod surveyor;
 pub mod uplink;

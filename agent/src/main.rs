@@ -1,101 +1,21 @@
-//! The command line of the agent.
+//! `ioc-agent`: what the service runs. What reads the machine only now and then is `ioc-agent-survey`, which takes this program's place
+//! where it is asked for.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 
-use ioc_agent::config::Config;
+use ioc_agent::cli::{Cli, Command, probes_text, read_config, say, surveyor};
 use ioc_agent::identity::Store;
-use ioc_agent::probe::{self, Outcome};
-use ioc_agent::{capture, docs, doctor, enrol, preview, runner, status, survey};
-use ioc_common::config::Source;
+use ioc_agent::{enrol, runner, status};
 use ioc_common::enrolment::Token;
-use ioc_common::metric;
+use ioc_common::report::ProbeOutcome as Outcome;
 use tracing_subscriber::filter::Targets;
-
-/// Reports this host's health to the collector of the operations centre.
-#[derive(Parser)]
-#[command(name = "ioc-agent", version)]
-struct Cli {
-    /// Configuration file. Without it, the built-in defaults are used.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Report until told to stop (what the service runs).
-    Run,
-    /// Turn a one-time token into this host's certificate.
-    Enroll {
-        /// Host and port of the collector's page.
-        #[arg(long, value_name = "HOST:PORT")]
-        server: String,
-        /// The token, or - to read it from standard input (it then stays out of the process list).
-        token: String,
-    },
-    /// Show what would be sent.
-    Report {
-        /// Once, and end.
-        #[arg(long)]
-        once: bool,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-        /// Read the machine captured under this directory.
-        #[arg(long, default_value = "/", value_name = "DIR")]
-        root: PathBuf,
-    },
-    /// Read one probe now and show all it gives.
-    Probe {
-        /// Its name: see docs/probes.
-        name: String,
-        /// Read the machine captured under this directory.
-        #[arg(long, default_value = "/", value_name = "DIR")]
-        root: PathBuf,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say for each probe what it can read here, what it lacks, and the mend. Fails when something is wrong.
-    Doctor {
-        /// Look at the machine captured under this directory.
-        #[arg(long, default_value = "/", value_name = "DIR")]
-        root: PathBuf,
-    },
-    /// Keep what the probes read on this machine, without secrets, to be looked at elsewhere with --root.
-    Capture {
-        /// The file to make, such as host.tar.zst.
-        out: PathBuf,
-    },
-    /// Make surveys for the running agent: jobs on standard input, answers on standard output.
-    #[command(hide = true)]
-    Survey {
-        /// Only those that need privilege (what the helper unit runs).
-        #[arg(long)]
-        helper: bool,
-    },
-    /// Print the pages of docs/probes into a directory.
-    #[command(hide = true)]
-    Docs {
-        /// Where.
-        dir: PathBuf,
-    },
-    /// Check the configuration and end.
-    CheckConfig,
-    /// Ask the running agent how it is.
-    Status {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -109,10 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = match &cli.config {
-        Some(path) => runner::read_config(path)?,
-        None => Config::parse(&Source::built_in("(defaults)", ""))?,
-    };
+    let config = read_config(cli.config.as_deref())?;
     match cli.command {
         Command::Run => {
             log();
@@ -133,38 +50,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&format!("enrolled as {}; reports to {}\n", identity.device, identity.mqtt))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Report { once, json, root } => {
-            anyhow::ensure!(once, "'report' needs --once; 'run' reports without end");
-            report(&root, json, &config)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Probe { name, root, json } => {
-            let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
-            let finding = doctor::read(&name, &root, &config).with_context(|| {
-                format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", "))
-            })?;
-            let unknown = matches!(finding.answer.outcome, Outcome::Unknown { .. });
-            say(&if json { serde_json::to_string_pretty(&finding)? + "\n" } else { doctor::text(&finding) })?;
-            Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-        Command::Doctor { root } => {
-            let (text, bad) = doctor::report(&root, &config);
-            say(&text)?;
-            Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-        Command::Capture { out } => {
-            let count = capture::capture(&out, &config).with_context(|| format!("cannot write {}", out.display()))?;
-            say(&format!("{count} files in {}; look at them before you send them\n", out.display()))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Survey { helper } => {
-            survey::serve(&config, helper, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Docs { dir } => {
-            docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
-            Ok(ExitCode::SUCCESS)
-        }
         Command::CheckConfig => {
             say("the configuration is in order\n")?;
             Ok(ExitCode::SUCCESS)
@@ -174,6 +59,18 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let healthy = status.connected && status.spool_trouble.is_none();
             say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
             Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        // The same words to the program that has what they need.
+        Command::Report { .. }
+        | Command::Probe { .. }
+        | Command::Doctor { .. }
+        | Command::Capture { .. }
+        | Command::Survey { .. }
+        | Command::Docs { .. } => {
+            let program = surveyor()?;
+            #[allow(clippy::disallowed_methods, reason = "nothing is started: this process becomes the other program")]
+            let error = std::process::Command::new(&program).args(std::env::args_os().skip(1)).exec();
+            anyhow::bail!("{}: {error}; mend: install it beside ioc-agent", program.display())
         }
     }
 }
@@ -201,44 +98,6 @@ fn log() {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     let registry = tracing_subscriber::registry().with(filter);
     if in_journal { registry.with(layer.without_time()).init() } else { registry.with(layer).init() }
-}
-
-fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {
-    let preview = preview::preview(root, config)?;
-    if json {
-        return say(&(serde_json::to_string_pretty(&preview)? + "\n"));
-    }
-    let facts = &preview.facts;
-    let mut text = format!(
-        "{} · {} · kernel {} · {} {}\n{} × {} · {} MiB memory\n\n",
-        facts.hostname,
-        facts.os,
-        facts.kernel,
-        facts.vendor,
-        facts.product,
-        facts.cpu_count,
-        facts.cpu_model,
-        facts.memory_bytes / 1_048_576
-    );
-    for (name, value) in &preview.numbers {
-        let unit = metric::find(name.split('|').next().unwrap_or(name))
-            .map_or("", |metric| metric.unit)
-            .trim_start_matches('1');
-        let shown = value.map_or("-".to_owned(), |value| format!("{value}"));
-        text += &format!("{name:<40} {shown:>16} {unit}\n");
-    }
-    text.push('\n');
-    text += &probes_text(&preview.probes);
-    text += &format!("{} numbers, {} bytes on the wire\n", preview.numbers.len(), preview.sample_bytes);
-    say(&text)
-}
-
-fn probes_text(probes: &[ioc_common::report::ProbeReport]) -> String {
-    probes.iter().fold(String::new(), |text, report| match &report.outcome {
-        Outcome::Read => text,
-        Outcome::Absent { why } => text + &format!("absent   {:<12} {why}\n", report.probe),
-        Outcome::Unknown { why } => text + &format!("unknown  {:<12} {why}\n", report.probe),
-    })
 }
 
 fn status_text(status: &status::Status) -> String {
@@ -269,8 +128,4 @@ fn status_text(status: &status::Status) -> String {
     let read = status.probes.iter().filter(|report| report.outcome == Outcome::Read).count();
     text += &format!("probes       {read} of {} read\n", status.probes.len());
     text + &probes_text(&status.probes)
-}
-
-fn say(text: &str) -> anyhow::Result<()> {
-    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
 }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::machine::Machine;
 use crate::probe::{self, facts};
 use crate::sampler::{Probes, Sampler};
-use crate::survey;
+use crate::surveyor;
 
 /// Two samples a second apart, and every survey.
 #[derive(Debug, serde::Serialize)]
@@ -44,7 +44,7 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
     for survey in probe::SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
         let machine =
             Machine { root, settings: &config.settings, now: clock::now(), memo: "", state: None, record: None };
-        answers.push(survey::make(survey, &machine));
+        answers.push(surveyor::make(survey, &machine));
     }
     let more: Vec<_> = answers
         .iter()

@@ -2,6 +2,8 @@
 //! where one is installed. Nothing here passes or fails: a noisy machine must not break a build.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
+mod agent;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -56,10 +58,17 @@ enum Bench {
         #[arg(long, default_value_t = 100)]
         times: usize,
     },
-    /// CPU, memory, wake-ups and size of the agent.
+    /// CPU, memory, wake-ups and size of the agent, beside collectd and node_exporter where they are installed.
     Agent {
         #[arg(long, default_value_t = 120)]
         seconds: u64,
+    },
+    /// CPU of each survey, its child and what that starts included, and what all of them make a day.
+    Surveys,
+    /// Time and memory of a long software list.
+    Software {
+        #[arg(long, default_value_t = 3000)]
+        packages: usize,
     },
 }
 
@@ -70,7 +79,9 @@ async fn main() -> anyhow::Result<()> {
         Bench::Idle { connections } => idle(connections).await,
         Bench::Fleet { devices, seconds } => whole_fleet(devices, Duration::from_secs(seconds)).await,
         Bench::Notice { devices, times } => notice(devices, times).await,
-        Bench::Agent { seconds } => agent(Duration::from_secs(seconds)).await,
+        Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
+        Bench::Surveys => agent::surveys().await,
+        Bench::Software { packages } => agent::software(packages).await,
     }
 }
 
@@ -324,50 +335,5 @@ async fn notice(devices: usize, times: usize) -> anyhow::Result<()> {
     );
     stop.store(true, Relaxed);
     running.abort();
-    Ok(())
-}
-
-async fn agent(time: Duration) -> anyhow::Result<()> {
-    let mut rig = Rig::new("");
-    rig.start().await?;
-    let mut agent = rig.agent("measured", "").await?;
-    agent.start()?;
-    eventually("connected", || async { agent.status().await.is_ok_and(|status| status.connected) }).await?;
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    let pid = agent.pid();
-    let switches = |pid: u32| -> u64 {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        tasks
-            .map(|task| {
-                let text = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
-                text.lines()
-                    .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
-                    .unwrap_or(0)
-            })
-            .sum()
-    };
-    let written = |pid: u32| {
-        let text = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-        text.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    let before = (cpu_ns(pid), switches(pid), written(pid));
-    tokio::time::sleep(time).await;
-    let samples = time.as_secs_f64() / 10.0;
-    println!(
-        "agent at 10 s: {:.2} ms CPU a sample, PSS {} kB, RSS {} kB, {:.2} wake-ups/s, {} bytes written to disk, binary {} kB",
-        (cpu_ns(pid) - before.0) as f64 / 1e6 / samples,
-        field_kib(pid, "smaps_rollup", "Pss:"),
-        field_kib(pid, "status", "VmRSS:"),
-        (switches(pid) - before.1) as f64 / time.as_secs_f64(),
-        written(pid) - before.2,
-        std::fs::metadata(ioc_tests::harness::binary("ioc-agent"))?.len() / 1000
-    );
-    let preview = agent.command().args(["report", "--once", "--json"]).output().await?;
-    let preview: serde_json::Value = serde_json::from_slice(&preview.stdout)?;
-    println!(
-        "one sample of this host: {} numbers, {} bytes on the wire",
-        preview["numbers"].as_object().map_or(0, serde_json::Map::len),
-        preview["sample_bytes"]
-    );
     Ok(())
 }

@@ -130,7 +130,6 @@ pub static SURVEYS: &[Survey] = &[
         ],
         privileged: false,
         needs: "package lists that are fetched by someone else; dnf on Enterprise Linux",
-        run: patches::survey,
     },
     Survey {
         name: "antivirus",
@@ -139,7 +138,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
         privileged: true,
         needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
-        run: antivirus::survey,
     },
     Survey {
         name: "software",
@@ -154,7 +152,6 @@ pub static SURVEYS: &[Survey] = &[
         ],
         privileged: false,
         needs: "nothing more",
-        run: software::survey,
     },
     Survey {
         name: "accounts",
@@ -163,7 +160,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
         privileged: true,
         needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
-        run: accounts::survey,
     },
     Survey {
         name: "sessions",
@@ -172,16 +168,14 @@ pub static SURVEYS: &[Survey] = &[
         watch: &["/run/utmp", "/var/run/utmp"],
         privileged: true,
         needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
-        run: sessions::survey,
     },
     Survey {
         name: "protection",
-        every_s: 15 * MINUTE,
+        every_s: 30 * MINUTE,
         deadline_s: 60,
         watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
         privileged: true,
         needs: "nft (CAP_NET_ADMIN), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
-        run: protection::survey,
     },
     Survey {
         name: "smart",
@@ -190,7 +184,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &["/sys/block"],
         privileged: true,
         needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
-        run: smart::survey,
     },
     Survey {
         name: "raid",
@@ -199,7 +192,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &["/proc/mdstat"],
         privileged: true,
         needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
-        run: raid::survey,
     },
     Survey {
         name: "displays",
@@ -213,25 +205,15 @@ pub static SURVEYS: &[Survey] = &[
         ],
         privileged: false,
         needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
-        run: displays::survey,
     },
-    Survey {
-        name: "services",
-        every_s: 5 * MINUTE,
-        deadline_s: 50,
-        watch: &[],
-        privileged: false,
-        needs: "systemctl",
-        run: services::survey,
-    },
+    Survey { name: "services", every_s: 5 * MINUTE, deadline_s: 50, watch: &[], privileged: false, needs: "systemctl" },
     Survey {
         name: "time",
-        every_s: 15 * MINUTE,
+        every_s: 30 * MINUTE,
         deadline_s: 30,
         watch: &["/run/systemd/timesync/synchronized"],
         privileged: false,
         needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
-        run: time::survey,
     },
     Survey {
         name: "ipmi",
@@ -240,7 +222,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: true,
         needs: "ipmitool and /dev/ipmi0 (the helper unit)",
-        run: ipmi::survey,
     },
     Survey {
         name: "gpu",
@@ -249,7 +230,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: true,
         needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
-        run: gpu::survey,
     },
     Survey {
         name: "reach",
@@ -258,7 +238,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: false,
         needs: "[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP",
-        run: reach::survey,
     },
     Survey {
         name: "certificates",
@@ -267,7 +246,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: true,
         needs: "[certificates] paths in the configuration; files the agent or its helper may read",
-        run: certificates::survey,
     },
     Survey {
         name: "backups",
@@ -276,7 +254,6 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: true,
         needs: "[[backup]] in the configuration; repositories and markers the helper may read",
-        run: backups::survey,
     },
 ];
 

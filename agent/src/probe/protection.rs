@@ -117,7 +117,7 @@ fn ports(machine: &Machine<'_>, protection: &mut Protection) {
             sockets.extend(parse_sockets(&String::from_utf8_lossy(&text), protocol));
         }
     }
-    let programs = programs(machine);
+    let programs = programs(machine, sockets.iter().map(|(_, _, inode)| *inode).collect());
     let mut listening: BTreeMap<String, Port> = BTreeMap::new();
     for (port, address, inode) in sockets {
         let entry = listening.entry(format!("{port} {address}")).or_insert_with(|| Port {
@@ -187,10 +187,14 @@ fn address_of(hex: &str) -> Option<String> {
     })
 }
 
-/// Which program holds which socket. Without privilege only the agent's own are seen; the names are then left empty.
-fn programs(machine: &Machine<'_>) -> BTreeMap<u64, String> {
+/// Which program holds which of these sockets. Without privilege only the agent's own are seen; the names are then left empty.
+/// It looks no further once all are found: a host has thousands of open files.
+fn programs(machine: &Machine<'_>, mut wanted: BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut programs = BTreeMap::new();
     for pid in machine.names("/proc").iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+        if wanted.is_empty() {
+            break;
+        }
         let mut name = None;
         for fd in machine.names(&format!("/proc/{pid}/fd")) {
             let Some(target) = machine.link_name(&format!("/proc/{pid}/fd/{fd}")) else { continue };
@@ -198,7 +202,7 @@ fn programs(machine: &Machine<'_>) -> BTreeMap<u64, String> {
                 .strip_prefix("socket:[")
                 .and_then(|rest| rest.strip_suffix(']'))
                 .and_then(|inode| inode.parse().ok());
-            if let Some(inode) = inode {
+            if let Some(inode) = inode.filter(|inode| wanted.remove(inode)) {
                 let name =
                     name.get_or_insert_with(|| machine.text_if(&format!("/proc/{pid}/comm")).unwrap_or_default());
                 programs.insert(inode, name.clone());

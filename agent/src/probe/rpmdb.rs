@@ -45,6 +45,8 @@ struct Pager<'f> {
     file: &'f [u8],
     page: usize,
     usable: usize,
+    /// How many pages may still be looked at: a broken file must not lead in circles.
+    left: std::cell::Cell<usize>,
 }
 
 enum Value<'v> {
@@ -64,7 +66,9 @@ impl<'f> Pager<'f> {
             size if size.is_power_of_two() && size >= 512 => usize::from(size),
             _ => return Err("has an odd page size".to_owned()),
         };
-        Ok(Self { file, page, usable: page - usize::from(file[20]) })
+        // No page belongs to two places of the trees; the schema's is looked at beside.
+        let left = std::cell::Cell::new(file.len() / page + 1);
+        Ok(Self { file, page, usable: page - usize::from(file[20]), left })
     }
 
     fn bytes(&self, number: u32) -> Result<&'f [u8], String> {
@@ -75,9 +79,11 @@ impl<'f> Pager<'f> {
 
     /// Gives the payload of every row below `number` to `take`, until it says no.
     fn walk(&self, number: u32, depth: usize, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, String> {
-        if depth > DEPTH_MAX {
-            return Err("is deeper than a tree can be".to_owned());
+        let left = self.left.get();
+        if depth > DEPTH_MAX || left == 0 {
+            return Err("is no tree: its pages lead in circles".to_owned());
         }
+        self.left.set(left - 1);
         let page = self.bytes(number)?;
         let start = if number == 1 { 100 } else { 0 };
         let short = || format!("page {number} is cut");

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use ioc_common::metric;
 use ioc_common::report::{Body, ProbeOutcome as Outcome, ProbeReport, State as Document};
 
+use crate::cli::surveyor;
 use crate::probe;
 use crate::sampler::Number;
 use crate::source::{names_in, read_text};
@@ -315,15 +316,24 @@ async fn ask_child(
     config_path: Option<&Path>,
     sender: &mpsc::Sender<Answer>,
 ) -> usize {
-    // The very program that runs, even when the file has been replaced by an upgrade meanwhile.
-    let mut command = tokio::process::Command::new("/proc/self/exe");
+    let Ok(program) = surveyor() else {
+        return fail(&jobs[0], "the kernel does not tell where this program lies", sender).await;
+    };
+    let mut command = tokio::process::Command::new(&program);
     if let Some(path) = config_path {
         command.arg("--config").arg(path);
     }
     command.arg("survey").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = match command.spawn() {
         Ok(child) => child,
-        Err(error) => return fail(&jobs[0], &format!("no child can be started: {error}"), sender).await,
+        Err(error) => {
+            return fail(
+                &jobs[0],
+                &format!("{}: {error}; mend: install it beside ioc-agent", program.display()),
+                sender,
+            )
+            .await;
+        }
     };
     let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return jobs.len() };
     let done = converse(jobs, input, output, sender).await;

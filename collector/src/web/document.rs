@@ -28,6 +28,14 @@ pub(super) struct Table {
     pub(super) head: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
     pub(super) more: u64,
+    pub(super) count: usize,
+}
+
+impl Table {
+    /// Long lists are folded: the page is for looking over.
+    pub(super) fn is_long(&self) -> bool {
+        self.count > 8
+    }
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
@@ -86,6 +94,7 @@ fn table(chrome: &Chrome, key: &str, rows: &[Value]) -> Table {
         head: columns.iter().map(|column| chrome.word("field", column)).collect(),
         rows: objects.iter().take(ROWS_MAX).map(cells).collect(),
         more: objects.len().saturating_sub(ROWS_MAX) as u64,
+        count: objects.len(),
     }
 }
 
@@ -96,7 +105,7 @@ fn text_of(chrome: &Chrome, value: &Value) -> String {
         Value::Bool(false) => chrome.t("no"),
         Value::Number(number) => number.to_string(),
         Value::String(text) => match text.parse::<Timestamp>() {
-            Ok(at) if text.len() >= 20 => chrome.local(&at),
+            Ok(at) if text.len() >= 20 => chrome.short(&at),
             _ => text.clone(),
         },
         Value::Array(list) => {

@@ -178,6 +178,11 @@ struct DevicePage {
 }
 
 impl DevicePage {
+    /// How many probes have an outcome of this tone.
+    fn count_of(&self, tone: &str) -> u64 {
+        self.probes.iter().filter(|(_, its, _)| *its == tone).count() as u64
+    }
+
     fn tone_of(&self, incident: &Incident) -> &'static str {
         incident_tone(incident)
     }
@@ -220,10 +225,8 @@ pub(super) async fn device(
             let outcomes = newer.or_else(|| hello.as_ref().map(|hello| hello.probes.clone())).unwrap_or_default();
             let documents = document::show_all(&chrome, &documents);
             let probes = outcomes.iter().map(|report| match &report.outcome {
-                ProbeOutcome::Read => (report.probe.clone(), "good", chrome.t("probe-read")),
-                ProbeOutcome::Absent { why } => {
-                    (report.probe.clone(), "away", format!("{}: {why}", chrome.t("probe-absent")))
-                }
+                ProbeOutcome::Read => (report.probe.clone(), "good", String::new()),
+                ProbeOutcome::Absent { why } => (report.probe.clone(), "away", why.clone()),
                 ProbeOutcome::Unknown { why } => {
                     (report.probe.clone(), "warning", format!("{}: {why}", chrome.t("probe-unknown")))
                 }

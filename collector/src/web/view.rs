@@ -50,6 +50,17 @@ impl Chrome {
         local_time(*at, &self.app.config())
     }
 
+    /// A moment in the site's time zone, which stands below every page; a day where it is no moment but a date.
+    pub(super) fn short(&self, at: &Timestamp) -> String {
+        let format = if at.as_millis() % 86_400_000 == 0 { "%d/%m/%Y" } else { "%d/%m/%Y %H:%M" };
+        let zone =
+            if at.as_millis() % 86_400_000 == 0 { jiff::tz::TimeZone::UTC } else { self.app.config().timezone.clone() };
+        match jiff::Timestamp::from_millisecond(at.as_millis()) {
+            Ok(moment) => moment.to_zoned_datetime(zone).strftime(format).to_string(),
+            Err(_) => at.to_string(),
+        }
+    }
+
     /// The site's time zone.
     pub(super) fn zone(&self) -> String {
         self.app.config().timezone.iana_name().unwrap_or("UTC").to_owned()

@@ -1,0 +1,239 @@
+//! What the agent costs, beside its peers in the same run.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ioc_agent::probe;
+use ioc_agent::survey::{Answer, Job};
+use ioc_common::report::ProbeOutcome;
+use ioc_tests::harness::{Rig, binary, eventually, free_port};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+
+use super::{cpu_ns, field_kib};
+
+/// What one program used.
+struct Used {
+    cpu_ns: u64,
+    switches: u64,
+    written: u64,
+}
+
+fn used(pid: u32) -> Used {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let switches = tasks.map(|task| {
+        let text = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
+    });
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok());
+    Used { cpu_ns: cpu_ns(pid), switches: switches.sum(), written: written.unwrap_or(0) }
+}
+
+pub(super) async fn agent(time: Duration) -> anyhow::Result<()> {
+    let mut rig = Rig::new("");
+    rig.start().await?;
+    let mut agent = rig.agent("measured", "").await?;
+    agent.start()?;
+    eventually("connected", || async { agent.status().await.is_ok_and(|status| status.connected) }).await?;
+    let collectd = collectd(rig.dir())?;
+    let exporter = node_exporter()?;
+    let mut programs = vec![("ioc-agent", agent.pid())];
+    programs.extend(collectd.iter().filter_map(|child| Some(("collectd", child.id()?))));
+    programs.extend(exporter.iter().filter_map(|(child, _)| Some(("node_exporter", child.id()?))));
+    // Whoever wants numbers of node_exporter asks for them; the others send by themselves.
+    let scraped = exporter.as_ref().map(|(_, port)| *port);
+    let scraping = tokio::spawn(async move {
+        while let Some(port) = scraped {
+            let _ = scrape(port).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    });
+    // Everyone is past its start, and the first surveys are made.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    let before: Vec<Used> = programs.iter().map(|(_, pid)| used(*pid)).collect();
+    tokio::time::sleep(time).await;
+    let samples = time.as_secs_f64() / 10.0;
+    for ((name, pid), before) in programs.iter().zip(before) {
+        let now = used(*pid);
+        println!(
+            "{name:<14} at 10 s: {:.2} ms CPU a sample, PSS {} kB, {:.2} wake-ups/s, {} bytes written to disk",
+            (now.cpu_ns - before.cpu_ns) as f64 / 1e6 / samples,
+            field_kib(*pid, "smaps_rollup", "Pss:"),
+            (now.switches.saturating_sub(before.switches)) as f64 / time.as_secs_f64(),
+            now.written - before.written,
+        );
+    }
+    scraping.abort();
+    for (name, there) in [("collectd", collectd.is_some()), ("prometheus-node-exporter", exporter.is_some())] {
+        if !there {
+            println!("{name} is not installed (apt-get install {name})");
+        }
+    }
+    println!("binary {} kB", std::fs::metadata(binary("ioc-agent"))?.len() / 1000);
+    let preview = agent.command().args(["report", "--once", "--json"]).output().await?;
+    let preview: serde_json::Value = serde_json::from_slice(&preview.stdout)?;
+    println!(
+        "one sample of this host: {} numbers, {} bytes on the wire",
+        preview["numbers"].as_object().map_or(0, serde_json::Map::len),
+        preview["sample_bytes"]
+    );
+    Ok(())
+}
+
+/// collectd with the plugins that read what our sampling probes read, and nobody to send to but a file in memory.
+fn collectd(dir: &Path) -> anyhow::Result<Option<Child>> {
+    if !Path::new("/usr/sbin/collectd").exists() {
+        return Ok(None);
+    }
+    let plugins = ["cpu", "df", "disk", "interface", "load", "memory", "processes", "swap", "uptime", "users", "vmem"];
+    let plugins: String = plugins.iter().map(|plugin| format!("LoadPlugin {plugin}\n")).collect();
+    let out = Path::new("/dev/shm").join(format!("ioc-bench-{}", std::process::id()));
+    let config = format!(
+        "Interval 10\nBaseDir {dir:?}\nPIDFile {:?}\nLoadPlugin csv\n<Plugin csv>\nDataDir {out:?}\n</Plugin>\n{plugins}",
+        dir.join("collectd.pid")
+    );
+    let path = dir.join("collectd.conf");
+    std::fs::write(&path, config)?;
+    let child = Command::new("/usr/sbin/collectd")
+        .args(["-f", "-C"])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(Some(child))
+}
+
+fn node_exporter() -> anyhow::Result<Option<(Child, u16)>> {
+    let program = Path::new("/usr/bin/prometheus-node-exporter");
+    if !program.exists() {
+        return Ok(None);
+    }
+    let port = free_port();
+    let child = Command::new(program)
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(Some((child, port)))
+}
+
+async fn scrape(port: u16) -> anyhow::Result<usize> {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+    let mut answer = Vec::new();
+    Ok(stream.read_to_end(&mut answer).await?)
+}
+
+/// CPU milliseconds of one run of the agent's child with this job, children included, by the shell's own count.
+async fn one(name: &str) -> anyhow::Result<(f64, Option<Answer>)> {
+    let jobs = serde_json::to_string(&[Job { name: name.to_owned(), memo: String::new() }])?;
+    let config = tempfile::NamedTempFile::new()?;
+    let state = tempfile::tempdir()?;
+    std::fs::write(config.path(), format!("[paths]\nstate = {:?}\n", state.path()))?;
+    let script = format!(
+        "TIMEFORMAT='%U %S'; time {} --config {} survey <<<'{jobs}'",
+        binary("ioc-agent").display(),
+        config.path().display()
+    );
+    let output = Command::new("/bin/bash").args(["-c", &script]).output().await?;
+    let times = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    let spent: f64 = times.split(' ').filter_map(|part| part.parse::<f64>().ok()).sum();
+    Ok((spent * 1000.0, serde_json::from_slice(&output.stdout).ok()))
+}
+
+pub(super) async fn surveys() -> anyhow::Result<()> {
+    let mut day_ms = 0.0;
+    for survey in probe::SURVEYS {
+        let mut runs = Vec::new();
+        let mut last = None;
+        for _ in 0..5 {
+            let (spent_ms, answer) = one(survey.name).await?;
+            runs.push(spent_ms);
+            last = answer.or(last);
+        }
+        runs.sort_by(f64::total_cmp);
+        let median = runs[runs.len() / 2];
+        let answer = last.with_context(|| format!("{} gives no answer", survey.name))?;
+        // What this machine does not have is looked for four times a day.
+        let (found, times) = match answer.outcome {
+            ProbeOutcome::Absent { .. } => ("absent", 4.0),
+            ProbeOutcome::Read => ("read", 86_400.0 / survey.every_s as f64),
+            ProbeOutcome::Unknown { .. } => ("unknown", 86_400.0 / survey.every_s as f64),
+        };
+        day_ms += median * times;
+        println!(
+            "{:<13} {found:<8} {median:>7.1} ms CPU, {times:>5.0} times a day, {} numbers",
+            survey.name,
+            answer.numbers.len()
+        );
+    }
+    println!("all surveys: {:.2} s CPU a day, {:.2} ms a sample at 10 s", day_ms / 1000.0, day_ms / 8640.0);
+    Ok(())
+}
+
+pub(super) async fn software(packages: usize) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let at = |path: String| dir.path().join(path);
+    std::fs::create_dir_all(at("var/lib/dpkg/info".into()))?;
+    let mut status =
+        String::from("Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n");
+    for n in 0..packages {
+        let name = format!("lib-example-{n:05}");
+        let description =
+            " A longer description, as packages have, of what this library is for and who should use it.\n".repeat(8);
+        status += &format!(
+            "Package: {name}\nStatus: install ok installed\nPriority: optional\nSection: libs\nInstalled-Size: 1234\nMaintainer: Some Team <team-{n}@lists.example.org>\n\
+             Architecture: amd64\nVersion: 1.{n}-2+deb12u1\nDepends: libc6 (>= 2.34), libstdc++6 (>= 11)\nDescription: x\n{description}\n"
+        );
+        std::fs::write(at(format!("var/lib/dpkg/info/{name}.list")), "/.\n")?;
+        std::fs::create_dir_all(at(format!("usr/share/doc/{name}")))?;
+        let copyright = format!(
+            "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n{}License: GPL-2+\n",
+            "Comment: x\n".repeat(60)
+        );
+        std::fs::write(at(format!("usr/share/doc/{name}/copyright")), copyright)?;
+    }
+    std::fs::write(at("var/lib/dpkg/status".into()), status)?;
+    let (mut times, mut peak) = (Vec::new(), 0);
+    for _ in 0..7 {
+        let mut child = Command::new(binary("ioc-agent"))
+            .args(["probe", "software", "--json", "--root"])
+            .arg(dir.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let pid = child.id().context("runs")?;
+        let mut output = child.stdout.take().context("piped")?;
+        let watch = tokio::task::spawn_blocking(move || {
+            let mut most = 0;
+            while Path::new(&format!("/proc/{pid}/stat")).exists() {
+                match field_kib(pid, "status", "VmHWM:") {
+                    0 => break,
+                    peak => most = peak.max(most),
+                }
+            }
+            most
+        });
+        let mut text = Vec::new();
+        output.read_to_end(&mut text).await?;
+        child.wait().await?;
+        peak = peak.max(watch.await?);
+        let finding: serde_json::Value = serde_json::from_slice(&text)?;
+        times.push(finding["took_ms"].as_f64().context("a time")?);
+    }
+    times.sort_by(f64::total_cmp);
+    let idle = Command::new(binary("ioc-agent")).args(["probe", "load", "--json"]).output().await?;
+    anyhow::ensure!(idle.status.success(), "the agent does not run");
+    println!(
+        "software list of {packages} packages: {:.0} ms (best {:.0}), peak {} kB of the child that makes it",
+        times[times.len() / 2],
+        times[0],
+        peak
+    );
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Any bytes as what a survey reads, from a file, a program or the network: read or refused, never a panic, never without end.
+#![no_main]
+use ioc_agent::probe::{
+    accounts, antivirus, certificates, displays, gpu, ipmi, link, mount, patches, process, protection, raid, rpmdb, services, sessions,
+    smart, software, time, version,
+};
+use ioc_agent::source::{net, zone};
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = (antivirus::parse_header(data), certificates::validity(data), displays::parse_edid(data), sessions::parse(data));
+    let _ = (protection::nft_filters(data), raid::parse_lvs(data), rpmdb::packages(data), rpmdb::header_item(data));
+    let _ = (smart::parse("sda", data), smart::parse_scan(data), net::answer_code(data, 7));
+    let _ = zone::Zone::parse(data).moment([2026, 11, 24], [1, 2, 3]);
+    // A checksum keeps random bytes out; what lies behind it is reached with one that is right.
+    if let Some(block) = data.get(..127) {
+        let sum = block.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        let mut edid = block.to_vec();
+        edid.push(0_u8.wrapping_sub(sum));
+        let _ = displays::parse_edid(&edid);
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let _ = (accounts::parse_shadow(text), accounts::parse_sudoers(text), antivirus::parse_version(text));
+    let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text), mount::parse(text));
+    let _ = (patches::parse_check_update(text), patches::parse_updateinfo(text), process::parse_state(text));
+    let _ = (protection::parse_sockets(text, "tcp"), protection::parse_sockets(text, "udp"));
+    let _ = (raid::parse_mdstat(text), raid::parse_zpool(text), services::parse_units(text), services::parse_show(text));
+    let _ = (software::parse_copyright(text), time::parse_chrony(text), time::parse_ntpq(text), time::parse_timedatectl(text));
+    if let Some((a, b)) = text.split_once('\n') {
+        assert_eq!(version::compare(a, b), version::compare(b, a).reverse());
+    }
+});
