@@ -201,7 +201,8 @@ const CARDS: &[Card] = &[
         article: "8.2",
         vi: "Phần mềm chống mã độc, mẫu nhận dạng, phát hiện",
         en: "Anti-malware, signatures, detections",
-        reads: "ClamAV: clamd's socket, headers of `/var/lib/clamav`, `/var/log/clamav`. `mdatp`, `kesl-control`, ESET's `upd`, Sophos' `savdstatus`, Trend's `dsa_query`, or commands in `[[antivirus.custom]]`; event `malware.found`",
+        reads: "ClamAV: clamd's socket, headers of `/var/lib/clamav`, `/var/log/clamav`. `mdatp`, `kesl-control`, ESET's `upd`, Sophos' `savdstatus`, Trend's \
+            `dsa_query`, or commands in `[[antivirus.custom]]`; event `malware.found`",
         metrics: &["av."],
         cost: "2 ms",
     },
@@ -403,7 +404,8 @@ fn span(seconds: u64) -> String {
 
 fn index() -> String {
     let mut page = format!(
-        "{NOTE}# Probes\n\nWhat an agent reads, what each probe needs, and what it costs. *Absent*, *unknown* and *bad* are three different things.\n\n| probe | article | | made | privilege |\n|---|---|---|---|---|\n"
+        "{NOTE}# Probes\n\nWhat an agent reads, what each probe needs, and what it costs. *Absent*, *unknown* and *bad* are three different things.\n\n\
+            | probe | article | | made | privilege |\n|---|---|---|---|---|\n"
     );
     for card in CARDS {
         let survey = survey::find(card.name);

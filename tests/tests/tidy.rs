@@ -159,6 +159,23 @@ fn generated_pages_are_up_to_date() {
         .output()
         .unwrap();
     assert_eq!(kept, String::from_utf8(output.stdout).unwrap(), "run: ioc-collector docs metrics > docs/metrics.md");
+    let fresh = tempfile::tempdir().unwrap();
+    #[allow(clippy::disallowed_methods, reason = "asks the program for its pages")]
+    let written =
+        std::process::Command::new(ioc_tests::harness::binary("ioc-agent")).arg("docs").arg(fresh.path()).status();
+    assert!(written.unwrap().success());
+    let pages = |dir: &Path| {
+        let mut pages: Vec<(String, String)> = std::fs::read_dir(dir)
+            .unwrap()
+            .flatten()
+            .map(|entry| {
+                (entry.file_name().to_string_lossy().into_owned(), std::fs::read_to_string(entry.path()).unwrap())
+            })
+            .collect();
+        pages.sort();
+        pages
+    };
+    assert_eq!(pages(&Path::new(ROOT).join("docs/probes")), pages(fresh.path()), "run: ioc-agent docs docs/probes");
 }
 
 #[test]

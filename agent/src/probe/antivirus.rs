@@ -473,9 +473,16 @@ mod tests {
     #[test]
     fn others_by_their_documented_output() {
         let captured = Captured::new(&[("/proc/7/comm", "oaeventd\n")]);
-        captured.says("mdatp", &["health"], 0, "healthy                                     : true\nengine_version : \"1.1.24040.1\"\nreal_time_protection_enabled : true\ndefinitions_version : \"1.411.1\"\ndefinitions_updated_minutes_ago : 1440\n");
+        captured.says("mdatp", &["health"], 0, "healthy                                     : true\nengine_version : \"1.1.24040.1\"\n\
+            real_time_protection_enabled : true\ndefinitions_version : \"1.411.1\"\ndefinitions_updated_minutes_ago : 1440\n");
         captured.says("mdatp", &["threat", "list"], 0, "Id: \"1\"\nName: \"Virus:DOS/EICAR_Test_File\"\nType: \"virus\"\nDetection time: Mon Nov 23 07:00:00 2026\nStatus: \"quarantined\"\n");
-        captured.says("kesl-control", &["--app-info"], 0, "Name: Kaspersky Endpoint Security 12.0 for Linux\nVersion: 12.0.0.6672\nLast release date of databases: 2026-11-23 06:00:00\nFile Threat Protection: Available and running\n");
+        captured.says(
+            "kesl-control",
+            &["--app-info"],
+            0,
+            "Name: Kaspersky Endpoint Security 12.0 for Linux\nVersion: 12.0.0.6672\n\
+            Last release date of databases: 2026-11-23 06:00:00\nFile Threat Protection: Available and running\n",
+        );
         captured.says(
             "eset",
             &["--list-modules"],

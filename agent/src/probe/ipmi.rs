@@ -103,7 +103,13 @@ mod tests {
             0,
             "Inlet Temp,44,degrees C,ucr,7.1\nFan1 RPM,7080,RPM,ok,7.1\nVoltage 1,230,Volts,ok,10.1\nGone,,,ns,7.1\n",
         );
-        captured.says("ipmitool", &["-c", "sdr", "type", "Power Supply"], 0, "PS1 Status,C8h,ok,10.1,Presence detected\nPS2 Status,C9h,ok,10.2,Presence detected, Failure detected, Power Supply AC lost\n");
+        captured.says(
+            "ipmitool",
+            &["-c", "sdr", "type", "Power Supply"],
+            0,
+            "PS1 Status,C8h,ok,10.1,Presence detected\n\
+            PS2 Status,C9h,ok,10.2,Presence detected, Failure detected, Power Supply AC lost\n",
+        );
         captured.says(
             "ipmitool",
             &["sel", "elist", "last", "5"],

@@ -335,7 +335,8 @@ mod tests {
         assert_eq!((protection.unapproved.as_slice(), found.events.len()), (&["tcp/5432".to_owned()][..], 0));
         assert!(found.number("protect.firewall", "").is_nan(), "nobody could be asked");
         captured.memo = found.memo;
-        captured.write("/proc/net/tcp6", b"x\n 0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 9 1\n 1: 00000000000000000000000001000000:0051 0:0000 0A 0:0 0:0 0 0 0 9 1\n");
+        captured.write("/proc/net/tcp6", b"x\n 0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 9 1\n 1: \
+            00000000000000000000000001000000:0051 0:0000 0A 0:0 0:0 0 0 0 9 1\n");
         let again = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(again.events.iter().map(|event| event.fields["port"].as_str()).collect::<Vec<_>>(), ["tcp/80"]);
     }

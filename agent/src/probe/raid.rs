@@ -299,7 +299,9 @@ mod tests {
             ("/sys/block/dm-1/dm/uuid", "LVM-abc"),
             ("/sys/block/dm-1/dm/name", "vg-root_rimage_0"),
         ]);
-        captured.says("zpool", &["status", "-p"], 0, "  pool: tank\n state: DEGRADED\n  scan: resilver in progress since Mon\n\t1T scanned, 10.5% done, 1 days to go\nconfig:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     0     0     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE       0     0     3\n\t    sdb     FAULTED      1     0     0\n\nerrors: No known data errors\n");
+        captured.says("zpool", &["status", "-p"], 0, "  pool: tank\n state: DEGRADED\n  scan: resilver in progress since Mon\n\t1T scanned, 10.5% done, 1 days to go\n\
+            config:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     0     0     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE \
+                  0     0     3\n\t    sdb     FAULTED      1     0     0\n\nerrors: No known data errors\n");
         let arguments = [
             "--reportformat",
             "json",

@@ -104,7 +104,8 @@ mod tests {
             "ssh.service",
             "nginx.service",
         ];
-        captured.says("systemctl", &show, 0, "Type=notify\nNRestarts=2\nId=ssh.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\nId=nginx.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n");
+        captured.says("systemctl", &show, 0, "Type=notify\nNRestarts=2\nId=ssh.service\nLoadState=loaded\nActiveState=active\nSubState=running\n\nId=nginx.service\n\
+            LoadState=not-found\nActiveState=inactive\nSubState=dead\n");
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!((found.number("service.failed", ""), found.events.len()), (1.0, 0));
         assert_eq!(

@@ -200,7 +200,9 @@ mod tests {
     // Passed, and dying: the case of lesson 11.
     const DYING: &str = r#"{"smartctl":{"exit_status":64},"device":{"protocol":"ATA"},"model_name":"WDC WD40EFRX","serial_number":"WD-1","firmware_version":"82",
         "user_capacity":{"bytes":4000787030016},"smart_status":{"passed":true},"temperature":{"current":41},"power_on_time":{"hours":31337},
-        "ata_smart_attributes":{"table":[{"id":5,"value":190,"raw":{"value":24}},{"id":187,"value":1,"raw":{"value":8589934599}},{"id":197,"value":200,"raw":{"value":16}},{"id":198,"value":200,"raw":{"value":2}},{"id":199,"value":200,"raw":{"value":1}}]},
+        "ata_smart_attributes":{"table":[{"id":5,"value":190,"raw":{"value":24}},
+        {"id":187,"value":1,"raw":{"value":8589934599}},{"id":197,"value":200,"raw":{"value":16}},
+        {"id":198,"value":200,"raw":{"value":2}},{"id":199,"value":200,"raw":{"value":1}}]},
         "ata_smart_self_test_log":{"standard":{"table":[{"status":{"value":121,"string":"Completed: read failure","passed":false}}]}}}"#;
     const NVME: &str = r#"{"smartctl":{"exit_status":0},"device":{"protocol":"NVMe"},"model_name":"Samsung SSD 980","serial_number":"S6","smart_status":{"passed":true},
         "temperature":{"current":38},"nvme_smart_health_information_log":{"critical_warning":0,"available_spare":100,"percentage_used":7,"media_errors":0}}"#;

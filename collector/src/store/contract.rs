@@ -17,9 +17,16 @@ type Open = fn(&Path) -> Box<dyn Store>;
 #[test]
 fn sqlite_keeps_the_contract() {
     let open: Open = |dir| Box::new(SqliteStore::open(dir).expect("opens"));
-    for check in
-        [devices_and_samples, faults_and_incidents, outbox, accounts_and_tokens, audit_chain, all_or_nothing, pruning]
-    {
+    for check in [
+        devices_and_samples,
+        surveys,
+        faults_and_incidents,
+        outbox,
+        accounts_and_tokens,
+        audit_chain,
+        all_or_nothing,
+        pruning,
+    ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
     }
@@ -150,6 +157,65 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         raised: vec![FaultId(1)],
         steps: 1,
     }
+}
+
+fn surveys(open: Open, dir: &Path) {
+    use ioc_common::software::{list_id, reports};
+    let item = |name: &str, version: &str| Item {
+        source: "dpkg".into(),
+        name: name.into(),
+        version: version.into(),
+        ..Item::default()
+    };
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    enrol(store.as_mut(), 2);
+    let document = |n: u32, name: &str, ms: i64, body: &str| Change::Document {
+        device: id(n),
+        name: name.into(),
+        at: at(ms),
+        body: body.into(),
+    };
+    store
+        .commit(&[document(1, "raid", 5, "{}"), document(1, "patches", 5, "{}"), document(1, "raid", 9, "{\"a\":1}")])
+        .expect("commits");
+    let event = |ms: i64, name: &str| Change::Event {
+        device: id(1),
+        at: at(ms),
+        name: name.into(),
+        text: "x".into(),
+        fields: "{\"a\":\"b\"}".into(),
+    };
+    store.commit(&[event(3, "usb.attached"), event(8, "usb.detached")]).expect("commits");
+    let old: Vec<Item> = (0..700).map(|n| item(&format!("p{n:03}"), "1")).collect();
+    let software = |n: u32, report: Software| Change::Software { device: id(n), at: at(7), report };
+    let mut parts = reports(None, &old).into_iter();
+    store.commit(&[software(1, parts.next().expect("two parts"))]).expect("commits");
+    assert_eq!(store.reader().expect("reads").software_list(&id(1)).expect("reads"), None, "half a list is none");
+    store
+        .commit(&[software(1, parts.next().expect("two parts")), software(2, reports(None, &old[..3]).remove(0))])
+        .expect("commits");
+    let mut new = old.clone();
+    new[5].version = "2".into();
+    new.remove(7);
+    store.commit(&[software(1, reports(Some(&old), &new).remove(0))]).expect("commits");
+    drop(store);
+
+    let mut store = open(dir);
+    let reader = store.reader().expect("reads");
+    let documents = reader.documents(&id(1)).expect("reads");
+    let short: Vec<_> = documents.iter().map(|one| (one.name.as_str(), one.at, one.body.as_str())).collect();
+    assert_eq!(short, [("patches", at(5), "{}"), ("raid", at(9), "{\"a\":1}")], "the newest of each name");
+    let events = reader.events(&id(1), 1).expect("reads");
+    assert_eq!((events.len(), events[0].name.as_str(), events[0].fields["a"].as_str()), (1, "usb.detached", "b"));
+    assert_eq!(reader.software_list(&id(1)).expect("reads"), Some((list_id(&new), at(7))));
+    assert_eq!(reader.software(&id(1), "", 9999).expect("reads"), new);
+    assert_eq!(reader.software(&id(1), "dpkg:p004", 1).expect("reads")[0].version, "2");
+    // A new whole list leaves nothing of the old one.
+    let whole = reports(None, &new[..2]).remove(0);
+    store.commit(&[software(1, whole)]).expect("commits");
+    assert_eq!(store.reader().expect("reads").software(&id(1), "", 99).expect("reads"), new[..2]);
+    assert_eq!(store.reader().expect("reads").software(&id(2), "", 99).expect("reads").len(), 3, "of another device");
 }
 
 fn faults_and_incidents(open: Open, dir: &Path) {

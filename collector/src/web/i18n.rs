@@ -125,7 +125,7 @@ mod tests {
         let sources =
             [include_str!("view.rs"), include_str!("pages.rs"), include_str!("auth.rs"), include_str!("document.rs")];
         let all: String = templates.chain(sources.map(str::to_owned)).collect();
-        let calls = [".t(\"", " t(\"", "t_key(\""];
+        let calls = [".t(\"", " t(\"", "t_key(\"", ".count(\""];
         let used: BTreeSet<&str> =
             calls.iter().flat_map(|call| all.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
         let known = keys(VI);
