@@ -5,6 +5,7 @@
 //! directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
 
 use std::io::{self, Read as _, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::config::Config;
@@ -120,7 +121,7 @@ pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
     commands(&mut tar, config)?;
     tar.bytes.extend_from_slice(&[0; 1024]);
     let packed = ruzstd::encoding::compress_to_vec(tar.bytes.as_slice(), ruzstd::encoding::CompressionLevel::Fastest);
-    std::fs::OpenOptions::new().write(true).create_new(true).open(out)?.write_all(&packed)?;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(out)?.write_all(&packed)?;
     Ok(tar.count)
 }
 
@@ -131,7 +132,8 @@ fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
         quiet.settings.commands.insert(tool.to_owned(), "".into());
     }
     let dir = std::env::temp_dir().join(format!("ioc-capture-{}", std::process::id()));
-    std::fs::create_dir_all(&dir)?;
+    // Made, never taken over: the directory of temporary files belongs to everyone.
+    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
     for survey in probe::SURVEYS {
         let asked = Machine { record: Some(&dir), ..doctor::machine(Path::new("/"), &quiet, None) };
         let _ = surveyor::make(survey, &asked);

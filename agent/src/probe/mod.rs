@@ -8,6 +8,7 @@ pub mod antivirus;
 pub mod backups;
 pub mod certificates;
 pub mod cpu;
+mod deb822;
 pub mod disk;
 pub mod displays;
 pub mod facts;

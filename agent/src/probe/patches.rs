@@ -5,19 +5,18 @@
 //! metadata are a database of its own, so dnf is asked, from its cache.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Patches, UPDATES_MAX, Update};
 
+use super::deb822::{Stanza, stanzas};
 use super::facts::os_release;
 use super::version;
 use crate::machine::{Found, Machine, Surveyed, absent, unknown};
 
 const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
-/// Longest line of a package list that is looked at; longer ones are descriptions.
-const LINE_MAX_BYTES: usize = 64 * 1024;
 
 /// Makes the survey.
 ///
@@ -133,49 +132,6 @@ fn package_list(name: &str) -> Option<(&str, &str)> {
     Some((release, coding))
 }
 
-/// The fields of a stanza that are looked at.
-#[derive(Debug, Default)]
-struct Stanza {
-    package: String,
-    version: String,
-    architecture: String,
-    status: String,
-}
-
-/// Reads deb822 stanzas, giving each to `take`. Only one stanza is in memory at a time.
-fn stanzas(mut input: impl BufRead, mut take: impl FnMut(&Stanza)) -> std::io::Result<()> {
-    let mut stanza = Stanza::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut input).take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut line)?;
-        let text = line.trim_ascii_end();
-        if text.is_empty() {
-            if !stanza.package.is_empty() {
-                take(&stanza);
-            }
-            stanza = Stanza::default();
-            if read == 0 {
-                return Ok(());
-            }
-            continue;
-        }
-        // Most lines begin with other letters; looking at the first one saves the search for the colon.
-        let field = match text[0] {
-            b'P' => text.strip_prefix(b"Package: ").map(|value| (&mut stanza.package, value)),
-            b'V' => text.strip_prefix(b"Version: ").map(|value| (&mut stanza.version, value)),
-            b'A' => text.strip_prefix(b"Architecture: ").map(|value| (&mut stanza.architecture, value)),
-            b'S' => text.strip_prefix(b"Status: ").map(|value| (&mut stanza.status, value)),
-            _ => None,
-        };
-        if let Some((field, value)) = field {
-            *field = String::from_utf8_lossy(value).into_owned();
-        }
-    }
-}
-
-use std::io::Read as _;
-
 #[derive(Debug, Default)]
 struct Installed {
     /// By name and foreign architecture.
@@ -194,19 +150,15 @@ struct Package {
 
 impl Installed {
     fn take(&mut self, stanza: &Stanza) {
-        let mut words = stanza.status.split(' ');
-        let (wanted, state) = (words.next(), words.nth(1));
-        if !matches!(
-            state,
-            Some("installed" | "half-configured" | "unpacked" | "triggers-awaited" | "triggers-pending")
-        ) {
+        if !stanza.is_unpacked() {
             return;
         }
         if self.native.is_empty() && stanza.package == "dpkg" {
             self.native.clone_from(&stanza.architecture);
         }
         self.automatic |= stanza.package == "unattended-upgrades";
-        let package = Package { version: stanza.version.clone(), held: wanted == Some("hold"), ..Package::default() };
+        let package =
+            Package { version: stanza.version.clone(), held: stanza.status.starts_with("hold "), ..Package::default() };
         self.packages.insert(self.key(stanza), package);
     }
 

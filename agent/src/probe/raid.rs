@@ -7,6 +7,17 @@ use crate::machine::{Found, Machine, Surveyed, absent};
 use crate::probe::Outcome;
 use crate::settings::CustomRaid;
 
+/// What is asked of LVM.
+const LVS: [&str; 7] = [
+    "--reportformat",
+    "json",
+    "-o",
+    "vg_name,lv_name,segtype,lv_health_status,sync_percent",
+    "--select",
+    "segtype=~raid|mirror",
+    "--readonly",
+];
+
 /// Makes the survey.
 ///
 /// # Errors
@@ -197,16 +208,7 @@ fn dm_is_raid(machine: &Machine<'_>, block: &str) -> bool {
 }
 
 fn lvm(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
-    let arguments = [
-        "--reportformat",
-        "json",
-        "-o",
-        "vg_name,lv_name,segtype,lv_health_status,sync_percent",
-        "--select",
-        "segtype=~raid|mirror",
-        "--readonly",
-    ];
-    match machine.ask("lvs", &arguments, 30) {
+    match machine.ask("lvs", &LVS, 30) {
         Ok(output) => arrays.extend(parse_lvs(&output.text)),
         Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
             arrays.push(Array { name: "lvm".to_owned(), kind: "lvm".to_owned(), state: why, ..Array::default() });
@@ -302,16 +304,7 @@ mod tests {
         captured.says("zpool", &["status", "-p"], 0, "  pool: tank\n state: DEGRADED\n  scan: resilver in progress since Mon\n\t1T scanned, 10.5% done, 1 days to go\n\
             config:\n\n\tNAME        STATE     READ WRITE CKSUM\n\ttank        DEGRADED     0     0     0\n\t  mirror-0  DEGRADED     0     0     0\n\t    sda     ONLINE \
                   0     0     3\n\t    sdb     FAULTED      1     0     0\n\nerrors: No known data errors\n");
-        let arguments = [
-            "--reportformat",
-            "json",
-            "-o",
-            "vg_name,lv_name,segtype,lv_health_status,sync_percent",
-            "--select",
-            "segtype=~raid|mirror",
-            "--readonly",
-        ];
-        captured.says("lvs", &arguments, 0, r#"{"report":[{"lv":[{"vg_name":"vg","lv_name":"root","segtype":"raid1","lv_health_status":"partial","sync_percent":"100.00"}]}]}"#);
+        captured.says("lvs", &LVS, 0, r#"{"report":[{"lv":[{"vg_name":"vg","lv_name":"root","segtype":"raid1","lv_health_status":"partial","sync_percent":"100.00"}]}]}"#);
         captured.settings.raid_custom = vec![CustomRaid {
             name: "perc".into(),
             command: vec!["/opt/perccli".into(), "show".into()],

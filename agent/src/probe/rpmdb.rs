@@ -240,7 +240,7 @@ pub fn header_item(header: &[u8]) -> Option<Item> {
         publisher: vendor.or(packager).unwrap_or_default(),
         licence: licence.unwrap_or_default(),
         place: String::new(),
-        installed_on: installed.map(|at| super::software::date(i64::from(at))).unwrap_or_default(),
+        installed_on: installed.map(|at| crate::source::zone::date(i64::from(at))).unwrap_or_default(),
     })
 }
 

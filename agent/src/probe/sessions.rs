@@ -19,6 +19,9 @@ const RECORDS_MAX: u64 = 5000;
 /// Size of a record of utmp on Linux with glibc.
 const RECORD_BYTES: usize = 384;
 const USER_PROCESS: i16 = 7;
+/// The last hour of authpriv and auth, where there is no btmp.
+const JOURNAL: [&str; 11] =
+    ["-q", "--no-pager", "-o", "cat", "--since", "-1h", "-n", "5000", "SYSLOG_FACILITY=10", "+", "SYSLOG_FACILITY=4"];
 
 /// Makes the survey.
 ///
@@ -121,20 +124,7 @@ fn failures(records: &[Record], now: Timestamp) -> (u32, BTreeMap<String, u32>) 
 }
 
 fn journal_failures(machine: &Machine<'_>) -> Option<(u32, BTreeMap<String, u32>)> {
-    let arguments = [
-        "-q",
-        "--no-pager",
-        "-o",
-        "cat",
-        "--since",
-        "-1h",
-        "-n",
-        "5000",
-        "SYSLOG_FACILITY=10",
-        "+",
-        "SYSLOG_FACILITY=4",
-    ];
-    let output = machine.ask("journalctl", &arguments, 20).ok().filter(|output| output.code == Some(0))?;
+    let output = machine.ask("journalctl", &JOURNAL, 20).ok().filter(|output| output.code == Some(0))?;
     // Nothing at all is either a quiet hour or no right to read; the complaint tells.
     if output.complaint.contains("permission") || output.complaint.contains("not seeing messages") {
         return None;
@@ -197,20 +187,7 @@ mod tests {
     fn the_journal_where_there_is_no_btmp() {
         let captured = Captured::new(&[]);
         assert!(survey(&captured.machine("2026-11-24T02:00:00Z")).is_err());
-        let arguments = [
-            "-q",
-            "--no-pager",
-            "-o",
-            "cat",
-            "--since",
-            "-1h",
-            "-n",
-            "5000",
-            "SYSLOG_FACILITY=10",
-            "+",
-            "SYSLOG_FACILITY=4",
-        ];
-        captured.says("journalctl", &arguments, 0, "Failed password for root from 192.0.2.1 port 22 ssh2\nAccepted password for an from 192.0.2.2\nFAILED LOGIN (1) on '/dev/tty1'\n");
+        captured.says("journalctl", &JOURNAL, 0, "Failed password for root from 192.0.2.1 port 22 ssh2\nAccepted password for an from 192.0.2.2\nFAILED LOGIN (1) on '/dev/tty1'\n");
         let sessions: Sessions = survey(&captured.machine("2026-11-24T02:00:00Z")).expect("read").read();
         assert_eq!(sessions.failures, Some(2));
     }

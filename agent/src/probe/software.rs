@@ -3,13 +3,14 @@
 //! No process is started. The list is kept in the agent's own directory, so that the next survey sends what changed.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufReader, Read as _};
 
 use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
+use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
 use crate::machine::{Found, Machine, Surveyed, absent, unknown};
-use crate::source::zone::seconds;
+use crate::source::zone::date;
 
 /// Where the list that was last sent lies, in the agent's own directory.
 const LAST: &str = "software.json";
@@ -99,42 +100,18 @@ fn dpkg(machine: &Machine<'_>, items: &mut Vec<Item>) -> Result<(), crate::probe
     const STATUS: &str = "/var/lib/dpkg/status";
     let path = machine.path(STATUS);
     let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));
-    let mut input = BufReader::with_capacity(64 * 1024, std::fs::File::open(&path).map_err(fault)?);
-    let mut line = Vec::new();
-    let (mut item, mut installed, mut arch) = (Item::default(), false, String::new());
+    let input = BufReader::with_capacity(64 * 1024, std::fs::File::open(&path).map_err(fault)?);
     let mut native = String::new();
-    loop {
-        line.clear();
-        let read = input.read_until(b'\n', &mut line).map_err(fault)?;
-        let text = line.trim_ascii_end();
-        if text.is_empty() {
-            if installed && !item.name.is_empty() {
-                if item.name == "dpkg" {
-                    native.clone_from(&arch);
-                }
-                finish_dpkg(machine, &mut item, &arch);
-                items.push(std::mem::take(&mut item));
-            }
-            (item, installed) = (Item::default(), false);
-            arch.clear();
-            if read == 0 {
-                break;
-            }
-            continue;
+    stanzas(input, |stanza| {
+        if !stanza.status.ends_with(" installed") {
+            return;
         }
-        let value = |prefix: &[u8]| text.strip_prefix(prefix).map(|value| String::from_utf8_lossy(value).into_owned());
-        match text[0] {
-            b'P' => item.name = value(b"Package: ").unwrap_or(std::mem::take(&mut item.name)),
-            b'V' => item.version = value(b"Version: ").unwrap_or(std::mem::take(&mut item.version)),
-            b'M' => item.publisher = value(b"Maintainer: ").unwrap_or(std::mem::take(&mut item.publisher)),
-            b'A' => arch = value(b"Architecture: ").unwrap_or(std::mem::take(&mut arch)),
-            b'S' => {
-                installed |=
-                    text.starts_with(b"Status: ") && text.ends_with(b" installed") && !text.ends_with(b"not-installed");
-            }
-            _ => {}
+        if stanza.package == "dpkg" {
+            native.clone_from(&stanza.architecture);
         }
-    }
+        items.push(dpkg_item(machine, stanza));
+    })
+    .map_err(fault)?;
     for item in items.iter_mut().filter(|item| item.source == "dpkg") {
         // The architecture belongs to the name only where it is not the machine's own.
         if let Some((name, arch)) = item.name.rsplit_once(':')
@@ -146,20 +123,24 @@ fn dpkg(machine: &Machine<'_>, items: &mut Vec<Item>) -> Result<(), crate::probe
     Ok(())
 }
 
-fn finish_dpkg(machine: &Machine<'_>, item: &mut Item, arch: &str) {
-    "dpkg".clone_into(&mut item.source);
+fn dpkg_item(machine: &Machine<'_>, stanza: &Stanza) -> Item {
+    let (name, arch) = (&stanza.package, &stanza.architecture);
     // dpkg itself keeps no date; it writes the list of a package's files when it installs it.
     let changed = machine
-        .changed_at(&format!("/var/lib/dpkg/info/{}.list", item.name))
-        .or_else(|| machine.changed_at(&format!("/var/lib/dpkg/info/{}:{arch}.list", item.name)));
-    item.installed_on = changed.map(|at| date(at.as_secs())).unwrap_or_default();
+        .changed_at(&format!("/var/lib/dpkg/info/{name}.list"))
+        .or_else(|| machine.changed_at(&format!("/var/lib/dpkg/info/{name}:{arch}.list")));
     let mut head = Vec::new();
-    let copyright = std::fs::File::open(machine.path(&format!("/usr/share/doc/{}/copyright", item.name)));
-    if copyright.and_then(|file| file.take(COPYRIGHT_MAX_BYTES).read_to_end(&mut head)).is_ok() {
-        item.licence = parse_copyright(&String::from_utf8_lossy(&head));
+    let copyright = std::fs::File::open(machine.path(&format!("/usr/share/doc/{name}/copyright")));
+    let licence = copyright.and_then(|file| file.take(COPYRIGHT_MAX_BYTES).read_to_end(&mut head)).ok();
+    Item {
+        source: "dpkg".to_owned(),
+        name: format!("{name}:{arch}"),
+        version: stanza.version.clone(),
+        publisher: stanza.maintainer.clone(),
+        licence: licence.map(|_| parse_copyright(&String::from_utf8_lossy(&head))).unwrap_or_default(),
+        place: String::new(),
+        installed_on: changed.map(|at| date(at.as_secs())).unwrap_or_default(),
     }
-    item.name.push(':');
-    item.name.push_str(arch);
 }
 
 /// The licence of a machine-readable copyright file (Debian's copyright-format 1.0): that of all files, the first that is named.
@@ -271,38 +252,11 @@ fn look(
     }
 }
 
-/// `YYYY-MM-DD` of a number of seconds since 1970, UTC.
-#[must_use]
-pub fn date(secs: i64) -> String {
-    // Days to a civil date by the method of Howard Hinnant (civil_from_days).
-    let days = secs.div_euclid(86_400) + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    debug_assert!(
-        seconds([era * 400 + year + carry, month, day], [0, 0, 0])
-            .is_none_or(|back| back == secs.div_euclid(86_400) * 86_400)
-    );
-    format!("{:04}-{month:02}-{day:02}", era * 400 + year + carry)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::machine::testing::Captured;
     use ioc_common::software::Software;
-
-    #[test]
-    fn days_of_the_calendar() {
-        assert_eq!(
-            (date(0), date(1_795_485_600), date(1_709_164_800)),
-            ("1970-01-01".into(), "2026-11-24".into(), "2024-02-29".into())
-        );
-    }
 
     #[test]
     fn packages_applications_and_executables() {

@@ -92,6 +92,25 @@ pub fn seconds([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3]) -
     Some(days * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
+/// `YYYY-MM-DD` of a number of seconds since 1970, UTC.
+#[must_use]
+pub fn date(secs: i64) -> String {
+    // Days to a civil date by the method of Howard Hinnant (civil_from_days).
+    let days = secs.div_euclid(86_400) + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    debug_assert!(
+        seconds([era * 400 + year + carry, month, day], [0, 0, 0])
+            .is_none_or(|back| back == secs.div_euclid(86_400) * 86_400)
+    );
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + carry)
+}
+
 /// The number of an English month, from its first three letters.
 #[must_use]
 pub fn month(name: &str) -> Option<i64> {
@@ -111,6 +130,14 @@ pub fn three(text: &str, separator: char) -> Option<[i64; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_of_the_calendar() {
+        assert_eq!(
+            (date(0), date(1_795_485_600), date(1_709_164_800)),
+            ("1970-01-01".into(), "2026-11-24".into(), "2024-02-29".into())
+        );
+    }
 
     #[test]
     fn local_times_become_moments() {
