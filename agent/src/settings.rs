@@ -1,7 +1,7 @@
 //! What surveys are told by the configuration: programs they may start, and what should be there.
 //!
 //! Parsed with the rest of `agent.toml` ([`crate::config`]); given to each survey as part of its
-//! [`crate::probe::Machine`].
+//! [`crate::machine::Machine`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -287,7 +287,8 @@ impl SurveyForms {
         let mut names = std::collections::HashSet::new();
         let endpoints = checked(source, self.endpoint, |one| {
             let unnamed = one.name.is_empty() || !names.insert(format!("endpoint {}", one.name));
-            let portless = matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp) && !one.address.contains(':');
+            let bare = !one.address.contains(':') || one.address.parse::<std::net::Ipv6Addr>().is_ok();
+            let portless = bare && matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp);
             if unnamed {
                 Some(format!("found endpoint name {:?}; allowed is a name of its own for each", one.name))
             } else if portless {

@@ -175,6 +175,40 @@ async fn real_rulesets_of_nftables() {
     assert_eq!(policy["document"]["firewall"], true);
 }
 
+/// In a network of its own: echo requests over both protocols, a DNS server that answers, one that is not there.
+#[tokio::test]
+async fn endpoints_that_answer_and_one_that_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let endpoint = |name: &str, kind: &str, address: &str| {
+        format!("[[endpoint]]\nname = {name:?}\nkind = {kind:?}\naddress = {address:?}\nask = \"example.vn\"\n")
+    };
+    let text = [
+        endpoint("v4", "icmp", "127.0.0.1"),
+        endpoint("v6", "icmp", "::1"),
+        endpoint("dead", "icmp", "192.0.2.1"),
+        endpoint("dns", "dns", "127.0.0.1:5353"),
+        endpoint("no-dns", "dns", "::1"),
+    ];
+    let settings = config(&dir, &text.concat());
+    let server = dir.path().join("dns.py");
+    let answer = "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('127.0.0.1', 5353))\nprint('up', flush=True)\n\
+                  d, a = s.recvfrom(512)\ns.sendto(d[:2] + b'\\x81\\x80' + d[4:], a)\n";
+    std::fs::write(&server, answer).unwrap();
+    let script = format!(
+        "ip link set lo up && echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range && python3 {} > {} & \
+         while ! grep -q up {} 2>/dev/null; do sleep 0.1; done; {} --config {} probe reach --json",
+        server.display(),
+        dir.path().join("up").display(),
+        dir.path().join("up").display(),
+        binary("ioc-agent").display(),
+        settings.display()
+    );
+    let output = Command::new("unshare").args(["-n", "/bin/sh", "-c", &script]).output().await.unwrap();
+    let finding: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let up = ["v4", "v6", "dead", "dns", "no-dns"].map(|name| number(&finding, "reach.up", name));
+    assert_eq!(up, [1.0, 1.0, 0.0, 1.0, 0.0], "{finding}");
+}
+
 #[tokio::test]
 async fn a_real_database_of_rpm() {
     let dir = tempfile::tempdir().unwrap();

@@ -56,8 +56,11 @@ fn ask(setting: &EndpointSetting) -> Endpoint {
             })
         }
         EndpointKind::Dns => {
-            let server =
-                if setting.address.contains(':') { setting.address.clone() } else { format!("{}:53", setting.address) };
+            let server = match setting.address.parse::<std::net::Ipv6Addr>() {
+                Ok(v6) => format!("[{v6}]:53"),
+                Err(_) if setting.address.contains(':') => setting.address.clone(),
+                Err(_) => format!("{}:53", setting.address),
+            };
             net::dns(&server, if setting.ask.is_empty() { "." } else { &setting.ask })
         }
         EndpointKind::Icmp => net::icmp(&setting.address),
