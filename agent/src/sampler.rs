@@ -263,5 +263,4 @@ impl Sink for Collect {
 }
 
 #[cfg(test)]
-#[path = "sampler_tests.rs"]
 mod tests;

@@ -473,5 +473,4 @@ fn end_of_life(machine: &Machine<'_>) -> String {
 }
 
 #[cfg(test)]
-#[path = "patches_tests.rs"]
 mod tests;
