@@ -198,7 +198,14 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
     browser.call("POST", &format!("{}/goog/cdp/execute", browser.session), Some(metrics)).await;
     let base = sign_in(&browser, &rig).await;
     let identity = rig.enrol(1).await.unwrap().remove(0);
-    let (link, _) = Link::open(&identity, 4).await.unwrap();
+    // Only a device that was heard can fall silent; one that merely connected was never seen.
+    let (mut link, known) = Link::open(&identity, 4).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    let hello = machine.hello(10, 4);
+    let (position, kind, payload) = machine.seal(&hello, clock::now(), 0);
+    let packet = link.publish(kind, payload);
+    link.send(packet).await.unwrap();
+    link.committed(position).await.unwrap();
     drop(link);
     browser.shows("Mất liên lạc").await;
     for page in ["/", "/incidents", "/incidents/1", "/devices/sim-00000", "/incidents/999"] {
