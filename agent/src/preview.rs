@@ -11,7 +11,7 @@ use ioc_common::reading::Own;
 use ioc_common::report::{Body, Facts, Position, ProbeReport};
 
 use crate::config::Config;
-use crate::machine::Machine;
+use crate::doctor;
 use crate::probe::{self, facts};
 use crate::sampler::{Probes, Sampler};
 use crate::surveyor;
@@ -42,8 +42,7 @@ pub struct Preview {
 pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecError> {
     let mut answers = Vec::new();
     for survey in probe::SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
-        let machine =
-            Machine { root, settings: &config.settings, now: clock::now(), memo: "", state: None, record: None };
+        let machine = doctor::machine(root, config, None);
         answers.push(surveyor::make(survey, &machine));
     }
     let more: Vec<_> = answers

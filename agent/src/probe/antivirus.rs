@@ -108,7 +108,7 @@ fn clamav(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
         Some(_) => {}
         None => product.unknown.push("clamd has no LocalSocket; mend: set [antivirus] clamd_socket".to_owned()),
     }
-    product.realtime = Some(super::process::any_named(machine, "clamonacc"));
+    product.realtime = Some(super::process::names(machine).contains("clamonacc"));
     let mut logs: Vec<String> = option(&configuration, "LogFile").into_iter().collect();
     logs.extend(
         machine
@@ -215,8 +215,6 @@ fn take_log(product: &mut Product, log: &str, zone: &Zone) {
             let time = words.next().and_then(|time| three(time, ':'));
             product.scanned_at =
                 product.scanned_at.max(date.zip(time).and_then(|(date, time)| zone.moment(date, time)));
-        } else if rest.starts_with("SelfCheck: Database status OK") {
-            // The daemon checks its database; this is no scan.
         }
     }
 }
@@ -323,9 +321,9 @@ fn eset(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
     }
     let mut product = Product { name: "eset".to_owned(), ..Product::default() };
     if let Some(list) = asked(machine, &mut product, "eset", &["--list-modules"]) {
-        product.running =
-            Some(super::process::any_named(machine, "oaeventd") || super::process::any_named(machine, "scand"));
-        product.realtime = Some(super::process::any_named(machine, "oaeventd"));
+        let running = super::process::names(machine);
+        product.running = Some(running.contains("oaeventd") || running.contains("scand"));
+        product.realtime = Some(running.contains("oaeventd"));
         if let Some(line) = list.lines().find(|line| line.to_lowercase().contains("detection engine")) {
             product.signatures = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
             let date = line.split(['(', ')']).nth(1).filter(|date| date.len() == 8 && date.is_ascii());

@@ -3,6 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Backup, Backups};
 
+use super::services::property;
 use crate::machine::{Found, Machine, Surveyed, absent};
 use crate::probe::Outcome;
 use crate::settings::{BackupKind, BackupSetting};
@@ -63,9 +64,7 @@ fn timer(machine: &Machine<'_>, setting: &BackupSetting, job: &mut Backup) -> Re
     ];
     let output = machine.ask("systemctl", &arguments, 20)?;
     let text = String::from_utf8_lossy(&output.text);
-    let value = |key: &str| {
-        text.lines().filter_map(|line| line.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
-    };
+    let value = |key: &str| property(&text, key);
     if value("LoadState") != Some("loaded") {
         return Err(absent(&format!("systemd knows no unit {}", setting.target)));
     }

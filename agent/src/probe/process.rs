@@ -1,5 +1,6 @@
 //! Processes, counted by state from `/proc/*/stat` (proc_pid_stat(5)). Read seldom: it costs an open for each process.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Processes, Reading as _, Sink};
@@ -11,13 +12,12 @@ use crate::source::{names_in, read_text};
 /// Most processes that are looked at.
 const PROCESSES_MAX: usize = 20_000;
 
-/// Whether a process of this name runs. The kernel keeps fifteen characters of a name.
+/// The names of all processes that run. The kernel keeps fifteen characters of each. It costs an open for each process: ask once.
 #[must_use]
-pub fn any_named(machine: &Machine<'_>, name: &str) -> bool {
-    let short: String = name.chars().take(15).collect();
+pub fn names(machine: &Machine<'_>) -> BTreeSet<String> {
     let pids = names_in(machine.root, "/proc", PROCESSES_MAX).unwrap_or_default();
-    let mut pids = pids.iter().filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
-    pids.any(|pid| machine.text_if(&format!("/proc/{pid}/comm")).is_some_and(|comm| comm == short))
+    let pids = pids.iter().filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
+    pids.filter_map(|pid| machine.text_if(&format!("/proc/{pid}/comm"))).collect()
 }
 
 /// The state of a process: the letter behind its name, which may hold anything.

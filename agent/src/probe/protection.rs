@@ -72,7 +72,7 @@ fn firewall(machine: &Machine<'_>, protection: &mut Protection) {
     if machine.text_if("/etc/ufw/ufw.conf").is_some_and(|text| text.lines().any(|line| line.trim() == "ENABLED=yes")) {
         protection.firewall_by.push("ufw".to_owned());
     }
-    if super::process::any_named(machine, "firewalld") {
+    if super::process::names(machine).contains("firewalld") {
         protection.firewall_by.push("firewalld".to_owned());
     }
     protection.firewall = if asked || filters { Some(filters) } else { None };

@@ -54,18 +54,17 @@ pub fn parse_units(text: &str) -> Vec<String> {
     units.filter(|unit| unit.contains('.')).map(str::to_owned).collect()
 }
 
+/// One of the `Key=value` lines that systemd's programs print.
+pub(super) fn property<'t>(text: &'t str, key: &str) -> Option<&'t str> {
+    text.lines().filter_map(|line| line.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
+}
+
 /// Reads `systemctl show`: blocks of `Key=value`, one for each unit.
 #[must_use]
 pub fn parse_show(text: &str) -> Vec<Service> {
     text.split("\n\n")
         .filter_map(|block| {
-            let value = |key: &str| {
-                block
-                    .lines()
-                    .filter_map(|line| line.split_once('='))
-                    .find(|(name, _)| *name == key)
-                    .map(|(_, value)| value)
-            };
+            let value = |key: &str| property(block, key);
             let unit = value("Id")?.to_owned();
             let (load, active) = (value("LoadState").unwrap_or(""), value("ActiveState").unwrap_or(""));
             // A unit that is not there does not run: what should be up is not. Being reloaded is running.

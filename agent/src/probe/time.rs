@@ -2,6 +2,7 @@
 
 use ioc_common::reading::TimeSync;
 
+use super::services::property;
 use crate::machine::{Found, Machine, Surveyed, unknown};
 use crate::probe::Outcome;
 
@@ -10,7 +11,9 @@ use crate::probe::Outcome;
 /// # Errors
 /// *Unknown* when who keeps it does not answer.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
-    let runs = |name: &str| super::process::any_named(machine, name);
+    let running = super::process::names(machine);
+    // The kernel keeps fifteen characters of a name.
+    let runs = |name: &str| running.contains(name);
     let sync = if runs("chronyd") {
         let output = machine.ask("chronyc", &["-n", "-c", "tracking"], 10)?;
         parse_chrony(&String::from_utf8_lossy(&output.text))
@@ -19,7 +22,7 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         let output = machine.ask("ntpq", &["-c", "rv 0"], 10)?;
         parse_ntpq(&String::from_utf8_lossy(&output.text))
             .ok_or_else(|| unknown(&format!("ntpq -c rv: {}", output.complaint)))?
-    } else if runs("systemd-timesyn") || runs("systemd-timesyncd") {
+    } else if runs("systemd-timesyn") {
         // timesyncd touches this file whenever it has set the clock.
         let synchronised = machine.exists("/run/systemd/timesync/synchronized");
         TimeSync { by: "systemd-timesyncd".to_owned(), synchronised: Some(synchronised), ..TimeSync::default() }
@@ -68,10 +71,7 @@ pub fn parse_ntpq(text: &str) -> Option<TimeSync> {
 /// Reads `timedatectl show`.
 #[must_use]
 pub fn parse_timedatectl(text: &str) -> TimeSync {
-    let value = |key: &str| {
-        text.lines().filter_map(|line| line.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
-    };
-    TimeSync { synchronised: value("NTPSynchronized").map(|value| value == "yes"), ..TimeSync::default() }
+    TimeSync { synchronised: property(text, "NTPSynchronized").map(|value| value == "yes"), ..TimeSync::default() }
 }
 
 #[cfg(test)]

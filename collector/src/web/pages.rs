@@ -38,6 +38,13 @@ type Paged = Result<Response, Failure>;
 /// An error that is shown as a page.
 pub(super) struct Failure(Chrome, Problem);
 
+impl Failure {
+    fn not_found(chrome: Chrome) -> Self {
+        let detail = chrome.t("not-found");
+        Self(chrome, Problem::not_found(detail))
+    }
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
@@ -196,8 +203,7 @@ pub(super) async fn device(
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else {
-        let detail = chrome.t("not-found");
-        return Err(Failure(chrome, Problem::not_found(detail)));
+        return Err(Failure::not_found(chrome));
     };
     let now = chrome.now;
     let found = app
@@ -245,10 +251,7 @@ pub(super) async fn device(
                 software,
             }))
         }
-        Ok(None) => {
-            let detail = chrome.t("not-found");
-            Err(Failure(chrome, Problem::not_found(detail)))
-        }
+        Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure(chrome, problem)),
     }
 }
@@ -308,10 +311,7 @@ pub(super) async fn software(
             let next = items.last().filter(|_| items.len() == SOFTWARE_ROWS).map(Item::key);
             Ok(show(&SoftwarePage { chrome, device, at, items, next }))
         }
-        Ok(None) => {
-            let detail = chrome.t("not-found");
-            Err(Failure(chrome, Problem::not_found(detail)))
-        }
+        Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure(chrome, problem)),
     }
 }
@@ -437,10 +437,7 @@ pub(super) async fn incident(State(app): State<App>, person: Person, headers: He
             let may_acknowledge = matches!(incident.state, IncidentState::Open | IncidentState::Reopened);
             Ok(show(&IncidentPage { chrome, incident, device, steps, notices, tone, may_acknowledge }))
         }
-        Ok(None) => {
-            let detail = chrome.t("not-found");
-            Err(Failure(chrome, Problem::not_found(detail)))
-        }
+        Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure(chrome, problem)),
     }
 }
@@ -469,6 +466,5 @@ pub(super) async fn acknowledge(
 pub(super) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {
     let language = language_of(&headers, &app.config().language);
     let chrome = Chrome::new(&app, &language, "", false);
-    let detail = chrome.t("not-found");
-    (StatusCode::NOT_FOUND, Failure(chrome, Problem::not_found(detail))).into_response()
+    (StatusCode::NOT_FOUND, Failure::not_found(chrome)).into_response()
 }
