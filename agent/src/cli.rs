@@ -1,6 +1,7 @@
-//! The command line, shared by the two programs: `ioc-agent`, which runs for months and holds no code that it does not need for
-//! that, and `ioc-agent-survey`, which reads the machine and ends.
+//! The command line. `ioc-agent` runs for months and holds no code that it does not need for that: it knows `run` ([`to_run`]), and
+//! for all else gives way to `ioc-agent-survey`, which parses the same words with [`Cli`].
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,6 @@ use ioc_common::config::{ConfigError, Source};
 use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 
 use crate::config::Config;
-
-/// The program beside the agent that makes surveys.
-pub const SURVEYOR: &str = "ioc-agent-survey";
 
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
@@ -87,7 +85,11 @@ pub enum Command {
         dir: PathBuf,
     },
     /// Check the configuration and end.
-    CheckConfig,
+    CheckConfig {
+        /// Print what the running agent is to be handed.
+        #[arg(long, hide = true)]
+        json: bool,
+    },
     /// Ask the running agent how it is.
     Status {
         /// As JSON.
@@ -96,23 +98,31 @@ pub enum Command {
     },
 }
 
+/// The configuration file to run with, when these words (without the program's name) say `run` and nothing that needs [`Cli`].
+#[must_use]
+pub fn to_run(words: impl IntoIterator<Item = OsString>) -> Option<Option<PathBuf>> {
+    let mut words = words.into_iter();
+    let (mut run, mut config) = (false, None);
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("run") if !run => run = true,
+            Some("--config") if config.is_none() => config = Some(PathBuf::from(words.next()?)),
+            Some(text) if config.is_none() => config = Some(PathBuf::from(text.strip_prefix("--config=")?)),
+            _ => return None,
+        }
+    }
+    run.then_some(config)
+}
+
 /// Reads the configuration at `path`, or takes the defaults.
 ///
 /// # Errors
 /// [`ConfigError`] with the place of the first fault.
 pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
     match path {
-        Some(path) => crate::runner::read_config(path),
+        Some(path) => Config::parse(&Source::read(path)?),
         None => Config::parse(&Source::built_in("(defaults)", "")),
     }
-}
-
-/// Where the surveyor lies: beside the program that runs.
-///
-/// # Errors
-/// When the kernel does not tell.
-pub fn surveyor() -> std::io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name(SURVEYOR))
 }
 
 /// Writes to standard output.
@@ -131,4 +141,31 @@ pub fn probes_text(probes: &[ProbeReport]) -> String {
         Outcome::Absent { why } => text + &format!("absent   {:<12} {why}\n", report.probe),
         Outcome::Unknown { why } => text + &format!("unknown  {:<12} {why}\n", report.probe),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_needs_no_parser_and_means_what_the_parser_means() {
+        for (words, config) in [
+            (vec!["run"], Some(None)),
+            (vec!["--config", "a.toml", "run"], Some(Some("a.toml"))),
+            (vec!["--config=a.toml", "run"], Some(Some("a.toml"))),
+            (vec!["run", "--config", "a.toml"], Some(Some("a.toml"))),
+            (vec!["run", "run"], None),
+            (vec!["run", "--config"], None),
+            (vec!["run", "--help"], None),
+            (vec!["--config", "a", "--config", "b", "run"], None),
+            (vec!["status"], None),
+            (vec![], None),
+        ] {
+            let config = config.map(|path| path.map(PathBuf::from));
+            assert_eq!(to_run(words.iter().map(OsString::from)), config, "{words:?}");
+            let parsed = Cli::try_parse_from(std::iter::once("ioc-agent").chain(words.iter().copied()));
+            let parsed = parsed.ok().filter(|cli| matches!(cli.command, Command::Run)).map(|cli| cli.config);
+            assert_eq!(parsed, config, "{words:?}");
+        }
+    }
 }

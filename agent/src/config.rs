@@ -1,9 +1,13 @@
 //! The agent's configuration: `config/agent.toml`, every key with its default there.
+//!
+//! The file is read and checked by `ioc-agent-survey`, which needs most of it ([`Config::parse`]); the agent is handed what it
+//! needs itself ([`settled`]) and carries neither the parser nor the forms.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 
@@ -12,9 +16,13 @@ use crate::settings::{
     AntivirusForm, BackupSetting, CertificatesForm, EndpointSetting, Every, PortsForm, RaidForm, ServicesForm,
     Settings, SmartForm, SoftwareForm, SurveyForms, WallForm,
 };
+use crate::source::process;
+
+/// How long the surveyor may take to read a configuration, on a machine that is busy starting.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The configuration, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Config {
     /// Host and port of the MQTT endpoint, when it is not the one learnt at enrolment.
     pub mqtt: Option<String>,
@@ -36,7 +44,8 @@ pub struct Config {
     pub forbid: Vec<String>,
     /// How often a survey is made, where it is not its own measure.
     pub every: BTreeMap<String, Every>,
-    /// What surveys are told.
+    /// What surveys are told. Not handed to the running agent, which makes none.
+    #[serde(skip)]
     pub settings: Settings,
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
@@ -194,6 +203,46 @@ impl Config {
     }
 }
 
+/// The configuration at `path`, or the defaults, read and checked by the surveyor.
+///
+/// # Errors
+/// [`SettledError`] holds what is wrong with the file, with its place and mend.
+pub fn settled(path: Option<&Path>) -> Result<Config, SettledError> {
+    let other = |error: &dyn std::fmt::Display| SettledError(error.to_string());
+    let program = surveyor().map_err(|error| other(&error))?;
+    let path = path.map(std::path::absolute).transpose().map_err(|error| other(&error))?;
+    let named =
+        path.as_deref().map(|path| path.to_str().ok_or_else(|| other(&"the path of the configuration is not UTF-8")));
+    let mut arguments = vec!["check-config", "--json"];
+    if let Some(path) = named.transpose()? {
+        arguments.extend(["--config", path]);
+    }
+    let output = process::run(&program, &arguments, SETTLED_WITHIN)
+        .map_err(|error| SettledError(format!("{error}; mend: install it beside ioc-agent")))?;
+    if output.code != Some(0) {
+        return Err(SettledError(output.complaint));
+    }
+    serde_json::from_slice(&output.text).map_err(|error| {
+        SettledError(format!("{}: {error}; mend: install one version of both programs", program.display()))
+    })
+}
+
+/// The program beside the agent that does what a running agent need not be able to.
+const SURVEYOR: &str = "ioc-agent-survey";
+
+/// Where the surveyor lies: beside the program that runs.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn surveyor() -> std::io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(SURVEYOR))
+}
+
+/// The configuration cannot be used, or not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettledError(String);
+
 /// Splits `host:port` or `[v6]:port`.
 ///
 /// # Errors
@@ -224,6 +273,15 @@ mod tests {
             .unwrap_or_else(|e| panic!("{e}"));
         let defaults = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn what_is_handed_to_the_agent_is_what_was_read() {
+        let text = "[collector]\nmqtt = \"[::1]:8883\"\n[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
+        let read = Config::parse(&Source::built_in("agent.toml", text)).unwrap_or_else(|e| panic!("{e}"));
+        let handed: Config = serde_json::from_str(&serde_json::to_string(&read).expect("writes")).expect("reads");
+        let read = Config { settings: Settings::default(), ..read };
+        assert_eq!(format!("{read:?}"), format!("{handed:?}"));
     }
 
     #[test]

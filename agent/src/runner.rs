@@ -2,6 +2,7 @@
 //!
 //! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
 
+mod alarm;
 mod renewal;
 mod sampling;
 mod surveying;
@@ -14,14 +15,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use ioc_common::clock;
 use ioc_common::codec;
-use ioc_common::config::{ConfigError, Source};
 use ioc_common::layout::Layout;
 use ioc_common::report::{
     Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Position, ProbeReport, State as Document,
 };
 use ioc_common::topic::{DownKind, UpKind};
 
-use crate::config::{Config, split_address};
+use crate::config::{Config, settled, split_address};
 use crate::identity::{Identity, IdentityError, Store, client_config};
 use crate::probe::facts;
 use crate::schedule::Schedule;
@@ -29,6 +29,7 @@ use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
+use alarm::Alarm;
 use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
 use surveying::Surveying;
@@ -49,6 +50,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let alarm = Alarm::new().map_err(RunError::Timer)?;
     let listener = match status::listen(&runner.config.runtime) {
         Ok(listener) => Some(listener),
         Err(error) => {
@@ -66,7 +68,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
             event = next_event(&mut runner.link) => runner.link_event(event),
             sampled = runner.sampling.finished() => runner.sampled(sampled),
             answer = runner.surveying.answered() => runner.answered(answer),
-            () = tokio::time::sleep(Duration::from_millis(wake_ms)) => {}
+            () = alarm.after(Duration::from_millis(wake_ms)) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
             }
@@ -426,9 +428,8 @@ impl Runner {
 
     fn reload(&mut self) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
-        match self.config_path.as_deref().map(read_config).transpose() {
+        match settled(self.config_path.as_deref()) {
             Ok(fresh) => {
-                let fresh = fresh.unwrap_or_else(|| self.config.clone());
                 let now_ms = clock::boottime_ms();
                 if fresh.forbid != self.config.forbid {
                     self.sampling = Sampling::new(Path::new("/"), &fresh.forbid);
@@ -514,14 +515,6 @@ fn surveying(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -> Surv
     Surveying::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
 }
 
-/// Reads the configuration at `path`.
-///
-/// # Errors
-/// [`ConfigError`] with the place of the first fault.
-pub fn read_config(path: &Path) -> Result<Config, ConfigError> {
-    Config::parse(&Source::read(path)?)
-}
-
 fn entropy() -> u64 {
     use ring::rand::SecureRandom as _;
     let mut bytes = [0; 8];
@@ -538,4 +531,7 @@ pub enum RunError {
     /// Its signals cannot be caught.
     #[error("cannot catch signals: {0}")]
     Signal(#[from] std::io::Error),
+    /// The kernel gives no timer.
+    #[error("cannot have a timer: {0}")]
+    Timer(#[source] std::io::Error),
 }

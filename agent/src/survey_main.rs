@@ -1,5 +1,5 @@
-//! `ioc-agent-survey`: reads the machine and ends. Started by the agent for what is due, by the helper unit for what needs
-//! privilege, and by people through `ioc-agent probe`, `doctor`, `report` and `capture`.
+//! `ioc-agent-survey`: does one thing and ends. Started by the agent for the surveys that are due, by the helper unit for those that
+//! need privilege, and by people through every command of `ioc-agent` but `run`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,7 +10,9 @@ use clap::Parser as _;
 
 use ioc_agent::cli::{Cli, Command, probes_text, read_config, say};
 use ioc_agent::config::Config;
-use ioc_agent::{capture, docs, doctor, preview, probe, surveyor};
+use ioc_agent::identity::Store;
+use ioc_agent::{capture, docs, doctor, enrol, preview, probe, status, surveyor};
+use ioc_common::enrolment::Token;
 use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
 
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "ioc-agent-survey: {error:#}");
+            let _ = writeln!(std::io::stderr(), "ioc-agent: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -59,9 +61,32 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run | Command::Enroll { .. } | Command::CheckConfig | Command::Status { .. } => {
-            anyhow::bail!("this program reads the machine and ends; 'ioc-agent' does that")
+        Command::Enroll { server, token } => {
+            let text = if token == "-" {
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;
+                line
+            } else {
+                token
+            };
+            let token: Token = text.parse()?;
+            let store = Store::new(config.state.clone());
+            let identity = runtime()?.block_on(enrol::enrol(&store, Path::new("/"), &server, &token))?;
+            say(&format!("enrolled as {}; reports to {}\n", identity.device, identity.mqtt))?;
+            Ok(ExitCode::SUCCESS)
         }
+        Command::CheckConfig { json } => {
+            let text = "the configuration is in order".to_owned();
+            say(&(if json { serde_json::to_string(&config)? } else { text } + "\n"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Status { json } => {
+            let status = runtime()?.block_on(status::ask(&config.runtime))?;
+            let healthy = status.connected && status.spool_trouble.is_none();
+            say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
+            Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
 }
 
@@ -93,4 +118,38 @@ fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {
     text += &probes_text(&preview.probes);
     text += &format!("{} numbers, {} bytes on the wire\n", preview.numbers.len(), preview.sample_bytes);
     Ok(say(&text)?)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+fn status_text(status: &status::Status) -> String {
+    let link = match (&status.last_error, status.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(why), false) => format!("not connected: {why}"),
+        (None, false) => "not connected yet".to_owned(),
+    };
+    let losses = &status.losses;
+    let lost = losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt;
+    let mut text = format!(
+        "device       {}\ncollector    {} ({link})\ncommitted    {} of {}\nwaiting      {} in memory, {} on disk ({} bytes)\nlost         {lost}\ncertificate  until {}\n",
+        status.device,
+        status.collector,
+        status.committed,
+        status.taken,
+        status.waiting_in_memory,
+        status.waiting_on_disk,
+        status.spool_bytes,
+        status.certificate_expires_at
+    );
+    if let Some(why) = &status.spool_trouble {
+        text += &format!("spool        {why}\n");
+    }
+    if let Some(why) = &status.last_refusal {
+        text += &format!("refused      {why}\n");
+    }
+    let read = status.probes.iter().filter(|report| report.outcome == Outcome::Read).count();
+    text += &format!("probes       {read} of {} read\n", status.probes.len());
+    text + &probes_text(&status.probes)
 }

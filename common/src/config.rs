@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use toml::Spanned;
 
 /// Largest configuration file, in bytes.
@@ -200,8 +200,15 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// A span that must lie between `MIN_MS` and `MAX_MS` milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct SpanWithin<const MIN_MS: u64, const MAX_MS: u64>(pub Span);
 
 impl<const MIN_MS: u64, const MAX_MS: u64> SpanWithin<MIN_MS, MAX_MS> {
@@ -233,7 +240,8 @@ impl<'de, const MIN_MS: u64, const MAX_MS: u64> Deserialize<'de> for SpanWithin<
 }
 
 /// A whole number that must lie between `MIN` and `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Bounded<const MIN: u64, const MAX: u64>(pub u64);
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {

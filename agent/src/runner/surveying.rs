@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use ioc_common::metric;
 use ioc_common::report::{Body, ProbeOutcome as Outcome, ProbeReport, State as Document};
 
-use crate::cli::surveyor;
+use crate::config::surveyor;
 use crate::probe;
 use crate::sampler::Number;
 use crate::source::{names_in, read_text};
