@@ -11,6 +11,7 @@ use ioc_common::config::{ConfigError, Source};
 use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 
 use crate::config::Config;
+use crate::sensor::tool::LineArgs;
 
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
@@ -78,6 +79,15 @@ pub enum Command {
         #[arg(long)]
         helper: bool,
     },
+    /// Read every sensor of the configuration for the running agent, a line for each news on standard output.
+    #[command(hide = true)]
+    Sensors,
+    /// Help with sensors on site: read one, look for units, list profiles.
+    Sensor {
+        /// What to do.
+        #[command(subcommand)]
+        command: SensorCommand,
+    },
     /// Print the pages of docs/probes into a directory.
     #[command(hide = true)]
     Docs {
@@ -95,6 +105,57 @@ pub enum Command {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// What `ioc-agent sensor` does.
+#[derive(Subcommand)]
+pub enum SensorCommand {
+    /// Read a Modbus unit once: raw words beside what they mean.
+    Test {
+        /// A profile's name (see 'sensor profiles'), or a file that ends in .toml.
+        profile: String,
+        /// How the line is reached.
+        #[command(flatten)]
+        line: LineArgs,
+        /// Number of the unit on the line.
+        #[arg(long, default_value_t = 1)]
+        unit: u8,
+    },
+    /// Look for units on a line.
+    Scan {
+        /// How the line is reached.
+        #[command(flatten)]
+        line: LineArgs,
+        /// The first number to try.
+        #[arg(long, default_value_t = 1)]
+        first: u8,
+        /// The last number to try.
+        #[arg(long, default_value_t = 32)]
+        last: u8,
+    },
+    /// List the profiles that are known.
+    Profiles,
+    /// Read a UPS behind Network UPS Tools once.
+    Nut {
+        /// Host of upsd, with its port where it is not 3493.
+        server: String,
+        /// Name of the UPS there.
+        ups: String,
+        /// User, where upsd wants one.
+        #[arg(long)]
+        user: Option<String>,
+        /// File with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Read a projector or panel over PJLink once.
+    Pjlink {
+        /// Its host, with its port where it is not 4352.
+        address: String,
+        /// File with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
 }
 

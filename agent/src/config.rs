@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 
 use crate::probe;
+use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
 use crate::settings::{
     AntivirusForm, BackupSetting, CertificatesForm, EndpointSetting, Every, PortsForm, RaidForm, ServicesForm,
     Settings, SmartForm, SoftwareForm, SurveyForms, WallForm,
@@ -47,6 +48,11 @@ pub struct Config {
     /// What surveys are told. Not handed to the running agent, which makes none.
     #[serde(skip)]
     pub settings: Settings,
+    /// Sensors around this host. Not handed to the running agent, which reads none itself …
+    #[serde(skip)]
+    pub sensors: Sensors,
+    /// … but must know whether there are any.
+    pub has_sensors: bool,
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
 }
@@ -71,6 +77,9 @@ struct Form {
     smart: SmartForm,
     antivirus: AntivirusForm,
     raid: RaidForm,
+    modbus: Vec<Spanned<BusForm>>,
+    nut: Vec<Spanned<NutForm>>,
+    pjlink: Vec<Spanned<PjlinkForm>>,
 }
 
 #[derive(Deserialize)]
@@ -186,7 +195,10 @@ impl Config {
             antivirus: form.antivirus,
             raid: form.raid,
         };
+        let sensors = SensorForms { modbus: form.modbus, nut: form.nut, pjlink: form.pjlink }.check(source)?;
         Ok(Self {
+            has_sensors: !sensors.is_empty(),
+            sensors,
             settings: settings.check(source)?,
             every: form.probes.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
             mqtt: form.collector.mqtt.map(Spanned::into_inner),

@@ -16,6 +16,7 @@ pub mod probe;
 pub mod runner;
 pub mod sampler;
 pub mod schedule;
+pub mod sensor;
 pub mod settings;
 pub mod source;
 pub mod spool;

@@ -5,6 +5,7 @@
 mod alarm;
 mod renewal;
 mod sampling;
+mod sensing;
 mod surveying;
 
 use std::path::{Path, PathBuf};
@@ -15,9 +16,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use ioc_common::clock;
 use ioc_common::codec;
+use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::report::{
-    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Position, ProbeReport, State as Document,
+    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as Document,
 };
 use ioc_common::topic::{DownKind, UpKind};
 
@@ -25,6 +27,7 @@ use crate::config::{Config, settled, split_address};
 use crate::identity::{Identity, IdentityError, Store, client_config};
 use crate::probe::facts;
 use crate::schedule::Schedule;
+use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
@@ -32,6 +35,7 @@ use crate::uplink::session::Session;
 use alarm::Alarm;
 use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
+use sensing::Sensing;
 use surveying::Surveying;
 
 /// How long the goodbye may take.
@@ -68,6 +72,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
             event = next_event(&mut runner.link) => runner.link_event(event),
             sampled = runner.sampling.finished() => runner.sampled(sampled),
             answer = runner.surveying.answered() => runner.answered(answer),
+            told = runner.sensing.told() => runner.told(&told.sensor, told.news),
             () = alarm.after(Duration::from_millis(wake_ms)) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
@@ -112,6 +117,7 @@ struct Runner {
     schedule: Schedule,
     sampling: Sampling,
     surveying: Surveying,
+    sensing: Sensing,
     layout: Option<Layout>,
     renewal: Renewal,
     last_spill_ms: u64,
@@ -145,6 +151,7 @@ impl Runner {
             schedule: schedule(&config, &identity, now_ms),
             sampling: Sampling::new(root, &config.forbid),
             surveying: surveying(&config, config_path.clone(), now_ms),
+            sensing: Sensing::new(config_path.clone(), config.has_sensors),
             layout: None,
             renewal: Renewal::default(),
             last_spill_ms: now_ms,
@@ -273,15 +280,60 @@ impl Runner {
             probes: self.outcomes(),
             layout,
             losses: self.backlog.losses(),
+            sensor: None,
         };
         self.report(&Body::Hello(Box::new(hello)));
+        for (sensor, announcement) in self.sensing.known() {
+            self.announce(&sensor, announcement);
+        }
+    }
+
+    /// A sensor's own hello.
+    fn announce(&mut self, sensor: &SensorName, announcement: Announcement) {
+        let Announcement { facts, machine, interval_s, layout, outcome } = announcement;
+        let hello = Hello {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: String::new(),
+            fingerprint: String::new(),
+            interval_s,
+            keep_alive_s: u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX),
+            probes: vec![ProbeReport { probe: facts.profile.clone(), outcome }],
+            facts: machine,
+            layout,
+            losses: Losses::default(),
+            sensor: Some(facts),
+        };
+        self.report_about(Some(sensor), &Body::Hello(Box::new(hello)));
+    }
+
+    /// News of a sensor.
+    fn told(&mut self, sensor: &SensorName, news: News) {
+        let body = match news {
+            News::Announce(announcement) => return self.announce(sensor, *announcement),
+            News::Values(v) => match self.sensing.find(sensor) {
+                Some(known) => Body::Sample(Sample { layout: known.layout.id(), v }),
+                None => return,
+            },
+            News::Outcome(outcome) => match self.sensing.find(sensor) {
+                Some(known) => {
+                    Body::State(Document::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
+                }
+                None => return,
+            },
+            News::Event(event) => Body::Event(event),
+        };
+        self.report_about(Some(sensor), &body);
     }
 
     /// Gives a report its place in the order and puts it into the backlog.
     fn report(&mut self, body: &Body) {
+        self.report_about(None, body);
+    }
+
+    fn report_about(&mut self, about: Option<&SensorName>, body: &Body) {
         let boot: String = self.boot_id.chars().take(8).collect();
         let position = Position { epoch: self.epoch, seq: self.seq + 1 };
-        match codec::seal(&self.identity.device, position, &boot, clock::now(), body) {
+        match codec::seal(&self.identity.device, about, position, &boot, clock::now(), body) {
             Ok(sealed) => {
                 self.seq = position.seq;
                 self.backlog.push(Entry { position, kind: body.kind(), taken_ms: clock::boottime_ms(), boot, sealed });
@@ -437,6 +489,7 @@ impl Runner {
                 }
                 // What surveys remember lies on disk; the new settings may change what any of them finds.
                 self.surveying = surveying(&fresh, self.config_path.clone(), now_ms);
+                self.sensing = Sensing::new(self.config_path.clone(), fresh.has_sensors);
                 if fresh.interval != self.config.interval {
                     self.schedule = schedule(&fresh, &self.identity, now_ms);
                     self.hello_wanted = true;

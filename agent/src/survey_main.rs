@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use ioc_agent::cli::{Cli, Command, probes_text, read_config, say};
+use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say};
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
+use ioc_agent::sensor::{tool, watch};
 use ioc_agent::{capture, docs, doctor, enrol, preview, probe, status, surveyor};
 use ioc_common::enrolment::Token;
 use ioc_common::metric;
@@ -57,6 +58,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             surveyor::serve(&config, helper, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Sensors => {
+            runtime()?.block_on(watch::watch(config.sensors, std::io::stdout(), config.interval.get()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sensor { command } => runtime()?.block_on(sensor(command)),
         Command::Docs { dir } => {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
@@ -118,6 +124,22 @@ fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {
     text += &probes_text(&preview.probes);
     text += &format!("{} numbers, {} bytes on the wire\n", preview.numbers.len(), preview.sample_bytes);
     Ok(say(&text)?)
+}
+
+async fn sensor(command: SensorCommand) -> anyhow::Result<ExitCode> {
+    let (text, good) = match command {
+        SensorCommand::Test { profile, line, unit } => tool::test(&profile, &line, unit).await?,
+        SensorCommand::Scan { line, first, last } => tool::scan(&line, first, last).await?,
+        SensorCommand::Profiles => (tool::profiles(), true),
+        SensorCommand::Nut { server, ups, user, password_file } => {
+            (tool::test_nut(&server, &ups, user.as_deref(), password_file.as_deref()).await?, true)
+        }
+        SensorCommand::Pjlink { address, password_file } => {
+            (tool::test_pjlink(&address, password_file.as_deref()).await?, true)
+        }
+    };
+    say(&text)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -222,7 +222,9 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     let reader = store.reader()?;
     let settings = settings(&config);
     let snapshot = reader.snapshot(now.plus_millis(-settings.reopen_within_ms))?;
-    access.replace(snapshot.devices.iter().map(|device| device.info.id.clone()));
+    // A sensor has no certificate; whoever holds one with its name is not it.
+    let own = snapshot.devices.iter().filter(|device| device.info.parent.is_none());
+    access.replace(own.map(|device| device.info.id.clone()));
     let rules = Arc::new(config.rules.clone());
     let (state, effects) = ioc_judge::State::restore(rules, settings, snapshot, now);
     let (outbox, outbox_wake) = watch::channel(0);
@@ -363,6 +365,7 @@ impl Engine {
                 self.keep(*report, at, now);
                 self.links.acknowledge(link, packet, None);
             }
+            Verdict::Unannounced => self.links.acknowledge(link, packet, None),
             Verdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
                 self.links.acknowledge(link, packet, None);
@@ -377,7 +380,9 @@ impl Engine {
 
     /// Turns a fresh report into changes.
     fn keep(&mut self, report: Report, at: Timestamp, now: Timestamp) {
-        let device = report.envelope.device;
+        // The order is the sender's; what was said is kept with whom it is about.
+        self.batch.touched.entry(report.envelope.device.clone()).or_default();
+        let device = report.envelope.subject();
         self.batch.reports += 1;
         let mut latest = None;
         match report.body {
@@ -482,6 +487,8 @@ impl Engine {
                         self.batch.touched.entry(device).or_default();
                     }
                 }
+                Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),
+                Effect::Removed(device) => self.batch.changes.push(Change::Revoked { device, at: now }),
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
                 Effect::Step(step) => {

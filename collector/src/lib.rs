@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod notify;
 pub mod pki;
 pub mod probe_host;
+pub mod room;
 pub mod serve;
 pub mod store;
 pub mod web;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::id::DeviceId;
+use crate::id::{DeviceId, SensorName};
 use crate::layout::LAYOUT_MAX_SERIES;
 use crate::report::{Body, Bye, Committed, Envelope, Event, Hello, Position, Report, Sample, State};
 use crate::software::Software;
@@ -30,6 +30,8 @@ const EVENT_MAX_FIELDS: usize = 64;
 struct EnvelopeOut<'a, B: Serialize> {
     schema: &'static str,
     device: &'a DeviceId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<&'a SensorName>,
     epoch: u64,
     seq: u64,
     boot: &'a str,
@@ -41,6 +43,8 @@ struct EnvelopeOut<'a, B: Serialize> {
 struct EnvelopeIn<'a> {
     schema: &'a str,
     device: DeviceId,
+    #[serde(default)]
+    about: Option<SensorName>,
     epoch: u64,
     seq: u64,
     boot: &'a str,
@@ -89,20 +93,21 @@ impl Sealed {
 /// cannot carry.
 pub fn seal(
     device: &DeviceId,
+    about: Option<&SensorName>,
     position: Position,
     boot: &str,
     taken_at: Timestamp,
     body: &Body,
 ) -> Result<Sealed, CodecError> {
     fn write<B: Serialize>(
-        (device, position, boot, taken_at): (&DeviceId, Position, &str, Timestamp),
+        (device, about, position, boot, taken_at): (&DeviceId, Option<&SensorName>, Position, &str, Timestamp),
         body: &B,
     ) -> Result<Vec<u8>, CodecError> {
         let Position { epoch, seq } = position;
-        let envelope = EnvelopeOut { schema: SCHEMA, device, epoch, seq, boot, taken_at, body };
+        let envelope = EnvelopeOut { schema: SCHEMA, device, about, epoch, seq, boot, taken_at, body };
         serde_json::to_vec(&envelope).map_err(CodecError::Json)
     }
-    let head = (device, position, boot, taken_at);
+    let head = (device, about, position, boot, taken_at);
     let mut bytes = match body {
         Body::Hello(body) => write(head, body)?,
         Body::Sample(body) => {
@@ -145,7 +150,14 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
     if found.epoch == 0 || found.seq == 0 || found.epoch > i64::MAX as u64 || found.seq > i64::MAX as u64 {
         return Err(after(CodecError::Field { field: "epoch, seq", allowed: "1 to 2^63-1" }));
     }
+    // One name for both, so that nothing later need ask whether it fits.
+    if found.about.as_ref().is_some_and(|sensor| found.device.of_sensor(sensor).is_err()) {
+        return Err(after(CodecError::Field { field: "device, about", allowed: "at most 64 characters together" }));
+    }
     let body = open_body(kind, found.body.get()).map_err(&after)?;
+    if found.about.is_some() && !matches!(body, Body::Hello(_) | Body::Sample(_) | Body::State(_) | Body::Event(_)) {
+        return Err(after(CodecError::Field { field: "about", allowed: "hello, sample, state and event" }));
+    }
     Ok(Report {
         envelope: Envelope {
             position,
@@ -153,6 +165,7 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
             taken_at: found.taken_at,
             age_ms: found.age_ms,
             device: found.device,
+            about: found.about,
         },
         body,
     })
@@ -291,7 +304,7 @@ mod tests {
 
     fn sealed(body: &Body) -> Sealed {
         let position = Position { epoch: 3, seq: 9 };
-        seal(&device(), position, "3f1c9a02", Timestamp::from_millis(1_795_485_600_120), body).expect("encodes")
+        seal(&device(), None, position, "3f1c9a02", Timestamp::from_millis(1_795_485_600_120), body).expect("encodes")
     }
 
     proptest! {

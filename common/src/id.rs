@@ -46,6 +46,73 @@ impl DeviceId {
     }
 }
 
+impl DeviceId {
+    /// The identifier of a sensor that this device speaks for: its own, a dot, the sensor's name.
+    ///
+    /// # Errors
+    /// [`IdError`] when both together are longer than [`DEVICE_ID_MAX_BYTES`].
+    pub fn of_sensor(&self, sensor: &SensorName) -> Result<Self, IdError> {
+        Self::new(&format!("{self}.{sensor}"))
+    }
+}
+
+/// The name of a sensor, unique on the host that speaks for it: 1 to 31 characters of `a-z 0-9 -`.
+///
+/// ```
+/// use ioc_common::id::{DeviceId, SensorName};
+/// let host = DeviceId::new("srv-01").unwrap();
+/// let sensor: SensorName = "ups-1".parse().unwrap();
+/// assert_eq!(host.of_sensor(&sensor).unwrap().as_str(), "srv-01.ups-1");
+/// assert!("UPS 1".parse::<SensorName>().is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SensorName(Arc<str>);
+
+/// Longest name of a sensor, in bytes.
+pub const SENSOR_NAME_MAX_BYTES: usize = 31;
+
+impl SensorName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SensorName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text.is_empty() || text.len() > SENSOR_NAME_MAX_BYTES || !text.bytes().all(allowed) {
+            let found: String = text.chars().take(80).collect();
+            return Err(format!(
+                "found sensor name {found:?}; allowed are 1 to {SENSOR_NAME_MAX_BYTES} characters of a-z 0-9 -; mend: name it like \"ups-1\""
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl TryFrom<String> for SensorName {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<SensorName> for String {
+    fn from(name: SensorName) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for SensorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

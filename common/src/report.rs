@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::document::{Json, is_name};
-use crate::id::DeviceId;
+use crate::id::{DeviceId, SensorName};
 use crate::layout::{Layout, LayoutId};
 use crate::software::Software;
 use crate::topic::UpKind;
@@ -39,6 +39,8 @@ impl std::fmt::Display for Position {
 pub struct Envelope {
     /// Who sent it. Must equal the certificate's common name.
     pub device: DeviceId,
+    /// Which of the sensors it speaks for this is about; none means the sender itself.
+    pub about: Option<SensorName>,
     /// Its place in the device's order.
     pub position: Position,
     /// The first eight hex digits of the kernel's boot ID: tells a reboot from a lost link.
@@ -48,6 +50,16 @@ pub struct Envelope {
     /// How long ago that was when it was sent, by the device's boot clock, in milliseconds; none when the machine has
     /// rebooted since. Received time minus this, compared with `taken_at`, shows a wrong clock.
     pub age_ms: Option<u64>,
+}
+
+impl Envelope {
+    /// Whom the report is about: the sender, or the sensor it speaks for.
+    #[must_use]
+    pub fn subject(&self) -> DeviceId {
+        // Decoding has seen to it that both names fit into one.
+        let sensor = self.about.as_ref().and_then(|sensor| self.device.of_sensor(sensor).ok());
+        sensor.unwrap_or_else(|| self.device.clone())
+    }
 }
 
 /// A report: envelope and body.
@@ -113,6 +125,40 @@ pub struct Hello {
     /// What was lost before it could be sent, since the spool was made.
     #[serde(default)]
     pub losses: Losses,
+    /// What this device is, when it is a sensor that another device speaks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<SensorFacts>,
+}
+
+/// What the configuration of the host that speaks for a sensor says of it. It fills what people have not written themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SensorFacts {
+    /// Kind of device, by the name the collector uses: `sensor`, `ups`, `meter`, `cooling`, `projector`.
+    pub kind: String,
+    /// Name, for people.
+    pub title: String,
+    /// Asset label.
+    pub label: String,
+    /// Room or other place.
+    pub room: String,
+    /// How it is read, such as `modbus xy-md02`.
+    pub profile: String,
+    /// Where it is read, such as `tcp 192.0.2.7:502 unit 3`.
+    pub address: String,
+    /// Texts for the bits and states that its numbers carry: series, value, Vietnamese, English.
+    pub texts: Vec<StateText>,
+}
+
+/// What a number of a sensor means in words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StateText {
+    /// The series, such as `sensor.alarm|over-temperature`.
+    pub series: String,
+    /// Vietnamese.
+    pub vi: String,
+    /// English.
+    pub en: String,
 }
 
 /// Facts of a machine that seldom change. An empty text means the machine does not tell.

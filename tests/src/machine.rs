@@ -189,6 +189,7 @@ impl Machine {
                 .to_vec(),
             layout: self.layout.clone(),
             losses: Losses::default(),
+            sensor: None,
         }))
     }
 
@@ -225,7 +226,7 @@ impl Machine {
         let taken_at = now.plus_millis(self.clock_ahead_ms - age_ms.cast_signed());
         let boot: String = self.boot_id.chars().take(8).collect();
         let sealed =
-            codec::seal(&self.device, self.position, &boot, taken_at, body).expect("a simulated report encodes");
+            codec::seal(&self.device, None, self.position, &boot, taken_at, body).expect("a simulated report encodes");
         (self.position, body.kind(), sealed.finish(Some(age_ms)))
     }
 }

@@ -304,7 +304,8 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         let body = machine.sample();
         machine.position.seq += 1;
         let taken_at = now.plus_millis(-age_ms.cast_signed());
-        let sealed = ioc_common::codec::seal(&identity.device, machine.position, "00000000", taken_at, &body).unwrap();
+        let sealed =
+            ioc_common::codec::seal(&identity.device, None, machine.position, "00000000", taken_at, &body).unwrap();
         backlog.push(ioc_agent::spool::Entry {
             position: machine.position,
             kind: UpKind::Sample,

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::Position;
+use ioc_common::report::{Position, StateText};
 
 use crate::presence::Presence;
-use crate::track::{Binding, Track};
+use crate::track::{Binding, Memory, Track};
 
 /// What sort of machine a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,13 +22,33 @@ pub enum DeviceKind {
     Workstation,
     /// A video-wall display controller (*bộ điều khiển màn hình*).
     Display,
+    /// A sensor of temperature, smoke, water, doors (*cảm biến*).
+    Sensor,
+    /// An uninterruptible power supply (*bộ lưu điện*).
+    Ups,
+    /// A power meter (*đồng hồ điện*).
+    Meter,
+    /// An air conditioner or its controller (*điều hoà*).
+    Cooling,
+    /// A projector or a panel that is controlled over the network (*máy chiếu*).
+    Projector,
     /// Anything else.
     Other,
 }
 
 impl DeviceKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Server, Self::Workstation, Self::Display, Self::Other];
+    pub const ALL: [Self; 9] = [
+        Self::Server,
+        Self::Workstation,
+        Self::Display,
+        Self::Sensor,
+        Self::Ups,
+        Self::Meter,
+        Self::Cooling,
+        Self::Projector,
+        Self::Other,
+    ];
 
     /// The name used in configuration, API and database.
     #[must_use]
@@ -37,6 +57,11 @@ impl DeviceKind {
             Self::Server => "server",
             Self::Workstation => "workstation",
             Self::Display => "display",
+            Self::Sensor => "sensor",
+            Self::Ups => "ups",
+            Self::Meter => "meter",
+            Self::Cooling => "cooling",
+            Self::Projector => "projector",
             Self::Other => "other",
         }
     }
@@ -69,6 +94,9 @@ pub struct DeviceInfo {
     /// Responsible leader.
     #[serde(default)]
     pub leader: String,
+    /// The device that speaks for it, when it is a sensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<DeviceId>,
 }
 
 /// A device, as the judge knows it.
@@ -98,8 +126,14 @@ pub struct Device {
     pub clock_error_ms: Option<i64>,
     /// The layout its samples use now.
     pub layout: Option<Arc<Layout>>,
+    /// What its numbers mean in words, when it is a sensor.
+    pub texts: Arc<[StateText]>,
+    /// The sensors it speaks for.
+    pub(crate) children: Vec<DeviceId>,
     pub(crate) bindings: Arc<[Binding]>,
     pub(crate) tracks: Vec<Track>,
+    /// What rules that look at change remember, one for each track.
+    pub(crate) memories: Vec<Memory>,
     pub(crate) asked_layout: bool,
 }
 
@@ -120,9 +154,17 @@ impl Device {
             last_sample: None,
             clock_error_ms: None,
             layout: None,
+            texts: Arc::from([]),
+            children: Vec::new(),
             bindings: Arc::from([]),
             tracks: Vec::new(),
+            memories: Vec::new(),
             asked_layout: false,
         }
+    }
+    /// Begins every track anew, one for each binding.
+    pub(crate) fn reset_tracks(&mut self) {
+        self.tracks = vec![Track::Good; self.bindings.len()];
+        self.memories = vec![Memory::default(); self.bindings.len()];
     }
 }

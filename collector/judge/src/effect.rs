@@ -56,6 +56,10 @@ pub enum Input<'a> {
 pub enum Effect {
     /// The device's presence changed.
     Presence(DeviceId),
+    /// A sensor was announced by the device that speaks for it, or what is known of it was filled: keep it.
+    Announced(DeviceInfo),
+    /// A sensor went with the device that spoke for it.
+    Removed(DeviceId),
     /// A fault was raised, cleared or joined to an incident: keep it as it now is.
     Fault(Fault),
     /// An incident was opened or changed: keep it as it now is.
@@ -89,6 +93,8 @@ pub enum Verdict {
     },
     /// Already committed: answer with the watermark, keep nothing.
     Duplicate,
+    /// About a sensor that was not announced, or must not be: keep nothing. It has taken its place in the order.
+    Unannounced,
     /// From a device that is not enrolled.
     Stranger,
 }

@@ -8,7 +8,8 @@ use ioc_common::config::Source;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{
-    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document,
+    Body, Bye, ByeReason, Envelope, Facts, Hello, Losses, Position, Report, Sample, SensorFacts, State as Document,
+    StateText,
 };
 use proptest::prelude::*;
 
@@ -41,6 +42,33 @@ metric = "clock.error"
 raise = { above = 60 }
 clear = { below = 10 }
 title = { vi = "Đồng hồ sai", en = "Clock wrong" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "sensor-alarm"
+kind = "threshold"
+severity = "critical"
+metric = "sensor.alarm"
+raise = { above = 0.5 }
+clear = { below = 0.5 }
+title = { vi = "Báo động", en = "Alarm" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "warming"
+kind = "rate"
+severity = "warning"
+metric = "env.temperature"
+raise = { above = 3 }
+clear = { below = 1 }
+within = "10m"
+title = { vi = "Nóng nhanh", en = "Warming" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "frozen"
+kind = "stuck"
+severity = "warning"
+metric = "env.temperature"
+for = "1h"
+title = { vi = "Treo", en = "Frozen" }
 advice = { vi = "x", en = "x" }
 "#;
 
@@ -79,6 +107,7 @@ fn hello(boot: &str, mounts: &[&str]) -> Body {
         probes: Vec::new(),
         layout: layout(mounts),
         losses: Losses::default(),
+        sensor: None,
     }))
 }
 
@@ -100,6 +129,7 @@ impl Scene {
             place: String::new(),
             officer: String::new(),
             leader: String::new(),
+            parent: None,
         }));
         scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
         scene.report(hello("boot-a", &["/"]), 0, 0);
@@ -119,8 +149,11 @@ impl Scene {
             let line = match effect {
                 Effect::Presence(device) => {
                     let device = self.state.device(device).expect("known");
-                    format!("presence {}", device.presence.as_str())
+                    let of = device.info.parent.as_ref().map_or(String::new(), |_| format!("{} ", device.info.id));
+                    format!("presence {of}{}", device.presence.as_str())
                 }
+                Effect::Announced(info) => format!("announced {} {}", info.id, info.place),
+                Effect::Removed(device) => format!("removed {device}"),
                 Effect::Fault(f) => {
                     format!("fault {} {} {} under {:?}", f.id, f.rule, f.state.as_str(), f.incident.map(|i| i.0))
                 }
@@ -157,8 +190,25 @@ impl Scene {
     }
 
     fn report_at(&mut self, position: Position, body: Body, age_s: i64, ahead_s: i64) -> Verdict {
+        self.report_about(None, position, body, age_s, ahead_s)
+    }
+
+    fn sensor(&mut self, name: &str, body: Body) -> Verdict {
+        self.seq += 1;
+        self.report_about(Some(name), Position { epoch: 1, seq: self.seq }, body, 0, 0)
+    }
+
+    fn report_about(
+        &mut self,
+        about: Option<&str>,
+        position: Position,
+        body: Body,
+        age_s: i64,
+        ahead_s: i64,
+    ) -> Verdict {
         let envelope = Envelope {
             device: id(),
+            about: about.map(|name| name.parse().expect("a name")),
             position,
             boot: "boot".into(),
             taken_at: self.now().plus_millis((ahead_s - age_s) * 1000),
@@ -172,6 +222,127 @@ impl Scene {
         let found: Vec<&str> = self.log.lines().map(str::trim).collect();
         assert_eq!(found, expected, "\n{}", self.log);
     }
+}
+
+fn sensor_hello(series: &[(&str, &str)], texts: Vec<StateText>) -> Body {
+    let layout = Layout::new(series.iter().map(|(metric, subject)| Series::new(metric, subject)).collect());
+    let Body::Hello(mut hello) = hello("boot-a", &[]) else { unreachable!() };
+    hello.layout = layout.expect("allowed");
+    let room = "P.101".to_owned();
+    hello.sensor =
+        Some(SensorFacts { kind: "ups".into(), title: "UPS 1".into(), room, texts, ..SensorFacts::default() });
+    Body::Hello(hello)
+}
+
+fn sensor_sample(series: &[(&str, &str)], v: &[f64]) -> Body {
+    let layout = Layout::new(series.iter().map(|(metric, subject)| Series::new(metric, subject)).collect());
+    Body::Sample(Sample { layout: layout.expect("allowed").id(), v: v.iter().copied().map(Some).collect() })
+}
+
+const ALARM: [(&str, &str); 1] = [("sensor.alarm", "battery")];
+
+#[test]
+fn a_sensor_is_announced_judged_in_its_own_words_and_missed() {
+    let mut scene = Scene::new();
+    // Nothing is kept of what was never announced, and its host is asked.
+    assert_eq!(scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0])), Verdict::Unannounced);
+    let texts =
+        vec![StateText {
+            series: "sensor.alarm|battery".into(), vi: "Hỏng ắc quy".into(), en: "Battery bad".into()
+        }];
+    scene.sensor("ups-1", sensor_hello(&ALARM, texts));
+    scene.sensor("ups-1", sensor_sample(&ALARM, &[1.0]));
+    scene.now_s = 10;
+    scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
+    // The host goes on, but not about the sensor.
+    for at_s in [20, 60, 80] {
+        scene.until(at_s);
+        scene.report(sample(&[1.0]), 0, 0);
+    }
+    scene.golden(
+        "0 ask Hello
+        0 announced srv-01.ups-1 P.101
+        0 record sensor.announced
+        0 presence srv-01.ups-1 live
+        0 fault F-000001 sensor-alarm raised under None
+        0 fault F-000001 sensor-alarm raised under Some(1)
+        0 incident INC-000001 open raised 1
+        0 step 1.1 open: The device reports: Battery bad.
+        0 NOTICE INC-000001 opened Alarm
+        10 fault F-000001 sensor-alarm cleared under Some(1)
+        10 incident INC-000001 resolved raised 0
+        10 step 1.2 resolved: Back to normal: 0.
+        10 NOTICE INC-000001 resolved Alarm
+        80 presence srv-01.ups-1 silent
+        80 fault F-000002 device-silent raised under Some(2)
+        80 incident INC-000002 open raised 1
+        80 step 2.1 open: Its host goes on reporting but says nothing of this device any more: it may have been taken out of the configuration.
+        80 NOTICE INC-000002 opened Device silent",
+    );
+}
+
+#[test]
+fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_heard() {
+    let mut scene = Scene::new();
+    scene.sensor("ups-1", sensor_hello(&ALARM, Vec::new()));
+    scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
+    scene.log.clear();
+    scene.input(Input::Lost { device: &id() });
+    scene.until(60);
+    scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+    scene.report(sample(&[1.0]), 0, 0);
+    // The host is back; the sensor is not, and nobody is paged for it before it has had its time.
+    scene.now_s = 100;
+    scene.report(sample(&[1.0]), 0, 0);
+    scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
+    scene.now_s = 130;
+    scene.report(sample(&[1.0]), 0, 0);
+    let mut out = Vec::new();
+    scene.state.step(Input::Removed(&id()), scene.now(), &mut out).expect("allowed");
+    assert_eq!(out, [Effect::Removed(DeviceId::new("srv-01.ups-1").expect("valid"))]);
+    scene.golden(
+        "0 presence live
+        5 presence suspect
+        5 probe host
+        8 presence silent
+        8 fault F-000001 device-silent raised under Some(1)
+        8 incident INC-000001 open raised 1
+        8 step 1.1 open: The agent is lost; the host could not be asked.
+        8 NOTICE INC-000001 opened Device silent
+        8 presence srv-01.ups-1 silent
+        60 presence live
+        60 fault F-000001 device-silent cleared under Some(1)
+        60 incident INC-000001 resolved raised 0
+        60 step 1.2 resolved: The device is heard again.
+        60 NOTICE INC-000001 resolved Device silent
+        100 presence srv-01.ups-1 live",
+    );
+}
+
+#[test]
+fn a_value_that_rises_fast_and_one_that_never_moves_are_faults() {
+    let warm = [("env.temperature", "")];
+    let mut scene = Scene::new();
+    scene.sensor("room", sensor_hello(&warm, Vec::new()));
+    scene.log.clear();
+    // One degree in five minutes is slow, three and a half in ten are not.
+    for (at_s, value) in [(0, 22.0), (300, 23.0), (400, 24.0), (500, 25.5), (600, 25.6), (1200, 25.7), (1300, 25.6)] {
+        scene.now_s = at_s;
+        scene.sensor("room", sensor_sample(&warm, &[value]));
+    }
+    let raised = scene.log.lines().filter(|line| line.contains("warming raised")).count();
+    assert!(raised >= 1 && scene.log.contains("500 fault F-000001 warming"), "{}", scene.log);
+    assert!(scene.log.contains("rose by 3.5 °C within 10m"), "{}", scene.log);
+    assert!(scene.log.contains("1200 fault F-000001 warming cleared"), "{}", scene.log);
+    scene.log.clear();
+    for at_s in (1310..1310 + 3700).step_by(50) {
+        scene.now_s = at_s;
+        scene.sensor("room", sensor_sample(&warm, &[25.6]));
+    }
+    assert!(scene.log.contains("frozen raised") && scene.log.contains("has not changed for 1h"), "{}", scene.log);
+    scene.now_s += 50;
+    scene.sensor("room", sensor_sample(&warm, &[25.7]));
+    assert!(scene.log.contains("frozen cleared"), "{}", scene.log);
 }
 
 #[test]

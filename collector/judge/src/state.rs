@@ -2,6 +2,7 @@
 
 mod handling;
 mod judging;
+mod sensors;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -106,10 +107,14 @@ impl State {
             let id = device.info.id.clone();
             if let Some(layout) = device.layout.clone() {
                 device.bindings = state.bind(&layout, device.info.kind, &id);
-                device.tracks = vec![Track::Good; device.bindings.len()];
+                device.reset_tracks();
             }
             state.watch(&id, device.presence);
             state.devices.insert(id, device);
+        }
+        let ids: Vec<DeviceId> = state.devices.keys().cloned().collect();
+        for id in &ids {
+            state.place_under_parent(id);
         }
         for fault in snapshot.faults {
             state.restore_fault(fault, now, &mut out);
@@ -197,8 +202,8 @@ impl State {
             let Some((layout, kind)) = self.devices.get(&id).map(|d| (d.layout.clone(), d.info.kind)) else { continue };
             let bindings = layout.map(|layout| self.bind(&layout, kind, &id)).unwrap_or_else(|| Arc::from([]));
             if let Some(device) = self.devices.get_mut(&id) {
-                device.tracks = vec![Track::Good; bindings.len()];
                 device.bindings = bindings;
+                device.reset_tracks();
             }
         }
         for fault in faults {

@@ -1,5 +1,6 @@
 //! Where each rule stands on each series of a device.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
@@ -7,6 +8,7 @@ use ioc_common::layout::{Layout, Series};
 
 use crate::device::DeviceKind;
 use crate::fault::Fault;
+use crate::rule::threshold::Of;
 use crate::rule::{RuleKind, RuleSet};
 
 /// A rule bound to a place in a layout.
@@ -37,6 +39,60 @@ pub(crate) enum Track {
     Pending { since: Timestamp },
     /// Bad.
     Raised(Box<Fault>),
+}
+
+/// What a rule that looks at change remembers of one series.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Memory(VecDeque<(Timestamp, f64)>);
+
+/// Most moments that are remembered: a window is kept in steps of a thirtieth.
+const MOMENTS_MAX: usize = 32;
+
+impl Memory {
+    /// The number that a rule judges, of the value at `at`; none while nothing can be said.
+    pub(crate) fn judged(&mut self, of: Of, value: f64, at: Timestamp) -> Option<f64> {
+        match of {
+            Of::Value => Some(value),
+            Of::Rise { within_ms } => self.window(within_ms, value, at).map(|(lowest, _)| value - lowest),
+            Of::Fall { within_ms } => self.window(within_ms, value, at).map(|(_, highest)| highest - value),
+            Of::Unchanged => {
+                // What stands equal to the last bit for hours is a sensor that no longer measures; since when, in seconds.
+                let same = self.0.front().is_some_and(|(since, before)| *before == value && at >= *since);
+                if !same {
+                    self.0.clear();
+                    self.0.push_back((at, value));
+                }
+                self.0.front().map(|(since, _)| at.millis_since(*since) as f64 / 1000.0)
+            }
+        }
+    }
+
+    /// The lowest and the highest value within the window before `at`.
+    fn window(&mut self, within_ms: i64, value: f64, at: Timestamp) -> Option<(f64, f64)> {
+        if self.0.back().is_some_and(|(last, _)| at < *last) {
+            // A clock that stepped back begins anew.
+            self.0.clear();
+        }
+        while self.0.front().is_some_and(|(moment, _)| at.millis_since(*moment) > within_ms) {
+            self.0.pop_front();
+        }
+        let bounds = |(low, high): (f64, f64), (_, v): &(Timestamp, f64)| (low.min(*v), high.max(*v));
+        let found = self.0.iter().fold((value, value), bounds);
+        if self.0.back().is_none_or(|(last, _)| at.millis_since(*last) * 30 >= within_ms) {
+            if self.0.len() >= MOMENTS_MAX {
+                self.0.pop_front();
+            }
+            self.0.push_back((at, value));
+        }
+        Some(found)
+    }
+
+    /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
+    pub(crate) fn forget(&mut self, of: Of) {
+        if of == Of::Unchanged {
+            self.0.clear();
+        }
+    }
 }
 
 /// Binds every rule that is for a device to the series of its layout.

@@ -136,10 +136,12 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    fn describe(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+    fn describe(&mut self, mut info: DeviceInfo, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
         let Some(known) = self.state.device(&info.id) else {
             return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
         };
+        // Who speaks for a sensor is not for people to say.
+        info.parent.clone_from(&known.info.parent);
         let old = serde_json::to_string(&known.info).unwrap_or_default();
         let new = serde_json::to_string(&info).unwrap_or_default();
         self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
@@ -207,5 +209,5 @@ fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
     };
     let id = DeviceId::new(&id).map_err(|error| invalid(error.to_string()))?;
     let NewDevice { name, label, place, officer, leader, .. } = new;
-    Ok(DeviceInfo { id, kind, name, label, place, officer, leader })
+    Ok(DeviceInfo { id, kind, name, label, place, officer, leader, parent: None })
 }

@@ -120,6 +120,7 @@ mod tests {
                 place: "Phòng điều hành".into(),
                 officer: "Lan".into(),
                 leader: String::new(),
+                parent: None,
             },
             title: Text::new("Thiết bị mất liên lạc", "Device silent"),
             reason: Text::new("Máy không trả lời.", "The host does not answer."),

@@ -49,6 +49,7 @@ fn info(n: u32) -> DeviceInfo {
         place: "Phòng máy".into(),
         officer: String::new(),
         leader: String::new(),
+        parent: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod i18n;
 mod live;
 mod pages;
 mod problem;
+mod rooms;
 pub mod server;
 mod view;
 
@@ -108,6 +109,7 @@ impl App {
             .route("/devices/{id}/events", get(api::events))
             .route("/devices/{id}/software", get(api::software))
             .route("/devices/{id}/revoke", post(api::revoke))
+            .route("/rooms", get(rooms::api))
             .route("/faults", get(api::faults))
             .route("/incidents", get(api::incidents))
             .route("/incidents/{id}", get(api::incident))
@@ -122,6 +124,7 @@ impl App {
             .route("/devices/{id}", get(pages::device))
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
+            .route("/rooms", get(rooms::page))
             .route("/incidents", get(pages::incidents))
             .route("/incidents/{id}", get(pages::incident))
             .route("/incidents/{id}/acknowledge", post(pages::acknowledge))

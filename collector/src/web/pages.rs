@@ -13,7 +13,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::metric;
-use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
+use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
 use ioc_common::software::{Item, LIST_MAX_ITEMS};
 use ioc_judge::{Fault, Incident, IncidentState, Step};
 
@@ -32,13 +32,19 @@ const SOFTWARE_ROWS: usize = 500;
 /// Rows on one page.
 const ROWS: usize = 100;
 
+/// Sensors on the page of the device that speaks for them.
+const CHILDREN: usize = 512;
 /// A page, or why there is none.
-type Paged = Result<Response, Failure>;
+pub(super) type Paged = Result<Response, Failure>;
 
 /// An error that is shown as a page.
 pub(super) struct Failure(Chrome, Problem);
 
 impl Failure {
+    pub(super) const fn new(chrome: Chrome, problem: Problem) -> Self {
+        Self(chrome, problem)
+    }
+
     fn not_found(chrome: Chrome) -> Self {
         let detail = chrome.t("not-found");
         Self(chrome, Problem::not_found(detail))
@@ -62,14 +68,14 @@ impl IntoResponse for Failure {
     }
 }
 
-fn show(page: &impl Template) -> Response {
+pub(super) fn show(page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => Html(text).into_response(),
         Err(error) => Problem::internal(error.to_string()).into_response(),
     }
 }
 
-fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
+pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
     Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment"))
 }
 
@@ -104,7 +110,7 @@ impl FleetPage {
     }
 }
 
-fn layouts_of(
+pub(super) fn layouts_of(
     rows: &[crate::inventory::DeviceRecord],
     reader: &dyn Reader,
 ) -> Result<HashMap<LayoutId, Layout>, StoreError> {
@@ -174,6 +180,8 @@ struct Number {
 struct DevicePage {
     chrome: Chrome,
     row: DeviceRow,
+    children: Vec<DeviceRow>,
+    sensor: Option<SensorFacts>,
     hello: Option<Hello>,
     probes: Vec<(String, &'static str, String)>,
     faults: Vec<Fault>,
@@ -193,6 +201,15 @@ impl DevicePage {
     fn tone_of(&self, incident: &Incident) -> &'static str {
         incident_tone(incident)
     }
+}
+
+/// The sensors that a device speaks for. Their identifiers begin with its own.
+fn children_of(id: &DeviceId, reader: &dyn Reader, now: Timestamp) -> Result<Vec<DeviceRow>, StoreError> {
+    let query = DeviceQuery { search: format!("{id}."), limit: CHILDREN, ..DeviceQuery::default() };
+    let mut records = reader.devices(&query)?;
+    records.retain(|record| record.info.parent.as_ref() == Some(id));
+    let layouts = layouts_of(&records, reader)?;
+    Ok(records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect())
 }
 
 pub(super) async fn device(
@@ -217,12 +234,13 @@ pub(super) async fn device(
             let documents = reader.documents(&id)?;
             let events = reader.events(&id, EVENTS)?;
             let software = reader.software_list(&id)?.map(|(_, at)| at);
+            let children = children_of(&id, reader, now)?;
             let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(Device { row, hello, faults, incidents, layout, documents, events, software }))
+            Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software }))
         })
         .await;
     match found {
-        Ok(Some(Device { row, hello, faults, incidents, layout, documents, events, software })) => {
+        Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software })) => {
             let english = chrome.language == "en";
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             // What was sent since the hello is newer.
@@ -238,9 +256,12 @@ pub(super) async fn device(
                 }
             });
             let probes = probes.collect();
+            let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
                 chrome,
                 row,
+                children,
+                sensor,
                 hello,
                 probes,
                 faults,
@@ -259,6 +280,7 @@ pub(super) async fn device(
 /// What is read for a device's page.
 struct Device {
     row: DeviceRow,
+    children: Vec<DeviceRow>,
     hello: Option<Hello>,
     faults: Vec<Fault>,
     incidents: Vec<Incident>,

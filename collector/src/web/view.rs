@@ -103,6 +103,8 @@ pub(super) struct DeviceRow {
     /// The colour: good, warning, bad, away.
     pub(super) tone: &'static str,
     pub(super) figures: Vec<Figure>,
+    /// The main numbers in words, for what is no computer.
+    pub(super) summary: Option<String>,
 }
 
 /// A main figure.
@@ -128,7 +130,9 @@ impl DeviceRow {
         };
         let layout = record.layout.and_then(|id| layouts.get(&id));
         let figures = layout.map(|layout| figures(layout, &record.latest)).unwrap_or_default();
-        Self { record, state, tone, figures }
+        let sensor = record.info.parent.is_some();
+        let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
+        Self { record, state, tone, figures, summary }
     }
 }
 
@@ -153,6 +157,46 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
         share("figure-memory", "memory.used_pct"),
         share("figure-disk", "fs.used_pct"),
     ]
+}
+
+/// What stands for a sensor in the fleet: its most telling numbers, with units.
+fn summary(layout: &Layout, values: &[Option<f64>]) -> String {
+    /// In the order of what is worth a look; at most three are shown.
+    const TELLING: [&str; 14] = [
+        "env.temperature",
+        "env.humidity",
+        "ups.charge",
+        "ups.runtime",
+        "ups.load",
+        "electric.active_power",
+        "electric.voltage",
+        "electric.current",
+        "cooling.on",
+        "contact.alarm",
+        "beamer.power",
+        "beamer.lamp_hours",
+        "electric.energy",
+        "sensor.up",
+    ];
+    let mut shown: Vec<String> = Vec::new();
+    for metric in TELLING {
+        let mut of = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
+        let unit = ioc_common::metric::find(metric).map_or("1", |metric| metric.unit);
+        let text = match (unit, of.next()) {
+            // Flags say nothing by themselves; their faults do.
+            ("1", _) | (_, None) => continue,
+            (_, Some((_, None))) => "–".to_owned(),
+            ("s", Some((_, Some(seconds)))) => format!("{:.0} min", (seconds / 60.0).floor()),
+            ("Cel", Some((_, Some(value)))) => format!("{value:.1} °C"),
+            ("W", Some((_, Some(value)))) if value.abs() >= 10_000.0 => format!("{:.1} kW", value / 1000.0),
+            (unit, Some((_, Some(value)))) => format!("{value:.0} {unit}"),
+        };
+        shown.push(text);
+        if shown.len() == 3 {
+            break;
+        }
+    }
+    if shown.iter().all(|text| text == "–") { "–".to_owned() } else { shown.join(" · ") }
 }
 
 /// The colour of an incident.

@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
         seq += 1;
         let position = Position { epoch: 1, seq };
         let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(200), fields: Default::default() });
-        let sealed = codec::seal(&device, position, "00000000", Timestamp::from_millis(0), &body)?;
+        let sealed = codec::seal(&device, None, position, "00000000", Timestamp::from_millis(0), &body)?;
         backlog.push(Entry { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
         anyhow::ensure!(backlog.trouble().is_none(), "{:?}", backlog.trouble());
         writeln!(out, "{seq}")?;

@@ -1,18 +1,18 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
 //! Read from `config/rules.toml`. Further kinds (absence of a value, change, forecast …) each get a file beside
-//! [`threshold`] and a variant in [`RuleKind`].
+//! [`threshold`] and a variant in [`RuleKind`]; `rate` and `stuck` are thresholds of another number of the same series.
 
 pub mod threshold;
 
 use serde::{Deserialize, Serialize};
 
-use ioc_common::config::{ConfigError, Source, Spanned};
+use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::metric;
 
 use crate::device::DeviceKind;
 use crate::text::Text;
-use threshold::Threshold;
+use threshold::{Limit, Of, Threshold};
 
 /// Most rules in one set: bounds the work per sample.
 pub const RULES_MAX: usize = 500;
@@ -122,9 +122,13 @@ struct RuleForm {
     advice: Text,
     kind: KindForm,
     metric: Option<Spanned<String>>,
-    raise: Option<Spanned<threshold::Limit>>,
-    clear: Option<Spanned<threshold::Limit>>,
-    r#for: Option<ioc_common::config::SpanWithin<0, 604_800_000>>,
+    raise: Option<Spanned<Limit>>,
+    clear: Option<Spanned<Limit>>,
+    r#for: Option<SpanWithin<0, 604_800_000>>,
+    within: Option<SpanWithin<10_000, 86_400_000>>,
+    /// Kind `rate`: the fall counts, not the rise.
+    #[serde(default)]
+    fall: bool,
     #[serde(default)]
     except: Vec<String>,
 }
@@ -133,6 +137,8 @@ struct RuleForm {
 #[serde(rename_all = "lowercase")]
 enum KindForm {
     Threshold,
+    Rate,
+    Stuck,
     Silent,
 }
 
@@ -197,9 +203,14 @@ fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before:
             }
             RuleKind::Silent
         }
-        KindForm::Threshold => {
+        KindForm::Threshold | KindForm::Rate | KindForm::Stuck => {
+            let required = match form.kind {
+                KindForm::Rate => "metric, raise, clear, within",
+                KindForm::Stuck => "metric, for",
+                _ => "metric, raise, clear",
+            };
             let lacks = |key: &str| {
-                let message = format!("found no {key} in the threshold rule {id:?}; required are metric, raise, clear");
+                let message = format!("found no {key} in the rule {id:?}; required are {required}");
                 source.fault(whole.clone(), &message, "add it")
             };
             let metric_name = form.metric.as_ref().ok_or_else(|| lacks("metric"))?;
@@ -210,11 +221,40 @@ fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before:
                 );
                 return Err(source.fault(metric_name.span(), &message, "correct the name"));
             };
-            let raise = form.raise.ok_or_else(|| lacks("raise"))?;
-            let clear = form.clear.ok_or_else(|| lacks("clear"))?;
-            let hold_ms = form.r#for.map_or(0, ioc_common::config::SpanWithin::as_millis);
+            let stuck_s = match (form.kind, form.r#for) {
+                (KindForm::Stuck, Some(span)) => Some(span.as_millis() as f64 / 1000.0),
+                (KindForm::Stuck, None) => return Err(lacks("for")),
+                _ => None,
+            };
+            if let (Some(limit), Some(_)) = (form.raise.as_ref().or(form.clear.as_ref()), stuck_s) {
+                let message = "found a limit in a rule of kind \"stuck\"; allowed is only for";
+                return Err(source.fault(limit.span(), message, "remove this line"));
+            }
+            let whole_limit = |limit| Spanned::new(whole.clone(), limit);
+            let limit = |given: Option<Spanned<Limit>>, stuck: Limit, key: &str| match stuck_s {
+                Some(_) => Ok(whole_limit(stuck)),
+                None => given.ok_or_else(|| lacks(key)),
+            };
+            let raise = limit(form.raise, Limit::Above(stuck_s.unwrap_or_default()), "raise")?;
+            let clear = limit(form.clear, Limit::Below(1.0_f64.min(stuck_s.unwrap_or_default())), "clear")?;
+            let within_ms = form.within.map(SpanWithin::as_millis);
+            let of = match (form.kind, raise.get_ref()) {
+                (KindForm::Rate, Limit::Above(_)) => Of::Rise { within_ms: within_ms.ok_or_else(|| lacks("within"))? },
+                (KindForm::Rate, Limit::Below(_)) => {
+                    let message =
+                        "found below in a rule of kind \"rate\"; allowed are above for a rise and fall = true";
+                    return Err(source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"));
+                }
+                (KindForm::Stuck, _) => Of::Unchanged,
+                _ => Of::Value,
+            };
+            let of = match (of, form.fall) {
+                (Of::Rise { within_ms }, true) => Of::Fall { within_ms },
+                (of, _) => of,
+            };
+            let hold_ms = if of == Of::Unchanged { 0 } else { form.r#for.map_or(0, SpanWithin::as_millis) };
             let (raise_at, clear_at) = (raise.span(), clear.span());
-            Threshold::new(metric, raise.into_inner(), clear.into_inner(), hold_ms, form.except)
+            Threshold::new(of, metric, raise.into_inner(), clear.into_inner(), hold_ms, form.except)
                 .map_err(|fault| {
                     let span = if fault.in_clear { clear_at } else { raise_at };
                     source.fault(span, &fault.message, fault.mend)

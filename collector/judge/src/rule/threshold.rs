@@ -1,4 +1,5 @@
-//! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis).
+//! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis). The number is the value
+//! itself, how fast it rises or falls, or how long it has stood still ([`Of`]).
 
 use serde::Deserialize;
 
@@ -33,9 +34,30 @@ impl Limit {
     }
 }
 
+/// Which number of a series is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Of {
+    /// The value (kind `threshold`).
+    Value,
+    /// How far it rose above its lowest within a time (kind `rate`).
+    Rise {
+        /// The time, milliseconds.
+        within_ms: i64,
+    },
+    /// How far it fell below its highest within a time (kind `rate`).
+    Fall {
+        /// The time, milliseconds.
+        within_ms: i64,
+    },
+    /// For how many seconds it has not changed at all (kind `stuck`).
+    Unchanged,
+}
+
 /// A checked threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
+    /// Which number is judged.
+    pub of: Of,
     /// The metric.
     pub metric: &'static Metric,
     /// Raised beyond this …
@@ -58,6 +80,7 @@ pub(super) struct Fault {
 
 impl Threshold {
     pub(super) fn new(
+        of: Of,
         metric: &'static Metric,
         raise: Limit,
         clear: Limit,
@@ -65,7 +88,7 @@ impl Threshold {
         except: Vec<String>,
     ) -> Result<Self, Fault> {
         for (in_clear, limit) in [(false, raise), (true, clear)] {
-            if !metric.plausible(limit.number()) {
+            if of == Of::Value && !metric.plausible(limit.number()) {
                 let message = format!(
                     "found {} for {}; allowed are {} to {} {}",
                     limit.number(),
@@ -79,10 +102,10 @@ impl Threshold {
         }
         let (found, allowed) = match (raise, clear) {
             (Limit::Above(up), Limit::Below(down)) if down <= up => {
-                return Ok(Self { metric, raise, clear, hold_ms, except });
+                return Ok(Self { of, metric, raise, clear, hold_ms, except });
             }
             (Limit::Below(down), Limit::Above(up)) if up >= down => {
-                return Ok(Self { metric, raise, clear, hold_ms, except });
+                return Ok(Self { of, metric, raise, clear, hold_ms, except });
             }
             (Limit::Above(up), Limit::Below(down)) => {
                 (format!("below = {down}"), format!("at most {up}, the limit of raise"))

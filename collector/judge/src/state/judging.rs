@@ -5,17 +5,17 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
+use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
 
 use super::State;
 use crate::device::{Device, DeviceKind};
 use crate::effect::{Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
-use crate::rule::threshold::{Limit, Threshold};
+use crate::rule::threshold::{Limit, Of, Threshold};
 use crate::rule::{Rule, RuleKind, Severity};
 use crate::text::Text;
-use crate::track::{self, Binding, Source, Track};
+use crate::track::{self, Binding, Memory, Source, Track};
 
 /// Layouts whose bindings are kept for other devices of the same kind.
 const BOUND_MAX: usize = 4096;
@@ -47,11 +47,26 @@ impl State {
         if !matches!(report.body, Body::Bye(_)) {
             self.heard(&envelope.device, now, out);
         }
+        let subject = match self.subject(report, out) {
+            Ok(subject) => subject,
+            Err(verdict) => return verdict,
+        };
+        if envelope.about.is_some() && live {
+            if let Some(device) = self.devices.get_mut(&subject) {
+                device.last_heard = Some(now);
+            }
+            self.heard(&subject, now, out);
+        }
         match &report.body {
-            Body::Hello(hello) => self.hello(&envelope.device, hello, now, out),
-            Body::Sample(sample) => self.sample(&envelope.device, sample, at, now, live, out),
-            Body::State(Document::Layout(layout)) => self.take_layout(&envelope.device, layout, now, out),
-            Body::Bye(bye) if live => self.bye(&envelope.device, bye, now, out),
+            Body::Hello(hello) => self.hello(&subject, hello, now, out),
+            Body::Sample(sample) => {
+                self.sample(&subject, sample, at, now, live, out);
+                if live && envelope.about.is_none() {
+                    self.miss_sensors(&subject, now, out);
+                }
+            }
+            Body::State(Document::Layout(layout)) => self.take_layout(&subject, layout, now, out),
+            Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
         Verdict::Fresh { at }
@@ -83,18 +98,20 @@ impl State {
         let old_layout = device.layout.take();
         let old_bindings = std::mem::replace(&mut device.bindings, Arc::from([]));
         let old_tracks = std::mem::take(&mut device.tracks);
+        let old_memories = std::mem::take(&mut device.memories);
         let kind = device.info.kind;
         let bindings = self.bind(layout, kind, id);
         let mut tracks = vec![Track::Good; bindings.len()];
+        let mut memories = vec![Memory::default(); bindings.len()];
         let mut vanished = Vec::new();
         if let Some(old_layout) = &old_layout {
-            for (binding, track) in old_bindings.iter().zip(old_tracks) {
+            for ((binding, track), memory) in old_bindings.iter().zip(old_tracks).zip(old_memories) {
                 let name = track::series_name(binding.source, old_layout);
                 let place = bindings
                     .iter()
                     .position(|new| new.rule == binding.rule && track::series_name(new.source, layout) == name);
                 match (place, track) {
-                    (Some(place), track) => tracks[place] = track,
+                    (Some(place), track) => (tracks[place], memories[place]) = (track, memory),
                     (None, Track::Raised(fault)) => vanished.push(*fault),
                     (None, Track::Good | Track::Pending { .. }) => {}
                 }
@@ -104,6 +121,7 @@ impl State {
             device.layout = Some(Arc::new(layout.clone()));
             device.bindings = bindings;
             device.tracks = tracks;
+            device.memories = memories;
         }
         for fault in vanished {
             let why =
@@ -142,7 +160,8 @@ impl State {
         if !known {
             if !device.asked_layout {
                 device.asked_layout = true;
-                out.push(Effect::Ask(id.clone(), Ask::Hello));
+                let speaker = device.info.parent.clone().unwrap_or_else(|| id.clone());
+                out.push(Effect::Ask(speaker, Ask::Hello));
             }
             return;
         }
@@ -161,10 +180,16 @@ impl State {
             if !threshold.metric.plausible(value) {
                 continue;
             }
-            let Some(track) = device.tracks.get_mut(place) else { continue };
-            if gap && matches!(track, Track::Pending { .. }) {
-                *track = Track::Good;
+            let (Some(track), Some(memory)) = (device.tracks.get_mut(place), device.memories.get_mut(place)) else {
+                continue;
+            };
+            if gap {
+                memory.forget(threshold.of);
+                if matches!(track, Track::Pending { .. }) {
+                    *track = Track::Good;
+                }
             }
+            let Some(value) = memory.judged(threshold.of, value, at) else { continue };
             match advance(track, threshold, value, at) {
                 Step::Stay => {}
                 Step::Raise(since) => changes.push((place, value, Some(since))),
@@ -205,7 +230,7 @@ impl State {
             id: number,
             device: id.clone(),
             rule: rule.id.clone(),
-            reason: raised_reason(threshold, &series, value),
+            reason: raised_reason(threshold, &series, value, &device.texts),
             series,
             severity: rule.severity,
             state: FaultState::Raised,
@@ -233,9 +258,9 @@ impl State {
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
         if let Track::Raised(fault) = std::mem::take(&mut device.tracks[place]) {
             let shown = shown(value);
-            let unit = threshold.metric.unit;
+            let unit = unit_of(threshold);
             let why =
-                Text::new(format!("Trở lại bình thường: {shown} {unit}."), format!("Back to normal: {shown} {unit}."));
+                Text::new(format!("Trở lại bình thường: {shown}{unit}."), format!("Back to normal: {shown}{unit}."));
             self.clear(*fault, at, now, &why, out);
         }
     }
@@ -316,7 +341,20 @@ fn shown(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
-fn raised_reason(threshold: &Threshold, series: &str, value: f64) -> Text {
+/// The unit of what is judged, to stand behind a number.
+fn unit_of(threshold: &Threshold) -> String {
+    match (threshold.of, threshold.metric.unit) {
+        (Of::Unchanged, _) => " s".to_owned(),
+        (_, "1") => String::new(),
+        (_, "Cel" | "K") => " °C".to_owned(),
+        (_, unit) => format!(" {unit}"),
+    }
+}
+
+fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[StateText]) -> Text {
+    if let Some(text) = texts.iter().find(|text| text.series == series) {
+        return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
+    }
     let metric = threshold.metric;
     let subject = series.split_once('|').map_or("", |(_, subject)| subject);
     let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
@@ -324,8 +362,27 @@ fn raised_reason(threshold: &Threshold, series: &str, value: f64) -> Text {
         Limit::Above(_) => ("vượt ngưỡng", "above"),
         Limit::Below(_) => ("dưới ngưỡng", "below"),
     };
-    let (value, limit, unit) = (shown(value), shown(threshold.raise.number()), metric.unit);
-    let unit = if unit == "1" { String::new() } else { format!(" {unit}") };
+    let (value, limit, unit) = (shown(value), shown(threshold.raise.number()), unit_of(threshold));
+    let span = |ms: i64| ioc_common::config::Span(std::time::Duration::from_millis(ms.unsigned_abs()));
+    match threshold.of {
+        Of::Value => {}
+        Of::Rise { within_ms } | Of::Fall { within_ms } => {
+            let rise = matches!(threshold.of, Of::Rise { .. });
+            let (vi, en) = if rise { ("tăng", "rose by") } else { ("giảm", "fell by") };
+            let within = span(within_ms);
+            return Text::new(
+                format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
+                format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+            );
+        }
+        Of::Unchanged => {
+            let still = span((threshold.raise.number() * 1000.0) as i64);
+            return Text::new(
+                format!("{}{of}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
+                format!("{}{of}: has not changed for {still}; the sensor may be stuck.", metric.en),
+            );
+        }
+    }
     let (hold_vi, hold_en) = if threshold.hold_ms == 0 {
         (String::new(), String::new())
     } else {

@@ -25,12 +25,31 @@ impl State {
                 self.devices.insert(id.clone(), Device::new(info));
             }
         }
+        self.place_under_parent(&id);
         out.push(Effect::Presence(id));
+    }
+
+    /// Tells the device that speaks for this one, if any.
+    pub(super) fn place_under_parent(&mut self, id: &DeviceId) {
+        let parent = self.devices.get(id).and_then(|device| device.info.parent.clone());
+        if let Some(parent) = parent.and_then(|parent| self.devices.get_mut(&parent))
+            && !parent.children.contains(id)
+        {
+            parent.children.push(id.clone());
+        }
     }
 
     pub(super) fn removed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
+        let (children, parent) = (std::mem::take(&mut device.children), device.info.parent.clone());
         let tracks = std::mem::take(&mut device.tracks);
+        if let Some(parent) = parent.and_then(|parent| self.devices.get_mut(&parent)) {
+            parent.children.retain(|child| child != id);
+        }
+        for child in children {
+            self.removed(&child, now, out);
+            out.push(Effect::Removed(child));
+        }
         let mut faults: Vec<Fault> = tracks
             .into_iter()
             .filter_map(|track| if let Track::Raised(fault) = track { Some(*fault) } else { None })
@@ -65,7 +84,9 @@ impl State {
 
     pub(super) fn bye(&mut self, id: &DeviceId, bye: &Bye, now: Timestamp, out: &mut Vec<Effect>) {
         let until = now.plus_secs(u64::from(bye.return_within_s.min(AWAY_MAX_S)));
-        self.set_presence(id, Presence::Away { since: now, until, reason: bye.reason }, out);
+        let away = Presence::Away { since: now, until, reason: bye.reason };
+        self.set_presence(id, away, out);
+        self.hold_sensors(id, away, out);
     }
 
     pub(super) fn host_probed(&mut self, id: &DeviceId, answer: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
@@ -77,6 +98,9 @@ impl State {
 
     pub(super) fn deadline_passed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(id) else { return };
+        if device.info.parent.is_some() {
+            return self.sensor_deadline_passed(id, now, out);
+        }
         match device.presence {
             Presence::Away { since, until, .. } if until <= now => self.ask_host(id, since, now, out),
             Presence::Suspect { since, until, probing: false } if until <= now => self.ask_host(id, since, now, out),
@@ -94,10 +118,6 @@ impl State {
     }
 
     fn silence(&mut self, id: &DeviceId, since: Timestamp, host: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
-        self.set_presence(id, Presence::Silent { since, host }, out);
-        let Some(device) = self.devices.get(id) else { return };
-        let Some(rule) = self.rules.silent_for(device.info.kind, id.as_str()) else { return };
-        let (rule, severity) = (rule.id.clone(), rule.severity);
         let reason = match host {
             HostAnswer::Yes => Text::new(
                 "Mất kết nối với agent nhưng máy vẫn trả lời: agent đã dừng hoặc bị chặn.",
@@ -112,6 +132,24 @@ impl State {
                 "The agent is lost; the host could not be asked.",
             ),
         };
+        self.fall_silent(id, since, host, &reason, now, out);
+        self.hold_sensors(id, Presence::Silent { since, host }, out);
+    }
+
+    /// Calls a device silent, and tells people by the rule that is for it.
+    pub(super) fn fall_silent(
+        &mut self,
+        id: &DeviceId,
+        since: Timestamp,
+        host: HostAnswer,
+        reason: &Text,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        self.set_presence(id, Presence::Silent { since, host }, out);
+        let Some(device) = self.devices.get(id) else { return };
+        let Some(rule) = self.rules.silent_for(device.info.kind, id.as_str()) else { return };
+        let (rule, severity) = (rule.id.clone(), rule.severity);
         let mut fault = Fault {
             id: self.new_fault(),
             device: id.clone(),
@@ -122,7 +160,7 @@ impl State {
             raised_at: since,
             cleared_at: None,
             value: None,
-            reason,
+            reason: reason.clone(),
             incident: None,
         };
         if severity >= Severity::Warning {

@@ -256,7 +256,7 @@ impl Pending<'_> {
                 let search = format!("{}\n{}\n{}\n{}", info.id, info.name, info.label, info.place).to_lowercase();
                 self.run(
                     "INSERT INTO device (id, info, search, enrolled_at) VALUES (?1, ?2, ?3, ?4) \
-                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3",
+                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, revoked_at = NULL",
                     params![info.id.as_str(), json(info)?, search, at.as_millis()],
                 )?;
                 if !self.numbers.contains_key(&info.id) {

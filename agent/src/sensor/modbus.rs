@@ -1,0 +1,490 @@
+//! Modbus lines: one supervised loop for each, which reconnects for ever. A unit that does not answer is asked more and more seldom,
+//! and on TCP over a connection of its own, so that it never slows its neighbours.
+//!
+//! An exception is an answer: the unit lives, and the profile or the gateway is wrong. Silence, a wrong unit or transaction, a closed
+//! connection and rubbish are told apart in words. After any of these the connection is made anew: what may still come late must not
+//! be taken for the answer to the next request.
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_modbus::client::{Context, Reader as _};
+use tokio_modbus::prelude::{SlaveContext as _, client};
+use tokio_modbus::{ExceptionCode, ProtocolError, Slave};
+use tokio_serial::SerialPortBuilderExt as _;
+
+use ioc_common::clock;
+use ioc_common::report::Facts;
+
+use super::board::Poll;
+use super::nut::back_off;
+use super::plan::{Stretch, Table};
+use super::profile::{Profile, Read, Said, Words};
+use super::settings::{Bus, Line, Parity, Unit};
+
+/// How long a serial line must be quiet before it is used again after an answer went wrong.
+const DRAIN: Duration = Duration::from_millis(60);
+/// What the device says of itself is asked again after this.
+const TEXTS_EVERY_MS: u64 = 3_600_000;
+
+/// Why a request failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No answer in time.
+    #[error("{line} unit {unit}: no answer within {timeout_ms} ms")]
+    Silent {
+        /// Line.
+        line: String,
+        /// Unit.
+        unit: u8,
+        /// Timeout, milliseconds.
+        timeout_ms: u128,
+    },
+    /// It answered that it cannot.
+    #[error(
+        "{line} unit {unit}: answers exception {code} ({meaning}) to function {function} at {start} ({count} places)"
+    )]
+    Exception {
+        /// Line.
+        line: String,
+        /// Unit.
+        unit: u8,
+        /// Exception code.
+        code: u8,
+        /// What it means.
+        meaning: &'static str,
+        /// Function.
+        function: u8,
+        /// First place, from 0.
+        start: u16,
+        /// How many.
+        count: u16,
+    },
+    /// The line itself failed.
+    #[error("{line}: {why}")]
+    Line {
+        /// Line.
+        line: String,
+        /// Why.
+        why: String,
+    },
+    /// What came is no answer to what was asked.
+    #[error("{line} unit {unit}: {why}")]
+    Wrong {
+        /// Line.
+        line: String,
+        /// Unit.
+        unit: u8,
+        /// What came.
+        why: String,
+    },
+}
+
+impl RequestError {
+    /// Whether the unit itself answered.
+    #[must_use]
+    pub const fn answered(&self) -> bool {
+        // A gateway answers 10 and 11 for a unit that does not.
+        matches!(self, Self::Exception { code, .. } if *code != 10 && *code != 11)
+    }
+}
+
+/// A line that is connected when it is needed.
+pub struct Wire {
+    line: Line,
+    timeout: Duration,
+    context: Option<Context>,
+    /// The last answer went wrong: the line is to be quiet before it is used again.
+    spoilt: bool,
+}
+
+impl Wire {
+    /// A line that is not connected yet.
+    #[must_use]
+    pub const fn new(line: Line, timeout: Duration) -> Self {
+        Self { line, timeout, context: None, spoilt: false }
+    }
+
+    async fn connected(&mut self) -> Result<&mut Context, RequestError> {
+        if self.context.is_none() {
+            let fault = |why: String| RequestError::Line { line: self.line.to_string(), why };
+            let context = match &self.line {
+                Line::Tcp { host, port } => {
+                    let connecting = TcpStream::connect((host.as_str(), *port));
+                    let stream = tokio::time::timeout(self.timeout.max(Duration::from_secs(3)), connecting)
+                        .await
+                        .map_err(|_| fault("does not accept a connection in time".to_owned()))?
+                        .map_err(|error| fault(error.to_string()))?;
+                    // A request is one small packet; waiting for more only delays it.
+                    let _ = stream.set_nodelay(true);
+                    client::tcp::attach_slave(stream, Slave(1))
+                }
+                Line::Serial { path, baud, parity, stop } => {
+                    let mut stream = tokio_serial::new(path.to_string_lossy(), *baud)
+                        .parity(match parity {
+                            Parity::None => tokio_serial::Parity::None,
+                            Parity::Even => tokio_serial::Parity::Even,
+                            Parity::Odd => tokio_serial::Parity::Odd,
+                        })
+                        .stop_bits(if *stop == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
+                        .open_native_async()
+                        .map_err(|error| fault(serial_trouble(&error)))?;
+                    if self.spoilt {
+                        let mut late = [0; 256];
+                        while let Ok(Ok(1..)) = tokio::time::timeout(DRAIN, stream.read(&mut late)).await {}
+                    }
+                    client::rtu::attach_slave(stream, Slave(1))
+                }
+            };
+            self.spoilt = false;
+            self.context = Some(context);
+        }
+        self.context
+            .as_mut()
+            .ok_or_else(|| RequestError::Line { line: self.line.to_string(), why: "closed".to_owned() })
+    }
+
+    /// Reads a stretch of a unit.
+    ///
+    /// # Errors
+    /// [`RequestError`]; after all but an exception the connection is made anew.
+    pub async fn read(&mut self, unit: u8, at: Stretch) -> Result<Vec<u16>, RequestError> {
+        let (line, timeout) = (self.line.to_string(), self.timeout);
+        let context = self.connected().await?;
+        context.set_slave(Slave(unit));
+        let asked = async {
+            let bits = |bits: Vec<bool>| bits.into_iter().map(u16::from).collect::<Vec<u16>>();
+            match at.table {
+                Table::Coils => context.read_coils(at.start, at.count).await.map(|answer| answer.map(bits)),
+                Table::DiscreteInputs => {
+                    context.read_discrete_inputs(at.start, at.count).await.map(|answer| answer.map(bits))
+                }
+                Table::HoldingRegisters => context.read_holding_registers(at.start, at.count).await,
+                Table::InputRegisters => context.read_input_registers(at.start, at.count).await,
+            }
+        };
+        let error = match tokio::time::timeout(timeout, asked).await {
+            Ok(Ok(Ok(words))) if words.len() == usize::from(at.count) => return Ok(words),
+            Ok(Ok(Ok(words))) => {
+                let why = format!("answered {} places where {} were asked for", words.len(), at.count);
+                RequestError::Wrong { line, unit, why }
+            }
+            Ok(Ok(Err(exception))) => {
+                let (code, meaning) = exception_text(exception);
+                let function = at.table.function();
+                let Stretch { start, count, .. } = at;
+                return Err(RequestError::Exception { line, unit, code, meaning, function, start, count });
+            }
+            Ok(Err(tokio_modbus::Error::Protocol(error))) => {
+                let what = match error {
+                    ProtocolError::HeaderMismatch { message, .. } => format!("answer to another request ({message})"),
+                    ProtocolError::FunctionCodeMismatch { .. } => "answer to another function".to_owned(),
+                };
+                RequestError::Wrong { line, unit, why: what }
+            }
+            Ok(Err(tokio_modbus::Error::Transport(error))) => match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+                    RequestError::Wrong { line, unit, why: format!("what came is no Modbus answer ({error})") }
+                }
+                ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+                    RequestError::Line { line, why: "closed the connection".to_owned() }
+                }
+                _ => RequestError::Line { line, why: error.to_string() },
+            },
+            Err(_) => RequestError::Silent { line, unit, timeout_ms: timeout.as_millis() },
+        };
+        self.context = None;
+        self.spoilt = true;
+        Err(error)
+    }
+
+    /// Polls a unit once: every number of its profile, and what it says of itself when `texts`.
+    ///
+    /// # Errors
+    /// [`RequestError`] of the first request that was not answered; an exception leaves its numbers unknown and goes on.
+    pub async fn poll(
+        &mut self,
+        unit: &Unit,
+        tries: u32,
+        texts: bool,
+    ) -> Result<(Poll, Vec<RequestError>), RequestError> {
+        let started = clock::boottime_us();
+        let mut words = Words::default();
+        let mut refused = Vec::new();
+        let mut answered = false;
+        let wanted = unit.profile.requests();
+        let texts = if texts { unit.profile.text_requests() } else { Vec::new() };
+        let mut answer_us = 0;
+        for (place, at) in wanted.iter().chain(&texts).enumerate() {
+            match self.read_trying(unit.number, *at, tries).await {
+                Ok(got) => {
+                    words.put(*at, &got);
+                    answered = true;
+                }
+                Err(error @ RequestError::Exception { code: 2 | 3, .. }) if place < wanted.len() => {
+                    // The device may not like one of the places in between: each number by itself.
+                    let mut some = false;
+                    for item in unit.profile.items.iter().filter(|item| at.holds(&item.at) && item.at != *at) {
+                        if let Ok(got) = self.read_trying(unit.number, item.at, tries).await {
+                            words.put(item.at, &got);
+                            some = true;
+                        }
+                    }
+                    answered |= some;
+                    if !some {
+                        refused.push(error);
+                    }
+                }
+                Err(error) if error.answered() => refused.push(error),
+                Err(error) => return Err(error),
+            }
+            if place == 0 {
+                answer_us = clock::boottime_us().saturating_sub(started);
+            }
+        }
+        if let (false, Some(error)) = (answered, refused.first()) {
+            return Err(error.clone());
+        }
+        let mut poll = reading(unit, &words, clock::now().as_millis() as f64 / 86_400_000.0);
+        poll.answer_ms = answer_us as f64 / 1000.0;
+        Ok((poll, refused))
+    }
+
+    async fn read_trying(&mut self, unit: u8, at: Stretch, tries: u32) -> Result<Vec<u16>, RequestError> {
+        let mut tried = 1;
+        loop {
+            match self.read(unit, at).await {
+                // A device that is busy (6) or works on it (5) means: later.
+                Err(RequestError::Exception { code: 5 | 6, .. }) if tried < tries => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error @ RequestError::Exception { .. }) => return Err(error),
+                Err(_) if tried < tries => {}
+                other => return other,
+            }
+            tried += 1;
+        }
+    }
+}
+
+fn serial_trouble(error: &tokio_serial::Error) -> String {
+    let mend = match error.kind() {
+        tokio_serial::ErrorKind::NoDevice => "is the adapter plugged in? 'ls -l /dev/serial/by-id' shows what is",
+        tokio_serial::ErrorKind::Io(ErrorKind::PermissionDenied) => {
+            "the service needs the group dialout and its device: see docs/sensors.md, \"Serial lines\""
+        }
+        _ => "see docs/sensors.md, \"Serial lines\"",
+    };
+    format!("cannot be opened: {error}; mend: {mend}")
+}
+
+const fn exception_text(exception: ExceptionCode) -> (u8, &'static str) {
+    match exception {
+        ExceptionCode::IllegalFunction => (1, "it does not know the function"),
+        ExceptionCode::IllegalDataAddress => (2, "it has nothing at this address"),
+        ExceptionCode::IllegalDataValue => (3, "it does not allow so many places at once"),
+        ExceptionCode::ServerDeviceFailure => (4, "it failed"),
+        ExceptionCode::Acknowledge => (5, "it is still working on it"),
+        ExceptionCode::ServerDeviceBusy => (6, "it is busy"),
+        ExceptionCode::MemoryParityError => (8, "its memory is broken"),
+        ExceptionCode::GatewayPathUnavailable => (10, "the gateway has no path to it"),
+        ExceptionCode::GatewayTargetDevice => (11, "the gateway has no answer from it"),
+        ExceptionCode::Custom(code) => (code, "of its own"),
+    }
+}
+
+/// The numbers of a unit in its words; `today` is the day since 1970.
+#[must_use]
+pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
+    let mut poll = Poll::default();
+    for (item, subject) in named(unit) {
+        let value = match words.get(item.at).map(|words| item.read(&words, today)) {
+            Some(Read::Number(value)) if unit.inverted.contains(&item.subject) => Some(1.0 - value),
+            Some(Read::Number(value)) => Some(value),
+            Some(Read::OutOfRange(_)) => {
+                poll.out_of_range += 1;
+                None
+            }
+            Some(Read::None) | None => None,
+        };
+        poll.numbers.push((item.metric.name, subject.to_owned(), value));
+    }
+    poll.machine = texts(&unit.profile, words);
+    poll
+}
+
+/// The items of a unit's profile that are read, under the names the configuration gives them.
+pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)> {
+    unit.profile.items.iter().filter_map(|item| {
+        let contact = item.metric.name == "contact.alarm" && !unit.contacts.is_empty();
+        let subject = match unit.contacts.get(&item.subject) {
+            Some(name) => name.as_str(),
+            // Of a module of contacts only those that are named are wired.
+            None if contact || unit.profile.name == "contacts" => return None,
+            None => item.subject.as_str(),
+        };
+        Some((item, subject))
+    })
+}
+
+fn texts(profile: &Profile, words: &Words) -> Facts {
+    let mut facts = Facts::default();
+    for text in &profile.texts {
+        let Some(found) = words.get(text.at).map(|words| text.read(&words)) else { continue };
+        match text.of {
+            Said::Maker => facts.vendor = found,
+            Said::Model => facts.product = found,
+            Said::Serial => facts.serial = found,
+            Said::Firmware => facts.bios = found,
+        }
+    }
+    if facts != Facts::default() && facts.vendor.is_empty() {
+        facts.vendor.clone_from(&profile.maker);
+    }
+    facts
+}
+
+/// Where each unit of a line stands.
+struct Standing {
+    next_ms: u64,
+    failures: u32,
+    busy: bool,
+    texts_ms: Option<u64>,
+}
+
+/// Which units a lane asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Those that answer.
+    Healthy,
+    /// Those that do not.
+    Failing,
+    /// All, since there is one line only.
+    All,
+}
+
+/// What is told of each poll.
+pub type Tell = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
+
+/// Polls the units of a line for ever.
+pub async fn supervise(bus: Bus, tell: Arc<Tell>) {
+    let now_ms = clock::boottime_ms();
+    let count = bus.units.len().max(1) as u64;
+    let standings = bus.units.iter().enumerate().map(|(place, unit)| Standing {
+        // Spread over the first interval, so that they do not come in a burst for ever.
+        next_ms: now_ms + place as u64 * u64::try_from(unit.every.as_millis()).unwrap_or(1000).min(10_000) / count,
+        failures: 0,
+        busy: false,
+        texts_ms: None,
+    });
+    let standings = Arc::new(Mutex::new(standings.collect::<Vec<Standing>>()));
+    let bus = Arc::new(bus);
+    match bus.line {
+        Line::Tcp { .. } => {
+            let failing = run_lane(Arc::clone(&bus), Arc::clone(&standings), Lane::Failing, Arc::clone(&tell));
+            tokio::join!(run_lane(bus, standings, Lane::Healthy, tell), failing);
+        }
+        Line::Serial { .. } => run_lane(bus, standings, Lane::All, tell).await,
+    }
+}
+
+async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<Standing>>>, lane: Lane, tell: Arc<Tell>) {
+    let mut wire = Wire::new(bus.line.clone(), bus.timeout);
+    // On a shared line a silent unit may cost its timeout once between two rounds of its neighbours, and no more.
+    let mut failing_turn = false;
+    loop {
+        let now_ms = clock::boottime_ms();
+        let next = next_due(&standings, lane, now_ms, &mut failing_turn);
+        let place = match next {
+            Ok(place) => place,
+            Err(wait_ms) => {
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                continue;
+            }
+        };
+        let (Some(unit), Some((texts, failed_before))) = (bus.units.get(place), take(&standings, place, now_ms)) else {
+            continue;
+        };
+        // What has been silent is not tried twice in a row.
+        let tries = if failed_before > 0 { 1 } else { bus.tries };
+        let result = wire.poll(unit, tries, texts).await;
+        let done_ms = clock::boottime_ms();
+        let mut guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(standing) = guard.get_mut(place) {
+            standing.busy = false;
+            let every = match &result {
+                Ok(_) => {
+                    standing.failures = 0;
+                    if texts {
+                        standing.texts_ms = Some(done_ms);
+                    }
+                    unit.every
+                }
+                Err(error) => {
+                    standing.failures = standing.failures.saturating_add(1);
+                    if error.answered() {
+                        unit.every.max(Duration::from_secs(5))
+                    } else {
+                        back_off(standing.failures, unit.every)
+                    }
+                }
+            };
+            let every_ms = u64::try_from(every.as_millis()).unwrap_or(60_000).max(1);
+            // Kept in step, unless it fell behind.
+            standing.next_ms =
+                (standing.next_ms + every_ms).max(if result.is_ok() { done_ms } else { done_ms + every_ms });
+        }
+        let silent = guard.get(place).is_some_and(|standing| standing.failures >= 2);
+        drop(guard);
+        match result {
+            Ok((poll, refused)) => {
+                for error in refused {
+                    tracing::debug!(%error, sensor = %unit.about.name, "numbers left unknown");
+                }
+                tell(unit, Ok(poll));
+            }
+            Err(error) => tell(unit, Err((error.to_string(), silent || error.answered()))),
+        }
+    }
+}
+
+/// The unit that is due and has waited longest, or how long to wait for one.
+fn next_due(standings: &Mutex<Vec<Standing>>, lane: Lane, now_ms: u64, failing_turn: &mut bool) -> Result<usize, u64> {
+    /// A unit that another lane hands over is found within this.
+    const LOOK_AGAIN_MS: u64 = 250;
+    let guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
+    let due = |failing: bool| {
+        let mine = guard.iter().enumerate().filter(|(_, one)| !one.busy && (one.failures > 0) == failing);
+        mine.min_by_key(|(_, one)| one.next_ms).map(|(place, one)| (place, one.next_ms))
+    };
+    let chosen = match lane {
+        Lane::Healthy => due(false),
+        Lane::Failing => due(true),
+        Lane::All => {
+            let (healthy, failing) = (due(false), due(true));
+            let ready = |one: Option<(usize, u64)>| one.filter(|(_, at)| *at <= now_ms);
+            *failing_turn = !*failing_turn;
+            let first = if *failing_turn { (failing, healthy) } else { (healthy, failing) };
+            let soonest = healthy.into_iter().chain(failing).min_by_key(|(_, at)| *at);
+            ready(first.0).or_else(|| ready(first.1)).or(soonest)
+        }
+    };
+    match chosen {
+        Some((place, at)) if at <= now_ms => Ok(place),
+        Some((_, at)) if lane == Lane::Healthy || lane == Lane::All => Err((at - now_ms).clamp(1, LOOK_AGAIN_MS)),
+        Some((_, at)) => Err((at - now_ms).clamp(1, 1000)),
+        None => Err(if lane == Lane::Failing { 1000 } else { LOOK_AGAIN_MS }),
+    }
+}
+
+/// Takes a unit in hand. Says whether its texts are to be read, and how often it has failed.
+fn take(standings: &Mutex<Vec<Standing>>, place: usize, now_ms: u64) -> Option<(bool, u32)> {
+    let mut guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
+    let standing = guard.get_mut(place).filter(|standing| !standing.busy)?;
+    standing.busy = true;
+    let texts = standing.texts_ms.is_none_or(|at| now_ms.saturating_sub(at) > TEXTS_EVERY_MS);
+    Some((texts, standing.failures))
+}

@@ -1,0 +1,87 @@
+//! The power of the rooms, as a page and in the API.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::layout::Series;
+
+use super::App;
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, layouts_of, show};
+use super::problem::Problem;
+use super::view::Chrome;
+use crate::room::{Room, Values, rooms};
+use crate::store::{DeviceQuery, Reader, StoreError};
+
+/// Devices that are read at a time.
+const BATCH: usize = 500;
+
+#[derive(Template)]
+#[template(path = "rooms.html")]
+struct RoomsPage {
+    chrome: Chrome,
+    rooms: Vec<Room>,
+}
+
+impl RoomsPage {
+    fn tone(score: &Option<u8>) -> &'static str {
+        match score {
+            Some(85..) => "good",
+            Some(60..) | None => "warning",
+            Some(_) => "bad",
+        }
+    }
+
+    fn minutes(seconds: &Option<f64>) -> String {
+        seconds.map_or("–".to_owned(), |seconds| format!("{:.0} min", (seconds / 60.0).floor()))
+    }
+
+    fn percent(share: &Option<f64>) -> String {
+        share.map_or("–".to_owned(), |share| format!("{share:.0} %"))
+    }
+}
+
+fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
+    let mut records = Vec::new();
+    let mut layouts = HashMap::new();
+    let mut after = None;
+    loop {
+        let query = DeviceQuery { after: after.take(), limit: BATCH, ..DeviceQuery::default() };
+        let batch = reader.devices(&query)?;
+        layouts.extend(layouts_of(&batch, reader)?);
+        let full = batch.len() == BATCH;
+        after = batch.last().map(|record| record.info.id.to_string());
+        records.extend(batch);
+        if !full {
+            break;
+        }
+    }
+    let with_values = records.iter().map(|record| {
+        let series = record.layout.and_then(|id| layouts.get(&id)).map(|layout| layout.series()).unwrap_or_default();
+        let names = series.iter().map(Series::as_str);
+        let values: Values<'_> =
+            names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect();
+        (record, values)
+    });
+    Ok(rooms(with_values, |record| record.state(now) == "live"))
+}
+
+/// The page.
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let now = chrome.now;
+    match app.read(move |reader| all_rooms(reader, now)).await {
+        Ok(rooms) => Ok(show(&RoomsPage { chrome, rooms })),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+/// The same as JSON.
+pub(super) async fn api(State(app): State<App>, _: Person) -> Result<Json<Vec<Room>>, Problem> {
+    Ok(Json(app.read(move |reader| all_rooms(reader, clock::now())).await?))
+}
