@@ -284,3 +284,5 @@ mains-off = Lost
 ups-runtime = Lasts
 ups-charge = Charge
 ups-load = Load
+product = Model
+minutes = { $count } min

@@ -284,3 +284,5 @@ mains-off = Mất
 ups-runtime = Chạy được
 ups-charge = Mức ắc quy
 ups-load = Tải
+product = Kiểu máy
+minutes = { $count } phút

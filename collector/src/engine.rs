@@ -360,6 +360,8 @@ impl Engine {
         };
         let mut out = Vec::new();
         let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::Stranger);
+        // First, since a sensor that this report announces must be there before what is kept of it.
+        self.take_effects(out, now);
         match verdict {
             Verdict::Fresh { at } => {
                 self.keep(*report, at, now);
@@ -375,7 +377,6 @@ impl Engine {
                 self.links.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
             }
         }
-        self.take_effects(out, now);
     }
 
     /// Turns a fresh report into changes.

@@ -174,11 +174,11 @@ fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower
             }
             Some(_) => {}
             None => {
-                cost(5, "Không biết lần tự kiểm tra cuối.".into(), "When it last tested itself is not known.".into())
+                cost(5, "Không biết lần tự kiểm tra cuối.".into(), "When it last tested itself is not known.".into());
             }
         }
     }
-    reasons.sort_by(|a, b| b.points.cmp(&a.points));
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.points));
     let lost: u32 = reasons.iter().map(|reason| u32::from(reason.points)).sum();
     UpsPower {
         device: record.info.id.to_string(),

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
 mod agent;
+mod sensors;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -65,6 +66,13 @@ enum Bench {
     },
     /// CPU of each survey, its child and what that starts included, and what all of them make a day.
     Surveys,
+    /// CPU of reading many Modbus units every second, and what a dead one costs the others.
+    Sensors {
+        #[arg(long, default_value_t = 64)]
+        units: u8,
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// Time and memory of a long software list.
     Software {
         #[arg(long, default_value_t = 3000)]
@@ -81,6 +89,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Notice { devices, times } => notice(devices, times).await,
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys().await,
+        Bench::Sensors { units, seconds } => sensors::sensors(units, Duration::from_secs(seconds)).await,
         Bench::Software { packages } => agent::software(packages).await,
     }
 }

@@ -8,5 +8,6 @@ pub mod harness;
 pub mod identity;
 pub mod link;
 pub mod machine;
+pub mod modbus;
 pub mod resender;
 pub mod sink;

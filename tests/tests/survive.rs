@@ -337,7 +337,7 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
         let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(4000), fields: Default::default() });
         let position = Position { epoch: 1, seq };
         let sealed =
-            ioc_common::codec::seal(&"srv-01".parse().unwrap(), position, "0", ioc_common::clock::now(), &body)
+            ioc_common::codec::seal(&"srv-01".parse().unwrap(), None, position, "0", ioc_common::clock::now(), &body)
                 .unwrap();
         backlog.push(Entry { position, kind: ioc_common::topic::UpKind::Event, taken_ms: 0, boot: "0".into(), sealed });
     };

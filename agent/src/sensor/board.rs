@@ -117,7 +117,9 @@ impl<W: Write> Board<W> {
                 Some(entry.series.len() - 1)
             });
             if let Some(place) = place {
-                entry.values[place] = value.filter(|value| value.is_finite());
+                // A meter's count is kept to the last digit; of all else nobody can tell more than this.
+                let shown = if metric == "electric.energy" { |value| value } else { brief };
+                entry.values[place] = value.filter(|value| value.is_finite()).map(shown);
             }
         }
         let said = poll.machine != Facts::default() && poll.machine != entry.machine;

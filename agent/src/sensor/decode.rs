@@ -112,7 +112,7 @@ fn magnitude(raw: u64, sign: u32) -> f64 {
 fn digits(raw: u64, count: u32) -> Option<f64> {
     (0..count).rev().try_fold(0.0, |sum, place| {
         let digit = raw >> (place * 4) & 0xf;
-        (digit <= 9).then(|| sum * 10.0 + digit as f64)
+        (digit <= 9).then_some(sum * 10.0 + digit as f64)
     })
 }
 

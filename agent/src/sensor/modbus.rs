@@ -5,15 +5,16 @@
 //! connection and rubbish are told apart in words. After any of these the connection is made anew: what may still come late must not
 //! be taken for the answer to the next request.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio_modbus::client::{Context, Reader as _};
+use tokio_modbus::client::{Client as _, Context};
 use tokio_modbus::prelude::{SlaveContext as _, client};
-use tokio_modbus::{ExceptionCode, ProtocolError, Slave};
+use tokio_modbus::{ExceptionCode, ProtocolError, Request, Response, Slave};
 use tokio_serial::SerialPortBuilderExt as _;
 
 use ioc_common::clock;
@@ -21,12 +22,14 @@ use ioc_common::report::Facts;
 
 use super::board::Poll;
 use super::nut::back_off;
-use super::plan::{Stretch, Table};
+use super::plan::{Limits, Stretch, Table, requests};
 use super::profile::{Profile, Read, Said, Words};
 use super::settings::{Bus, Line, Parity, Unit};
 
 /// How long a serial line must be quiet before it is used again after an answer went wrong.
 const DRAIN: Duration = Duration::from_millis(60);
+/// Units of one line begin in steps of this.
+const STEP_MS: u64 = 100;
 /// What the device says of itself is asked again after this.
 const TEXTS_EVERY_MS: u64 = 3_600_000;
 
@@ -99,13 +102,15 @@ pub struct Wire {
     context: Option<Context>,
     /// The last answer went wrong: the line is to be quiet before it is used again.
     spoilt: bool,
+    /// What units refuse as a whole.
+    refused_whole: HashSet<(u8, Stretch)>,
 }
 
 impl Wire {
     /// A line that is not connected yet.
     #[must_use]
-    pub const fn new(line: Line, timeout: Duration) -> Self {
-        Self { line, timeout, context: None, spoilt: false }
+    pub fn new(line: Line, timeout: Duration) -> Self {
+        Self { line, timeout, context: None, spoilt: false, refused_whole: HashSet::new() }
     }
 
     async fn connected(&mut self) -> Result<&mut Context, RequestError> {
@@ -155,20 +160,26 @@ impl Wire {
         let (line, timeout) = (self.line.to_string(), self.timeout);
         let context = self.connected().await?;
         context.set_slave(Slave(unit));
-        let asked = async {
-            let bits = |bits: Vec<bool>| bits.into_iter().map(u16::from).collect::<Vec<u16>>();
-            match at.table {
-                Table::Coils => context.read_coils(at.start, at.count).await.map(|answer| answer.map(bits)),
-                Table::DiscreteInputs => {
-                    context.read_discrete_inputs(at.start, at.count).await.map(|answer| answer.map(bits))
-                }
-                Table::HoldingRegisters => context.read_holding_registers(at.start, at.count).await,
-                Table::InputRegisters => context.read_input_registers(at.start, at.count).await,
-            }
-        };
+        // Asked for by `call`, not by the library's readers: those take for granted that the answer is as long as the request.
+        let asked = context.call(match at.table {
+            Table::Coils => Request::ReadCoils(at.start, at.count),
+            Table::DiscreteInputs => Request::ReadDiscreteInputs(at.start, at.count),
+            Table::HoldingRegisters => Request::ReadHoldingRegisters(at.start, at.count),
+            Table::InputRegisters => Request::ReadInputRegisters(at.start, at.count),
+        });
         let error = match tokio::time::timeout(timeout, asked).await {
-            Ok(Ok(Ok(words))) if words.len() == usize::from(at.count) => return Ok(words),
-            Ok(Ok(Ok(words))) => {
+            Ok(Ok(Ok(response))) => {
+                let words = match response {
+                    // Bits come in whole bytes; those beyond what was asked for mean nothing.
+                    Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
+                        bits.into_iter().take(usize::from(at.count)).map(u16::from).collect()
+                    }
+                    Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
+                    _ => Vec::new(),
+                };
+                if words.len() == usize::from(at.count) {
+                    return Ok(words);
+                }
                 let why = format!("answered {} places where {} were asked for", words.len(), at.count);
                 RequestError::Wrong { line, unit, why }
             }
@@ -192,6 +203,11 @@ impl Wire {
                 ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
                     RequestError::Line { line, why: "closed the connection".to_owned() }
                 }
+                // The decoder's word for a stream that ends within an answer.
+                ErrorKind::Other => RequestError::Line {
+                    line,
+                    why: format!("closed the connection in the middle of an answer ({error})"),
+                },
                 _ => RequestError::Line { line, why: error.to_string() },
             },
             Err(_) => RequestError::Silent { line, unit, timeout_ms: timeout.as_millis() },
@@ -214,43 +230,75 @@ impl Wire {
         let started = clock::boottime_us();
         let mut words = Words::default();
         let mut refused = Vec::new();
-        let mut answered = false;
-        let wanted = unit.profile.requests();
+        let mut answer_us = None;
         let texts = if texts { unit.profile.text_requests() } else { Vec::new() };
-        let mut answer_us = 0;
-        for (place, at) in wanted.iter().chain(&texts).enumerate() {
-            match self.read_trying(unit.number, *at, tries).await {
-                Ok(got) => {
-                    words.put(*at, &got);
-                    answered = true;
-                }
-                Err(error @ RequestError::Exception { code: 2 | 3, .. }) if place < wanted.len() => {
-                    // The device may not like one of the places in between: each number by itself.
-                    let mut some = false;
-                    for item in unit.profile.items.iter().filter(|item| at.holds(&item.at) && item.at != *at) {
-                        if let Ok(got) = self.read_trying(unit.number, item.at, tries).await {
-                            words.put(item.at, &got);
-                            some = true;
-                        }
-                    }
-                    answered |= some;
-                    if !some {
-                        refused.push(error);
-                    }
-                }
-                Err(error) if error.answered() => refused.push(error),
+        for at in unit.profile.requests().into_iter().chain(texts) {
+            match self.read_into(unit.number, at, &unit.profile, tries, &mut words).await {
+                Ok(error) => refused.extend(error),
                 Err(error) => return Err(error),
             }
-            if place == 0 {
-                answer_us = clock::boottime_us().saturating_sub(started);
-            }
+            answer_us.get_or_insert_with(|| clock::boottime_us().saturating_sub(started));
         }
-        if let (false, Some(error)) = (answered, refused.first()) {
+        if let (true, Some(error)) = (words.is_empty(), refused.first()) {
             return Err(error.clone());
         }
         let mut poll = reading(unit, &words, clock::now().as_millis() as f64 / 86_400_000.0);
-        poll.answer_ms = answer_us as f64 / 1000.0;
+        poll.answer_ms = answer_us.unwrap_or_default() as f64 / 1000.0;
         Ok((poll, refused))
+    }
+
+    /// Reads one request of a profile into `words`. What a device refuses as a whole, since it does not like one of the places in
+    /// between or so many at once, is asked for in pieces; that is remembered.
+    ///
+    /// # Errors
+    /// [`RequestError`] when the unit does not answer; what it refuses is in the answer.
+    pub async fn read_into(
+        &mut self,
+        number: u8,
+        at: Stretch,
+        profile: &Profile,
+        tries: u32,
+        words: &mut Words,
+    ) -> Result<Option<RequestError>, RequestError> {
+        let whole = if self.refused_whole.contains(&(number, at)) {
+            None
+        } else {
+            match self.read_trying(number, at, tries).await {
+                Ok(got) => {
+                    words.put(at, &got);
+                    return Ok(None);
+                }
+                Err(error @ RequestError::Exception { code: 2 | 3, .. }) => Some(error),
+                Err(error) if error.answered() => return Ok(Some(error)),
+                Err(error) => return Err(error),
+            }
+        };
+        let wanted = profile.items.iter().map(|item| item.at).chain(profile.texts.iter().map(|text| text.at));
+        let wanted: Vec<Stretch> = wanted.filter(|one| at.holds(one)).collect();
+        let pieces = requests(&wanted, Limits { gap_max: 0, ..profile.limits });
+        if pieces == [at] {
+            return Ok(whole);
+        }
+        let (mut some, mut last) = (false, whole);
+        for piece in pieces {
+            match self.read_trying(number, piece, tries).await {
+                Ok(got) => {
+                    words.put(piece, &got);
+                    some = true;
+                }
+                Err(error) if error.answered() => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if some {
+            let new = self.refused_whole.insert((number, at));
+            if new {
+                tracing::info!(line = %self.line, unit = number, "reads in pieces what it refuses as a whole");
+            }
+            // Some pieces may be what this model does not have: unknown, and no news.
+            return Ok(None);
+        }
+        Ok(last)
     }
 
     async fn read_trying(&mut self, unit: u8, at: Stretch, tries: u32) -> Result<Vec<u16>, RequestError> {
@@ -272,7 +320,9 @@ impl Wire {
 
 fn serial_trouble(error: &tokio_serial::Error) -> String {
     let mend = match error.kind() {
-        tokio_serial::ErrorKind::NoDevice => "is the adapter plugged in? 'ls -l /dev/serial/by-id' shows what is",
+        tokio_serial::ErrorKind::NoDevice | tokio_serial::ErrorKind::Io(ErrorKind::NotFound) => {
+            "is the adapter plugged in? 'ls -l /dev/serial/by-id' shows what is"
+        }
         tokio_serial::ErrorKind::Io(ErrorKind::PermissionDenied) => {
             "the service needs the group dialout and its device: see docs/sensors.md, \"Serial lines\""
         }
@@ -374,8 +424,11 @@ pub async fn supervise(bus: Bus, tell: Arc<Tell>) {
     let now_ms = clock::boottime_ms();
     let count = bus.units.len().max(1) as u64;
     let standings = bus.units.iter().enumerate().map(|(place, unit)| Standing {
-        // Spread over the first interval, so that they do not come in a burst for ever.
-        next_ms: now_ms + place as u64 * u64::try_from(unit.every.as_millis()).unwrap_or(1000).min(10_000) / count,
+        // Spread over the first interval, so that they do not come in a burst for ever; in steps, so that those of one step share a
+        // wake-up.
+        next_ms: now_ms
+            + place as u64 * u64::try_from(unit.every.as_millis()).unwrap_or(1000).min(10_000) / count / STEP_MS
+                * STEP_MS,
         failures: 0,
         busy: false,
         texts_ms: None,

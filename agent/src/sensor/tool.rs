@@ -81,25 +81,13 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
         let _ = writeln!(text, "{}", profile.notes);
     }
     let mut words = Words::default();
-    let mut faults: Vec<(Stretch, RequestError)> = Vec::new();
+    let mut faults = Vec::new();
     for at in profile.requests().into_iter().chain(profile.text_requests()) {
-        let got = wire.read(number, at).await;
-        let split = matches!(&got, Err(RequestError::Exception { code: 2 | 3, .. }));
-        match got {
-            Ok(got) => words.put(at, &got),
+        match wire.read_into(number, at, &profile, 1, &mut words).await {
+            Ok(refused) => faults.extend(refused),
             Err(error) => {
-                let silent = !error.answered();
-                faults.push((at, error));
-                if silent {
-                    break;
-                }
-            }
-        }
-        if split {
-            for item in profile.items.iter().filter(|item| at.holds(&item.at) && item.at != at) {
-                if let Ok(got) = wire.read(number, item.at).await {
-                    words.put(item.at, &got);
-                }
+                faults.push(error);
+                break;
             }
         }
     }
@@ -135,7 +123,7 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
             );
         }
     }
-    for (_, error) in &faults {
+    for error in &faults {
         let _ = writeln!(text, "\n{error}");
         if matches!(error, RequestError::Silent { .. }) {
             let _ = writeln!(

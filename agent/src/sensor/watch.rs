@@ -52,7 +52,17 @@ pub async fn watch<W: Write + Send + 'static>(
                 Err((why, silent)) => board.failed(&unit.about.name, &why, silent, now_ms),
             });
         };
-        tokio::spawn(modbus::supervise(bus, Arc::new(tell)));
+        let tell: Arc<modbus::Tell> = Arc::new(tell);
+        tokio::spawn(async move {
+            loop {
+                let line = bus.line.to_string();
+                // It never ends by itself; should it fail, its line is taken up again.
+                if let Err(error) = tokio::spawn(modbus::supervise(bus.clone(), Arc::clone(&tell))).await {
+                    tracing::error!(%error, line, "reading this line failed; it begins anew");
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        });
     }
     for ups in sensors.nut {
         let (board, told) = (Arc::clone(&board), told.clone());

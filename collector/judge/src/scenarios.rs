@@ -271,7 +271,7 @@ fn a_sensor_is_announced_judged_in_its_own_words_and_missed() {
         0 NOTICE INC-000001 opened Alarm
         10 fault F-000001 sensor-alarm cleared under Some(1)
         10 incident INC-000001 resolved raised 0
-        10 step 1.2 resolved: Back to normal: 0.
+        10 step 1.2 resolved: Back to normal.
         10 NOTICE INC-000001 resolved Alarm
         80 presence srv-01.ups-1 silent
         80 fault F-000002 device-silent raised under Some(2)

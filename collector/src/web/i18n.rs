@@ -122,8 +122,13 @@ mod tests {
             .expect("templates")
             .flatten()
             .map(|entry| std::fs::read_to_string(entry.path()).expect("read"));
-        let sources =
-            [include_str!("view.rs"), include_str!("pages.rs"), include_str!("auth.rs"), include_str!("document.rs")];
+        let sources = [
+            include_str!("view.rs"),
+            include_str!("pages.rs"),
+            include_str!("auth.rs"),
+            include_str!("document.rs"),
+            include_str!("rooms.rs"),
+        ];
         let all: String = templates.chain(sources.map(str::to_owned)).collect();
         let calls = [".t(\"", " t(\"", "t_key(\"", ".count(\""];
         let used: BTreeSet<&str> =

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::layout::Series;
+use ioc_common::layout::{Layout, Series};
 
 use super::App;
 use super::auth::Person;
@@ -37,8 +37,10 @@ impl RoomsPage {
         }
     }
 
-    fn minutes(seconds: &Option<f64>) -> String {
-        seconds.map_or("–".to_owned(), |seconds| format!("{:.0} min", (seconds / 60.0).floor()))
+    fn minutes(&self, seconds: &Option<f64>) -> String {
+        let Some(seconds) = seconds else { return "–".to_owned() };
+        // A runtime is a small number that is not negative.
+        self.chrome.count("minutes", (seconds / 60.0).max(0.0) as u64)
     }
 
     fn percent(share: &Option<f64>) -> String {
@@ -62,7 +64,7 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
         }
     }
     let with_values = records.iter().map(|record| {
-        let series = record.layout.and_then(|id| layouts.get(&id)).map(|layout| layout.series()).unwrap_or_default();
+        let series = record.layout.and_then(|id| layouts.get(&id)).map(Layout::series).unwrap_or_default();
         let names = series.iter().map(Series::as_str);
         let values: Values<'_> =
             names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect();

@@ -196,6 +196,14 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> String {
             break;
         }
     }
+    let contacts = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == "contact.alarm");
+    let (alarms, known) = contacts
+        .filter_map(|(_, value)| *value)
+        .fold((0, 0), |(alarms, known), value| (alarms + u32::from(value > 0.5), known + 1));
+    if shown.is_empty() && known > 0 {
+        // How many of its contacts are in alarm.
+        return format!("{alarms} / {known}");
+    }
     if shown.iter().all(|text| text == "–") { "–".to_owned() } else { shown.join(" · ") }
 }
 

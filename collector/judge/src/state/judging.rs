@@ -259,8 +259,11 @@ impl State {
         if let Track::Raised(fault) = std::mem::take(&mut device.tracks[place]) {
             let shown = shown(value);
             let unit = unit_of(threshold);
-            let why =
-                Text::new(format!("Trở lại bình thường: {shown}{unit}."), format!("Back to normal: {shown}{unit}."));
+            let why = if threshold.of == Of::Value && is_flag(threshold) {
+                Text::new("Trở lại bình thường.", "Back to normal.")
+            } else {
+                Text::new(format!("Trở lại bình thường: {shown}{unit}."), format!("Back to normal: {shown}{unit}."))
+            };
             self.clear(*fault, at, now, &why, out);
         }
     }
@@ -341,6 +344,11 @@ fn shown(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
+/// Whether the metric is a yes or no, whose number says nothing to a person.
+fn is_flag(threshold: &Threshold) -> bool {
+    threshold.metric.unit == "1" && threshold.metric.min == 0.0 && threshold.metric.max == 1.0
+}
+
 /// The unit of what is judged, to stand behind a number.
 fn unit_of(threshold: &Threshold) -> String {
     match (threshold.of, threshold.metric.unit) {
@@ -358,6 +366,12 @@ fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[State
     let metric = threshold.metric;
     let subject = series.split_once('|').map_or("", |(_, subject)| subject);
     let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
+    if threshold.of == Of::Value && is_flag(threshold) {
+        return match threshold.raise {
+            Limit::Above(_) => Text::new(format!("{}{of}.", metric.vi), format!("{}{of}.", metric.en)),
+            Limit::Below(_) => Text::new(format!("{}{of}: không.", metric.vi), format!("{}{of}: no.", metric.en)),
+        };
+    }
     let (above_vi, above_en) = match threshold.raise {
         Limit::Above(_) => ("vượt ngưỡng", "above"),
         Limit::Below(_) => ("dưới ngưỡng", "below"),

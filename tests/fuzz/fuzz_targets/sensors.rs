@@ -1,0 +1,73 @@
+//! Any bytes as what a device around a host answers, and any text as a profile: read or refused, never a panic, never without end.
+#![no_main]
+use ioc_agent::sensor::decode::{Bits, Order, Type, field, number, text};
+use ioc_agent::sensor::plan::{Limits, Stretch, Table, requests};
+use ioc_agent::sensor::profile::{Profile, Words};
+use ioc_agent::sensor::{nut, pjlink, shipped};
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Source;
+
+const TYPES: [Type; 13] = [
+    Type::Bit,
+    Type::U16,
+    Type::I16,
+    Type::Sm16,
+    Type::Bcd16,
+    Type::U32,
+    Type::I32,
+    Type::Sm32,
+    Type::Bcd32,
+    Type::U64,
+    Type::I64,
+    Type::F32,
+    Type::F64,
+];
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let words: Vec<u16> = data.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+    for order in [Order::Abcd, Order::Cdab, Order::Badc, Order::Dcba] {
+        for kind in TYPES {
+            let read = number(kind, order, &words);
+            assert!(read.is_none_or(f64::is_finite));
+            if let (Some(value), [from, count, ..]) = (read, data) {
+                let _ = field(value, Bits { from: *from, count: *count });
+            }
+        }
+        let _ = text(&words, order);
+    }
+    // Whatever the words are, each number of each shipped profile is one, none, or out of its range.
+    let mut answered = Words::default();
+    for chunk in words.chunks(3) {
+        if let [start, count, word] = chunk {
+            let at = Stretch { table: Table::HoldingRegisters, start: *start, count: *count % 125 };
+            answered.put(at, &vec![*word; usize::from(at.count)]);
+        }
+    }
+    thread_local! {
+        static PROFILES: Vec<Profile> = shipped::SHIPPED.iter().filter_map(|(name, text)| Profile::parse(&Source::built_in(name, text)).ok()).collect();
+    }
+    PROFILES.with(|profiles| {
+        for item in profiles.iter().flat_map(|profile| &profile.items) {
+            let _ = answered.get(item.at).map(|words| item.read(&words, 20_000.0));
+        }
+    });
+    let wanted: Vec<Stretch> = words
+        .chunks_exact(2)
+        .take(64)
+        .map(|pair| Stretch { table: Table::Coils, start: pair[0].min(60_000), count: pair[1] % 125 })
+        .collect();
+    let found = requests(&wanted, Limits { count_max: 125, gap_max: 8 });
+    assert!(wanted.iter().filter(|one| one.count > 0).all(|one| found.iter().any(|request| request.holds(one))));
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(nut::Answer::Variables(variables)) = nut::answer(text) {
+        let _ = nut::meaning(&variables, Timestamp::from_millis(1_795_485_600_000));
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    let replies: Vec<(&str, pjlink::Reply)> = ["POWR", "ERST", "AVMT", "LAMP", "FILT", "INF1"]
+        .into_iter()
+        .zip(lines)
+        .filter_map(|(command, line)| Some((command, pjlink::reply(line, command)?)))
+        .collect();
+    let _ = pjlink::meaning(&replies);
+    let _ = Profile::parse(&Source::built_in("fuzzed", text));
+});
