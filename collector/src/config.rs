@@ -8,6 +8,8 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_judge::{RuleSet, Severity};
 
+use crate::values::{Profiles, ValuesForm};
+
 /// The configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -47,6 +49,8 @@ pub struct Config {
     pub history_keep: SpanWithin<3_600_000, 316_224_000_000>,
     /// The rules.
     pub rules: RuleSet,
+    /// What plain MQTT sensors say.
+    pub values: Profiles,
     /// The channels for notices.
     pub channels: Vec<Channel>,
 }
@@ -113,6 +117,7 @@ struct Form {
     incidents: IncidentsForm,
     history: HistoryForm,
     rules: RulesForm,
+    values: Vec<Spanned<ValuesForm>>,
     channel: Vec<Spanned<ChannelForm>>,
 }
 
@@ -341,6 +346,7 @@ impl Config {
             host_probe_ports: form.presence.host_probe_ports,
             reopen_within: form.incidents.reopen_within,
             history_keep: form.history.keep,
+            values: Profiles::check(source, form.values)?,
             rules,
             channels,
         })

@@ -20,4 +20,5 @@ pub mod probe_host;
 pub mod room;
 pub mod serve;
 pub mod store;
+pub mod values;
 pub mod web;

@@ -206,7 +206,7 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
             Body::Software(software)
         }
         UpKind::Bye => Body::Bye(serde_json::from_str::<Bye>(text)?),
-        UpKind::Gone | UpKind::Renew => {
+        UpKind::Gone | UpKind::Renew | UpKind::Values => {
             return Err(CodecError::Kind { found: kind.as_str() });
         }
     };

@@ -68,6 +68,7 @@ catalogue! {
     "battery.health" "%" 0.0..150.0 "battery" "" "Dung lượng pin so với thiết kế" "Full charge against the designed one";
     "beamer.errors" "1" 0.0..2.0 "part" "hw.status" "Tình trạng bộ phận: 0 tốt, 1 cảnh báo, 2 lỗi" "State of a part: 0 well, 1 warning, 2 error";
     "beamer.filter_hours" "h" 0.0..1e6 "" "" "Số giờ dùng lọc bụi" "Hours the filter is in use";
+    "beamer.input" "1" 0.0..99.0 "" "" "Ngõ vào đang chọn (PJLink: 1x RGB, 2x video, 3x số, 4x bộ nhớ, 5x mạng)" "Input selected (PJLink: 1x RGB, 2x video, 3x digital, 4x storage, 5x network)";
     "beamer.lamp_hours" "h" 0.0..1e6 "lamp" "" "Số giờ dùng đèn chiếu" "Hours the lamp is in use";
     "beamer.lamp_on" "1" 0.0..1.0 "lamp" "" "Đèn chiếu đang sáng" "The lamp is lit";
     "beamer.muted" "1" 0.0..1.0 "" "" "Đang tắt hình" "The picture is muted";

@@ -64,6 +64,8 @@ kinds! {
         Gone = "gone",
         /// A request for a renewed certificate.
         Renew = "renew",
+        /// Plain JSON values of a sensor that does not speak the envelope; a profile of the collector says what they are.
+        Values = "values",
     }
 }
 

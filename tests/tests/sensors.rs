@@ -501,6 +501,7 @@ async fn a_projector_with_a_password_answers_and_a_wrong_one_is_refused() {
         let answers = [
             ("1POWR", "1"),
             ("1ERST", "010002"),
+            ("1INPT", "32"),
             ("1AVMT", "30"),
             ("1LAMP", "3120 1"),
             ("1NAME", "Phòng họp"),
@@ -531,6 +532,7 @@ async fn a_projector_with_a_password_answers_and_a_wrong_one_is_refused() {
         ("beamer.errors|lamp", "1"),
         ("beamer.errors|other", "2"),
         ("beamer.errors|fan", "0"),
+        ("beamer.input", "32"),
         ("beamer.muted", "0"),
         ("beamer.lamp_hours|1", "3120 h"),
     ] {
@@ -543,4 +545,39 @@ async fn a_projector_with_a_password_answers_and_a_wrong_one_is_refused() {
     let (good, text) =
         sensor(&["pjlink", &format!("127.0.0.1:{class_1}"), "--password-file", file.to_str().unwrap()]).await;
     assert!(good && shown(&text, "beamer.lamp_hours|1") == "3120 h", "{text}");
+}
+
+#[tokio::test]
+async fn a_plain_sensor_with_its_own_certificate_is_mapped_by_a_profile() {
+    use ioc_common::topic::UpKind;
+    use ioc_tests::link::Link;
+    let mut rig = Rig::new("[[values]]\ndevices = [\"sim-*\"]\nprofile = \"tasmota\"\n");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let id = identity.device.to_string();
+    let (mut link, _) = Link::open(&identity, 60).await.unwrap();
+    let mut say = async |text: &str| {
+        let packet = link.publish(UpKind::Values, text.as_bytes().to_vec());
+        link.send(packet).await.unwrap();
+        link.hear().await.unwrap();
+    };
+    say(r#"{"Time":"2026-11-24T10:00:00","AM2301":{"Temperature":20.4,"Humidity":38.9}}"#).await;
+    eventually("mapped", || async { device(&rig, &id).await["values"]["env.temperature"] == 20.4 }).await.unwrap();
+    // Another message of the same device; what it does not hold is unknown in it.
+    say(r#"{"ENERGY":{"Power":44,"Voltage":229}}"#).await;
+    eventually("more", || async { device(&rig, &id).await["values"]["electric.active_power"] == 44.0 }).await.unwrap();
+    let known = device(&rig, &id).await;
+    assert_eq!((&known["values"]["env.temperature"], &known["state"]), (&Value::Null, &json!("live")), "{known}");
+    // What no profile knows is refused with the reason, and nothing is lost by it.
+    say(r#"{"nonsense": 1}"#).await;
+    say(r#"{"AM2301":{"Temperature":21.5}}"#).await;
+    eventually("goes on", || async { device(&rig, &id).await["values"]["env.temperature"] == 21.5 }).await.unwrap();
+    rig.kill().await.unwrap();
+    rig.start().await.unwrap();
+    let (mut link, _) = Link::open(&identity, 60).await.unwrap();
+    let packet = link.publish(UpKind::Values, br#"{"AM2301":{"Temperature":22.5}}"#.to_vec());
+    link.send(packet).await.unwrap();
+    eventually("after a restart", || async { device(&rig, &id).await["values"]["env.temperature"] == 22.5 })
+        .await
+        .unwrap();
 }

@@ -89,6 +89,10 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
         let state = if broken && *part == "other" { Some(2.0) } else { *state };
         put("beamer.errors", part, state);
     }
+    // 11 to 6Z: kind (1 RGB, 2 video, 3 digital, 4 storage, 5 network, 6 internal) and number; letters do not fit a number.
+    if let Some(input) = value("INPT").and_then(|input| input.parse().ok()) {
+        put("beamer.input", "", Some(input));
+    }
     if let Some(mute) = value("AVMT") {
         // 11 the picture, 31 picture and sound, 21 the sound alone.
         put("beamer.muted", "", Some(f64::from(u8::from(mute == "11" || mute == "31"))));
@@ -155,7 +159,9 @@ async fn exchange(projector: &Projector, place: &str) -> Result<Vec<(&'static st
     };
     let mut replies = Vec::new();
     let mut class = '1';
-    for command in ["CLSS", "POWR", "ERST", "AVMT", "LAMP", "NAME", "INF1", "INF2", "INFO", "SNUM", "SVER", "FILT"] {
+    for command in
+        ["CLSS", "POWR", "ERST", "INPT", "AVMT", "LAMP", "NAME", "INF1", "INF2", "INFO", "SNUM", "SVER", "FILT"]
+    {
         let second = matches!(command, "SNUM" | "SVER" | "FILT");
         if second && class < '2' {
             continue;
@@ -219,6 +225,7 @@ mod tests {
         let poll = meaning(&[
             ("POWR", value("1")),
             ("ERST", value("012000")),
+            ("INPT", value("31")),
             ("AVMT", value("31")),
             ("LAMP", value("2150 1 80 0")),
             ("FILT", value("700")),
@@ -230,6 +237,7 @@ mod tests {
             ("beamer.errors", "fan", 0.0),
             ("beamer.errors", "lamp", 1.0),
             ("beamer.errors", "temperature", 2.0),
+            ("beamer.input", "", 31.0),
             ("beamer.muted", "", 1.0),
             ("beamer.lamp_hours", "1", 2150.0),
             ("beamer.lamp_on", "2", 0.0),

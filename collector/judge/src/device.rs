@@ -126,6 +126,8 @@ pub struct Device {
     pub clock_error_ms: Option<i64>,
     /// The layout its samples use now.
     pub layout: Option<Arc<Layout>>,
+    /// It speaks for itself without an agent, and may sleep between two messages.
+    pub plain: bool,
     /// What its numbers mean in words, when it is a sensor.
     pub texts: Arc<[StateText]>,
     /// The sensors it speaks for.
@@ -154,6 +156,7 @@ impl Device {
             last_sample: None,
             clock_error_ms: None,
             layout: None,
+            plain: false,
             texts: Arc::from([]),
             children: Vec::new(),
             bindings: Arc::from([]),

@@ -26,6 +26,7 @@ use super::endpoint::STAGE_TIMEOUT;
 use crate::engine::{Down, Handle, LinkId, Message};
 use crate::health::Health;
 use crate::serve::stopped;
+use crate::values;
 
 /// Reading stops at this many reports that are not yet committed.
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -60,6 +61,8 @@ pub(super) struct Connection {
     down: mpsc::UnboundedReceiver<Down>,
     unacknowledged: usize,
     next_packet: u16,
+    /// It asked to be sent something.
+    subscribed: bool,
     idle: Duration,
 }
 
@@ -144,6 +147,7 @@ pub(super) async fn connect(
         down,
         unacknowledged: 0,
         next_packet: 1,
+        subscribed: false,
         idle,
     })
 }
@@ -240,6 +244,7 @@ impl Connection {
                     self.send().await?;
                     return Err(("subscribe", format!("{} to {topic_filters:?}", self.device)));
                 }
+                self.subscribed = true;
                 let subscribed = Message::Subscribed { link: self.link, device: self.device.clone() };
                 self.forward(subscribed).await
             }
@@ -261,6 +266,9 @@ impl Connection {
             let renew =
                 codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
             Message::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
+        } else if kind == UpKind::Values {
+            let values = values::flatten(&publish.payload).map_err(|error| ("payload", error))?;
+            Message::Values { link: self.link, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);
             if let Ok(report) = &report
@@ -300,6 +308,10 @@ impl Connection {
     }
 
     fn put_message(&mut self, kind: DownKind, payload: Vec<u8>) {
+        // A plain sensor asks for nothing, and is sent nothing.
+        if !self.subscribed {
+            return;
+        }
         let packet_id = NonZeroU16::new(self.next_packet);
         self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
         self.encode(Packet::Publish(Box::new(Publish {

@@ -6,7 +6,7 @@ use fluent_bundle::FluentArgs;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::layout::{Layout, LayoutId};
-use ioc_judge::{Incident, Severity};
+use ioc_judge::{DeviceKind, Incident, Severity};
 
 use super::App;
 use crate::inventory::DeviceRecord;
@@ -130,7 +130,11 @@ impl DeviceRow {
         };
         let layout = record.layout.and_then(|id| layouts.get(&id));
         let figures = layout.map(|layout| figures(layout, &record.latest)).unwrap_or_default();
-        let sensor = record.info.parent.is_some();
+        let computer = matches!(
+            record.info.kind,
+            DeviceKind::Server | DeviceKind::Workstation | DeviceKind::Display | DeviceKind::Other
+        );
+        let sensor = record.info.parent.is_some() || !computer;
         let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
         Self { record, state, tone, figures, summary }
     }

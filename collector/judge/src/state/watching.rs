@@ -77,7 +77,10 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.connected = false;
         if let Presence::Live { .. } = device.presence {
-            let until = now.plus_millis(grace_ms(device.keep_alive_s));
+            // A battery sensor closes its link after each message.
+            let sleep_ms = i64::from(device.interval_s) * 3000;
+            let grace = if device.plain { sleep_ms } else { grace_ms(device.keep_alive_s) };
+            let until = now.plus_millis(grace);
             self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
         }
     }

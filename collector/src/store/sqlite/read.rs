@@ -156,12 +156,13 @@ impl Reader for SqliteReader {
         let mut snapshot = Snapshot::default();
         for record in records {
             let mut device = Device::new(record.info);
-            if device.info.parent.is_some() {
+            if device.info.parent.is_some() || record.boot_id.is_empty() {
                 let hello = self
                     .hello(&device.info.id)?
                     .and_then(|text| serde_json::from_str::<ioc_common::report::Hello>(&text).ok());
-                let sensor = hello.and_then(|hello| hello.sensor).unwrap_or_default();
-                device.texts = sensor.texts.into();
+                let sensor = hello.and_then(|hello| hello.sensor);
+                device.plain = sensor.is_some() && device.info.parent.is_none();
+                device.texts = sensor.unwrap_or_default().texts.into();
             }
             device.presence = record.presence;
             device.watermark = record.watermark;
