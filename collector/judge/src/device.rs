@@ -137,6 +137,8 @@ pub struct Device {
     /// What rules that look at change remember, one for each track.
     pub(crate) memories: Vec<Memory>,
     pub(crate) asked_layout: bool,
+    /// It was asked to announce its sensors, or told off for one, since its last hello: once is enough.
+    pub(crate) asked_sensors: bool,
 }
 
 impl Device {
@@ -163,6 +165,7 @@ impl Device {
             tracks: Vec::new(),
             memories: Vec::new(),
             asked_layout: false,
+            asked_sensors: false,
         }
     }
     /// Begins every track anew, one for each binding.

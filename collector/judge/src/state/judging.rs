@@ -85,6 +85,7 @@ impl State {
         device.boot_id.clone_from(&hello.boot_id);
         device.fingerprint.clone_from(&hello.fingerprint);
         device.interval_s = hello.interval_s.clamp(1, 86_400);
+        device.asked_sensors = false;
         device.plain = hello.sensor.is_some() && device.info.parent.is_none();
         self.take_layout(id, &hello.layout, now, out);
     }

@@ -43,14 +43,23 @@ impl State {
             }
             (Some(_), _) => {
                 let detail = format!("{host} speaks for {id}, which is a device of its own");
-                out.push(Effect::Record { device: host.clone(), action: "sensor.refused", detail });
+                self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
                 Err(Verdict::Unannounced)
             }
             (None, Some(facts)) => self.announce(host, id, facts, out),
             (None, None) => {
-                out.push(Effect::Ask(host.clone(), Ask::Hello));
+                self.once(host, Effect::Ask(host.clone(), Ask::Hello), out);
                 Err(Verdict::Unannounced)
             }
+        }
+    }
+
+    /// Says something to or of a host once until its next hello: reports come for ever, and the log is not to be flooded.
+    fn once(&mut self, host: &DeviceId, effect: Effect, out: &mut Vec<Effect>) {
+        if let Some(device) = self.devices.get_mut(host)
+            && !std::mem::replace(&mut device.asked_sensors, true)
+        {
+            out.push(effect);
         }
     }
 
@@ -64,7 +73,7 @@ impl State {
         let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::Stranger) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
-            out.push(Effect::Record { device: host.clone(), action: "sensor.refused", detail });
+            self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
             return Err(Verdict::Unannounced);
         }
         parent.children.push(id.clone());
