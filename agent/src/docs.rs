@@ -211,7 +211,7 @@ const CARDS: &[Card] = &[
         article: "9.1",
         vi: "Danh mục phần mềm",
         en: "The software list",
-        reads: "`/var/lib/dpkg`, copyright files, `rpmdb.sqlite`, `/var/lib/flatpak`, `/snap`, executables below `[software] paths`",
+        reads: "`/var/lib/dpkg`, copyright files, rpm's `rpmdb.sqlite`, `Packages` or `Packages.db`, `/var/lib/flatpak`, `/snap`, executables below `[software] paths`",
         metrics: &["software."],
         cost: "40 ms for 3,000 packages",
     },

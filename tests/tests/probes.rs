@@ -257,6 +257,75 @@ async fn a_real_database_of_rpm() {
     assert_eq!(theirs.len(), 2);
 }
 
+/// The database of RHEL 7 and 8: what Berkeley DB's own program makes of headers that rpm wrote, as rpm's own reader of it lists them.
+#[tokio::test]
+async fn a_real_database_of_rpm_in_berkeley_db() {
+    use std::fmt::Write as _;
+    use tokio::io::AsyncWriteExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let mut dump = "VERSION=3\nformat=bytevalue\ntype=hash\nHEADER=END\n".to_owned();
+    // Key 0 holds the highest number; each other a header. One is longer than a page.
+    let mut pair = |number: u32, value: &[u8]| {
+        for bytes in [number.to_le_bytes().as_slice(), value] {
+            dump.push(' ');
+            bytes.iter().for_each(|byte| write!(dump, "{byte:02x}").unwrap());
+            dump.push('\n');
+        }
+    };
+    pair(0, &3_u32.to_le_bytes());
+    for (number, name) in [(1, "ioc-small"), (2, "ioc-large"), (3, "ioc-other")] {
+        let many = if name == "ioc-large" { 3000 } else { 1 };
+        let files: String =
+            (0..many).fold(String::new(), |files, file| files + &format!("touch %{{buildroot}}/{name}-{file}\n"));
+        let spec = format!(
+            "Name: {name}\nVersion: 1.{number}\nRelease: 2.el8\nSummary: x\nLicense: MIT\nVendor: Rocky\nBuildArch: noarch\n\
+             %description\nx\n%install\nmkdir -p %{{buildroot}}\n{files}%files\n/{name}-*\n"
+        );
+        std::fs::write(at(name), spec).unwrap();
+        output("rpmbuild", &["-bb", "--quiet", "--define", &format!("_topdir {}", at("build")), &at(name)]).await;
+        let package = std::fs::read(at(&format!("build/RPMS/noarch/{name}-1.{number}-2.el8.noarch.rpm"))).unwrap();
+        pair(number, &main_header(&package));
+    }
+    dump += "DATA=END\n";
+    let place = dir.path().join("root/var/lib/rpm");
+    std::fs::create_dir_all(&place).unwrap();
+    let mut load = Command::new("db5.3_load").arg(place.join("Packages")).stdin(Stdio::piped()).spawn().unwrap();
+    load.stdin.take().unwrap().write_all(dump.as_bytes()).await.unwrap();
+    assert!(load.wait().await.unwrap().success());
+    let dbpath = format!("_dbpath {}", place.display());
+    let listed = output(
+        "rpm",
+        &[
+            "--define",
+            "_db_backend bdb_ro",
+            "--define",
+            &dbpath,
+            "-qa",
+            "--qf",
+            "%{NAME}.%{ARCH}\t%{VERSION}-%{RELEASE}\n",
+        ],
+    )
+    .await;
+    let finding = probe("software", &dir.path().join("root"), &config(&dir, "[software]\npaths = []\n")).await;
+    let items = finding["software"][0]["items"].as_array().unwrap_or_else(|| panic!("{finding}"));
+    let name = |item: &Value| format!("{}\t{}", item[1].as_str().unwrap(), item[2].as_str().unwrap());
+    let mut ours: Vec<String> = items.iter().map(name).collect();
+    let mut theirs: Vec<String> = listed.lines().map(str::to_owned).collect();
+    ours.sort();
+    theirs.sort();
+    assert_eq!((ours, theirs.len()), (theirs.clone(), 3));
+}
+
+/// The main header of a package file, as a database keeps it: behind lead and signature, without its magic.
+fn main_header(package: &[u8]) -> Vec<u8> {
+    let four = |at: usize| u32::from_be_bytes(package[at..at + 4].try_into().unwrap()) as usize;
+    let length = |at: usize| 8 + four(at + 8) * 16 + four(at + 12);
+    let signature = 96;
+    let header = (signature + 8 + length(signature)).next_multiple_of(8);
+    package[header + 8..header + 8 + length(header)].to_vec()
+}
+
 /// Where the kernel has btrfs: a filesystem of two loop devices, whole and then with one missing.
 #[tokio::test]
 async fn a_real_btrfs_that_loses_a_device() {

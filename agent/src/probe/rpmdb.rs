@@ -1,7 +1,11 @@
-//! The rpm database, read directly (article 9.1): `rpmdb.sqlite` of current systems, and the headers in it. No process is started.
+//! The rpm database, read directly (article 9.1), in its three forms, and the headers in it: `rpmdb.sqlite` of current systems,
+//! `Packages` of older ones ([`berkeley`]), `Packages.db` of SUSE ([`ndb`]). No process is started.
 //!
 //! Only what is needed of SQLite's file format is read: table b-trees with overflow pages (sqlite.org/fileformat2.html). A
 //! database with pages waiting in its write-ahead log is read without them, which a later survey makes up for.
+
+mod berkeley;
+mod ndb;
 
 use ioc_common::software::Item;
 
@@ -10,11 +14,17 @@ const HEADERS_MAX: usize = 20_000;
 /// Deepest b-tree.
 const DEPTH_MAX: usize = 20;
 
-/// Every package of a database.
+/// Every package of a database, whichever its form.
 ///
 /// # Errors
 /// What is not of the expected form.
 pub fn packages(file: &[u8]) -> Result<Vec<Item>, String> {
+    if ndb::is_one(file) {
+        return ndb::packages(file);
+    }
+    if berkeley::is_one(file) {
+        return berkeley::packages(file);
+    }
     let pager = Pager::new(file)?;
     let mut root = None;
     pager.walk(1, 0, &mut |payload| {
@@ -284,7 +294,61 @@ mod tests {
         assert!(packages(b"SQLite format 3\0").is_err() && packages(b"").is_err());
     }
 
+    /// A `Packages.db` as rpm writes it: a page of slots, and a blob for each header.
+    fn ndb(headers: &[Vec<u8>]) -> Vec<u8> {
+        let mut file = b"RpmP".to_vec();
+        for number in [0_u32, 1, 1, 9, 0, 0, 0] {
+            file.extend_from_slice(&number.to_le_bytes());
+        }
+        let mut blobs = Vec::new();
+        for slot in 0..(4096 - 32) / 16 {
+            let (index, block) = match headers.get(slot) {
+                Some(header) => {
+                    let index = u32::try_from(slot + 1).expect("few");
+                    let block = u32::try_from((4096 + blobs.len()) / 16).expect("few");
+                    blobs.extend_from_slice(b"BlbS");
+                    for number in [index, 1, u32::try_from(header.len()).expect("short")] {
+                        blobs.extend_from_slice(&number.to_le_bytes());
+                    }
+                    blobs.extend_from_slice(header);
+                    blobs.resize(blobs.len().next_multiple_of(16), 0);
+                    (index, block)
+                }
+                None => (0, 0),
+            };
+            file.extend_from_slice(b"Slot");
+            for number in [index, block, 0] {
+                file.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+        [file, blobs].concat()
+    }
+
+    #[test]
+    fn suse_keeps_headers_in_slots() {
+        let one = |name: &str| header(&[(1000, name), (1001, "1.0"), (1002, "lp155.1")], &[]);
+        let file = ndb(&[one("bash"), one("gpg-pubkey"), one("zypper")]);
+        let items = packages(&file).expect("reads");
+        assert_eq!(items.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["bash", "zypper"]);
+        for cut in [5, 100, 4096, file.len() - 40] {
+            assert!(packages(&file[..cut]).is_err(), "{cut}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_bytes_behind_a_head_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
+            let mut ndb = b"RpmP\0\0\0\0\x01\0\0\0\x01\0\0\0".to_vec();
+            ndb.extend_from_slice(&bytes);
+            let _ = packages(&ndb);
+            let mut berkeley = vec![0; 12];
+            berkeley.extend_from_slice(&0x0006_1561_u32.to_le_bytes());
+            berkeley.extend_from_slice(&[9, 0, 0, 0, 0, 2, 0, 0]);
+            berkeley.resize(512, 0);
+            berkeley.extend_from_slice(&bytes);
+            let _ = packages(&berkeley);
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
             let _ = header_item(&bytes);

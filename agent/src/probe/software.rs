@@ -22,7 +22,13 @@ const DEPTH_MAX: usize = 3;
 const FILES_MAX: usize = 5000;
 /// Bytes of a copyright file that are looked at: its licence stands near the top.
 const COPYRIGHT_MAX_BYTES: u64 = 4096;
-const RPM_DATABASES: [&str; 2] = ["/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/rpmdb.sqlite"];
+const RPM_DATABASES: [&str; 5] = [
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/Packages.db",
+    "/var/lib/rpm/Packages.db",
+    "/var/lib/rpm/Packages",
+];
 
 /// Makes the survey.
 ///
@@ -65,13 +71,10 @@ pub fn list(machine: &Machine<'_>) -> Result<Vec<Item>, crate::probe::Outcome> {
     if machine.exists("/var/lib/dpkg/status") {
         dpkg(machine, &mut items)?;
     }
-    for path in RPM_DATABASES.iter().filter(|path| machine.exists(path)) {
+    // The first that is there: what an upgrade left behind in an older form is no more in use.
+    if let Some(path) = RPM_DATABASES.iter().find(|path| machine.exists(path)) {
         let file = machine.bytes(path, 512 << 20).map_err(|error| unknown(&error))?;
         items.extend(rpmdb::packages(&file).map_err(|why| unknown(&format!("{path}: {why}")))?);
-    }
-    let other = ["/var/lib/rpm/Packages", "/usr/lib/sysimage/rpm/Packages.db", "/var/lib/rpm/Packages.db"];
-    if let (Some(path), true) = (other.iter().find(|path| machine.exists(path)), items.is_empty()) {
-        return Err(unknown(&format!("{path}: this form of the rpm database is not read; only rpmdb.sqlite is")));
     }
     flatpak(machine, &mut items);
     snap(machine, &mut items);
