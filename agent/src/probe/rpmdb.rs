@@ -1,5 +1,5 @@
 //! The rpm database, read directly (article 9.1), in its three forms, and the headers in it: `rpmdb.sqlite` of current systems,
-//! `Packages` of older ones ([`berkeley`]), `Packages.db` of SUSE ([`ndb`]). No process is started.
+//! `Packages` of older ones (`berkeley`), `Packages.db` of SUSE (`ndb`). No process is started.
 //!
 //! Only what is needed of SQLite's file format is read: table b-trees with overflow pages (sqlite.org/fileformat2.html). A
 //! database with pages waiting in its write-ahead log is read without them, which a later survey makes up for.
