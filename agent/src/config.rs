@@ -275,6 +275,20 @@ pub fn split_address(address: &str) -> Result<(String, u16), String> {
     Ok((host.to_owned(), port))
 }
 
+/// Whether an address is a host without a port.
+#[must_use]
+pub fn is_portless(address: &str) -> bool {
+    !address.contains(':') || address.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+/// Splits an address whose port may be left out.
+///
+/// # Errors
+/// What was found and what is allowed.
+pub fn split_address_or(address: &str, port: u16) -> Result<(String, u16), String> {
+    if !address.is_empty() && is_portless(address) { Ok((address.to_owned(), port)) } else { split_address(address) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -275,7 +275,7 @@ impl Runner {
             boot_id: self.boot_id.clone(),
             fingerprint: self.fingerprint.clone(),
             interval_s: u32::try_from(self.config.interval.get().as_secs()).unwrap_or(u32::MAX).max(1),
-            keep_alive_s: u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX),
+            keep_alive_s: self.keep_alive_s(),
             facts: self.facts.clone(),
             probes: self.outcomes(),
             layout,
@@ -288,6 +288,10 @@ impl Runner {
         }
     }
 
+    fn keep_alive_s(&self) -> u16 {
+        u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX)
+    }
+
     /// A sensor's own hello.
     fn announce(&mut self, sensor: &SensorName, announcement: Announcement) {
         let Announcement { facts, machine, interval_s, layout, outcome } = announcement;
@@ -296,7 +300,7 @@ impl Runner {
             boot_id: String::new(),
             fingerprint: String::new(),
             interval_s,
-            keep_alive_s: u16::try_from(self.config.keep_alive.get().as_secs()).unwrap_or(u16::MAX),
+            keep_alive_s: self.keep_alive_s(),
             probes: vec![ProbeReport { probe: facts.profile.clone(), outcome }],
             facts: machine,
             layout,
@@ -308,19 +312,13 @@ impl Runner {
 
     /// News of a sensor.
     fn told(&mut self, sensor: &SensorName, news: News) {
-        let body = match news {
-            News::Announce(announcement) => return self.announce(sensor, *announcement),
-            News::Values(v) => match self.sensing.find(sensor) {
-                Some(known) => Body::Sample(Sample { layout: known.layout.id(), v }),
-                None => return,
-            },
-            News::Outcome(outcome) => match self.sensing.find(sensor) {
-                Some(known) => {
-                    Body::State(Document::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
-                }
-                None => return,
-            },
-            News::Event(event) => Body::Event(event),
+        let body = match (news, self.sensing.find(sensor)) {
+            (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
+            (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
+            (News::Outcome(outcome), Some(known)) => {
+                Body::State(Document::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
+            }
+            (News::Values(_) | News::Outcome(_), None) => return,
         };
         self.report_about(Some(sensor), &body);
     }

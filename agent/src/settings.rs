@@ -11,7 +11,7 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::reading::Accepted;
 
-use crate::config::split_address;
+use crate::config::{is_portless, split_address};
 
 /// Most entries of one list: bounds the work of a survey.
 const LIST_MAX: usize = 200;
@@ -287,8 +287,7 @@ impl SurveyForms {
         let mut names = std::collections::HashSet::new();
         let endpoints = checked(source, self.endpoint, |one| {
             let unnamed = one.name.is_empty() || !names.insert(format!("endpoint {}", one.name));
-            let bare = !one.address.contains(':') || one.address.parse::<std::net::Ipv6Addr>().is_ok();
-            let portless = bare && matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp);
+            let portless = is_portless(&one.address) && matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp);
             if unnamed {
                 Some(format!("found endpoint name {:?}; allowed is a name of its own for each", one.name))
             } else if portless {

@@ -119,10 +119,7 @@ impl Profile {
         for form in form.value {
             let span = form.span();
             let EntryForm { path, metric: name, subject, scale, add } = form.into_inner();
-            let Some(metric) = metric::find(name.get_ref()) else {
-                let message = format!("found metric {:?}; allowed are those of docs/metrics.md", name.get_ref());
-                return Err(source.fault(name.span(), &message, "correct the name"));
-            };
+            let metric = metric::named(source, &name)?;
             if entries.iter().any(|known| known.metric == metric && known.subject == subject) {
                 let message = format!("found a second {}|{subject}; allowed is one of each", metric.name);
                 return Err(source.fault(span, &message, "give each a subject of its own"));

@@ -3,6 +3,8 @@
 //! Names are ours and short, since they are typed into rules; `otel` gives the OpenTelemetry semantic-convention name where
 //! one exists. `docs/metrics.md` is generated from this table (`ioc-collector docs metrics`).
 
+use crate::config::{ConfigError, Source, Spanned};
+
 /// A metric's entry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
@@ -30,12 +32,36 @@ impl Metric {
     pub fn plausible(&self, value: f64) -> bool {
         value >= self.min && value <= self.max
     }
+
+    /// The unit as people write it behind a number; empty where it has none.
+    #[must_use]
+    pub fn unit_shown(&self) -> &'static str {
+        match self.unit {
+            "1" => "",
+            "Cel" | "K" => "°C",
+            unit => unit,
+        }
+    }
 }
 
 /// The entry of `name`.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Metric> {
     CATALOGUE.binary_search_by(|metric| metric.name.cmp(name)).ok().map(|at| &CATALOGUE[at])
+}
+
+/// The entry that a configuration names.
+///
+/// # Errors
+/// [`ConfigError`] at the name when there is none.
+pub fn named(source: &Source, name: &Spanned<String>) -> Result<&'static Metric, ConfigError> {
+    find(name.get_ref()).ok_or_else(|| {
+        let message = format!(
+            "found metric {:?}; allowed are the names of the metric catalogue (docs/metrics.md)",
+            name.get_ref()
+        );
+        source.fault(name.span(), &message, "correct the name")
+    })
 }
 
 macro_rules! catalogue {

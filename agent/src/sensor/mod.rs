@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Event, Facts, ProbeOutcome, SensorFacts};
+use ioc_common::report::{Facts, ProbeOutcome, SensorFacts};
 
 /// Longest line of [`Told`], in bytes.
 pub const LINE_MAX_BYTES: usize = 512 * 1024;
@@ -45,8 +45,6 @@ pub enum News {
     Values(Vec<Option<f64>>),
     /// Whether it can be read, when that changed.
     Outcome(ProbeOutcome),
-    /// Something happened.
-    Event(Event),
 }
 
 /// What a sensor is.

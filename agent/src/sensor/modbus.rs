@@ -21,10 +21,10 @@ use ioc_common::clock;
 use ioc_common::report::Facts;
 
 use super::board::Poll;
-use super::nut::back_off;
 use super::plan::{Limits, Stretch, Table, requests};
 use super::profile::{Profile, Read, Said, Words};
 use super::settings::{Bus, Line, Parity, Unit};
+use super::watch::back_off;
 
 /// How long a serial line must be quiet before it is used again after an answer went wrong.
 const DRAIN: Duration = Duration::from_millis(60);
@@ -113,43 +113,52 @@ impl Wire {
         Self { line, timeout, context: None, spoilt: false, refused_whole: HashSet::new() }
     }
 
+    fn fault(&self, why: String) -> RequestError {
+        RequestError::Line { line: self.line.to_string(), why }
+    }
+
+    fn wrong(&self, unit: u8, why: String) -> RequestError {
+        RequestError::Wrong { line: self.line.to_string(), unit, why }
+    }
+
     async fn connected(&mut self) -> Result<&mut Context, RequestError> {
-        if self.context.is_none() {
-            let fault = |why: String| RequestError::Line { line: self.line.to_string(), why };
-            let context = match &self.line {
-                Line::Tcp { host, port } => {
-                    let connecting = TcpStream::connect((host.as_str(), *port));
-                    let stream = tokio::time::timeout(self.timeout.max(Duration::from_secs(3)), connecting)
-                        .await
-                        .map_err(|_| fault("does not accept a connection in time".to_owned()))?
-                        .map_err(|error| fault(error.to_string()))?;
-                    // A request is one small packet; waiting for more only delays it.
-                    let _ = stream.set_nodelay(true);
-                    client::tcp::attach_slave(stream, Slave(1))
+        let context = match self.context.take() {
+            Some(context) => context,
+            None => self.open().await?,
+        };
+        self.spoilt = false;
+        Ok(self.context.insert(context))
+    }
+
+    async fn open(&mut self) -> Result<Context, RequestError> {
+        match &self.line {
+            Line::Tcp { host, port } => {
+                let connecting = TcpStream::connect((host.as_str(), *port));
+                let stream = tokio::time::timeout(self.timeout.max(Duration::from_secs(3)), connecting)
+                    .await
+                    .map_err(|_| self.fault("does not accept a connection in time".to_owned()))?
+                    .map_err(|error| self.fault(error.to_string()))?;
+                // A request is one small packet; waiting for more only delays it.
+                let _ = stream.set_nodelay(true);
+                Ok(client::tcp::attach_slave(stream, Slave(1)))
+            }
+            Line::Serial { path, baud, parity, stop } => {
+                let mut stream = tokio_serial::new(path.to_string_lossy(), *baud)
+                    .parity(match parity {
+                        Parity::None => tokio_serial::Parity::None,
+                        Parity::Even => tokio_serial::Parity::Even,
+                        Parity::Odd => tokio_serial::Parity::Odd,
+                    })
+                    .stop_bits(if *stop == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
+                    .open_native_async()
+                    .map_err(|error| self.fault(serial_trouble(&error)))?;
+                if self.spoilt {
+                    let mut late = [0; 256];
+                    while let Ok(Ok(1..)) = tokio::time::timeout(DRAIN, stream.read(&mut late)).await {}
                 }
-                Line::Serial { path, baud, parity, stop } => {
-                    let mut stream = tokio_serial::new(path.to_string_lossy(), *baud)
-                        .parity(match parity {
-                            Parity::None => tokio_serial::Parity::None,
-                            Parity::Even => tokio_serial::Parity::Even,
-                            Parity::Odd => tokio_serial::Parity::Odd,
-                        })
-                        .stop_bits(if *stop == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
-                        .open_native_async()
-                        .map_err(|error| fault(serial_trouble(&error)))?;
-                    if self.spoilt {
-                        let mut late = [0; 256];
-                        while let Ok(Ok(1..)) = tokio::time::timeout(DRAIN, stream.read(&mut late)).await {}
-                    }
-                    client::rtu::attach_slave(stream, Slave(1))
-                }
-            };
-            self.spoilt = false;
-            self.context = Some(context);
+                Ok(client::rtu::attach_slave(stream, Slave(1)))
+            }
         }
-        self.context
-            .as_mut()
-            .ok_or_else(|| RequestError::Line { line: self.line.to_string(), why: "closed".to_owned() })
     }
 
     /// Reads a stretch of a unit.
@@ -157,7 +166,7 @@ impl Wire {
     /// # Errors
     /// [`RequestError`]; after all but an exception the connection is made anew.
     pub async fn read(&mut self, unit: u8, at: Stretch) -> Result<Vec<u16>, RequestError> {
-        let (line, timeout) = (self.line.to_string(), self.timeout);
+        let timeout = self.timeout;
         let context = self.connected().await?;
         context.set_slave(Slave(unit));
         // Asked for by `call`, not by the library's readers: those take for granted that the answer is as long as the request.
@@ -181,12 +190,13 @@ impl Wire {
                     return Ok(words);
                 }
                 let why = format!("answered {} places where {} were asked for", words.len(), at.count);
-                RequestError::Wrong { line, unit, why }
+                self.wrong(unit, why)
             }
             Ok(Ok(Err(exception))) => {
                 let (code, meaning) = exception_text(exception);
                 let function = at.table.function();
                 let Stretch { start, count, .. } = at;
+                let line = self.line.to_string();
                 return Err(RequestError::Exception { line, unit, code, meaning, function, start, count });
             }
             Ok(Err(tokio_modbus::Error::Protocol(error))) => {
@@ -194,23 +204,20 @@ impl Wire {
                     ProtocolError::HeaderMismatch { message, .. } => format!("answer to another request ({message})"),
                     ProtocolError::FunctionCodeMismatch { .. } => "answer to another function".to_owned(),
                 };
-                RequestError::Wrong { line, unit, why: what }
+                self.wrong(unit, what)
             }
             Ok(Err(tokio_modbus::Error::Transport(error))) => match error.kind() {
                 ErrorKind::InvalidData | ErrorKind::InvalidInput => {
-                    RequestError::Wrong { line, unit, why: format!("what came is no Modbus answer ({error})") }
+                    self.wrong(unit, format!("what came is no Modbus answer ({error})"))
                 }
                 ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
-                    RequestError::Line { line, why: "closed the connection".to_owned() }
+                    self.fault("closed the connection".to_owned())
                 }
                 // The decoder's word for a stream that ends within an answer.
-                ErrorKind::Other => RequestError::Line {
-                    line,
-                    why: format!("closed the connection in the middle of an answer ({error})"),
-                },
-                _ => RequestError::Line { line, why: error.to_string() },
+                ErrorKind::Other => self.fault(format!("closed the connection in the middle of an answer ({error})")),
+                _ => self.fault(error.to_string()),
             },
-            Err(_) => RequestError::Silent { line, unit, timeout_ms: timeout.as_millis() },
+            Err(_) => RequestError::Silent { line: self.line.to_string(), unit, timeout_ms: timeout.as_millis() },
         };
         self.context = None;
         self.spoilt = true;
@@ -231,9 +238,9 @@ impl Wire {
         let mut words = Words::default();
         let mut refused = Vec::new();
         let mut answer_us = None;
-        let texts = if texts { unit.profile.text_requests() } else { Vec::new() };
-        for at in unit.profile.requests().into_iter().chain(texts) {
-            match self.read_into(unit.number, at, &unit.profile, tries, &mut words).await {
+        let texts = if texts { unit.profile.text_requests() } else { &[] };
+        for at in unit.profile.requests().iter().chain(texts) {
+            match self.read_into(unit.number, *at, &unit.profile, tries, &mut words).await {
                 Ok(error) => refused.extend(error),
                 Err(error) => return Err(error),
             }
@@ -242,7 +249,7 @@ impl Wire {
         if let (true, Some(error)) = (words.is_empty(), refused.first()) {
             return Err(error.clone());
         }
-        let mut poll = reading(unit, &words, clock::now().as_millis() as f64 / 86_400_000.0);
+        let mut poll = reading(unit, &words, today());
         poll.answer_ms = answer_us.unwrap_or_default() as f64 / 1000.0;
         Ok((poll, refused))
     }
@@ -344,6 +351,11 @@ const fn exception_text(exception: ExceptionCode) -> (u8, &'static str) {
         ExceptionCode::GatewayTargetDevice => (11, "the gateway has no answer from it"),
         ExceptionCode::Custom(code) => (code, "of its own"),
     }
+}
+
+/// The day since 1970, with its part that has passed.
+pub(super) fn today() -> f64 {
+    clock::now().as_millis() as f64 / 86_400_000.0
 }
 
 /// The numbers of a unit in its words; `today` is the day since 1970.

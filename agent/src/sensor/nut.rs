@@ -3,8 +3,6 @@
 //! *Communication lost* (`upsd` answers, but not the UPS: DATA-STALE) is not *power lost* (status OB), and neither is *upsd does not
 //! answer*: three different things up to the page.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -235,12 +233,6 @@ async fn accepted(stream: &mut BufReader<TcpStream>, ups: &NutUps) -> Result<(),
         text if text.starts_with("OK") => Ok(()),
         text => Err(refusal(text.strip_prefix("ERR ").unwrap_or("no answer"), ups)),
     }
-}
-
-/// What is waited between two polls of one device that does not answer.
-#[must_use]
-pub fn back_off(failures: u32, every: Duration) -> Duration {
-    every.max(Duration::from_secs(1)).saturating_mul(1 << failures.min(6)).min(Duration::from_secs(60)).max(every)
 }
 
 #[cfg(test)]

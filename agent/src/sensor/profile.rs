@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
+use ioc_common::layout::Series;
 use ioc_common::metric::Metric;
 use ioc_common::report::StateText;
 
 use super::decode::{self, Bits, Order, Type};
-use super::plan::{Limits, Stretch, Table, requests};
+use super::plan::{Limits, Stretch, Table};
 
 /// The metric of alarms that only this device knows.
 pub const ALARM: &str = "sensor.alarm";
@@ -39,6 +40,8 @@ pub struct Profile {
     pub texts: Vec<TextItem>,
     /// What it allows in one request.
     pub limits: Limits,
+    requests: Vec<Stretch>,
+    text_requests: Vec<Stretch>,
 }
 
 /// A number.
@@ -166,11 +169,7 @@ impl Item {
     /// The name of its series.
     #[must_use]
     pub fn series(&self) -> String {
-        if self.subject.is_empty() {
-            self.metric.name.to_owned()
-        } else {
-            format!("{}|{}", self.metric.name, self.subject)
-        }
+        Series::new(self.metric.name, &self.subject).as_str().to_owned()
     }
 }
 
@@ -195,14 +194,14 @@ impl TextItem {
 impl Profile {
     /// The requests that read all numbers.
     #[must_use]
-    pub fn requests(&self) -> Vec<Stretch> {
-        requests(&self.items.iter().map(|item| item.at).collect::<Vec<_>>(), self.limits)
+    pub fn requests(&self) -> &[Stretch] {
+        &self.requests
     }
 
     /// The requests that read what the device says of itself.
     #[must_use]
-    pub fn text_requests(&self) -> Vec<Stretch> {
-        requests(&self.texts.iter().map(|text| text.at).collect::<Vec<_>>(), self.limits)
+    pub fn text_requests(&self) -> &[Stretch] {
+        &self.text_requests
     }
 
     /// What its numbers mean in words.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use ioc_common::config::{ConfigError, Source, Span, SpanWithin, Spanned};
+use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::id::SensorName;
 use ioc_common::report::SensorFacts;
 
 use super::profile::Profile;
 use super::shipped;
-use crate::config::split_address;
+use crate::config::{split_address, split_address_or};
 
 /// Most sensors of one host: bounds its work and what it makes of the inventory.
 pub const SENSORS_MAX: usize = 500;
@@ -418,7 +418,7 @@ impl Check<'_> {
     }
 
     fn nut(&mut self, span: std::ops::Range<usize>, form: NutForm) -> Result<NutUps, ConfigError> {
-        let (host, port) = match address(&form.server, 3493) {
+        let (host, port) = match split_address_or(&form.server, 3493) {
             Ok(address) => address,
             Err(why) => return self.fault(span, &why, "write it like \"192.0.2.7\" or \"192.0.2.7:3493\""),
         };
@@ -446,7 +446,7 @@ impl Check<'_> {
     }
 
     fn pjlink(&mut self, span: std::ops::Range<usize>, form: PjlinkForm) -> Result<Projector, ConfigError> {
-        let (host, port) = match address(&form.address, 4352) {
+        let (host, port) = match split_address_or(&form.address, 4352) {
             Ok(address) => address,
             Err(why) => return self.fault(span, &why, "write it like \"192.0.2.9\" or \"192.0.2.9:4352\""),
         };
@@ -466,15 +466,6 @@ impl Check<'_> {
         })
     }
 }
-
-/// Splits an address whose port may be left out.
-fn address(text: &str, port: u16) -> Result<(String, u16), String> {
-    let bare = !text.is_empty() && (!text.contains(':') || text.parse::<std::net::Ipv6Addr>().is_ok());
-    if bare { Ok((text.to_owned(), port)) } else { split_address(text) }
-}
-
-/// Keeps the default in one place for the tools, which have no table.
-pub(crate) const TOOL_TIMEOUT: Span = Span::secs(2);
 
 #[cfg(test)]
 mod tests {

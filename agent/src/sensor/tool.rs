@@ -5,17 +5,21 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ioc_common::clock;
+use ioc_common::layout::Series;
+use ioc_common::metric::Metric;
 use ioc_common::report::SensorFacts;
 
 use super::board::Poll;
-use super::modbus::{RequestError, Wire};
+use super::modbus::{RequestError, Wire, today};
 use super::plan::{Stretch, Table};
 use super::profile::{Read, Words};
-use super::settings::{About, Line, NutUps, OWN_PROFILES, Parity, Projector, TOOL_TIMEOUT};
+use super::settings::{About, Line, NutUps, OWN_PROFILES, Parity, Projector};
 use super::shipped::{self, SHIPPED};
 use super::{nut, pjlink};
-use crate::config::split_address;
+use crate::config::{split_address, split_address_or};
+
+/// A person who waits is told sooner than the service would give up.
+const NUT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a Modbus line is given on the command line.
 #[derive(Debug, Clone, clap::Args)]
@@ -82,8 +86,8 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
     }
     let mut words = Words::default();
     let mut faults = Vec::new();
-    for at in profile.requests().into_iter().chain(profile.text_requests()) {
-        match wire.read_into(number, at, &profile, 1, &mut words).await {
+    for at in profile.requests().iter().chain(profile.text_requests()) {
+        match wire.read_into(number, *at, &profile, 1, &mut words).await {
             Ok(refused) => faults.extend(refused),
             Err(error) => {
                 faults.push(error);
@@ -92,12 +96,12 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
         }
     }
     let _ = writeln!(text, "\n{:<34} {:>4} {:>7}  {:<22} value", "series", "fn", "address", "words");
-    let today = clock::now().as_millis() as f64 / 86_400_000.0;
+    let today = today();
     for item in &profile.items {
         let got = words.get(item.at);
         let raw = got.as_ref().map_or("-".to_owned(), |words| hex(words));
         let value = match got.map(|words| item.read(&words, today)) {
-            Some(Read::Number(value)) => format!("{value} {}", unit_text(item.metric.unit)),
+            Some(Read::Number(value)) => format!("{value} {}", item.metric.unit_shown()),
             Some(Read::None) => "none (the device has no value here)".to_owned(),
             Some(Read::OutOfRange(value)) => format!("{value} is beyond what can be believed"),
             None => "not read".to_owned(),
@@ -137,14 +141,6 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
 
 fn hex(words: &[u16]) -> String {
     words.iter().map(|word| format!("{word:04X}")).collect::<Vec<_>>().join(" ")
-}
-
-fn unit_text(unit: &str) -> &str {
-    match unit {
-        "1" => "",
-        "Cel" => "°C",
-        unit => unit,
-    }
 }
 
 /// Looks for units on a line, and what each answers.
@@ -215,7 +211,7 @@ pub async fn test_nut(
     user: Option<&str>,
     password_file: Option<&Path>,
 ) -> anyhow::Result<String> {
-    let (host, port) = with_port(server, 3493)?;
+    let (host, port) = split_address_or(server, 3493).map_err(anyhow::Error::msg)?;
     let asked = NutUps {
         about: about("ups")?,
         host,
@@ -224,7 +220,7 @@ pub async fn test_nut(
         user: user.map(str::to_owned),
         password_file: password_file.map(Path::to_owned),
         every: Duration::from_secs(5),
-        timeout: TOOL_TIMEOUT.0,
+        timeout: NUT_TIMEOUT,
     };
     Ok(shown(&nut::ask(&asked).await.map_err(anyhow::Error::msg)?))
 }
@@ -234,7 +230,7 @@ pub async fn test_nut(
 /// # Errors
 /// Why it cannot be read.
 pub async fn test_pjlink(address: &str, password_file: Option<&Path>) -> anyhow::Result<String> {
-    let (host, port) = with_port(address, 4352)?;
+    let (host, port) = split_address_or(address, 4352).map_err(anyhow::Error::msg)?;
     let asked = Projector {
         about: about("projector")?,
         host,
@@ -246,22 +242,14 @@ pub async fn test_pjlink(address: &str, password_file: Option<&Path>) -> anyhow:
     Ok(shown(&pjlink::ask(&asked).await.map_err(anyhow::Error::msg)?))
 }
 
-fn with_port(address: &str, port: u16) -> anyhow::Result<(String, u16)> {
-    if address.contains(':') {
-        split_address(address).map_err(anyhow::Error::msg)
-    } else {
-        Ok((address.to_owned(), port))
-    }
-}
-
 fn shown(poll: &Poll) -> String {
     let machine = &poll.machine;
     let mut text = format!("{} {} {} {}\n", machine.vendor, machine.product, machine.serial, machine.bios);
     for (metric, subject, value) in &poll.numbers {
-        let series = if subject.is_empty() { (*metric).to_owned() } else { format!("{metric}|{subject}") };
-        let unit = ioc_common::metric::find(metric).map_or("", |metric| unit_text(metric.unit));
+        let series = Series::new(metric, subject);
+        let unit = ioc_common::metric::find(metric).map_or("", Metric::unit_shown);
         let shown = value.map_or("unknown".to_owned(), |value| format!("{value} {unit}"));
-        let _ = writeln!(text, "{series:<34} {}", shown.trim_end());
+        let _ = writeln!(text, "{:<34} {}", series.as_str(), shown.trim_end());
     }
     let _ = writeln!(text, "answered in {:.1} ms", poll.answer_ms);
     text

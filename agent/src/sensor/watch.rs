@@ -8,9 +8,8 @@ use ioc_common::clock;
 
 use super::board::{Board, Poll};
 use super::modbus::{self, named};
-use super::nut::{self, back_off};
-use super::pjlink;
 use super::settings::{About, Sensors};
+use super::{nut, pjlink};
 
 /// Reads sensors until nobody listens any more.
 ///
@@ -91,6 +90,12 @@ fn hold<W: Write>(board: &Mutex<Board<W>>) -> std::sync::MutexGuard<'_, Board<W>
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is waited between two polls of one device that does not answer.
+#[must_use]
+pub(super) fn back_off(failures: u32, every: Duration) -> Duration {
+    every.max(Duration::from_secs(1)).saturating_mul(1 << failures.min(6)).min(Duration::from_secs(60)).max(every)
 }
 
 /// Polls a device that has its own connection.

@@ -13,8 +13,10 @@ impl Engine {
     /// Turns a fresh report into changes.
     pub(super) fn keep(&mut self, report: Report, at: Timestamp, now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
-        self.batch.touched.entry(report.envelope.device.clone()).or_default();
         let device = report.envelope.subject();
+        if report.envelope.about.is_some() {
+            self.batch.touched.entry(report.envelope.device).or_default();
+        }
         self.batch.reports += 1;
         let mut latest = None;
         match report.body {

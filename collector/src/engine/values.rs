@@ -1,7 +1,7 @@
 //! What plain MQTT sensors say, made reports: they have no envelope, no order and no layout of their own, so the engine gives them
 //! these, and judges and keeps them like any other.
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{
@@ -64,7 +64,7 @@ impl Engine {
                 about: None,
                 position,
                 boot: String::new(),
-                taken_at: clock::now(),
+                taken_at: now,
                 age_ms: Some(0),
             };
             let report = Box::new(Report { envelope, body });

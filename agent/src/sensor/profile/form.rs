@@ -12,7 +12,7 @@ use ioc_common::report::StateText;
 
 use super::{ALARM, Flag, Item, Profile, Read, Said, TextItem, Words};
 use crate::sensor::decode::{Bits, Order, Type};
-use crate::sensor::plan::{Limits, Stretch, Table};
+use crate::sensor::plan::{Limits, Stretch, Table, requests};
 
 /// Most things one profile may name.
 const ITEMS_MAX: usize = 300;
@@ -192,16 +192,20 @@ impl Profile {
         for form in form.text {
             texts.push(check.text(form.get_ref())?);
         }
+        let items: Vec<Item> = items.into_iter().map(|(item, _)| item).collect();
+        let limits = Limits { count_max, gap_max: head.gap_max.unwrap_or(8).min(count_max) };
         let profile = Self {
+            requests: requests(&items.iter().map(|item| item.at).collect::<Vec<_>>(), limits),
+            text_requests: requests(&texts.iter().map(|text| text.at).collect::<Vec<_>>(), limits),
             name: head.name.into_inner(),
             title: head.title,
             maker: head.maker,
             kind: head.kind.into_inner(),
             source: head.source.into_inner(),
             notes: head.notes,
-            items: items.into_iter().map(|(item, _)| item).collect(),
+            items,
             texts,
-            limits: Limits { count_max, gap_max: head.gap_max.unwrap_or(8).min(count_max) },
+            limits,
         };
         for example in form.example {
             profile.try_example(&check, example)?;
@@ -367,10 +371,7 @@ impl Check<'_> {
     }
 
     fn item(&self, span: Range<usize>, form: ItemForm, is_flag: bool) -> Result<Item, ConfigError> {
-        let Some(metric) = metric::find(form.metric.get_ref()) else {
-            let message = format!("found metric {:?}; allowed are those of docs/metrics.md", form.metric.get_ref());
-            return Err(self.source.fault(form.metric.span(), &message, "correct the name"));
-        };
+        let metric = metric::named(self.source, &form.metric)?;
         let function = form.function.or(self.function);
         let bitwise = self.base != Base::Modicon && function.and_then(Table::of_function).is_some_and(Table::is_bits);
         let kind = form.r#type.as_ref().map_or(if bitwise { Type::Bit } else { Type::U16 }, |kind| *kind.get_ref());

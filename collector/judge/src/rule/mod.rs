@@ -214,13 +214,7 @@ fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before:
                 source.fault(whole.clone(), &message, "add it")
             };
             let metric_name = form.metric.as_ref().ok_or_else(|| lacks("metric"))?;
-            let Some(metric) = metric::find(metric_name.get_ref()) else {
-                let message = format!(
-                    "found metric {:?}; allowed are the names of the metric catalogue (docs/metrics.md)",
-                    metric_name.get_ref()
-                );
-                return Err(source.fault(metric_name.span(), &message, "correct the name"));
-            };
+            let metric = metric::named(source, metric_name)?;
             let stuck_s = match (form.kind, form.r#for) {
                 (KindForm::Stuck, Some(span)) => Some(span.as_millis() as f64 / 1000.0),
                 (KindForm::Stuck, None) => return Err(lacks("for")),

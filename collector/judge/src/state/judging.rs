@@ -353,10 +353,9 @@ fn is_flag(threshold: &Threshold) -> bool {
 
 /// The unit of what is judged, to stand behind a number.
 fn unit_of(threshold: &Threshold) -> String {
-    match (threshold.of, threshold.metric.unit) {
+    match (threshold.of, threshold.metric.unit_shown()) {
         (Of::Unchanged, _) => " s".to_owned(),
-        (_, "1") => String::new(),
-        (_, "Cel" | "K") => " °C".to_owned(),
+        (_, "") => String::new(),
         (_, unit) => format!(" {unit}"),
     }
 }
