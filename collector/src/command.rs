@@ -3,10 +3,11 @@
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::DeviceInfo;
+use ioc_judge::duty::Cover;
+use ioc_judge::{Action, Alert, DeviceInfo, Manual, Refusal, Text, Window};
 
 use crate::audit;
-use crate::store::{AccountRecord, Delivery, SessionRecord};
+use crate::store::{AccountRecord, Delivery, Handover, SessionRecord};
 
 /// A command.
 #[derive(Debug)]
@@ -41,15 +42,95 @@ pub enum Command {
         /// Who asks.
         actor: String,
     },
-    /// Take an incident.
-    Acknowledge {
-        /// Which.
-        incident: IncidentId,
-        /// What they say about it.
-        note: String,
+    /// Register a device without an agent: it counts in the inventory, and others can be behind it.
+    Register {
+        /// What people say of it.
+        info: NewDevice,
         /// Who asks.
         actor: String,
     },
+    /// Do something with an incident.
+    Act {
+        /// Which.
+        incident: IncidentId,
+        /// What.
+        action: Action,
+        /// Who asks.
+        actor: String,
+    },
+    /// Add a file to an incident.
+    Attach {
+        /// Which.
+        incident: IncidentId,
+        /// The file's name.
+        name: String,
+        /// Its content.
+        content: Vec<u8>,
+        /// Who asks.
+        actor: String,
+    },
+    /// Open an incident by hand.
+    Open {
+        /// What.
+        manual: Manual,
+        /// Who asks.
+        actor: String,
+    },
+    /// Take in what another system says.
+    Alerts {
+        /// Its name in the configuration.
+        source: String,
+        /// What it says.
+        alerts: Vec<Alert>,
+    },
+    /// Plan a maintenance window or a freeze.
+    PlanWindow {
+        /// What.
+        window: Window,
+        /// What speaks against it is known.
+        overrule: bool,
+        /// Who asks.
+        actor: String,
+    },
+    /// End a window.
+    EndWindow {
+        /// Which.
+        id: u64,
+        /// Who asks.
+        actor: String,
+    },
+    /// Someone stands in on a rota.
+    Cover {
+        /// Who, where, when.
+        cover: Cover,
+        /// Who asks.
+        actor: String,
+    },
+    /// Nobody stands in any more.
+    Uncover {
+        /// Which.
+        id: u64,
+        /// Who asks.
+        actor: String,
+    },
+    /// Write into the duty book.
+    Handover(Handover),
+    /// Try again what was given up.
+    Resend {
+        /// Which.
+        key: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// Send a person a notice that says that it is a test.
+    TestContact {
+        /// Whom.
+        person: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// Look for holes in the duty plan.
+    CheckDuty,
     /// Keep an account, with an audit record.
     SaveAccount(AccountRecord, audit::Entry),
     /// A person signed in: keep account and session, with an audit record.
@@ -87,6 +168,16 @@ pub struct NewDevice {
     pub officer: String,
     /// Responsible leader.
     pub leader: String,
+    /// The device that its network goes through.
+    pub uplink: String,
+    /// Devices with the same name here can stand in for each other.
+    pub redundancy: String,
+    /// How much depends on it: low, normal, high.
+    pub importance: String,
+    /// Groups it belongs to.
+    pub tags: Vec<String>,
+    /// Address at which the collector asks whether it is there.
+    pub address: String,
 }
 
 /// The answer to a command.
@@ -103,6 +194,8 @@ pub enum Answer {
     },
     /// The certificate.
     Enrolled(Box<EnrolResponse>),
+    /// The incident that was opened.
+    Incident(IncidentId),
 }
 
 /// Why a command was refused.
@@ -114,6 +207,12 @@ pub enum CommandError {
     /// It cannot be done now.
     #[error("{0}")]
     Conflict(String),
+    /// The judge refuses it.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// It can be done by someone who says that they mean it all the same.
+    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Text>),
     /// The request is faulty.
     #[error("{0}")]
     Invalid(String),

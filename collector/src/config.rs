@@ -1,14 +1,19 @@
 //! The collector's configuration: `config/collector.toml`, every key with its default there.
 
+mod channel;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
-use ioc_judge::{RuleSet, Severity};
+use ioc_judge::RuleSet;
+use ioc_judge::duty::Plan;
 
 use crate::values::{Profiles, ValuesForm};
+pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, PLACES, SmtpTls, Source as AlertSource};
+use channel::{ChannelForm, HeartbeatForm, SourceForm};
 
 /// The configuration, checked.
 #[derive(Debug, Clone)]
@@ -53,56 +58,12 @@ pub struct Config {
     pub values: Profiles,
     /// The channels for notices.
     pub channels: Vec<Channel>,
-}
-
-/// A channel for notices.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Channel {
-    /// Name, unique.
-    pub name: String,
-    /// Notices below this are not sent here.
-    pub min_severity: Severity,
-    /// How it sends.
-    pub kind: ChannelKind,
-}
-
-/// How a channel sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChannelKind {
-    /// HTTP POST with an Alertmanager v4 body.
-    Webhook {
-        /// Where.
-        url: String,
-        /// File with the secret for the signature.
-        secret_file: Option<PathBuf>,
-    },
-    /// E-mail.
-    Smtp {
-        /// Host of the server.
-        host: String,
-        /// Port of the server.
-        port: u16,
-        /// How the connection is protected.
-        tls: SmtpTls,
-        /// Sender.
-        from: String,
-        /// Recipients.
-        to: Vec<String>,
-        /// User and the file with the password.
-        login: Option<(String, PathBuf)>,
-    },
-}
-
-/// How an SMTP connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SmtpTls {
-    /// Not at all: only for a server on this machine.
-    None,
-    /// Begins in the clear, then TLS is required.
-    Starttls,
-    /// TLS from the start.
-    Tls,
+    /// The duty plan.
+    pub plan: Plan,
+    /// Who is told that the collector lives (dead man's switch).
+    pub heartbeat: Option<Heartbeat>,
+    /// Systems whose alerts are taken in.
+    pub sources: Vec<AlertSource>,
 }
 
 #[derive(Deserialize, Default)]
@@ -119,6 +80,9 @@ struct Form {
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
     channel: Vec<Spanned<ChannelForm>>,
+    duty: DutyForm,
+    heartbeat: Option<HeartbeatForm>,
+    source: Vec<SourceForm>,
 }
 
 #[derive(Deserialize)]
@@ -188,38 +152,14 @@ struct HistoryForm {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct RulesForm {
+struct DutyForm {
     file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelForm {
-    name: Spanned<String>,
-    #[serde(default = "warning")]
-    min_severity: Severity,
-    #[serde(rename = "type")]
-    kind: ChannelType,
-    url: Option<Spanned<String>>,
-    secret_file: Option<PathBuf>,
-    server: Option<Spanned<String>>,
-    tls: Option<SmtpTls>,
-    from: Option<String>,
-    #[serde(default)]
-    to: Vec<String>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum ChannelType {
-    Webhook,
-    Smtp,
-}
-
-const fn warning() -> Severity {
-    Severity::Warning
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RulesForm {
+    file: Option<PathBuf>,
 }
 
 impl Default for SiteForm {
@@ -309,28 +249,37 @@ impl Config {
                 ));
             }
         };
+        // Relative to the configuration, so that both can be moved together.
+        let beside = |path: &PathBuf| {
+            let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
+            Source::read(&path)
+        };
         let rules = match &form.rules.file {
-            Some(path) => {
-                // Relative to the configuration, so that both can be moved together.
-                let beside = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
-                RuleSet::parse(&Source::read(&beside)?)?
-            }
+            Some(path) => RuleSet::parse(&beside(path)?)?,
             None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
         };
         let mut channels: Vec<Channel> = Vec::new();
         for form in form.channel {
             let whole = form.span();
-            channels.push(channel(source, whole, form.into_inner(), &channels)?);
+            channels.push(channel::check(source, whole, form.into_inner(), &channels)?);
         }
+        channel::check_fallbacks(source, &channels)?;
+        let language = match form.site.language {
+            Language::Vi => "vi",
+            Language::En => "en",
+        };
+        let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+        let plan = match &form.duty.file {
+            Some(path) => Plan::parse(&beside(path)?, &timezone, language, &names)?,
+            None => Plan { zone: timezone.clone(), ..Plan::default() },
+        };
+        let sources = channel::check_sources(source, form.source)?;
         let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
         let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
         Ok(Self {
             site_name: form.site.name,
-            language: match form.site.language {
-                Language::Vi => "vi".to_owned(),
-                Language::En => "en".to_owned(),
-            },
+            language: language.to_owned(),
             timezone,
             data: form.paths.data,
             runtime: form.paths.runtime,
@@ -347,64 +296,13 @@ impl Config {
             reopen_within: form.incidents.reopen_within,
             history_keep: form.history.keep,
             values: Profiles::check(source, form.values)?,
+            heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             rules,
             channels,
+            plan,
+            sources,
         })
     }
-}
-
-fn channel(
-    source: &Source,
-    whole: std::ops::Range<usize>,
-    form: ChannelForm,
-    before: &[Channel],
-) -> Result<Channel, ConfigError> {
-    let name = form.name.get_ref().clone();
-    let shaped =
-        !name.is_empty() && name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    if !shaped || before.iter().any(|one| one.name == name) {
-        let message = format!("found channel {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
-        return Err(source.fault(form.name.span(), &message, "rename it"));
-    }
-    let lacks = |key: &str| {
-        let message = format!("found no {key} in the channel {name:?}; required for this type");
-        source.fault(whole.clone(), &message, "add it")
-    };
-    let kind = match form.kind {
-        ChannelType::Webhook => {
-            let url = form.url.ok_or_else(|| lacks("url"))?;
-            if !(url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://")) {
-                let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
-                return Err(source.fault(url.span(), &message, "write the whole address"));
-            }
-            ChannelKind::Webhook { url: url.into_inner(), secret_file: form.secret_file }
-        }
-        ChannelType::Smtp => {
-            let server = form.server.ok_or_else(|| lacks("server"))?;
-            let address = server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-            let Some((host, port)) = address else {
-                let message = format!("found server {:?}; allowed is host:port", server.get_ref());
-                return Err(source.fault(server.span(), &message, "write it like \"mail.example:587\""));
-            };
-            let login = match (form.user, form.password_file) {
-                (Some(user), Some(file)) => Some((user, file)),
-                (None, None) => None,
-                _ => return Err(lacks("user and password_file (both or none)")),
-            };
-            if form.to.is_empty() {
-                return Err(lacks("to"));
-            }
-            ChannelKind::Smtp {
-                host: host.to_owned(),
-                port,
-                tls: form.tls.unwrap_or(SmtpTls::Starttls),
-                from: form.from.ok_or_else(|| lacks("from"))?,
-                to: form.to,
-                login,
-            }
-        }
-    };
-    Ok(Channel { name, min_severity: form.min_severity, kind })
 }
 
 #[cfg(test)]
@@ -423,6 +321,23 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_channels_and_the_shipped_duty_plan_parse() {
+        let mail = "[[channel]]\nname = \"duty-mail\"\ntype = \"smtp\"\nserver = \"mail:25\"\nfrom = \"x@y\"\nto = [\"z@y\"]\n";
+        for shipped in [
+            include_str!("../../config/channels/sms.toml"),
+            include_str!("../../config/channels/telegram.toml"),
+            include_str!("../../config/channels/zalo.toml"),
+        ] {
+            let config = parse(&format!("{shipped}\n{mail}")).unwrap_or_else(|e| panic!("{e}"));
+            assert!(!config.channels[0].always && config.channels[1].always, "one is for people, one for all");
+        }
+        let plan = Source::built_in("duty.toml", include_str!("../../config/duty.toml"));
+        let plan =
+            Plan::parse(&plan, &jiff::tz::TimeZone::UTC, "vi", &["sms", "duty-mail"]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((plan.people.len(), plan.rotas.len(), plan.policies.len()), (3, 1, 1));
+    }
+
+    #[test]
     fn faults_point_at_their_line() {
         let zone = parse("[site]\ntimezone = \"Hanoi\"\n").expect_err("zone");
         assert!(zone.line == 2 && zone.mend.contains("Asia/Ho_Chi_Minh"), "{zone}");
@@ -434,6 +349,11 @@ mod tests {
         assert!(hook.message.contains("https"), "{hook}");
         let kind = parse("[[channel]]\nname = \"sms\"\ntype = \"sms\"\n").expect_err("type");
         assert!(kind.line == 3 && kind.message.contains("webhook"), "{kind}");
+        let loose =
+            parse("[[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"https://x/\"\nbody = \"{{telephone}}\"\n");
+        assert!(loose.expect_err("placeholder").message.contains("telephone"));
+        let lost = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x\"\nfallback = \"mail\"\n";
+        assert!(parse(lost).expect_err("fallback").message.contains("mail"));
         let missing = parse("[rules]\nfile = \"/nonexistent/rules.toml\"\n").expect_err("file");
         assert!(missing.to_string().contains("/nonexistent/rules.toml"), "{missing}");
     }

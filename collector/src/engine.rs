@@ -9,6 +9,7 @@ mod commands;
 mod keeping;
 mod links;
 mod values;
+mod work;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ use crate::store::{Change, DeliveryState, OutboxEntry, Reader, Store, StoreError
 pub use access::Access;
 use links::Links;
 pub use links::{Down, LinkId};
+pub use work::FILE_MAX_BYTES;
 
 /// Most inputs that wait; then connections are no longer read.
 const QUEUE_MAX: usize = 8192;
@@ -128,6 +130,8 @@ pub struct HostProbe {
     pub device: DeviceId,
     /// Its last known address.
     pub peer: Option<SocketAddr>,
+    /// The address that people wrote down; it goes first.
+    pub address: String,
 }
 
 /// What the rest of the collector holds of the engine.
@@ -236,8 +240,8 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     // A sensor has no certificate; whoever holds one with its name is not it.
     let own = snapshot.devices.iter().filter(|device| device.info.parent.is_none());
     access.replace(own.map(|device| device.info.id.clone()));
-    let rules = Arc::new(config.rules.clone());
-    let (state, effects) = ioc_judge::State::restore(rules, settings, snapshot, now);
+    let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
+    let (state, effects) = ioc_judge::State::restore(rules, plan, settings, snapshot, now);
     let (outbox, outbox_wake) = watch::channel(0);
     let (pages, pages_wake) = watch::channel(0);
     let mut engine = Engine {
@@ -420,6 +424,10 @@ impl Engine {
                     self.batch.changes.push(Change::Step(step));
                 }
                 Effect::Notice(notice) => self.address(&notice, now),
+                Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
+                Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone(id)),
+                Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
+                Effect::CoverGone(id) => self.batch.changes.push(Change::CoverGone(id)),
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => self.record(now, "", action, device.as_str(), &detail),
@@ -427,24 +435,43 @@ impl Engine {
         }
     }
 
-    /// Puts a notice into the outbox, once for every channel that carries its severity.
+    /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
     fn address(&mut self, notice: &Notice, now: Timestamp) {
         let Ok(text) = serde_json::to_string(notice) else { return };
-        for channel in self.config.channels.iter().filter(|channel| notice.severity >= channel.min_severity) {
-            self.batch.notices = true;
-            self.batch.changes.push(Change::Outbox(OutboxEntry {
-                key: format!("{}-{}-{}", notice.incident.0, notice.step, channel.name),
-                incident: notice.incident,
-                channel: channel.name.clone(),
-                notice: text.clone(),
-                created_at: now,
-                attempts: 0,
-                next_attempt_at: now,
-                state: DeliveryState::Waiting,
-                last_error: None,
-                delivered_at: None,
-            }));
+        let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
+        let entry = |key: String, channel: &str| OutboxEntry {
+            key,
+            incident: notice.incident,
+            channel: channel.to_owned(),
+            person: String::new(),
+            address: String::new(),
+            language: String::new(),
+            notice: text.clone(),
+            created_at: now,
+            attempts: 0,
+            next_attempt_at: now,
+            state: DeliveryState::Waiting,
+            last_error: None,
+            delivered_at: None,
+        };
+        let mut entries = Vec::new();
+        let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
+        for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
+            entries.push(entry(key(&channel.name), &channel.name));
         }
+        for (place, to) in notice.to.iter().enumerate() {
+            // A person may have two addresses on one channel.
+            let key = format!("{}-{}-{place}", key(&to.channel), to.person);
+            entries.push(OutboxEntry {
+                person: to.person.clone(),
+                address: to.address.clone(),
+                language: to.language.clone(),
+                next_attempt_at: to.not_before.unwrap_or(now),
+                ..entry(key, &to.channel)
+            });
+        }
+        self.batch.notices |= !entries.is_empty();
+        self.batch.changes.extend(entries.into_iter().map(Change::Outbox));
     }
 
     fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
@@ -518,7 +545,8 @@ impl Engine {
         self.links.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default());
         for device in batch.probes {
             let peer = self.links.last_peer(&device);
-            let _ = self.probes.send(HostProbe { device, peer });
+            let address = self.state.device(&device).map(|known| known.info.address.clone()).unwrap_or_default();
+            let _ = self.probes.send(HostProbe { device, peer, address });
         }
         for (reply, answer) in batch.answers {
             let _ = reply.send(answer);

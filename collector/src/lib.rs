@@ -14,6 +14,7 @@ pub mod health;
 pub mod history;
 pub mod ingest;
 pub mod inventory;
+pub mod link;
 pub mod notify;
 pub mod pki;
 pub mod probe_host;

@@ -20,18 +20,29 @@ const PROBES_MAX: usize = 256;
 /// Asks hosts as the engine wishes, until it ends.
 pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>, engine: Handle) {
     let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(PROBES_MAX));
-    while let Some(HostProbe { device, peer }) = wishes.recv().await {
+    while let Some(HostProbe { device, peer, address }) = wishes.recv().await {
         let Ok(slot) = std::sync::Arc::clone(&slots).acquire_owned().await else { return };
         let (ports, engine) = (ports.clone(), engine.clone());
         tokio::spawn(async move {
-            let answer = match peer {
-                Some(peer) => ask(peer, &ports).await,
-                None => HostAnswer::Unknown,
+            let answer = match (written(&address).await, peer) {
+                (Some(written), _) => ask(written, &ports).await,
+                // What was written down and cannot be found is not the address it last came from.
+                (None, Some(peer)) if address.is_empty() => ask(peer, &ports).await,
+                (None, _) => HostAnswer::Unknown,
             };
             drop(slot);
             engine.send(Message::HostProbed { device, answer }).await;
         });
     }
+}
+
+/// The address that people wrote down, by name or number.
+async fn written(address: &str) -> Option<SocketAddr> {
+    if address.is_empty() {
+        return None;
+    }
+    let found = tokio::time::timeout(TIMEOUT, tokio::net::lookup_host((address, 0))).await;
+    found.ok()?.ok()?.next()
 }
 
 /// Tries all ports at once; the first sign of life decides.

@@ -204,14 +204,8 @@ mod tests {
     fn record(id: &str, kind: DeviceKind, place: &str) -> DeviceRecord {
         DeviceRecord {
             info: DeviceInfo {
-                id: DeviceId::new(id).expect("valid"),
-                kind,
-                name: id.to_owned(),
-                label: String::new(),
                 place: place.to_owned(),
-                officer: String::new(),
-                leader: String::new(),
-                parent: None,
+                ..DeviceInfo::new(DeviceId::new(id).expect("valid"), kind, id)
             },
             enrolled_at: Timestamp::default(),
             revoked_at: None,

@@ -124,12 +124,17 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
-    tokio::spawn(crate::notify::run(engine.clone(), outbox_reader, Arc::clone(&health), config_receiver.clone()));
+    let links = crate::link::Links::open(&config.data)
+        .map_err(|source| ServeError::File { path: config.data.join("link.key"), source })?;
+    let links = Arc::new(links);
+    let carrier = (Arc::clone(&health), config_receiver.clone(), Arc::clone(&links));
+    tokio::spawn(crate::notify::run(engine.clone(), outbox_reader, carrier.0, carrier.1, carrier.2));
+    tokio::spawn(crate::notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
     let endpoint =
         Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };
     let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
-    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers).router();
+    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, links).router();
     let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), stopping.clone()));
     tokio::spawn(server::serve_control(control, router, stopping));
 
@@ -224,6 +229,10 @@ impl Running {
     async fn keep_up(&self) {
         let config = Arc::clone(&self.config.borrow());
         self.renew_certificates(&config);
+        // A hole in the rota is found while there is time to fill it.
+        if let Err(error) = self.engine.command(Command::CheckDuty).await {
+            tracing::warn!(%error, "the duty plan could not be checked");
+        }
         // In small steps, so that reports never wait long.
         while let Err(CommandError::Conflict(_)) = self.engine.command(Command::Prune).await {}
     }

@@ -10,7 +10,11 @@
   // Someone is typing: what they wrote must not vanish.
   const typing = () => {
     const at = document.activeElement;
-    return at && main.contains(at) && (at.tagName === "INPUT" && (at.type !== "checkbox") && at.value !== at.defaultValue);
+    const written = [...main.querySelectorAll("input, textarea, select")].some((one) =>
+      one.type === "checkbox" ? one.checked !== one.defaultChecked :
+      one.tagName === "SELECT" ? [...one.options].some((option) => option.selected !== option.defaultSelected && one.selectedIndex > 0) :
+      one.type !== "hidden" && one.type !== "file" && one.value !== one.defaultValue);
+    return written || (at && main.contains(at) && /^(INPUT|TEXTAREA|SELECT)$/.test(at.tagName) && at.type !== "search");
   };
 
   async function refresh() {
@@ -34,6 +38,17 @@
       if (again) { again = false; setTimeout(refresh, 500); }
     }
   }
+
+  // A file goes up as it is; the page shows it when it is kept.
+  main.addEventListener("change", async (event) => {
+    const input = event.target, file = input.files && input.files[0];
+    if (!file || !input.dataset.upload) return;
+    input.disabled = true;
+    try {
+      const answer = await fetch(`${input.dataset.upload}?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      if (!answer.ok) { const problem = await answer.json().catch(() => ({})); alert(problem.detail || `${answer.status}`); }
+    } finally { input.disabled = false; input.value = ""; input.blur(); refresh(); }
+  });
 
   const source = new EventSource("/live");
   let heard = Date.now();

@@ -165,14 +165,14 @@ impl Resender {
                 step.number > 1 && step.state.is_active() && !matches!(step.state, ioc_judge::IncidentState::Reopened)
             });
             ensure!(told.count() + joined.count() >= steps.len(), "{}: a step has no notice", incident.id);
-            let raised = reader.faults(Some(&incident.device), true, None, 100)?;
+            let raised = reader.faults(incident.device.as_ref(), true, None, 100)?;
             let open: Vec<_> = raised.iter().filter(|fault| fault.incident == Some(incident.id)).collect();
             ensure!(
-                open.len() == incident.raised.len(),
+                open.len() == incident.raised as usize,
                 "{}: {} faults raised, {} counted",
                 incident.id,
                 open.len(),
-                incident.raised.len()
+                incident.raised
             );
             ensure!(
                 incident.state.is_active() != open.is_empty(),

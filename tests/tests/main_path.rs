@@ -116,8 +116,9 @@ async fn a_killed_agent_is_silent_within_its_keep_alive_and_the_duty_officer_is_
     let incident = rig.get("/api/v1/incidents/1").await.unwrap();
     assert_eq!(incident["state"], "open");
     assert!(incident["timeline"][0]["note"]["en"].as_str().unwrap().contains("host answers"), "{incident}");
-    rig.post("/api/v1/incidents/1/acknowledge", json!({ "note": "Tôi xem ngay" })).await.unwrap();
-    let again = rig.post("/api/v1/incidents/1/acknowledge", json!({})).await.unwrap_err().to_string();
+    rig.post("/api/v1/incidents/1/actions", json!({ "action": "acknowledge", "note": "Tôi xem ngay" })).await.unwrap();
+    let again =
+        rig.post("/api/v1/incidents/1/actions", json!({ "action": "acknowledge" })).await.unwrap_err().to_string();
     assert!(again.contains("409") && again.contains("acknowledged"), "{again}");
 
     agent.start().unwrap();

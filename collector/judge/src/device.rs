@@ -97,6 +97,77 @@ pub struct DeviceInfo {
     /// The device that speaks for it, when it is a sensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<DeviceId>,
+    /// The device that its network goes through. When that is down, this one is listed in its incident and pages nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uplink: Option<DeviceId>,
+    /// Devices with the same name here can stand in for each other: while one is down, work on another is warned of (article 11).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub redundancy: String,
+    /// How much depends on it.
+    #[serde(default)]
+    pub importance: Importance,
+    /// Groups it belongs to: what rules, windows and routes can name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Address at which the collector asks whether it is there, where no agent tells.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+}
+
+impl DeviceInfo {
+    /// A device of which nothing is said but its name and kind.
+    #[must_use]
+    pub fn new(id: DeviceId, kind: DeviceKind, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            kind,
+            name: name.into(),
+            label: String::new(),
+            place: String::new(),
+            officer: String::new(),
+            leader: String::new(),
+            parent: None,
+            uplink: None,
+            redundancy: String::new(),
+            importance: Importance::Normal,
+            tags: Vec::new(),
+            address: String::new(),
+        }
+    }
+}
+
+/// How much depends on a device. With a fault's severity it makes an incident's priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Importance {
+    /// Others take over, or nobody waits for it.
+    Low,
+    /// As most.
+    #[default]
+    Normal,
+    /// The centre cannot work without it.
+    High,
+}
+
+impl Importance {
+    /// Every importance.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// The name used in configuration, API and pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
+    /// The importance with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
 }
 
 /// A device, as the judge knows it.
@@ -132,6 +203,8 @@ pub struct Device {
     pub texts: Arc<[StateText]>,
     /// The sensors it speaks for.
     pub(crate) children: Vec<DeviceId>,
+    /// The devices whose network goes through it.
+    pub(crate) behind: Vec<DeviceId>,
     pub(crate) bindings: Arc<[Binding]>,
     pub(crate) tracks: Vec<Track>,
     /// What rules that look at change remember, one for each track.
@@ -161,6 +234,7 @@ impl Device {
             plain: false,
             texts: Arc::from([]),
             children: Vec::new(),
+            behind: Vec::new(),
             bindings: Arc::from([]),
             tracks: Vec::new(),
             memories: Vec::new(),

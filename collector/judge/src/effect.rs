@@ -5,10 +5,14 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::report::{Ask, Report};
 
 use crate::device::DeviceInfo;
+use crate::duty::Cover;
 use crate::fault::Fault;
-use crate::incident::{Incident, Step};
+use crate::incident::{Action, Attachment, Incident, Manual, Step};
+use crate::maintenance::Window;
 use crate::notice::Notice;
 use crate::presence::HostAnswer;
+use crate::rule::Severity;
+use crate::text::Text;
 
 /// What happened.
 #[derive(Debug)]
@@ -38,17 +42,76 @@ pub enum Input<'a> {
         /// The answer.
         answer: HostAnswer,
     },
-    /// A person takes an incident.
-    Acknowledge {
+    /// A person does something with an incident.
+    Act {
         /// Which.
         incident: IncidentId,
         /// Who.
         who: &'a str,
-        /// What they say about it; may be empty.
-        note: &'a str,
+        /// What.
+        action: Action,
     },
+    /// A file was added to an incident.
+    Attach {
+        /// Which.
+        incident: IncidentId,
+        /// The file.
+        attachment: Attachment,
+    },
+    /// A person opens an incident.
+    Open {
+        /// Who.
+        who: &'a str,
+        /// What.
+        manual: Manual,
+    },
+    /// Something is wrong at the centre itself, or is no more.
+    Concern {
+        /// What, as a name that is always the same.
+        key: &'static str,
+        /// What to say while it is; none when it is no more.
+        manual: Option<Manual>,
+        /// Why.
+        why: Text,
+    },
+    /// Another system says that something is wrong with a device, or is no more.
+    Alert(Alert),
+    /// A person plans a maintenance window or a freeze.
+    Window {
+        /// What.
+        window: Window,
+        /// What speaks against it is known.
+        overrule: bool,
+    },
+    /// A person ends a window.
+    EndWindow(u64),
+    /// Someone stands in on a rota.
+    Cover(Cover),
+    /// Nobody stands in any more.
+    Uncover(u64),
     /// Time has passed.
     Wake,
+}
+
+/// What another system says of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Of which device.
+    pub device: DeviceId,
+    /// Its name there, with the source before it: `prometheus/HighLatency`.
+    pub name: String,
+    /// What tells two alerts of one name apart.
+    pub fingerprint: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What is wrong.
+    pub title: Text,
+    /// Why.
+    pub reason: Text,
+    /// Since when.
+    pub since: Timestamp,
+    /// It is bad now.
+    pub firing: bool,
 }
 
 /// What is to be done.
@@ -63,9 +126,17 @@ pub enum Effect {
     /// A fault was raised, cleared or joined to an incident: keep it as it now is.
     Fault(Fault),
     /// An incident was opened or changed: keep it as it now is.
-    Incident(Incident),
+    Incident(Box<Incident>),
     /// A step of an incident's timeline.
     Step(Step),
+    /// A window was planned: keep it.
+    Window(Window),
+    /// A window is over.
+    WindowGone(u64),
+    /// Someone stands in on a rota: keep it.
+    Cover(Cover),
+    /// Nobody stands in any more.
+    CoverGone(u64),
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].

@@ -14,6 +14,10 @@ use crate::text::Text;
 pub enum FaultState {
     /// It is bad now.
     Raised,
+    /// It is bad now, and comes and goes so often that nobody is told of each time.
+    Flapping,
+    /// It was bad when last heard of; whether it still is, nobody knows.
+    Unknown,
     /// It was bad.
     Cleared,
     /// It came and went inside a backlog: logged, and nobody was woken.
@@ -26,9 +30,17 @@ impl FaultState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Raised => "raised",
+            Self::Flapping => "flapping",
+            Self::Unknown => "unknown",
             Self::Cleared => "cleared",
             Self::Past => "past",
         }
+    }
+
+    /// Whether the fault has not ended.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Raised | Self::Flapping | Self::Unknown)
     }
 }
 
@@ -57,4 +69,7 @@ pub struct Fault {
     pub reason: Text,
     /// The incident it belongs to.
     pub incident: Option<IncidentId>,
+    /// What is wrong, where no rule of ours says it: another system's alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Text>,
 }

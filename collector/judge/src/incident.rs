@@ -1,13 +1,15 @@
 //! An incident: what people work on. One per device and rule, whatever the number of faults under it.
 //!
-//! `open → acknowledged → repairing → resolved → closed`, plus `reopened`. The gates of article 10.2 on *repairing* and
-//! *closed* belong here too; until they are built, neither state can be entered.
+//! `open → acknowledged → repairing → resolved → closed`, plus `reopened`. The gates of the regulation: no *repairing* without a
+//! backup reference and a signed safety confirmation (article 10.2a, b), no *closed* without course and remedy (10.2c), without the
+//! verification of what was reported by telephone (17.3), or while the department that was told has not confirmed (17.4).
 
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use crate::device::Importance;
 use crate::rule::Severity;
 use crate::text::Text;
 
@@ -48,6 +50,53 @@ impl IncidentState {
     pub const fn is_active(self) -> bool {
         matches!(self, Self::Open | Self::Acknowledged | Self::Repairing | Self::Reopened)
     }
+
+    /// Whether nobody has taken it.
+    #[must_use]
+    pub const fn is_untaken(self) -> bool {
+        matches!(self, Self::Open | Self::Reopened)
+    }
+}
+
+/// How urgent an incident is: its severity and the importance of its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Priority {
+    /// At once.
+    P1,
+    /// Soon.
+    P2,
+    /// Today.
+    #[default]
+    P3,
+    /// When there is time.
+    P4,
+}
+
+impl Priority {
+    /// Every priority, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::P1, Self::P2, Self::P3, Self::P4];
+
+    /// The priority of a fault of this severity on a device of this importance.
+    #[must_use]
+    pub const fn of(severity: Severity, importance: Importance) -> Self {
+        match (severity, importance) {
+            (Severity::Critical, Importance::High) => Self::P1,
+            (Severity::Critical, Importance::Normal) | (Severity::Warning, Importance::High) => Self::P2,
+            (Severity::Critical, Importance::Low) | (Severity::Warning, Importance::Normal) => Self::P3,
+            (Severity::Warning, Importance::Low) | (Severity::Info, _) => Self::P4,
+        }
+    }
+
+    /// The name used everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P3 => "P3",
+            Self::P4 => "P4",
+        }
+    }
 }
 
 /// An incident.
@@ -55,12 +104,15 @@ impl IncidentState {
 pub struct Incident {
     /// Number.
     pub id: IncidentId,
-    /// On which device.
-    pub device: DeviceId,
-    /// Which rule.
+    /// On which device; none when it is about the centre as a whole.
+    pub device: Option<DeviceId>,
+    /// Which rule; empty when a person opened it.
     pub rule: String,
     /// How bad.
     pub severity: Severity,
+    /// How urgent.
+    #[serde(default)]
+    pub priority: Priority,
     /// Where it stands.
     pub state: IncidentState,
     /// What is wrong.
@@ -69,18 +121,155 @@ pub struct Incident {
     pub reason: Text,
     /// What to do.
     pub advice: Text,
+    /// The regulation's article; may be empty.
+    #[serde(default)]
+    pub article: String,
     /// When it was opened.
     pub opened_at: Timestamp,
+    /// By when someone is to take it.
+    #[serde(default)]
+    pub acknowledge_by: Option<Timestamp>,
+    /// By when the fault is to be gone.
+    #[serde(default)]
+    pub resolve_by: Option<Timestamp>,
     /// When someone took it.
     pub acknowledged_at: Option<Timestamp>,
     /// Who took it.
     pub acknowledged_by: Option<String>,
     /// When the fault was gone.
     pub resolved_at: Option<Timestamp>,
-    /// Faults under it that are still raised.
-    pub raised: Vec<FaultId>,
+    /// How many faults under it have not ended.
+    pub raised: u32,
     /// How many steps its timeline has; numbers the steps and the notices.
     pub steps: u32,
+    /// What people wrote down.
+    #[serde(default)]
+    pub record: Record,
+    /// What the judge remembers to go on with.
+    #[serde(default)]
+    pub course: Course,
+}
+
+/// What people wrote down about an incident.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// The unit that handles it (article 14).
+    pub unit: String,
+    /// The person that handles it.
+    pub person: String,
+    /// What article 10.2a and b ask for before the repair.
+    pub repair: Option<Repair>,
+    /// Course and remedy (article 10.2c).
+    pub closing: Option<Closing>,
+    /// The notice to the responsible department (article 17.4).
+    pub regulator: Option<Regulator>,
+    /// Who reported it, when a person did (article 17.3).
+    pub report: Option<PersonReport>,
+    /// Files that belong to it.
+    pub attachments: Vec<Attachment>,
+    /// The incident it was joined to.
+    pub merged_into: Option<IncidentId>,
+}
+
+/// What stood before the repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    /// Where the backup is; empty when there is none.
+    pub backup: String,
+    /// Why there is no backup; empty when there is one.
+    pub no_backup: String,
+    /// What was done for the safety of people and equipment.
+    pub safety: String,
+    /// Who signed this.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What was found and done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// How it came about and went on.
+    pub course: String,
+    /// What was done against it.
+    pub remedy: String,
+    /// Who closed it.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The notice to the responsible department, and what came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regulator {
+    /// Which department.
+    pub department: String,
+    /// When it was told.
+    pub sent_at: Timestamp,
+    /// When it said that it has received it.
+    pub received_at: Option<Timestamp>,
+    /// The result of the handling, as it was reported.
+    pub result: String,
+    /// When the result was reported.
+    pub result_at: Option<Timestamp>,
+    /// When the department confirmed the result.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// A report by a person, most often by telephone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonReport {
+    /// Who reported.
+    pub reporter: String,
+    /// How: telephone number, letter, in person.
+    pub way: String,
+    /// How it was verified; empty until it was.
+    #[serde(default)]
+    pub verified: String,
+    /// Who verified it.
+    #[serde(default)]
+    pub verified_by: String,
+    /// When.
+    #[serde(default)]
+    pub verified_at: Option<Timestamp>,
+}
+
+/// A file that belongs to an incident. Its content lies in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its content, hex.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Who added it.
+    pub who: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the judge remembers of an incident to go on with.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Course {
+    /// The escalation that is under way.
+    pub pursuit: Option<crate::duty::Pursuit>,
+    /// People who were told, so that they are told of its end, too.
+    pub told: Vec<String>,
+    /// When it came back, lately.
+    pub returns: Vec<Timestamp>,
+    /// It comes and goes.
+    pub flapping: bool,
+    /// It is quiet since it flapped, and is called resolved then.
+    pub settle_until: Option<Timestamp>,
+    /// The deadline to take it has passed, and that was said.
+    pub late_to_acknowledge: bool,
+    /// The deadline to resolve it has passed, and that was said.
+    pub late_to_resolve: bool,
+    /// How many devices it concerns, with those behind an uplink.
+    pub affected: u32,
 }
 
 /// One step of an incident's timeline.
@@ -100,18 +289,205 @@ pub struct Step {
     pub note: Text,
 }
 
+/// What a person does with an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Take it.
+    Acknowledge {
+        /// What they say about it.
+        #[serde(default)]
+        note: String,
+    },
+    /// Say something about it.
+    Comment {
+        /// What.
+        text: String,
+    },
+    /// Give it to a unit and a person (article 14).
+    Assign {
+        /// The unit.
+        #[serde(default)]
+        unit: String,
+        /// The person.
+        #[serde(default)]
+        person: String,
+    },
+    /// Begin the repair (article 10.2a, b).
+    Repair {
+        /// Where the backup is.
+        #[serde(default)]
+        backup: String,
+        /// Why none is possible.
+        #[serde(default)]
+        no_backup: String,
+        /// What was done for the safety of people and equipment.
+        #[serde(default)]
+        safety: String,
+    },
+    /// It is mended. Only where no fault of ours says otherwise.
+    Resolve {
+        /// What was done.
+        #[serde(default)]
+        note: String,
+    },
+    /// Close it (article 10.2c).
+    Close {
+        /// How it came about and went on.
+        #[serde(default)]
+        course: String,
+        /// What was done against it.
+        #[serde(default)]
+        remedy: String,
+    },
+    /// It is not over.
+    Reopen {
+        /// Why.
+        #[serde(default)]
+        note: String,
+    },
+    /// It is part of another.
+    Merge {
+        /// Which.
+        #[serde(deserialize_with = "number")]
+        into: u64,
+    },
+    /// A fault under it is something of its own.
+    Split {
+        /// Which.
+        #[serde(deserialize_with = "number")]
+        fault: u64,
+    },
+    /// Tell the responsible department (article 17.4).
+    Regulator {
+        /// Which department.
+        #[serde(default)]
+        department: String,
+    },
+    /// The department has received it.
+    RegulatorReceived,
+    /// The result was reported to the department.
+    RegulatorResult {
+        /// The result.
+        #[serde(default)]
+        result: String,
+    },
+    /// The department has confirmed the result.
+    RegulatorConfirmed,
+    /// What was reported by a person was verified (article 17.3).
+    Verify {
+        /// How.
+        #[serde(default)]
+        how: String,
+    },
+}
+
+impl Action {
+    /// The name used in the API and the audit log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::Comment { .. } => "comment",
+            Self::Assign { .. } => "assign",
+            Self::Repair { .. } => "repair",
+            Self::Resolve { .. } => "resolve",
+            Self::Close { .. } => "close",
+            Self::Reopen { .. } => "reopen",
+            Self::Merge { .. } => "merge",
+            Self::Split { .. } => "split",
+            Self::Regulator { .. } => "regulator",
+            Self::RegulatorReceived => "regulator_received",
+            Self::RegulatorResult { .. } => "regulator_result",
+            Self::RegulatorConfirmed => "regulator_confirmed",
+            Self::Verify { .. } => "verify",
+        }
+    }
+}
+
+/// A number that a form sends as text; `INC-000007` and `F-000007` are numbers, too.
+fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    match Either::deserialize(from)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => {
+            let digits = text.trim().trim_start_matches("INC-").trim_start_matches("F-");
+            digits.parse().map_err(|_| serde::de::Error::custom(format!("found {text:?}; allowed is a number")))
+        }
+    }
+}
+
+/// An incident that a person or the collector itself opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manual {
+    /// On which device, if on one.
+    pub device: Option<DeviceId>,
+    /// How bad.
+    pub severity: Severity,
+    /// What is wrong.
+    pub title: Text,
+    /// What is known of it.
+    pub reason: Text,
+    /// What to do.
+    pub advice: Text,
+    /// Who reported it, when that was not who opens it.
+    pub report: Option<PersonReport>,
+}
+
 /// Why a person's action on an incident was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such incident.
     #[error("there is no incident {0}")]
     Unknown(IncidentId),
+    /// There is no such device.
+    #[error("there is no device {0}")]
+    NoDevice(DeviceId),
+    /// There is no such thing as named.
+    #[error("there is no {what} {which:?}")]
+    Missing {
+        /// What sort of thing.
+        what: &'static str,
+        /// Its name.
+        which: String,
+    },
+    /// There is no such fault under it.
+    #[error("there is no fault {0} under this incident that has not ended")]
+    NoFault(FaultId),
     /// It cannot be done in this state.
-    #[error("incident {incident} is {}; it can be acknowledged while it is open or reopened", state.as_str())]
+    #[error("incident {incident} is {}; it can be done while it is {allowed}", state.as_str())]
     State {
         /// Which.
         incident: IncidentId,
         /// Where it stands.
         state: IncidentState,
+        /// Where it may stand.
+        allowed: &'static str,
     },
+    /// The regulation's gate is shut.
+    #[error("{field}: {why} (article {article})")]
+    Gate {
+        /// Which field is wanted.
+        field: &'static str,
+        /// What is missing.
+        why: &'static str,
+        /// By which article.
+        article: &'static str,
+    },
+    /// What was given cannot be used.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// It is possible, but someone must say that they mean it.
+    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Text>),
 }

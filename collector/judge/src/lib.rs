@@ -4,9 +4,11 @@
 //! engine commits them and others act on them. Deliberately absent: clock, runtime, database, network, files.
 
 pub mod device;
+pub mod duty;
 pub mod effect;
 pub mod fault;
 pub mod incident;
+pub mod maintenance;
 pub mod notice;
 pub mod presence;
 pub mod rule;
@@ -14,13 +16,14 @@ pub mod state;
 mod text;
 mod track;
 
-pub use device::{Device, DeviceInfo, DeviceKind};
-pub use effect::{Effect, Input, Verdict};
+pub use device::{Device, DeviceInfo, DeviceKind, Importance};
+pub use effect::{Alert, Effect, Input, Verdict};
 pub use fault::{Fault, FaultState};
-pub use incident::{Incident, IncidentState, Step};
+pub use incident::{Action, Incident, IncidentState, Manual, Priority, Refusal, Step};
+pub use maintenance::{When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
-pub use rule::{Rule, RuleKind, RuleSet, Severity};
+pub use rule::{Rule, RuleKind, RuleSet, Scope, Severity};
 pub use state::{Settings, Snapshot, State};
 pub use text::Text;
 

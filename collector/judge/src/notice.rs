@@ -6,6 +6,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 use crate::device::DeviceInfo;
+use crate::duty::Recipient;
+use crate::incident::Priority;
 use crate::rule::Severity;
 use crate::text::Text;
 
@@ -19,6 +21,16 @@ pub enum Occasion {
     Reopened,
     /// The fault is gone.
     Resolved,
+    /// It comes and goes; no more notices until it has settled.
+    Flapping,
+    /// Nobody has taken it yet, so the next are told.
+    Escalated,
+    /// A deadline has passed.
+    Overdue,
+    /// The responsible department is told (article 17.4).
+    Regulator,
+    /// Someone tries whether a channel works.
+    Test,
 }
 
 impl Occasion {
@@ -29,6 +41,11 @@ impl Occasion {
             Self::Opened => "opened",
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
+            Self::Flapping => "flapping",
+            Self::Escalated => "escalated",
+            Self::Overdue => "overdue",
+            Self::Regulator => "regulator",
+            Self::Test => "test",
         }
     }
 }
@@ -48,8 +65,8 @@ pub struct Notice {
     pub rule: String,
     /// The regulation's article.
     pub article: String,
-    /// On which device.
-    pub device: DeviceInfo,
+    /// On which device; none when it is about the centre as a whole.
+    pub device: Option<DeviceInfo>,
     /// What is wrong.
     pub title: Text,
     /// Why.
@@ -60,4 +77,19 @@ pub struct Notice {
     pub opened_at: Timestamp,
     /// Until when, once resolved.
     pub resolved_at: Option<Timestamp>,
+    /// How urgent.
+    #[serde(default)]
+    pub priority: Priority,
+    /// By when someone is to take it.
+    #[serde(default)]
+    pub acknowledge_by: Option<Timestamp>,
+    /// How many devices are concerned.
+    #[serde(default)]
+    pub affected: u32,
+    /// Every channel that is for all carries it, too.
+    #[serde(skip)]
+    pub to_all: bool,
+    /// Whom it is for, by the duty plan.
+    #[serde(skip)]
+    pub to: Vec<Recipient>,
 }

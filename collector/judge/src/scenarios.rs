@@ -1,5 +1,8 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
+mod fleet;
+mod simulation;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -14,7 +17,8 @@ use ioc_common::report::{
 use proptest::prelude::*;
 
 use crate::{
-    Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Settings, Snapshot, State, Verdict,
+    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Settings, Snapshot, State,
+    Verdict,
 };
 
 const RULES: &str = r#"
@@ -119,18 +123,10 @@ fn sample(used: &[f64]) -> Body {
 
 impl Scene {
     fn new() -> Self {
-        let (state, _) = State::restore(rules(), Settings::default(), Snapshot::default(), Timestamp::default());
+        let (state, _) =
+            State::restore(rules(), Arc::default(), Settings::default(), Snapshot::default(), Timestamp::default());
         let mut scene = Self { state, now_s: 0, seq: 0, log: String::new(), effects: Vec::new() };
-        scene.input(Input::Enrolled(DeviceInfo {
-            id: id(),
-            kind: DeviceKind::Server,
-            name: "DB 1".into(),
-            label: String::new(),
-            place: String::new(),
-            officer: String::new(),
-            leader: String::new(),
-            parent: None,
-        }));
+        scene.input(Input::Enrolled(DeviceInfo::new(id(), DeviceKind::Server, "DB 1")));
         scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
         scene.report(hello("boot-a", &["/"]), 0, 0);
         scene.log.clear();
@@ -157,9 +153,13 @@ impl Scene {
                 Effect::Fault(f) => {
                     format!("fault {} {} {} under {:?}", f.id, f.rule, f.state.as_str(), f.incident.map(|i| i.0))
                 }
-                Effect::Incident(i) => format!("incident {} {} raised {}", i.id, i.state.as_str(), i.raised.len()),
+                Effect::Incident(i) => format!("incident {} {} raised {}", i.id, i.state.as_str(), i.raised),
                 Effect::Step(s) => format!("step {}.{} {}: {}", s.incident.0, s.number, s.state.as_str(), s.note.en),
                 Effect::Notice(n) => format!("NOTICE {} {} {}", n.incident, n.occasion.as_str(), n.title.en),
+                Effect::Window(window) => format!("window {}", window.title),
+                Effect::WindowGone(id) => format!("window {id} gone"),
+                Effect::Cover(cover) => format!("cover {} {}", cover.rota, cover.person),
+                Effect::CoverGone(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
                 Effect::Ask(_, ask) => format!("ask {ask:?}"),
                 Effect::Record { action, .. } => format!("record {action}"),
@@ -525,21 +525,21 @@ fn restart(scene: &Scene) -> (State, Vec<Effect>) {
             Effect::Fault(fault) => {
                 snapshot.faults.retain(|one| one.id != fault.id);
                 snapshot.last_fault = snapshot.last_fault.max(fault.id.0);
-                if fault.state == crate::FaultState::Raised {
+                if fault.state.is_open() {
                     snapshot.faults.push(fault.clone());
                 }
             }
             Effect::Incident(incident) => {
                 snapshot.incidents.retain(|one| one.id != incident.id);
                 snapshot.last_incident = snapshot.last_incident.max(incident.id.0);
-                snapshot.incidents.push(incident.clone());
+                snapshot.incidents.push(incident.as_ref().clone());
             }
             _ => {}
         }
     }
     let device = scene.state.device(&id()).expect("known");
     snapshot.devices.push(Device { tracks: Vec::new(), bindings: Arc::from([]), ..device.clone() });
-    State::restore(rules(), Settings::default(), snapshot, scene.now())
+    State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now())
 }
 
 #[test]
@@ -570,7 +570,8 @@ fn only_an_open_incident_can_be_acknowledged() {
         let incident = ioc_common::id::IncidentId(number);
         let now = scene.now();
         let mut out = Vec::new();
-        scene.state.step(Input::Acknowledge { incident, who: "Lan", note: "" }, now, &mut out).map(|_| out)
+        let action = Action::Acknowledge { note: String::new() };
+        scene.state.step(Input::Act { incident, who: "Lan", action }, now, &mut out).map(|_| out)
     };
     assert!(ack(&mut scene, 1).is_ok());
     assert!(ack(&mut scene, 1).expect_err("twice").to_string().contains("acknowledged"));
@@ -604,6 +605,10 @@ proptest! {
         for effect in &scene.effects {
             match effect {
                 Effect::Fault(fault) => prop_assert!(!fault.reason.en.is_empty() && !fault.reason.vi.is_empty()),
+                // Said again while it is bad, and only then.
+                Effect::Notice(notice) if matches!(notice.occasion, Occasion::Overdue | Occasion::Escalated) => {
+                    prop_assert!(bad.get(&notice.incident) == Some(&true), "{}", scene.log);
+                }
                 Effect::Notice(notice) => {
                     let was = bad.insert(notice.incident, notice.occasion != Occasion::Resolved).unwrap_or(false);
                     prop_assert_ne!(was, notice.occasion != Occasion::Resolved, "{}", scene.log);

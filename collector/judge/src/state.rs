@@ -1,8 +1,12 @@
 //! The whole state of judging and its one entry, [`State::step`].
 
+mod acting;
 mod handling;
+mod holding;
 mod judging;
+mod pursuing;
 mod sensors;
+mod uplinks;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,11 +17,13 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::LayoutId;
 
 use crate::device::{Device, DeviceKind};
-use crate::effect::{Effect, Input, Verdict};
+use crate::duty::{Cover, Plan};
+use crate::effect::{Alert, Effect, Input, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::incident::{Incident, IncidentState, Refusal};
+use crate::maintenance::Window;
 use crate::presence::Presence;
-use crate::rule::{RuleKind, RuleSet};
+use crate::rule::{RuleKind, RuleSet, Severity};
 use crate::text::Text;
 use crate::track::{Binding, Track};
 
@@ -32,11 +38,25 @@ pub struct Settings {
     pub reopen_within_ms: i64,
     /// A clock that errs by more than this is not believed: the report's age decides instead, milliseconds.
     pub clock_trust_ms: i64,
+    /// An incident that was reopened so often within [`Self::flap_within_ms`] flaps.
+    pub flap_returns: usize,
+    /// See [`Self::flap_returns`], milliseconds.
+    pub flap_within_ms: i64,
+    /// One that flaps is resolved when it was good for this long, milliseconds.
+    pub flap_settle_ms: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_ms: 120_000, live_within_ms: 90_000, reopen_within_ms: 1_800_000, clock_trust_ms: 300_000 }
+        Self {
+            settle_ms: 120_000,
+            live_within_ms: 90_000,
+            reopen_within_ms: 1_800_000,
+            clock_trust_ms: 300_000,
+            flap_returns: 3,
+            flap_within_ms: 3_600_000,
+            flap_settle_ms: 900_000,
+        }
     }
 }
 
@@ -53,49 +73,86 @@ pub struct Snapshot {
     pub last_fault: u64,
     /// The largest incident number ever given.
     pub last_incident: u64,
+    /// Windows that are planned or open.
+    pub windows: Vec<Window>,
+    /// The largest window number ever given.
+    pub last_window: u64,
+    /// Who stands in on a rota.
+    pub covers: Vec<Cover>,
+    /// The largest number of someone standing in ever given.
+    pub last_cover: u64,
 }
+
+/// A fault of a device as a whole: which device, which rule, and what tells two of one rule apart.
+type WholeKey = (DeviceId, String, String);
 
 /// The state of judging.
 #[derive(Debug)]
 pub struct State {
     rules: Arc<RuleSet>,
+    plan: Arc<Plan>,
     settings: Settings,
     devices: HashMap<DeviceId, Device>,
-    silences: HashMap<DeviceId, Fault>,
+    /// Faults of devices as a whole: silence, other systems' alerts.
+    whole: BTreeMap<WholeKey, Fault>,
     incidents: BTreeMap<IncidentId, Incident>,
-    causes: HashMap<(DeviceId, String), IncidentId>,
+    causes: HashMap<handling::Cause, IncidentId>,
+    /// Faults under each incident that have not ended, with their devices.
+    under: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,
+    /// Uplinks that were asked whether they are there.
+    asking: HashMap<DeviceId, uplinks::Asking>,
+    windows: Vec<Window>,
+    covers: Vec<Cover>,
     wakes: BTreeSet<(Timestamp, DeviceId)>,
-    forget: BTreeSet<(Timestamp, IncidentId)>,
+    incident_wakes: BTreeSet<(Timestamp, IncidentId)>,
+    window_wakes: BTreeSet<(Timestamp, u64)>,
     bound: HashMap<(LayoutId, DeviceKind), Arc<[Binding]>>,
     last_fault: u64,
     last_incident: u64,
+    last_window: u64,
+    last_cover: u64,
 }
 
 impl State {
     /// Takes up where a snapshot left off. Devices that were heard get [`Settings::settle_ms`] to come back; faults of rules
     /// that are gone are cleared.
     #[must_use]
-    pub fn restore(rules: Arc<RuleSet>, settings: Settings, snapshot: Snapshot, now: Timestamp) -> (Self, Vec<Effect>) {
+    pub fn restore(
+        rules: Arc<RuleSet>,
+        plan: Arc<Plan>,
+        settings: Settings,
+        snapshot: Snapshot,
+        now: Timestamp,
+    ) -> (Self, Vec<Effect>) {
         let mut state = Self {
             rules,
+            plan,
             settings,
             devices: HashMap::with_capacity(snapshot.devices.len()),
-            silences: HashMap::new(),
+            whole: BTreeMap::new(),
             incidents: BTreeMap::new(),
             causes: HashMap::new(),
+            under: HashMap::new(),
+            asking: HashMap::new(),
+            windows: snapshot.windows,
+            covers: snapshot.covers,
             wakes: BTreeSet::new(),
-            forget: BTreeSet::new(),
+            incident_wakes: BTreeSet::new(),
+            window_wakes: BTreeSet::new(),
             bound: HashMap::new(),
             last_fault: snapshot.last_fault,
             last_incident: snapshot.last_incident,
+            last_window: snapshot.last_window,
+            last_cover: snapshot.last_cover,
         };
         let mut out = Vec::new();
         for incident in snapshot.incidents {
-            state.causes.insert((incident.device.clone(), incident.rule.clone()), incident.id);
-            if let (IncidentState::Resolved, Some(at)) = (incident.state, incident.resolved_at) {
-                state.forget.insert((at.plus_millis(settings.reopen_within_ms), incident.id));
+            let id = incident.id;
+            if !incident.rule.is_empty() && incident.state != IncidentState::Closed {
+                state.causes.insert((incident.device.clone(), incident.rule.clone()), id);
             }
-            state.incidents.insert(incident.id, incident);
+            state.incidents.insert(id, incident);
+            state.watch_incident(id);
         }
         for mut device in snapshot.devices {
             if let Presence::Live { .. } | Presence::Suspect { .. } = device.presence {
@@ -106,7 +163,7 @@ impl State {
             device.connected = false;
             let id = device.info.id.clone();
             if let Some(layout) = device.layout.clone() {
-                device.bindings = state.bind(&layout, device.info.kind, &id);
+                device.bindings = state.bind(&layout, &device.info);
                 device.reset_tracks();
             }
             state.watch(&id, device.presence);
@@ -115,17 +172,41 @@ impl State {
         let ids: Vec<DeviceId> = state.devices.keys().cloned().collect();
         for id in &ids {
             state.place_under_parent(id);
+            state.place_behind_uplink(id, None);
         }
         for fault in snapshot.faults {
+            if let Some(incident) = fault.incident {
+                state.under.entry(incident).or_default().insert(fault.id, fault.device.clone());
+                // What was joined to an incident goes on under it.
+                if state.incidents.get(&incident).is_some_and(|one| one.state.is_active()) {
+                    state.causes.entry((Some(fault.device.clone()), fault.rule.clone())).or_insert(incident);
+                }
+            }
             state.restore_fault(fault, now, &mut out);
+        }
+        // A commit holds a fault and its incident together, so only a hand in the database can part them: then the faults count.
+        let stranded: Vec<IncidentId> = state
+            .incidents
+            .values()
+            .filter(|one| one.raised > 0 && !state.under.contains_key(&one.id) && one.state.is_active())
+            .map(|one| one.id)
+            .collect();
+        for id in stranded {
+            let why = Text::new("Không còn lỗi nào.", "No fault is left.");
+            state.resolve(id, "", why, now, &mut out);
+        }
+        for window in state.windows.clone() {
+            state.watch_window(&window, window_start(&window, now));
         }
         (state, out)
     }
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let silent = self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Silent);
-        if let (true, true) = (silent, self.devices.contains_key(&fault.device)) {
-            self.silences.insert(fault.device.clone(), fault);
+        let whole = silent || fault.title.is_some();
+        if whole && self.devices.contains_key(&fault.device) {
+            let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
+            self.whole.insert(key, fault);
             return;
         }
         let place = self.devices.get_mut(&fault.device).and_then(|device| {
@@ -159,7 +240,15 @@ impl State {
             Input::HostProbed { device, answer } => self.host_probed(device, answer, now, out),
             Input::Enrolled(info) => self.enrolled(info, out),
             Input::Removed(device) => self.removed(device, now, out),
-            Input::Acknowledge { incident, who, note } => self.acknowledge(incident, who, note, now, out)?,
+            Input::Act { incident, who, action } => self.act(incident, who, action, now, out)?,
+            Input::Attach { incident, attachment } => self.attach(incident, attachment, now, out)?,
+            Input::Open { who, manual } => self.open_manual(manual, who, now, out)?,
+            Input::Concern { key, manual, why } => self.concern(key, manual, &why, now, out),
+            Input::Alert(alert) => self.alert(alert, now, out),
+            Input::Window { window, overrule } => self.plan_window(window, overrule, now, out)?,
+            Input::EndWindow(id) => self.end_window(id, now, out)?,
+            Input::Cover(cover) => self.cover(cover, now, out)?,
+            Input::Uncover(id) => self.uncover(id, out)?,
             Input::Wake => self.wake(now, out),
         }
         Ok(Verdict::Duplicate)
@@ -169,8 +258,9 @@ impl State {
     #[must_use]
     pub fn next_wake(&self) -> Option<Timestamp> {
         let device = self.wakes.first().map(|(at, _)| *at);
-        let incident = self.forget.first().map(|(at, _)| *at);
-        device.into_iter().chain(incident).min()
+        let incident = self.incident_wakes.first().map(|(at, _)| *at);
+        let window = self.window_wakes.first().map(|(at, _)| *at);
+        [device, incident, window].into_iter().flatten().min()
     }
 
     /// The device with this identifier.
@@ -194,13 +284,15 @@ impl State {
                 }
             }
         }
-        faults.extend(self.silences.drain().map(|(_, fault)| fault));
+        faults.extend(std::mem::take(&mut self.whole).into_values());
         self.rules = rules;
         self.bound.clear();
         let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
         for id in ids {
-            let Some((layout, kind)) = self.devices.get(&id).map(|d| (d.layout.clone(), d.info.kind)) else { continue };
-            let bindings = layout.map(|layout| self.bind(&layout, kind, &id)).unwrap_or_else(|| Arc::from([]));
+            let Some((layout, info)) = self.devices.get(&id).map(|d| (d.layout.clone(), d.info.clone())) else {
+                continue;
+            };
+            let bindings = layout.map(|layout| self.bind(&layout, &info)).unwrap_or_else(|| Arc::from([]));
             if let Some(device) = self.devices.get_mut(&id) {
                 device.bindings = bindings;
                 device.reset_tracks();
@@ -224,18 +316,68 @@ impl State {
             self.wakes.remove(&(at, id.clone()));
             self.deadline_passed(&id, now, out);
         }
-        while let Some((at, id)) = self.forget.first().copied() {
+        while let Some((at, id)) = self.window_wakes.first().copied() {
             if at > now {
                 break;
             }
-            self.forget.remove(&(at, id));
-            let resolved = self.incidents.get(&id).is_some_and(|incident| {
-                let due = incident.resolved_at.map(|at| at.plus_millis(self.settings.reopen_within_ms));
-                incident.state == IncidentState::Resolved && due.is_some_and(|due| due <= now)
-            });
-            if resolved && let Some(incident) = self.incidents.remove(&id) {
-                self.causes.remove(&(incident.device, incident.rule));
+            self.window_wakes.remove(&(at, id));
+            self.window_due(id, now, out);
+        }
+        while let Some((at, id)) = self.incident_wakes.first().copied() {
+            if at > now {
+                break;
             }
+            self.incident_wakes.remove(&(at, id));
+            self.incident_due(id, now, out);
+        }
+    }
+
+    /// Takes a new duty plan. Escalations that are under way go on by their policy of the new one.
+    pub fn replace_plan(&mut self, plan: Arc<Plan>) {
+        self.plan = plan;
+    }
+
+    /// The duty plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Another system's alert: a fault of the device as a whole.
+    fn alert(&mut self, alert: Alert, now: Timestamp, out: &mut Vec<Effect>) {
+        let key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
+        match (alert.firing, self.whole.remove(&key)) {
+            (true, None) if self.devices.contains_key(&alert.device) => {
+                let mut fault = Fault {
+                    id: self.new_fault(),
+                    device: alert.device,
+                    rule: alert.name,
+                    series: alert.fingerprint,
+                    severity: alert.severity,
+                    state: FaultState::Raised,
+                    raised_at: alert.since.min(now),
+                    cleared_at: None,
+                    value: None,
+                    reason: alert.reason,
+                    incident: None,
+                    title: Some(alert.title),
+                };
+                if fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none() {
+                    self.open_incident(&mut fault, now, out);
+                } else {
+                    out.push(Effect::Fault(fault.clone()));
+                }
+                self.whole.insert(key, fault);
+            }
+            // Said again: nothing new.
+            (true, Some(fault)) => {
+                self.whole.insert(key, fault);
+            }
+            (false, Some(fault)) => {
+                let why = Text::new("Hệ thống kia báo đã hết.", "The other system says that it is over.");
+                self.clear(fault, now, now, &why, out);
+            }
+            (true, None) | (false, None) => {}
         }
     }
 
@@ -251,5 +393,13 @@ impl State {
         if let Some(incident) = incident {
             self.fault_gone(incident, id, why, now, out);
         }
+    }
+}
+
+/// The moment from which a window's next end is looked for after a restart: an end that passed meanwhile must be noticed, too.
+fn window_start(window: &Window, now: Timestamp) -> Timestamp {
+    match &window.when {
+        crate::maintenance::When::Once { from, .. } => (*from).min(now),
+        crate::maintenance::When::Weekly { minutes, .. } => now.plus_millis(-minutes * 60_000),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::layout::{Layout, Series};
 
-use crate::device::DeviceKind;
+use crate::device::DeviceInfo;
 use crate::fault::Fault;
 use crate::rule::threshold::Of;
 use crate::rule::{RuleKind, RuleSet};
@@ -96,11 +96,11 @@ impl Memory {
 }
 
 /// Binds every rule that is for a device to the series of its layout.
-pub(crate) fn bind(rules: &RuleSet, layout: &Layout, kind: DeviceKind, device: &str) -> Arc<[Binding]> {
+pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
     let mut bindings = Vec::new();
     for (rule, one) in rules.rules().iter().enumerate() {
         let (RuleKind::Threshold(threshold), Ok(rule)) = (&one.kind, u16::try_from(rule)) else { continue };
-        if !one.covers(kind, device) {
+        if !one.covers(info) {
             continue;
         }
         if threshold.metric.name == CLOCK_ERROR {

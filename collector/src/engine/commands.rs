@@ -6,7 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceInfo, DeviceKind, Input};
+use ioc_judge::{DeviceInfo, DeviceKind, Importance, Input};
 
 use super::Engine;
 use crate::command::{Answer, Command, CommandError, NewDevice};
@@ -16,6 +16,8 @@ use crate::store::{Change, TokenRecord};
 
 /// Longest text people may say of a device.
 const TEXT_MAX_CHARS: usize = 200;
+/// Most groups of one device.
+const TAGS_MAX: usize = 20;
 /// Rows of history that are deleted in one go, so that a commit is never held up for long.
 const PRUNE_ROWS: usize = 5000;
 
@@ -26,17 +28,27 @@ impl Engine {
             Command::Enrol { request, peer } => self.enrol(&request, &peer, now),
             Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
             Command::Describe { info, actor } => self.describe(info, &actor, now),
-            Command::Acknowledge { incident, note, actor } => {
-                let note: String = note.chars().take(2000).collect();
-                let mut out = Vec::new();
-                let input = Input::Acknowledge { incident, who: &actor, note: &note };
-                self.state.step(input, now, &mut out).map_err(|refusal| match refusal {
-                    ioc_judge::incident::Refusal::Unknown(_) => CommandError::NotFound(refusal.to_string()),
-                    ioc_judge::incident::Refusal::State { .. } => CommandError::Conflict(refusal.to_string()),
-                })?;
-                self.take_effects(out, now);
+            Command::Register { info, actor } => self.register(info, &actor, now),
+            Command::Act { incident, action, actor } => self.act(incident, action, &actor, now),
+            Command::Attach { incident, name, content, actor } => self.attach(incident, &name, content, &actor, now),
+            Command::Open { manual, actor } => self.open(manual, &actor, now),
+            Command::Alerts { source, alerts } => self.alerts(&source, alerts, now),
+            Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
+            Command::EndWindow { id, actor } => {
+                self.decide(Input::EndWindow(id), now)?;
+                self.record(now, &actor, "window.ended", &id.to_string(), "");
                 Ok(Answer::Done)
             }
+            Command::Cover { cover, actor } => self.cover(cover, &actor, now),
+            Command::Uncover { id, actor } => {
+                self.decide(Input::Uncover(id), now)?;
+                self.record(now, &actor, "cover.removed", &id.to_string(), "");
+                Ok(Answer::Done)
+            }
+            Command::Handover(entry) => self.hand_over(entry, now),
+            Command::Resend { key, actor } => self.resend(&key, &actor, now),
+            Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
+            Command::CheckDuty => self.check_duty(now),
             Command::SaveAccount(account, entry) => {
                 self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
                 Ok(Answer::Done)
@@ -50,8 +62,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::Delivered(deliveries) => {
-                self.batch.visible = true;
-                self.batch.changes.extend(deliveries.into_iter().map(Change::Delivery));
+                self.delivered(deliveries, now);
                 Ok(Answer::Done)
             }
             Command::Reload(config) => self.reload(*config, now),
@@ -155,10 +166,11 @@ impl Engine {
         if config.rules != self.config.rules {
             self.state.replace_rules(Arc::new(config.rules.clone()), now, &mut out);
         }
+        self.state.replace_plan(Arc::new(config.plan.clone()));
         self.config = config;
         self.take_effects(out, now);
         self.record(now, "", "config.reloaded", "collector.toml", "");
-        Ok(Answer::Done)
+        self.check_duty(now)
     }
 
     fn prune(&mut self, now: Timestamp) -> Result<Answer, CommandError> {
@@ -179,7 +191,7 @@ impl Engine {
 }
 
 /// Checks what is said of a new device, and makes up an identifier where there is none.
-fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
+pub(super) fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
     let invalid = |why: String| CommandError::Invalid(why);
     let kinds = DeviceKind::ALL.map(DeviceKind::as_str).join(", ");
     let kind = DeviceKind::parse(&new.kind)
@@ -190,8 +202,11 @@ fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
         ("place", &new.place),
         ("officer", &new.officer),
         ("leader", &new.leader),
+        ("redundancy", &new.redundancy),
+        ("address", &new.address),
     ];
-    for (field, text) in texts {
+    let tags = new.tags.iter().map(|tag| ("tags", tag));
+    for (field, text) in texts.into_iter().chain(tags) {
         if text.chars().count() > TEXT_MAX_CHARS || text.chars().any(char::is_control) {
             return Err(invalid(format!(
                 "{field}: allowed are {TEXT_MAX_CHARS} characters without control characters"
@@ -208,6 +223,18 @@ fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
         new.device
     };
     let id = DeviceId::new(&id).map_err(|error| invalid(error.to_string()))?;
-    let NewDevice { name, label, place, officer, leader, .. } = new;
-    Ok(DeviceInfo { id, kind, name, label, place, officer, leader, parent: None })
+    let uplink = if new.uplink.is_empty() { None } else { Some(DeviceId::new(&new.uplink)) };
+    let uplink = uplink.transpose().map_err(|error| invalid(format!("uplink: {error}")))?;
+    let importance = match new.importance.as_str() {
+        "" => Importance::Normal,
+        text => Importance::parse(text)
+            .ok_or_else(|| invalid(format!("importance: found {text:?}; allowed are low, normal, high")))?,
+    };
+    if new.tags.len() > TAGS_MAX {
+        return Err(invalid(format!("tags: allowed are {TAGS_MAX}")));
+    }
+    let NewDevice { name, label, place, officer, leader, redundancy, tags, address, .. } = new;
+    let mut info = DeviceInfo { label, place, officer, leader, uplink, redundancy, ..DeviceInfo::new(id, kind, name) };
+    (info.importance, info.tags, info.address) = (importance, tags, address);
+    Ok(info)
 }

@@ -8,7 +8,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use super::{SendError, Wording};
 use crate::config::{ChannelKind, SmtpTls};
 
-pub(super) async fn send(kind: &ChannelKind, key: &str, wording: &Wording) -> Result<(), SendError> {
+pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &Wording) -> Result<(), SendError> {
     let ChannelKind::Smtp { host, port, tls, from, to, login } = kind else {
         return Err(SendError::Never("this is no SMTP channel".to_owned()));
     };
@@ -20,8 +20,12 @@ pub(super) async fn send(kind: &ChannelKind, key: &str, wording: &Wording) -> Re
         // The same for every attempt: a mailbox that has it shows it once.
         .message_id(Some(format!("<{key}@ioc-watch>")))
         .header(header::ContentType::TEXT_PLAIN);
-    for recipient in to {
-        message = message.to(address(recipient)?);
+    if to_one.is_empty() {
+        for recipient in to {
+            message = message.to(address(recipient)?);
+        }
+    } else {
+        message = message.to(address(to_one)?);
     }
     let message = message.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))?;
 

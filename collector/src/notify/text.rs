@@ -17,59 +17,91 @@ pub struct Wording {
 }
 
 impl Wording {
-    /// Words for `notice`.
+    /// Words for `notice`: for everyone in both languages, for a person in theirs. `taking` is the link by which they take it.
     #[must_use]
-    pub fn new(notice: &Notice, config: &Config) -> Self {
-        let link = format!("{}/incidents/{}", config.web_url, notice.incident.0);
-        let languages = if config.language == "en" { ["en", "vi"] } else { ["vi", "en"] };
-        let place = if notice.device.place.is_empty() { String::new() } else { format!(" ({})", notice.device.place) };
-        let subject = format!(
-            "[{}] {} {}: {}{place}",
-            config.site_name,
-            headline(notice, languages[0]),
-            notice.title.get(languages[0]),
-            notice.device.name,
-        );
-        let halves = languages.map(|language| half(notice, config, language, &link));
-        Self { subject, body: halves.join("\n————————\n\n"), link }
+    pub fn new(notice: &Notice, config: &Config, language: Option<&str>, taking: Option<String>) -> Self {
+        let page = format!("{}/incidents/{}", config.web_url, notice.incident.0);
+        let languages = match language.unwrap_or(&config.language) {
+            "en" => ["en", "vi"],
+            _ => ["vi", "en"],
+        };
+        let device = notice.device.as_ref();
+        let place = device.map(|device| device.place.as_str()).unwrap_or_default();
+        let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+        let name = device.map(|device| format!(": {}", device.name)).unwrap_or_default();
+        let site = &config.site_name;
+        let (head, title) = (headline(notice, languages[0]), notice.title.get(languages[0]));
+        let subject = format!("[{site}] {head} {title}{name}{place}");
+        let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
+        let parts: Vec<String> =
+            shown.iter().map(|language| half(notice, config, language, &page, taking.as_deref())).collect();
+        Self { subject, body: parts.join("\n————————\n\n"), link: taking.unwrap_or(page) }
+    }
+
+    /// Many notices in one message.
+    #[must_use]
+    pub fn digest(notices: &[Self], config: &Config, language: Option<&str>) -> Self {
+        let count = notices.len();
+        let title = match language.unwrap_or(&config.language) {
+            "en" => format!("{count} notices at once"),
+            _ => format!("{count} thông báo cùng lúc"),
+        };
+        let lines: Vec<String> = notices.iter().map(|one| format!("{}\n{}\n", one.subject, one.link)).collect();
+        Self {
+            subject: format!("[{}] {title}", config.site_name),
+            body: lines.join("\n"),
+            link: format!("{}/incidents", config.web_url),
+        }
     }
 }
 
 fn headline(notice: &Notice, language: &str) -> &'static str {
-    match (notice.occasion, notice.severity, language == "en") {
-        (Occasion::Resolved, _, false) => "ĐÃ HẾT",
-        (Occasion::Resolved, _, true) => "RESOLVED",
-        (Occasion::Reopened, _, false) => "TÁI DIỄN",
-        (Occasion::Reopened, _, true) => "AGAIN",
-        (Occasion::Opened, Severity::Critical, false) => "NGHIÊM TRỌNG",
-        (Occasion::Opened, Severity::Critical, true) => "CRITICAL",
-        (Occasion::Opened, _, false) => "CẢNH BÁO",
-        (Occasion::Opened, _, true) => "WARNING",
-    }
+    let (vi, en) = match (notice.occasion, notice.severity) {
+        (Occasion::Resolved, _) => ("ĐÃ HẾT", "RESOLVED"),
+        (Occasion::Reopened, _) => ("TÁI DIỄN", "AGAIN"),
+        (Occasion::Flapping, _) => ("CHẬP CHỜN", "FLAPPING"),
+        (Occasion::Escalated, _) => ("CHƯA AI TIẾP NHẬN", "NOBODY HAS TAKEN IT"),
+        (Occasion::Overdue, _) => ("QUÁ HẠN", "OVERDUE"),
+        (Occasion::Regulator, _) => ("TIN BÁO SỰ CỐ", "INCIDENT NOTICE"),
+        (Occasion::Test, _) => ("THỬ", "TEST"),
+        (Occasion::Opened, Severity::Critical) => ("NGHIÊM TRỌNG", "CRITICAL"),
+        (Occasion::Opened, _) => ("CẢNH BÁO", "WARNING"),
+    };
+    if language == "en" { en } else { vi }
 }
 
-fn half(notice: &Notice, config: &Config, language: &str, link: &str) -> String {
+fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Option<&str>) -> String {
     let english = language == "en";
     let word = |vi: &'static str, en: &'static str| if english { en } else { vi };
-    let device = &notice.device;
     let mut lines = vec![format!("{}: {}", headline(notice, language), notice.title.get(language)), String::new()];
     let mut line = |label: &str, value: &str| {
         if !value.is_empty() {
             lines.push(format!("{label}: {value}"));
         }
     };
-    line(word("Thiết bị", "Device"), &format!("{} [{}]", device.name, device.id));
-    line(word("Nhãn tài sản", "Asset label"), &device.label);
-    line(word("Nơi đặt", "Place"), &device.place);
-    line(word("Cán bộ phụ trách", "Officer"), &device.officer);
+    if let Some(device) = &notice.device {
+        line(word("Thiết bị", "Device"), &format!("{} [{}]", device.name, device.id));
+        line(word("Nhãn tài sản", "Asset label"), &device.label);
+        line(word("Nơi đặt", "Place"), &device.place);
+        line(word("Cán bộ phụ trách", "Officer"), &device.officer);
+    }
     line(word("Vì sao", "Why"), notice.reason.get(language));
+    if notice.affected > 1 {
+        line(word("Số lỗi hoặc thiết bị liên quan", "Faults or devices concerned"), &notice.affected.to_string());
+    }
     line(word("Từ lúc", "Since"), &local(notice.opened_at, config));
     if let Some(resolved_at) = notice.resolved_at {
         line(word("Hết lúc", "Resolved at"), &local(resolved_at, config));
     } else {
         line(word("Cần làm", "What to do"), notice.advice.get(language));
+        let by = notice.acknowledge_by.filter(|_| notice.occasion != Occasion::Regulator);
+        line(word("Tiếp nhận trước", "Take it before"), &by.map(|at| local(at, config)).unwrap_or_default());
+        line(word("Bấm để tiếp nhận", "Press to take it"), taking.unwrap_or_default());
     }
-    line(word("Sự cố", "Incident"), &format!("{} — {link}", notice.incident));
+    if notice.occasion != Occasion::Test {
+        let priority = notice.priority.as_str();
+        line(word("Sự cố", "Incident"), &format!("{} ({priority}) — {page}", notice.incident));
+    }
     if !notice.article.is_empty() {
         line(word("Quy chế, Điều", "Regulation, Article"), &notice.article);
     }
@@ -112,30 +144,37 @@ mod tests {
             severity: Severity::Critical,
             rule: "device-silent".into(),
             article: "6.2".into(),
-            device: DeviceInfo {
-                id: DeviceId::new("d-1").expect("valid"),
-                kind: DeviceKind::Display,
-                name: "Tường màn hình 2".into(),
+            device: Some(DeviceInfo {
                 label: "AG-0042".into(),
                 place: "Phòng điều hành".into(),
                 officer: "Lan".into(),
-                leader: String::new(),
-                parent: None,
-            },
+                ..DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Display, "Tường màn hình 2")
+            }),
             title: Text::new("Thiết bị mất liên lạc", "Device silent"),
             reason: Text::new("Máy không trả lời.", "The host does not answer."),
             advice: Text::new("Kiểm tra nguồn.", "Check the power."),
             opened_at: "2026-11-24T20:15:00Z".parse().expect("time"),
             resolved_at: None,
+            priority: ioc_judge::Priority::P2,
+            acknowledge_by: Some("2026-11-24T20:30:00Z".parse().expect("time")),
+            affected: 12,
+            to_all: true,
+            to: Vec::new(),
         };
-        let wording = Wording::new(&notice, &config);
+        let own = Wording::new(&notice, &config, Some("en"), Some("https://ioc.example/a/7.1.lan".into()));
+        assert!(own.subject.contains("CRITICAL") && !own.body.contains("Kiểm tra"), "{own:?}");
+        assert!(own.body.contains("Press to take it: https://ioc.example/a/7.1.lan"), "{own:?}");
+        let digest = Wording::digest(&[own.clone(), own], &config, None);
+        assert!(digest.subject.contains("2 thông báo") && digest.body.matches("/a/7.1.lan").count() == 2, "{digest:?}");
+        let wording = Wording::new(&notice, &config, None, None);
         assert_eq!(wording.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Tường màn hình 2 (Phòng điều hành)");
         for part in [
             "AG-0042",
             "Máy không trả lời.",
             "Check the power.",
             "25/11/2026 03:15:00 (Asia/Ho_Chi_Minh)",
-            "INC-000007 — https://ioc.example/incidents/7",
+            "INC-000007 (P2) — https://ioc.example/incidents/7",
+            "Tiếp nhận trước: 25/11/2026 03:30:00",
             "Quy chế, Điều: 6.2",
         ] {
             assert!(wording.body.contains(part), "{part}\n{}", wording.body);

@@ -6,7 +6,11 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
-use ioc_judge::{DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Severity, Step, Text};
+use ioc_judge::incident::{Course, Record};
+use ioc_judge::{
+    DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Step,
+    Text, When,
+};
 
 use super::sqlite::SqliteStore;
 use super::*;
@@ -22,6 +26,7 @@ fn sqlite_keeps_the_contract() {
         surveys,
         faults_and_incidents,
         outbox,
+        plans,
         accounts_and_tokens,
         audit_chain,
         all_or_nothing,
@@ -42,14 +47,9 @@ fn id(n: u32) -> DeviceId {
 
 fn info(n: u32) -> DeviceInfo {
     DeviceInfo {
-        id: id(n),
-        kind: DeviceKind::Server,
-        name: format!("Máy chủ {n}"),
         label: format!("TS-{n}"),
         place: "Phòng máy".into(),
-        officer: String::new(),
-        leader: String::new(),
-        parent: None,
+        ..DeviceInfo::new(id(n), DeviceKind::Server, format!("Máy chủ {n}"))
     }
 }
 
@@ -138,15 +138,17 @@ fn fault(n: u64, device: u32, state: FaultState) -> Fault {
         value: Some(93.5),
         reason: Text::new("vì", "why"),
         incident: Some(IncidentId(1)),
+        title: None,
     }
 }
 
 fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Incident {
     Incident {
         id: IncidentId(n),
-        device: id(1),
+        device: Some(id(1)),
         rule: "disk-nearly-full".into(),
         severity: Severity::Warning,
+        priority: Priority::P3,
         state,
         title: Text::new("Đĩa", "Disk"),
         reason: Text::default(),
@@ -155,8 +157,13 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         acknowledged_at: None,
         acknowledged_by: None,
         resolved_at,
-        raised: vec![FaultId(1)],
+        raised: 1,
         steps: 1,
+        article: String::new(),
+        acknowledge_by: None,
+        resolve_by: None,
+        record: Record::default(),
+        course: Course::default(),
     }
 }
 
@@ -236,9 +243,9 @@ fn faults_and_incidents(open: Open, dir: &Path) {
             Change::Fault(fault(1, 1, FaultState::Raised)),
             Change::Fault(fault(2, 2, FaultState::Raised)),
             Change::Fault(fault(2, 2, FaultState::Cleared)),
-            Change::Incident(incident(1, IncidentState::Open, None)),
-            Change::Incident(incident(2, IncidentState::Resolved, Some(at(500)))),
-            Change::Incident(incident(3, IncidentState::Resolved, Some(at(900)))),
+            Change::Incident(Box::new(incident(1, IncidentState::Open, None))),
+            Change::Incident(Box::new(incident(2, IncidentState::Resolved, Some(at(500))))),
+            Change::Incident(Box::new(incident(3, IncidentState::Resolved, Some(at(900))))),
             Change::Step(step.clone()),
         ])
         .expect("commits");
@@ -258,6 +265,54 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     assert!(store.commit(&[Change::Step(step)]).is_err(), "a step is written once");
 }
 
+fn plans(open: Open, dir: &Path) {
+    let window = |n: u64| Window {
+        id: n,
+        title: "patching".into(),
+        scope: Scope::default(),
+        when: When::Once { from: at(10), until: at(20) },
+        freeze: false,
+        who: "lan".into(),
+        overruled: Vec::new(),
+    };
+    let cover = Cover {
+        id: 4,
+        rota: "duty".into(),
+        person: "lan".into(),
+        from: at(1),
+        until: at(2),
+        who: "admin".into(),
+        note: String::new(),
+    };
+    let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
+    let mut store = open(dir);
+    let manual = Change::Incident(Box::new(Incident { device: None, ..incident(1, IncidentState::Open, None) }));
+    let (incident, sha256, content) = (IncidentId(1), "ab".to_owned(), b"photo".to_vec());
+    let file = Change::Attachment { incident, sha256, content };
+    let changes = [
+        Change::Window(window(1)),
+        Change::Window(window(2)),
+        Change::WindowGone(2),
+        Change::Cover(cover.clone()),
+        Change::Handover(note.clone()),
+        manual,
+        file,
+    ];
+    store.commit(&changes).expect("commits");
+    drop(store);
+    let mut store = open(dir);
+    let reader = store.reader().expect("reads");
+    let snapshot = reader.snapshot(at(0)).expect("reads");
+    assert_eq!((snapshot.windows, snapshot.last_window), (vec![window(1)], 2), "no number is given twice");
+    assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover], 4));
+    assert_eq!(snapshot.incidents[0].device, None);
+    assert_eq!(reader.handovers(9).expect("reads"), [note]);
+    assert_eq!(reader.attachment(IncidentId(1), "ab").expect("reads").as_deref(), Some(&b"photo"[..]));
+    assert_eq!(reader.attachment(IncidentId(2), "ab").expect("reads"), None);
+    store.commit(&[Change::CoverGone(4)]).expect("commits");
+    assert!(reader.covers().expect("reads").is_empty());
+}
+
 fn outbox(open: Open, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
@@ -265,6 +320,9 @@ fn outbox(open: Open, dir: &Path) {
         key: key.into(),
         incident: IncidentId(1),
         channel: "mail".into(),
+        person: "lan".into(),
+        address: "lan@ioc".into(),
+        language: "vi".into(),
         notice: "{}".into(),
         created_at: at(next),
         attempts: 0,

@@ -16,7 +16,8 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::{Item, Software};
-use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step};
+use ioc_judge::duty::Cover;
+use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::inventory::DeviceRecord;
@@ -128,13 +129,32 @@ pub enum Change {
     /// A fault as it now is.
     Fault(Fault),
     /// An incident as it now is.
-    Incident(Incident),
+    Incident(Box<Incident>),
     /// A step of an incident.
     Step(Step),
     /// A notice for one channel.
     Outbox(OutboxEntry),
     /// What became of an attempt to deliver.
     Delivery(Delivery),
+    /// A file of an incident. Its name and size are in the incident.
+    Attachment {
+        /// Which incident.
+        incident: IncidentId,
+        /// SHA-256 of its content, hex.
+        sha256: String,
+        /// Its content.
+        content: Vec<u8>,
+    },
+    /// A maintenance window was planned.
+    Window(Window),
+    /// A maintenance window is over.
+    WindowGone(u64),
+    /// Someone stands in on a rota.
+    Cover(Cover),
+    /// Nobody stands in any more.
+    CoverGone(u64),
+    /// An entry of the duty book.
+    Handover(Handover),
     /// An enrolment token.
     Token(TokenRecord),
     /// A token was used up by a device.
@@ -179,6 +199,12 @@ pub struct OutboxEntry {
     pub incident: IncidentId,
     /// Channel by its name in the configuration.
     pub channel: String,
+    /// For whom; empty when it is for everyone on the channel.
+    pub person: String,
+    /// Their address on the channel.
+    pub address: String,
+    /// Their language; the site's when empty.
+    pub language: String,
     /// The notice, JSON.
     pub notice: String,
     /// When it was decided.
@@ -193,6 +219,19 @@ pub struct OutboxEntry {
     pub last_error: Option<String>,
     /// When it was delivered.
     pub delivered_at: Option<Timestamp>,
+}
+
+/// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// When.
+    pub at: Timestamp,
+    /// On which rota; may be empty.
+    pub rota: String,
+    /// By whom.
+    pub who: String,
+    /// What.
+    pub text: String,
 }
 
 /// Where a delivery stands.
@@ -421,6 +460,48 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError>;
+
+    /// Notices that were given up, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn outbox_dead(&self, limit: usize) -> Result<Vec<OutboxEntry>, StoreError>;
+
+    /// An entry of the outbox by its key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn outbox_entry(&self, key: &str) -> Result<Option<OutboxEntry>, StoreError>;
+
+    /// What became of the last notice to each person on each channel, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn contacts(&self) -> Result<Vec<OutboxEntry>, StoreError>;
+
+    /// The content of a file of an incident.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn attachment(&self, incident: IncidentId, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Maintenance windows that are planned or open, by number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn windows(&self) -> Result<Vec<Window>, StoreError>;
+
+    /// Who stands in on a rota, by number.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn covers(&self) -> Result<Vec<Cover>, StoreError>;
+
+    /// The duty book, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError>;
 
     /// How many are in which state.
     ///

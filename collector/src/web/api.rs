@@ -33,7 +33,7 @@ const TOKEN_LIFE: Span = Span::secs(86_400);
 /// Longest life of a token.
 const TOKEN_LIFE_MAX: Span = Span::secs(30 * 86_400);
 
-type Answered<T> = Result<Json<T>, Problem>;
+pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 /// One page of a list.
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ impl ListQuery {
     }
 }
 
-fn device_id(text: &str) -> Result<DeviceId, Problem> {
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
     DeviceId::new(text).map_err(|error| Problem::invalid(error.to_string()))
 }
 
@@ -209,30 +209,12 @@ pub(super) async fn incident(State(app): State<App>, _: Person, Path(id): Path<u
         .iter()
         .map(|entry| {
             json!({
-                "key": entry.key, "channel": entry.channel, "state": entry.state, "attempts": entry.attempts,
+                "key": entry.key, "channel": entry.channel, "person": entry.person, "state": entry.state, "attempts": entry.attempts,
                 "created_at": entry.created_at, "delivered_at": entry.delivered_at, "last_error": entry.last_error,
             })
         })
         .collect();
     Ok(Json(value))
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct AcknowledgeBody {
-    note: String,
-}
-
-pub(super) async fn acknowledge(
-    State(app): State<App>,
-    person: Person,
-    Path(id): Path<u64>,
-    body: Option<Json<AcknowledgeBody>>,
-) -> Result<StatusCode, Problem> {
-    let note = body.map(|Json(body)| body.note).unwrap_or_default();
-    let incident = IncidentId(id);
-    app.engine.command(Command::Acknowledge { incident, note, actor: person.name }).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn revoke(
@@ -243,6 +225,16 @@ pub(super) async fn revoke(
     let device = device_id(&id)?;
     app.engine.command(Command::Revoke { device, actor: person.name }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Registers a device without an agent.
+pub(super) async fn register(
+    State(app): State<App>,
+    person: Person,
+    Json(info): Json<NewDevice>,
+) -> Result<StatusCode, Problem> {
+    app.engine.command(Command::Register { info, actor: person.name }).await?;
+    Ok(StatusCode::CREATED)
 }
 
 #[derive(Debug, Deserialize)]

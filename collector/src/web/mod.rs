@@ -3,12 +3,16 @@
 mod api;
 mod auth;
 mod document;
+mod duty;
 mod i18n;
+mod incidents;
 mod live;
+mod maintenance;
 mod pages;
 mod problem;
 mod rooms;
 pub mod server;
+mod taking;
 mod view;
 
 use std::sync::{Arc, Mutex};
@@ -23,13 +27,17 @@ use tokio::sync::{Semaphore, watch};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::config::Config;
-use crate::engine::Handle;
+use crate::engine::{FILE_MAX_BYTES, Handle};
 use crate::health::Health;
+use crate::link::Links;
 use crate::store::{Reader, StoreError};
 use problem::Problem;
 
 /// Largest request body.
 const BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// Largest body with another system's alerts.
+const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -40,6 +48,7 @@ pub struct App {
     readers: Arc<Readers>,
     texts: Arc<i18n::Texts>,
     hashing: Arc<Semaphore>,
+    links: Arc<Links>,
 }
 
 /// A few readers that handlers take turns with.
@@ -56,6 +65,7 @@ impl App {
         health: Arc<Health>,
         config: watch::Receiver<Arc<Config>>,
         readers: Vec<Box<dyn Reader>>,
+        links: Arc<Links>,
     ) -> Self {
         let places = Semaphore::new(readers.len());
         Self {
@@ -66,6 +76,7 @@ impl App {
             texts: Arc::new(i18n::Texts::load()),
             // Each hash takes 19 MiB and tens of milliseconds: never many at once.
             hashing: Arc::new(Semaphore::new(2)),
+            links,
         }
     }
 
@@ -103,7 +114,6 @@ impl App {
     pub fn router(self) -> Router {
         let api = Router::new()
             .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
-            .route("/devices", get(api::devices))
             .route("/devices/{id}", get(api::device))
             .route("/devices/{id}/documents", get(api::documents))
             .route("/devices/{id}/events", get(api::events))
@@ -111,9 +121,18 @@ impl App {
             .route("/devices/{id}/revoke", post(api::revoke))
             .route("/rooms", get(rooms::api))
             .route("/faults", get(api::faults))
-            .route("/incidents", get(api::incidents))
+            .route("/incidents", get(api::incidents).post(incidents::api_open))
             .route("/incidents/{id}", get(api::incident))
-            .route("/incidents/{id}/acknowledge", post(api::acknowledge))
+            .route("/incidents/{id}/actions", post(incidents::api_act))
+            .route("/incidents/{id}/files", post(incidents::attach).layer(DefaultBodyLimit::max(FILE_MAX_BYTES)))
+            .route("/incidents/{id}/files/{sha256}", get(incidents::file))
+            .route("/alerts/{source}", post(incidents::alerts).layer(DefaultBodyLimit::max(ALERTS_MAX_BYTES)))
+            .route("/windows", get(maintenance::api_list).post(maintenance::api_plan))
+            .route("/windows/{id}", axum::routing::delete(maintenance::api_end))
+            .route("/duty", get(duty::api))
+            .route("/duty/covers", post(duty::api_cover))
+            .route("/duty/covers/{id}", axum::routing::delete(duty::api_uncover))
+            .route("/devices", get(api::devices).post(api::register))
             .route("/tokens", post(api::new_token))
             .route("/audit", get(api::audit))
             .route("/accounts/{name}/reset", post(api::reset_account))
@@ -125,9 +144,18 @@ impl App {
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
             .route("/rooms", get(rooms::page))
-            .route("/incidents", get(pages::incidents))
-            .route("/incidents/{id}", get(pages::incident))
-            .route("/incidents/{id}/acknowledge", post(pages::acknowledge))
+            .route("/incidents", get(incidents::list))
+            .route("/incidents/new", get(incidents::new).post(incidents::open))
+            .route("/incidents/{id}", get(incidents::page).post(incidents::act))
+            .route("/a/{link}", get(taking::page).post(taking::take))
+            .route("/duty", get(duty::page))
+            .route("/duty/covers", post(duty::cover))
+            .route("/duty/covers/{id}/remove", post(duty::uncover))
+            .route("/duty/book", post(duty::hand_over))
+            .route("/duty/test/{person}", post(duty::test))
+            .route("/duty/resend", post(duty::resend))
+            .route("/maintenance", get(maintenance::page).post(maintenance::plan))
+            .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/login", get(auth::login_page).post(auth::login))
             .route("/logout", post(auth::logout))
             .route("/language", post(auth::language))

@@ -1,36 +1,34 @@
-//! The pages: the fleet, a device, incidents, an incident.
+//! The pages: the fleet, a device, its software.
 
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::metric;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport, SensorFacts};
 use ioc_common::software::{Item, LIST_MAX_ITEMS};
-use ioc_judge::{Fault, Incident, IncidentState, Step};
+use ioc_judge::{Fault, Incident};
 
 use super::App;
 use super::auth::{Person, language_of};
 use super::document::{self, Shown};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
-use crate::command::Command;
-use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, OutboxEntry, Reader, StoreError};
+use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, Reader, StoreError};
 
 /// Events on a device's page.
 const EVENTS: usize = 20;
 /// Pieces of software on one page.
 const SOFTWARE_ROWS: usize = 500;
 /// Rows on one page.
-const ROWS: usize = 100;
+pub(super) const ROWS: usize = 100;
 
 /// Sensors on the page of the device that speaks for them.
 const CHILDREN: usize = 512;
@@ -45,7 +43,7 @@ impl Failure {
         Self(chrome, problem)
     }
 
-    fn not_found(chrome: Chrome) -> Self {
+    pub(super) fn not_found(chrome: Chrome) -> Self {
         let detail = chrome.t("not-found");
         Self(chrome, Problem::not_found(detail))
     }
@@ -101,8 +99,8 @@ struct FleetPage {
 }
 
 impl FleetPage {
-    fn name_of<'s>(&'s self, device: &'s DeviceId) -> &'s str {
-        self.names.get(device).map_or(device.as_str(), String::as_str)
+    fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
+        name_of(&self.names, incident)
     }
 
     fn tone_of(&self, incident: &Incident) -> &'static str {
@@ -125,16 +123,21 @@ pub(super) fn layouts_of(
     Ok(layouts)
 }
 
-fn names_of(incidents: &[Incident], reader: &dyn Reader) -> Result<HashMap<DeviceId, String>, StoreError> {
+/// The names of the devices that incidents are about.
+pub(super) fn names_of(incidents: &[Incident], reader: &dyn Reader) -> Result<HashMap<DeviceId, String>, StoreError> {
     let mut names = HashMap::new();
-    for incident in incidents {
-        if !names.contains_key(&incident.device)
-            && let Some(record) = reader.device(&incident.device)?
+    for device in incidents.iter().filter_map(|incident| incident.device.as_ref()) {
+        if !names.contains_key(device)
+            && let Some(record) = reader.device(device)?
         {
-            names.insert(incident.device.clone(), record.info.name);
+            names.insert(device.clone(), record.info.name);
         }
     }
     Ok(names)
+}
+
+pub(super) fn name_of<'s>(names: &'s HashMap<DeviceId, String>, incident: &'s Incident) -> &'s str {
+    incident.device.as_ref().map_or("", |device| names.get(device).map_or(device.as_str(), String::as_str))
 }
 
 pub(super) async fn fleet(
@@ -378,111 +381,6 @@ fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number
         }
     });
     shown.collect()
-}
-
-#[derive(Template)]
-#[template(path = "incidents.html")]
-struct IncidentsPage {
-    chrome: Chrome,
-    incidents: Vec<Incident>,
-    names: HashMap<DeviceId, String>,
-    all: bool,
-    next: Option<u64>,
-}
-
-impl IncidentsPage {
-    fn name_of<'s>(&'s self, device: &'s DeviceId) -> &'s str {
-        self.names.get(device).map_or(device.as_str(), String::as_str)
-    }
-
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct IncidentsQuery {
-    all: Option<String>,
-    before: Option<u64>,
-}
-
-pub(super) async fn incidents(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(query): Query<IncidentsQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let all = query.all.is_some();
-    let found = app
-        .read(move |reader| {
-            let incidents = reader.incidents(None, !all, query.before, ROWS)?;
-            let names = names_of(&incidents, reader)?;
-            Ok((incidents, names))
-        })
-        .await;
-    match found {
-        Ok((incidents, names)) => {
-            let next = incidents.last().filter(|_| incidents.len() == ROWS).map(|incident| incident.id.0);
-            Ok(show(&IncidentsPage { chrome, incidents, names, all, next }))
-        }
-        Err(problem) => Err(Failure(chrome, problem)),
-    }
-}
-
-#[derive(Template)]
-#[template(path = "incident.html")]
-struct IncidentPage {
-    chrome: Chrome,
-    incident: Incident,
-    device: Option<DeviceRow>,
-    steps: Vec<Step>,
-    notices: Vec<OutboxEntry>,
-    tone: &'static str,
-    may_acknowledge: bool,
-}
-
-pub(super) async fn incident(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let now = chrome.now;
-    let found = app
-        .read(move |reader| {
-            let Some((incident, steps, notices)) = reader.incident(IncidentId(id))? else { return Ok(None) };
-            let device = reader.device(&incident.device)?.map(|record| DeviceRow::new(record, &HashMap::new(), now));
-            Ok(Some((incident, steps, notices, device)))
-        })
-        .await;
-    match found {
-        Ok(Some((incident, steps, notices, device))) => {
-            let tone = incident_tone(&incident);
-            let may_acknowledge = matches!(incident.state, IncidentState::Open | IncidentState::Reopened);
-            Ok(show(&IncidentPage { chrome, incident, device, steps, notices, tone, may_acknowledge }))
-        }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure(chrome, problem)),
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct AcknowledgeForm {
-    note: String,
-}
-
-pub(super) async fn acknowledge(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Path(id): Path<u64>,
-    Form(form): Form<AcknowledgeForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let command = Command::Acknowledge { incident: IncidentId(id), note: form.note, actor: person.name };
-    match app.engine.command(command).await {
-        Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
-        Err(error) => Err(Failure(chrome, error.into())),
-    }
 }
 
 pub(super) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {

@@ -5,6 +5,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use ioc_judge::Refusal;
+
 use crate::command::CommandError;
 
 /// An error that is told to whoever asked.
@@ -69,7 +71,11 @@ impl From<CommandError> for Problem {
         let detail = error.to_string();
         match error {
             CommandError::NotFound(_) => Self::not_found(detail),
-            CommandError::Conflict(_) => Self::new(StatusCode::CONFLICT, detail),
+            CommandError::Refused(refusal) => match refusal {
+                Refusal::State { .. } | Refusal::Gate { .. } => Self::new(StatusCode::CONFLICT, detail),
+                _ => Self::invalid(detail),
+            },
+            CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
             CommandError::Invalid(_) => Self::invalid(detail),
             CommandError::Forbidden(_) => Self::forbidden(detail),
             CommandError::Unavailable(_) => Self::unavailable(detail),

@@ -78,6 +78,18 @@ impl Chrome {
         self.count(t, number)
     }
 
+    /// A length of time in words, in its largest unit.
+    pub(super) fn length(&self, ms: i64) -> String {
+        let seconds = ms.max(0).unsigned_abs() / 1000;
+        let (key, number) = match seconds {
+            0..120 => (self.t_key("span-seconds"), seconds),
+            120..7200 => (self.t_key("span-minutes"), seconds / 60),
+            7200..172_800 => (self.t_key("span-hours"), seconds / 3600),
+            _ => (self.t_key("span-days"), seconds / 86_400),
+        };
+        self.count(key, number)
+    }
+
     /// Marks a key as used, for the test that finds unused texts.
     fn t_key(&self, key: &'static str) -> &'static str {
         debug_assert!(!self.t(key).is_empty());

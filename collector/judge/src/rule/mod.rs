@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::metric;
 
-use crate::device::DeviceKind;
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::text::Text;
 use threshold::{Limit, Of, Threshold};
 
@@ -41,22 +41,40 @@ impl Severity {
     }
 }
 
-/// Whom a rule is for. An empty list means everyone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Whom something is for: a rule, a maintenance window, a route. An empty list means everyone; of lists that are not empty, each
+/// must name the device.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Scope {
     /// Kinds of device.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<DeviceKind>,
     /// Device identifiers.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
+    /// Where they stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
+    /// Groups, any of which.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 impl Scope {
-    fn covers(&self, kind: DeviceKind, device: &str) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&kind))
-            && (self.devices.is_empty() || self.devices.iter().any(|one| one == device))
+    /// Whether `info` is meant. A sensor is meant where the device that speaks for it is named.
+    #[must_use]
+    pub fn covers(&self, info: &DeviceInfo) -> bool {
+        let named = |one: &String| *one == info.id.as_str() || info.parent.as_ref().is_some_and(|p| p.as_str() == one);
+        (self.kinds.is_empty() || self.kinds.contains(&info.kind))
+            && (self.devices.is_empty() || self.devices.iter().any(named))
+            && (self.places.is_empty() || self.places.contains(&info.place))
+            && (self.tags.is_empty() || self.tags.iter().any(|tag| info.tags.contains(tag)))
+    }
+
+    /// Whether it asks for more than the kind of a device.
+    #[must_use]
+    pub const fn is_particular(&self) -> bool {
+        !(self.devices.is_empty() && self.places.is_empty() && self.tags.is_empty())
     }
 }
 
@@ -89,10 +107,10 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether this rule is for `device` of `kind`.
+    /// Whether this rule is for this device.
     #[must_use]
-    pub fn covers(&self, kind: DeviceKind, device: &str) -> bool {
-        self.scope.covers(kind, device)
+    pub fn covers(&self, info: &DeviceInfo) -> bool {
+        self.scope.covers(info)
     }
 }
 
@@ -177,8 +195,8 @@ impl RuleSet {
 
     /// The silence rule that is for this device, the first of the file.
     #[must_use]
-    pub fn silent_for(&self, kind: DeviceKind, device: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.kind == RuleKind::Silent && rule.covers(kind, device))
+    pub fn silent_for(&self, info: &DeviceInfo) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.kind == RuleKind::Silent && rule.covers(info))
     }
 }
 

@@ -1,65 +1,199 @@
-//! Incidents: opening, joining, resolving, reopening, acknowledging.
+//! Incidents: opening, joining, flapping, resolving, reopening, forgetting.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::{FaultId, IncidentId};
+use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
+use crate::device::Importance;
 use crate::effect::Effect;
-use crate::fault::Fault;
-use crate::incident::{Incident, IncidentState, Refusal, Step};
+use crate::fault::{Fault, FaultState};
+use crate::incident::{Course, Incident, IncidentState, Manual, Priority, Record, Refusal, Step};
 use crate::notice::{Notice, Occasion};
+use crate::rule::Severity;
 use crate::text::Text;
+
+/// What an incident is about; there is one for each.
+pub(super) type Cause = (Option<DeviceId>, String);
+
+/// What is said of a new incident.
+struct Words {
+    title: Text,
+    advice: Text,
+    article: String,
+}
 
 impl State {
     /// Puts a fault under the incident of its device and rule: the one that is open, the one that was just resolved, or a
     /// new one.
     pub(super) fn open_incident(&mut self, fault: &mut Fault, now: Timestamp, out: &mut Vec<Effect>) {
-        let cause = (fault.device.clone(), fault.rule.clone());
-        let known = self.causes.get(&cause).and_then(|id| self.incidents.get_mut(id));
+        let cause = (Some(fault.device.clone()), fault.rule.clone());
+        let known = self.known(&cause);
         let (id, occasion) = match known {
-            Some(incident) => {
-                incident.raised.push(fault.id);
-                let occasion = if incident.state.is_active() {
-                    None
-                } else {
-                    incident.state = IncidentState::Reopened;
-                    incident.resolved_at = None;
-                    incident.reason = fault.reason.clone();
-                    Some(Occasion::Reopened)
-                };
-                (incident.id, occasion)
-            }
+            Some(id) => (id, self.returned(id, fault, now)),
             None => {
-                let Some(rule) = self.rules.find(&fault.rule) else { return };
-                self.last_incident += 1;
-                let id = IncidentId(self.last_incident);
-                let incident = Incident {
-                    id,
-                    device: fault.device.clone(),
-                    rule: fault.rule.clone(),
-                    severity: fault.severity,
-                    state: IncidentState::Open,
-                    title: rule.title.clone(),
-                    reason: fault.reason.clone(),
-                    advice: rule.advice.clone(),
-                    opened_at: fault.raised_at,
-                    acknowledged_at: None,
-                    acknowledged_by: None,
-                    resolved_at: None,
-                    raised: vec![fault.id],
-                    steps: 0,
+                let rule = self.rules.find(&fault.rule);
+                let words = match (&fault.title, rule) {
+                    (Some(title), _) => Words { title: title.clone(), advice: Text::default(), article: String::new() },
+                    (None, Some(rule)) => {
+                        Words { title: rule.title.clone(), advice: rule.advice.clone(), article: rule.article.clone() }
+                    }
+                    (None, None) => return,
                 };
-                self.incidents.insert(id, incident);
-                self.causes.insert(cause, id);
+                let id = self.new_incident(cause, fault.severity, words, &fault.reason, fault.raised_at, now);
                 (id, Some(Occasion::Opened))
             }
         };
-        fault.incident = Some(id);
-        out.push(Effect::Fault(fault.clone()));
+        self.join(fault, id, out);
+        if let Some(incident) = self.incidents.get(&id).filter(|one| one.course.flapping && occasion.is_none()) {
+            // It comes and goes; the fault log has each time, the timeline need not.
+            out.push(Effect::Incident(Box::new(incident.clone())));
+            return;
+        }
         self.advance_incident(id, now, "", fault.reason.clone(), occasion, out);
     }
 
-    /// A fault under an incident is gone; the last one resolves it.
+    /// The incident about a cause that a fault goes on with: what was closed is over.
+    fn known(&self, cause: &Cause) -> Option<IncidentId> {
+        let goes_on = |id: &IncidentId| self.incidents.get(id).is_some_and(|one| one.state != IncidentState::Closed);
+        self.causes.get(cause).copied().filter(goes_on)
+    }
+
+    /// Puts a fault under an incident, of whatever cause.
+    pub(super) fn join(&mut self, fault: &mut Fault, id: IncidentId, out: &mut Vec<Effect>) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        fault.incident = Some(id);
+        if incident.course.flapping && fault.state == FaultState::Raised {
+            fault.state = FaultState::Flapping;
+        }
+        let under = self.under.entry(id).or_default();
+        under.insert(fault.id, fault.device.clone());
+        incident.raised = u32::try_from(under.len()).unwrap_or(u32::MAX);
+        incident.course.affected = incident.course.affected.max(incident.raised);
+        out.push(Effect::Fault(fault.clone()));
+    }
+
+    /// An incident that is known has a fault again. What to say of it: nothing while it is open anyhow, or flaps.
+    fn returned(&mut self, id: IncidentId, fault: &Fault, now: Timestamp) -> Option<Occasion> {
+        let (flap_returns, flap_within_ms) = (self.settings.flap_returns, self.settings.flap_within_ms);
+        let incident = self.incidents.get_mut(&id)?;
+        incident.course.settle_until = None;
+        if incident.state.is_active() {
+            return None;
+        }
+        incident.state = IncidentState::Reopened;
+        incident.resolved_at = None;
+        incident.reason = fault.reason.clone();
+        incident.course.late_to_acknowledge = false;
+        let returns = &mut incident.course.returns;
+        returns.push(now);
+        returns.retain(|at| now.millis_since(*at) <= flap_within_ms);
+        incident.course.flapping = returns.len() >= flap_returns;
+        let flapping = incident.course.flapping;
+        self.set_deadlines(id, now);
+        Some(if flapping { Occasion::Flapping } else { Occasion::Reopened })
+    }
+
+    fn new_incident(
+        &mut self,
+        cause: Cause,
+        severity: Severity,
+        words: Words,
+        reason: &Text,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> IncidentId {
+        self.last_incident += 1;
+        let id = IncidentId(self.last_incident);
+        let importance = cause.0.as_ref().and_then(|id| self.devices.get(id)).map(|device| device.info.importance);
+        let incident = Incident {
+            id,
+            device: cause.0.clone(),
+            rule: cause.1.clone(),
+            severity,
+            priority: Priority::of(severity, importance.unwrap_or(Importance::Normal)),
+            state: IncidentState::Open,
+            title: words.title,
+            reason: reason.clone(),
+            advice: words.advice,
+            article: words.article,
+            opened_at: since,
+            acknowledge_by: None,
+            resolve_by: None,
+            acknowledged_at: None,
+            acknowledged_by: None,
+            resolved_at: None,
+            raised: 0,
+            steps: 0,
+            record: Record::default(),
+            course: Course::default(),
+        };
+        self.incidents.insert(id, incident);
+        if !cause.1.is_empty() {
+            self.causes.insert(cause, id);
+        }
+        self.set_deadlines(id, now);
+        id
+    }
+
+    /// A person opens an incident.
+    pub(super) fn open_manual(
+        &mut self,
+        manual: Manual,
+        who: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        if let Some(device) = manual.device.as_ref().filter(|id| !self.devices.contains_key(*id)) {
+            return Err(Refusal::NoDevice(device.clone()));
+        }
+        if manual.title.vi.trim().is_empty() {
+            return Err(Refusal::Invalid { field: "title", why: "found none; say what is wrong".to_owned() });
+        }
+        // Whoever reported by telephone must be verified (article 17.3).
+        let article = if manual.report.is_some() { "17.3" } else { "" };
+        let words = Words { title: manual.title, advice: manual.advice, article: article.to_owned() };
+        let cause = (manual.device, String::new());
+        let id = self.new_incident(cause, manual.severity, words, &manual.reason, now, now);
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.record.report = manual.report;
+        }
+        self.advance_incident(id, now, who, manual.reason, Some(Occasion::Opened), out);
+        Ok(())
+    }
+
+    /// Something is wrong at the centre itself, or is no more: an incident without device and fault.
+    pub(super) fn concern(
+        &mut self,
+        key: &str,
+        manual: Option<Manual>,
+        why: &Text,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let cause = (None, key.to_owned());
+        let known = self.known(&cause);
+        let active = known.filter(|id| self.incidents.get(id).is_some_and(|one| one.state.is_active()));
+        match (manual, known, active) {
+            (Some(manual), None, _) => {
+                let words = Words { title: manual.title, advice: manual.advice, article: "10.1".to_owned() };
+                let id = self.new_incident(cause, manual.severity, words, why, now, now);
+                self.advance_incident(id, now, "", why.clone(), Some(Occasion::Opened), out);
+            }
+            (Some(_), Some(id), None) => {
+                if let Some(incident) = self.incidents.get_mut(&id) {
+                    incident.state = IncidentState::Reopened;
+                    incident.resolved_at = None;
+                    incident.reason = why.clone();
+                }
+                self.set_deadlines(id, now);
+                self.advance_incident(id, now, "", why.clone(), Some(Occasion::Reopened), out);
+            }
+            (None, _, Some(id)) => self.resolve(id, "", why.clone(), now, out),
+            (Some(_), _, Some(_)) | (None, _, None) => {}
+        }
+    }
+
+    /// A fault under an incident is gone; the last one resolves it, at once or when it has settled.
     pub(super) fn fault_gone(
         &mut self,
         id: IncidentId,
@@ -68,42 +202,40 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
+        let left = self.under.get_mut(&id).map_or(0, |under| {
+            under.remove(&fault);
+            under.len()
+        });
+        let settle_ms = self.settings.flap_settle_ms;
         let Some(incident) = self.incidents.get_mut(&id) else { return };
-        incident.raised.retain(|one| *one != fault);
-        if !incident.raised.is_empty() || !incident.state.is_active() {
-            out.push(Effect::Incident(incident.clone()));
+        incident.raised = u32::try_from(left).unwrap_or(u32::MAX);
+        if left > 0 || !incident.state.is_active() {
+            out.push(Effect::Incident(Box::new(incident.clone())));
             return;
         }
-        incident.state = IncidentState::Resolved;
-        incident.resolved_at = Some(now);
-        self.forget.insert((now.plus_millis(self.settings.reopen_within_ms), id));
-        self.advance_incident(id, now, "", why.clone(), Some(Occasion::Resolved), out);
+        self.under.remove(&id);
+        if incident.course.flapping {
+            incident.course.settle_until = Some(now.plus_millis(settle_ms));
+            out.push(Effect::Incident(Box::new(incident.clone())));
+            self.watch_incident(id);
+            return;
+        }
+        self.resolve(id, "", why.clone(), now, out);
     }
 
-    /// A person takes an incident.
-    pub(super) fn acknowledge(
-        &mut self,
-        id: IncidentId,
-        who: &str,
-        note: &str,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> Result<(), Refusal> {
-        let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
-        if !matches!(incident.state, IncidentState::Open | IncidentState::Reopened) {
-            return Err(Refusal::State { incident: id, state: incident.state });
-        }
-        incident.state = IncidentState::Acknowledged;
-        incident.acknowledged_at = Some(now);
-        incident.acknowledged_by = Some(who.to_owned());
-        let text =
-            if note.is_empty() { Text::new("Đã tiếp nhận.", "Acknowledged.") } else { Text::new(note, note) };
-        self.advance_incident(id, now, who, text, None, out);
-        Ok(())
+    /// The fault is gone.
+    pub(super) fn resolve(&mut self, id: IncidentId, who: &str, why: Text, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(incident) = self.incidents.get_mut(&id) else { return };
+        incident.state = IncidentState::Resolved;
+        incident.resolved_at = Some(now);
+        incident.course.pursuit = None;
+        incident.course.settle_until = None;
+        incident.course.flapping = false;
+        self.advance_incident(id, now, who, why, Some(Occasion::Resolved), out);
     }
 
     /// Writes the incident as it now is, the step that brought it there, and the notice that tells of it.
-    fn advance_incident(
+    pub(super) fn advance_incident(
         &mut self,
         id: IncidentId,
         now: Timestamp,
@@ -112,9 +244,10 @@ impl State {
         occasion: Option<Occasion>,
         out: &mut Vec<Effect>,
     ) {
+        let told = occasion.map(|occasion| self.whom(id, occasion, now));
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.steps += 1;
-        out.push(Effect::Incident(incident.clone()));
+        out.push(Effect::Incident(Box::new(incident.clone())));
         out.push(Effect::Step(Step {
             incident: id,
             number: incident.steps,
@@ -123,23 +256,72 @@ impl State {
             state: incident.state,
             note: note.clone(),
         }));
-        let device = self.devices.get(&incident.device).map(|device| device.info.clone());
-        if let (Some(occasion), Some(device)) = (occasion, device) {
-            let article = self.rules.find(&incident.rule).map(|rule| rule.article.clone()).unwrap_or_default();
-            out.push(Effect::Notice(Box::new(Notice {
-                incident: id,
-                step: incident.steps,
+        if let (Some(occasion), Some(to)) = (occasion, told) {
+            let to_all = matches!(
                 occasion,
-                severity: incident.severity,
-                rule: incident.rule.clone(),
-                article,
-                device,
-                title: incident.title.clone(),
-                reason: note,
-                advice: incident.advice.clone(),
-                opened_at: incident.opened_at,
-                resolved_at: incident.resolved_at,
-            })));
+                Occasion::Opened | Occasion::Reopened | Occasion::Resolved | Occasion::Flapping | Occasion::Overdue
+            );
+            self.notify(id, occasion, note, to, to_all, out);
+        }
+        self.watch_incident(id);
+    }
+
+    /// Makes the notice of an incident's newest step.
+    pub(super) fn notify(
+        &mut self,
+        id: IncidentId,
+        occasion: Occasion,
+        reason: Text,
+        to: Vec<crate::duty::Recipient>,
+        to_all: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(incident) = self.incidents.get(&id) else { return };
+        let device = incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| device.info.clone());
+        out.push(Effect::Notice(Box::new(Notice {
+            incident: id,
+            step: incident.steps,
+            occasion,
+            severity: incident.severity,
+            rule: incident.rule.clone(),
+            article: incident.article.clone(),
+            device,
+            title: incident.title.clone(),
+            reason,
+            advice: incident.advice.clone(),
+            opened_at: incident.opened_at,
+            resolved_at: incident.resolved_at,
+            priority: incident.priority,
+            acknowledge_by: incident.acknowledge_by,
+            affected: incident.course.affected,
+            to_all,
+            to,
+        })));
+    }
+
+    /// Takes up an incident that was forgotten, so that a person can go on with it.
+    pub fn recall(&mut self, incident: Incident) {
+        let id = incident.id;
+        self.incidents.entry(id).or_insert(incident);
+        self.watch_incident(id);
+    }
+
+    /// The incident with this number, while it is remembered.
+    #[must_use]
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    /// Forgets an incident that is over for so long that its return would be a new one.
+    pub(super) fn forget_when_over(&mut self, id: IncidentId, now: Timestamp) {
+        let reopen_ms = self.settings.reopen_within_ms;
+        let over = self.incidents.get(&id).is_some_and(|incident| {
+            let since = incident.resolved_at.or(incident.record.closing.as_ref().map(|closing| closing.at));
+            !incident.state.is_active() && since.is_none_or(|at| at.plus_millis(reopen_ms) <= now)
+        });
+        if over && let Some(incident) = self.incidents.remove(&id) {
+            self.causes.retain(|_, known| *known != id);
+            self.under.remove(&incident.id);
         }
     }
 }

@@ -8,7 +8,8 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
 
 use super::State;
-use crate::device::{Device, DeviceKind};
+use super::holding::UPLINKS_DEEP;
+use crate::device::{Device, DeviceInfo};
 use crate::effect::{Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
@@ -101,8 +102,8 @@ impl State {
         let old_bindings = std::mem::replace(&mut device.bindings, Arc::from([]));
         let old_tracks = std::mem::take(&mut device.tracks);
         let old_memories = std::mem::take(&mut device.memories);
-        let kind = device.info.kind;
-        let bindings = self.bind(layout, kind, id);
+        let info = device.info.clone();
+        let bindings = self.bind(layout, &info);
         let mut tracks = vec![Track::Good; bindings.len()];
         let mut memories = vec![Memory::default(); bindings.len()];
         let mut vanished = Vec::new();
@@ -132,17 +133,43 @@ impl State {
         }
     }
 
-    pub(super) fn bind(&mut self, layout: &Layout, kind: DeviceKind, id: &DeviceId) -> Arc<[Binding]> {
-        let named = self.rules.rules().iter().any(|rule| !rule.scope.devices.is_empty());
-        if named {
-            return track::bind(&self.rules, layout, kind, id.as_str());
+    pub(super) fn bind(&mut self, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
+        let particular = self.rules.rules().iter().any(|rule| rule.scope.is_particular());
+        if particular {
+            return track::bind(&self.rules, layout, info);
         }
         if self.bound.len() > BOUND_MAX {
             self.bound.clear();
         }
         let rules = &self.rules;
-        let key = (layout.id(), kind);
-        self.bound.entry(key).or_insert_with(|| track::bind(rules, layout, kind, id.as_str())).clone()
+        let key = (layout.id(), info.kind);
+        self.bound.entry(key).or_insert_with(|| track::bind(rules, layout, info)).clone()
+    }
+
+    /// What is said of a device has changed: other rules may be for it. What stays keeps its tracks.
+    pub(super) fn rebind(&mut self, info: &DeviceInfo, layout: &Arc<Layout>, out: &mut Vec<Effect>) {
+        let bindings = self.bind(layout, info);
+        let Some(device) = self.devices.get_mut(&info.id) else { return };
+        if device.bindings == bindings {
+            return;
+        }
+        let old = std::mem::replace(&mut device.bindings, Arc::clone(&bindings));
+        let (tracks, memories) = (std::mem::take(&mut device.tracks), std::mem::take(&mut device.memories));
+        device.reset_tracks();
+        let mut gone = Vec::new();
+        for ((binding, track), memory) in old.iter().zip(tracks).zip(memories) {
+            match (bindings.iter().position(|new| new == binding), track) {
+                (Some(place), track) => (device.tracks[place], device.memories[place]) = (track, memory),
+                (None, Track::Raised(fault)) => gone.push(*fault),
+                (None, Track::Good | Track::Pending { .. }) => {}
+            }
+        }
+        for fault in gone {
+            let why =
+                Text::new("Quy tắc không còn áp dụng cho thiết bị này.", "The rule is not for this device any more.");
+            let at = fault.raised_at;
+            self.clear(fault, at, at, &why, out);
+        }
     }
 
     fn sample(
@@ -192,6 +219,13 @@ impl State {
                 }
             }
             let Some(value) = memory.judged(threshold.of, value, at) else { continue };
+            if let Track::Raised(fault) = track
+                && fault.state == FaultState::Unknown
+            {
+                // It is heard again: either it still is bad, or it clears with this very value.
+                fault.state = FaultState::Raised;
+                out.push(Effect::Fault(fault.as_ref().clone()));
+            }
             match advance(track, threshold, value, at) {
                 Step::Stay => {}
                 Step::Raise(since) => changes.push((place, value, Some(since))),
@@ -240,6 +274,7 @@ impl State {
             cleared_at: None,
             value: Some(value),
             incident: None,
+            title: None,
         };
         out.push(Effect::Fault(fault.clone()));
         device.tracks[place] = Track::Raised(Box::new(fault));
@@ -271,8 +306,8 @@ impl State {
     }
 
     /// Opens incidents for raised faults that have none. Called for live samples only.
-    fn tell(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(device) = self.devices.get_mut(id) else { return };
+    pub(super) fn tell(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get(id) else { return };
         let mut untold = Vec::new();
         for (place, track) in device.tracks.iter().enumerate() {
             if let Track::Raised(fault) = track
@@ -281,6 +316,9 @@ impl State {
             {
                 untold.push((place, fault.as_ref().clone()));
             }
+        }
+        if untold.is_empty() || self.held_until(id, now).is_some() {
+            return;
         }
         for (place, mut fault) in untold {
             self.open_incident(&mut fault, now, out);
@@ -296,10 +334,23 @@ impl State {
             return;
         }
         device.presence = Presence::Live { since: now };
+        let uplink = device.info.uplink.clone();
         out.push(Effect::Presence(id.clone()));
-        if let Some(fault) = self.silences.remove(id) {
-            let why = Text::new("Đã nghe lại thiết bị.", "The device is heard again.");
-            self.clear(fault, now, now, &why, out);
+        if let Some(rule) = self.devices.get(id).and_then(|one| self.rules.silent_for(&one.info)) {
+            let key = (id.clone(), rule.id.clone(), String::new());
+            if let Some(fault) = self.whole.remove(&key) {
+                let why = Text::new("Đã nghe lại thiết bị.", "The device is heard again.");
+                self.clear(fault, now, now, &why, out);
+            }
+        }
+        // Whoever waits for its word is judged alone; whoever was held with it gets its time to come back.
+        self.judge_waiting(id, now, out);
+        self.uplink_back(id, now, out);
+        let mut above = uplink;
+        for _ in 0..UPLINKS_DEEP {
+            let Some(uplink) = above else { break };
+            self.uplink_back(&uplink, now, out);
+            above = self.devices.get(&uplink).and_then(|device| device.info.uplink.clone());
         }
     }
 }

@@ -77,16 +77,13 @@ impl State {
             return Err(Verdict::Unannounced);
         }
         parent.children.push(id.clone());
+        let kind = DeviceKind::parse(&facts.kind).unwrap_or(DeviceKind::Sensor);
+        // It stands where its host stands until someone says otherwise.
         let mut info = DeviceInfo {
-            id: id.clone(),
-            kind: DeviceKind::parse(&facts.kind).unwrap_or(DeviceKind::Sensor),
-            name: String::new(),
-            label: String::new(),
-            // It stands where its host stands until someone says otherwise.
-            place: String::new(),
             officer: parent.info.officer.clone(),
             leader: parent.info.leader.clone(),
             parent: Some(host.clone()),
+            ..DeviceInfo::new(id.clone(), kind, "")
         };
         fill(&mut info, facts);
         if info.name.is_empty() {
@@ -132,7 +129,7 @@ impl State {
                     Presence::Live { .. } => sensor.last_heard.is_none_or(over),
                     // Held while its host was gone; the host has had its time to speak of it again.
                     Presence::Suspect { .. } | Presence::Away { .. } => over(host_since),
-                    Presence::Silent { .. } => over(host_since) && !self.silences.contains_key(*id),
+                    Presence::Silent { .. } => over(host_since) && self.silent_fault(id, "").is_none(),
                     Presence::NeverSeen => false,
                 }
             })

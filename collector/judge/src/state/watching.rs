@@ -7,9 +7,8 @@ use ioc_common::report::Bye;
 use super::State;
 use crate::device::{Device, DeviceInfo};
 use crate::effect::Effect;
-use crate::fault::{Fault, FaultState};
+use crate::fault::Fault;
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms};
-use crate::rule::Severity;
 use crate::text::Text;
 use crate::track::Track;
 
@@ -19,13 +18,27 @@ const AWAY_MAX_S: u32 = 86_400;
 impl State {
     pub(super) fn enrolled(&mut self, info: DeviceInfo, out: &mut Vec<Effect>) {
         let id = info.id.clone();
+        let mut uplink = None;
         match self.devices.get_mut(&id) {
-            Some(device) => device.info = info,
+            Some(device) => uplink = std::mem::replace(&mut device.info, info).uplink,
             None => {
                 self.devices.insert(id.clone(), Device::new(info));
             }
         }
         self.place_under_parent(&id);
+        self.place_behind_uplink(&id, uplink.as_ref());
+        // Who is behind it may have been described first.
+        let behind = self.devices.values().filter(|one| one.info.uplink.as_ref() == Some(&id));
+        let behind: Vec<DeviceId> = behind.map(|one| one.info.id.clone()).collect();
+        if let Some(device) = self.devices.get_mut(&id) {
+            device.behind = behind;
+        }
+        // Rules may be for its place or its groups.
+        if let Some((layout, info)) =
+            self.devices.get(&id).and_then(|one| Some((one.layout.clone()?, one.info.clone())))
+        {
+            self.rebind(&info, &layout, out);
+        }
         out.push(Effect::Presence(id));
     }
 
@@ -43,6 +56,7 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let (children, parent) = (std::mem::take(&mut device.children), device.info.parent.clone());
         let tracks = std::mem::take(&mut device.tracks);
+        let uplink = device.info.uplink.clone();
         if let Some(parent) = parent.and_then(|parent| self.devices.get_mut(&parent)) {
             parent.children.retain(|child| child != id);
         }
@@ -54,7 +68,12 @@ impl State {
             .into_iter()
             .filter_map(|track| if let Track::Raised(fault) = track { Some(*fault) } else { None })
             .collect();
-        faults.extend(self.silences.remove(id));
+        let keys: Vec<_> = self.whole.keys().filter(|(device, ..)| device == id).cloned().collect();
+        faults.extend(keys.iter().filter_map(|key| self.whole.remove(key)));
+        self.asking.remove(id);
+        if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
+            uplink.behind.retain(|one| one != id);
+        }
         for fault in faults {
             let why = Text::new("Thiết bị đã bị thu hồi.", "The device was revoked.");
             self.clear(fault, now, now, &why, out);
@@ -68,8 +87,7 @@ impl State {
         device.keep_alive_s = keep_alive_s;
         device.last_heard = Some(now);
         if let Presence::Suspect { .. } = device.presence {
-            device.presence = Presence::Live { since: now };
-            out.push(Effect::Presence(id.clone()));
+            self.heard(id, now, out);
         }
     }
 
@@ -94,12 +112,20 @@ impl State {
 
     pub(super) fn host_probed(&mut self, id: &DeviceId, answer: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
         let presence = self.devices.get(id).map(|device| device.presence);
-        if let Some(Presence::Suspect { since, probing: true, .. }) = presence {
-            self.silence(id, since, answer, now, out);
+        match presence {
+            // One that waits for its uplink has said what it had to say.
+            Some(Presence::Suspect { since, until, probing: true }) if until < Timestamp::MAX => {
+                self.silence(id, since, answer, now, out);
+                if answer == HostAnswer::Yes {
+                    self.uplink_answered(id, answer, now, out);
+                }
+            }
+            _ => self.uplink_answered(id, answer, now, out),
         }
     }
 
     pub(super) fn deadline_passed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        self.uplink_deadline_passed(id, now, out);
         let Some(device) = self.devices.get(id) else { return };
         if device.info.parent.is_some() {
             return self.sensor_deadline_passed(id, now, out);
@@ -120,7 +146,28 @@ impl State {
         out.push(Effect::ProbeHost(id.clone()));
     }
 
-    fn silence(&mut self, id: &DeviceId, since: Timestamp, host: HostAnswer, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn silence(
+        &mut self,
+        id: &DeviceId,
+        since: Timestamp,
+        host: HostAnswer,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.waits_for_uplink(id, since, host, now, out) {
+            self.silence_now(id, since, host, now, out);
+        }
+    }
+
+    /// Calls a device silent, whatever its uplink says.
+    pub(super) fn silence_now(
+        &mut self,
+        id: &DeviceId,
+        since: Timestamp,
+        host: HostAnswer,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let reason = match host {
             HostAnswer::Yes => Text::new(
                 "Mất kết nối với agent nhưng máy vẫn trả lời: agent đã dừng hoặc bị chặn.",
@@ -150,28 +197,9 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         self.set_presence(id, Presence::Silent { since, host }, out);
-        let Some(device) = self.devices.get(id) else { return };
-        let Some(rule) = self.rules.silent_for(device.info.kind, id.as_str()) else { return };
-        let (rule, severity) = (rule.id.clone(), rule.severity);
-        let mut fault = Fault {
-            id: self.new_fault(),
-            device: id.clone(),
-            rule,
-            series: String::new(),
-            severity,
-            state: FaultState::Raised,
-            raised_at: since,
-            cleared_at: None,
-            value: None,
-            reason: reason.clone(),
-            incident: None,
-        };
-        if severity >= Severity::Warning {
-            self.open_incident(&mut fault, now, out);
-        } else {
-            out.push(Effect::Fault(fault.clone()));
-        }
-        self.silences.insert(id.clone(), fault);
+        self.raise_silence(id, "", since, reason, now, out);
+        self.doubt(id, out);
+        self.judge_waiting(id, now, out);
     }
 
     fn set_presence(&mut self, id: &DeviceId, presence: Presence, out: &mut Vec<Effect>) {

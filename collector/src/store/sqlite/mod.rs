@@ -214,6 +214,32 @@ impl Pending<'_> {
         Ok(())
     }
 
+    /// What people plan and write down.
+    fn apply_work(&self, change: &Change) -> rusqlite::Result<()> {
+        let put = |table: &str, id: u64, body: String| {
+            let sql = format!("INSERT OR REPLACE INTO {table} (id, gone, body) VALUES (?1, 0, ?2)");
+            self.run(&sql, params![signed(id), body])
+        };
+        let gone =
+            |table: &str, id: u64| self.run(&format!("UPDATE {table} SET gone = 1 WHERE id = ?1"), params![signed(id)]);
+        match change {
+            Change::Attachment { incident, sha256, content } => self.run(
+                "INSERT OR IGNORE INTO attachment (incident, sha256, content) VALUES (?1, ?2, ?3)",
+                params![signed(incident.0), sha256, content],
+            )?,
+            Change::Window(window) => put("window", window.id, json(window)?)?,
+            Change::WindowGone(id) => gone("window", *id)?,
+            Change::Cover(cover) => put("cover", cover.id, json(cover)?)?,
+            Change::CoverGone(id) => gone("cover", *id)?,
+            Change::Handover(entry) => self.run(
+                "INSERT INTO handover (at, rota, who, text) VALUES (?1, ?2, ?3, ?4)",
+                params![entry.at.as_millis(), entry.rota, entry.who, entry.text],
+            )?,
+            _ => 0,
+        };
+        Ok(())
+    }
+
     #[allow(clippy::too_many_lines, reason = "one arm per change; splitting it would hide that the list is whole")]
     fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
         match change {
@@ -310,13 +336,20 @@ impl Pending<'_> {
             Change::Fault(fault) => {
                 let number = self.number(&fault.device)?;
                 self.run(
-                    "INSERT INTO fault (id, device, state, severity, body) VALUES (?1, ?2, ?3, ?4, ?5) \
-                     ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5",
-                    params![signed(fault.id.0), number, fault.state.as_str(), rank(fault.severity), json(fault)?],
+                    "INSERT INTO fault (id, device, state, severity, body, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                     ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, open = ?6",
+                    params![
+                        signed(fault.id.0),
+                        number,
+                        fault.state.as_str(),
+                        rank(fault.severity),
+                        json(fault)?,
+                        fault.state.is_open()
+                    ],
                 )?;
             }
             Change::Incident(incident) => {
-                let number = self.number(&incident.device)?;
+                let number = incident.device.as_ref().map(|device| self.number(device)).transpose()?;
                 let resolved = incident.resolved_at.filter(|_| incident.state == IncidentState::Resolved);
                 self.run(
                     "INSERT INTO incident (id, device, active, resolved_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -338,11 +371,12 @@ impl Pending<'_> {
             }
             Change::Outbox(entry) => {
                 self.run(
-                    "INSERT OR IGNORE INTO outbox (key, incident, channel, notice, created_at, attempts, next_attempt_at, state) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT OR IGNORE INTO outbox (key, incident, channel, person, address, language, notice, created_at, \
+                     attempts, next_attempt_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     params![
-                        entry.key, signed(entry.incident.0), entry.channel, entry.notice, entry.created_at.as_millis(),
-                        entry.attempts, entry.next_attempt_at.as_millis(), entry.state.as_str()
+                        entry.key, signed(entry.incident.0), entry.channel, entry.person, entry.address, entry.language,
+                        entry.notice, entry.created_at.as_millis(), entry.attempts, entry.next_attempt_at.as_millis(),
+                        entry.state.as_str()
                     ],
                 )?;
             }
@@ -357,6 +391,12 @@ impl Pending<'_> {
                     ],
                 )?;
             }
+            Change::Attachment { .. }
+            | Change::Window(_)
+            | Change::WindowGone(_)
+            | Change::Cover(_)
+            | Change::CoverGone(_)
+            | Change::Handover(_) => self.apply_work(change)?,
             Change::Token(token) => {
                 self.run(
                     "INSERT INTO token (digest, info, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",

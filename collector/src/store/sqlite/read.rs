@@ -11,23 +11,24 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
-use ioc_judge::{Device, Fault, Incident, Presence, Snapshot};
+use ioc_judge::duty::Cover;
+use ioc_judge::{Device, Fault, Incident, Presence, Snapshot, Window};
 
 use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
-    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, HistoryRow, OutboxEntry, Reader,
-    SessionRecord, StoreError, TokenRecord, WholeIncident,
+    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, Handover, HistoryRow, OutboxEntry,
+    Reader, SessionRecord, StoreError, TokenRecord, WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
-     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.state = 'raised'), 0) AS worst \
+     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0) AS worst \
      FROM device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
-     delivered_at FROM outbox";
+     delivered_at, person, address, language FROM outbox";
 
 /// A reader with its own connection.
 #[derive(Debug)]
@@ -136,6 +137,9 @@ fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         },
         last_error: row.get(8)?,
         delivered_at: moment(row, 9)?,
+        person: row.get(10)?,
+        address: row.get(11)?,
+        language: row.get(12)?,
     })
 }
 
@@ -181,13 +185,17 @@ impl Reader for SqliteReader {
             }
             snapshot.devices.push(device);
         }
-        snapshot.faults = self.all("SELECT body FROM fault WHERE state = 'raised'", &[], |row| body(row, 0))?;
+        snapshot.faults = self.all("SELECT body FROM fault WHERE open", &[], |row| body(row, 0))?;
         let sql = "SELECT body FROM incident WHERE active OR resolved_at >= ?1 ORDER BY id";
         snapshot.incidents = self.all(sql, &[&resolved_since.as_millis()], |row| body(row, 0))?;
         let largest =
             |sql| Ok::<_, StoreError>(self.one(sql, &[], |row| row.get::<_, Option<i64>>(0))?.flatten().unwrap_or(0));
         snapshot.last_fault = largest("SELECT max(id) FROM fault")?.unsigned_abs();
         snapshot.last_incident = largest("SELECT max(id) FROM incident")?.unsigned_abs();
+        snapshot.windows = self.windows()?;
+        snapshot.last_window = largest("SELECT max(id) FROM window")?.unsigned_abs();
+        snapshot.covers = self.covers()?;
+        snapshot.last_cover = largest("SELECT max(id) FROM cover")?.unsigned_abs();
         Ok(snapshot)
     }
 
@@ -257,7 +265,7 @@ impl Reader for SqliteReader {
             sql += &format!(" AND device = {number}");
         }
         if raised {
-            sql += " AND state = 'raised'";
+            sql += " AND open";
         }
         sql += " ORDER BY id DESC LIMIT ?2";
         self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
@@ -305,6 +313,43 @@ impl Reader for SqliteReader {
         Ok((due, next))
     }
 
+    fn outbox_dead(&self, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
+        let sql = format!("{OUTBOX_COLUMNS} WHERE state = 'dead' ORDER BY created_at DESC LIMIT ?1");
+        self.all(&sql, &[&limit_of(limit)], outbox_entry)
+    }
+
+    fn outbox_entry(&self, key: &str) -> Result<Option<OutboxEntry>, StoreError> {
+        self.one(&format!("{OUTBOX_COLUMNS} WHERE key = ?1"), &[&key], outbox_entry)
+    }
+
+    fn contacts(&self) -> Result<Vec<OutboxEntry>, StoreError> {
+        // The newest of each person and channel: the row that holds the largest moment gives the other columns.
+        let columns = OUTBOX_COLUMNS.replace("created_at,", "max(created_at),");
+        let sql =
+            format!("{columns} WHERE person <> '' GROUP BY person, channel ORDER BY max(created_at) DESC LIMIT 2000");
+        self.all(&sql, &[], outbox_entry)
+    }
+
+    fn attachment(&self, incident: IncidentId, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT content FROM attachment WHERE incident = ?1 AND sha256 = ?2";
+        self.one(sql, &[&super::signed(incident.0), &sha256], |row| row.get(0))
+    }
+
+    fn windows(&self) -> Result<Vec<Window>, StoreError> {
+        self.all("SELECT body FROM window WHERE NOT gone ORDER BY id", &[], |row| body(row, 0))
+    }
+
+    fn covers(&self) -> Result<Vec<Cover>, StoreError> {
+        self.all("SELECT body FROM cover WHERE NOT gone ORDER BY id", &[], |row| body(row, 0))
+    }
+
+    fn handovers(&self, limit: usize) -> Result<Vec<Handover>, StoreError> {
+        let sql = "SELECT at, rota, who, text FROM handover ORDER BY number DESC LIMIT ?1";
+        self.all(sql, &[&limit_of(limit)], |row| {
+            Ok(Handover { at: required(row, 0)?, rota: row.get(1)?, who: row.get(2)?, text: row.get(3)? })
+        })
+    }
+
     fn counts(&self) -> Result<Counts, StoreError> {
         let mut counts = Counts::default();
         let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
@@ -321,7 +366,7 @@ impl Reader for SqliteReader {
         }
         let count =
             |sql| Ok::<_, StoreError>(self.one(sql, &[], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs());
-        counts.faults = count("SELECT count(*) FROM fault WHERE state = 'raised'")?;
+        counts.faults = count("SELECT count(*) FROM fault WHERE open")?;
         counts.incidents = count("SELECT count(*) FROM incident WHERE active")?;
         Ok(counts)
     }

@@ -86,14 +86,17 @@ CREATE TABLE fault (
     id INTEGER PRIMARY KEY,
     device INTEGER NOT NULL,
     state TEXT NOT NULL,
+    -- It has not ended: raised, flapping or unknown.
+    open INTEGER NOT NULL,
     severity INTEGER NOT NULL,
     body TEXT NOT NULL
 );
-CREATE INDEX fault_raised ON fault (device, severity) WHERE state = 'raised';
+CREATE INDEX fault_open ON fault (device, severity) WHERE open;
 CREATE INDEX fault_by_device ON fault (device, id);
 CREATE TABLE incident (
     id INTEGER PRIMARY KEY,
-    device INTEGER NOT NULL,
+    -- None when it is about the centre as a whole.
+    device INTEGER,
     active INTEGER NOT NULL,
     resolved_at INTEGER,
     body TEXT NOT NULL
@@ -110,6 +113,10 @@ CREATE TABLE outbox (
     key TEXT PRIMARY KEY,
     incident INTEGER NOT NULL,
     channel TEXT NOT NULL,
+    -- For whom, and where on the channel; empty when it is for everyone on it.
+    person TEXT NOT NULL,
+    address TEXT NOT NULL,
+    language TEXT NOT NULL,
     notice TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
@@ -120,6 +127,33 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE state = 'waiting';
 CREATE INDEX outbox_by_incident ON outbox (incident);
+CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
+-- Files that belong to incidents, by what they hold.
+CREATE TABLE attachment (
+    incident INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (incident, sha256)
+);
+-- Maintenance windows, and people who stand in on a rota. What is gone stays on record.
+CREATE TABLE window (
+    id INTEGER PRIMARY KEY,
+    gone INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE TABLE cover (
+    id INTEGER PRIMARY KEY,
+    gone INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+-- The duty book (sổ trực).
+CREATE TABLE handover (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    rota TEXT NOT NULL,
+    who TEXT NOT NULL,
+    text TEXT NOT NULL
+);
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
     info TEXT NOT NULL,

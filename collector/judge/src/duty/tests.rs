@@ -1,0 +1,160 @@
+use jiff::tz::TimeZone;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::{ConfigError, Source};
+
+use super::calendar::{gaps, on_duty, shifts};
+use super::*;
+
+const PLAN: &str = r#"
+[[person]]
+id = "lan"
+name = "Nguyễn Thị Lan"
+contact = [{ channel = "sms", address = "+84 900" }]
+[[person]]
+id = "binh"
+name = "Trần Bình"
+contact = [{ channel = "mail", address = "binh@ioc" }, { channel = "sms", address = "+84 901", min_severity = "critical" }]
+quiet = { from = "22:00", until = "06:00" }
+[[person]]
+id = "mute"
+name = "Câm"
+[[team]]
+id = "ops"
+members = ["lan", "binh"]
+[[rota]]
+id = "truc-ban"
+name = "Trực ban"
+[[rota.layer]]
+people = ["lan", "binh"]
+start = "2026-11-02T07:00"
+[[rota.layer]]
+people = ["mute"]
+start = "2026-11-02T07:00"
+from = "12:00"
+until = "13:00"
+days = [1, 2, 3, 4, 5]
+[[rota.holiday]]
+date = "2027-01-01"
+people = ["binh"]
+[[policy]]
+id = "default"
+repeat = 1
+step = [{ after = "0s", to = ["rota:truc-ban"] }, { after = "5m", to = ["team:ops", "leader"] }]
+[[route]]
+policy = "default"
+[[deadline]]
+priority = "P1"
+acknowledge = "3m"
+resolve = "2h"
+"#;
+
+fn parse(text: &str) -> Result<Plan, ConfigError> {
+    let zone = TimeZone::get("Asia/Ho_Chi_Minh").expect("a zone");
+    Plan::parse(&Source::built_in("duty.toml", text), &zone, "vi", &["sms", "mail"])
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+#[test]
+fn turns_are_handed_over_at_the_same_local_time_and_later_layers_go_first() {
+    let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
+    let rota = plan.rota("truc-ban").expect("rota");
+    // Monday 9 November 07:00 in Vietnam is midnight UTC.
+    assert_eq!(on_duty(rota, &[], at("2026-11-08T23:59:59Z")), ["lan"]);
+    assert_eq!(on_duty(rota, &[], at("2026-11-09T00:00:00Z")), ["binh"]);
+    assert_eq!(on_duty(rota, &[], at("2026-11-16T00:00:00Z")), ["lan"]);
+    assert_eq!(on_duty(rota, &[], at("2026-11-16T05:30:00Z")), ["mute"], "at noon on a Monday");
+    assert_eq!(on_duty(rota, &[], at("2026-11-21T05:30:00Z")), ["lan"], "not on a Saturday");
+    assert_eq!(on_duty(rota, &[], at("2026-12-31T17:00:00Z")), ["binh"], "New Year by local date");
+    assert!(on_duty(rota, &[], at("2026-11-01T00:00:00Z")).is_empty(), "before the first turn");
+    let cover = Cover {
+        id: 1,
+        rota: "truc-ban".into(),
+        person: "binh".into(),
+        from: at("2026-11-20T00:00:00Z"),
+        until: at("2026-11-21T00:00:00Z"),
+        who: "admin".into(),
+        note: "wedding".into(),
+    };
+    assert_eq!(on_duty(rota, std::slice::from_ref(&cover), at("2026-11-20T12:00:00Z")), ["binh"]);
+    let shifts = shifts(rota, &[cover], at("2026-11-19T23:00:00Z"), at("2026-11-21T02:00:00Z"));
+    let seen: Vec<(&str, String)> = shifts.iter().map(|one| (one.people[0].as_str(), one.until.to_string())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("lan", "2026-11-20T00:00:00.000Z".to_owned()),
+            ("binh", "2026-11-21T00:00:00.000Z".into()),
+            ("lan", "2026-11-21T02:00:00.000Z".into())
+        ]
+    );
+}
+
+#[test]
+fn a_day_that_clocks_make_longer_is_one_day_all_the_same() {
+    let text = PLAN.replace("name = \"Trực ban\"", "zone = \"Europe/Berlin\"").replace("2026-11-02", "2026-10-19");
+    let plan = parse(&text).unwrap_or_else(|e| panic!("{e}"));
+    let rota = plan.rota("truc-ban").expect("rota");
+    // 26 October 07:00 in Berlin is 06:00 UTC, an hour later than the week before.
+    assert_eq!(on_duty(rota, &[], at("2026-10-26T05:59:00Z")), ["lan"]);
+    assert_eq!(on_duty(rota, &[], at("2026-10-26T06:00:00Z")), ["binh"]);
+}
+
+#[test]
+fn quiet_hours_hold_back_what_is_not_bad_enough() {
+    let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
+    let people = ["binh".to_owned(), "mute".to_owned()];
+    let night = at("2026-11-25T16:30:00Z");
+    let told = plan.reach(&people, Severity::Warning, night);
+    assert_eq!(told.len(), 1, "SMS is for what is critical: {told:?}");
+    assert_eq!(told[0].not_before, Some(at("2026-11-25T23:00:00Z")), "six in the morning");
+    let told = plan.reach(&people, Severity::Critical, night);
+    assert!(told.len() == 2 && told.iter().all(|one| one.not_before.is_none()), "{told:?}");
+    assert_eq!(plan.reach(&people, Severity::Warning, at("2026-11-25T12:00:00Z"))[0].not_before, None);
+}
+
+#[test]
+fn a_policy_is_gone_through_step_by_step_and_round_by_round() {
+    let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
+    let policy = plan.policy_for(Severity::Warning, None).expect("a policy");
+    let mut now = at("2026-11-25T00:00:00Z");
+    let mut pursuit = Pursuit::begin(policy, now);
+    let mut seen = Vec::new();
+    while let Some(this) = pursuit {
+        seen.push((this.round, this.step, this.due_at.millis_since(now) / 1000));
+        now = this.due_at;
+        pursuit = this.next(policy, now);
+    }
+    assert_eq!(seen, [(0, 0, 0), (0, 1, 300), (1, 0, 300), (1, 1, 300)]);
+}
+
+#[test]
+fn holes_and_people_who_cannot_be_reached_are_found() {
+    let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
+    let found = gaps(&plan, &[], at("2026-11-25T00:00:00Z"), 28);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].en.starts_with("Câm"), "{found:?}");
+    let holes = parse(
+        &PLAN.replace("start = \"2026-11-02T07:00\"\n[[rota.layer]]", "start = \"2026-11-27T07:00\"\n[[rota.layer]]"),
+    );
+    let found = gaps(&holes.expect("parses"), &[], at("2026-11-25T00:00:00Z"), 28);
+    assert!(found.iter().any(|text| text.en.contains("nobody from 25/11/2026 07:00")), "{found:?}");
+}
+
+#[test]
+fn faults_in_the_plan_point_at_their_line() {
+    for (from, to, line, word) in [
+        ("members = [\"lan\", \"binh\"]", "members = [\"lan\", \"bin\"]", 16, "bin"),
+        ("channel = \"sms\", address = \"+84 900\"", "channel = \"fax\", address = \"1\"", 5, "fax"),
+        ("rota:truc-ban", "rota:truc", 35, "truc"),
+        ("from = \"12:00\"", "from = \"12:10\"", 26, "quarters"),
+        ("people = [\"mute\"]", "people = []", 24, "without people"),
+        ("priority = \"P1\"", "priority = \"P9\"", 39, "P9"),
+    ] {
+        assert!(PLAN.contains(from), "{from}");
+        let error = parse(&PLAN.replace(from, to)).expect_err(to);
+        assert!(error.line == line && error.message.contains(word), "{error}");
+    }
+}

@@ -1,0 +1,354 @@
+//! Channels for notices, and other ties to the world outside: the dead man's switch, systems whose alerts are taken in.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use ioc_common::config::{Bounded, ConfigError, Source as ConfigSource, SpanWithin, Spanned};
+use ioc_judge::Severity;
+
+/// A channel for notices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Name, unique.
+    pub name: String,
+    /// Notices below this are not sent here.
+    pub min_severity: Severity,
+    /// It carries every notice, whoever is on duty; otherwise only what is for people it is a contact of.
+    pub always: bool,
+    /// The channel that takes over what this one cannot deliver.
+    pub fallback: Option<String>,
+    /// Most messages in a minute; the rest waits.
+    pub per_minute: u32,
+    /// How it sends.
+    pub kind: ChannelKind,
+}
+
+/// How a channel sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelKind {
+    /// HTTP POST with an Alertmanager v4 body.
+    Webhook {
+        /// Where.
+        url: String,
+        /// File with the secret for the signature.
+        secret_file: Option<PathBuf>,
+    },
+    /// E-mail.
+    Smtp {
+        /// Host of the server.
+        host: String,
+        /// Port of the server.
+        port: u16,
+        /// How the connection is protected.
+        tls: SmtpTls,
+        /// Sender.
+        from: String,
+        /// Recipients.
+        to: Vec<String>,
+        /// User and the file with the password.
+        login: Option<(String, PathBuf)>,
+    },
+    /// HTTP with a request of one's own: SMS gateways, chats.
+    Http(HttpChannel),
+    /// Syslog (RFC 5424) over UDP.
+    Syslog {
+        /// Host and port of the server.
+        server: String,
+    },
+}
+
+/// A request of one's own, with places for what is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpChannel {
+    /// Where; values are put in percent-encoded.
+    pub url: String,
+    /// `POST`, `PUT` or `GET`.
+    pub method: String,
+    /// Type of the body: values are put in as its rules ask.
+    pub content_type: String,
+    /// Further header lines.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// File with what `{{secret}}` stands for.
+    pub secret_file: Option<PathBuf>,
+    /// The answer must contain this, since many gateways answer 200 to what they refuse.
+    pub success: String,
+}
+
+/// What may stand between double braces in a request of one's own.
+pub const PLACES: [&str; 12] = [
+    "address", "subject", "body", "short", "link", "incident", "severity", "occasion", "device", "place", "key",
+    "secret",
+];
+
+/// How an SMTP connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmtpTls {
+    /// Not at all: only for a server on this machine.
+    None,
+    /// Begins in the clear, then TLS is required.
+    Starttls,
+    /// TLS from the start.
+    Tls,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelForm {
+    name: Spanned<String>,
+    #[serde(default = "warning")]
+    min_severity: Severity,
+    always: Option<bool>,
+    fallback: Option<String>,
+    per_minute: Option<Bounded<1, 6000>>,
+    #[serde(rename = "type")]
+    kind: ChannelType,
+    url: Option<Spanned<String>>,
+    secret_file: Option<PathBuf>,
+    server: Option<Spanned<String>>,
+    tls: Option<SmtpTls>,
+    from: Option<String>,
+    #[serde(default)]
+    to: Vec<String>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    method: Option<Spanned<String>>,
+    content_type: Option<String>,
+    #[serde(default)]
+    headers: std::collections::BTreeMap<String, String>,
+    body: Option<Spanned<String>>,
+    #[serde(default)]
+    success: String,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum ChannelType {
+    Webhook,
+    Smtp,
+    Http,
+    Syslog,
+}
+
+const fn warning() -> Severity {
+    Severity::Warning
+}
+
+/// Who is told that the collector lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Where.
+    pub url: String,
+    /// How often.
+    pub every: SpanWithin<5_000, 86_400_000>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeartbeatForm {
+    url: Spanned<String>,
+    #[serde(default = "minute")]
+    every: SpanWithin<5_000, 86_400_000>,
+}
+
+const fn minute() -> SpanWithin<5_000, 86_400_000> {
+    SpanWithin(ioc_common::config::Span::secs(60))
+}
+
+impl HeartbeatForm {
+    pub(super) fn check(self, source: &ConfigSource) -> Result<Heartbeat, ConfigError> {
+        Ok(Heartbeat { url: whole_url(source, self.url)?, every: self.every })
+    }
+}
+
+/// A system whose alerts are taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name, which stands before those of its alerts.
+    pub name: String,
+    /// File with the token it must show.
+    pub token_file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceForm {
+    name: Spanned<String>,
+    token_file: PathBuf,
+}
+
+pub(super) fn check_sources(source: &ConfigSource, forms: Vec<SourceForm>) -> Result<Vec<Source>, ConfigError> {
+    let mut found: Vec<Source> = Vec::new();
+    for form in forms {
+        let name = form.name.get_ref();
+        if !shaped(name) || found.iter().any(|one| one.name == *name) {
+            let message =
+                format!("found source {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
+            return Err(source.fault(form.name.span(), &message, "rename it"));
+        }
+        found.push(Source { name: form.name.into_inner(), token_file: form.token_file });
+    }
+    Ok(found)
+}
+
+fn shaped(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
+/// What one channel leaves, another takes: each is known, and no two pass it to and fro.
+pub(super) fn check_fallbacks(source: &ConfigSource, channels: &[Channel]) -> Result<(), ConfigError> {
+    for channel in channels {
+        let Some(to) = &channel.fallback else { continue };
+        let next = channels.iter().find(|one| one.name == *to);
+        if next.is_none_or(|next| !next.always || next.fallback.is_some() || next.name == channel.name) {
+            let message = format!(
+                "found fallback {to:?} in the channel {:?}; allowed is a channel that carries every notice and has no fallback itself",
+                channel.name
+            );
+            return Err(source.fault(0..0, &message, "name such a channel"));
+        }
+    }
+    Ok(())
+}
+
+fn whole_url(source: &ConfigSource, url: Spanned<String>) -> Result<String, ConfigError> {
+    if url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://") {
+        return Ok(url.into_inner());
+    }
+    let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
+    Err(source.fault(url.span(), &message, "write the whole address"))
+}
+
+struct HttpRest {
+    content_type: Option<String>,
+    headers: std::collections::BTreeMap<String, String>,
+    secret_file: Option<PathBuf>,
+    success: String,
+}
+
+fn http(
+    source: &ConfigSource,
+    lacks: &dyn Fn(&str) -> ConfigError,
+    url: Option<Spanned<String>>,
+    method: Option<Spanned<String>>,
+    body: Option<Spanned<String>>,
+    rest: HttpRest,
+) -> Result<HttpChannel, ConfigError> {
+    let url = url.ok_or_else(|| lacks("url"))?;
+    let place = |text: &str, span: std::ops::Range<usize>| {
+        let unknown = text.split("{{").skip(1).map(|rest| rest.split_once("}}").map_or(rest, |(name, _)| name));
+        match unknown.into_iter().find(|name| !PLACES.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let name: String = name.chars().take(30).collect();
+                let message = format!("found {{{{{name}}}}}; allowed are {}", PLACES.join(", "));
+                Err(source.fault(span, &message, "correct the name between the braces"))
+            }
+        }
+    };
+    place(url.get_ref(), url.span())?;
+    for (name, value) in &rest.headers {
+        place(value, url.span())?;
+        if name.parse::<hyper::header::HeaderName>().is_err() {
+            let message = format!("found header {name:?}; allowed is a name such as Authorization");
+            return Err(source.fault(url.span(), &message, "correct it"));
+        }
+    }
+    if let Some(body) = &body {
+        place(body.get_ref(), body.span())?;
+    }
+    if let Some(method) = method.as_ref().filter(|one| !["POST", "PUT", "GET"].contains(&one.get_ref().as_str())) {
+        let message = format!("found method {:?}; allowed are POST, PUT, GET", method.get_ref());
+        return Err(source.fault(method.span(), &message, "choose one of them"));
+    }
+    Ok(HttpChannel {
+        url: whole_url(source, url)?,
+        method: method.map_or_else(|| "POST".to_owned(), Spanned::into_inner),
+        content_type: rest.content_type.unwrap_or_else(|| "application/json".to_owned()),
+        headers: rest.headers.into_iter().collect(),
+        body: body.map(Spanned::into_inner).unwrap_or_default(),
+        secret_file: rest.secret_file,
+        success: rest.success,
+    })
+}
+
+pub(super) fn check(
+    source: &ConfigSource,
+    whole: std::ops::Range<usize>,
+    form: ChannelForm,
+    before: &[Channel],
+) -> Result<Channel, ConfigError> {
+    let name = form.name.get_ref().clone();
+    if !shaped(&name) || before.iter().any(|one| one.name == name) {
+        let message = format!("found channel {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
+        return Err(source.fault(form.name.span(), &message, "rename it"));
+    }
+    let lacks = |key: &str| {
+        let message = format!("found no {key} in the channel {name:?}; required for this type");
+        source.fault(whole.clone(), &message, "add it")
+    };
+    let kind = match form.kind {
+        ChannelType::Webhook => {
+            let url = form.url.ok_or_else(|| lacks("url"))?;
+            ChannelKind::Webhook { url: whole_url(source, url)?, secret_file: form.secret_file }
+        }
+        ChannelType::Smtp => {
+            let server = form.server.ok_or_else(|| lacks("server"))?;
+            let address = server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            let Some((host, port)) = address else {
+                let message = format!("found server {:?}; allowed is host:port", server.get_ref());
+                return Err(source.fault(server.span(), &message, "write it like \"mail.example:587\""));
+            };
+            let login = match (form.user, form.password_file) {
+                (Some(user), Some(file)) => Some((user, file)),
+                (None, None) => None,
+                _ => return Err(lacks("user and password_file (both or none)")),
+            };
+            ChannelKind::Smtp {
+                host: host.to_owned(),
+                port,
+                tls: form.tls.unwrap_or(SmtpTls::Starttls),
+                from: form.from.ok_or_else(|| lacks("from"))?,
+                to: form.to,
+                login,
+            }
+        }
+        ChannelType::Http => ChannelKind::Http(http(
+            source,
+            &lacks,
+            form.url,
+            form.method,
+            form.body,
+            HttpRest {
+                content_type: form.content_type,
+                headers: form.headers,
+                secret_file: form.secret_file,
+                success: form.success,
+            },
+        )?),
+        ChannelType::Syslog => {
+            let server = form.server.ok_or_else(|| lacks("server"))?;
+            if server.get_ref().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
+                let message = format!("found server {:?}; allowed is host:port", server.get_ref());
+                return Err(source.fault(server.span(), &message, "write it like \"log.example:514\""));
+            }
+            ChannelKind::Syslog { server: server.into_inner() }
+        }
+    };
+    // Who has no address of their own gets everything.
+    let addressed = match &kind {
+        ChannelKind::Webhook { .. } | ChannelKind::Syslog { .. } => false,
+        ChannelKind::Smtp { to, .. } => to.is_empty(),
+        ChannelKind::Http(http) => http.url.contains("{{address}}") || http.body.contains("{{address}}"),
+    };
+    let always = form.always.unwrap_or(!addressed);
+    if always && addressed {
+        let message = format!("found always in the channel {name:?}, which sends to the address of a person");
+        return Err(source.fault(whole, &message, "remove always, or write the recipients into the channel"));
+    }
+    let per_minute = form.per_minute.map_or(600, |limit| u32::try_from(limit.0).unwrap_or(600));
+    Ok(Channel { name, min_severity: form.min_severity, always, fallback: form.fallback, per_minute, kind })
+}

@@ -1,0 +1,282 @@
+//! Duty (*trực ban*) as a page and in the API: who is on, who comes next, where nobody is, who stands in, how people are reached,
+//! what was not delivered, the duty book.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect};
+use axum::{Form, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_judge::Text;
+use ioc_judge::duty::{Cover, Person as Human, calendar};
+
+use super::App;
+use super::api::Answered;
+use super::auth::Person;
+use super::incidents::refused;
+use super::maintenance::local;
+use super::pages::{Failure, Paged, chrome, show};
+use super::problem::Problem;
+use super::view::Chrome;
+use crate::command::{Command, CommandError};
+use crate::config::Config;
+use crate::store::{Handover, OutboxEntry};
+
+/// How far ahead shifts are shown.
+const AHEAD_MS: i64 = 14 * 86_400_000;
+/// Shifts of one rota that are shown.
+const SHIFTS: usize = 20;
+/// Entries of the duty book that are shown.
+const BOOK: usize = 30;
+/// Notices that were given up and are shown.
+const DEAD: usize = 50;
+
+/// A rota as it is shown.
+struct RotaRow {
+    id: String,
+    name: String,
+    now: Vec<String>,
+    until: Option<Timestamp>,
+    shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
+}
+
+/// A person and how the last try to reach them went.
+struct PersonRow {
+    id: String,
+    name: String,
+    ways: Vec<(String, String, Option<OutboxEntry>)>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct CoverForm {
+    rota: String,
+    person: String,
+    from: String,
+    until: String,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "duty.html")]
+struct DutyPage {
+    chrome: Chrome,
+    rotas: Vec<RotaRow>,
+    gaps: Vec<Text>,
+    covers: Vec<(Cover, String)>,
+    people: Vec<PersonRow>,
+    book: Vec<Handover>,
+    dead: Vec<OutboxEntry>,
+    form: CoverForm,
+    error: Option<String>,
+    planned: bool,
+}
+
+fn rota_rows(config: &Config, covers: &[Cover], now: Timestamp) -> Vec<RotaRow> {
+    let name = |id: &String| config.plan.person(id).map_or_else(|| id.clone(), |person| person.name.clone());
+    let row = |rota: &ioc_judge::duty::Rota| {
+        let shifts = calendar::shifts(rota, covers, now, now.plus_millis(AHEAD_MS));
+        let named = |people: &[String]| people.iter().map(name).collect::<Vec<_>>();
+        let first = shifts.first();
+        RotaRow {
+            id: rota.id.clone(),
+            name: rota.name.clone(),
+            now: first.map(|shift| named(&shift.people)).unwrap_or_default(),
+            until: first.map(|shift| shift.until),
+            shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
+        }
+    };
+    config.plan.rotas.iter().map(row).collect()
+}
+
+async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
+    let found = app
+        .read(|reader| Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?)))
+        .await;
+    let (covers, contacts, book, dead) = match found {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(chrome, problem)),
+    };
+    let (config, now) = (app.config(), chrome.now);
+    let last: HashMap<(&str, &str), &OutboxEntry> =
+        contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
+    let person = |human: &Human| PersonRow {
+        id: human.id.clone(),
+        name: human.name.clone(),
+        ways: human
+            .contacts
+            .iter()
+            .map(|contact| {
+                let entry = last.get(&(human.id.as_str(), contact.channel.as_str())).map(|entry| (*entry).clone());
+                (contact.channel.clone(), contact.address.clone(), entry)
+            })
+            .collect(),
+    };
+    let rotas = rota_rows(&config, &covers, now);
+    let gaps = calendar::gaps(&config.plan, &covers, now, 14);
+    let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
+        let name = config.plan.person(&cover.person).map_or_else(|| cover.person.clone(), |one| one.name.clone());
+        (cover, name)
+    });
+    let status = if error.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
+    let page = show(&DutyPage {
+        rotas,
+        gaps,
+        covers: covers.collect(),
+        people: config.plan.people.iter().map(person).collect(),
+        book,
+        dead,
+        form,
+        error,
+        planned: !config.plan.people.is_empty(),
+        chrome,
+    });
+    Ok((status, page).into_response())
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    render(&app, chrome, CoverForm::default(), None).await
+}
+
+/// Carries out what the page asks for, and shows it again.
+async fn carry_out(app: &App, chrome: Chrome, form: CoverForm, command: Result<Command, CommandError>) -> Paged {
+    let done = match command {
+        Ok(command) => app.engine.command(command).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(_) => Ok(Redirect::to("/duty").into_response()),
+        Err(error) => {
+            let text = refused(&chrome, &error);
+            render(app, chrome, form, Some(text)).await
+        }
+    }
+}
+
+fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
+    let moment = |field: &str, text: &str| {
+        local(text, config).ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
+    };
+    Ok(Cover {
+        id: 0,
+        rota: form.rota.clone(),
+        person: form.person.clone(),
+        from: moment("from", &form.from)?,
+        until: moment("until", &form.until)?,
+        who: String::new(),
+        note: form.note.trim().chars().filter(|c| !c.is_control()).take(200).collect(),
+    })
+}
+
+pub(super) async fn cover(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<CoverForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = cover_of(&form, &app.config()).map(|cover| Command::Cover { cover, actor: person.name });
+    carry_out(&app, chrome, form, command).await
+}
+
+pub(super) async fn uncover(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    carry_out(&app, chrome, CoverForm::default(), Ok(Command::Uncover { id, actor: person.name })).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BookForm {
+    rota: String,
+    text: String,
+}
+
+pub(super) async fn hand_over(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<BookForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name, text: form.text };
+    carry_out(&app, chrome, CoverForm::default(), Ok(Command::Handover(entry))).await
+}
+
+pub(super) async fn test(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<String>) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::TestContact { person: id, actor: person.name };
+    carry_out(&app, chrome, CoverForm::default(), Ok(command)).await
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ResendForm {
+    key: String,
+}
+
+pub(super) async fn resend(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ResendForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::Resend { key: form.key, actor: person.name };
+    carry_out(&app, chrome, CoverForm::default(), Ok(command)).await
+}
+
+/// Who is on duty, who comes next, and what is wrong with the plan.
+pub(super) async fn api(State(app): State<App>, _: Person) -> Answered<Value> {
+    let covers = app.read(|reader| reader.covers()).await?;
+    let (config, now) = (app.config(), clock::now());
+    let rotas: Vec<Value> = config
+        .plan
+        .rotas
+        .iter()
+        .map(|rota| {
+            let shifts = calendar::shifts(rota, &covers, now, now.plus_millis(AHEAD_MS));
+            let shifts = shifts.iter().map(|one| json!({ "from": one.from, "until": one.until, "people": one.people }));
+            let on = calendar::on_duty(rota, &covers, now);
+            json!({ "id": rota.id, "name": rota.name, "on_duty": on, "shifts": shifts.collect::<Vec<_>>() })
+        })
+        .collect();
+    let gaps = calendar::gaps(&config.plan, &covers, now, 14);
+    Ok(Json(json!({ "rotas": rotas, "gaps": gaps, "covers": covers })))
+}
+
+/// Someone stands in, as the API takes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CoverBody {
+    rota: String,
+    person: String,
+    from: Timestamp,
+    until: Timestamp,
+    #[serde(default)]
+    note: String,
+}
+
+pub(super) async fn api_cover(
+    State(app): State<App>,
+    person: Person,
+    Json(body): Json<CoverBody>,
+) -> Result<StatusCode, Problem> {
+    let CoverBody { rota, person: stands_in, from, until, note } = body;
+    let cover = Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note };
+    app.engine.command(Command::Cover { cover, actor: person.name }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn api_uncover(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Problem> {
+    app.engine.command(Command::Uncover { id, actor: person.name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
