@@ -100,9 +100,15 @@ impl Window {
         self.next(now).filter(|(from, _)| *from <= now).map(|(_, until)| until)
     }
 
-    /// Whether its next stretch and another's meet, looking at each one's next stretches within a month.
+    /// Whether one of its stretches and one of another's meet: of two that recur, within the next month.
     #[must_use]
     pub fn meets(&self, other: &Self, now: Timestamp) -> bool {
+        let once = |window: &Self| match window.when {
+            When::Once { from, .. } => from,
+            When::Weekly { .. } => now,
+        };
+        // What is planned once may be years ahead, and nothing before it can meet it.
+        let now = now.max(once(self)).max(once(other));
         let stretches = |window: &Self| {
             let mut at = now;
             std::iter::from_fn(move || {
@@ -207,6 +213,11 @@ mod tests {
         let now = at("2026-11-25T00:00:00Z");
         let (a, b) = (weekly("UTC", "02:00", 120), weekly("UTC", "03:30", 60));
         assert!(a.meets(&b, now) && !a.meets(&weekly("UTC", "04:00", 60), now));
+        let far = |hour: &str| Window {
+            when: When::Once { from: at(&format!("2100-01-03T{hour}:00Z")), until: at("2100-01-03T05:00:00Z") },
+            ..weekly("UTC", "02:00", 120)
+        };
+        assert!(far("03:30").meets(&far("04:30"), now) && far("03:30").meets(&a, now), "a Sunday in 2100");
         assert_eq!(weekly("Hanoi", "02:00", 1).check().expect_err("zone").0, "zone");
         assert_eq!(weekly("UTC", "26:00", 1).check().expect_err("time").0, "at");
         assert!(a.check().is_ok());

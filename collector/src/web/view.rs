@@ -61,6 +61,18 @@ impl Chrome {
         }
     }
 
+    /// A moment to the minute, in the site's time zone, with its day of the week: for plans.
+    pub(super) fn minute(&self, at: &Timestamp) -> String {
+        match jiff::Timestamp::from_millisecond(at.as_millis()) {
+            Ok(moment) => {
+                let here = moment.to_zoned_datetime(self.app.config().timezone.clone());
+                let day = self.name("day", &here.weekday().to_monday_one_offset().to_string());
+                format!("{day} {}", here.strftime("%d/%m/%Y %H:%M"))
+            }
+            Err(_) => at.to_string(),
+        }
+    }
+
     /// The site's time zone.
     pub(super) fn zone(&self) -> String {
         self.app.config().timezone.iana_name().unwrap_or("UTC").to_owned()
@@ -81,6 +93,10 @@ impl Chrome {
     /// A length of time in words, in its largest unit.
     pub(super) fn length(&self, ms: i64) -> String {
         let seconds = ms.max(0).unsigned_abs() / 1000;
+        if seconds < 10 {
+            // Whoever is told within seconds wants to see the tenths.
+            return format!("{:.1} s", ms.max(0) as f64 / 1000.0);
+        }
         let (key, number) = match seconds {
             0..120 => (self.t_key("span-seconds"), seconds),
             120..7200 => (self.t_key("span-minutes"), seconds / 60),
