@@ -433,3 +433,5 @@ span-seconds = { $count } s
 span-minutes = { $count } min
 span-hours = { $count } h
 span-days = { $count } d
+differing = Rules that are different here
+rule-off = off

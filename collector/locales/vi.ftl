@@ -433,3 +433,5 @@ span-seconds = { $count } giây
 span-minutes = { $count } phút
 span-hours = { $count } giờ
 span-days = { $count } ngày
+differing = Quy tắc khác thường ở thiết bị này
+rule-off = tắt

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
 mod agent;
+mod judge;
 mod sensors;
 
 use std::path::Path;
@@ -59,6 +60,13 @@ enum Bench {
         #[arg(long, default_value_t = 100)]
         times: usize,
     },
+    /// Values judged a second on one core, and an outage of many devices behind one uplink.
+    Judge {
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
     /// CPU, memory, wake-ups and size of the agent, beside collectd and node_exporter where they are installed.
     Agent {
         #[arg(long, default_value_t = 120)]
@@ -86,6 +94,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ingest { connections, seconds } => ingest(connections, Duration::from_secs(seconds)).await,
         Bench::Idle { connections } => idle(connections).await,
         Bench::Fleet { devices, seconds } => whole_fleet(devices, Duration::from_secs(seconds)).await,
+        Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),
         Bench::Notice { devices, times } => notice(devices, times).await,
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys().await,

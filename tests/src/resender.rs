@@ -174,8 +174,10 @@ impl Resender {
                 open.len(),
                 incident.raised
             );
+            // One that flaps stays active until it has been good for a while.
+            let settling = open.is_empty() && incident.course.settle_until.is_some();
             ensure!(
-                incident.state.is_active() != open.is_empty(),
+                settling || incident.state.is_active() != open.is_empty(),
                 "{}: {:?} with {} faults",
                 incident.id,
                 incident.state,

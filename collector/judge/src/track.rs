@@ -45,6 +45,8 @@ pub(crate) enum Track {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Memory(VecDeque<(Timestamp, f64)>);
 
+/// Fewer moments than this say nothing about where a value is going.
+const MOMENTS_MIN: usize = 6;
 /// Most moments that are remembered: a window is kept in steps of a thirtieth.
 const MOMENTS_MAX: usize = 32;
 
@@ -55,6 +57,11 @@ impl Memory {
             Of::Value => Some(value),
             Of::Rise { within_ms } => self.window(within_ms, value, at).map(|(lowest, _)| value - lowest),
             Of::Fall { within_ms } => self.window(within_ms, value, at).map(|(_, highest)| highest - value),
+            Of::Forecast { within_ms, ahead_ms } => {
+                self.window(within_ms, value, at)?;
+                self.forecast(within_ms, ahead_ms, value, at)
+            }
+            Of::Missing => self.unknown(true, at),
             Of::Unchanged => {
                 // What stands equal to the last bit for hours is a sensor that no longer measures; since when, in seconds.
                 let same = self.0.front().is_some_and(|(since, before)| *before == value && at >= *since);
@@ -65,6 +72,35 @@ impl Memory {
                 self.0.front().map(|(since, _)| at.millis_since(*since) as f64 / 1000.0)
             }
         }
+    }
+
+    /// For how many seconds a value has not been known, now that it is known or not.
+    pub(crate) fn unknown(&mut self, known: bool, at: Timestamp) -> Option<f64> {
+        if known || self.0.front().is_none_or(|(since, _)| at < *since) {
+            self.0.clear();
+            self.0.push_back((at, 0.0));
+        }
+        self.0.front().map(|(since, _)| at.millis_since(*since) as f64 / 1000.0)
+    }
+
+    /// The straight line of least squares through what is remembered, and where it leads. Nothing is said before half of the time
+    /// to look back has been seen.
+    fn forecast(&self, within_ms: i64, ahead_ms: i64, value: f64, at: Timestamp) -> Option<f64> {
+        let first = self.0.front().map(|(moment, _)| *moment)?;
+        if at.millis_since(first) * 2 < within_ms || self.0.len() < MOMENTS_MIN {
+            return None;
+        }
+        // Hours from now, so that numbers stay small.
+        let hours = |moment: Timestamp| moment.millis_since(at) as f64 / 3_600_000.0;
+        let points = || self.0.iter().map(|(moment, value)| (hours(*moment), *value)).chain([(0.0, value)]);
+        let count = points().count() as f64;
+        let (sum_x, sum_y) = points().fold((0.0, 0.0), |(sum_x, sum_y), (x, y)| (sum_x + x, sum_y + y));
+        let (mean_x, mean_y) = (sum_x / count, sum_y / count);
+        let (above, below) = points().fold((0.0, 0.0), |(above, below), (x, y)| {
+            (above + (x - mean_x) * (y - mean_y), below + (x - mean_x) * (x - mean_x))
+        });
+        let slope = if below > 0.0 { above / below } else { 0.0 };
+        Some(mean_y + slope * (ahead_ms as f64 / 3_600_000.0 - mean_x))
     }
 
     /// The lowest and the highest value within the window before `at`.
@@ -89,7 +125,7 @@ impl Memory {
 
     /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
     pub(crate) fn forget(&mut self, of: Of) {
-        if of == Of::Unchanged {
+        if matches!(of, Of::Unchanged | Of::Missing) {
             self.0.clear();
         }
     }
@@ -98,11 +134,8 @@ impl Memory {
 /// Binds every rule that is for a device to the series of its layout.
 pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
     let mut bindings = Vec::new();
-    for (rule, one) in rules.rules().iter().enumerate() {
-        let (RuleKind::Threshold(threshold), Ok(rule)) = (&one.kind, u16::try_from(rule)) else { continue };
-        if !one.covers(info) {
-            continue;
-        }
+    for rule in rules.for_device(info) {
+        let RuleKind::Threshold(threshold) = &rules.rules()[usize::from(rule)].kind else { continue };
         if threshold.metric.name == CLOCK_ERROR {
             bindings.push(Binding { rule, source: Source::ClockError });
             continue;

@@ -193,6 +193,7 @@ struct DevicePage {
     documents: Vec<Shown>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
+    differing: Vec<ioc_judge::Rule>,
 }
 
 impl DevicePage {
@@ -245,6 +246,7 @@ pub(super) async fn device(
     match found {
         Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software })) => {
             let english = chrome.language == "en";
+            let differing = app.config().rules.differing(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             // What was sent since the hello is newer.
             let newer = documents.iter().find(|record| record.name == "probes");
@@ -273,6 +275,7 @@ pub(super) async fn device(
                 documents,
                 events,
                 software,
+                differing,
             }))
         }
         Ok(None) => Err(Failure::not_found(chrome)),

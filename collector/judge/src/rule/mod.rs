@@ -1,7 +1,7 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Further kinds (absence of a value, change, forecast …) each get a file beside
-//! [`threshold`] and a variant in [`RuleKind`]; `rate` and `stuck` are thresholds of another number of the same series.
+//! Read from `config/rules.toml`. Kinds that look at a number are thresholds of one number or another of a series ([`threshold::Of`]);
+//! further kinds (change of a document, approved lists …) each get a file beside [`threshold`] and a variant in [`RuleKind`].
 
 pub mod threshold;
 
@@ -104,9 +104,21 @@ pub struct Rule {
     pub title: Text,
     /// What to do.
     pub advice: Text,
+    /// Why it is different from the rule of the same identifier that is for everyone; empty when it is that one.
+    pub differs: String,
+    /// It is switched off for whom it is for.
+    pub off: bool,
 }
 
 impl Rule {
+    /// Its limit as people write it, such as `> 90 %`; none for what has no limit.
+    #[must_use]
+    pub fn limit(&self) -> Option<String> {
+        let RuleKind::Threshold(threshold) = &self.kind else { return None };
+        let sign = if matches!(threshold.raise, Limit::Above(_)) { '>' } else { '<' };
+        Some(format!("{sign} {} {}", threshold.raise.number(), threshold.metric.unit_shown()).trim_end().to_owned())
+    }
+
     /// Whether this rule is for this device.
     #[must_use]
     pub fn covers(&self, info: &DeviceInfo) -> bool {
@@ -114,10 +126,12 @@ impl Rule {
     }
 }
 
-/// A checked set of rules.
+/// A checked set of rules, each followed by how it is different for some devices.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    /// For each rule its place, and those of its differences in the order of the file.
+    variants: Vec<Vec<u16>>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +139,24 @@ pub struct RuleSet {
 struct FileForm {
     #[serde(default)]
     rule: Vec<Spanned<RuleForm>>,
+    #[serde(default)]
+    r#override: Vec<Spanned<OverrideForm>>,
+}
+
+/// What is different for some devices.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OverrideForm {
+    rule: Spanned<String>,
+    why: Spanned<String>,
+    #[serde(default)]
+    scope: Scope,
+    #[serde(default)]
+    off: bool,
+    severity: Option<Severity>,
+    raise: Option<Spanned<Limit>>,
+    clear: Option<Spanned<Limit>>,
+    r#for: Option<SpanWithin<0, 604_800_000>>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +176,8 @@ struct RuleForm {
     clear: Option<Spanned<Limit>>,
     r#for: Option<SpanWithin<0, 604_800_000>>,
     within: Option<SpanWithin<10_000, 86_400_000>>,
+    /// Kind `forecast`: how far ahead.
+    ahead: Option<SpanWithin<60_000, 2_678_400_000>>,
     /// Kind `rate`: the fall counts, not the rise.
     #[serde(default)]
     fall: bool,
@@ -157,6 +191,8 @@ enum KindForm {
     Threshold,
     Rate,
     Stuck,
+    Forecast,
+    Missing,
     Silent,
 }
 
@@ -178,10 +214,42 @@ impl RuleSet {
             let rule = check(source, whole, spanned.into_inner(), &rules)?;
             rules.push(rule);
         }
-        Ok(Self { rules })
+        let mut variants: Vec<Vec<u16>> =
+            (0..rules.len()).map(|place| u16::try_from(place).into_iter().collect()).collect();
+        for spanned in form.r#override {
+            let whole = spanned.span();
+            let (of, rule) = differ(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
+            variants[of].extend(u16::try_from(rules.len()));
+            rules.push(rule);
+        }
+        if rules.len() > RULES_MAX {
+            let message = format!("found {} rules and overrides; allowed are {RULES_MAX}", rules.len());
+            return Err(source.fault(0..0, &message, "remove what never fires"));
+        }
+        Ok(Self { rules, variants })
     }
 
-    /// The rules, in the order of the file.
+    /// The places of the rules that are for this device: of each the last difference that is for it, else the rule itself.
+    pub fn for_device<'s>(&'s self, info: &'s DeviceInfo) -> impl Iterator<Item = u16> + 's {
+        let rule = |place: &u16| &self.rules[usize::from(*place)];
+        self.variants.iter().filter_map(move |variants| {
+            variants.first().filter(|place| rule(place).covers(info))?;
+            let place = variants.iter().rev().find(|place| rule(place).covers(info))?;
+            (!rule(place).off).then_some(*place)
+        })
+    }
+
+    /// The rules that are different for this device, or switched off for it, each with its reason.
+    #[must_use]
+    pub fn differing(&self, info: &DeviceInfo) -> Vec<Rule> {
+        let effective = |variants: &Vec<u16>| {
+            let rules = variants.iter().map(|place| &self.rules[usize::from(*place)]);
+            rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.differs.is_empty()).cloned()
+        };
+        self.variants.iter().filter_map(effective).collect()
+    }
+
+    /// The rules, in the order of the file, and after them how they are different for some devices.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -196,11 +264,16 @@ impl RuleSet {
     /// The silence rule that is for this device, the first of the file.
     #[must_use]
     pub fn silent_for(&self, info: &DeviceInfo) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.kind == RuleKind::Silent && rule.covers(info))
+        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Silent)
     }
 }
 
-fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before: &[Rule]) -> Result<Rule, ConfigError> {
+fn check(
+    source: &Source,
+    whole: std::ops::Range<usize>,
+    mut form: RuleForm,
+    before: &[Rule],
+) -> Result<Rule, ConfigError> {
     let id = form.id.get_ref();
     let shaped = !id.is_empty()
         && id.len() <= 64
@@ -221,58 +294,7 @@ fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before:
             }
             RuleKind::Silent
         }
-        KindForm::Threshold | KindForm::Rate | KindForm::Stuck => {
-            let required = match form.kind {
-                KindForm::Rate => "metric, raise, clear, within",
-                KindForm::Stuck => "metric, for",
-                _ => "metric, raise, clear",
-            };
-            let lacks = |key: &str| {
-                let message = format!("found no {key} in the rule {id:?}; required are {required}");
-                source.fault(whole.clone(), &message, "add it")
-            };
-            let metric_name = form.metric.as_ref().ok_or_else(|| lacks("metric"))?;
-            let metric = metric::named(source, metric_name)?;
-            let stuck_s = match (form.kind, form.r#for) {
-                (KindForm::Stuck, Some(span)) => Some(span.as_millis() as f64 / 1000.0),
-                (KindForm::Stuck, None) => return Err(lacks("for")),
-                _ => None,
-            };
-            if let (Some(limit), Some(_)) = (form.raise.as_ref().or(form.clear.as_ref()), stuck_s) {
-                let message = "found a limit in a rule of kind \"stuck\"; allowed is only for";
-                return Err(source.fault(limit.span(), message, "remove this line"));
-            }
-            let whole_limit = |limit| Spanned::new(whole.clone(), limit);
-            let limit = |given: Option<Spanned<Limit>>, stuck: Limit, key: &str| match stuck_s {
-                Some(_) => Ok(whole_limit(stuck)),
-                None => given.ok_or_else(|| lacks(key)),
-            };
-            let raise = limit(form.raise, Limit::Above(stuck_s.unwrap_or_default()), "raise")?;
-            let clear = limit(form.clear, Limit::Below(1.0_f64.min(stuck_s.unwrap_or_default())), "clear")?;
-            let within_ms = form.within.map(SpanWithin::as_millis);
-            let of = match (form.kind, raise.get_ref()) {
-                (KindForm::Rate, Limit::Above(_)) => Of::Rise { within_ms: within_ms.ok_or_else(|| lacks("within"))? },
-                (KindForm::Rate, Limit::Below(_)) => {
-                    let message =
-                        "found below in a rule of kind \"rate\"; allowed are above for a rise and fall = true";
-                    return Err(source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"));
-                }
-                (KindForm::Stuck, _) => Of::Unchanged,
-                _ => Of::Value,
-            };
-            let of = match (of, form.fall) {
-                (Of::Rise { within_ms }, true) => Of::Fall { within_ms },
-                (of, _) => of,
-            };
-            let hold_ms = if of == Of::Unchanged { 0 } else { form.r#for.map_or(0, SpanWithin::as_millis) };
-            let (raise_at, clear_at) = (raise.span(), clear.span());
-            Threshold::new(of, metric, raise.into_inner(), clear.into_inner(), hold_ms, form.except)
-                .map_err(|fault| {
-                    let span = if fault.in_clear { clear_at } else { raise_at };
-                    source.fault(span, &fault.message, fault.mend)
-                })
-                .map(RuleKind::Threshold)?
-        }
+        _ => RuleKind::Threshold(number(source, &whole, &mut form)?),
     };
     Ok(Rule {
         id: form.id.into_inner(),
@@ -282,7 +304,103 @@ fn check(source: &Source, whole: std::ops::Range<usize>, form: RuleForm, before:
         kind,
         title: form.title,
         advice: form.advice,
+        differs: String::new(),
+        off: false,
     })
+}
+
+/// The limits of a rule that looks at a number, whichever number of the series it is.
+fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Threshold, ConfigError> {
+    let id = form.id.get_ref();
+    let required = match form.kind {
+        KindForm::Rate => "metric, raise, clear, within",
+        KindForm::Forecast => "metric, raise, clear, within, ahead",
+        KindForm::Stuck | KindForm::Missing => "metric, for",
+        KindForm::Threshold | KindForm::Silent => "metric, raise, clear",
+    };
+    let lacks = |key: &str| {
+        let message = format!("found no {key} in the rule {id:?}; required are {required}");
+        source.fault(whole.clone(), &message, "add it")
+    };
+    let metric = metric::named(source, form.metric.as_ref().ok_or_else(|| lacks("metric"))?)?;
+    let within_ms = form.within.map(SpanWithin::as_millis);
+    let hold_ms = form.r#for.map(SpanWithin::as_millis);
+    let except = std::mem::take(&mut form.except);
+    if let KindForm::Stuck | KindForm::Missing = form.kind {
+        if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
+            let message = "found a limit in a rule of kind \"stuck\" or \"missing\"; allowed is only for";
+            return Err(source.fault(limit.span(), message, "remove this line"));
+        }
+        // What is judged is a time, in seconds; any sign of life ends it.
+        let seconds = hold_ms.ok_or_else(|| lacks("for"))? as f64 / 1000.0;
+        let of = if form.kind == KindForm::Stuck { Of::Unchanged } else { Of::Missing };
+        let (raise, clear) = (Limit::Above(seconds), Limit::Below(seconds.min(1.0)));
+        return Threshold::new(of, metric, raise, clear, 0, except)
+            .map_err(|fault| source.fault(whole.clone(), &fault.message, fault.mend));
+    }
+    let raise = form.raise.as_ref().ok_or_else(|| lacks("raise"))?;
+    let clear = form.clear.as_ref().ok_or_else(|| lacks("clear"))?;
+    let of = match (form.kind, raise.get_ref()) {
+        (KindForm::Rate, Limit::Below(_)) => {
+            let message = "found below in a rule of kind \"rate\"; allowed are above for a rise and fall = true";
+            return Err(source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"));
+        }
+        (KindForm::Rate, Limit::Above(_)) => {
+            let within_ms = within_ms.ok_or_else(|| lacks("within"))?;
+            if form.fall { Of::Fall { within_ms } } else { Of::Rise { within_ms } }
+        }
+        (KindForm::Forecast, _) => Of::Forecast {
+            within_ms: within_ms.ok_or_else(|| lacks("within"))?,
+            ahead_ms: form.ahead.map(SpanWithin::as_millis).ok_or_else(|| lacks("ahead"))?,
+        },
+        _ => Of::Value,
+    };
+    Threshold::new(of, metric, *raise.get_ref(), *clear.get_ref(), hold_ms.unwrap_or(0), except).map_err(|fault| {
+        let span = if fault.in_clear { clear.span() } else { raise.span() };
+        source.fault(span, &fault.message, fault.mend)
+    })
+}
+
+/// How a rule is different for some devices: which rule, and what it is for them.
+fn differ(
+    source: &Source,
+    whole: std::ops::Range<usize>,
+    form: OverrideForm,
+    rules: &[Rule],
+) -> Result<(usize, Rule), ConfigError> {
+    let id = form.rule.get_ref();
+    let Some(of) = rules.iter().position(|rule| rule.id == *id) else {
+        let message = format!("found an override of the rule {id:?}; allowed are the rules of this file");
+        return Err(source.fault(form.rule.span(), &message, "correct the id"));
+    };
+    if form.scope == Scope::default() {
+        let message = "found an override for every device; allowed is a scope with kinds, devices, places or tags";
+        return Err(source.fault(whole, message, "add a scope, or change the rule itself"));
+    }
+    if form.why.get_ref().trim().is_empty() {
+        let mend = "say in a few words why it is different there";
+        return Err(source.fault(form.why.span(), "found an override without a reason", mend));
+    }
+    let mut rule = Rule { scope: form.scope, differs: form.why.into_inner(), off: form.off, ..rules[of].clone() };
+    rule.severity = form.severity.unwrap_or(rule.severity);
+    match &mut rule.kind {
+        RuleKind::Silent => {
+            if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
+                let message = "found a limit for a rule of kind \"silent\"; allowed are severity and off";
+                return Err(source.fault(limit.span(), message, "remove this line"));
+            }
+        }
+        RuleKind::Threshold(threshold) => {
+            let span = form.clear.as_ref().or(form.raise.as_ref()).map_or(whole, Spanned::span);
+            let raise = form.raise.map_or(threshold.raise, Spanned::into_inner);
+            let clear = form.clear.map_or(threshold.clear, Spanned::into_inner);
+            let hold_ms = form.r#for.map_or(threshold.hold_ms, SpanWithin::as_millis);
+            *threshold =
+                Threshold::new(threshold.of, threshold.metric, raise, clear, hold_ms, threshold.except.clone())
+                    .map_err(|fault| source.fault(span, &fault.message, fault.mend))?;
+        }
+    }
+    Ok((of, rule))
 }
 
 #[cfg(test)]
@@ -322,6 +440,13 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         assert!(metric.line == 7 && metric.message.contains("fs.used"), "{metric}");
         let crossed = parse(&GOOD.replace("below = 85", "below = 95")).expect_err("crossed");
         assert!(crossed.line == 9 && crossed.message.contains("95"), "{crossed}");
+        let all = "[[override]]\nrule = \"disk-nearly-full\"\nwhy = \"x\"\noff = true\n";
+        assert!(parse(&format!("{GOOD}{all}")).expect_err("for all").message.contains("every device"));
+        let none = all.replace("disk-nearly-full", "disk").replace("off", "scope = { places = [\"x\"] }\noff");
+        assert_eq!(parse(&format!("{GOOD}{none}")).expect_err("no such rule").line, 14);
+        let far = GOOD.replace("\"threshold\"", "\"forecast\"").replace("for = \"5m\"", "within = \"6h\"");
+        assert!(parse(&far).expect_err("ahead").message.contains("ahead"));
+        assert!(parse(&far.replace("within", "ahead = \"1d\"\nwithin")).is_ok());
         let missing = parse(&GOOD.replace("clear = { below = 85 }\n", "")).expect_err("missing");
         assert!(missing.message.contains("clear"), "{missing}");
     }

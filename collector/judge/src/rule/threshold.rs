@@ -1,5 +1,5 @@
 //! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis). The number is the value
-//! itself, how fast it rises or falls, or how long it has stood still ([`Of`]).
+//! itself, how fast it rises or falls, what it is going to be, how long it has stood still or has not been known ([`Of`]).
 
 use serde::Deserialize;
 
@@ -49,8 +49,17 @@ pub enum Of {
         /// The time, milliseconds.
         within_ms: i64,
     },
+    /// What it will be if it goes on as it did (kind `forecast`).
+    Forecast {
+        /// From how far back, milliseconds.
+        within_ms: i64,
+        /// How far ahead, milliseconds.
+        ahead_ms: i64,
+    },
     /// For how many seconds it has not changed at all (kind `stuck`).
     Unchanged,
+    /// For how many seconds it has not been known (kind `missing`).
+    Missing,
 }
 
 /// A checked threshold.
@@ -88,7 +97,7 @@ impl Threshold {
         except: Vec<String>,
     ) -> Result<Self, Fault> {
         for (in_clear, limit) in [(false, raise), (true, clear)] {
-            if of == Of::Value && !metric.plausible(limit.number()) {
+            if matches!(of, Of::Value | Of::Forecast { .. }) && !metric.plausible(limit.number()) {
                 let message = format!(
                     "found {} for {}; allowed are {} to {} {}",
                     limit.number(),

@@ -158,7 +158,9 @@ impl State {
         device.reset_tracks();
         let mut gone = Vec::new();
         for ((binding, track), memory) in old.iter().zip(tracks).zip(memories) {
-            match (bindings.iter().position(|new| new == binding), track) {
+            let id = |binding: &Binding| &self.rules.rules()[usize::from(binding.rule)].id;
+            let same = |new: &Binding| new.source == binding.source && id(new) == id(binding);
+            match (bindings.iter().position(same), track) {
                 (Some(place), track) => (device.tracks[place], device.memories[place]) = (track, memory),
                 (None, Track::Raised(fault)) => gone.push(*fault),
                 (None, Track::Good | Track::Pending { .. }) => {}
@@ -205,20 +207,23 @@ impl State {
         for (place, binding) in bindings.iter().enumerate() {
             let rule = &rules.rules()[usize::from(binding.rule)];
             let RuleKind::Threshold(threshold) = &rule.kind else { continue };
-            let Some(value) = value_of(binding.source, sample, device) else { continue };
-            if !threshold.metric.plausible(value) {
-                continue;
-            }
+            let found = value_of(binding.source, sample, device).filter(|value| threshold.metric.plausible(*value));
             let (Some(track), Some(memory)) = (device.tracks.get_mut(place), device.memories.get_mut(place)) else {
                 continue;
             };
-            if gap {
+            if gap && (found.is_some() || threshold.of == Of::Missing) {
                 memory.forget(threshold.of);
                 if matches!(track, Track::Pending { .. }) {
                     *track = Track::Good;
                 }
             }
-            let Some(value) = memory.judged(threshold.of, value, at) else { continue };
+            let judged = match (threshold.of, found) {
+                // What cannot be is not known, either.
+                (Of::Missing, found) => memory.unknown(found.is_some(), at),
+                (of, Some(value)) => memory.judged(of, value, at),
+                (_, None) => None,
+            };
+            let Some(value) = judged else { continue };
             if let Track::Raised(fault) = track
                 && fault.state == FaultState::Unknown
             {
@@ -405,7 +410,7 @@ fn is_flag(threshold: &Threshold) -> bool {
 /// The unit of what is judged, to stand behind a number.
 fn unit_of(threshold: &Threshold) -> String {
     match (threshold.of, threshold.metric.unit_shown()) {
-        (Of::Unchanged, _) => " s".to_owned(),
+        (Of::Unchanged | Of::Missing, _) => " s".to_owned(),
         (_, "") => String::new(),
         (_, unit) => format!(" {unit}"),
     }
@@ -439,6 +444,24 @@ fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[State
             return Text::new(
                 format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
                 format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+            );
+        }
+        Of::Forecast { ahead_ms, .. } => {
+            let ahead = span(ahead_ms);
+            let (way_vi, way_en) = match threshold.raise {
+                Limit::Above(_) => ("vượt", "above"),
+                Limit::Below(_) => ("dưới", "below"),
+            };
+            return Text::new(
+                format!("{}{of}: với đà hiện nay, sau {ahead} sẽ {way_vi} {limit}{unit}.", metric.vi),
+                format!("{}{of}: if it goes on as it does, it will be {way_en} {limit}{unit} in {ahead}.", metric.en),
+            );
+        }
+        Of::Missing => {
+            let unknown = span((threshold.raise.number() * 1000.0) as i64);
+            return Text::new(
+                format!("{}{of}: không đọc được suốt {unknown}.", metric.vi),
+                format!("{}{of}: has not been known for {unknown}.", metric.en),
             );
         }
         Of::Unchanged => {
