@@ -18,6 +18,7 @@ pub mod link;
 pub mod notify;
 pub mod pki;
 pub mod probe_host;
+pub mod replay;
 pub mod room;
 pub mod serve;
 pub mod store;

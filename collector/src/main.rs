@@ -37,6 +37,11 @@ enum Command {
         #[command(subcommand)]
         command: Enroll,
     },
+    /// Rules.
+    Rule {
+        #[command(subcommand)]
+        command: Rule,
+    },
     /// Devices.
     Device {
         #[command(subcommand)]
@@ -100,6 +105,27 @@ struct NewToken {
     /// How long the token can be used.
     #[arg(long, default_value = "1d")]
     life: String,
+}
+
+#[derive(Subcommand)]
+enum Rule {
+    /// Show what a rule would have said of a device's history: every decision with its reason.
+    Test {
+        /// Which rule.
+        rule: String,
+        /// Of which device.
+        #[arg(long)]
+        device: String,
+        /// Take the rule from this file instead of the rules in use.
+        #[arg(long, value_name = "FILE")]
+        rules: Option<PathBuf>,
+        /// From this moment on, such as 2026-11-24T00:00:00Z.
+        #[arg(long)]
+        from: Option<String>,
+        /// Until this moment.
+        #[arg(long)]
+        until: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -186,6 +212,18 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let _ = writeln!(std::io::stderr(), "token for device {}, shown once:", text(&answer["device"]));
             say(&format!("{}\n", text(&answer["token"])))
         }
+        Command::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
+            let text = rules.as_ref().map(std::fs::read_to_string).transpose();
+            let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
+            let mut body = json!({ "rule": rule, "rules": text });
+            for (key, value) in [("from", from), ("until", until)] {
+                if let Some(value) = value {
+                    body[key] = json!(value);
+                }
+            }
+            let path = format!("/api/v1/devices/{}/replay", escape(&device));
+            say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, &config.language))
+        }
         Command::Device { command } => device(&runtime, command).await,
         Command::Account { command: Account::Reset { name } } => {
             let answer = cli::ask(&runtime, "POST", &format!("/api/v1/accounts/{name}/reset"), None).await?;
@@ -249,6 +287,17 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             say("revoked; its link is closed\n")
         }
     }
+}
+
+/// A replay, for a person.
+fn replayed(answer: &Value, language: &str) -> String {
+    let mut page = String::new();
+    for one in answer["decisions"].as_array().unwrap_or(&Vec::new()) {
+        let reason = text(&one["reason"][language]);
+        page += &format!("{}  {:<8} {}\n    {reason}\n", text(&one["at"]), text(&one["state"]), text(&one["series"]));
+    }
+    let (from, until) = (text(&answer["from"]), text(&answer["until"]));
+    page + &format!("{} reports from {from} until {until}\n", answer["reports"])
 }
 
 async fn verify(runtime: &Path) -> anyhow::Result<()> {

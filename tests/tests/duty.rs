@@ -254,9 +254,18 @@ async fn alertmanagers_alerts_become_incidents_and_end() {
     scene.rig.configure(|config| config.replace("TOKEN", token.to_str().unwrap()));
     scene.rig.start().await.unwrap();
     scene.rig.post("/api/v1/devices", json!({ "device": "srv-07", "kind": "server", "name": "Máy 7" })).await.unwrap();
+    let web = scene.rig.web;
     let config = format!(
-        "route:\n  receiver: ioc\n  group_wait: 0s\n  group_interval: 1s\n  repeat_interval: 1h\nreceivers:\n- name: ioc\n  webhook_configs:\n  - url: https://localhost:{}/api/v1/alerts/am\n    http_config:\n      authorization: {{ credentials: s3cret }}\n      tls_config: {{ insecure_skip_verify: true }}\n",
-        scene.rig.web
+        r"
+route: {{ receiver: ioc, group_wait: 0s, group_interval: 1s, repeat_interval: 1h }}
+receivers:
+- name: ioc
+  webhook_configs:
+  - url: https://localhost:{web}/api/v1/alerts/am
+    http_config:
+      authorization: {{ credentials: s3cret }}
+      tls_config: {{ insecure_skip_verify: true }}
+"
     );
     let path = scene.rig.dir().join("am.yml");
     std::fs::write(&path, config).unwrap();

@@ -1,6 +1,7 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
 mod fleet;
+mod numbers;
 mod simulation;
 
 use std::fmt::Write as _;

@@ -105,7 +105,7 @@ fn devices_and_samples(open: Open, dir: &Path) {
     assert_eq!((device.interval_s, device.keep_alive_s, device.boot_id.as_str()), (7, 70, "boot"));
     assert_eq!((device.presence, device.clock_error_ms), (Presence::Live { since: at(9) }, Some(-3)));
     assert_eq!(reader.layout(layout.id()).expect("reads"), Some(layout));
-    let rows = reader.rows(&id(2)).expect("reads");
+    let rows = reader.rows(&id(2), 0, usize::MAX).expect("reads");
     assert_eq!(
         rows.iter().map(|row| (row.position.seq, row.values[0])).collect::<Vec<_>>(),
         [(1, Some(1.0)), (2, Some(2.0)), (3, Some(3.0))]
@@ -413,12 +413,12 @@ fn all_or_nothing(open: Open, dir: &Path) {
     changes.push(Change::Presence { device: id(9), presence: Presence::NeverSeen });
     assert!(store.commit(&changes).is_err(), "a change of an unknown device");
     let reader = store.reader().expect("reads");
-    assert!(reader.rows(&id(1)).expect("reads").is_empty());
+    assert!(reader.rows(&id(1), 0, usize::MAX).expect("reads").is_empty());
     assert!(reader.device(&id(2)).expect("reads").is_none());
     changes.pop();
     store.commit(&changes).expect("commits without the bad change");
     store.commit(&sample(2, 1, 2.0)).expect("the new device can be written");
-    assert_eq!(reader.rows(&id(1)).expect("reads").len(), 1);
+    assert_eq!(reader.rows(&id(1), 0, usize::MAX).expect("reads").len(), 1);
 }
 
 fn pruning(open: Open, dir: &Path) {
@@ -429,7 +429,13 @@ fn pruning(open: Open, dir: &Path) {
     }
     assert_eq!(store.prune(at(1), 100).expect("prunes"), 0, "nothing is that old");
     assert_eq!(store.prune(Timestamp::MAX, 4).expect("prunes"), 4);
-    let left: Vec<u64> =
-        store.reader().expect("reads").rows(&id(1)).expect("reads").iter().map(|r| r.position.seq).collect();
+    let left: Vec<u64> = store
+        .reader()
+        .expect("reads")
+        .rows(&id(1), 0, usize::MAX)
+        .expect("reads")
+        .iter()
+        .map(|r| r.position.seq)
+        .collect();
     assert_eq!(left, (5..=10).collect::<Vec<_>>());
 }

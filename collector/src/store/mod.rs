@@ -533,11 +533,11 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
 
-    /// Rows of one device's history, oldest first: position, time, layout and numbers. Corrupt rows are errors.
+    /// Rows of one device's history after a number, in the order of their arrival. Corrupt rows are errors.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError>;
+    fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError>;
 }
 
 /// What a survey found.
@@ -570,6 +570,8 @@ pub type WholeIncident = (Incident, Vec<Step>, Vec<OutboxEntry>);
 /// One row of history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRow {
+    /// Its number in the order of arrival.
+    pub number: u64,
     /// Its place in the order.
     pub position: Position,
     /// When it was taken.

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use ioc_common::clock;
-use ioc_common::config::Span;
+use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::RuleSet;
 
 use super::App;
 use super::auth::Person;
@@ -22,12 +23,15 @@ use crate::account;
 use crate::audit;
 use crate::command::{Answer, Command, NewDevice};
 use crate::inventory::DeviceRecord;
+use crate::replay::{Replay, Replayer};
 use crate::store::{DeviceQuery, Reader, StoreError};
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
 /// Items in one answer where nothing else is asked.
 const LIMIT: usize = 100;
+/// Rows of history that are read at a time.
+const REPLAY_ROWS: usize = 2000;
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: Span = Span::secs(86_400);
 /// Longest life of a token.
@@ -225,6 +229,65 @@ pub(super) async fn revoke(
     let device = device_id(&id)?;
     app.engine.command(Command::Revoke { device, actor: person.name }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which rule to try.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayBody {
+    rule: String,
+    /// A set of rules to take it from; the one in use when there is none.
+    #[serde(default)]
+    rules: Option<String>,
+    #[serde(default)]
+    from: Option<clock::Timestamp>,
+    #[serde(default)]
+    until: Option<clock::Timestamp>,
+}
+
+/// What a rule would have said of a device's history.
+pub(super) async fn replay(
+    State(app): State<App>,
+    _: Person,
+    Path(id): Path<String>,
+    Json(body): Json<ReplayBody>,
+) -> Answered<Replay> {
+    let id = device_id(&id)?;
+    let missing = format!("there is no device {id}");
+    let rules = match &body.rules {
+        Some(text) => RuleSet::parse(&Source::built_in("(rules to try)", text))
+            .map_err(|error| Problem::invalid(error.to_string()))?,
+        None => app.config().rules.clone(),
+    };
+    let rules = rules.only(&body.rule);
+    let rules = rules.ok_or_else(|| Problem::invalid(format!("rule: there is no rule {:?}", body.rule)))?;
+    let found = app
+        .read(move |reader| {
+            let Some(record) = reader.device(&id)? else { return Ok(None) };
+            let mut replayer = Replayer::new(rules, record.info, record.interval_s);
+            let mut layouts = std::collections::HashMap::new();
+            let mut after = 0;
+            loop {
+                let rows = reader.rows(&id, after, REPLAY_ROWS)?;
+                let full = rows.len() == REPLAY_ROWS;
+                for row in rows {
+                    after = row.number;
+                    if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
+                        place.insert(reader.layout(row.layout)?);
+                    }
+                    let wanted =
+                        body.from.is_none_or(|from| row.at >= from) && body.until.is_none_or(|until| row.at <= until);
+                    if let (true, Some(Some(layout))) = (wanted, layouts.get(&row.layout)) {
+                        replayer.push(row, layout);
+                    }
+                }
+                if !full {
+                    return Ok(Some(replayer.finish()));
+                }
+            }
+        })
+        .await?;
+    found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
 /// Registers a device without an agent.

@@ -36,6 +36,8 @@ use problem::Problem;
 /// Largest request body.
 const BODY_MAX_BYTES: usize = 64 * 1024;
 
+/// Largest set of rules that is tried.
+const RULES_MAX_BYTES: usize = 1024 * 1024;
 /// Largest body with another system's alerts.
 const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 
@@ -118,6 +120,7 @@ impl App {
             .route("/devices/{id}/documents", get(api::documents))
             .route("/devices/{id}/events", get(api::events))
             .route("/devices/{id}/software", get(api::software))
+            .route("/devices/{id}/replay", post(api::replay).layer(DefaultBodyLimit::max(RULES_MAX_BYTES)))
             .route("/devices/{id}/revoke", post(api::revoke))
             .route("/rooms", get(rooms::api))
             .route("/faults", get(api::faults))

@@ -239,6 +239,14 @@ impl RuleSet {
         })
     }
 
+    /// This rule alone, with its differences.
+    #[must_use]
+    pub fn only(&self, id: &str) -> Option<Self> {
+        let rules: Vec<Rule> = self.rules.iter().filter(|rule| rule.id == id).cloned().collect();
+        let places: Vec<u16> = (0..rules.len()).filter_map(|place| u16::try_from(place).ok()).collect();
+        (!rules.is_empty()).then(|| Self { rules, variants: vec![places] })
+    }
+
     /// The rules that are different for this device, or switched off for it, each with its reason.
     #[must_use]
     pub fn differing(&self, info: &DeviceInfo) -> Vec<Rule> {

@@ -420,16 +420,18 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn rows(&self, device: &DeviceId) -> Result<Vec<HistoryRow>, StoreError> {
-        let sql = "SELECT epoch, seq, at, layout, data FROM sample WHERE device = ?1 ORDER BY epoch, seq";
-        let rows = self.all(sql, &[&self.number(device)?], |row| {
+    fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError> {
+        // By number, as rows lie on disk: there is no index by device, so that appending touches one page.
+        let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE device = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+        let rows = self.all(sql, &[&self.number(device)?, &super::signed(after), &limit_of(limit)], |row| {
             let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
-            Ok((position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
+            let number = row.get::<_, i64>(5)?.unsigned_abs();
+            Ok((number, position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
         })?;
         rows.into_iter()
-            .map(|(position, at, layout, data)| {
+            .map(|(number, position, at, layout, data)| {
                 let values = history::unpack(&data).map_err(|error| self.content("a history row", &error))?;
-                Ok(HistoryRow { position, at, layout, values })
+                Ok(HistoryRow { number, position, at, layout, values })
             })
             .collect()
     }
