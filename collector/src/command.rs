@@ -4,7 +4,7 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, DeviceInfo, Manual, Refusal, Text, Window};
+use ioc_judge::{Action, Alert, Manual, Refusal, Text, Window};
 
 use crate::audit;
 use crate::store::{AccountRecord, Delivery, Handover, SessionRecord};
@@ -38,7 +38,7 @@ pub enum Command {
     /// Change what people say of a device.
     Describe {
         /// What they say now.
-        info: DeviceInfo,
+        info: NewDevice,
         /// Who asks.
         actor: String,
     },

@@ -139,6 +139,14 @@ enum Device {
         #[arg(default_value = "")]
         search: String,
     },
+    /// Change what is said of a device; what is not named stays.
+    Set {
+        /// Which.
+        device: String,
+        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, tags (with commas), as KEY=VALUE.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
     /// Show one device.
     Show {
         /// Which.
@@ -277,6 +285,36 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 );
             }
             say(&table)
+        }
+        Device::Set { device, changes } => {
+            const KEYS: [&str; 10] = [
+                "name",
+                "kind",
+                "label",
+                "place",
+                "officer",
+                "leader",
+                "uplink",
+                "redundancy",
+                "importance",
+                "address",
+            ];
+            let path = format!("/api/v1/devices/{}", escape(&device));
+            let known = cli::ask(runtime, "GET", &path, None).await?;
+            let mut body = json!({});
+            for key in KEYS.into_iter().chain(["tags"]).filter(|key| !known[*key].is_null()) {
+                body[key] = known[key].clone();
+            }
+            for change in changes {
+                let (key, value) = change.split_once('=').unwrap_or((change.as_str(), ""));
+                body[key] = match key {
+                    "tags" => json!(value.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect::<Vec<_>>()),
+                    key if KEYS.contains(&key) && change.contains('=') => json!(value),
+                    _ => anyhow::bail!("found {change:?}; allowed are KEY=VALUE with {}, tags", KEYS.join(", ")),
+                };
+            }
+            cli::ask(runtime, "PUT", &path, Some(body)).await?;
+            say("kept\n")
         }
         Device::Show { device } => {
             let answer = cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", escape(&device)), None).await?;

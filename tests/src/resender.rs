@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
-use ioc_collector::store::Store as _;
 use ioc_collector::store::sqlite::SqliteStore;
+use ioc_collector::store::{FaultQuery, Store as _};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
@@ -165,8 +165,8 @@ impl Resender {
                 step.number > 1 && step.state.is_active() && !matches!(step.state, ioc_judge::IncidentState::Reopened)
             });
             ensure!(told.count() + joined.count() >= steps.len(), "{}: a step has no notice", incident.id);
-            let raised = reader.faults(incident.device.as_ref(), true, None, 100)?;
-            let open: Vec<_> = raised.iter().filter(|fault| fault.incident == Some(incident.id)).collect();
+            let under = FaultQuery { incident: Some(incident.id), open: true, ..FaultQuery::default() };
+            let open = reader.faults(&under, 100)?;
             ensure!(
                 open.len() == incident.raised as usize,
                 "{}: {} faults raised, {} counted",

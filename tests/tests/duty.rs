@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use ioc_tests::harness::{Rig, eventually, free_port};
+use ioc_tests::harness::{Rig, binary, eventually, free_port};
 use ioc_tests::sink::{self, Hook, Kept};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -318,6 +318,25 @@ async fn windows_stand_ins_and_files_are_kept_and_a_hole_in_the_plan_is_told() {
         let body = json!({ "device": id, "kind": "server", "name": id, "redundancy": "db" });
         scene.rig.post("/api/v1/devices", body).await.unwrap();
     }
+    let set = |device: &'static str, change: &'static str| {
+        let config = scene.rig.dir().join("collector.toml");
+        async move {
+            let mut command = Command::new(binary("ioc-collector"));
+            let output =
+                command.arg("--config").arg(config).args(["device", "set", device, change]).output().await.unwrap();
+            (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    };
+    assert!(set("db-1", "uplink=db-2").await.0 && set("db-1", "importance=high").await.0);
+    let known = scene.rig.get("/api/v1/devices/db-1").await.unwrap();
+    assert_eq!(
+        (&known["uplink"], &known["importance"], &known["redundancy"]),
+        (&json!("db-2"), &json!("high"), &json!("db"))
+    );
+    let (done, why) = set("db-2", "uplink=db-1").await;
+    assert!(!done && why.contains("behind itself"), "{why}");
+    let (done, why) = set("db-2", "colour=red").await;
+    assert!(!done && why.contains("colour=red"), "{why}");
     let window = |device: &str, overrule: bool| {
         let when = json!({ "kind": "once", "from": "2100-01-01T00:00:00Z", "until": "2100-01-01T02:00:00Z" });
         json!({ "title": "patch", "scope": { "devices": [device] }, "when": when, "overrule": overrule })

@@ -16,6 +16,8 @@ use crate::store::{Change, TokenRecord};
 
 /// Longest text people may say of a device.
 const TEXT_MAX_CHARS: usize = 200;
+/// Most uplinks above each other.
+const UPLINKS_DEEP: usize = 8;
 /// Most groups of one device.
 const TAGS_MAX: usize = 20;
 /// Rows of history that are deleted in one go, so that a commit is never held up for long.
@@ -72,6 +74,7 @@ impl Engine {
 
     fn new_token(&mut self, new: NewDevice, life: Span, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
         let info = check_device(new)?;
+        self.check_uplink(&info)?;
         let secret = pki::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
         let token = Token::new(self.authority.fingerprint(), secret);
         let device = info.id.clone();
@@ -147,7 +150,9 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    fn describe(&mut self, mut info: DeviceInfo, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+    fn describe(&mut self, new: NewDevice, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        let mut info = check_device(new)?;
+        self.check_uplink(&info)?;
         let Some(known) = self.state.device(&info.id) else {
             return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
         };
@@ -159,6 +164,22 @@ impl Engine {
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info), now);
         Ok(Answer::Done)
+    }
+
+    /// An uplink is a device that is known, and no device is behind itself.
+    pub(super) fn check_uplink(&self, info: &DeviceInfo) -> Result<(), CommandError> {
+        let mut above = info.uplink.clone();
+        for _ in 0..UPLINKS_DEEP {
+            let Some(id) = above else { return Ok(()) };
+            if id == info.id {
+                return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
+            }
+            let Some(device) = self.state.device(&id) else {
+                return Err(CommandError::Invalid(format!("uplink: there is no device {id}; register it first")));
+            };
+            above = device.info.uplink.clone();
+        }
+        Err(CommandError::Invalid(format!("uplink: allowed are {UPLINKS_DEEP} above each other")))
     }
 
     fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {

@@ -125,6 +125,7 @@ impl Engine {
 
     pub(super) fn register(&mut self, new: NewDevice, actor: &str, now: Timestamp) -> super::Outcome {
         let info = check_device(new)?;
+        self.check_uplink(&info)?;
         if self.state.device(&info.id).is_some() {
             return Err(CommandError::Conflict(format!("there is a device {} already", info.id)));
         }

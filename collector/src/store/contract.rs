@@ -250,9 +250,18 @@ fn faults_and_incidents(open: Open, dir: &Path) {
         ])
         .expect("commits");
     let reader = store.reader().expect("reads");
-    assert_eq!(reader.faults(None, true, None, 9).expect("reads"), [fault(1, 1, FaultState::Raised)]);
-    assert_eq!(reader.faults(Some(&id(2)), false, None, 9).expect("reads"), [fault(2, 2, FaultState::Cleared)]);
-    assert_eq!(reader.faults(None, false, Some(2), 9).expect("reads").len(), 1);
+    assert_eq!(
+        reader.faults(&FaultQuery { open: true, ..FaultQuery::default() }, 9).expect("reads"),
+        [fault(1, 1, FaultState::Raised)]
+    );
+    assert_eq!(
+        reader.faults(&FaultQuery { device: Some(&id(2)), ..FaultQuery::default() }, 9).expect("reads"),
+        [fault(2, 2, FaultState::Cleared)]
+    );
+    assert_eq!(reader.faults(&FaultQuery { before: Some(2), ..FaultQuery::default() }, 9).expect("reads").len(), 1);
+    let under = |id| FaultQuery { incident: Some(IncidentId(id)), ..FaultQuery::default() };
+    assert_eq!(reader.faults(&under(1), 9).expect("reads").len(), 2);
+    assert!(reader.faults(&under(2), 9).expect("reads").is_empty());
     assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
     assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod contract;
+mod query;
 pub mod sqlite;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::inventory::DeviceRecord;
+pub use query::{DeviceQuery, FaultQuery};
 
 /// One change of what is known.
 #[derive(Debug, Clone)]
@@ -318,19 +320,6 @@ pub struct SessionRecord {
     pub expires_at: Timestamp,
 }
 
-/// Which devices to list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DeviceQuery {
-    /// Words to find in identifier, name, label and place.
-    pub search: String,
-    /// Only devices whose raised faults are at least this bad (1 info, 2 warning, 3 critical), or that are not live.
-    pub only_bad: bool,
-    /// Continue after this identifier.
-    pub after: Option<String>,
-    /// At most this many.
-    pub limit: usize,
-}
-
 /// How many devices are in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
@@ -425,17 +414,11 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError>;
 
-    /// Faults, newest first: of one device or all, only raised ones or all, before a number.
+    /// Faults, newest first.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn faults(
-        &self,
-        device: Option<&DeviceId>,
-        raised: bool,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Fault>, StoreError>;
+    fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError>;
 
     /// Incidents, newest first: only active ones or all, before a number.
     ///

@@ -24,7 +24,7 @@ use crate::audit;
 use crate::command::{Answer, Command, NewDevice};
 use crate::inventory::DeviceRecord;
 use crate::replay::{Replay, Replayer};
-use crate::store::{DeviceQuery, Reader, StoreError};
+use crate::store::{DeviceQuery, FaultQuery, Reader, StoreError};
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
@@ -123,7 +123,8 @@ pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<Str
             let mut value = device_json(&record, reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             value["hello"] = hello.unwrap_or(Value::Null);
-            value["faults"] = json!(reader.faults(Some(&id), true, None, LIMIT)?);
+            value["faults"] =
+                json!(reader.faults(&FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() }, LIMIT)?);
             Ok(Some(value))
         })
         .await?;
@@ -188,7 +189,12 @@ pub(super) async fn faults(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<ioc_judge::Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app.read(move |reader| reader.faults(device.as_ref(), active, before, limit)).await?;
+    let items = app
+        .read(move |reader| {
+            let device = device.as_ref();
+            reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
+        })
+        .await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
@@ -288,6 +294,18 @@ pub(super) async fn replay(
         })
         .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
+}
+
+/// Changes what people say of a device: what is not given is empty from now on.
+pub(super) async fn describe(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(mut info): Json<NewDevice>,
+) -> Result<StatusCode, Problem> {
+    info.device = device_id(&id)?.to_string();
+    app.engine.command(Command::Describe { info, actor: person.name }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Registers a device without an agent.

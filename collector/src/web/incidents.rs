@@ -23,7 +23,7 @@ use super::pages::{Failure, Paged, ROWS, chrome, name_of, names_of, show};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::{Answer, Command, CommandError};
-use crate::store::{DeviceQuery, OutboxEntry, Reader, StoreError};
+use crate::store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError};
 
 /// Most alerts in one message of another system.
 const ALERTS_MAX: usize = 1000;
@@ -97,10 +97,7 @@ fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<W
     let Some((incident, steps, notices)) = reader.incident(id)? else { return Ok(None) };
     let record = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
     let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
-    // Those of its device are enough, unless others were joined or are behind an uplink.
-    let of = incident.device.as_ref().filter(|_| incident.course.affected <= 1);
-    let mut faults = reader.faults(of, incident.course.affected > 1, None, FAULTS)?;
-    faults.retain(|fault| fault.incident == Some(id));
+    let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
     let mut names = HashMap::new();
     for fault in &faults {
         if !names.contains_key(&fault.device)

@@ -116,7 +116,7 @@ impl App {
     pub fn router(self) -> Router {
         let api = Router::new()
             .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
-            .route("/devices/{id}", get(api::device))
+            .route("/devices/{id}", get(api::device).put(api::describe))
             .route("/devices/{id}/documents", get(api::documents))
             .route("/devices/{id}/events", get(api::events))
             .route("/devices/{id}/software", get(api::software))

@@ -21,7 +21,7 @@ use super::auth::{Person, language_of};
 use super::document::{self, Shown};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
-use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, Reader, StoreError};
+use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 
 /// Events on a device's page.
 const EVENTS: usize = 20;
@@ -232,7 +232,7 @@ pub(super) async fn device(
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
-            let faults = reader.faults(Some(&id), false, None, 20)?;
+            let faults = reader.faults(&FaultQuery { device: Some(&id), ..FaultQuery::default() }, 20)?;
             let incidents = reader.incidents(Some(&id), false, None, 20)?;
             let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
             let documents = reader.documents(&id)?;

@@ -1,6 +1,6 @@
 //! The duty plan (*lịch trực*): who can be reached how, who is on duty when, and who is told next when nobody takes an incident.
 //!
-//! Read from `config/duty.toml` by [`form`]; what changes from day to day (someone stands in for someone else) is [`Cover`], kept in
+//! Read from `config/duty.toml` by [`Plan::parse`]; what changes from day to day (someone stands in for someone else) is [`Cover`], kept in
 //! the store. Everything here is pure: the moment is an argument, the time zone is data.
 
 pub mod calendar;

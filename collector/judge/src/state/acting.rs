@@ -8,7 +8,6 @@ use crate::effect::Effect;
 use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, Regulator, Repair};
 use crate::notice::Occasion;
 use crate::text::Text;
-use crate::track::Track;
 
 /// Longest text a person may write.
 const TEXT_MAX_CHARS: usize = 4000;
@@ -45,9 +44,8 @@ impl State {
         let department = self.plan.regulator.as_ref().map(|one| one.name.clone()).unwrap_or_default();
         let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
         let (note, occasion) = change(incident, who, action, now, department)?;
-        let reopened = incident.state == IncidentState::Reopened && occasion == Some(Occasion::Reopened);
-        if reopened {
-            self.set_deadlines(id, now);
+        if occasion == Some(Occasion::Reopened) {
+            self.reopen(id, now);
         }
         self.advance_incident(id, now, who, note, occasion, out);
         Ok(())
@@ -130,8 +128,9 @@ impl State {
         let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
         check(incident, incident.state.is_active() && incident.raised > 1, "active and has several faults")?;
         let own = (incident.device.clone(), incident.rule.clone());
-        let mut taken = self.fault_mut(id, fault).map(|fault| fault.clone()).ok_or(Refusal::NoFault(fault))?;
-        let cause = (Some(taken.device.clone()), taken.rule.clone());
+        let device = self.under.get(&id).and_then(|under| under.get(&fault)).cloned().ok_or(Refusal::NoFault(fault))?;
+        let mut taken = self.fault_mut(&device, fault).map(|fault| fault.clone()).ok_or(Refusal::NoFault(fault))?;
+        let cause = (Some(device.clone()), taken.rule.clone());
         if cause == own {
             let why =
                 "this fault is what the incident is about; only what was joined to it can be taken out".to_owned();
@@ -142,20 +141,10 @@ impl State {
         self.fault_gone(id, fault, &gone, now, out);
         taken.incident = None;
         self.open_incident(&mut taken, now, out);
-        let to = taken.incident;
-        if let Some(device) = self.devices.get_mut(&taken.device) {
-            let held = device.tracks.iter_mut().find_map(|track| match track {
-                Track::Raised(held) if held.id == taken.id => Some(held),
-                _ => None,
-            });
-            match held {
-                Some(held) => **held = taken,
-                None => {
-                    self.whole.insert((taken.device.clone(), taken.rule.clone(), taken.series.clone()), taken);
-                }
-            }
+        let to = taken.incident.map(|to| to.to_string()).unwrap_or_default();
+        if let Some(held) = self.fault_mut(&device, fault) {
+            *held = taken;
         }
-        let to = to.map(|to| to.to_string()).unwrap_or_default();
         let note = Text::new(format!("Lỗi {fault} được tách thành {to}."), format!("Fault {fault} became {to}."));
         self.advance_incident(id, now, who, note, None, out);
         Ok(())
@@ -199,9 +188,6 @@ fn change(
             let over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed);
             check(incident, over && incident.record.merged_into.is_none(), "resolved or closed")?;
             let note = required("note", &note)?;
-            incident.state = IncidentState::Reopened;
-            incident.resolved_at = None;
-            incident.record.closing = None;
             return Ok((Text::new(note.clone(), note), Some(Occasion::Reopened)));
         }
         Action::Verify { how } => {

@@ -80,17 +80,25 @@ impl State {
         if incident.state.is_active() {
             return None;
         }
-        incident.state = IncidentState::Reopened;
-        incident.resolved_at = None;
         incident.reason = fault.reason.clone();
-        incident.course.late_to_acknowledge = false;
         let returns = &mut incident.course.returns;
         returns.push(now);
         returns.retain(|at| now.millis_since(*at) <= flap_within_ms);
         incident.course.flapping = returns.len() >= flap_returns;
         let flapping = incident.course.flapping;
-        self.set_deadlines(id, now);
+        self.reopen(id, now);
         Some(if flapping { Occasion::Flapping } else { Occasion::Reopened })
+    }
+
+    /// It is not over: nobody has taken it any more, and its deadlines begin anew.
+    pub(super) fn reopen(&mut self, id: IncidentId, now: Timestamp) {
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.state = IncidentState::Reopened;
+            incident.resolved_at = None;
+            incident.record.closing = None;
+            (incident.course.late_to_acknowledge, incident.course.late_to_resolve) = (false, false);
+        }
+        self.set_deadlines(id, now);
     }
 
     fn new_incident(
@@ -181,11 +189,9 @@ impl State {
             }
             (Some(_), Some(id), None) => {
                 if let Some(incident) = self.incidents.get_mut(&id) {
-                    incident.state = IncidentState::Reopened;
-                    incident.resolved_at = None;
                     incident.reason = why.clone();
                 }
-                self.set_deadlines(id, now);
+                self.reopen(id, now);
                 self.advance_incident(id, now, "", why.clone(), Some(Occasion::Reopened), out);
             }
             (None, _, Some(id)) => self.resolve(id, "", why.clone(), now, out),

@@ -238,14 +238,14 @@ impl State {
         }
     }
 
-    /// The fault with this number under an incident.
-    pub(super) fn fault_mut(&mut self, incident: IncidentId, fault: FaultId) -> Option<&mut Fault> {
-        let device = self.under.get(&incident)?.get(&fault)?.clone();
-        let whole = self.whole.iter().find(|(_, one)| one.id == fault).map(|(key, _)| key.clone());
-        if let Some(key) = whole {
-            return self.whole.get_mut(&key);
+    /// The fault with this number on a device, while it has not ended.
+    pub(super) fn fault_mut(&mut self, device: &DeviceId, fault: FaultId) -> Option<&mut Fault> {
+        let of_whole = self.whole.range_mut((device.clone(), String::new(), String::new())..);
+        let whole = of_whole.take_while(|((of, ..), _)| of == device).map(|(_, one)| one).find(|one| one.id == fault);
+        if whole.is_some() {
+            return whole;
         }
-        self.devices.get_mut(&device)?.tracks.iter_mut().find_map(|track| match track {
+        self.devices.get_mut(device)?.tracks.iter_mut().find_map(|track| match track {
             Track::Raised(one) if one.id == fault => Some(one.as_mut()),
             _ => None,
         })
@@ -253,17 +253,11 @@ impl State {
 
     /// Takes a fault from one incident to another.
     pub(super) fn move_fault(&mut self, from: IncidentId, fault: FaultId, to: IncidentId, out: &mut Vec<Effect>) {
-        let Some(mut taken) = self.fault_mut(from, fault).map(|fault| fault.clone()) else { return };
-        if let Some(under) = self.under.get_mut(&from) {
-            under.remove(&fault);
-        }
-        self.join(&mut taken, to, out);
-        self.under.entry(from).or_default().insert(fault, taken.device.clone());
-        if let Some(held) = self.fault_mut(from, fault) {
-            *held = taken;
-        }
-        if let Some(under) = self.under.get_mut(&from) {
-            under.remove(&fault);
+        let Some(device) = self.under.get_mut(&from).and_then(|under| under.remove(&fault)) else { return };
+        let Some(mut moved) = self.fault_mut(&device, fault).map(|fault| fault.clone()) else { return };
+        self.join(&mut moved, to, out);
+        if let Some(held) = self.fault_mut(&device, fault) {
+            *held = moved;
         }
     }
 

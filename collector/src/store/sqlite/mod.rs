@@ -336,15 +336,16 @@ impl Pending<'_> {
             Change::Fault(fault) => {
                 let number = self.number(&fault.device)?;
                 self.run(
-                    "INSERT INTO fault (id, device, state, severity, body, open) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                     ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, open = ?6",
+                    "INSERT INTO fault (id, device, state, severity, body, open, incident) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                     ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, open = ?6, incident = ?7",
                     params![
                         signed(fault.id.0),
                         number,
                         fault.state.as_str(),
                         rank(fault.severity),
                         json(fault)?,
-                        fault.state.is_open()
+                        fault.state.is_open(),
+                        fault.incident.map(|incident| signed(incident.0))
                     ],
                 )?;
             }

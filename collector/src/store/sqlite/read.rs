@@ -18,8 +18,8 @@ use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
-    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, Handover, HistoryRow, OutboxEntry,
-    Reader, SessionRecord, StoreError, TokenRecord, WholeIncident,
+    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover, HistoryRow,
+    OutboxEntry, Reader, SessionRecord, StoreError, TokenRecord, WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
@@ -252,23 +252,19 @@ impl Reader for SqliteReader {
         self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))
     }
 
-    fn faults(
-        &self,
-        device: Option<&DeviceId>,
-        raised: bool,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<Fault>, StoreError> {
+    fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
         let mut sql = "SELECT body FROM fault WHERE id < ?1".to_owned();
-        let number = device.map(|id| self.number(id)).transpose()?;
-        if let Some(number) = number {
+        if let Some(number) = query.device.map(|id| self.number(id)).transpose()? {
             sql += &format!(" AND device = {number}");
         }
-        if raised {
+        if let Some(incident) = query.incident {
+            sql += &format!(" AND incident = {}", super::signed(incident.0));
+        }
+        if query.open {
             sql += " AND open";
         }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
+        self.all(&sql, &[&below(query.before), &limit_of(limit)], |row| body(row, 0))
     }
 
     fn incidents(

@@ -89,8 +89,10 @@ CREATE TABLE fault (
     -- It has not ended: raised, flapping or unknown.
     open INTEGER NOT NULL,
     severity INTEGER NOT NULL,
+    incident INTEGER,
     body TEXT NOT NULL
 );
+CREATE INDEX fault_by_incident ON fault (incident, id) WHERE incident IS NOT NULL;
 CREATE INDEX fault_open ON fault (device, severity) WHERE open;
 CREATE INDEX fault_by_device ON fault (device, id);
 CREATE TABLE incident (
