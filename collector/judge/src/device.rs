@@ -73,6 +73,9 @@ impl DeviceKind {
     }
 }
 
+/// How many uplinks above each other there may be.
+pub const UPLINKS_DEEP: usize = 8;
+
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {

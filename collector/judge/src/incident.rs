@@ -270,6 +270,8 @@ pub struct Course {
     pub late_to_resolve: bool,
     /// How many devices it concerns, with those behind an uplink.
     pub affected: u32,
+    /// What else it is about, since other incidents were joined to it.
+    pub joined: Vec<(Option<DeviceId>, String)>,
 }
 
 /// One step of an incident's timeline.

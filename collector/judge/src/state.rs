@@ -150,6 +150,7 @@ impl State {
             let id = incident.id;
             if !incident.rule.is_empty() && incident.state != IncidentState::Closed {
                 state.causes.insert((incident.device.clone(), incident.rule.clone()), id);
+                state.causes.extend(incident.course.joined.iter().map(|cause| (cause.clone(), id)));
             }
             state.incidents.insert(id, incident);
             state.watch_incident(id);
@@ -177,10 +178,6 @@ impl State {
         for fault in snapshot.faults {
             if let Some(incident) = fault.incident {
                 state.under.entry(incident).or_default().insert(fault.id, fault.device.clone());
-                // What was joined to an incident goes on under it.
-                if state.incidents.get(&incident).is_some_and(|one| one.state.is_active()) {
-                    state.causes.entry((Some(fault.device.clone()), fault.rule.clone())).or_insert(incident);
-                }
             }
             state.restore_fault(fault, now, &mut out);
         }

@@ -6,6 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
 use ioc_common::id::DeviceId;
+use ioc_judge::device::UPLINKS_DEEP;
 use ioc_judge::{DeviceInfo, DeviceKind, Importance, Input};
 
 use super::Engine;
@@ -16,8 +17,6 @@ use crate::store::{Change, TokenRecord};
 
 /// Longest text people may say of a device.
 const TEXT_MAX_CHARS: usize = 200;
-/// Most uplinks above each other.
-const UPLINKS_DEEP: usize = 8;
 /// Most groups of one device.
 const TAGS_MAX: usize = 20;
 /// Rows of history that are deleted in one go, so that a commit is never held up for long.

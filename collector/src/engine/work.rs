@@ -210,11 +210,13 @@ impl Engine {
         let Ok(Some(entry)) = self.reader.outbox_entry(key) else { return };
         let channel = self.config.channels.iter().find(|channel| channel.name == entry.channel);
         let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return };
-        // The same key is kept once, however often this is asked.
+        // The same key is kept once, however often this is asked. It is for everyone there, so it carries no link of one person.
         self.batch.changes.push(Change::Outbox(OutboxEntry {
             key: format!("{key}-via-{fallback}"),
             channel: fallback,
+            person: String::new(),
             address: String::new(),
+            language: String::new(),
             created_at: now,
             attempts: 0,
             next_attempt_at: now,

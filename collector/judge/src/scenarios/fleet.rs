@@ -433,6 +433,29 @@ fn a_window_holds_notices_and_what_is_still_bad_at_its_end_is_told() {
 }
 
 #[test]
+fn what_is_behind_an_uplink_in_a_window_is_one_incident_at_its_end_and_nobody_waits_for_what_is_gone() {
+    let mut fleet = Fleet::behind_switch(4, no_plan());
+    let scope = Scope { devices: vec!["sw-1".into()], ..Scope::default() };
+    fleet
+        .input(Input::Window { window: window("new switch", (0, 2), scope, false), overrule: false })
+        .expect("allowed");
+    for number in 0..4 {
+        fleet.input(Input::Lost { device: &device(&format!("d-{number}")) }).expect("allowed");
+    }
+    fleet.pass(3_600_000);
+    assert!(fleet.notices.is_empty());
+    fleet.pass(3_700_000);
+    assert_eq!(fleet.active().len(), 1, "{:?}", fleet.told());
+    assert_eq!(fleet.incidents[&IncidentId(1)].raised, 5, "the rest is listed in it");
+
+    let mut gone = Fleet::behind_switch(1, no_plan());
+    gone.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    gone.pass(18_000);
+    gone.input(Input::Removed(&device("sw-1"))).expect("allowed");
+    assert_eq!(gone.incidents[&IncidentId(1)].device, Some(device("d-0")), "it waits for nobody");
+}
+
+#[test]
 fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
     let mut fleet = Fleet::new(no_plan());
     for id in ["a", "b"] {

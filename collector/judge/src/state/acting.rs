@@ -93,8 +93,14 @@ impl State {
         for fault in moved {
             self.move_fault(id, fault, into, out);
         }
-        for known in self.causes.values_mut().filter(|known| **known == id) {
+        let mut joined = Vec::new();
+        for (cause, known) in self.causes.iter_mut().filter(|(_, known)| **known == id) {
             *known = into;
+            joined.push(cause.clone());
+        }
+        joined.sort();
+        if let Some(target) = self.incidents.get_mut(&into) {
+            target.course.joined.extend(joined);
         }
         if let Some(incident) = self.incidents.get_mut(&id) {
             incident.state = IncidentState::Closed;
@@ -137,6 +143,9 @@ impl State {
             return Err(Refusal::Invalid { field: "fault", why });
         }
         self.causes.remove(&cause);
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.course.joined.retain(|one| *one != cause);
+        }
         let gone = Text::new(format!("Lỗi {fault} được tách ra."), format!("Fault {fault} was taken out."));
         self.fault_gone(id, fault, &gone, now, out);
         taken.incident = None;

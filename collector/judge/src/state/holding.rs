@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::State;
+use crate::device::UPLINKS_DEEP;
 use crate::duty::Cover;
 use crate::effect::Effect;
 use crate::incident::Refusal;
@@ -16,8 +17,6 @@ use crate::text::Text;
 const WINDOWS_MAX: usize = 1000;
 /// Most people standing in that are written down at once.
 const COVERS_MAX: usize = 1000;
-/// How many uplinks above each other are looked at.
-pub(super) const UPLINKS_DEEP: usize = 8;
 /// Warnings of one kind that are written out.
 const WARNINGS_MAX: usize = 5;
 /// Longest stand-in, milliseconds.
@@ -157,9 +156,14 @@ impl State {
 
     /// What is still bad at the end of a window is told: a fault that nobody was told of must not stay silent.
     fn release(&mut self, window: &Window, now: Timestamp, out: &mut Vec<Effect>) {
-        let mut ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
+        // Uplinks first: what is behind one is listed in its incident.
+        let depth = |id: &DeviceId| {
+            let above = |id: &DeviceId| self.devices.get(id).and_then(|device| device.info.uplink.clone());
+            std::iter::successors(above(id), above).take(UPLINKS_DEEP).count()
+        };
+        let mut ids: Vec<(usize, DeviceId)> = self.devices.keys().map(|id| (depth(id), id.clone())).collect();
         ids.sort();
-        for id in ids {
+        for (_, id) in ids {
             let mut above = Some(&id);
             let mut meant = false;
             for _ in 0..UPLINKS_DEEP {

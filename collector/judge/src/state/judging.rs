@@ -8,8 +8,7 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
 
 use super::State;
-use super::holding::UPLINKS_DEEP;
-use crate::device::{Device, DeviceInfo};
+use crate::device::{Device, DeviceInfo, UPLINKS_DEEP};
 use crate::effect::{Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;

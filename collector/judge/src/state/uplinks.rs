@@ -5,7 +5,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
-use super::holding::UPLINKS_DEEP;
+use crate::device::UPLINKS_DEEP;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence};

@@ -53,6 +53,8 @@ impl State {
     }
 
     pub(super) fn removed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        // Whoever waits for its word would wait for ever.
+        self.judge_waiting(id, now, out);
         let Some(device) = self.devices.get_mut(id) else { return };
         let (children, parent) = (std::mem::take(&mut device.children), device.info.parent.clone());
         let tracks = std::mem::take(&mut device.tracks);
@@ -70,7 +72,6 @@ impl State {
             .collect();
         let keys: Vec<_> = self.whole.keys().filter(|(device, ..)| device == id).cloned().collect();
         faults.extend(keys.iter().filter_map(|key| self.whole.remove(key)));
-        self.asking.remove(id);
         if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
             uplink.behind.retain(|one| one != id);
         }
