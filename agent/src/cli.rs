@@ -82,6 +82,16 @@ pub enum Command {
     /// Read every sensor of the configuration for the running agent, a line for each news on standard output.
     #[command(hide = true)]
     Sensors,
+    /// Tell the configured address that the collector is missed, or back.
+    #[command(hide = true)]
+    Missed {
+        /// For how long it has committed nothing.
+        #[arg(long)]
+        seconds: u64,
+        /// It is back.
+        #[arg(long)]
+        back: bool,
+    },
     /// Help with sensors on site: read one, look for units, list profiles.
     Sensor {
         /// What to do.

@@ -55,6 +55,10 @@ pub struct Config {
     pub has_sensors: bool,
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
+    /// A collector that has committed nothing for this long is missed.
+    pub missed_after: SpanWithin<10_000, 604_800_000>,
+    /// Who is told then.
+    pub missed_url: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -66,6 +70,7 @@ struct Form {
     spool: SpoolForm,
     probes: ProbesForm,
     stop: StopForm,
+    missed: MissedForm,
     commands: BTreeMap<String, Spanned<PathBuf>>,
     software: SoftwareForm,
     services: ServicesForm,
@@ -157,6 +162,19 @@ impl Default for StopForm {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MissedForm {
+    after: SpanWithin<10_000, 604_800_000>,
+    url: Option<Spanned<String>>,
+}
+
+impl Default for MissedForm {
+    fn default() -> Self {
+        Self { after: SpanWithin(Span::secs(900)), url: None }
+    }
+}
+
 impl Config {
     /// Reads and checks a configuration.
     ///
@@ -181,6 +199,11 @@ impl Config {
         {
             let mend = "write it like \"collector.example:8883\" or \"[2001:db8::1]:8883\"";
             return Err(source.fault(mqtt.span(), &why, mend));
+        }
+        let allowed = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        if let Some(url) = form.missed.url.as_ref().filter(|url| !allowed(url.get_ref())) {
+            let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
+            return Err(source.fault(url.span(), &message, "write the whole address"));
         }
         let settings = SurveyForms {
             commands: form.commands,
@@ -211,6 +234,8 @@ impl Config {
             spill_after: form.spool.spill_after,
             forbid: form.probes.forbid.into_iter().map(Spanned::into_inner).collect(),
             return_within: form.stop.return_within,
+            missed_after: form.missed.after,
+            missed_url: form.missed.url.map(Spanned::into_inner),
         })
     }
 }

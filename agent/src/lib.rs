@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod enrol;
 pub mod identity;
 pub mod machine;
+pub mod missed;
 pub mod preview;
 pub mod probe;
 pub mod runner;

@@ -3,6 +3,7 @@
 //! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
+mod missed;
 mod renewal;
 mod sampling;
 mod sensing;
@@ -33,6 +34,7 @@ use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
+use missed::Missed;
 use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
 use sensing::Sensing;
@@ -124,6 +126,8 @@ struct Runner {
     last_error: Option<String>,
     last_refusal: Option<String>,
     hello_wanted: bool,
+    started_ms: u64,
+    missed: Missed,
 }
 
 impl Runner {
@@ -158,6 +162,8 @@ impl Runner {
             last_error: None,
             last_refusal: None,
             hello_wanted: false,
+            started_ms: now_ms,
+            missed: Missed::default(),
             config_path,
             config,
             store,
@@ -202,6 +208,8 @@ impl Runner {
         }
         self.renew(now_ms);
         self.send(now_ms);
+        let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
+        self.miss(now_ms.saturating_sub(last_ms), after_ms);
 
         let watchdog_ms = sd_notify::watchdog_enabled().and_then(|every| u64::try_from(every.as_millis() / 2).ok());
         let wakes = [
@@ -209,10 +217,38 @@ impl Runner {
             Some(self.schedule.next_wake_ms()),
             self.spill_due_ms(),
             self.sampling.next_wake_ms(),
+            self.missed.next_wake_ms(last_ms, after_ms),
             watchdog_ms.map(|every| now_ms + every),
         ];
         let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
         wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
+    }
+
+    /// When the collector last committed something; the start, before it ever did.
+    fn last_commit_ms(&self) -> u64 {
+        self.session.last_commit_ms().unwrap_or(self.started_ms)
+    }
+
+    fn missed_after_ms(&self) -> u64 {
+        u64::try_from(self.config.missed_after.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Says by other ways that the collector is missed, and that it is back.
+    fn miss(&mut self, silent_ms: u64, after_ms: u64) {
+        let Some(missed) = self.missed.judge(silent_ms, after_ms) else { return };
+        let silent_s = silent_ms / 1000;
+        if missed {
+            tracing::error!(
+                silent_s,
+                collector = self.mqtt(),
+                "the collector has committed nothing for too long; nobody may be watching this site"
+            );
+        } else {
+            tracing::warn!(collector = self.mqtt(), "the collector commits again");
+        }
+        if self.config.missed_url.is_some() {
+            tokio::spawn(missed::tell(self.config_path.clone(), missed, silent_s));
+        }
     }
 
     fn start_sample(&mut self) {

@@ -12,7 +12,7 @@ use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say}
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
 use ioc_agent::sensor::{tool, watch};
-use ioc_agent::{capture, docs, doctor, enrol, preview, probe, status, surveyor};
+use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, status, surveyor};
 use ioc_common::enrolment::Token;
 use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
@@ -60,6 +60,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Sensors => {
             runtime()?.block_on(watch::watch(config.sensors, std::io::stdout(), config.interval.get()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Missed { seconds, back } => {
+            let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
+            missed::tell(url, &Store::new(config.state.clone()), seconds, back).map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Sensor { command } => runtime()?.block_on(sensor(command)),

@@ -369,3 +369,30 @@ async fn windows_stand_ins_and_files_are_kept_and_a_hole_in_the_plan_is_told() {
         .unwrap();
     scene.rig.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_collector_is_told_by_its_agents_and_so_is_its_return() {
+    let (port, alarms) = http(|_| 200).await;
+    let mut scene = scene(|_| 200, "").await;
+    scene.rig.start().await.unwrap();
+    let missed = format!(
+        "[report]\ninterval = \"1s\"\n[collector]\nkeep_alive = \"5s\"\n[missed]\nafter = \"10s\"\nurl = \"http://127.0.0.1:{port}/alarm\""
+    );
+    let mut agent = scene.rig.agent("srv-01", &missed).await.unwrap();
+    agent.start().unwrap();
+    let live = || async { scene.rig.get("/api/v1/devices/srv-01").await.unwrap()["state"] == "live" };
+    eventually("live", live).await.unwrap();
+    scene.rig.kill().await.unwrap();
+    let said = |status: &str| {
+        let alarms = alarms.lock().unwrap();
+        let bodies = alarms.iter().filter_map(|hook| serde_json::from_str::<Value>(&hook.body).ok());
+        bodies.filter(|body| body["status"] == status && body["commonLabels"]["device"] == "srv-01").count()
+    };
+    eventually("it is missed", || async { said("firing") == 1 }).await.unwrap();
+    assert!(agent.log().contains("nobody may be watching"), "{}", agent.log());
+    scene.rig.start().await.unwrap();
+    eventually("it is back", || async { said("resolved") == 1 }).await.unwrap();
+    assert_eq!(said("firing"), 1, "said once");
+    agent.stop().await.unwrap();
+    scene.rig.stop().await.unwrap();
+}

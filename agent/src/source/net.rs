@@ -1,6 +1,6 @@
 //! Questions to other hosts: a TCP connection, an HTTPS head, a DNS question, an echo request. Each has a deadline.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,20 +61,64 @@ pub fn https(address: &str, path: &str) -> Result<Head, String> {
     let mut tls = rustls::Stream::new(&mut session, &mut stream);
     let request = format!("HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ioc-agent\r\nConnection: close\r\n\r\n");
     tls.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let status = status_of(&mut tls)?;
+    let certificate = seen.certificate.lock().map(|kept| kept.clone()).unwrap_or_default();
+    Ok(Head { status, certificate })
+}
+
+/// The status of an answer: only its first line is read.
+fn status_of(stream: &mut impl std::io::Read) -> Result<Option<u16>, String> {
     let mut answer = [0; 512];
     let mut filled = 0;
-    // Only the first line is needed.
     while filled < answer.len() && !answer[..filled].contains(&b'\n') {
-        match tls.read(&mut answer[filled..]) {
+        match stream.read(&mut answer[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) => return Err(error.to_string()),
         }
     }
     let line = String::from_utf8_lossy(&answer[..filled]).into_owned();
-    let status = line.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
-    let certificate = seen.certificate.lock().map(|kept| kept.clone()).unwrap_or_default();
-    Ok(Head { status, certificate })
+    Ok(line.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse().ok()))
+}
+
+/// Sends a JSON body to an address, and says the status of the answer. Over HTTPS the server must be one that this machine trusts.
+///
+/// # Errors
+/// Why it could not be sent.
+pub fn post(url: &str, body: &str) -> Result<u16, String> {
+    let (secure, rest) = match url.split_once("://") {
+        Some(("https", rest)) => (true, rest),
+        Some(("http", rest)) => (false, rest),
+        _ => return Err(format!("found {url:?}; allowed are http:// and https://")),
+    };
+    let (authority, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, path.to_owned()));
+    let port = if secure { 443 } else { 80 };
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let address = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
+    let request = format!(
+        "POST /{path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: ioc-agent\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = connect(&address)?;
+    let status = if secure {
+        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut session = rustls::ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
+        let mut tls = rustls::Stream::new(&mut session, &mut stream);
+        tls.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        status_of(&mut tls)?
+    } else {
+        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        status_of(&mut stream)?
+    };
+    status.ok_or_else(|| format!("{address}: the answer is no HTTP"))
 }
 
 /// Keeps the certificate that a server shows.
