@@ -32,7 +32,7 @@ use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
-use crate::store::{Change, DeliveryState, OutboxEntry, Reader, Store, StoreError};
+use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 use links::Links;
 pub use links::{Down, LinkId};
@@ -439,21 +439,7 @@ impl Engine {
     fn address(&mut self, notice: &Notice, now: Timestamp) {
         let Ok(text) = serde_json::to_string(notice) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
-        let entry = |key: String, channel: &str| OutboxEntry {
-            key,
-            incident: notice.incident,
-            channel: channel.to_owned(),
-            person: String::new(),
-            address: String::new(),
-            language: String::new(),
-            notice: text.clone(),
-            created_at: now,
-            attempts: 0,
-            next_attempt_at: now,
-            state: DeliveryState::Waiting,
-            last_error: None,
-            delivered_at: None,
-        };
+        let entry = |key, channel: &str| OutboxEntry::new(key, notice.incident, channel, &text, now);
         let mut entries = Vec::new();
         let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
         for channel in all.filter(|channel| notice.severity >= channel.min_severity) {

@@ -24,3 +24,4 @@ pub mod serve;
 pub mod store;
 pub mod values;
 pub mod web;
+pub mod written;

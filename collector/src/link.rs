@@ -12,7 +12,7 @@ use ioc_common::enrolment::hex;
 use ioc_common::id::IncidentId;
 use ioc_judge::{Incident, IncidentState, Step};
 
-use crate::pki;
+use crate::pki::{self, PkiError};
 
 /// How long a link can be used, milliseconds.
 const LIFE_MS: i64 = 24 * 3_600_000;
@@ -34,30 +34,28 @@ pub struct Link {
     pub step: u32,
     /// For whom.
     pub person: String,
-    /// Until when.
-    pub expires_at: Timestamp,
 }
 
 impl Links {
     /// Takes the key in `dir`, or makes one. Whoever has it can take incidents, so it is for the owner alone.
     ///
     /// # Errors
-    /// When it cannot be read or written.
-    pub fn open(dir: &Path) -> std::io::Result<Self> {
-        use std::io::Write as _;
-        use std::os::unix::fs::OpenOptionsExt as _;
+    /// [`PkiError`] when it cannot be read or written.
+    pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let path = dir.join("link.key");
+        let fault = |source| PkiError::File { path: path.clone(), source };
         let bytes = match std::fs::read(&path) {
             Ok(bytes) if bytes.len() == 32 => bytes,
-            Ok(_) => return Err(std::io::Error::other("it does not hold 32 bytes; remove it to have a new one made")),
+            Ok(_) => {
+                let why = "it does not hold 32 bytes; remove it to have a new one made";
+                return Err(fault(std::io::Error::other(why)));
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let fresh: [u8; 32] = pki::secret().map_err(std::io::Error::other)?;
-                let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-                file.write_all(&fresh)?;
-                file.sync_all()?;
+                let fresh: [u8; 32] = pki::secret()?;
+                pki::write_private(&path, &fresh, 0o600)?;
                 fresh.to_vec()
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(fault(error)),
         };
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
     }
@@ -85,7 +83,7 @@ impl Links {
         let step = parts.next()?.parse().ok()?;
         let person = parts.next()?.to_owned();
         let expires_at = Timestamp::from_millis(parts.next()?.parse::<i64>().ok()?.checked_mul(1000)?);
-        (now < expires_at).then_some(Link { incident, step, person, expires_at })
+        (now < expires_at).then_some(Link { incident, step, person })
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::filter::Targets;
 
 use ioc_collector::config::Config;
+use ioc_collector::written::percent_encoded;
 use ioc_collector::{audit, cli, serve};
 use ioc_common::metric::CATALOGUE;
 
@@ -229,7 +230,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
                     body[key] = json!(value);
                 }
             }
-            let path = format!("/api/v1/devices/{}/replay", escape(&device));
+            let path = format!("/api/v1/devices/{}/replay", percent_encoded(&device));
             say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, &config.language))
         }
         Command::Device { command } => device(&runtime, command).await,
@@ -261,7 +262,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             let mut cursor = String::new();
             let mut all = Vec::new();
             loop {
-                let path = format!("/api/v1/devices?limit=500&search={}{cursor}", escape(&search));
+                let path = format!("/api/v1/devices?limit=500&search={}{cursor}", percent_encoded(&search));
                 let mut page = cli::ask(runtime, "GET", &path, None).await?;
                 all.append(page["items"].as_array_mut().unwrap_or(&mut Vec::new()));
                 match page["next_cursor"].as_str() {
@@ -299,7 +300,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 "importance",
                 "address",
             ];
-            let path = format!("/api/v1/devices/{}", escape(&device));
+            let path = format!("/api/v1/devices/{}", percent_encoded(&device));
             let known = cli::ask(runtime, "GET", &path, None).await?;
             let mut body = json!({});
             for key in KEYS.into_iter().chain(["tags"]).filter(|key| !known[*key].is_null()) {
@@ -317,11 +318,12 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             say("kept\n")
         }
         Device::Show { device } => {
-            let answer = cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", escape(&device)), None).await?;
+            let answer =
+                cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(&device)), None).await?;
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
         Device::Revoke { device } => {
-            cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", escape(&device)), None).await?;
+            cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", percent_encoded(&device)), None).await?;
             say("revoked; its link is closed\n")
         }
     }
@@ -370,17 +372,6 @@ fn record_of(item: &Value) -> anyhow::Result<audit::Record> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or("-").to_owned()
-}
-
-fn escape(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out += &format!("%{byte:02X}");
-        }
-        out
-    })
 }
 
 fn metrics_page() -> String {

@@ -294,7 +294,7 @@ fn validity(now: Timestamp, life_ms: i64) -> Result<(OffsetDateTime, OffsetDateT
     Ok((moment(now.plus_millis(-BACKDATE_MS))?, moment(now.plus_millis(life_ms))?))
 }
 
-fn write_private(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     let write = || {
         let temporary = path.with_extension("tmp");
         let _ = fs::remove_file(&temporary);

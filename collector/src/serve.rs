@@ -18,6 +18,8 @@ use crate::config::Config;
 use crate::engine::{self, Access, Handle, Message, Parts};
 use crate::health::Health;
 use crate::ingest::endpoint::Endpoint;
+use crate::link::Links;
+use crate::notify;
 use crate::pki::{self, Authority, PkiError, Swappable};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -124,12 +126,15 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
-    let links = crate::link::Links::open(&config.data)
-        .map_err(|source| ServeError::File { path: config.data.join("link.key"), source })?;
-    let links = Arc::new(links);
-    let carrier = (Arc::clone(&health), config_receiver.clone(), Arc::clone(&links));
-    tokio::spawn(crate::notify::run(engine.clone(), outbox_reader, carrier.0, carrier.1, carrier.2));
-    tokio::spawn(crate::notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
+    let links = Arc::new(Links::open(&config.data)?);
+    tokio::spawn(notify::run(
+        engine.clone(),
+        outbox_reader,
+        Arc::clone(&health),
+        config_receiver.clone(),
+        Arc::clone(&links),
+    ));
+    tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
     let endpoint =
         Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };

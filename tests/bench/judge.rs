@@ -54,8 +54,11 @@ fn hello(layout: &Layout) -> Body {
     }))
 }
 
-fn fleet(devices: usize, uplink: bool, now: Timestamp) -> anyhow::Result<State> {
-    let rules = RuleSet::parse(&Source::built_in("rules.toml", ioc_collector::config::DEFAULT_RULES))?;
+fn shipped_rules() -> anyhow::Result<RuleSet> {
+    Ok(RuleSet::parse(&Source::built_in("rules.toml", ioc_collector::config::DEFAULT_RULES))?)
+}
+
+fn fleet(rules: RuleSet, devices: usize, uplink: bool, now: Timestamp) -> anyhow::Result<State> {
     let (mut state, _) = State::restore(Arc::new(rules), Arc::default(), Settings::default(), Snapshot::default(), now);
     let mut out = Vec::new();
     let switch = DeviceId::new("sw-1")?;
@@ -77,7 +80,9 @@ fn fleet(devices: usize, uplink: bool, now: Timestamp) -> anyhow::Result<State> 
 
 pub(crate) fn run(devices: usize, time: Duration) -> anyhow::Result<()> {
     let mut now = clock::now();
-    let mut state = fleet(devices, false, now)?;
+    let rules = shipped_rules()?;
+    let count = rules.rules().len();
+    let mut state = fleet(rules, devices, false, now)?;
     let layout = layout();
     // The lowest value there can be: a few rules that look for too little fire once, and every rule looks.
     let v: Vec<Option<f64>> = layout
@@ -100,9 +105,8 @@ pub(crate) fn run(devices: usize, time: Duration) -> anyhow::Result<()> {
         out.clear();
     }
     let seconds = (clock::process_cpu_us() - cpu) as f64 / 1e6;
-    let rules = RuleSet::parse(&Source::built_in("rules.toml", ioc_collector::config::DEFAULT_RULES))?.rules().len();
     println!(
-        "judge: {:.2} M values/s on one core ({devices} devices, {VALUES} values each, {rules} shipped rules, {effects} effects)",
+        "judge: {:.2} M values/s on one core ({devices} devices, {VALUES} values each, {count} shipped rules, {effects} effects)",
         values as f64 / seconds / 1e6
     );
     outage()
@@ -111,7 +115,7 @@ pub(crate) fn run(devices: usize, time: Duration) -> anyhow::Result<()> {
 /// All devices behind one uplink are lost within half a minute.
 fn outage() -> anyhow::Result<()> {
     let mut now = clock::now();
-    let mut state = fleet(BEHIND, true, now)?;
+    let mut state = fleet(shipped_rules()?, BEHIND, true, now)?;
     let mut out = Vec::new();
     let mut longest_us = 0;
     let cpu = clock::process_cpu_us();

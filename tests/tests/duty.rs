@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use ioc_tests::harness::{Rig, binary, eventually, free_port};
+use ioc_tests::harness::{Rig, binary, eventually, free_port, python};
 use ioc_tests::sink::{self, Hook, Kept};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -52,12 +52,6 @@ struct Peer(#[expect(dead_code, reason = "held until the test ends")] Child);
 fn peer(mut command: Command) -> Peer {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     Peer(command.spawn().unwrap_or_else(|error| panic!("{error}; scripts/test installs what is needed")))
-}
-
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("peers/bin/python3")
 }
 
 /// A rig with a mail server, an SMS gateway whose answers are the test's to choose, and a webhook.

@@ -13,7 +13,7 @@ use ioc_agent::sensor::plan::{Stretch, Table};
 use ioc_agent::sensor::settings::{About, Bus, Line, Unit};
 use ioc_agent::sensor::shipped;
 use ioc_common::report::SensorFacts;
-use ioc_tests::harness::{Rig, binary, eventually, free_port};
+use ioc_tests::harness::{Rig, binary, eventually, free_port, python};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,10 +29,7 @@ struct Peer {
 impl Peer {
     async fn start(script: &str, arguments: &[&str], first: &Value) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("../target"), PathBuf::from);
-        let python = target.join("peers/bin/python3");
-        assert!(python.exists(), "{} is missing; scripts/test makes it", python.display());
-        let mut child = Command::new(python)
+        let mut child = Command::new(python())
             .arg(root.join("peers").join(script))
             .args(arguments)
             .stdin(Stdio::piped())

@@ -1,5 +1,6 @@
 //! What the judge knows of a device.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -207,7 +208,7 @@ pub struct Device {
     /// The sensors it speaks for.
     pub(crate) children: Vec<DeviceId>,
     /// The devices whose network goes through it.
-    pub(crate) behind: Vec<DeviceId>,
+    pub(crate) behind: BTreeSet<DeviceId>,
     pub(crate) bindings: Arc<[Binding]>,
     pub(crate) tracks: Vec<Track>,
     /// What rules that look at change remember, one for each track.
@@ -237,7 +238,7 @@ impl Device {
             plain: false,
             texts: Arc::from([]),
             children: Vec::new(),
-            behind: Vec::new(),
+            behind: BTreeSet::new(),
             bindings: Arc::from([]),
             tracks: Vec::new(),
             memories: Vec::new(),

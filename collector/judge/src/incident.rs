@@ -73,9 +73,6 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// Every priority, the most urgent first.
-    pub const ALL: [Self; 4] = [Self::P1, Self::P2, Self::P3, Self::P4];
-
     /// The priority of a fault of this severity on a device of this importance.
     #[must_use]
     pub const fn of(severity: Severity, importance: Importance) -> Self {

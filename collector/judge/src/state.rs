@@ -16,7 +16,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::LayoutId;
 
-use crate::device::{Device, DeviceKind};
+use crate::device::{Device, DeviceInfo, DeviceKind};
 use crate::duty::{Cover, Plan};
 use crate::effect::{Alert, Effect, Input, Verdict};
 use crate::fault::{Fault, FaultState};
@@ -340,6 +340,21 @@ impl State {
         &self.plan
     }
 
+    /// The faults of a device as a whole.
+    fn whole_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s WholeKey, &'s Fault)> {
+        self.whole.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)
+    }
+
+    /// Whether people are to be told of a fault now: it is bad enough, and nothing of its device is held.
+    fn is_news(&self, fault: &Fault, now: Timestamp) -> bool {
+        fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none()
+    }
+
+    /// What is said of the device that an incident is about.
+    fn about(&self, incident: &Incident) -> Option<&DeviceInfo> {
+        incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| &device.info)
+    }
+
     /// Another system's alert: a fault of the device as a whole.
     fn alert(&mut self, alert: Alert, now: Timestamp, out: &mut Vec<Effect>) {
         let key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
@@ -359,7 +374,7 @@ impl State {
                     incident: None,
                     title: Some(alert.title),
                 };
-                if fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none() {
+                if self.is_news(&fault, now) {
                     self.open_incident(&mut fault, now, out);
                 } else {
                     out.push(Effect::Fault(fault.clone()));
@@ -391,6 +406,11 @@ impl State {
             self.fault_gone(incident, id, why, now, out);
         }
     }
+}
+
+/// The key before all others of a device.
+fn first_key(id: &DeviceId) -> WholeKey {
+    (id.clone(), String::new(), String::new())
 }
 
 /// The moment from which a window's next end is looked for after a restart: an end that passed meanwhile must be noticed, too.

@@ -222,21 +222,22 @@ fn whole_url(source: &ConfigSource, url: Spanned<String>) -> Result<String, Conf
     Err(source.fault(url.span(), &message, "write the whole address"))
 }
 
-struct HttpRest {
-    content_type: Option<String>,
-    headers: std::collections::BTreeMap<String, String>,
-    secret_file: Option<PathBuf>,
-    success: String,
+/// `host:port`, written like `example`.
+fn host_port(source: &ConfigSource, server: &Spanned<String>, example: &str) -> Result<(String, u16), ConfigError> {
+    let address =
+        server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    address.ok_or_else(|| {
+        let message = format!("found server {:?}; allowed is host:port", server.get_ref());
+        source.fault(server.span(), &message, &format!("write it like {example:?}"))
+    })
 }
 
 fn http(
     source: &ConfigSource,
     lacks: &dyn Fn(&str) -> ConfigError,
-    url: Option<Spanned<String>>,
-    method: Option<Spanned<String>>,
-    body: Option<Spanned<String>>,
-    rest: HttpRest,
+    form: &mut ChannelForm,
 ) -> Result<HttpChannel, ConfigError> {
+    let (url, method, body) = (form.url.take(), form.method.take(), form.body.take());
     let url = url.ok_or_else(|| lacks("url"))?;
     let place = |text: &str, span: std::ops::Range<usize>| {
         let unknown = text.split("{{").skip(1).map(|rest| rest.split_once("}}").map_or(rest, |(name, _)| name));
@@ -250,7 +251,7 @@ fn http(
         }
     };
     place(url.get_ref(), url.span())?;
-    for (name, value) in &rest.headers {
+    for (name, value) in &form.headers {
         place(value, url.span())?;
         if name.parse::<hyper::header::HeaderName>().is_err() {
             let message = format!("found header {name:?}; allowed is a name such as Authorization");
@@ -267,18 +268,18 @@ fn http(
     Ok(HttpChannel {
         url: whole_url(source, url)?,
         method: method.map_or_else(|| "POST".to_owned(), Spanned::into_inner),
-        content_type: rest.content_type.unwrap_or_else(|| "application/json".to_owned()),
-        headers: rest.headers.into_iter().collect(),
+        content_type: form.content_type.take().unwrap_or_else(|| "application/json".to_owned()),
+        headers: std::mem::take(&mut form.headers).into_iter().collect(),
         body: body.map(Spanned::into_inner).unwrap_or_default(),
-        secret_file: rest.secret_file,
-        success: rest.success,
+        secret_file: form.secret_file.take(),
+        success: std::mem::take(&mut form.success),
     })
 }
 
 pub(super) fn check(
     source: &ConfigSource,
     whole: std::ops::Range<usize>,
-    form: ChannelForm,
+    mut form: ChannelForm,
     before: &[Channel],
 ) -> Result<Channel, ConfigError> {
     let name = form.name.get_ref().clone();
@@ -297,18 +298,14 @@ pub(super) fn check(
         }
         ChannelType::Smtp => {
             let server = form.server.ok_or_else(|| lacks("server"))?;
-            let address = server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-            let Some((host, port)) = address else {
-                let message = format!("found server {:?}; allowed is host:port", server.get_ref());
-                return Err(source.fault(server.span(), &message, "write it like \"mail.example:587\""));
-            };
+            let (host, port) = host_port(source, &server, "mail.example:587")?;
             let login = match (form.user, form.password_file) {
                 (Some(user), Some(file)) => Some((user, file)),
                 (None, None) => None,
                 _ => return Err(lacks("user and password_file (both or none)")),
             };
             ChannelKind::Smtp {
-                host: host.to_owned(),
+                host,
                 port,
                 tls: form.tls.unwrap_or(SmtpTls::Starttls),
                 from: form.from.ok_or_else(|| lacks("from"))?,
@@ -316,25 +313,10 @@ pub(super) fn check(
                 login,
             }
         }
-        ChannelType::Http => ChannelKind::Http(http(
-            source,
-            &lacks,
-            form.url,
-            form.method,
-            form.body,
-            HttpRest {
-                content_type: form.content_type,
-                headers: form.headers,
-                secret_file: form.secret_file,
-                success: form.success,
-            },
-        )?),
+        ChannelType::Http => ChannelKind::Http(http(source, &lacks, &mut form)?),
         ChannelType::Syslog => {
             let server = form.server.ok_or_else(|| lacks("server"))?;
-            if server.get_ref().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
-                let message = format!("found server {:?}; allowed is host:port", server.get_ref());
-                return Err(source.fault(server.span(), &message, "write it like \"log.example:514\""));
-            }
+            host_port(source, &server, "log.example:514")?;
             ChannelKind::Syslog { server: server.into_inner() }
         }
     };

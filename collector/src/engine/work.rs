@@ -14,17 +14,18 @@ use super::Engine;
 use super::commands::check_device;
 use crate::command::{Answer, CommandError, NewDevice};
 use crate::store::{Change, Delivery, DeliveryState, Handover, OutboxEntry};
+use crate::written::one_line;
 
 /// Largest file of an incident.
 pub const FILE_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// Longest title of a window and reason of a stand-in.
+const LINE_MAX_CHARS: usize = 200;
 /// Longest name of a file.
 const FILE_NAME_MAX_CHARS: usize = 120;
 /// Longest entry of the duty book.
 const HANDOVER_MAX_CHARS: usize = 10_000;
 /// A fallback takes over after this many attempts that failed.
 const FALLBACK_ATTEMPTS: u32 = 3;
-/// How far ahead the duty plan is looked through, days.
-const CHECK_DAYS: i64 = 14;
 /// Gaps that are written out.
 const GAPS_MAX: usize = 10;
 
@@ -113,9 +114,7 @@ impl Engine {
                 alert.device = id.map_err(|error| CommandError::Invalid(error.to_string()))?;
                 if self.state.device(&alert.device).is_none() {
                     let info = DeviceInfo::new(alert.device.clone(), DeviceKind::Other, source);
-                    self.record(now, source, "device.registered", info.id.as_str(), "for alerts of another system");
-                    self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-                    self.judge(Input::Enrolled(info), now);
+                    self.keep_registered(info, source, "for alerts of another system", now);
                 }
             }
             self.decide(Input::Alert(alert), now)?;
@@ -129,10 +128,15 @@ impl Engine {
         if self.state.device(&info.id).is_some() {
             return Err(CommandError::Conflict(format!("there is a device {} already", info.id)));
         }
-        self.record(now, actor, "device.registered", info.id.as_str(), &info.name);
+        let name = info.name.clone();
+        self.keep_registered(info, actor, &name, now);
+        Ok(Answer::Done)
+    }
+
+    fn keep_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
+        self.record(now, actor, "device.registered", info.id.as_str(), detail);
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info), now);
-        Ok(Answer::Done)
     }
 
     pub(super) fn plan_window(
@@ -143,6 +147,7 @@ impl Engine {
         now: Timestamp,
     ) -> super::Outcome {
         actor.clone_into(&mut window.who);
+        window.title = one_line(&window.title, LINE_MAX_CHARS);
         let detail = serde_json::to_string(&window).unwrap_or_default();
         self.decide(Input::Window { window, overrule }, now)?;
         self.record(now, actor, "window.planned", "", &detail);
@@ -151,6 +156,7 @@ impl Engine {
 
     pub(super) fn cover(&mut self, mut cover: Cover, actor: &str, now: Timestamp) -> super::Outcome {
         actor.clone_into(&mut cover.who);
+        cover.note = one_line(&cover.note, LINE_MAX_CHARS);
         let detail = format!("{} from {} until {}: {}", cover.person, cover.from, cover.until, cover.note);
         let rota = cover.rota.clone();
         self.decide(Input::Cover(cover), now)?;
@@ -207,24 +213,16 @@ impl Engine {
     }
 
     fn fall_back(&mut self, key: &str, now: Timestamp) {
+        if self.config.channels.iter().all(|channel| channel.fallback.is_none()) {
+            return;
+        }
         let Ok(Some(entry)) = self.reader.outbox_entry(key) else { return };
         let channel = self.config.channels.iter().find(|channel| channel.name == entry.channel);
         let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return };
         // The same key is kept once, however often this is asked. It is for everyone there, so it carries no link of one person.
-        self.batch.changes.push(Change::Outbox(OutboxEntry {
-            key: format!("{key}-via-{fallback}"),
-            channel: fallback,
-            person: String::new(),
-            address: String::new(),
-            language: String::new(),
-            created_at: now,
-            attempts: 0,
-            next_attempt_at: now,
-            state: DeliveryState::Waiting,
-            last_error: None,
-            delivered_at: None,
-            ..entry
-        }));
+        let key = format!("{key}-via-{fallback}");
+        let entry = OutboxEntry::new(key, entry.incident, &fallback, &entry.notice, now);
+        self.batch.changes.push(Change::Outbox(entry));
         self.batch.notices = true;
     }
 
@@ -272,7 +270,8 @@ impl Engine {
 
     /// Looks for holes in the duty plan, and opens an incident while there are any (lesson 10).
     pub(super) fn check_duty(&mut self, now: Timestamp) -> super::Outcome {
-        let gaps = calendar::gaps(self.state.plan(), self.state.covers(), now, CHECK_DAYS);
+        let plan = self.state.plan();
+        let gaps = calendar::gaps(plan, &calendar::outlook(plan, self.state.covers(), now));
         let join = |text: fn(&Text) -> &String| {
             let shown: Vec<&str> = gaps.iter().take(GAPS_MAX).map(|gap| text(gap).as_str()).collect();
             shown.join(" ")

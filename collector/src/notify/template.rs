@@ -3,13 +3,12 @@
 //! Values are put in as the place asks: percent-encoded into an address and into a form, escaped into JSON, in one line into a
 //! header. A value can never become a part of the request's structure.
 
-use std::fmt::Write as _;
-
 use ioc_judge::Notice;
 
 use super::http::{self, Request};
 use super::{SendError, Wording};
 use crate::config::{HttpChannel, PLACES};
+use crate::written::percent_encoded;
 
 /// Longest text for `{{short}}`, characters: two parts of an SMS in Vietnamese.
 const SHORT_MAX_CHARS: usize = 134;
@@ -45,13 +44,13 @@ pub(super) async fn send(
     ];
     let of_type = match channel.content_type.split(';').next().unwrap_or_default() {
         "application/json" => json,
-        "application/x-www-form-urlencoded" => percent,
+        "application/x-www-form-urlencoded" => percent_encoded,
         _ => str::to_owned,
     };
     let headers = channel.headers.iter().map(|(name, value)| (name.clone(), fill(value, &values, one_line)));
     let mut headers: Vec<(String, String)> = headers.collect();
     headers.push(("idempotency-key".to_owned(), key.to_owned()));
-    let url = fill(&channel.url, &values, percent);
+    let url = fill(&channel.url, &values, percent_encoded);
     let body = fill(&channel.body, &values, of_type);
     let content_type = &channel.content_type;
     let answer = http::send(Request { method: &channel.method, url: &url, content_type, headers, body }).await?;
@@ -97,18 +96,6 @@ fn json(text: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
 
-/// RFC 3986: everything but unreserved characters.
-fn percent(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
-}
-
 /// A header line holds no other.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -124,7 +111,7 @@ mod tests {
         values[0] = "+84 9\"x&y\n\u{7}".into();
         assert_eq!(fill("{\"to\":\"{{address}}\"}", &values, json), "{\"to\":\"+84 9\\\"x&y\\n\\u0007\"}");
         assert_eq!(
-            fill("https://x/?to={{address}}&k={{key}}", &values, percent),
+            fill("https://x/?to={{address}}&k={{key}}", &values, percent_encoded),
             "https://x/?to=%2B84%209%22x%26y%0A%07&k=key"
         );
         assert_eq!(fill("Bearer {{secret}}", &values, one_line), "Bearer secret");

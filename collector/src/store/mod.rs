@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod contract;
+mod outbox;
 mod query;
 pub mod sqlite;
 
@@ -22,6 +23,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::inventory::DeviceRecord;
+pub use outbox::{Delivery, DeliveryState, OutboxEntry};
 pub use query::{DeviceQuery, FaultQuery};
 
 /// One change of what is known.
@@ -192,37 +194,6 @@ pub enum Change {
     Audit(audit::Entry),
 }
 
-/// A notice for one channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutboxEntry {
-    /// Idempotency key: incident, step, channel.
-    pub key: String,
-    /// About which incident.
-    pub incident: IncidentId,
-    /// Channel by its name in the configuration.
-    pub channel: String,
-    /// For whom; empty when it is for everyone on the channel.
-    pub person: String,
-    /// Their address on the channel.
-    pub address: String,
-    /// Their language; the site's when empty.
-    pub language: String,
-    /// The notice, JSON.
-    pub notice: String,
-    /// When it was decided.
-    pub created_at: Timestamp,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// When to try next.
-    pub next_attempt_at: Timestamp,
-    /// Where it stands.
-    pub state: DeliveryState,
-    /// Why the last attempt failed.
-    pub last_error: Option<String>,
-    /// When it was delivered.
-    pub delivered_at: Option<Timestamp>,
-}
-
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
@@ -234,47 +205,6 @@ pub struct Handover {
     pub who: String,
     /// What.
     pub text: String,
-}
-
-/// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeliveryState {
-    /// To be tried.
-    Waiting,
-    /// Delivered.
-    Delivered,
-    /// Given up.
-    Dead,
-}
-
-impl DeliveryState {
-    /// The name used in the API and the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
-}
-
-/// What became of an attempt to deliver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// Of which entry.
-    pub key: String,
-    /// When.
-    pub at: Timestamp,
-    /// Where it stands now.
-    pub state: DeliveryState,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// When to try next.
-    pub next_attempt_at: Timestamp,
-    /// Why it failed.
-    pub error: Option<String>,
 }
 
 /// An enrolment token, as it is kept: without its secret.

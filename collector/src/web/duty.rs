@@ -13,22 +13,21 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
-use ioc_judge::duty::{Cover, Person as Human, calendar};
+use ioc_judge::duty::calendar::{self, Shift};
+use ioc_judge::duty::{Cover, Person as Human, Rota};
 
 use super::App;
 use super::api::Answered;
 use super::auth::Person;
 use super::incidents::refused;
-use super::maintenance::local;
-use super::pages::{Failure, Paged, chrome, show};
+use super::maintenance::moment;
+use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::command::{Command, CommandError};
 use crate::config::Config;
 use crate::store::{Handover, OutboxEntry};
 
-/// How far ahead shifts are shown.
-const AHEAD_MS: i64 = 14 * 86_400_000;
 /// Shifts of one rota that are shown.
 const SHIFTS: usize = 20;
 /// Entries of the duty book that are shown.
@@ -77,21 +76,17 @@ struct DutyPage {
     planned: bool,
 }
 
-fn rota_rows(config: &Config, covers: &[Cover], now: Timestamp) -> Vec<RotaRow> {
+fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
     let name = |id: &String| config.plan.person(id).map_or_else(|| id.clone(), |person| person.name.clone());
-    let row = |rota: &ioc_judge::duty::Rota| {
-        let shifts = calendar::shifts(rota, covers, now, now.plus_millis(AHEAD_MS));
-        let named = |people: &[String]| people.iter().map(name).collect::<Vec<_>>();
-        let first = shifts.first();
-        RotaRow {
-            id: rota.id.clone(),
-            name: rota.name.clone(),
-            now: first.map(|shift| named(&shift.people)).unwrap_or_default(),
-            until: first.map(|shift| shift.until),
-            shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
-        }
+    let named = |people: &[String]| people.iter().map(name).collect::<Vec<_>>();
+    let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
+        id: rota.id.clone(),
+        name: rota.name.clone(),
+        now: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
+        until: shifts.first().map(|shift| shift.until),
+        shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
     };
-    config.plan.rotas.iter().map(row).collect()
+    outlook.iter().map(row).collect()
 }
 
 async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
@@ -117,14 +112,14 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
             })
             .collect(),
     };
-    let rotas = rota_rows(&config, &covers, now);
-    let gaps = calendar::gaps(&config.plan, &covers, now, 14);
+    let outlook = calendar::outlook(&config.plan, &covers, now);
+    let (rotas, gaps) = (rota_rows(&config, &outlook), calendar::gaps(&config.plan, &outlook));
     let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
         let name = config.plan.person(&cover.person).map_or_else(|| cover.person.clone(), |one| one.name.clone());
         (cover, name)
     });
-    let status = if error.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
-    let page = show(&DutyPage {
+    let refused = error.is_some();
+    let page = DutyPage {
         rotas,
         gaps,
         covers: covers.collect(),
@@ -135,8 +130,8 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
         error,
         planned: !config.plan.people.is_empty(),
         chrome,
-    });
-    Ok((status, page).into_response())
+    };
+    Ok(show_again(&page, refused))
 }
 
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
@@ -160,17 +155,14 @@ async fn carry_out(app: &App, chrome: Chrome, form: CoverForm, command: Result<C
 }
 
 fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
-    let moment = |field: &str, text: &str| {
-        local(text, config).ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
-    };
     Ok(Cover {
         id: 0,
         rota: form.rota.clone(),
         person: form.person.clone(),
-        from: moment("from", &form.from)?,
-        until: moment("until", &form.until)?,
+        from: moment("from", &form.from, config)?,
+        until: moment("until", &form.until, config)?,
         who: String::new(),
-        note: form.note.trim().chars().filter(|c| !c.is_control()).take(200).collect(),
+        note: form.note.clone(),
     })
 }
 
@@ -234,18 +226,13 @@ pub(super) async fn resend(
 pub(super) async fn api(State(app): State<App>, _: Person) -> Answered<Value> {
     let covers = app.read(|reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
-    let rotas: Vec<Value> = config
-        .plan
-        .rotas
-        .iter()
-        .map(|rota| {
-            let shifts = calendar::shifts(rota, &covers, now, now.plus_millis(AHEAD_MS));
-            let shifts = shifts.iter().map(|one| json!({ "from": one.from, "until": one.until, "people": one.people }));
-            let on = calendar::on_duty(rota, &covers, now);
-            json!({ "id": rota.id, "name": rota.name, "on_duty": on, "shifts": shifts.collect::<Vec<_>>() })
-        })
-        .collect();
-    let gaps = calendar::gaps(&config.plan, &covers, now, 14);
+    let outlook = calendar::outlook(&config.plan, &covers, now);
+    let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {
+        let on = shifts.first().map(|shift| shift.people.as_slice()).unwrap_or_default();
+        let shown = shifts.iter().map(|one| json!({ "from": one.from, "until": one.until, "people": one.people }));
+        json!({ "id": rota.id, "name": rota.name, "on_duty": on, "shifts": shown.collect::<Vec<_>>() })
+    };
+    let (rotas, gaps) = (outlook.iter().map(rota).collect::<Vec<_>>(), calendar::gaps(&config.plan, &outlook));
     Ok(Json(json!({ "rotas": rotas, "gaps": gaps, "covers": covers })))
 }
 

@@ -19,11 +19,12 @@ use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, Manual, Refusal, 
 use super::App;
 use super::api::device_id;
 use super::auth::Person;
-use super::pages::{Failure, Paged, ROWS, chrome, name_of, names_of, show};
+use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::{Answer, Command, CommandError};
 use crate::store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError};
+use crate::written::percent_encoded;
 
 /// Most alerts in one message of another system.
 const ALERTS_MAX: usize = 1000;
@@ -44,7 +45,7 @@ struct IncidentsPage {
 
 impl IncidentsPage {
     fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
-        name_of(&self.names, incident)
+        name_of(&self.names, incident.device.as_ref())
     }
 
     fn tone_of(&self, incident: &Incident) -> &'static str {
@@ -70,7 +71,7 @@ pub(super) async fn list(
     let found = app
         .read(move |reader| {
             let incidents = reader.incidents(None, !all, query.before, ROWS)?;
-            let names = names_of(&incidents, reader)?;
+            let names = names_of(devices_of(&incidents), reader)?;
             Ok((incidents, names))
         })
         .await;
@@ -98,14 +99,7 @@ fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<W
     let record = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
     let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
     let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
-    let mut names = HashMap::new();
-    for fault in &faults {
-        if !names.contains_key(&fault.device)
-            && let Some(record) = reader.device(&fault.device)?
-        {
-            names.insert(fault.device.clone(), record.info.name);
-        }
-    }
+    let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
     Ok(Some(Whole { incident, steps, notices, device, faults, names }))
 }
 
@@ -135,7 +129,7 @@ impl IncidentPage {
     }
 
     fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
-        self.whole.names.get(&fault.device).map_or(fault.device.as_str(), String::as_str)
+        name_of(&self.whole.names, Some(&fault.device))
     }
 
     /// From the fault to the first notice that arrived, and to when someone took it (article 6.2).
@@ -180,10 +174,9 @@ async fn render(
     match app.read(move |reader| whole(IncidentId(id), reader, now)).await {
         Ok(Some(whole)) => {
             let tone = incident_tone(&whole.incident);
-            let status = if refused.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
+            let again = refused.is_some();
             let (error, written) = refused.map_or((None, HashMap::new()), |(error, written)| (Some(error), written));
-            let page = show(&IncidentPage { chrome, whole, tone, error, written });
-            Ok((status, page).into_response())
+            Ok(show_again(&IncidentPage { chrome, whole, tone, error, written }, again))
         }
         Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure::new(chrome, problem)),
@@ -397,17 +390,9 @@ pub(super) async fn file(
         })
         .await?;
     let (name, content) = found.ok_or_else(missing)?;
-    let encoded = name.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out += &format!("%{byte:02X}");
-        }
-        out
-    });
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{encoded}")),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename*=UTF-8''{}", percent_encoded(&name))),
     ];
     Ok((headers, content).into_response())
 }

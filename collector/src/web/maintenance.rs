@@ -14,7 +14,7 @@ use super::App;
 use super::api::Answered;
 use super::auth::Person;
 use super::incidents::refused;
-use super::pages::{Failure, Paged, chrome, show};
+use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::command::{Command, CommandError};
@@ -68,8 +68,6 @@ impl WindowForm {
         if scope == Scope::default() && !freeze {
             return Err(invalid("devices", "say which devices are worked on"));
         }
-        let moment =
-            |field, text: &str| local(text, config).ok_or_else(|| invalid(field, "allowed is a date and a time"));
         let when = if self.repeat == "weekly" {
             When::Weekly {
                 days: (1..=7_i8).filter(|day| self.day(&usize::from(day.unsigned_abs()))).collect(),
@@ -79,18 +77,18 @@ impl WindowForm {
                 from: clock::now(),
             }
         } else {
-            When::Once { from: moment("from", &self.from)?, until: moment("until", &self.until)? }
+            When::Once { from: moment("from", &self.from, config)?, until: moment("until", &self.until, config)? }
         };
-        let title: String = self.title.trim().chars().filter(|c| !c.is_control()).take(200).collect();
-        Ok(Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() })
+        Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
     }
 }
 
 /// A moment as browsers send it, in the site's time zone.
-pub(super) fn local(text: &str, config: &Config) -> Option<Timestamp> {
-    let moment: jiff::civil::DateTime = text.trim().parse().ok()?;
-    let zoned = moment.to_zoned_datetime(config.timezone.clone()).ok()?;
-    Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+    let local = text.trim().parse::<jiff::civil::DateTime>();
+    let zoned = local.and_then(|local| local.to_zoned_datetime(config.timezone.clone()));
+    let zoned = zoned.map_err(|_| CommandError::Invalid(format!("{field}: allowed is a date and a time")))?;
+    Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
 }
 
 /// A window as a row.
@@ -130,9 +128,8 @@ async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&Comm
             let text = error.map(|error| refused(&chrome, error));
             let warned = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
-            let status = if text.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
-            let page = show(&MaintenancePage { chrome, rows, form, error: text, warned, kinds });
-            Ok((status, page).into_response())
+            let refused = text.is_some();
+            Ok(show_again(&MaintenancePage { chrome, rows, form, error: text, warned, kinds }, refused))
         }
         Err(problem) => Err(Failure::new(chrome, problem)),
     }

@@ -73,6 +73,12 @@ pub(super) fn show(page: &impl Template) -> Response {
     }
 }
 
+/// A page with a form: again, and with the status of a conflict, when what was sent was refused.
+pub(super) fn show_again(page: &impl Template, refused: bool) -> Response {
+    let status = if refused { StatusCode::CONFLICT } else { StatusCode::OK };
+    (status, show(page)).into_response()
+}
+
 pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
     Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment"))
 }
@@ -100,7 +106,7 @@ struct FleetPage {
 
 impl FleetPage {
     fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
-        name_of(&self.names, incident)
+        name_of(&self.names, incident.device.as_ref())
     }
 
     fn tone_of(&self, incident: &Incident) -> &'static str {
@@ -123,10 +129,13 @@ pub(super) fn layouts_of(
     Ok(layouts)
 }
 
-/// The names of the devices that incidents are about.
-pub(super) fn names_of(incidents: &[Incident], reader: &dyn Reader) -> Result<HashMap<DeviceId, String>, StoreError> {
+/// The names of devices, each read once.
+pub(super) fn names_of<'d>(
+    devices: impl Iterator<Item = &'d DeviceId>,
+    reader: &dyn Reader,
+) -> Result<HashMap<DeviceId, String>, StoreError> {
     let mut names = HashMap::new();
-    for device in incidents.iter().filter_map(|incident| incident.device.as_ref()) {
+    for device in devices {
         if !names.contains_key(device)
             && let Some(record) = reader.device(device)?
         {
@@ -136,8 +145,14 @@ pub(super) fn names_of(incidents: &[Incident], reader: &dyn Reader) -> Result<Ha
     Ok(names)
 }
 
-pub(super) fn name_of<'s>(names: &'s HashMap<DeviceId, String>, incident: &'s Incident) -> &'s str {
-    incident.device.as_ref().map_or("", |device| names.get(device).map_or(device.as_str(), String::as_str))
+/// A device's name, or its identifier where it has none; nothing for the centre as a whole.
+pub(super) fn name_of<'s>(names: &'s HashMap<DeviceId, String>, device: Option<&'s DeviceId>) -> &'s str {
+    device.map_or("", |device| names.get(device).map_or(device.as_str(), String::as_str))
+}
+
+/// The devices that incidents are about.
+pub(super) fn devices_of(incidents: &[Incident]) -> impl Iterator<Item = &DeviceId> {
+    incidents.iter().filter_map(|incident| incident.device.as_ref())
 }
 
 pub(super) async fn fleet(
@@ -158,7 +173,7 @@ pub(super) async fn fleet(
             let layouts = layouts_of(&records, reader)?;
             let rows = records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect();
             let incidents = reader.incidents(None, true, None, 5)?;
-            let names = names_of(&incidents, reader)?;
+            let names = names_of(devices_of(&incidents), reader)?;
             Ok((reader.counts()?, rows, incidents, names, next))
         })
         .await;

@@ -12,6 +12,9 @@ use crate::text::Text;
 /// How finely a calendar is looked through, milliseconds: hand-overs are at whole quarters of an hour.
 pub const GRAIN_MS: i64 = 15 * 60_000;
 
+/// How far ahead the plan is looked through, days.
+pub const OUTLOOK_DAYS: i64 = 14;
+
 /// Whoever is on duty, by identifier: who stands in, else who a holiday names, else the last layer that has someone.
 #[must_use]
 pub fn on_duty(rota: &Rota, covers: &[Cover], now: Timestamp) -> Vec<String> {
@@ -72,11 +75,17 @@ pub fn shifts(rota: &Rota, covers: &[Cover], from: Timestamp, until: Timestamp) 
     found
 }
 
-/// What is wrong with the plan within the next `days`: a rota with a hole, a person who cannot be reached, a step that reaches nobody.
+/// The shifts of every rota for the next [`OUTLOOK_DAYS`].
 #[must_use]
-pub fn gaps(plan: &Plan, covers: &[Cover], now: Timestamp, days: i64) -> Vec<Text> {
+pub fn outlook<'p>(plan: &'p Plan, covers: &[Cover], now: Timestamp) -> Vec<(&'p Rota, Vec<Shift>)> {
+    let until = now.plus_millis(OUTLOOK_DAYS * 86_400_000);
+    plan.rotas.iter().map(|rota| (rota, shifts(rota, covers, now, until))).collect()
+}
+
+/// What is wrong with the plan in this outlook on it: a rota with a hole, a person who cannot be reached.
+#[must_use]
+pub fn gaps(plan: &Plan, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<Text> {
     let mut found = Vec::new();
-    let until = now.plus_millis(days * 86_400_000);
     let mut concerned: Vec<&String> = Vec::new();
     for policy in &plan.policies {
         for step in &policy.steps {
@@ -92,13 +101,12 @@ pub fn gaps(plan: &Plan, covers: &[Cover], now: Timestamp, days: i64) -> Vec<Tex
             }
         }
     }
-    for rota in &plan.rotas {
+    for (rota, shifts) in outlook {
         let here = |at: Timestamp| match jiff::Timestamp::from_millisecond(at.as_millis()) {
             Ok(moment) => moment.to_zoned_datetime(rota.zone.clone()).strftime("%d/%m/%Y %H:%M").to_string(),
             Err(_) => at.to_string(),
         };
         // One hole is said in full, more are counted: a rota without anyone has one, a bad one has many.
-        let shifts = shifts(rota, covers, now, until);
         let holes: Vec<&Shift> = shifts.iter().filter(|shift| shift.people.is_empty()).collect();
         if let Some(first) = holes.first() {
             let (begin, end) = (here(first.from), here(first.until));

@@ -3,7 +3,7 @@ use jiff::tz::TimeZone;
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, Source};
 
-use super::calendar::{gaps, on_duty, shifts};
+use super::calendar::{gaps, on_duty, outlook, shifts};
 use super::*;
 
 const PLAN: &str = r#"
@@ -133,13 +133,14 @@ fn a_policy_is_gone_through_step_by_step_and_round_by_round() {
 #[test]
 fn holes_and_people_who_cannot_be_reached_are_found() {
     let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
-    let found = gaps(&plan, &[], at("2026-11-25T00:00:00Z"), 28);
+    let gaps_of = |plan: &Plan| gaps(plan, &outlook(plan, &[], at("2026-11-25T00:00:00Z")));
+    let found = gaps_of(&plan);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].en.starts_with("Câm"), "{found:?}");
     let holes = parse(
         &PLAN.replace("start = \"2026-11-02T07:00\"\n[[rota.layer]]", "start = \"2026-11-27T07:00\"\n[[rota.layer]]"),
     );
-    let found = gaps(&holes.expect("parses"), &[], at("2026-11-25T00:00:00Z"), 28);
+    let found = gaps_of(&holes.expect("parses"));
     assert!(found.iter().any(|text| text.en.contains("nobody from 25/11/2026 07:00")), "{found:?}");
 }
 

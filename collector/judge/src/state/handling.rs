@@ -283,7 +283,7 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(incident) = self.incidents.get(&id) else { return };
-        let device = incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| device.info.clone());
+        let device = self.about(incident).cloned();
         out.push(Effect::Notice(Box::new(Notice {
             incident: id,
             step: incident.steps,

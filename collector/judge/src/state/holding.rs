@@ -38,12 +38,6 @@ impl State {
         None
     }
 
-    /// Windows that are planned or open.
-    #[must_use]
-    pub fn windows(&self) -> &[Window] {
-        &self.windows
-    }
-
     /// Plans a window. What speaks against it must be overruled by whoever plans it.
     pub(super) fn plan_window(
         &mut self,
@@ -79,7 +73,8 @@ impl State {
     /// What speaks against a window.
     fn against(&self, window: &Window, now: Timestamp) -> Vec<Text> {
         let mut warnings = Vec::new();
-        for other in self.windows.iter().filter(|other| other.meets(window, now)) {
+        let meeting: Vec<&Window> = self.windows.iter().filter(|other| other.meets(window, now)).collect();
+        for other in &meeting {
             let title = &other.title;
             if other.freeze != window.freeze {
                 warnings.push(Text::new(
@@ -106,8 +101,7 @@ impl State {
             let partner = self.devices.values().find(|other| {
                 let same = other.info.redundancy == device.info.redundancy && other.info.id != device.info.id;
                 let down = matches!(other.presence, Presence::Silent { .. } | Presence::Away { .. });
-                let busy =
-                    || self.windows.iter().any(|one| !one.freeze && one.covers(&other.info) && one.meets(window, now));
+                let busy = || meeting.iter().any(|one| !one.freeze && one.covers(&other.info));
                 same && (down || window.covers(&other.info) || busy())
             });
             if let Some(partner) = partner {
@@ -181,11 +175,8 @@ impl State {
 
     /// Opens incidents for faults of the device as a whole that have none.
     pub(super) fn tell_whole(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        let from = (id.clone(), String::new(), String::new());
         let untold: Vec<_> = self
-            .whole
-            .range(from..)
-            .take_while(|((device, ..), _)| device == id)
+            .whole_of(id)
             .filter(|(_, fault)| fault.incident.is_none() && fault.severity >= Severity::Warning)
             .map(|(key, fault)| (key.clone(), fault.clone()))
             .collect();

@@ -40,7 +40,7 @@ impl State {
 
     fn begin_pursuit(&mut self, id: IncidentId, now: Timestamp) -> Vec<String> {
         let Some(incident) = self.incidents.get(&id) else { return Vec::new() };
-        let device = incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| &device.info);
+        let device = self.about(incident);
         let mut people = Vec::new();
         // A broken device is reported to the responsible leader at once (article 6.2).
         if incident.article.split([',', ' ', ';']).any(|article| article == "6.2") {
@@ -65,7 +65,7 @@ impl State {
     }
 
     fn meant_by(&self, incident: &Incident, policy: &Policy, step: usize, now: Timestamp) -> Vec<String> {
-        let device = incident.device.as_ref().and_then(|id| self.devices.get(id)).map(|device| &device.info);
+        let device = self.about(incident);
         let targets = policy.steps.get(step).map(|step| step.to.as_slice()).unwrap_or_default();
         let mut people: Vec<String> =
             targets.iter().flat_map(|target| self.plan.meant(target, device, &self.covers, now)).collect();
@@ -110,8 +110,8 @@ impl State {
                 incident.course.pursuit =
                     next.map(|next| if empty { Pursuit { due_at: next.due_at.min(now), ..next } } else { next });
             }
-            let targets: Vec<String> = policy.steps[this.step].to.iter().map(ToString::to_string).collect();
             let note = if empty {
+                let targets: Vec<String> = policy.steps[this.step].to.iter().map(ToString::to_string).collect();
                 let targets = targets.join(", ");
                 Text::new(
                     format!("Bước {number}/{of} bị bỏ qua: {targets} không có ai liên lạc được."),
@@ -131,8 +131,6 @@ impl State {
             // Whoever listens to all is told when the plan reaches nobody, and when it has come to its end.
             if !empty || last {
                 self.notify(id, Occasion::Escalated, note, to, empty || last, out);
-            }
-            if !empty || last {
                 return;
             }
         }

@@ -4,12 +4,11 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use super::State;
+use super::{State, first_key};
 use crate::device::UPLINKS_DEEP;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence};
-use crate::rule::Severity;
 use crate::text::Text;
 use crate::track::Track;
 
@@ -38,12 +37,10 @@ impl State {
         if let Some(device) =
             before.filter(|old| uplink.as_ref() != Some(*old)).and_then(|old| self.devices.get_mut(old))
         {
-            device.behind.retain(|one| one != id);
+            device.behind.remove(id);
         }
-        if let Some(device) = uplink.and_then(|uplink| self.devices.get_mut(&uplink))
-            && !device.behind.contains(id)
-        {
-            device.behind.push(id.clone());
+        if let Some(device) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
+            device.behind.insert(id.clone());
         }
     }
 
@@ -146,8 +143,8 @@ impl State {
     pub(super) fn judge_waiting(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(asking) = self.asking.remove(uplink) else { return };
         let lost = asking.waiting.len();
-        let behind = self.devices.get(uplink).map(|device| device.behind.as_slice()).unwrap_or_default();
-        let there = behind.iter().filter(|id| {
+        let behind = self.devices.get(uplink).into_iter().flat_map(|device| &device.behind);
+        let there = behind.filter(|id| {
             self.devices
                 .get(*id)
                 .is_some_and(|one| matches!(one.presence, Presence::Live { .. } | Presence::Suspect { .. }))
@@ -240,7 +237,7 @@ impl State {
 
     /// The fault with this number on a device, while it has not ended.
     pub(super) fn fault_mut(&mut self, device: &DeviceId, fault: FaultId) -> Option<&mut Fault> {
-        let of_whole = self.whole.range_mut((device.clone(), String::new(), String::new())..);
+        let of_whole = self.whole.range_mut(first_key(device)..);
         let whole = of_whole.take_while(|((of, ..), _)| of == device).map(|(_, one)| one).find(|one| one.id == fault);
         if whole.is_some() {
             return whole;
@@ -303,7 +300,7 @@ impl State {
                 title: None,
             },
         };
-        if severity >= Severity::Warning && self.held_until(id, now).is_none() {
+        if self.is_news(&fault, now) {
             self.open_or_join(&mut fault, now, out);
         } else {
             out.push(Effect::Fault(fault.clone()));

@@ -22,17 +22,15 @@ impl State {
         match self.devices.get_mut(&id) {
             Some(device) => uplink = std::mem::replace(&mut device.info, info).uplink,
             None => {
-                self.devices.insert(id.clone(), Device::new(info));
+                let mut device = Device::new(info);
+                // Who is behind it may have been described first, or stayed when it was revoked.
+                let behind = self.devices.values().filter(|one| one.info.uplink.as_ref() == Some(&id));
+                device.behind = behind.map(|one| one.info.id.clone()).collect();
+                self.devices.insert(id.clone(), device);
             }
         }
         self.place_under_parent(&id);
         self.place_behind_uplink(&id, uplink.as_ref());
-        // Who is behind it may have been described first.
-        let behind = self.devices.values().filter(|one| one.info.uplink.as_ref() == Some(&id));
-        let behind: Vec<DeviceId> = behind.map(|one| one.info.id.clone()).collect();
-        if let Some(device) = self.devices.get_mut(&id) {
-            device.behind = behind;
-        }
         // Rules may be for its place or its groups.
         if let Some((layout, info)) =
             self.devices.get(&id).and_then(|one| Some((one.layout.clone()?, one.info.clone())))
@@ -70,10 +68,10 @@ impl State {
             .into_iter()
             .filter_map(|track| if let Track::Raised(fault) = track { Some(*fault) } else { None })
             .collect();
-        let keys: Vec<_> = self.whole.keys().filter(|(device, ..)| device == id).cloned().collect();
+        let keys: Vec<_> = self.whole_of(id).map(|(key, _)| key.clone()).collect();
         faults.extend(keys.iter().filter_map(|key| self.whole.remove(key)));
         if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
-            uplink.behind.retain(|one| one != id);
+            uplink.behind.remove(id);
         }
         for fault in faults {
             let why = Text::new("Thiết bị đã bị thu hồi.", "The device was revoked.");

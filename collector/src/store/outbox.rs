@@ -1,0 +1,100 @@
+//! Notices on their way to people.
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
+
+/// A notice for one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Idempotency key: incident, step, channel.
+    pub key: String,
+    /// About which incident.
+    pub incident: IncidentId,
+    /// Channel by its name in the configuration.
+    pub channel: String,
+    /// For whom; empty when it is for everyone on the channel.
+    pub person: String,
+    /// Their address on the channel.
+    pub address: String,
+    /// Their language; the site's when empty.
+    pub language: String,
+    /// The notice, JSON.
+    pub notice: String,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_attempt_at: Timestamp,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// When it was delivered.
+    pub delivered_at: Option<Timestamp>,
+}
+
+impl OutboxEntry {
+    /// A notice for everyone on a channel, to be tried at once.
+    #[must_use]
+    pub fn new(key: String, incident: IncidentId, channel: &str, notice: &str, now: Timestamp) -> Self {
+        Self {
+            key,
+            incident,
+            channel: channel.to_owned(),
+            person: String::new(),
+            address: String::new(),
+            language: String::new(),
+            notice: notice.to_owned(),
+            created_at: now,
+            attempts: 0,
+            next_attempt_at: now,
+            state: DeliveryState::Waiting,
+            last_error: None,
+            delivered_at: None,
+        }
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// To be tried.
+    Waiting,
+    /// Delivered.
+    Delivered,
+    /// Given up.
+    Dead,
+}
+
+impl DeliveryState {
+    /// The name used in the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What became of an attempt to deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Of which entry.
+    pub key: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where it stands now.
+    pub state: DeliveryState,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_attempt_at: Timestamp,
+    /// Why it failed.
+    pub error: Option<String>,
+}
