@@ -87,6 +87,7 @@ acknowledge = Acknowledge
 acknowledged-by = Acknowledged by
 timeline = Timeline
 notices = Notices
+tickets = Tickets
 no-notices = No channel is set for this severity.
 delivered = delivered
 not-delivered = could not be delivered

@@ -87,6 +87,7 @@ acknowledge = Tiếp nhận
 acknowledged-by = Đã tiếp nhận bởi
 timeline = Diễn biến
 notices = Thông báo đã gửi
+tickets = Phiếu ở hệ thống khác
 no-notices = Không có kênh nào được cấu hình cho mức này.
 delivered = đã gửi lúc
 not-delivered = không gửi được

@@ -7,7 +7,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, Manual, Refusal, Text, Window};
 
 use crate::audit;
-use crate::store::{AccountRecord, Delivery, Handover, SessionRecord};
+use crate::store::{AccountRecord, Delivery, Handover, SessionRecord, TicketRecord};
 
 /// A command.
 #[derive(Debug)]
@@ -144,10 +144,39 @@ pub enum Command {
     },
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
+    /// Keep what a ticket system knows of an incident, and do what people did there, in one commit.
+    Ticket {
+        /// What it knows.
+        record: Box<TicketRecord>,
+        /// What people did there.
+        events: Vec<TicketEvent>,
+    },
     /// Use these rules and channels from now on.
     Reload(Box<crate::config::Config>),
     /// Delete history that is older than it must be kept.
     Prune,
+}
+
+/// What someone did in a ticket system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketEvent {
+    /// Who, by their name there.
+    pub who: String,
+    /// What.
+    pub act: TicketAct,
+}
+
+/// What can be done in a ticket system that means something to an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketAct {
+    /// They wrote this.
+    Comment(String),
+    /// It was given to this person; to someone whose name is not known when it is empty.
+    Taken(String),
+    /// They call it resolved.
+    Resolved,
+    /// They call it open again.
+    Reopened,
 }
 
 /// A device to be enrolled.

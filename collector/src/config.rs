@@ -1,6 +1,7 @@
 //! The collector's configuration: `config/collector.toml`, every key with its default there.
 
 mod channel;
+mod ticket;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,8 +13,10 @@ use ioc_judge::RuleSet;
 use ioc_judge::duty::Plan;
 
 use crate::values::{Profiles, ValuesForm};
-pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, PLACES, SmtpTls, Source as AlertSource};
+pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
+use ticket::TicketForm;
+pub use ticket::{Mapped, TicketKind, TicketRequest, TicketSystem};
 
 /// The configuration, checked.
 #[derive(Debug, Clone)]
@@ -58,6 +61,8 @@ pub struct Config {
     pub values: Profiles,
     /// The channels for notices.
     pub channels: Vec<Channel>,
+    /// Ticket systems that incidents are carried to.
+    pub tickets: Vec<TicketSystem>,
     /// The duty plan.
     pub plan: Plan,
     /// Who is told that the collector lives (dead man's switch).
@@ -80,6 +85,7 @@ struct Form {
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
     channel: Vec<Spanned<ChannelForm>>,
+    ticket: Vec<Spanned<TicketForm>>,
     duty: DutyForm,
     heartbeat: Option<HeartbeatForm>,
     source: Vec<SourceForm>,
@@ -264,6 +270,11 @@ impl Config {
             channels.push(channel::check(source, whole, form.into_inner(), &channels)?);
         }
         channel::check_fallbacks(source, &channels)?;
+        let mut tickets: Vec<TicketSystem> = Vec::new();
+        for form in form.ticket {
+            let whole = form.span();
+            tickets.push(ticket::check(source, whole, form.into_inner(), &tickets)?);
+        }
         let language = match form.site.language {
             Language::Vi => "vi",
             Language::En => "en",
@@ -299,6 +310,7 @@ impl Config {
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             rules,
             channels,
+            tickets,
             plan,
             sources,
         })
@@ -331,6 +343,14 @@ mod tests {
             let config = parse(&format!("{shipped}\n{mail}")).unwrap_or_else(|e| panic!("{e}"));
             assert!(!config.channels[0].always && config.channels[1].always, "one is for people, one for all");
         }
+        for shipped in [
+            include_str!("../../config/tickets/rt.toml"),
+            include_str!("../../config/tickets/glpi.toml"),
+            include_str!("../../config/tickets/jira.toml"),
+        ] {
+            let config = parse(shipped).unwrap_or_else(|e| panic!("{e}"));
+            assert!(config.tickets[0].page.contains("{{ticket}}"));
+        }
         let plan = Source::built_in("duty.toml", include_str!("../../config/duty.toml"));
         let plan =
             Plan::parse(&plan, &jiff::tz::TimeZone::UTC, "vi", &["sms", "duty-mail"]).unwrap_or_else(|e| panic!("{e}"));
@@ -352,6 +372,11 @@ mod tests {
         let loose =
             parse("[[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"https://x/\"\nbody = \"{{telephone}}\"\n");
         assert!(loose.expect_err("placeholder").message.contains("telephone"));
+        let state = "[[ticket]]\nname = \"rt\"\ntype = \"rt\"\nurl = \"http://rt\"\nqueue = \"q\"\nuser = \"u\"\nstatus = { taken = \"open\" }\n";
+        let state = parse(state).expect_err("state");
+        assert!(state.line == 7 && state.message.contains("acknowledged"), "{state}");
+        let pointer = "[[ticket]]\nname = \"j\"\ntype = \"http\"\ncreate = { url = \"http://x\", answer = \"key\" }\n";
+        assert!(parse(pointer).expect_err("pointer").mend.contains("JSON pointer"));
         let lost = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x\"\nfallback = \"mail\"\n";
         assert!(parse(lost).expect_err("fallback").message.contains("mail"));
         let missing = parse("[rules]\nfile = \"/nonexistent/rules.toml\"\n").expect_err("file");

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec::{self, Refused};
-use ioc_common::id::DeviceId;
+use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::topic::DownKind;
@@ -421,6 +421,7 @@ impl Engine {
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
                 Effect::Step(step) => {
                     self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
                 Effect::Notice(notice) => self.address(&notice, now),
@@ -432,6 +433,15 @@ impl Engine {
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => self.record(now, "", action, device.as_str(), &detail),
             }
+        }
+    }
+
+    /// Has the ticket systems that an incident belongs into carry its newest step.
+    fn tell_ticket_systems(&mut self, incident: IncidentId) {
+        let Some(known) = self.state.incident(incident) else { return };
+        for system in self.config.tickets.iter().filter(|system| known.severity >= system.min_severity) {
+            self.batch.notices = true;
+            self.batch.changes.push(Change::TicketDue { system: system.name.clone(), incident });
         }
     }
 

@@ -110,7 +110,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
 
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
-    let outbox_reader = store.reader()?;
+    let (outbox_reader, ticket_reader) = (store.reader()?, store.reader()?);
     let health = Arc::new(Health::default());
     let access = Arc::new(Access::default());
     let (probes, probe_wishes) = mpsc::unbounded_channel();
@@ -134,6 +134,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&links),
     ));
+    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
     let endpoint =

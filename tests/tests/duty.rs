@@ -390,3 +390,43 @@ async fn a_dead_collector_is_told_by_its_agents_and_so_is_its_return() {
     agent.stop().await.unwrap();
     scene.rig.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_is_told_by_topic() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let config = dir.path().join("mosquitto.conf");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\n")).unwrap();
+    let mut command = Command::new("mosquitto");
+    command.arg("-c").arg(&config);
+    let _broker = peer(command);
+    let mut listener = Command::new("mosquitto_sub");
+    listener.args(["-p", &port.to_string(), "-t", "ioc/#", "-v", "-q", "1"]);
+    listener.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let up = || async { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() };
+    eventually("Mosquitto listens", up).await.unwrap();
+    let mut listener = listener.spawn().expect("mosquitto_sub is there; scripts/test installs it");
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let topic = "ioc/{{severity}}/{{occasion}}/{{device}}";
+    let channel = format!(
+        "[[channel]]\nname = \"bus\"\ntype = \"mqtt\"\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\ntopic = \"{topic}\"\n"
+    );
+    let mut scene = scene(|_| 200, &channel).await;
+    scene.rig.start().await.unwrap();
+    let device = json!({ "device": "sw-1", "kind": "other", "name": "Tủ A/1 #2" });
+    scene.rig.post("/api/v1/devices", device).await.unwrap();
+    let body = json!({ "title": "Khói", "severity": "critical", "device": "sw-1" });
+    scene.rig.post("/api/v1/incidents", body).await.unwrap();
+    let line =
+        tokio::time::timeout(std::time::Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
+    let (topic, body) = line.split_once(" {").unwrap();
+    assert_eq!(topic, "ioc/critical/opened/Tủ A-1 -2", "a value makes no level of a topic");
+    let body: Value = serde_json::from_str(&format!("{{{body}")).unwrap();
+    assert_eq!(body["alerts"][0]["annotations"]["title_vi"], "Khói");
+    let delivered = || async {
+        let incident = scene.rig.get("/api/v1/incidents/1").await.unwrap();
+        let notices = incident["notices"].as_array().unwrap().clone();
+        notices.iter().any(|one| one["channel"] == "bus" && one["state"] == "delivered")
+    };
+    eventually("acknowledged by the broker", delivered).await.unwrap();
+    scene.rig.stop().await.unwrap();
+}

@@ -23,7 +23,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("collector/src/store", &["tokio", "axum", "crate::engine", "crate::web", "crate::notify", "crate::ingest"]),
     ("collector/src/engine", &["axum", "crate::web", "crate::notify", "crate::ingest", "rusqlite"]),
     ("collector/src/ingest", &["axum", "crate::web", "crate::notify", "rusqlite", "ioc_judge"]),
-    ("collector/src/notify", &["axum", "crate::web", "crate::ingest", "rusqlite"]),
+    ("collector/src/notify", &["axum", "crate::web", "crate::ingest", "crate::ticket", "rusqlite"]),
+    ("collector/src/ticket", &["axum", "crate::web", "crate::ingest", "rusqlite"]),
     ("collector/src/web", &["crate::ingest", "rusqlite", "rmqtt_codec"]),
 ];
 

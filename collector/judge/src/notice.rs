@@ -7,7 +7,7 @@ use ioc_common::id::IncidentId;
 
 use crate::device::DeviceInfo;
 use crate::duty::Recipient;
-use crate::incident::Priority;
+use crate::incident::{Incident, Priority};
 use crate::rule::Severity;
 use crate::text::Text;
 
@@ -92,4 +92,30 @@ pub struct Notice {
     /// Whom it is for, by the duty plan.
     #[serde(skip)]
     pub to: Vec<Recipient>,
+}
+
+impl Notice {
+    /// What an incident says of itself as it now is, for nobody yet.
+    #[must_use]
+    pub fn about(incident: &Incident, device: Option<DeviceInfo>, occasion: Occasion, reason: Text) -> Self {
+        Self {
+            incident: incident.id,
+            step: incident.steps,
+            occasion,
+            severity: incident.severity,
+            rule: incident.rule.clone(),
+            article: incident.article.clone(),
+            device,
+            title: incident.title.clone(),
+            reason,
+            advice: incident.advice.clone(),
+            opened_at: incident.opened_at,
+            resolved_at: incident.resolved_at,
+            priority: incident.priority,
+            acknowledge_by: incident.acknowledge_by,
+            affected: incident.course.affected,
+            to_all: false,
+            to: Vec::new(),
+        }
+    }
 }

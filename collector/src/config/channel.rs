@@ -7,6 +7,8 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source as ConfigSource, SpanWithin, Spanned};
 use ioc_judge::Severity;
 
+use crate::written::unknown_place;
+
 /// A channel for notices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
@@ -51,11 +53,28 @@ pub enum ChannelKind {
     },
     /// HTTP with a request of one's own: SMS gateways, chats.
     Http(HttpChannel),
+    /// A message to a broker, with the webhook's body.
+    Mqtt(MqttChannel),
     /// Syslog (RFC 5424) over UDP.
     Syslog {
         /// Host and port of the server.
         server: String,
     },
+}
+
+/// A topic at a broker that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttChannel {
+    /// Host of the broker.
+    pub host: String,
+    /// Port of the broker.
+    pub port: u16,
+    /// Whether the connection is TLS; the broker's certificate is then checked against what this machine trusts.
+    pub tls: bool,
+    /// The topic; values are put in without what structures topics.
+    pub topic: String,
+    /// User and the file with the password.
+    pub login: Option<(String, PathBuf)>,
 }
 
 /// A request of one's own, with places for what is said.
@@ -115,6 +134,7 @@ pub(super) struct ChannelForm {
     to: Vec<String>,
     user: Option<String>,
     password_file: Option<PathBuf>,
+    topic: Option<Spanned<String>>,
     method: Option<Spanned<String>>,
     content_type: Option<String>,
     #[serde(default)]
@@ -130,10 +150,11 @@ enum ChannelType {
     Webhook,
     Smtp,
     Http,
+    Mqtt,
     Syslog,
 }
 
-const fn warning() -> Severity {
+pub(super) const fn warning() -> Severity {
     Severity::Warning
 }
 
@@ -194,7 +215,7 @@ pub(super) fn check_sources(source: &ConfigSource, forms: Vec<SourceForm>) -> Re
     Ok(found)
 }
 
-fn shaped(name: &str) -> bool {
+pub(super) fn shaped(name: &str) -> bool {
     !name.is_empty() && name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
@@ -214,7 +235,7 @@ pub(super) fn check_fallbacks(source: &ConfigSource, channels: &[Channel]) -> Re
     Ok(())
 }
 
-fn whole_url(source: &ConfigSource, url: Spanned<String>) -> Result<String, ConfigError> {
+pub(super) fn whole_url(source: &ConfigSource, url: Spanned<String>) -> Result<String, ConfigError> {
     if url.get_ref().starts_with("http://") || url.get_ref().starts_with("https://") {
         return Ok(url.into_inner());
     }
@@ -232,6 +253,25 @@ fn host_port(source: &ConfigSource, server: &Spanned<String>, example: &str) -> 
     })
 }
 
+fn check_places(source: &ConfigSource, text: &str, span: std::ops::Range<usize>) -> Result<(), ConfigError> {
+    let Some(name) = unknown_place(text, &PLACES) else { return Ok(()) };
+    let message = format!("found {{{{{name}}}}}; allowed are {}", PLACES.join(", "));
+    Err(source.fault(span, &message, "correct the name between the braces"))
+}
+
+/// User and password's file: both or none.
+fn login(
+    lacks: &dyn Fn(&str) -> ConfigError,
+    user: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<(String, PathBuf)>, ConfigError> {
+    match (user, file) {
+        (Some(user), Some(file)) => Ok(Some((user, file))),
+        (None, None) => Ok(None),
+        _ => Err(lacks("user and password_file (both or none)")),
+    }
+}
+
 fn http(
     source: &ConfigSource,
     lacks: &dyn Fn(&str) -> ConfigError,
@@ -239,17 +279,7 @@ fn http(
 ) -> Result<HttpChannel, ConfigError> {
     let (url, method, body) = (form.url.take(), form.method.take(), form.body.take());
     let url = url.ok_or_else(|| lacks("url"))?;
-    let place = |text: &str, span: std::ops::Range<usize>| {
-        let unknown = text.split("{{").skip(1).map(|rest| rest.split_once("}}").map_or(rest, |(name, _)| name));
-        match unknown.into_iter().find(|name| !PLACES.contains(name)) {
-            None => Ok(()),
-            Some(name) => {
-                let name: String = name.chars().take(30).collect();
-                let message = format!("found {{{{{name}}}}}; allowed are {}", PLACES.join(", "));
-                Err(source.fault(span, &message, "correct the name between the braces"))
-            }
-        }
-    };
+    let place = |text: &str, span: std::ops::Range<usize>| check_places(source, text, span);
     place(url.get_ref(), url.span())?;
     for (name, value) in &form.headers {
         place(value, url.span())?;
@@ -299,11 +329,7 @@ pub(super) fn check(
         ChannelType::Smtp => {
             let server = form.server.ok_or_else(|| lacks("server"))?;
             let (host, port) = host_port(source, &server, "mail.example:587")?;
-            let login = match (form.user, form.password_file) {
-                (Some(user), Some(file)) => Some((user, file)),
-                (None, None) => None,
-                _ => return Err(lacks("user and password_file (both or none)")),
-            };
+            let login = login(&lacks, form.user, form.password_file)?;
             ChannelKind::Smtp {
                 host,
                 port,
@@ -314,6 +340,24 @@ pub(super) fn check(
             }
         }
         ChannelType::Http => ChannelKind::Http(http(source, &lacks, &mut form)?),
+        ChannelType::Mqtt => {
+            let server = form.server.ok_or_else(|| lacks("server"))?;
+            let (host, port) = host_port(source, &server, "broker.example:8883")?;
+            let topic = form.topic.ok_or_else(|| lacks("topic"))?;
+            check_places(source, topic.get_ref(), topic.span())?;
+            if topic.get_ref().is_empty() || topic.get_ref().contains(['+', '#']) || topic.get_ref().len() > 1000 {
+                let message =
+                    format!("found topic {:?}; allowed is a name of up to 1000 bytes without + and #", topic.get_ref());
+                return Err(source.fault(topic.span(), &message, "write it like \"ioc/notices/{{severity}}\""));
+            }
+            let tls = match form.tls {
+                None | Some(SmtpTls::Tls) => true,
+                Some(SmtpTls::None) => false,
+                Some(SmtpTls::Starttls) => return Err(lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
+            };
+            let login = login(&lacks, form.user, form.password_file)?;
+            ChannelKind::Mqtt(MqttChannel { host, port, tls, topic: topic.into_inner(), login })
+        }
         ChannelType::Syslog => {
             let server = form.server.ok_or_else(|| lacks("server"))?;
             host_port(source, &server, "log.example:514")?;
@@ -322,7 +366,7 @@ pub(super) fn check(
     };
     // Who has no address of their own gets everything.
     let addressed = match &kind {
-        ChannelKind::Webhook { .. } | ChannelKind::Syslog { .. } => false,
+        ChannelKind::Webhook { .. } | ChannelKind::Mqtt(_) | ChannelKind::Syslog { .. } => false,
         ChannelKind::Smtp { to, .. } => to.is_empty(),
         ChannelKind::Http(http) => http.url.contains("{{address}}") || http.body.contains("{{address}}"),
     };

@@ -66,6 +66,7 @@ impl Engine {
                 self.delivered(deliveries, now);
                 Ok(Answer::Done)
             }
+            Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::Prune => self.prune(now),
         }

@@ -3,7 +3,7 @@
 //! The dispatcher rereads the store whenever it wakes; what became of an attempt goes back through the engine. One file per
 //! channel.
 
-mod http;
+mod mqtt;
 mod smtp;
 mod syslog;
 mod template;
@@ -25,6 +25,7 @@ use crate::command::Command;
 use crate::config::{Channel, ChannelKind, Config};
 use crate::engine::Handle;
 use crate::health::Health;
+use crate::http::{self, SendError};
 use crate::link::Links;
 use crate::store::{Delivery, DeliveryState, OutboxEntry, Reader};
 pub use text::Wording;
@@ -34,9 +35,6 @@ pub(crate) use text::local as local_time;
 const CONCURRENT_MAX: usize = 16;
 /// How long one delivery may take.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
-/// Back-off: doubled from the first to the last.
-const BACKOFF_FIRST_MS: i64 = 2000;
-const BACKOFF_LAST_MS: i64 = 600_000;
 /// Given up after this many attempts: about a day.
 const ATTEMPTS_MAX: u32 = 150;
 /// So many notices for one address at once become one message.
@@ -45,17 +43,6 @@ const DIGEST_MIN: usize = 5;
 const DUE_MAX: usize = 256;
 /// The longest sleep without a wake-up.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-
-/// Why a delivery failed, and whether trying again can help.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// It may work later.
-    #[error("{0}")]
-    Later(String),
-    /// It will never work.
-    #[error("{0}")]
-    Never(String),
-}
 
 /// Carries notices until the engine ends. `config` may be replaced while it runs.
 pub async fn run(
@@ -225,6 +212,7 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &Links) -> Resul
         }
         ChannelKind::Smtp { .. } => smtp::send(&channel.kind, key, &entry.address, &wording).await,
         ChannelKind::Http(http) => template::send(http, key, &entry.address, notice, &wording).await,
+        ChannelKind::Mqtt(mqtt) => mqtt::send(mqtt, &channel.name, key, notice, &wording, config).await,
         ChannelKind::Syslog { server } => syslog::send(server, key, notice, &wording).await,
     }
 }
@@ -278,8 +266,8 @@ fn outcome(entry: &OutboxEntry, result: Result<(), SendError>, health: &Health) 
             (state, Some(error.to_string().chars().take(500).collect()))
         }
     };
-    let wait = BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_LAST_MS);
-    Delivery { key: entry.key.clone(), at: now, state, attempts, next_attempt_at: now.plus_millis(wait), error }
+    let next_attempt_at = now.plus_millis(http::backoff_ms(attempts));
+    Delivery { key: entry.key.clone(), at: now, state, attempts, next_attempt_at, error }
 }
 
 /// Labels and texts by name, as webhooks carry them.

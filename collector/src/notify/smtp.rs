@@ -5,8 +5,9 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use super::{SendError, Wording};
+use super::Wording;
 use crate::config::{ChannelKind, SmtpTls};
+use crate::http::{SendError, secret};
 
 pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &Wording) -> Result<(), SendError> {
     let ChannelKind::Smtp { host, port, tls, from, to, login } = kind else {
@@ -37,9 +38,7 @@ pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &
     };
     let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(*port).tls(tls);
     if let Some((user, file)) = login {
-        let password =
-            std::fs::read_to_string(file).map_err(|error| SendError::Later(format!("{}: {error}", file.display())))?;
-        transport = transport.credentials(Credentials::new(user.clone(), password.trim().to_owned()));
+        transport = transport.credentials(Credentials::new(user.clone(), secret(Some(file))?));
     }
     match transport.build().send(message).await {
         Ok(_) => Ok(()),

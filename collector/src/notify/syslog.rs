@@ -3,7 +3,8 @@
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::{Notice, Occasion, Severity};
 
-use super::{SendError, Wording};
+use super::Wording;
+use crate::http::SendError;
 
 /// Facility *local0*.
 const FACILITY: u8 = 16;

@@ -8,9 +8,9 @@ use serde_json::json;
 use ioc_common::enrolment::hex;
 use ioc_judge::{DeviceInfo, Notice, Occasion};
 
-use super::http::{self, Request};
-use super::{Pairs, SendError, Wording};
+use super::{Pairs, Wording};
 use crate::config::Config;
+use crate::http::{self, Request, SendError};
 
 pub(super) async fn send(
     url: &str,
@@ -23,10 +23,9 @@ pub(super) async fn send(
 ) -> Result<(), SendError> {
     let body = body(channel, notice, wording, config).to_string();
     let mut headers = vec![("idempotency-key".to_owned(), key.to_owned())];
-    if let Some(path) = secret_file {
-        let secret =
-            std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
-        let hmac_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.trim().as_bytes());
+    if secret_file.is_some() {
+        let secret = http::secret(secret_file)?;
+        let hmac_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
         let signature = hex(ring::hmac::sign(&hmac_key, body.as_bytes()).as_ref());
         headers.push(("x-ioc-signature".to_owned(), format!("sha256={signature}")));
     }
@@ -34,7 +33,8 @@ pub(super) async fn send(
     Ok(())
 }
 
-fn body(channel: &str, notice: &Notice, wording: &Wording, config: &Config) -> serde_json::Value {
+/// Alertmanager's body.
+pub(super) fn body(channel: &str, notice: &Notice, wording: &Wording, config: &Config) -> serde_json::Value {
     let status = if notice.occasion == Occasion::Resolved { "resolved" } else { "firing" };
     let device = |text: fn(&DeviceInfo) -> String| notice.device.as_ref().map(text).unwrap_or_default();
     let labels: Pairs = [

@@ -8,6 +8,7 @@ mod contract;
 mod outbox;
 mod query;
 pub mod sqlite;
+mod ticket;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use crate::audit;
 use crate::inventory::DeviceRecord;
 pub use outbox::{Delivery, DeliveryState, OutboxEntry};
 pub use query::{DeviceQuery, FaultQuery};
+pub use ticket::{TicketQuery, TicketRecord};
 
 /// One change of what is known.
 #[derive(Debug, Clone)]
@@ -140,6 +142,15 @@ pub enum Change {
     Outbox(OutboxEntry),
     /// What became of an attempt to deliver.
     Delivery(Delivery),
+    /// An incident has something that a ticket system is to be told.
+    TicketDue {
+        /// Which system.
+        system: String,
+        /// Which incident.
+        incident: IncidentId,
+    },
+    /// What a ticket system knows of an incident now.
+    Ticket(TicketRecord),
     /// A file of an incident. Its name and size are in the incident.
     Attachment {
         /// Which incident.
@@ -391,6 +402,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn contacts(&self) -> Result<Vec<OutboxEntry>, StoreError>;
+
+    /// Tickets of incidents.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Result<Vec<TicketRecord>, StoreError>;
 
     /// The content of a file of an incident.
     ///

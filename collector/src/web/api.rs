@@ -24,7 +24,8 @@ use crate::audit;
 use crate::command::{Answer, Command, NewDevice};
 use crate::inventory::DeviceRecord;
 use crate::replay::{Replay, Replayer};
-use crate::store::{DeviceQuery, FaultQuery, Reader, StoreError};
+use crate::store::{DeviceQuery, FaultQuery, Reader, StoreError, TicketQuery, TicketRecord};
+use crate::ticket::page_of;
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
@@ -211,10 +212,18 @@ pub(super) async fn incidents(
 }
 
 pub(super) async fn incident(State(app): State<App>, _: Person, Path(id): Path<u64>) -> Answered<Value> {
-    let found = app.read(move |reader| reader.incident(IncidentId(id))).await?;
+    let id_of = IncidentId(id);
+    let found = app
+        .read(move |reader| {
+            let whole = reader.incident(id_of)?;
+            Ok((whole, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
+        })
+        .await?;
+    let (found, tickets) = found;
     let (incident, steps, notices) = found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
     let mut value = serde_json::to_value(&incident).unwrap_or_default();
     value["timeline"] = json!(steps);
+    value["tickets"] = tickets.iter().map(|ticket| ticket_json(ticket, &app)).collect();
     value["notices"] = notices
         .iter()
         .map(|entry| {
@@ -225,6 +234,11 @@ pub(super) async fn incident(State(app): State<App>, _: Person, Path(id): Path<u
         })
         .collect();
     Ok(Json(value))
+}
+
+fn ticket_json(ticket: &TicketRecord, app: &App) -> Value {
+    let page = page_of(ticket, &app.config());
+    json!({ "system": ticket.system, "ticket": ticket.ticket, "page": page, "step": ticket.step, "error": ticket.error })
 }
 
 pub(super) async fn revoke(

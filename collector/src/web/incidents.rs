@@ -23,13 +23,16 @@ use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, 
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::{Answer, Command, CommandError};
-use crate::store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError};
+use crate::store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
+use crate::ticket::page_of;
 use crate::written::percent_encoded;
 
 /// Most alerts in one message of another system.
 const ALERTS_MAX: usize = 1000;
 /// Longest text that is taken from an alert.
 const ALERT_TEXT_MAX_CHARS: usize = 500;
+/// Tickets of one incident that are shown.
+const TICKETS: usize = 20;
 /// Faults of one incident that are shown.
 const FAULTS: usize = 200;
 
@@ -89,6 +92,7 @@ struct Whole {
     incident: Incident,
     steps: Vec<Step>,
     notices: Vec<OutboxEntry>,
+    tickets: Vec<TicketRecord>,
     device: Option<DeviceRow>,
     faults: Vec<Fault>,
     names: HashMap<DeviceId, String>,
@@ -100,7 +104,8 @@ fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<W
     let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
     let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
     let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
-    Ok(Some(Whole { incident, steps, notices, device, faults, names }))
+    let tickets = reader.tickets(&TicketQuery::Of(id), TICKETS)?;
+    Ok(Some(Whole { incident, steps, notices, tickets, device, faults, names }))
 }
 
 #[derive(Template)]
@@ -108,6 +113,8 @@ fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<W
 struct IncidentPage {
     chrome: Chrome,
     whole: Whole,
+    /// Where each ticket is seen.
+    ticket_pages: Vec<String>,
     tone: &'static str,
     /// Why what was asked for was refused.
     error: Option<String>,
@@ -176,7 +183,9 @@ async fn render(
             let tone = incident_tone(&whole.incident);
             let again = refused.is_some();
             let (error, written) = refused.map_or((None, HashMap::new()), |(error, written)| (Some(error), written));
-            Ok(show_again(&IncidentPage { chrome, whole, tone, error, written }, again))
+            let config = app.config();
+            let ticket_pages = whole.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
+            Ok(show_again(&IncidentPage { chrome, whole, ticket_pages, tone, error, written }, again))
         }
         Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure::new(chrome, problem)),

@@ -284,25 +284,7 @@ impl State {
     ) {
         let Some(incident) = self.incidents.get(&id) else { return };
         let device = self.about(incident).cloned();
-        out.push(Effect::Notice(Box::new(Notice {
-            incident: id,
-            step: incident.steps,
-            occasion,
-            severity: incident.severity,
-            rule: incident.rule.clone(),
-            article: incident.article.clone(),
-            device,
-            title: incident.title.clone(),
-            reason,
-            advice: incident.advice.clone(),
-            opened_at: incident.opened_at,
-            resolved_at: incident.resolved_at,
-            priority: incident.priority,
-            acknowledge_by: incident.acknowledge_by,
-            affected: incident.course.affected,
-            to_all,
-            to,
-        })));
+        out.push(Effect::Notice(Box::new(Notice { to_all, to, ..Notice::about(incident, device, occasion, reason) })));
     }
 
     /// Takes up an incident that was forgotten, so that a person can go on with it.

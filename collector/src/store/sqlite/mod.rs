@@ -227,6 +227,21 @@ impl Pending<'_> {
                 "INSERT OR IGNORE INTO attachment (incident, sha256, content) VALUES (?1, ?2, ?3)",
                 params![signed(incident.0), sha256, content],
             )?,
+            Change::TicketDue { system, incident } => self.run(
+                "INSERT INTO ticket (system, incident, ticket, step, pushed, seen, attempts, next_at, due, open) \
+                 VALUES (?1, ?2, '', 0, 'open', '', 0, 0, 1, 1) ON CONFLICT (system, incident) DO UPDATE SET due = 1, open = 1",
+                params![system, signed(incident.0)],
+            )?,
+            Change::Ticket(record) => self.run(
+                "UPDATE ticket SET ticket = ?3, step = ?4, pushed = ?5, seen = ?6, attempts = ?7, next_at = ?8, error = ?9, \
+                 due = ?9 IS NOT NULL OR ?4 < (SELECT max(number) FROM step WHERE incident = ?2), \
+                 open = coalesce((SELECT json_extract(body, '$.state') <> 'closed' FROM incident WHERE id = ?2), 0) \
+                 WHERE system = ?1 AND incident = ?2",
+                params![
+                    record.system, signed(record.incident.0), record.ticket, record.step, record.pushed, record.seen,
+                    record.attempts, record.next_at.as_millis(), record.error
+                ],
+            )?,
             Change::Window(window) => put("window", window.id, json(window)?)?,
             Change::WindowGone(id) => gone("window", *id)?,
             Change::Cover(cover) => put("cover", cover.id, json(cover)?)?,
@@ -393,6 +408,8 @@ impl Pending<'_> {
                 )?;
             }
             Change::Attachment { .. }
+            | Change::TicketDue { .. }
+            | Change::Ticket(_)
             | Change::Window(_)
             | Change::WindowGone(_)
             | Change::Cover(_)

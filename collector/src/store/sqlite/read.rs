@@ -19,7 +19,7 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
     AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover, HistoryRow,
-    OutboxEntry, Reader, SessionRecord, StoreError, TokenRecord, WholeIncident,
+    OutboxEntry, Reader, SessionRecord, StoreError, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
@@ -140,6 +140,20 @@ fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         person: row.get(10)?,
         address: row.get(11)?,
         language: row.get(12)?,
+    })
+}
+
+fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
+    Ok(TicketRecord {
+        system: row.get(0)?,
+        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
+        ticket: row.get(2)?,
+        step: row.get(3)?,
+        pushed: row.get(4)?,
+        seen: row.get(5)?,
+        attempts: row.get(6)?,
+        next_at: required(row, 7)?,
+        error: row.get(8)?,
     })
 }
 
@@ -324,6 +338,27 @@ impl Reader for SqliteReader {
         let sql =
             format!("{columns} WHERE person <> '' GROUP BY person, channel ORDER BY max(created_at) DESC LIMIT 2000");
         self.all(&sql, &[], outbox_entry)
+    }
+
+    fn tickets(&self, query: &TicketQuery<'_>, limit: usize) -> Result<Vec<TicketRecord>, StoreError> {
+        let columns = "SELECT system, incident, ticket, step, pushed, seen, attempts, next_at, error FROM ticket";
+        let limit = limit_of(limit);
+        match query {
+            TicketQuery::Due { system, now } => {
+                let sql = format!(
+                    "{columns} WHERE due AND system = ?1 AND next_at <= ?2 ORDER BY next_at, incident LIMIT ?3"
+                );
+                self.all(&sql, &[system, &now.as_millis(), &limit], ticket)
+            }
+            TicketQuery::Open { system } => {
+                let sql = format!("{columns} WHERE open AND system = ?1 AND ticket <> '' ORDER BY incident LIMIT ?2");
+                self.all(&sql, &[system, &limit], ticket)
+            }
+            TicketQuery::Of(incident) => {
+                let sql = format!("{columns} WHERE incident = ?1 ORDER BY system LIMIT ?2");
+                self.all(&sql, &[&super::signed(incident.0), &limit], ticket)
+            }
+        }
     }
 
     fn attachment(&self, incident: IncidentId, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {

@@ -130,6 +130,24 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE state = 'waiting';
 CREATE INDEX outbox_by_incident ON outbox (incident);
 CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
+-- What ticket systems know of incidents. `due` while a step is not carried, `open` until the incident is closed.
+CREATE TABLE ticket (
+    system TEXT NOT NULL,
+    incident INTEGER NOT NULL,
+    ticket TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    pushed TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    error TEXT,
+    due INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    PRIMARY KEY (system, incident)
+) WITHOUT ROWID;
+CREATE INDEX ticket_due ON ticket (system, next_at) WHERE due;
+CREATE INDEX ticket_open ON ticket (system, incident) WHERE open;
+CREATE INDEX ticket_by_incident ON ticket (incident);
 -- Files that belong to incidents, by what they hold.
 CREATE TABLE attachment (
     incident INTEGER NOT NULL,

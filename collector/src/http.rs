@@ -1,6 +1,6 @@
-//! One HTTP request, with all that makes a delivery fail told apart: what may work later, and what never will.
+//! One HTTP request to another system, with all that makes it fail told apart: what may work later, and what never will.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -12,22 +12,51 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::SendError;
+use ioc_common::clock;
 
 /// Largest answer that is read.
-const ANSWER_MAX_BYTES: usize = 64 * 1024;
+const ANSWER_MAX_BYTES: usize = 1024 * 1024;
+/// Back-off: doubled from the first to the last.
+const BACKOFF_FIRST_MS: i64 = 2000;
+const BACKOFF_LAST_MS: i64 = 600_000;
+/// How long the machine's root certificates are remembered.
+const ROOTS_LIFE_US: u64 = 600_000_000;
+
+/// Why something could not be sent, and whether trying again can help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SendError {
+    /// It may work later.
+    #[error("{0}")]
+    Later(String),
+    /// It will never work as it is.
+    #[error("{0}")]
+    Never(String),
+}
+
+/// How long to wait after this many attempts that failed, milliseconds.
+pub(crate) fn backoff_ms(attempts: u32) -> i64 {
+    BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_LAST_MS)
+}
+
+/// What a file with a secret holds; nothing without a file.
+pub(crate) fn secret(file: Option<&std::path::Path>) -> Result<String, SendError> {
+    let Some(path) = file else { return Ok(String::new()) };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
+    Ok(text.trim().to_owned())
+}
 
 /// A request.
-pub(super) struct Request<'a> {
-    pub(super) method: &'a str,
-    pub(super) url: &'a str,
-    pub(super) content_type: &'a str,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 /// Sends a request, and gives the answer when it is a good one.
-pub(super) async fn send(request: Request<'_>) -> Result<String, SendError> {
+pub(crate) async fn send(request: Request<'_>) -> Result<String, SendError> {
     let url = request.url;
     let uri: Uri = url.parse().map_err(|error| SendError::Never(format!("{url:?}: {error}")))?;
     let host = uri.host().ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
@@ -64,7 +93,7 @@ pub(super) async fn send(request: Request<'_>) -> Result<String, SendError> {
 }
 
 /// The beginning of an answer, for a person.
-pub(super) fn short(answer: &str) -> String {
+pub(crate) fn short(answer: &str) -> String {
     answer.chars().take(200).collect()
 }
 
@@ -82,8 +111,14 @@ where
     Ok((status, text))
 }
 
-/// Trusts what this machine trusts.
-fn client_config() -> Result<Arc<ClientConfig>, SendError> {
+/// Trusts what this machine trusts. Reading its certificates takes longer than most requests, so they are remembered for a while.
+pub(crate) fn client_config() -> Result<Arc<ClientConfig>, SendError> {
+    static KNOWN: Mutex<Option<(u64, Arc<ClientConfig>)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let now_us = clock::boottime_us();
+    if let Some((_, config)) = known.as_ref().filter(|(at, _)| now_us.saturating_sub(*at) < ROOTS_LIFE_US) {
+        return Ok(Arc::clone(config));
+    }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -91,5 +126,7 @@ fn client_config() -> Result<Arc<ClientConfig>, SendError> {
         .map_err(|error| SendError::Never(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    let config = Arc::new(config);
+    *known = Some((now_us, Arc::clone(&config)));
+    Ok(config)
 }

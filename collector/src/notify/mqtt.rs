@@ -1,0 +1,62 @@
+//! A message to another broker (MQTT 3.1.1, QoS 1), with the webhook's body: for whoever listens there.
+//!
+//! One connection per message: notices are rare, and a connection that is kept must be watched.
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
+
+use ioc_judge::Notice;
+
+use super::{Wording, template, webhook};
+use crate::config::{Config, MqttChannel};
+use crate::http::{self, SendError};
+use crate::written::fill;
+
+/// Seconds between signs of life; a message takes less.
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(30);
+/// Largest packet.
+const PACKET_MAX_BYTES: usize = 256 * 1024;
+
+pub(super) async fn send(
+    channel: &MqttChannel,
+    name: &str,
+    key: &str,
+    notice: &Notice,
+    wording: &Wording,
+    config: &Config,
+) -> Result<(), SendError> {
+    let (host, port) = (&channel.host, channel.port);
+    let later = |error: &dyn std::fmt::Display| SendError::Later(format!("{host}:{port}: {error}"));
+    let topic = fill(&channel.topic, &|place| template::value(place, key, "", "", notice, wording), level);
+    let body = webhook::body(name, notice, wording, config).to_string();
+    // A name of its own for each message: a broker ends an older connection of the same name.
+    let mut options = MqttOptions::new(format!("ioc-{key}"), host, port);
+    options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_max_packet_size(PACKET_MAX_BYTES, PACKET_MAX_BYTES);
+    if let Some((user, file)) = &channel.login {
+        options.set_credentials(user, http::secret(Some(file))?);
+    }
+    if channel.tls {
+        let tls = http::client_config()?;
+        options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
+    }
+    let (client, mut events) = AsyncClient::new(options, 4);
+    client.publish(topic, QoS::AtLeastOnce, false, body).await.map_err(|error| later(&error))?;
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::PubAck(_))) => break,
+            Ok(_) => {}
+            Err(rumqttc::ConnectionError::ConnectionRefused(code)) => {
+                return Err(SendError::Never(format!("{host}:{port}: the broker refuses us: {code:?}")));
+            }
+            Err(error) => return Err(later(&error)),
+        }
+    }
+    // It is there; a farewell that is lost changes nothing.
+    let _ = client.disconnect().await;
+    let _ = events.poll().await;
+    Ok(())
+}
+
+/// One level of a topic: without what structures topics.
+fn level(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || "/+#".contains(c) { '-' } else { c }).collect()
+}

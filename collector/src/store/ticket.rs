@@ -1,0 +1,48 @@
+//! Incidents on their way to ticket systems.
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
+
+/// What a ticket system knows of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketRecord {
+    /// The ticket system, by its name in the configuration.
+    pub system: String,
+    /// Which incident.
+    pub incident: IncidentId,
+    /// The ticket's name there; empty until there is one.
+    pub ticket: String,
+    /// The last step of the timeline that was carried there.
+    pub step: u32,
+    /// The state that was last set there.
+    pub pushed: String,
+    /// Up to where it was read, in the system's own terms.
+    pub seen: String,
+    /// Attempts that failed since the last that did not.
+    pub attempts: u32,
+    /// When to try next.
+    pub next_at: Timestamp,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+}
+
+/// Which tickets to list.
+#[derive(Debug, Clone, Copy)]
+pub enum TicketQuery<'a> {
+    /// What one system is to be told now, the longest due first.
+    Due {
+        /// Which.
+        system: &'a str,
+        /// At which moment.
+        now: Timestamp,
+    },
+    /// Tickets of one system whose incident is not closed.
+    Open {
+        /// Which.
+        system: &'a str,
+    },
+    /// Of one incident.
+    Of(IncidentId),
+}

@@ -1,0 +1,303 @@
+//! Ticket systems, both ways: an incident is carried there step by step, and what people do there comes back as their action.
+//!
+//! What is to be carried stands in the store ([`TicketRecord`]), so a restart loses nothing: a ticket is looked for before it is
+//! made, and what was read there is taken in by one commit with the place up to which it was read. The collector stays the record:
+//! what a gate of the regulation refuses here is answered there, and the ticket is set back.
+
+mod mapped;
+mod rt;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use ioc_common::clock;
+use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, Step};
+
+use crate::command::{Command, TicketAct, TicketEvent};
+use crate::config::{Config, TicketKind, TicketSystem};
+use crate::engine::Handle;
+use crate::http::{self, SendError};
+use crate::notify::{Wording, local_time};
+use crate::store::{Reader, StoreError, TicketQuery, TicketRecord};
+use crate::written::percent_encoded;
+
+/// How long one exchange with a ticket system may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Most tickets that are taken up in one go.
+const AT_ONCE: usize = 64;
+/// Longest text that is taken over from a ticket, characters.
+const TEXT_MAX_CHARS: usize = 3000;
+
+/// What a new ticket says.
+#[derive(Debug, Clone)]
+struct Opening {
+    /// `INC-000012`.
+    incident: String,
+    subject: String,
+    body: String,
+    link: String,
+    severity: &'static str,
+    priority: &'static str,
+    device: String,
+}
+
+/// What has become of a ticket since it was last looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Up to where it was read now.
+    cursor: String,
+    events: Vec<TicketEvent>,
+}
+
+/// One ticket system. What is said twice because an answer was lost does no harm there.
+enum Connector<'a> {
+    Rt(rt::Rt<'a>),
+    Mapped(mapped::MappedSystem<'a>),
+}
+
+impl<'a> Connector<'a> {
+    fn new(system: &'a TicketSystem) -> Result<Self, SendError> {
+        let secret = http::secret(system.secret_file.as_deref())?;
+        Ok(match &system.kind {
+            TicketKind::Rt { url, queue, user, status } => Self::Rt(rt::Rt { url, queue, user, status, secret }),
+            TicketKind::Http(mapped) => Self::Mapped(mapped::MappedSystem::new(mapped, secret)),
+        })
+    }
+
+    async fn find(&mut self, opening: &Opening) -> Result<Option<String>, SendError> {
+        match self {
+            Self::Rt(rt) => rt.find(opening).await,
+            Self::Mapped(mapped) => mapped.find(opening).await,
+        }
+    }
+
+    async fn create(&mut self, opening: &Opening) -> Result<String, SendError> {
+        match self {
+            Self::Rt(rt) => rt.create(opening).await,
+            Self::Mapped(mapped) => mapped.create(opening).await,
+        }
+    }
+
+    async fn comment(&mut self, ticket: &str, text: &str, opening: &Opening) -> Result<(), SendError> {
+        match self {
+            Self::Rt(rt) => rt.comment(ticket, text).await,
+            Self::Mapped(mapped) => mapped.comment(ticket, text, opening).await,
+        }
+    }
+
+    async fn set(&mut self, ticket: &str, state: &str, opening: &Opening) -> Result<(), SendError> {
+        match self {
+            Self::Rt(rt) => rt.set(ticket, state).await,
+            Self::Mapped(mapped) => mapped.set(ticket, state, opening).await,
+        }
+    }
+
+    async fn read(&mut self, ticket: &str, cursor: &str) -> Result<Seen, SendError> {
+        match self {
+            Self::Rt(rt) => rt.read(ticket, cursor).await,
+            Self::Mapped(mapped) => mapped.read(ticket, cursor).await,
+        }
+    }
+}
+
+/// A reader that the tasks of all systems take turns with.
+type Shared = Arc<Mutex<Box<dyn Reader>>>;
+
+async fn read<T: Send + 'static>(
+    reader: &Shared,
+    read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, String> {
+    let reader = Arc::clone(reader);
+    let task =
+        tokio::task::spawn_blocking(move || read(reader.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
+    match task.await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Serves all ticket systems until the engine ends. `config` may be replaced while it runs.
+pub async fn run(engine: Handle, reader: Box<dyn Reader>, mut config: watch::Receiver<Arc<Config>>) {
+    let reader: Shared = Arc::new(Mutex::new(reader));
+    loop {
+        let current = Arc::clone(&config.borrow_and_update());
+        let mut systems = JoinSet::new();
+        for place in 0..current.tickets.len() {
+            systems.spawn(serve(place, Arc::clone(&current), engine.clone(), Arc::clone(&reader)));
+        }
+        // Ended in the middle of an exchange, each takes up what the store says is to be carried.
+        if config.changed().await.is_err() {
+            return;
+        }
+        systems.shutdown().await;
+    }
+}
+
+async fn serve(place: usize, config: Arc<Config>, engine: Handle, reader: Shared) {
+    let Some(system) = config.tickets.get(place) else { return };
+    let mut wake = engine.outbox_wake();
+    let mut ask_at = tokio::time::Instant::now() + system.every.get();
+    loop {
+        wake.mark_unchanged();
+        let (name, now) = (system.name.clone(), clock::now());
+        let due = read(&reader, move |reader| reader.tickets(&TicketQuery::Due { system: &name, now }, AT_ONCE)).await;
+        let due = due.unwrap_or_else(|error| {
+            tracing::error!(%error, "what ticket systems are to be told cannot be read");
+            Vec::new()
+        });
+        let any = !due.is_empty();
+        for record in due {
+            if !take_up(record, true, system, &config, &engine, &reader).await {
+                return;
+            }
+        }
+        if tokio::time::Instant::now() >= ask_at {
+            let name = system.name.clone();
+            let open =
+                read(&reader, move |reader| reader.tickets(&TicketQuery::Open { system: &name }, usize::MAX)).await;
+            for record in open.unwrap_or_default() {
+                if !take_up(record, false, system, &config, &engine, &reader).await {
+                    return;
+                }
+            }
+            ask_at = tokio::time::Instant::now() + system.every.get();
+        }
+        // What failed is tried again when it is asked for the next time at the latest.
+        let retry = if any { Duration::from_secs(2) } else { Duration::from_secs(10) };
+        tokio::select! {
+            changed = wake.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep_until(ask_at.min(tokio::time::Instant::now() + retry)) => {}
+        }
+    }
+}
+
+/// Carries what is to be carried of one incident, or reads what has become of its ticket. False when the engine is gone.
+async fn take_up(
+    record: TicketRecord,
+    carry: bool,
+    system: &TicketSystem,
+    config: &Config,
+    engine: &Handle,
+    reader: &Shared,
+) -> bool {
+    let mut next = record.clone();
+    let exchange = async {
+        let mut connector = Connector::new(system)?;
+        if carry {
+            self::carry(&mut connector, &mut next, system, config, engine, reader).await.map(|()| Vec::new())
+        } else {
+            let seen = connector.read(&record.ticket, &record.seen).await?;
+            next.seen = seen.cursor;
+            Ok(seen.events)
+        }
+    };
+    let result = tokio::time::timeout(TIMEOUT, exchange).await;
+    let result = result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned())));
+    let events = match result {
+        Ok(events) => {
+            (next.attempts, next.error) = (0, None);
+            events
+        }
+        Err(error) => {
+            let (incident, system) = (next.incident, &system.name);
+            tracing::warn!(%incident, system, %error, "the ticket system did not take it");
+            next.attempts += 1;
+            next.error = Some(error.to_string().chars().take(500).collect());
+            // What will never work as it is may once someone has mended the configuration or the other side.
+            next.next_at = clock::now().plus_millis(http::backoff_ms(next.attempts));
+            Vec::new()
+        }
+    };
+    if !carry && events.is_empty() && next == record {
+        return true;
+    }
+    match engine.command(Command::Ticket { record: Box::new(next), events }).await {
+        Ok(_) => true,
+        Err(error) => {
+            tracing::warn!(%error, "what became of a ticket could not be kept");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            engine.outbox_wake().has_changed().is_ok()
+        }
+    }
+}
+
+/// Brings a ticket up to its incident: makes it, says what has happened since, and sets its state.
+async fn carry(
+    connector: &mut Connector<'_>,
+    record: &mut TicketRecord,
+    system: &TicketSystem,
+    config: &Config,
+    engine: &Handle,
+    reader: &Shared,
+) -> Result<(), SendError> {
+    let id = record.incident;
+    let found = read(reader, move |reader| {
+        let Some((incident, steps, _)) = reader.incident(id)? else { return Ok(None) };
+        let device = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
+        Ok(Some((incident, steps, device.map(|device| device.info))))
+    });
+    let Some((incident, steps, device)) = found.await.map_err(SendError::Later)? else { return Ok(()) };
+    let opening = opening(&incident, device, config);
+    if record.ticket.is_empty() {
+        record.ticket = match connector.find(&opening).await? {
+            Some(ticket) => ticket,
+            None => connector.create(&opening).await?,
+        };
+        // Its text says what the first step says.
+        record.step = 1;
+        // Kept at once, so that nothing that fails after this makes a second one.
+        let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
+        engine.command(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
+    }
+    let new: Vec<&Step> = steps.iter().filter(|step| step.number > record.step).collect();
+    let own = format!("{}:", system.name);
+    let lines: Vec<String> =
+        new.iter().filter(|step| !step.who.starts_with(&own)).map(|step| line(step, config)).collect();
+    if !lines.is_empty() {
+        connector.comment(&record.ticket, &lines.join("\n"), &opening).await?;
+    }
+    record.step = new.last().map_or(record.step, |step| step.number);
+    let state = incident.state.as_str();
+    if record.pushed != state {
+        connector.set(&record.ticket, state, &opening).await?;
+        state.clone_into(&mut record.pushed);
+    }
+    Ok(())
+}
+
+fn line(step: &Step, config: &Config) -> String {
+    let who = if step.who.is_empty() { String::new() } else { format!(" {}:", step.who) };
+    format!("{}{who} {}", local_time(step.at, config), step.note.get(&config.language))
+}
+
+fn opening(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> Opening {
+    let name = device.as_ref().map(|device| device.name.clone()).unwrap_or_default();
+    let notice = Notice::about(incident, device, Occasion::Opened, incident.reason.clone());
+    let wording = Wording::new(&notice, config, None, None);
+    Opening {
+        incident: incident.id.to_string(),
+        // The number in brackets is what a ticket is found by.
+        subject: format!("[{}] {}", incident.id, wording.subject),
+        body: wording.body,
+        link: wording.link,
+        severity: incident.severity.as_str(),
+        priority: incident.priority.as_str(),
+        device: name,
+    }
+}
+
+/// The address at which a person sees a ticket; empty when none is known.
+#[must_use]
+pub fn page_of(record: &TicketRecord, config: &Config) -> String {
+    let system = config.tickets.iter().find(|system| system.name == record.system);
+    system.map(|system| system.page.replace("{{ticket}}", &percent_encoded(&record.ticket))).unwrap_or_default()
+}
+
+/// What someone wrote on a ticket, fit for an incident's record.
+fn taken_over(who: &str, text: &str) -> TicketEvent {
+    let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(TEXT_MAX_CHARS).collect();
+    TicketEvent { who: who.to_owned(), act: TicketAct::Comment(text) }
+}

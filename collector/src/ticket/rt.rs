@@ -1,0 +1,151 @@
+//! Request Tracker 5, by its REST 2: <https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html>.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Opening, Seen, taken_over};
+use crate::command::{TicketAct, TicketEvent};
+use crate::http::{self, Request, SendError};
+use crate::written::percent_encoded;
+
+/// Transactions that are asked for in one go: what RT allows.
+const PER_PAGE: usize = 100;
+
+/// A connection to RT's API.
+pub(super) struct Rt<'a> {
+    pub(super) url: &'a str,
+    pub(super) queue: &'a str,
+    pub(super) user: &'a str,
+    pub(super) status: &'a BTreeMap<String, String>,
+    pub(super) secret: String,
+}
+
+/// One transaction of a ticket's history.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Transaction {
+    #[serde(rename = "id")]
+    id: String,
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
+    new_value: Option<String>,
+    creator: Creator,
+}
+
+#[derive(Debug, Deserialize)]
+struct Creator {
+    id: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Items<T> {
+    items: Vec<T>,
+}
+
+impl Rt<'_> {
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, SendError> {
+        let url = format!("{}/REST/2.0/{path}", self.url);
+        let headers = vec![("authorization".to_owned(), format!("token {}", self.secret))];
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        http::send(Request { method, url: &url, content_type: "application/json", headers, body }).await
+    }
+
+    async fn items<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, SendError> {
+        let answer = self.ask("GET", path, None).await?;
+        serde_json::from_str::<Items<T>>(&answer)
+            .map(|found| found.items)
+            .map_err(|error| not_understood(&error, &answer))
+    }
+
+    pub(super) async fn find(&self, opening: &Opening) -> Result<Option<String>, SendError> {
+        let query = format!("Queue = '{}' AND Subject LIKE '[{}]'", self.queue.replace('\'', ""), opening.incident);
+        let found: Vec<Value> = self.items(&format!("tickets?query={}", percent_encoded(&query))).await?;
+        Ok(found.first().and_then(|one| one["id"].as_str()).map(str::to_owned))
+    }
+
+    pub(super) async fn create(&self, opening: &Opening) -> Result<String, SendError> {
+        let body = json!({
+            "Queue": self.queue, "Subject": opening.subject, "Content": opening.body, "ContentType": "text/plain",
+        });
+        let answer = self.ask("POST", "ticket", Some(body)).await?;
+        let made: Creator = serde_json::from_str(&answer).map_err(|error| not_understood(&error, &answer))?;
+        Ok(made.id)
+    }
+
+    pub(super) async fn comment(&self, ticket: &str, text: &str) -> Result<(), SendError> {
+        let body = json!({ "Content": text, "ContentType": "text/plain" });
+        self.ask("POST", &format!("ticket/{}/comment", percent_encoded(ticket)), Some(body)).await.map(|_| ())
+    }
+
+    /// RT leaves a ticket as it is that has the status already.
+    pub(super) async fn set(&self, ticket: &str, state: &str) -> Result<(), SendError> {
+        let Some(status) = self.status.get(state) else { return Ok(()) };
+        let body = json!({ "Status": status });
+        self.ask("PUT", &format!("ticket/{}", percent_encoded(ticket)), Some(body)).await.map(|_| ())
+    }
+
+    /// The cursor is how many transactions were read: a history only grows.
+    pub(super) async fn read(&self, ticket: &str, cursor: &str) -> Result<Seen, SendError> {
+        let mut known: usize = cursor.parse().unwrap_or(0);
+        let mut events = Vec::new();
+        loop {
+            let path = format!(
+                "ticket/{}/history?per_page={PER_PAGE}&page={}&fields=Type,Field,NewValue,Creator",
+                percent_encoded(ticket),
+                known / PER_PAGE + 1
+            );
+            let page: Vec<Transaction> = self.items(&path).await?;
+            let whole = page.len() == PER_PAGE;
+            for transaction in page.into_iter().skip(known % PER_PAGE) {
+                known += 1;
+                events.extend(self.event(transaction).await?);
+            }
+            if !whole {
+                return Ok(Seen { cursor: known.to_string(), events });
+            }
+        }
+    }
+
+    async fn event(&self, transaction: Transaction) -> Result<Option<TicketEvent>, SendError> {
+        let who = transaction.creator.id;
+        // RT_System opens a ticket when someone writes on it; that someone has said so themselves.
+        if who == self.user || who == "RT_System" {
+            return Ok(None);
+        }
+        let value = transaction.new_value.unwrap_or_default();
+        let act = match (transaction.kind.as_str(), transaction.field.as_deref()) {
+            ("Comment" | "Correspond", _) => {
+                let path = format!("transaction/{}/attachments?fields=Content,ContentType", transaction.id);
+                let parts: Vec<Value> = self.items(&path).await?;
+                let is_text =
+                    |part: &&Value| part["ContentType"].as_str().is_some_and(|kind| kind.starts_with("text/"));
+                let text = parts.iter().find(is_text).and_then(|part| part["Content"].as_str()).unwrap_or_default();
+                return Ok((!text.trim().is_empty()).then(|| taken_over(&who, text)));
+            }
+            ("Status", _) => match value.as_str() {
+                "open" => TicketAct::Reopened,
+                "resolved" | "rejected" => TicketAct::Resolved,
+                _ => return Ok(None),
+            },
+            ("Set", Some("Owner")) => {
+                let answer = self.ask("GET", &format!("user/{}", percent_encoded(&value)), None).await?;
+                let owner: Value = serde_json::from_str(&answer).map_err(|error| not_understood(&error, &answer))?;
+                match owner["Name"].as_str() {
+                    Some(name) if name != "Nobody" && name != self.user => TicketAct::Taken(name.to_owned()),
+                    _ => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(TicketEvent { who, act }))
+    }
+}
+
+fn not_understood(error: &serde_json::Error, answer: &str) -> SendError {
+    SendError::Later(format!("the answer is not RT's: {error}: {}", http::short(answer)))
+}
