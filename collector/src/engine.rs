@@ -429,6 +429,9 @@ impl Engine {
                 Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone(id)),
                 Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
                 Effect::CoverGone(id) => self.batch.changes.push(Change::CoverGone(id)),
+                Effect::List { device, rule, compared } => {
+                    self.batch.changes.push(Change::List { device, rule, compared });
+                }
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => self.record(now, "", action, device.as_str(), &detail),

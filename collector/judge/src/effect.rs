@@ -12,6 +12,7 @@ use crate::maintenance::Window;
 use crate::notice::Notice;
 use crate::presence::HostAnswer;
 use crate::rule::Severity;
+use crate::rule::listed::Compared;
 use crate::text::Text;
 
 /// What happened.
@@ -137,6 +138,15 @@ pub enum Effect {
     Cover(Cover),
     /// Nobody stands in any more.
     CoverGone(u64),
+    /// What a document holds for a rule has changed, or was accepted: keep it.
+    List {
+        /// Of which device.
+        device: DeviceId,
+        /// For which rule.
+        rule: String,
+        /// What it holds.
+        compared: Compared,
+    },
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].

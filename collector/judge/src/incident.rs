@@ -339,6 +339,12 @@ pub enum Action {
         #[serde(default)]
         remedy: String,
     },
+    /// What changed is right: it is what later changes are held against.
+    Accept {
+        /// Why.
+        #[serde(default)]
+        note: String,
+    },
     /// It is not over.
     Reopen {
         /// Why.
@@ -392,6 +398,7 @@ impl Action {
             Self::Repair { .. } => "repair",
             Self::Resolve { .. } => "resolve",
             Self::Close { .. } => "close",
+            Self::Accept { .. } => "accept",
             Self::Reopen { .. } => "reopen",
             Self::Merge { .. } => "merge",
             Self::Split { .. } => "split",

@@ -1,5 +1,6 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
+mod documents;
 mod fleet;
 mod numbers;
 mod simulation;
@@ -74,6 +75,23 @@ severity = "warning"
 metric = "env.temperature"
 for = "1h"
 title = { vi = "Treo", en = "Frozen" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "administrator-changed"
+kind = "change"
+severity = "warning"
+document = "accounts"
+path = "/accounts/*?administrator/name"
+title = { vi = "Quản trị thay đổi", en = "Administrators changed" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "port-unapproved"
+kind = "approved"
+severity = "warning"
+document = "protection"
+path = "/listening/*/port"
+approved = ["tcp/22"]
+title = { vi = "Cổng lạ", en = "Port not approved" }
 advice = { vi = "x", en = "x" }
 "#;
 
@@ -159,6 +177,7 @@ impl Scene {
                 Effect::Notice(n) => format!("NOTICE {} {} {}", n.incident, n.occasion.as_str(), n.title.en),
                 Effect::Window(window) => format!("window {}", window.title),
                 Effect::WindowGone(id) => format!("window {id} gone"),
+                Effect::List { device, rule, compared } => format!("list {device} {rule}: {:?}", compared.found),
                 Effect::Cover(cover) => format!("cover {} {}", cover.rota, cover.person),
                 Effect::CoverGone(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),

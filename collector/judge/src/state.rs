@@ -1,6 +1,7 @@
 //! The whole state of judging and its one entry, [`State::step`].
 
 mod acting;
+mod comparing;
 mod handling;
 mod holding;
 mod judging;
@@ -23,6 +24,7 @@ use crate::fault::{Fault, FaultState};
 use crate::incident::{Incident, IncidentState, Refusal};
 use crate::maintenance::Window;
 use crate::presence::Presence;
+use crate::rule::listed::Compared;
 use crate::rule::{RuleKind, RuleSet, Severity};
 use crate::text::Text;
 use crate::track::{Binding, Track};
@@ -81,6 +83,8 @@ pub struct Snapshot {
     pub covers: Vec<Cover>,
     /// The largest number of someone standing in ever given.
     pub last_cover: u64,
+    /// What documents held, by device and rule.
+    pub lists: Vec<(DeviceId, String, Compared)>,
 }
 
 /// A fault of a device as a whole: which device, which rule, and what tells two of one rule apart.
@@ -93,8 +97,9 @@ pub struct State {
     plan: Arc<Plan>,
     settings: Settings,
     devices: HashMap<DeviceId, Device>,
-    /// Faults of devices as a whole: silence, other systems' alerts.
+    /// Faults of devices as a whole: silence, what documents hold, other systems' alerts.
     whole: BTreeMap<WholeKey, Fault>,
+    lists: BTreeMap<comparing::ListKey, Compared>,
     incidents: BTreeMap<IncidentId, Incident>,
     causes: HashMap<handling::Cause, IncidentId>,
     /// Faults under each incident that have not ended, with their devices.
@@ -130,6 +135,7 @@ impl State {
             settings,
             devices: HashMap::with_capacity(snapshot.devices.len()),
             whole: BTreeMap::new(),
+            lists: snapshot.lists.into_iter().map(|(device, rule, compared)| ((device, rule), compared)).collect(),
             incidents: BTreeMap::new(),
             causes: HashMap::new(),
             under: HashMap::new(),
@@ -195,12 +201,12 @@ impl State {
         for window in state.windows.clone() {
             state.watch_window(&window, window_start(&window, now));
         }
+        state.weigh_all(now, &mut out);
         (state, out)
     }
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
-        let silent = self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Silent);
-        let whole = silent || fault.title.is_some();
+        let whole = self.is_of_whole(&fault) || fault.title.is_some();
         if whole && self.devices.contains_key(&fault.device) {
             let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
             self.whole.insert(key, fault);
@@ -219,6 +225,20 @@ impl State {
             None => {
                 let why = Text::new("Quy tắc hoặc chuỗi số liệu không còn.", "The rule or the series is no more.");
                 self.clear(fault, now, now, &why, out);
+            }
+        }
+    }
+
+    /// Whether a fault is one of the device as a whole, by the rule that raised it.
+    fn is_of_whole(&self, fault: &Fault) -> bool {
+        let Some(rule) = self.rules.find(&fault.rule) else { return false };
+        match &rule.kind {
+            RuleKind::Silent => true,
+            RuleKind::Threshold(_) => false,
+            RuleKind::Listed(listed) => {
+                let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
+                let device = self.devices.get(&fault.device);
+                listed.path == fault.series && device.is_some_and(|one| self.rules.for_device(&one.info).any(is_it))
             }
         }
     }
@@ -298,6 +318,7 @@ impl State {
         for fault in faults {
             self.restore_fault(fault, now, out);
         }
+        self.weigh_all(now, out);
     }
 
     fn new_fault(&mut self) -> FaultId {

@@ -7,6 +7,7 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
 use ioc_judge::incident::{Course, Record};
+use ioc_judge::rule::listed::Compared;
 use ioc_judge::{
     DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Step,
     Text, When,
@@ -294,6 +295,9 @@ fn plans(open: Open, dir: &Path) {
         who: "admin".into(),
         note: String::new(),
     };
+    let some: std::collections::BTreeSet<String> = ["root".to_owned()].into();
+    let compared = Compared { accepted: some.clone(), found: some };
+    let list = Change::List { device: id(1), rule: "admins".into(), compared: compared.clone() };
     let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
     let mut store = open(dir);
     let manual = Change::Incident(Box::new(Incident { device: None, ..incident(1, IncidentState::Open, None) }));
@@ -307,6 +311,9 @@ fn plans(open: Open, dir: &Path) {
         Change::Handover(note.clone()),
         manual,
         file,
+        Change::Device { info: info(1), at: at(1) },
+        list.clone(),
+        list,
     ];
     store.commit(&changes).expect("commits");
     drop(store);

@@ -20,6 +20,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::{Item, Software};
 use ioc_judge::duty::Cover;
+use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
@@ -159,6 +160,15 @@ pub enum Change {
         sha256: String,
         /// Its content.
         content: Vec<u8>,
+    },
+    /// What a document holds for a rule, and what of it was accepted.
+    List {
+        /// Of which device.
+        device: DeviceId,
+        /// For which rule.
+        rule: String,
+        /// What it holds.
+        compared: Compared,
     },
     /// A maintenance window was planned.
     Window(Window),

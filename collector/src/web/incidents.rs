@@ -115,6 +115,8 @@ struct IncidentPage {
     whole: Whole,
     /// Where each ticket is seen.
     ticket_pages: Vec<String>,
+    /// The rules that tell of a change that a person can accept.
+    changes: Vec<String>,
     tone: &'static str,
     /// Why what was asked for was refused.
     error: Option<String>,
@@ -165,6 +167,11 @@ impl IncidentPage {
         !own && incident.raised > 1 && fault.state.is_open()
     }
 
+    /// What changed under it may be right.
+    fn can_accept(&self) -> bool {
+        self.whole.faults.iter().any(|fault| fault.state.is_open() && self.changes.contains(&fault.rule))
+    }
+
     fn can_reopen(&self) -> bool {
         let over = matches!(self.incident().state, IncidentState::Resolved | IncidentState::Closed);
         over && self.record().merged_into.is_none()
@@ -185,7 +192,9 @@ async fn render(
             let (error, written) = refused.map_or((None, HashMap::new()), |(error, written)| (Some(error), written));
             let config = app.config();
             let ticket_pages = whole.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
-            Ok(show_again(&IncidentPage { chrome, whole, ticket_pages, tone, error, written }, again))
+            let changes =
+                config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
+            Ok(show_again(&IncidentPage { chrome, whole, ticket_pages, changes, tone, error, written }, again))
         }
         Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure::new(chrome, problem)),

@@ -1,8 +1,9 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
 //! Read from `config/rules.toml`. Kinds that look at a number are thresholds of one number or another of a series ([`threshold::Of`]);
-//! further kinds (change of a document, approved lists …) each get a file beside [`threshold`] and a variant in [`RuleKind`].
+//! kinds that look into documents are in [`listed`]. Further kinds each get a file beside these and a variant in [`RuleKind`].
 
+pub mod listed;
 pub mod threshold;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use ioc_common::metric;
 
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::text::Text;
+use listed::{Against, Listed};
 use threshold::{Limit, Of, Threshold};
 
 /// Most rules in one set: bounds the work per sample.
@@ -83,6 +85,8 @@ impl Scope {
 pub enum RuleKind {
     /// A number beyond a limit.
     Threshold(Threshold),
+    /// A document that holds something else than it should.
+    Listed(Listed),
     /// The device is no longer heard ([`crate::presence`]).
     Silent,
 }
@@ -117,6 +121,12 @@ impl Rule {
         let RuleKind::Threshold(threshold) = &self.kind else { return None };
         let sign = if matches!(threshold.raise, Limit::Above(_)) { '>' } else { '<' };
         Some(format!("{sign} {} {}", threshold.raise.number(), threshold.metric.unit_shown()).trim_end().to_owned())
+    }
+
+    /// Whether it tells of a change that a person can accept.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        matches!(&self.kind, RuleKind::Listed(listed) if listed.against == Against::Accepted)
     }
 
     /// Whether this rule is for this device.
@@ -157,6 +167,7 @@ struct OverrideForm {
     raise: Option<Spanned<Limit>>,
     clear: Option<Spanned<Limit>>,
     r#for: Option<SpanWithin<0, 604_800_000>>,
+    approved: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +194,12 @@ struct RuleForm {
     fall: bool,
     #[serde(default)]
     except: Vec<String>,
+    /// Kinds `change` and `approved`: which document.
+    document: Option<Spanned<String>>,
+    /// Kinds `change` and `approved`: where in it.
+    path: Option<Spanned<String>>,
+    /// Kind `approved`: what may be there.
+    approved: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -193,6 +210,8 @@ enum KindForm {
     Stuck,
     Forecast,
     Missing,
+    Change,
+    Approved,
     Silent,
 }
 
@@ -302,6 +321,7 @@ fn check(
             }
             RuleKind::Silent
         }
+        KindForm::Change | KindForm::Approved => RuleKind::Listed(listed(source, &whole, &mut form)?),
         _ => RuleKind::Threshold(number(source, &whole, &mut form)?),
     };
     Ok(Rule {
@@ -317,6 +337,35 @@ fn check(
     })
 }
 
+/// What a rule that looks into a document looks at.
+fn listed(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Listed, ConfigError> {
+    let id = form.id.get_ref();
+    let lacks = |key: &str| {
+        let message =
+            format!("found no {key} in the rule {id:?}; required are document, path, and for \"approved\" approved");
+        source.fault(whole.clone(), &message, "add it")
+    };
+    if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
+        let message = "found a limit in a rule that looks into a document; allowed are document, path, approved";
+        return Err(source.fault(limit.span(), message, "remove this line"));
+    }
+    let document = form.document.as_ref().ok_or_else(|| lacks("document"))?;
+    let path = form.path.as_ref().ok_or_else(|| lacks("path"))?;
+    let against = match (form.kind, form.approved.take()) {
+        (KindForm::Approved, Some(approved)) => Against::Approved(approved.into_inner().into_iter().collect()),
+        (KindForm::Approved, None) => return Err(lacks("approved")),
+        (_, None) => Against::Accepted,
+        (_, Some(approved)) => {
+            let message = "found approved in a rule of kind \"change\"; what is right there is what a person accepts";
+            return Err(source.fault(approved.span(), message, "remove this line, or write kind = \"approved\""));
+        }
+    };
+    Listed::new(document.get_ref(), path.get_ref(), against).map_err(|why| {
+        let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
+        source.fault(path.span(), &message, "write the path like \"/listening/*/port\"")
+    })
+}
+
 /// The limits of a rule that looks at a number, whichever number of the series it is.
 fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Threshold, ConfigError> {
     let id = form.id.get_ref();
@@ -324,7 +373,7 @@ fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) 
         KindForm::Rate => "metric, raise, clear, within",
         KindForm::Forecast => "metric, raise, clear, within, ahead",
         KindForm::Stuck | KindForm::Missing => "metric, for",
-        KindForm::Threshold | KindForm::Silent => "metric, raise, clear",
+        KindForm::Threshold | KindForm::Silent | KindForm::Change | KindForm::Approved => "metric, raise, clear",
     };
     let lacks = |key: &str| {
         let message = format!("found no {key} in the rule {id:?}; required are {required}");
@@ -398,6 +447,19 @@ fn differ(
                 return Err(source.fault(limit.span(), message, "remove this line"));
             }
         }
+        RuleKind::Listed(listed) => match (&mut listed.against, form.approved, form.raise.or(form.clear)) {
+            (_, _, Some(limit)) => {
+                let message =
+                    "found a limit for a rule that looks into a document; allowed are approved, severity and off";
+                return Err(source.fault(limit.span(), message, "remove this line"));
+            }
+            (_, None, None) => {}
+            (Against::Approved(list), Some(approved), None) => *list = approved.into_inner().into_iter().collect(),
+            (Against::Accepted, Some(approved), None) => {
+                let message = "found approved for a rule of kind \"change\"; allowed are severity and off";
+                return Err(source.fault(approved.span(), message, "remove this line"));
+            }
+        },
         RuleKind::Threshold(threshold) => {
             let span = form.clear.as_ref().or(form.raise.as_ref()).map_or(whole, Spanned::span);
             let raise = form.raise.map_or(threshold.raise, Spanned::into_inner);
@@ -455,6 +517,13 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         let far = GOOD.replace("\"threshold\"", "\"forecast\"").replace("for = \"5m\"", "within = \"6h\"");
         assert!(parse(&far).expect_err("ahead").message.contains("ahead"));
         assert!(parse(&far.replace("within", "ahead = \"1d\"\nwithin")).is_ok());
+        let list = "[[rule]]\nid = \"ports\"\nkind = \"approved\"\nseverity = \"info\"\ndocument = \"protection\"\npath = \"listening\"\n\
+                    approved = []\ntitle = { vi = \"x\", en = \"x\" }\nadvice = { vi = \"x\", en = \"x\" }\n";
+        let path = parse(list).expect_err("path");
+        assert!(path.line == 6 && path.message.contains("slash"), "{path}");
+        let list = list.replace("\"listening\"", "\"/listening/*/port\"");
+        assert!(parse(&list).is_ok() && parse(&list.replace("\"approved\"", "\"change\"")).is_err());
+        assert!(parse(&list.replace("approved = []\n", "")).expect_err("list").message.contains("no approved"));
         let missing = parse(&GOOD.replace("clear = { below = 85 }\n", "")).expect_err("missing");
         assert!(missing.message.contains("clear"), "{missing}");
     }

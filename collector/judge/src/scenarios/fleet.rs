@@ -11,10 +11,11 @@ use ioc_common::report::{Body, Envelope, Position, Report};
 use super::{hello, layout, rules};
 use crate::duty::{Cover, Plan};
 use crate::incident::PersonReport;
+use crate::rule::listed::Compared;
 use crate::{
     Action, Alert, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident,
-    IncidentState, Input, Manual, Notice, Occasion, Presence, Refusal, Scope, Settings, Severity, Snapshot, State,
-    Text, When, Window,
+    IncidentState, Input, Manual, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Settings, Severity, Snapshot,
+    State, Text, When, Window,
 };
 
 pub(super) const PLAN: &str = r#"
@@ -62,6 +63,7 @@ pub(super) struct Fleet {
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     windows: Vec<Window>,
     covers: Vec<Cover>,
+    lists: Vec<(DeviceId, String, Compared)>,
     pub(super) notices: Vec<(Timestamp, Notice)>,
     pub(super) asked: Vec<DeviceId>,
     /// What is said of each device, which the store keeps, too.
@@ -88,6 +90,7 @@ impl Fleet {
             incidents: BTreeMap::new(),
             windows: Vec::new(),
             covers: Vec::new(),
+            lists: Vec::new(),
             notices: Vec::new(),
             asked: Vec::new(),
             infos: Vec::new(),
@@ -139,6 +142,10 @@ impl Fleet {
             }
             Effect::Window(window) => self.windows.push(window),
             Effect::WindowGone(id) => self.windows.retain(|one| one.id != id),
+            Effect::List { device, rule, compared } => {
+                self.lists.retain(|(of, one, _)| *of != device || *one != rule);
+                self.lists.push((device, rule, compared));
+            }
             Effect::Cover(cover) => self.covers.push(cover),
             Effect::CoverGone(id) => self.covers.retain(|one| one.id != id),
             Effect::Notice(notice) => self.notices.push((self.now, *notice)),
@@ -181,6 +188,14 @@ impl Fleet {
     }
 
     /// Stops the collector and starts it again from what was kept.
+    pub(super) fn replace_rules(&mut self, rules: RuleSet) {
+        let mut out = Vec::new();
+        self.state.replace_rules(Arc::new(rules), self.now, &mut out);
+        for effect in out {
+            self.keep(effect);
+        }
+    }
+
     pub(super) fn restart(&mut self) {
         let devices = self.infos.iter().filter_map(|info| {
             let known = self.state.device(&info.id)?;
@@ -205,6 +220,7 @@ impl Fleet {
             windows: self.windows.clone(),
             last_window: self.windows.iter().map(|one| one.id).max().unwrap_or(0),
             covers: self.covers.clone(),
+            lists: self.lists.clone(),
             last_cover: self.covers.iter().map(|one| one.id).max().unwrap_or(0),
         };
         let (state, effects) = State::restore(rules(), Arc::clone(&self.plan), Settings::default(), snapshot, self.now);
@@ -392,7 +408,7 @@ fn an_escalation_goes_on_until_someone_takes_it_and_says_which_step_reached_nobo
 fn the_responsible_leader_is_told_of_a_broken_device_at_once() {
     let mut fleet = Fleet::new(plan());
     let text = super::RULES.replacen("severity = \"critical\"", "severity = \"critical\"\narticle = \"6.2\"", 1);
-    let rules = crate::RuleSet::parse(&Source::built_in("rules.toml", &text)).expect("parses");
+    let rules = RuleSet::parse(&Source::built_in("rules.toml", &text)).expect("parses");
     fleet.state.replace_rules(Arc::new(rules), start(), &mut Vec::new());
     let id = device("d-0");
     fleet.enrol(DeviceInfo { leader: "Chief".into(), ..DeviceInfo::new(id.clone(), DeviceKind::Server, "D") });

@@ -26,6 +26,7 @@ impl State {
     ) -> Result<(), Refusal> {
         match action {
             Action::Merge { into } => return self.merge(id, IncidentId(into), who, now, out),
+            Action::Accept { note } => return self.accept(id, who, &required("note", &note)?, now, out),
             Action::Split { fault } => return self.split(id, FaultId(fault), who, now, out),
             Action::Resolve { note } => {
                 let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;

@@ -66,6 +66,7 @@ impl State {
                 }
             }
             Body::State(Document::Layout(layout)) => self.take_layout(&subject, layout, now, out),
+            Body::State(Document::Document { name, doc }) => self.document(&subject, name, doc, now, out),
             Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }

@@ -70,6 +70,7 @@ impl State {
             .collect();
         let keys: Vec<_> = self.whole_of(id).map(|(key, _)| key.clone()).collect();
         faults.extend(keys.iter().filter_map(|key| self.whole.remove(key)));
+        self.lists.retain(|(device, _), _| device != id);
         if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
             uplink.behind.remove(id);
         }

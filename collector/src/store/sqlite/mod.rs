@@ -313,6 +313,7 @@ impl Pending<'_> {
             Change::Revoked { device, at } => {
                 let number = self.number(device)?;
                 self.run("UPDATE device SET revoked_at = ?2 WHERE number = ?1", params![number, at.as_millis()])?;
+                self.run("DELETE FROM list WHERE device = ?1", [number])?;
             }
             Change::Presence { device, presence } => {
                 let number = self.number(device)?;
@@ -347,6 +348,13 @@ impl Pending<'_> {
             Change::Software { device, at, report } => {
                 let number = self.number(device)?;
                 self.software(number, at.as_millis(), report)?;
+            }
+            Change::List { device, rule, compared } => {
+                let number = self.number(device)?;
+                self.run(
+                    "INSERT OR REPLACE INTO list (device, rule, body) VALUES (?1, ?2, ?3)",
+                    params![number, rule, json(compared)?],
+                )?;
             }
             Change::Fault(fault) => {
                 let number = self.number(&fault.device)?;

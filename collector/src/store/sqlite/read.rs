@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{Device, Fault, Incident, Presence, Snapshot, Window};
+use ioc_judge::{Device, DeviceInfo, Fault, Incident, Presence, Snapshot, Window};
 
 use crate::audit;
 use crate::history;
@@ -209,6 +209,8 @@ impl Reader for SqliteReader {
         snapshot.windows = self.windows()?;
         snapshot.last_window = largest("SELECT max(id) FROM window")?.unsigned_abs();
         snapshot.covers = self.covers()?;
+        let sql = "SELECT d.info, l.rule, l.body FROM list l JOIN device d ON d.number = l.device";
+        snapshot.lists = self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?, body(row, 2)?)))?;
         snapshot.last_cover = largest("SELECT max(id) FROM cover")?.unsigned_abs();
         Ok(snapshot)
     }

@@ -43,6 +43,13 @@ CREATE TABLE document (
     body TEXT NOT NULL,
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
+-- What documents hold for rules that look into them, and what of it was accepted.
+CREATE TABLE list (
+    device INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (device, rule)
+) WITHOUT ROWID;
 -- The list a device's software belongs to. `whole` once every part has come.
 CREATE TABLE software_list (
     device INTEGER PRIMARY KEY,

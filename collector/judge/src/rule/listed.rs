@@ -1,0 +1,164 @@
+//! Rules that look into a document: at what it holds and did not, or at what it must not hold.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use ioc_common::document;
+
+use crate::text::Text;
+
+/// Most texts of one document that are compared, by their order.
+const TEXTS_MAX: usize = 2000;
+/// Longest text that is compared, characters.
+const TEXT_MAX_CHARS: usize = 200;
+/// Texts that are named in a reason.
+const NAMED_MAX: usize = 10;
+
+/// Which texts of a document, and against what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The document, by its name.
+    pub document: String,
+    /// Where in it, as it was written.
+    pub path: String,
+    /// Against what.
+    pub against: Against,
+    steps: Vec<Step>,
+}
+
+/// What the texts of a document are held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Against {
+    /// What was there when it was first seen, or when a person last accepted it.
+    Accepted,
+    /// What is approved: anything else is wrong, what is lacking is not.
+    Approved(BTreeSet<String>),
+}
+
+/// What a document held for one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Compared {
+    /// When it was first seen, or a person last accepted it.
+    pub accepted: BTreeSet<String>,
+    /// When it came last.
+    pub found: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Name(String),
+    /// Each; only those where this is true.
+    Each(Option<String>),
+}
+
+impl Listed {
+    /// A rule that looks at `path`: names after slashes, `*` for each of a list, `*?name` for each of which *name* is true.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(document: &str, path: &str, against: Against) -> Result<Self, &'static str> {
+        if !document::is_name(document) {
+            return Err("a document is named in 1 to 32 characters of a-z 0-9 -");
+        }
+        let Some(rest) = path.strip_prefix('/') else { return Err("a path begins with a slash") };
+        let step = |name: &str| match name.strip_prefix('*') {
+            Some("") => Ok(Step::Each(None)),
+            Some(only) => match only.strip_prefix('?') {
+                Some(only) if !only.is_empty() => Ok(Step::Each(Some(only.to_owned()))),
+                _ => Err("after * stands nothing, or ? and a name"),
+            },
+            None if name.is_empty() => Err("a name between slashes is empty"),
+            None => Ok(Step::Name(name.to_owned())),
+        };
+        let steps = rest.split('/').map(step).collect::<Result<_, _>>()?;
+        Ok(Self { document: document.to_owned(), path: path.to_owned(), against, steps })
+    }
+
+    /// The texts that a document holds there.
+    #[must_use]
+    pub fn found(&self, document: &Value) -> BTreeSet<String> {
+        let mut found = vec![document];
+        for step in &self.steps {
+            let mut next = Vec::new();
+            for value in found {
+                match (step, value) {
+                    (Step::Name(name), value) => next.extend(value.get(name)),
+                    (Step::Each(only), Value::Array(all)) => {
+                        let wanted = |one: &&Value| {
+                            only.as_ref().is_none_or(|only| one.get(only).and_then(Value::as_bool) == Some(true))
+                        };
+                        next.extend(all.iter().filter(wanted));
+                    }
+                    (Step::Each(_), _) => {}
+                }
+            }
+            found = next;
+        }
+        let text = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(text.chars().take(TEXT_MAX_CHARS).collect()),
+            other => Some(other.to_string().chars().take(TEXT_MAX_CHARS).collect()),
+        };
+        let all: BTreeSet<String> = found.into_iter().filter_map(text).collect();
+        all.into_iter().take(TEXTS_MAX).collect()
+    }
+
+    /// Why what was found is wrong; none when it is right.
+    #[must_use]
+    pub fn wrong(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
+        let right = match &self.against {
+            Against::Accepted => accepted,
+            Against::Approved(approved) => approved,
+        };
+        let more: Vec<&str> = found.difference(right).map(String::as_str).collect();
+        let less: Vec<&str> = match &self.against {
+            Against::Accepted => right.difference(found).map(String::as_str).collect(),
+            Against::Approved(_) => Vec::new(),
+        };
+        let (mut vi, mut en) = (Vec::new(), Vec::new());
+        let mut say = |texts: &[&str], what_vi: &str, what_en: &str| {
+            if !texts.is_empty() {
+                let rest = texts.len().saturating_sub(NAMED_MAX);
+                let named = texts.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+                let more = if rest > 0 { format!(" +{rest}") } else { String::new() };
+                vi.push(format!("{what_vi}: {named}{more}."));
+                en.push(format!("{what_en}: {named}{more}."));
+            }
+        };
+        match &self.against {
+            Against::Accepted => {
+                say(&more, "Mới có", "New");
+                say(&less, "Không còn", "Gone");
+            }
+            Against::Approved(_) => say(&more, "Ngoài danh sách được duyệt", "Not on the approved list"),
+        }
+        (!vi.is_empty()).then(|| Text::new(vi.join(" "), en.join(" ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_find_what_they_say() {
+        let document: Value = serde_json::from_str(
+            r#"{"accounts": [{"name": "root", "administrator": true, "uid": 0}, {"name": "lan"}, {"name": "", "administrator": true}]}"#,
+        )
+        .unwrap_or_else(|e| panic!("{e}"));
+        let found = |path: &str| {
+            let rule = Listed::new("accounts", path, Against::Accepted).unwrap_or_else(|e| panic!("{e}"));
+            rule.found(&document).into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(found("/accounts/*/name"), "lan root");
+        assert_eq!(found("/accounts/*?administrator/name"), "root");
+        assert_eq!(found("/accounts/*/uid"), "0");
+        assert_eq!((found("/accounts/name"), found("/none/*")), (String::new(), String::new()));
+        for wrong in ["accounts", "/a//b", "/*x", "/*?"] {
+            assert!(Listed::new("accounts", wrong, Against::Accepted).is_err(), "{wrong}");
+        }
+    }
+}
