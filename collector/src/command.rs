@@ -7,6 +7,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, Manual, Refusal, Text, Window};
 
 use crate::audit;
+use crate::folding::Folded;
 use crate::store::{AccountRecord, Delivery, Handover, SessionRecord, TicketRecord};
 
 /// A command.
@@ -153,8 +154,11 @@ pub enum Command {
     },
     /// Use these rules and channels from now on.
     Reload(Box<crate::config::Config>),
-    /// Delete history that is older than it must be kept.
-    Prune,
+    /// Delete rows of history that are folded.
+    ForgetRows {
+        /// Up to where, and what was deleted of what is folded.
+        folded: Folded,
+    },
 }
 
 /// What someone did in a ticket system.

@@ -53,8 +53,10 @@ pub struct Config {
     pub host_probe_ports: Vec<u16>,
     /// A fault that returns within this reopens its incident.
     pub reopen_within: SpanWithin<0, 604_800_000>,
-    /// How long history is kept.
-    pub history_keep: SpanWithin<3_600_000, 316_224_000_000>,
+    /// How often rows of history are folded.
+    pub fold_every: SpanWithin<1_000, 86_400_000>,
+    /// How long history is kept, by tier.
+    pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
     /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
@@ -153,7 +155,10 @@ struct IncidentsForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct HistoryForm {
-    keep: SpanWithin<3_600_000, 316_224_000_000>,
+    fold: SpanWithin<1_000, 86_400_000>,
+    keep: SpanWithin<3_600_000, 1_580_000_000_000>,
+    keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
+    keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
 }
 
 #[derive(Deserialize, Default)]
@@ -222,7 +227,8 @@ impl Default for IncidentsForm {
 
 impl Default for HistoryForm {
     fn default() -> Self {
-        Self { keep: SpanWithin(Span::secs(30 * 86_400)) }
+        let days = |days: u64| SpanWithin(Span::secs(days * 86_400));
+        Self { fold: SpanWithin(Span::secs(4 * 3600)), keep: days(30), keep_5m: days(400), keep_1h: days(3653) }
     }
 }
 
@@ -305,7 +311,8 @@ impl Config {
             settle: form.presence.settle,
             host_probe_ports: form.presence.host_probe_ports,
             reopen_within: form.incidents.reopen_within,
-            history_keep: form.history.keep,
+            fold_every: form.history.fold,
+            history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             rules,

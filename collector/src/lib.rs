@@ -10,6 +10,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod engine;
+pub mod folding;
 pub mod health;
 pub mod history;
 mod http;

@@ -3,17 +3,22 @@
 //! Called by `ioc-collector rule test`. It is the judge itself that decides, over a state of its own, with each report's time as the
 //! present. Deliberately absent: incidents and notices, which belong to what happened.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Settings, Snapshot, State, Text};
 
-use crate::store::HistoryRow;
+use crate::history::{Tier, chunk};
+use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
+
+/// How much folded history is read in one go, milliseconds.
+const STRETCH_MS: i64 = 24 * 3_600_000;
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,6 +48,23 @@ pub struct Replay {
     pub decisions: Vec<Decision>,
 }
 
+/// The times of a block, and its series by name.
+type Unpacked = (Vec<u32>, Vec<(String, Vec<Option<f64>>)>);
+
+/// Chunks by their beginning. One that is corrupt is a hole.
+fn blocks(chunks: &[StoredChunk]) -> BTreeMap<i64, Unpacked> {
+    let mut blocks: BTreeMap<i64, Unpacked> = BTreeMap::new();
+    for one in chunks {
+        let block = blocks.entry(one.chunk).or_default();
+        if one.series.is_empty() {
+            block.0 = chunk::decode_times(&one.data).unwrap_or_default();
+        } else {
+            block.1.extend(chunk::decode(&one.data).ok().map(|values| (one.series.clone(), values)));
+        }
+    }
+    blocks
+}
+
 /// Judges the rows of one device, the oldest first, one at a time: a month of history does not fit into memory.
 pub struct Replayer {
     state: State,
@@ -66,6 +88,49 @@ impl Replayer {
         let _ = state.step(Input::Enrolled(own), start, &mut Vec::new());
         let replay = Replay { reports: 0, from: None, until: None, decisions: Vec::new() };
         Self { state, device, interval_s, current: None, seq: 0, replay }
+    }
+
+    /// Judges what is kept of the device between two moments: what is folded, and then what is not.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something cannot be read.
+    pub fn read(&mut self, reader: &dyn Reader, from: Timestamp, until: Timestamp) -> Result<(), StoreError> {
+        let device = self.device.clone();
+        let mut start = from;
+        let mut last = None;
+        while start < until {
+            let end = start.plus_millis(STRETCH_MS).min(until);
+            let query = ChunkQuery { device: &device, tier: Tier::Raw, from: start, until: end, names: &[] };
+            for (chunk, block) in blocks(&reader.chunks(&query)?) {
+                let series = block.1.iter().map(|(name, _)| Series::new(name, "")).collect();
+                let Ok(layout) = Layout::new(series) else { continue };
+                for (place, offset) in block.0.iter().enumerate() {
+                    let at = Timestamp::from_millis(chunk + i64::from(*offset));
+                    // A chunk may begin before its stretch, and be read with the one before, too.
+                    if at < start || at >= end || last.is_some_and(|last| at <= last) {
+                        continue;
+                    }
+                    last = Some(at);
+                    let values = block.1.iter().map(|(_, values)| values.get(place).copied().flatten()).collect();
+                    let position = Position::default();
+                    self.push(HistoryRow { number: 0, position, at, layout: layout.id(), values }, &layout);
+                }
+            }
+            start = end;
+        }
+        let mut rows = reader.rows(&device, reader.folded(&device)?, usize::MAX)?;
+        rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
+        rows.sort_by_key(|row| row.at);
+        let mut layouts = std::collections::HashMap::new();
+        for row in rows {
+            if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
+                place.insert(reader.layout(row.layout)?);
+            }
+            if let Some(Some(layout)) = layouts.get(&row.layout) {
+                self.push(row, layout);
+            }
+        }
+        Ok(())
     }
 
     /// Judges one row.

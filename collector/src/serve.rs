@@ -13,7 +13,7 @@ use ioc_common::config::{ConfigError, Source};
 
 use crate::account;
 use crate::audit;
-use crate::command::{Command, CommandError};
+use crate::command::Command;
 use crate::config::Config;
 use crate::engine::{self, Access, Handle, Message, Parts};
 use crate::health::Health;
@@ -27,7 +27,7 @@ use crate::web::{App, server};
 
 /// Readers of the store that pages and API take turns with.
 const READERS: usize = 4;
-/// Between two rounds of upkeep: history to delete, certificates to renew.
+/// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -110,7 +110,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
 
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
-    let (outbox_reader, ticket_reader) = (store.reader()?, store.reader()?);
+    let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
+    let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(Access::default());
     let (probes, probe_wishes) = mpsc::unbounded_channel();
@@ -134,6 +135,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&links),
     ));
+    tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone()));
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
@@ -239,8 +241,6 @@ impl Running {
         if let Err(error) = self.engine.command(Command::CheckDuty).await {
             tracing::warn!(%error, "the duty plan could not be checked");
         }
-        // In small steps, so that reports never wait long.
-        while let Err(CommandError::Conflict(_)) = self.engine.command(Command::Prune).await {}
     }
 }
 

@@ -12,6 +12,7 @@ use ioc_judge::{DeviceInfo, DeviceKind, Importance, Input};
 use super::Engine;
 use crate::command::{Answer, Command, CommandError, NewDevice};
 use crate::config::Config;
+use crate::folding::Folded;
 use crate::pki;
 use crate::store::{Change, TokenRecord};
 
@@ -19,8 +20,8 @@ use crate::store::{Change, TokenRecord};
 const TEXT_MAX_CHARS: usize = 200;
 /// Most groups of one device.
 const TAGS_MAX: usize = 20;
-/// Rows of history that are deleted in one go, so that a commit is never held up for long.
-const PRUNE_ROWS: usize = 5000;
+/// Rows of history that are deleted in one go.
+const FORGET_ROWS: usize = 2000;
 
 impl Engine {
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
@@ -68,7 +69,7 @@ impl Engine {
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Reload(config) => self.reload(*config, now),
-            Command::Prune => self.prune(now),
+            Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }
     }
 
@@ -194,20 +195,20 @@ impl Engine {
         self.check_duty(now)
     }
 
-    fn prune(&mut self, now: Timestamp) -> Result<Answer, CommandError> {
-        let before = now.plus_millis(-self.config.history_keep.as_millis());
-        match self.store.prune(before, PRUNE_ROWS) {
-            Ok(0) => Ok(Answer::Done),
-            Ok(rows) => {
-                // A record of every deletion (article 6.3).
-                self.record(now, "", "history.pruned", "", &format!("{rows} rows received before {before}"));
-                if rows == PRUNE_ROWS {
-                    return Err(CommandError::Conflict("there is more".to_owned()));
-                }
-                Ok(Answer::Done)
-            }
-            Err(error) => Err(CommandError::Unavailable(error.to_string())),
+    /// Deletes rows that are folded, in small pieces, so that a commit is never held up for long.
+    fn forget_rows(&mut self, folded: Folded, now: Timestamp) -> Result<Answer, CommandError> {
+        let rows = self.store.forget_rows(folded.through, FORGET_ROWS);
+        if rows.map_err(|error| CommandError::Unavailable(error.to_string()))? == FORGET_ROWS {
+            return Err(CommandError::Conflict("there is more".to_owned()));
         }
+        // A record of every deletion (article 6.3), and of every loss.
+        if folded.forgotten > 0 {
+            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.forgotten));
+        }
+        if folded.corrupt > 0 {
+            self.record(now, "", "history.corrupt", "", &format!("{} rows could not be read", folded.corrupt));
+        }
+        Ok(Answer::Done)
     }
 }
 

@@ -15,6 +15,7 @@ use ioc_judge::{
 
 use super::sqlite::SqliteStore;
 use super::*;
+use crate::history::Tier;
 use crate::{audit, history};
 
 type Open = fn(&Path) -> Box<dyn Store>;
@@ -32,7 +33,7 @@ fn sqlite_keeps_the_contract() {
         accounts_and_tokens,
         audit_chain,
         all_or_nothing,
-        pruning,
+        rows_and_folding,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
@@ -473,14 +474,14 @@ fn all_or_nothing(open: Open, dir: &Path) {
     assert_eq!(reader.rows(&id(1), 0, usize::MAX).expect("reads").len(), 1);
 }
 
-fn pruning(open: Open, dir: &Path) {
+fn rows_and_folding(open: Open, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     for seq in 1..=10 {
         store.commit(&sample(1, seq, 0.0)).expect("commits");
     }
-    assert_eq!(store.prune(at(1), 100).expect("prunes"), 0, "nothing is that old");
-    assert_eq!(store.prune(Timestamp::MAX, 4).expect("prunes"), 4);
+    assert_eq!(store.forget_rows(4, 3).expect("deletes"), 3, "not more than asked for");
+    assert_eq!(store.forget_rows(4, 3).expect("deletes"), 1);
     let left: Vec<u64> = store
         .reader()
         .expect("reads")
@@ -490,4 +491,38 @@ fn pruning(open: Open, dir: &Path) {
         .map(|r| r.position.seq)
         .collect();
     assert_eq!(left, (5..=10).collect::<Vec<_>>());
+
+    // A chain goes on across a restart, and a number is never given twice.
+    drop(store);
+    let mut store = open(dir);
+    assert_eq!(store.forget_rows(u64::MAX >> 1, 100).expect("deletes"), 6);
+    drop(store);
+    let mut store = open(dir);
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    store.commit(&[Change::Layout(layout)]).expect("commits");
+    store.commit(&sample(1, 11, 1.0)).expect("commits");
+    store.commit(&sample(1, 12, 2.0)).expect("commits");
+    let reader = store.reader().expect("reads");
+    let rows = reader.rows(&id(1), 0, usize::MAX).expect("reads");
+    assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [11, 12]);
+    assert_eq!(reader.last_row_before(Timestamp::MAX).expect("reads"), 12);
+    assert_eq!(reader.last_row_before(at(1)).expect("reads"), 0);
+    assert_eq!(reader.devices_with_rows().expect("reads"), [id(1)]);
+
+    let mut archive = store.archive().expect("opens");
+    let layout = reader.layout(rows[0].layout).expect("reads").expect("known");
+    let names: Vec<&str> = layout.series().iter().map(Series::as_str).collect();
+    let series = archive.series(&names).expect("numbers");
+    assert_eq!(archive.series(&names).expect("numbers"), series);
+    let to_fold = rows.iter().map(|row| (row.at.as_millis(), vec![(series[0], row.values[0].expect("a number"))]));
+    crate::folding::fold_device(&id(1), to_fold.collect(), 12, archive.as_mut()).expect("folds");
+    archive.secure().expect("syncs");
+    assert_eq!((reader.folded(&id(1)).expect("reads"), reader.folded(&id(2)).expect("reads")), (12, 0));
+    let (device, from, until) = (&id(1), at(0), Timestamp::MAX);
+    let chunks =
+        |tier, names: &[String]| reader.chunks(&ChunkQuery { device, tier, from, until, names }).expect("reads").len();
+    assert_eq!(Tier::ALL.map(|tier| chunks(tier, &[])), [2, 1, 1], "times and one series; one summary each");
+    assert_eq!((chunks(Tier::Raw, &[names[0].to_owned()]), chunks(Tier::Hour, &["no.such".to_owned()])), (2, 0));
+    assert_eq!(archive.forget(Tier::Raw, Timestamp::MAX).expect("deletes"), 2);
+    assert_eq!(chunks(Tier::Raw, &[]), 0);
 }

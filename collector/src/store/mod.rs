@@ -3,6 +3,7 @@
 //!
 //! Everything that belongs together is one [`Store::commit`]: it is on disk when it returns, or it is not there at all.
 
+mod archive;
 #[cfg(test)]
 mod contract;
 mod outbox;
@@ -25,6 +26,7 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::inventory::DeviceRecord;
+pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use outbox::{Delivery, DeliveryState, OutboxEntry};
 pub use query::{DeviceQuery, FaultQuery};
 pub use ticket::{TicketQuery, TicketRecord};
@@ -296,11 +298,17 @@ pub trait Store: Send {
     /// [`StoreError`] when nothing of it was kept.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
-    /// Deletes history that was received before `before`, at most `limit` rows, and says how many.
+    /// Deletes rows of history up to a number, which are folded, at most `limit` of them, and says how many.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
-    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError>;
+
+    /// The writer of folded history. There is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
+    fn archive(&self) -> Result<Box<dyn Archive>, StoreError>;
 
     /// A reader of what is committed, independent of the writer.
     ///
@@ -473,11 +481,42 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
 
-    /// Rows of one device's history after a number, in the order of their arrival. Corrupt rows are errors.
+    /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError>;
+
+    /// The same, and how many of them are corrupt instead of an error: what folding goes on without.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn rows_to_fold(&self, device: &DeviceId, after: u64, limit: usize)
+    -> Result<(Vec<HistoryRow>, usize), StoreError>;
+
+    /// The number of the last row that was received before a moment; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError>;
+
+    /// Devices that have rows, those that were revoked, too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError>;
+
+    /// Up to which row a device is folded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
+
+    /// Folded history.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError>;
 }
 
 /// What a survey found.

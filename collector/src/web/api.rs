@@ -31,8 +31,6 @@ use crate::ticket::page_of;
 const LIMIT_MAX: usize = 500;
 /// Items in one answer where nothing else is asked.
 const LIMIT: usize = 100;
-/// Rows of history that are read at a time.
-const REPLAY_ROWS: usize = 2000;
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: Span = Span::secs(86_400);
 /// Longest life of a token.
@@ -281,30 +279,15 @@ pub(super) async fn replay(
     };
     let rules = rules.only(&body.rule);
     let rules = rules.ok_or_else(|| Problem::invalid(format!("rule: there is no rule {:?}", body.rule)))?;
+    let keep_ms = app.config().history_keep[0].as_millis();
     let found = app
         .read(move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let mut replayer = Replayer::new(rules, record.info, record.interval_s);
-            let mut layouts = std::collections::HashMap::new();
-            let mut after = 0;
-            loop {
-                let rows = reader.rows(&id, after, REPLAY_ROWS)?;
-                let full = rows.len() == REPLAY_ROWS;
-                for row in rows {
-                    after = row.number;
-                    if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
-                        place.insert(reader.layout(row.layout)?);
-                    }
-                    let wanted =
-                        body.from.is_none_or(|from| row.at >= from) && body.until.is_none_or(|until| row.at <= until);
-                    if let (true, Some(Some(layout))) = (wanted, layouts.get(&row.layout)) {
-                        replayer.push(row, layout);
-                    }
-                }
-                if !full {
-                    return Ok(Some(replayer.finish()));
-                }
-            }
+            let until = body.until.unwrap_or_else(clock::now);
+            let from = body.from.unwrap_or_else(|| until.plus_millis(-keep_ms));
+            replayer.read(reader, from, until)?;
+            Ok(Some(replayer.finish()))
         })
         .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))

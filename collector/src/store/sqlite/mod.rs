@@ -1,5 +1,6 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
+mod archive;
 mod read;
 
 use std::collections::HashMap;
@@ -13,8 +14,9 @@ use ioc_common::id::DeviceId;
 use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
 
-use super::{Change, Reader, Store, StoreError};
+use super::{Archive, Change, Reader, Store, StoreError};
 use crate::audit;
+use archive::SqliteArchive;
 use read::SqliteReader;
 
 /// Version of the schema, kept as `user_version`.
@@ -31,6 +33,9 @@ pub struct SqliteStore {
     connection: Connection,
     numbers: HashMap<DeviceId, i64>,
     layouts: std::collections::HashSet<u64>,
+    /// The newest row of each device, and the number of the next row. A number is never given twice.
+    newest: HashMap<i64, i64>,
+    next_row: i64,
     last_audit: (u64, String),
 }
 
@@ -48,11 +53,15 @@ impl SqliteStore {
             connection,
             numbers: HashMap::new(),
             layouts: std::collections::HashSet::new(),
+            newest: HashMap::new(),
+            next_row: 1,
             last_audit: (0, audit::GENESIS.to_owned()),
         };
         store.prepare().map_err(|source| database(&store.path, source))?;
         store.migrate()?;
         store.warm().map_err(|source| database(&store.path, source))?;
+        // Made here, so that readers find it.
+        SqliteArchive::open(dir)?;
         Ok(store)
     }
 
@@ -95,6 +104,12 @@ impl SqliteStore {
             }
         }
         drop(statement);
+        let mut statement = self.connection.prepare("SELECT device, row FROM live")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.newest = rows.collect::<rusqlite::Result<_>>()?;
+        drop(statement);
+        let largest: Option<i64> = self.connection.query_row("SELECT max(number) FROM sample", [], |row| row.get(0))?;
+        self.next_row = largest.into_iter().chain(self.newest.values().copied()).max().unwrap_or(0) + 1;
         let last =
             self.connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
                 Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
@@ -111,6 +126,10 @@ struct Pending<'s> {
     transaction: Transaction<'s>,
     numbers: &'s mut HashMap<DeviceId, i64>,
     layouts: &'s mut std::collections::HashSet<u64>,
+    newest: &'s mut HashMap<i64, i64>,
+    /// The newest rows of this commit.
+    appended: HashMap<i64, i64>,
+    next_row: i64,
     new_numbers: Vec<DeviceId>,
     new_layouts: Vec<u64>,
     last_audit: (u64, String),
@@ -124,13 +143,27 @@ impl Store for SqliteStore {
             transaction: self.connection.transaction().map_err(|source| database(&path, source))?,
             numbers: &mut self.numbers,
             layouts: &mut self.layouts,
+            newest: &mut self.newest,
+            appended: HashMap::new(),
+            next_row: self.next_row,
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             last_audit: self.last_audit.clone(),
             received: clock::now().as_millis(),
         };
         let mut result = changes.iter().try_for_each(|change| pending.apply(change));
-        let Pending { transaction, numbers, layouts, new_numbers, new_layouts, last_audit, .. } = pending;
+        let Pending {
+            transaction,
+            numbers,
+            layouts,
+            new_numbers,
+            new_layouts,
+            last_audit,
+            newest,
+            appended,
+            next_row,
+            ..
+        } = pending;
         if result.is_ok() {
             result = transaction.commit();
         } else {
@@ -146,15 +179,20 @@ impl Store for SqliteStore {
             return Err(database(&path, source));
         }
         self.last_audit = last_audit;
+        newest.extend(appended);
+        self.next_row = next_row;
         Ok(())
     }
 
-    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        // Rows are numbered as they arrive, so the oldest have the smallest numbers.
-        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE received < ?1 AND number < \
-                   (SELECT coalesce(min(number), 0) FROM sample) + ?2)";
+    fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.connection.execute(sql, params![before.as_millis(), limit]).map_err(|source| database(&self.path, source))
+        self.connection.execute(sql, params![signed(through), limit]).map_err(|source| database(&self.path, source))
+    }
+
+    fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        Ok(Box::new(SqliteArchive::open(dir)?))
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
@@ -164,6 +202,10 @@ impl Store for SqliteStore {
         connection
             .busy_timeout(std::time::Duration::from_millis(BUSY_MS))
             .map_err(|source| database(&self.path, source))?;
+        let history = self.path.with_file_name(archive::FILE);
+        connection
+            .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
+            .map_err(|source| database(&history, source))?;
         Ok(Box::new(SqliteReader::new(self.path.clone(), connection)))
     }
 }
@@ -260,27 +302,42 @@ impl Pending<'_> {
         match change {
             Change::Sample { device, position, at, layout, row } => {
                 let number = self.number(device)?;
+                let row_number = self.next_row;
+                let previous = self.appended.insert(number, row_number).or_else(|| self.newest.get(&number).copied());
+                self.next_row += 1;
                 self.run(
-                    "INSERT INTO sample (device, epoch, seq, at, received, layout, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                    params![number, signed(position.epoch), signed(position.seq), at.as_millis(), self.received, signed(layout.0), row],
+                    "INSERT INTO sample (number, device, previous, epoch, seq, at, received, layout, data) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    params![
+                        row_number,
+                        number,
+                        previous.unwrap_or(0),
+                        signed(position.epoch),
+                        signed(position.seq),
+                        at.as_millis(),
+                        self.received,
+                        signed(layout.0),
+                        row
+                    ],
                 )?;
             }
             Change::Watermark { device, position, last_heard, last_sample, clock_error_ms, latest } => {
                 let number = self.number(device)?;
                 let (epoch, seq) = (signed(position.epoch), signed(position.seq));
+                let newest = self.appended.get(&number).or_else(|| self.newest.get(&number)).copied().unwrap_or(0);
                 let (heard, sample) = (last_heard.map(Timestamp::as_millis), last_sample.map(Timestamp::as_millis));
                 match latest {
                     Some((layout, row)) => self.run(
-                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, layout, latest) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, layout = ?7, latest = ?8",
-                        params![number, epoch, seq, heard, sample, clock_error_ms, signed(layout.0), row],
+                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row, layout, latest) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7, layout = ?8, latest = ?9",
+                        params![number, epoch, seq, heard, sample, clock_error_ms, newest, signed(layout.0), row],
                     )?,
                     None => self.run(
-                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms) \
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6",
-                        params![number, epoch, seq, heard, sample, clock_error_ms],
+                        "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row) \
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+                         last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7",
+                        params![number, epoch, seq, heard, sample, clock_error_ms, newest],
                     )?,
                 };
             }

@@ -18,8 +18,9 @@ use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
-    AccountRecord, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover, HistoryRow,
-    OutboxEntry, Reader, SessionRecord, StoreError, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover,
+    HistoryRow, OutboxEntry, Reader, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident,
 };
 
 const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
@@ -164,6 +165,38 @@ fn limit_of(limit: usize) -> i64 {
 /// The number below which to continue, for lists that show the newest first.
 fn below(before: Option<u64>) -> i64 {
     before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
+}
+
+impl SqliteReader {
+    /// The numbers of a device's rows after one, the oldest first: along the chain from its newest.
+    fn chain(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let device = self.number(device)?;
+        let newest = self.one("SELECT row FROM live WHERE device = ?1", &[&device], |row| row.get::<_, i64>(0))?;
+        let (mut next, after) = (newest.unwrap_or(0), super::signed(after));
+        let mut numbers = Vec::new();
+        while next > after {
+            let sql = "SELECT previous FROM sample WHERE number = ?1 AND device = ?2";
+            let Some(previous) = self.one(sql, &[&next, &device], |row| row.get::<_, i64>(0))? else { break };
+            numbers.push(next);
+            // A chain that does not fall would never end.
+            next = if previous < next { previous } else { 0 };
+        }
+        numbers.reverse();
+        numbers.truncate(limit);
+        Ok(numbers)
+    }
+
+    fn row(&self, number: i64) -> Result<Option<Result<HistoryRow, history::Corrupt>>, StoreError> {
+        let sql = "SELECT epoch, seq, at, layout, data FROM sample WHERE number = ?1";
+        let found = self.one(sql, &[&number], |row| {
+            let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
+            Ok((position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
+        })?;
+        Ok(found.map(|(position, at, layout, data)| {
+            let values = history::unpack(&data)?;
+            Ok(HistoryRow { number: number.unsigned_abs(), position, at, layout, values })
+        }))
+    }
 }
 
 impl Reader for SqliteReader {
@@ -454,18 +487,76 @@ impl Reader for SqliteReader {
     }
 
     fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError> {
-        // By number, as rows lie on disk: there is no index by device, so that appending touches one page.
-        let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE device = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
-        let rows = self.all(sql, &[&self.number(device)?, &super::signed(after), &limit_of(limit)], |row| {
-            let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
-            let number = row.get::<_, i64>(5)?.unsigned_abs();
-            Ok((number, position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
-        })?;
-        rows.into_iter()
-            .map(|(number, position, at, layout, data)| {
-                let values = history::unpack(&data).map_err(|error| self.content("a history row", &error))?;
-                Ok(HistoryRow { number, position, at, layout, values })
-            })
+        self.chain(device, after, limit)?
+            .into_iter()
+            .filter_map(|number| self.row(number).transpose())
+            .map(|row| row?.map_err(|error| self.content("a history row", &error)))
             .collect()
+    }
+
+    fn rows_to_fold(
+        &self,
+        device: &DeviceId,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<HistoryRow>, usize), StoreError> {
+        let (mut rows, mut corrupt) = (Vec::new(), 0);
+        for number in self.chain(device, after, limit)? {
+            match self.row(number)? {
+                Some(Ok(row)) => rows.push(row),
+                Some(Err(_)) => corrupt += 1,
+                None => {}
+            }
+        }
+        Ok((rows, corrupt))
+    }
+
+    fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {
+        // Rows are numbered as they are received, so half of them is left after each look.
+        let bounds = self.one("SELECT min(number), max(number) FROM sample", &[], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+        })?;
+        let Some((Some(first), Some(last))) = bounds else { return Ok(0) };
+        let (mut before, mut beyond) = (first - 1, last + 1);
+        while before + 1 < beyond {
+            let middle = before + (beyond - before) / 2;
+            let sql = "SELECT number, received FROM sample WHERE number >= ?1 ORDER BY number LIMIT 1";
+            let found = self.one(sql, &[&middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+            match found {
+                Some((number, at)) if at < received.as_millis() => before = number,
+                _ => beyond = middle,
+            }
+        }
+        Ok(if before < first { 0 } else { before.unsigned_abs() })
+    }
+
+    fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError> {
+        let sql = "SELECT d.info FROM device d JOIN live l ON l.device = d.number \
+                   WHERE EXISTS (SELECT 1 FROM sample WHERE number = l.row AND device = d.number) ORDER BY d.number";
+        self.all(sql, &[], |row| Ok(body::<DeviceInfo>(row, 0)?.id))
+    }
+
+    fn folded(&self, device: &DeviceId) -> Result<u64, StoreError> {
+        let sql = "SELECT folded FROM history.device WHERE id = ?1";
+        let folded = self.one(sql, &[&device.as_str()], |row| row.get::<_, i64>(0))?;
+        Ok(folded.unwrap_or(0).unsigned_abs())
+    }
+
+    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError> {
+        let (from, until) = (query.tier.chunk_of(query.from.as_millis()), query.until.as_millis());
+        let mut sql =
+            "SELECT c.chunk, s.name, c.data FROM history.device d JOIN history.chunk c ON c.device = d.number \
+                       JOIN history.series s ON s.number = c.series \
+                       WHERE d.id = ?1 AND c.tier = ?2 AND c.chunk >= ?3 AND c.chunk < ?4"
+                .to_owned();
+        let (device, tier) = (query.device.as_str(), query.tier.number());
+        let mut params: Vec<&dyn ToSql> = vec![&device, &tier, &from, &until];
+        if !query.names.is_empty() {
+            let places: Vec<String> = (0..query.names.len()).map(|place| format!("?{}", place + 5)).collect();
+            let places = places.join(", ");
+            sql += &format!(" AND c.series IN (SELECT number FROM history.series WHERE name IN ('', {places}))");
+            params.extend(query.names.iter().map(|name| name as &dyn ToSql));
+        }
+        self.all(&sql, &params, |row| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? }))
     }
 }

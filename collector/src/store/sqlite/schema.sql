@@ -18,7 +18,9 @@ CREATE TABLE live (
     last_sample INTEGER,
     clock_error_ms INTEGER,
     layout INTEGER,
-    latest BLOB
+    latest BLOB,
+    -- Its newest row of history; 0 before there is one.
+    row INTEGER NOT NULL
 );
 CREATE TABLE presence (
     device INTEGER PRIMARY KEY REFERENCES device (number),
@@ -69,10 +71,12 @@ CREATE TABLE layout (
     id INTEGER PRIMARY KEY,
     series TEXT NOT NULL
 );
--- One row per report, in the order of arrival: appending touches one page, whatever the number of devices.
+-- One row per report, in the order of arrival: appending touches one page, whatever the number of devices. A device's rows are
+-- a chain from its newest (live.row) backwards, which costs nothing to append to; an index by device would touch a page each time.
 CREATE TABLE sample (
     number INTEGER PRIMARY KEY,
     device INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     at INTEGER NOT NULL,

@@ -1,14 +1,15 @@
 //! How a sample's numbers are kept: one compact row per report, with its own checksum.
 //!
-//! SQLite serves flipped bytes silently (`../shared/design.md`, "Store"), so every row proves itself. Folding rows into
-//! per-series chunks reads these rows and deletes them.
+//! SQLite serves flipped bytes silently (`../shared/design.md`, "Store"), so every row proves itself.
+
+use super::Corrupt;
 
 /// Version of the row's form, its first byte.
 const VERSION: u8 = 1;
 /// Values are kept as whole hundredths where that is exact.
-const SCALE: f64 = 100.0;
+pub(super) const SCALE: f64 = 100.0;
 /// Largest whole number that a float holds exactly.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+pub(super) const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 const NULL: u8 = 0;
 const WHOLE: u8 = 1;
@@ -87,7 +88,7 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
@@ -95,7 +96,7 @@ fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
+pub(super) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, tail) = rest.split_first().ok_or(Corrupt)?;
@@ -107,11 +108,6 @@ fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     }
     Err(Corrupt)
 }
-
-/// A row that does not match its checksum or form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a history row does not match its checksum")]
-pub struct Corrupt;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,176 @@
+//! Folding history in the background: rows become chunks and summaries, and are deleted once those survive a power cut.
+//!
+//! It reads beside the engine and writes a file of its own; only the deletion goes through the engine, in small pieces. Ended at any
+//! moment, it is begun again and comes to the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use ioc_common::clock;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::{LayoutId, Series};
+
+use crate::command::{Command, CommandError};
+use crate::config::Config;
+use crate::engine::Handle;
+use crate::history::fold::{self, Block, Packed, Row};
+use crate::history::{Tier, chunk};
+use crate::store::{Archive, HistoryRow, Reader, StoreError};
+
+/// Rows of one device that are folded in one go: bounds the memory, whatever came in late.
+const ROWS_AT_ONCE: usize = 4000;
+/// What came within this last while waits for the next round, so that most chunks are written once.
+const GRACE_MS: i64 = 10_000;
+/// The longest sleep, so that a change of the configuration is seen.
+const SLEEP_MAX: Duration = Duration::from_secs(600);
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Folded {
+    /// Up to which row everything is folded.
+    pub through: u64,
+    /// How many rows were folded.
+    pub rows: usize,
+    /// How many rows could not be read and are lost.
+    pub corrupt: usize,
+    /// How many chunks were older than they must be kept, and were deleted.
+    pub forgotten: usize,
+}
+
+/// Folds from time to time until the engine ends.
+pub async fn run(
+    engine: Handle,
+    reader: Box<dyn Reader>,
+    archive: Box<dyn Archive>,
+    config: watch::Receiver<Arc<Config>>,
+) {
+    let mut parts = Some((reader, archive));
+    let mut last = clock::boottime_us();
+    let mut wake = engine.pages_wake();
+    loop {
+        let current = Arc::clone(&config.borrow());
+        let every_us = u64::try_from(current.fold_every.as_millis()).unwrap_or(0) * 1000;
+        let passed_us = clock::boottime_us().saturating_sub(last);
+        if passed_us < every_us {
+            tokio::time::sleep(Duration::from_micros(every_us - passed_us).min(SLEEP_MAX)).await;
+            if wake.has_changed().is_err() {
+                return;
+            }
+            wake.mark_unchanged();
+            continue;
+        }
+        last = clock::boottime_us();
+        let Some((reader, mut archive)) = parts.take() else { return };
+        let task = tokio::task::spawn_blocking(move || {
+            let result = round(reader.as_ref(), archive.as_mut(), &current);
+            (reader, archive, result)
+        });
+        let Ok((reader, archive, result)) = task.await else { return };
+        parts = Some((reader, archive));
+        match result {
+            Ok(folded) if folded.through > 0 => {
+                tracing::debug!(?folded, "history folded");
+                let forget = || Command::ForgetRows { folded };
+                while let Err(CommandError::Conflict(_)) = engine.command(forget()).await {}
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, "history cannot be folded; its rows stay until it can"),
+        }
+    }
+}
+
+/// Folds everything that was received until a little while ago.
+///
+/// # Errors
+/// [`StoreError`] when something cannot be read or written; what was folded until then stays.
+pub fn round(reader: &dyn Reader, archive: &mut dyn Archive, config: &Config) -> Result<Folded, StoreError> {
+    let now = clock::now();
+    let mut folded = Folded { through: reader.last_row_before(now.plus_millis(-GRACE_MS))?, ..Folded::default() };
+    let mut layouts: HashMap<LayoutId, Option<Vec<u32>>> = HashMap::new();
+    for device in reader.devices_with_rows()? {
+        let mut after = archive.folded(&device)?;
+        while after < folded.through {
+            let (rows, corrupt) = reader.rows_to_fold(&device, after, ROWS_AT_ONCE)?;
+            let full = rows.len() + corrupt == ROWS_AT_ONCE;
+            let rows: Vec<HistoryRow> = rows.into_iter().filter(|row| row.number <= folded.through).collect();
+            let Some(last) = rows.last().map(|row| row.number) else { break };
+            folded.rows += rows.len();
+            folded.corrupt += corrupt;
+            let rows = rows_of(rows, reader, archive, &mut layouts)?;
+            fold_device(&device, rows, last, archive)?;
+            after = last;
+            if !full {
+                break;
+            }
+        }
+    }
+    for (tier, keep) in Tier::ALL.into_iter().zip(config.history_keep) {
+        folded.forgotten += archive.forget(tier, now.plus_millis(-keep.as_millis()))?;
+    }
+    if folded.rows > 0 || folded.forgotten > 0 || folded.through > 0 {
+        archive.secure()?;
+    }
+    Ok(folded)
+}
+
+/// Rows with their series by number.
+fn rows_of(
+    rows: Vec<HistoryRow>,
+    reader: &dyn Reader,
+    archive: &mut dyn Archive,
+    layouts: &mut HashMap<LayoutId, Option<Vec<u32>>>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
+            let layout = reader.layout(row.layout)?;
+            let names: Option<Vec<&str>> =
+                layout.as_ref().map(|layout| layout.series().iter().map(Series::as_str).collect());
+            place.insert(names.map(|names| archive.series(&names)).transpose()?);
+        }
+        let Some(Some(series)) = layouts.get(&row.layout) else { continue };
+        let values = series.iter().zip(row.values).filter_map(|(series, value)| Some((*series, value?)));
+        found.push((row.at.as_millis(), values.collect()));
+    }
+    Ok(found)
+}
+
+/// Folds rows of one device into what is kept of it.
+///
+/// # Errors
+/// [`StoreError`] when the archive cannot be read or written.
+pub fn fold_device(device: &DeviceId, rows: Vec<Row>, last: u64, archive: &mut dyn Archive) -> Result<(), StoreError> {
+    let mut packed: Vec<Packed> = Vec::new();
+    // Of each coarser tier what is to be put into which chunk, by series.
+    let mut summaries: BTreeMap<(Tier, i64), BTreeMap<u32, BTreeMap<i64, chunk::Summary>>> = BTreeMap::new();
+    for (start, new) in fold::blocks(rows) {
+        let kept = archive.kept(device, Tier::Raw, start)?;
+        let kept = Block::unpack(start, &kept).unwrap_or_else(|error| {
+            tracing::error!(%device, start, %error, "a block of history cannot be read; it begins anew");
+            Block::default()
+        });
+        let block = kept.with(new);
+        packed.extend(block.pack(start));
+        for tier in [Tier::FiveMinutes, Tier::Hour] {
+            let chunk = summaries.entry((tier, tier.chunk_of(start))).or_default();
+            for (series, slots) in block.summaries(tier) {
+                chunk.entry(series).or_default().extend(slots);
+            }
+        }
+    }
+    for ((tier, start), series) in summaries {
+        let kept: HashMap<u32, Vec<u8>> = archive.kept(device, tier, start)?.into_iter().collect();
+        for (series, slots) in series {
+            let kept = kept.get(&series).map(Vec::as_slice);
+            let data = fold::merge(tier, start, kept, &slots).or_else(|error| {
+                tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew");
+                fold::merge(tier, start, None, &slots)
+            });
+            packed.extend(data.map(|data| Packed { tier, chunk: start, series, data }));
+        }
+    }
+    archive.keep(device, &packed, last)
+}
