@@ -5,6 +5,8 @@ use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use serde::{Deserialize, Serialize};
+
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 
@@ -19,6 +21,14 @@ const FAILURES_MAX: u32 = 5;
 /// First lock, doubled with every further failure up to the last.
 const LOCK_FIRST_MS: i64 = 60_000;
 const LOCK_LAST_MS: i64 = 3_600_000;
+/// A password is changed after this (article 13.2: at least every 3 months).
+const PASSWORD_LIFE_MS: i64 = 90 * 86_400_000;
+/// Passwords that are remembered.
+const EARLIER_MAX: usize = 5;
+/// Shortest password.
+const PASSWORD_MIN_BYTES: usize = 12;
+/// What a token of the API begins with, so that a scanner of secrets knows it.
+pub const TOKEN_PREFIX: &str = "iocw_";
 /// Longest password that is looked at: hashing must not be a way to keep us busy.
 const PASSWORD_MAX_BYTES: usize = 256;
 
@@ -32,19 +42,198 @@ pub fn new_password() -> Result<String, PkiError> {
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect())
 }
 
+/// What a person is there for. Who may do what stands in [`Role::may`] alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Repairs and maintains.
+    Technician,
+    /// Is on duty (*trực ban*).
+    DutyOfficer,
+    /// Is responsible, and reads the log.
+    Leader,
+    /// Reads everything, and changes nothing.
+    Auditor,
+    /// May do everything.
+    Administrator,
+}
+
+/// What can be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Look at devices, incidents, the duty plan.
+    View,
+    /// Work on incidents.
+    Handle,
+    /// Plan maintenance.
+    Plan,
+    /// Write in the duty plan and its book, test contacts.
+    Duty,
+    /// Read the audit log.
+    Audit,
+    /// Devices, tokens, accounts: everything.
+    Administer,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Self; 6] =
+        [Self::Viewer, Self::Technician, Self::DutyOfficer, Self::Leader, Self::Auditor, Self::Administrator];
+
+    /// The name used in the API, the database and the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Technician => "technician",
+            Self::DutyOfficer => "duty_officer",
+            Self::Leader => "leader",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// The role with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether it may do this.
+    #[must_use]
+    pub const fn may(self, right: Right) -> bool {
+        match right {
+            Right::View => true,
+            Right::Handle => !matches!(self, Self::Viewer | Self::Auditor),
+            Right::Plan => matches!(self, Self::Technician | Self::DutyOfficer | Self::Administrator),
+            Right::Duty => matches!(self, Self::DutyOfficer | Self::Leader | Self::Administrator),
+            Right::Audit => matches!(self, Self::Leader | Self::Auditor | Self::Administrator),
+            Right::Administer => matches!(self, Self::Administrator),
+        }
+    }
+}
+
 /// A new account with this password. Slow on purpose: call it off the async threads.
 ///
 /// # Errors
 /// When the system gives no randomness.
-pub fn new_account(name: &str, role: &str, password: &str, now: Timestamp) -> Result<AccountRecord, PkiError> {
+pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Result<AccountRecord, PkiError> {
     Ok(AccountRecord {
         name: name.to_owned(),
-        role: role.to_owned(),
+        full_name: String::new(),
+        role,
         password: hash(password)?,
+        earlier: Vec::new(),
         password_at: now,
+        must_change: false,
+        disabled: false,
         failures: 0,
         locked_until: None,
     })
+}
+
+/// Why a name or a password cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// The name.
+    #[error("name: allowed are 2 to 40 characters of a-z 0-9 . _ -, the first a letter")]
+    Name,
+    /// Too short or too long.
+    #[error("password: allowed are 12 to 256 bytes")]
+    Length,
+    /// It says who it belongs to.
+    #[error("password: it must not contain the account's name")]
+    Named,
+    /// It was used before.
+    #[error("password: it was used before; the last {EARLIER_MAX} are not taken again")]
+    Again,
+    /// The old one.
+    #[error("password: the present one is wrong")]
+    Wrong,
+}
+
+/// Checks the name of an account.
+///
+/// # Errors
+/// [`NotTaken::Name`].
+pub fn check_name(name: &str) -> Result<(), NotTaken> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    if first && (2..=40).contains(&name.len()) && name.bytes().all(allowed) { Ok(()) } else { Err(NotTaken::Name) }
+}
+
+/// Gives an account a password that its owner chose. Slow on purpose: call it off the async threads.
+///
+/// # Errors
+/// [`NotTaken`] when it is too weak, or was used before; that the system gives no randomness.
+pub fn change_password(
+    mut account: AccountRecord,
+    present: &str,
+    new: &str,
+    now: Timestamp,
+) -> Result<Result<AccountRecord, NotTaken>, PkiError> {
+    let is = |hash: &str, password: &str| {
+        PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    };
+    if present.len() > PASSWORD_MAX_BYTES || !is(&account.password, present) {
+        return Ok(Err(NotTaken::Wrong));
+    }
+    if new.len() < PASSWORD_MIN_BYTES || new.len() > PASSWORD_MAX_BYTES {
+        return Ok(Err(NotTaken::Length));
+    }
+    if new.to_lowercase().contains(&account.name) {
+        return Ok(Err(NotTaken::Named));
+    }
+    if is(&account.password, new) || account.earlier.iter().any(|hash| is(hash, new)) {
+        return Ok(Err(NotTaken::Again));
+    }
+    let before = std::mem::replace(&mut account.password, hash(new)?);
+    account.earlier.insert(0, before);
+    account.earlier.truncate(EARLIER_MAX);
+    (account.password_at, account.must_change) = (now, false);
+    (account.failures, account.locked_until) = (0, None);
+    Ok(Ok(account))
+}
+
+impl AccountRecord {
+    /// Whether its password must be changed before anything else (article 13.2).
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.must_change || now.millis_since(self.password_at) > PASSWORD_LIFE_MS
+    }
+
+    /// Days until its password must be changed; negative when that has passed.
+    #[must_use]
+    pub fn days_left(&self, now: Timestamp) -> i64 {
+        (PASSWORD_LIFE_MS - now.millis_since(self.password_at)).div_euclid(86_400_000)
+    }
+}
+
+/// A token of the API: what is shown once, and what is kept.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn new_token(
+    account: &str,
+    label: &str,
+    role: Role,
+    peer: &str,
+    now: Timestamp,
+    life_ms: i64,
+) -> Result<(String, SessionRecord), PkiError> {
+    let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(pki::secret::<32>()?));
+    let session = SessionRecord {
+        digest: session_digest(&token),
+        account: account.to_owned(),
+        label: label.to_owned(),
+        role: Some(role),
+        peer: peer.to_owned(),
+        created_at: now,
+        expires_at: now.plus_millis(life_ms),
+    };
+    Ok((token, session))
 }
 
 fn hash(password: &str) -> Result<String, PkiError> {
@@ -107,11 +296,15 @@ pub fn sign_in(
     let right =
         password.len() <= PASSWORD_MAX_BYTES && Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
     match known {
-        Some(account) if right => {
+        Some(account) if right && !account.disabled => {
             let cookie = URL_SAFE_NO_PAD.encode(pki::secret::<32>()?);
             let session = SessionRecord {
                 digest: session_digest(&cookie),
                 account: account.name.clone(),
+                label: String::new(),
+                role: None,
+                peer: peer.to_owned(),
+                created_at: now,
                 expires_at: now.plus_millis(SESSION_MS),
             };
             let account = AccountRecord { failures: 0, locked_until: None, ..account };
@@ -146,7 +339,7 @@ mod tests {
     #[test]
     fn right_wrong_and_locked() {
         let now = Timestamp::from_millis(1_000_000);
-        let mut account = new_account("admin", "administrator", "correct horse", now).expect("hashed");
+        let mut account = new_account("admin", Role::Administrator, "correct horse", now).expect("hashed");
         assert!(account.password.starts_with("$argon2id$"));
         let wrong = |account: &AccountRecord, now| {
             sign_in(Some(account.clone()), "admin", "battery", "here", now).expect("checked")
@@ -165,6 +358,22 @@ mod tests {
         };
         assert_eq!((session.digest, account.failures), (session_digest(&cookie), 0));
         assert!(matches!(sign_in(None, "nobody", "", "here", now), Ok(SignIn::Wrong { account: None, .. })));
+        let disabled = AccountRecord { disabled: true, ..account.clone() };
+        assert!(matches!(sign_in(Some(disabled), "admin", "correct horse", "here", later), Ok(SignIn::Wrong { .. })));
+
+        let change = |account: &AccountRecord, present: &str, new: &str| {
+            change_password(account.clone(), present, new, later).expect("random")
+        };
+        assert_eq!(change(&account, "battery", "a new long password"), Err(NotTaken::Wrong));
+        assert_eq!(change(&account, "correct horse", "short"), Err(NotTaken::Length));
+        assert_eq!(change(&account, "correct horse", "I am the Admin, I am"), Err(NotTaken::Named));
+        assert_eq!(change(&account, "correct horse", "correct horse"), Err(NotTaken::Again));
+        let next = change(&account, "correct horse", "battery staple").expect("taken");
+        assert_eq!(change(&next, "battery staple", "correct horse"), Err(NotTaken::Again), "not even after another");
+        assert!(
+            !next.is_due(later.plus_millis(PASSWORD_LIFE_MS)) && next.is_due(later.plus_millis(PASSWORD_LIFE_MS + 1))
+        );
+        assert!(check_name("lan.nt").is_ok() && check_name("Lan").is_err() && check_name("a").is_err());
         assert_ne!(new_password().expect("random"), new_password().expect("random"));
     }
 }

@@ -134,6 +134,17 @@ pub enum Command {
     CheckDuty,
     /// Keep an account, with an audit record.
     SaveAccount(AccountRecord, audit::Entry),
+    /// Keep a token of the API.
+    SaveToken(SessionRecord, audit::Entry),
+    /// End all sessions and tokens of an account, but for one.
+    EndSessions {
+        /// Whose.
+        account: String,
+        /// The digest of the one that goes on; empty for none.
+        but: String,
+        /// Audit record.
+        entry: audit::Entry,
+    },
     /// A person signed in: keep account and session, with an audit record.
     SignedIn(AccountRecord, SessionRecord, audit::Entry),
     /// A session ended.

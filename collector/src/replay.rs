@@ -118,7 +118,7 @@ impl Replayer {
             }
             start = end;
         }
-        let mut rows = reader.rows(&device, reader.folded(&device)?, usize::MAX)?;
+        let mut rows = reader.rows(&device, reader.folded(&device)?)?;
         rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
         rows.sort_by_key(|row| row.at);
         let mut layouts = std::collections::HashMap::new();

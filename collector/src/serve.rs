@@ -71,7 +71,7 @@ pub fn prepare(config: &Config) -> Result<(Authority, SqliteStore, Option<PathBu
     let mut out =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
     out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
-    let record = account::new_account(FIRST_ACCOUNT, "administrator", &password, now)?;
+    let record = account::new_account(FIRST_ACCOUNT, account::Role::Administrator, &password, now)?;
     store.commit(&[
         crate::store::Change::Account(record),
         crate::store::Change::Audit(audit::Entry {

@@ -69,6 +69,14 @@ pub fn unknown_place(template: &str, known: &[&str]) -> Option<String> {
     names.into_iter().find(|name| !known.contains(name)).map(|name| name.chars().take(30).collect())
 }
 
+/// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is marked as text (OWASP, CSV injection).
+#[must_use]
+pub fn csv_field(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,29 @@
     } finally { input.disabled = false; input.value = ""; input.blur(); refresh(); }
   });
 
+  // What a chart says at the pointer. The paths are what is drawn; their scales stand beside them.
+  const number = new Intl.NumberFormat(document.documentElement.lang, { maximumSignificantDigits: 4 });
+  main.addEventListener("pointermove", (event) => {
+    const chart = event.target.closest && event.target.closest(".chart svg");
+    if (!chart) return;
+    const box = chart.getBoundingClientRect(), x = (event.clientX - box.left) / box.width * 720;
+    const { low, high, from, until } = chart.dataset;
+    const texts = [...chart.querySelectorAll(".line")].map((line) => {
+      let best = null, far = 12;
+      for (const point of (line.getAttribute("d") || "").matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)) {
+        const off = Math.abs(point[1] - x);
+        if (off < far) { far = off; best = point[2]; }
+      }
+      return best === null ? "–" : number.format(+low + (180 - best) / 180 * (high - low));
+    });
+    chart.querySelector(".cross").setAttribute("x1", Math.max(52, x));
+    chart.querySelector(".cross").setAttribute("x2", Math.max(52, x));
+    const at = new Date(+from + (x - 52) / 668 * (until - from));
+    const zone = document.documentElement.dataset.zone;
+    chart.parentElement.querySelector("output").textContent =
+      `${at.toLocaleString(document.documentElement.lang, { timeZone: zone, dateStyle: "short", timeStyle: "short" })}: ${texts.join(" · ")}`;
+  });
+
   const source = new EventSource("/live");
   let heard = Date.now();
   const sign = () => { heard = Date.now(); lost.hidden = true; };

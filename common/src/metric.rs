@@ -38,6 +38,8 @@ impl Metric {
     pub fn unit_shown(&self) -> &'static str {
         match self.unit {
             "1" => "",
+            "By" => "B",
+            "By/s" => "B/s",
             "Cel" | "K" => "°C",
             unit => unit,
         }

@@ -132,7 +132,7 @@ impl Resender {
         let mut total = 0;
         for device in devices {
             let id = &device.identity.device;
-            let rows = reader.rows(id, 0, usize::MAX)?;
+            let rows = reader.rows(id, 0)?;
             total += rows.len();
             let mut counts: BTreeMap<Position, usize> = BTreeMap::new();
             for row in &rows {

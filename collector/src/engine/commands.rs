@@ -55,6 +55,14 @@ impl Engine {
                 self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
                 Ok(Answer::Done)
             }
+            Command::SaveToken(session, entry) => {
+                self.batch.changes.extend([Change::Session(session), Change::Audit(entry)]);
+                Ok(Answer::Done)
+            }
+            Command::EndSessions { account, but, entry } => {
+                self.batch.changes.extend([Change::SessionsEnded { account, but }, Change::Audit(entry)]);
+                Ok(Answer::Done)
+            }
             Command::SignedIn(account, session, entry) => {
                 self.batch.changes.extend([Change::Account(account), Change::Session(session), Change::Audit(entry)]);
                 Ok(Answer::Done)

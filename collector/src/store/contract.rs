@@ -15,6 +15,7 @@ use ioc_judge::{
 
 use super::sqlite::SqliteStore;
 use super::*;
+use crate::account::Role;
 use crate::history::Tier;
 use crate::{audit, history};
 
@@ -108,7 +109,7 @@ fn devices_and_samples(open: Open, dir: &Path) {
     assert_eq!((device.interval_s, device.keep_alive_s, device.boot_id.as_str()), (7, 70, "boot"));
     assert_eq!((device.presence, device.clock_error_ms), (Presence::Live { since: at(9) }, Some(-3)));
     assert_eq!(reader.layout(layout.id()).expect("reads"), Some(layout));
-    let rows = reader.rows(&id(2), 0, usize::MAX).expect("reads");
+    let rows = reader.rows(&id(2), 0).expect("reads");
     assert_eq!(
         rows.iter().map(|row| (row.position.seq, row.values[0])).collect::<Vec<_>>(),
         [(1, Some(1.0)), (2, Some(2.0)), (3, Some(3.0))]
@@ -415,13 +416,27 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     let token = TokenRecord { digest: "t".into(), info: info(1), created_at: at(1), expires_at: at(9), used_at: None };
     let account = AccountRecord {
         name: "admin".into(),
-        role: "administrator".into(),
-        password: "$argon2id$x".into(),
-        password_at: at(1),
-        failures: 2,
-        locked_until: Some(at(7)),
+        full_name: "Nguyễn Thị Lan".into(),
+        role: Role::Administrator,
+        password: "hash".into(),
+        earlier: vec!["older".into()],
+        password_at: at(7),
+        must_change: true,
+        disabled: false,
+        failures: 1,
+        locked_until: Some(at(8)),
     };
-    let session = SessionRecord { digest: "s".into(), account: "admin".into(), expires_at: Timestamp::MAX };
+    let session = SessionRecord {
+        digest: "s".into(),
+        account: "admin".into(),
+        label: String::new(),
+        role: None,
+        peer: "here".into(),
+        created_at: at(3),
+        expires_at: Timestamp::MAX,
+    };
+    let robot =
+        SessionRecord { digest: "robot".into(), label: "robot".into(), role: Some(Role::Viewer), ..session.clone() };
     store
         .commit(&[Change::Token(token.clone()), Change::Account(account.clone()), Change::Session(session.clone())])
         .expect("commits");
@@ -429,9 +444,17 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     let reader = store.reader().expect("reads");
     assert_eq!(reader.token("t").expect("reads"), Some(TokenRecord { used_at: Some(at(5)), ..token }));
     assert_eq!(reader.account("admin").expect("reads"), Some(account));
-    assert_eq!(reader.session("s").expect("reads"), Some(session));
-    store.commit(&[Change::SessionEnded { digest: "s".into() }]).expect("commits");
+    assert_eq!(reader.session("s").expect("reads").as_ref(), Some(&session));
+    assert_eq!(reader.accounts().expect("reads").len(), 1);
+    store.commit(&[Change::Session(robot.clone())]).expect("commits");
+    assert_eq!(reader.sessions("admin").expect("reads").len(), 2);
+    let all_but = |but: &str| Change::SessionsEnded { account: "admin".into(), but: but.into() };
+    store.commit(&[all_but("robot")]).expect("commits");
+    assert_eq!(reader.sessions("admin").expect("reads"), [robot]);
+    store.commit(&[Change::Session(session), Change::SessionEnded { digest: "s".into() }]).expect("commits");
     assert_eq!(reader.session("s").expect("reads"), None);
+    store.commit(&[all_but("")]).expect("commits");
+    assert!(reader.sessions("admin").expect("reads").is_empty());
     assert_eq!(reader.token("x").expect("reads"), None);
 }
 
@@ -466,12 +489,12 @@ fn all_or_nothing(open: Open, dir: &Path) {
     changes.push(Change::Presence { device: id(9), presence: Presence::NeverSeen });
     assert!(store.commit(&changes).is_err(), "a change of an unknown device");
     let reader = store.reader().expect("reads");
-    assert!(reader.rows(&id(1), 0, usize::MAX).expect("reads").is_empty());
+    assert!(reader.rows(&id(1), 0).expect("reads").is_empty());
     assert!(reader.device(&id(2)).expect("reads").is_none());
     changes.pop();
     store.commit(&changes).expect("commits without the bad change");
     store.commit(&sample(2, 1, 2.0)).expect("the new device can be written");
-    assert_eq!(reader.rows(&id(1), 0, usize::MAX).expect("reads").len(), 1);
+    assert_eq!(reader.rows(&id(1), 0).expect("reads").len(), 1);
 }
 
 fn rows_and_folding(open: Open, dir: &Path) {
@@ -482,14 +505,8 @@ fn rows_and_folding(open: Open, dir: &Path) {
     }
     assert_eq!(store.forget_rows(4, 3).expect("deletes"), 3, "not more than asked for");
     assert_eq!(store.forget_rows(4, 3).expect("deletes"), 1);
-    let left: Vec<u64> = store
-        .reader()
-        .expect("reads")
-        .rows(&id(1), 0, usize::MAX)
-        .expect("reads")
-        .iter()
-        .map(|r| r.position.seq)
-        .collect();
+    let left: Vec<u64> =
+        store.reader().expect("reads").rows(&id(1), 0).expect("reads").iter().map(|r| r.position.seq).collect();
     assert_eq!(left, (5..=10).collect::<Vec<_>>());
 
     // A chain goes on across a restart, and a number is never given twice.
@@ -503,7 +520,7 @@ fn rows_and_folding(open: Open, dir: &Path) {
     store.commit(&sample(1, 11, 1.0)).expect("commits");
     store.commit(&sample(1, 12, 2.0)).expect("commits");
     let reader = store.reader().expect("reads");
-    let rows = reader.rows(&id(1), 0, usize::MAX).expect("reads");
+    let rows = reader.rows(&id(1), 0).expect("reads");
     assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [11, 12]);
     assert_eq!(reader.last_row_before(Timestamp::MAX).expect("reads"), 12);
     assert_eq!(reader.last_row_before(at(1)).expect("reads"), 0);

@@ -24,6 +24,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
+use crate::account::Role;
 use crate::audit;
 use crate::inventory::DeviceRecord;
 pub use archive::{Archive, ChunkQuery, StoredChunk};
@@ -208,6 +209,13 @@ pub enum Change {
     Account(AccountRecord),
     /// A person signed in.
     Session(SessionRecord),
+    /// All sessions and tokens of an account ended, but for one session.
+    SessionsEnded {
+        /// Whose.
+        account: String,
+        /// The digest of the one that goes on; empty for none.
+        but: String,
+    },
     /// A session ended.
     SessionEnded {
         /// Its digest.
@@ -250,25 +258,41 @@ pub struct TokenRecord {
 pub struct AccountRecord {
     /// Name to sign in with.
     pub name: String,
+    /// The person's own name.
+    pub full_name: String,
     /// Role.
-    pub role: String,
+    pub role: Role,
     /// Argon2id hash, PHC string.
     pub password: String,
+    /// Those before it, the newest first: none of them is taken again.
+    pub earlier: Vec<String>,
     /// When the password was set (article 13.2).
     pub password_at: Timestamp,
+    /// Someone else chose the password: it must be changed at the first sign-in.
+    pub must_change: bool,
+    /// The account cannot be used.
+    pub disabled: bool,
     /// Failed attempts since the last success.
     pub failures: u32,
     /// Locked until then.
     pub locked_until: Option<Timestamp>,
 }
 
-/// A signed-in session.
+/// A signed-in session, or a token of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// SHA-256 over the cookie, hex.
+    /// SHA-256 over the cookie or the token, hex.
     pub digest: String,
     /// Whose.
     pub account: String,
+    /// What a token is for; empty for a session.
+    pub label: String,
+    /// The role of a token, where that is less than its owner's.
+    pub role: Option<Role>,
+    /// From where it was made.
+    pub peer: String,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
 }
@@ -469,6 +493,18 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError>;
 
+    /// All accounts, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn accounts(&self) -> Result<Vec<AccountRecord>, StoreError>;
+
+    /// Sessions and tokens of an account that have not ended, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn sessions(&self, account: &str) -> Result<Vec<SessionRecord>, StoreError>;
+
     /// A session by the digest of its cookie.
     ///
     /// # Errors
@@ -485,9 +521,9 @@ pub trait Reader: Send {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError>;
+    fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// The same, and how many of them are corrupt instead of an error: what folding goes on without.
+    /// The same for at most `limit` rows, and how many of them are corrupt instead of an error: what folding goes on without.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.

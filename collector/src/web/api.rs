@@ -19,7 +19,6 @@ use super::App;
 use super::auth::Person;
 use super::problem::Problem;
 use super::server::Peer;
-use crate::account;
 use crate::audit;
 use crate::command::{Answer, Command, NewDevice};
 use crate::inventory::DeviceRecord;
@@ -378,36 +377,6 @@ pub(super) async fn audit(
     let items = app.read(move |reader| reader.audit(query.after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items, next_cursor }))
-}
-
-/// A new password for an account. Only over the control socket: whoever is root may.
-pub(super) async fn reset_account(
-    State(app): State<App>,
-    Extension(peer): Extension<Peer>,
-    person: Person,
-    Path(name): Path<String>,
-) -> Answered<Value> {
-    if !matches!(peer, Peer::Local(_)) {
-        return Err(Problem::forbidden("passwords are reset on the collector's own machine only"));
-    }
-    let asked = name.clone();
-    let known = app.read(move |reader| reader.account(&asked)).await?;
-    let known = known.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))?;
-    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
-    let (text, role) = (password.clone(), known.role);
-    let made = tokio::task::spawn_blocking(move || account::new_account(&name, &role, &text, clock::now()));
-    let record = made.await.map_err(|_| Problem::internal("hashing failed"))?;
-    let record = record.map_err(|error| Problem::internal(error.to_string()))?;
-    let entry = audit::Entry {
-        at: clock::now(),
-        actor: person.name,
-        action: "account.password_reset".to_owned(),
-        subject: record.name.clone(),
-        detail: String::new(),
-    };
-    let name = record.name.clone();
-    app.engine.command(Command::SaveAccount(record, entry)).await?;
-    Ok(Json(json!({ "name": name, "password": password })))
 }
 
 /// Whether the collector can do its work: 503 with the reason while the store cannot be written.

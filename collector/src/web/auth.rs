@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::Form;
 use axum::Json;
-use axum::extract::{Extension, FromRequestParts, OriginalUri, State};
+use axum::extract::{Extension, FromRequestParts, MatchedPath, OriginalUri, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -12,23 +12,30 @@ use serde::Deserialize;
 use ioc_common::clock;
 
 use super::App;
+use super::pages::Failure;
 use super::problem::Problem;
+use super::rights;
 use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, SignIn};
+use crate::account::{self, Role, SignIn};
 use crate::audit;
 use crate::command::Command;
 
 const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
 
-/// Who is asking: a signed-in person, or the command line on this machine.
+/// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for this
+/// route is refused here, before anything is done ([`rights`]).
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     /// Account name, or `local:<uid>`.
     pub(super) name: String,
+    /// What they are there for.
+    pub(super) role: Role,
     /// Language to answer in.
     pub(super) language: String,
+    /// The digest of their session; empty for the command line.
+    pub(super) session: String,
 }
 
 impl FromRequestParts<App> for Person {
@@ -36,27 +43,64 @@ impl FromRequestParts<App> for Person {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         // Below a nested router the path has lost its beginning.
-        let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
+        let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path()).to_owned();
         let wants_page = !path.starts_with("/api/") && path != "/live";
         let language = language_of(&parts.headers, &app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
-            return Ok(Self { name: format!("local:{uid}"), language });
+            let (name, session) = (format!("local:{uid}"), String::new());
+            return Ok(Self { name, role: Role::Administrator, language, session });
         }
-        if parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
+        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+        // A program with a token is led by no browser.
+        if token.is_none() && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
             return Err(Problem::forbidden("this request comes from another site").into_response());
         }
-        if let Some(cookie) = cookie(&parts.headers, COOKIE) {
-            let digest = account::session_digest(&cookie);
-            let session = app.read(move |reader| reader.session(&digest)).await.map_err(IntoResponse::into_response)?;
-            if let Some(session) = session.filter(|session| session.expires_at > clock::now()) {
-                return Ok(Self { name: session.account, language });
+        let shown = token.filter(|token| token.starts_with(account::TOKEN_PREFIX));
+        let is_token = shown.is_some();
+        let Some(shown) = shown.or_else(|| cookie(&parts.headers, COOKIE)) else {
+            return Err(sign_in_first(wants_page));
+        };
+        let digest = account::session_digest(&shown);
+        let asked = digest.clone();
+        let found = app.read(move |reader| {
+            let Some(session) = reader.session(&asked)? else { return Ok(None) };
+            Ok(reader.account(&session.account)?.map(|account| (session, account)))
+        });
+        let now = clock::now();
+        let found = found.await.map_err(IntoResponse::into_response)?;
+        // A session is no token, and a token no session.
+        let found = found.filter(|(session, account)| {
+            session.expires_at > now && !account.disabled && session.label.is_empty() != is_token
+        });
+        let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
+        let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
+        if account.is_due(now) && !rights::is_open_when_due(route) {
+            if wants_page {
+                return Err(Redirect::to("/account").into_response());
             }
+            return Err(Problem::forbidden("the password is due; change it first: POST /api/v1/account/password")
+                .into_response());
         }
-        if wants_page {
-            return Err(Redirect::to("/login").into_response());
+        let right = rights::needed(&parts.method, route);
+        let lesser = session.role.is_some_and(|role| !role.may(right));
+        if lesser || !account.role.may(right) {
+            if wants_page {
+                let chrome = Chrome::new(app, &language, &account.name, false).with_role(account.role);
+                let detail = chrome.t("not-allowed");
+                return Err(Failure::new(chrome, Problem::forbidden(detail)).into_response());
+            }
+            return Err(Problem::forbidden("your role does not allow this").into_response());
         }
-        Err(Problem::unauthorized("sign in first: POST /api/v1/session").into_response())
+        Ok(Self { name: account.name, role: session.role.unwrap_or(account.role), language, session: digest })
     }
+}
+
+fn sign_in_first(wants_page: bool) -> Response {
+    if wants_page {
+        return Redirect::to("/login").into_response();
+    }
+    Problem::unauthorized("sign in first: POST /api/v1/session, or show a token").into_response()
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {

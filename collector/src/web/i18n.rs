@@ -126,6 +126,8 @@ mod tests {
             include_str!("view.rs"),
             include_str!("pages.rs"),
             include_str!("auth.rs"),
+            include_str!("charts.rs"),
+            include_str!("people.rs"),
             include_str!("document.rs"),
             include_str!("rooms.rs"),
             include_str!("incidents.rs"),
@@ -156,6 +158,9 @@ mod tests {
                 "form-",
                 "day-",
                 "measured-",
+                "history-span-",
+                "role-",
+                "password-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

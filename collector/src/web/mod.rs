@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod charts;
 mod document;
 mod duty;
 mod i18n;
@@ -9,7 +10,9 @@ mod incidents;
 mod live;
 mod maintenance;
 mod pages;
+mod people;
 mod problem;
+mod rights;
 mod rooms;
 pub mod server;
 mod taking;
@@ -120,6 +123,8 @@ impl App {
             .route("/devices/{id}/documents", get(api::documents))
             .route("/devices/{id}/events", get(api::events))
             .route("/devices/{id}/software", get(api::software))
+            .route("/devices/{id}/history", get(charts::api))
+            .route("/devices/{id}/history.csv", get(charts::csv))
             .route("/devices/{id}/replay", post(api::replay).layer(DefaultBodyLimit::max(RULES_MAX_BYTES)))
             .route("/devices/{id}/revoke", post(api::revoke))
             .route("/rooms", get(rooms::api))
@@ -138,12 +143,17 @@ impl App {
             .route("/devices", get(api::devices).post(api::register))
             .route("/tokens", post(api::new_token))
             .route("/audit", get(api::audit))
-            .route("/accounts/{name}/reset", post(api::reset_account))
+            .route("/accounts", get(people::api_list).post(people::api_add))
+            .route("/accounts/{name}", axum::routing::patch(people::api_change))
+            .route("/accounts/{name}/reset", post(people::api_reset))
+            .route("/account/password", post(people::api_password))
+            .route("/account/tokens", post(people::api_token))
             .fallback(async || Problem::not_found("there is no such resource"));
         Router::new()
             .nest("/api/v1", api)
             .route("/", get(pages::fleet))
             .route("/devices/{id}", get(pages::device))
+            .route("/devices/{id}/history", get(charts::page))
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
             .route("/rooms", get(rooms::page))
@@ -159,6 +169,12 @@ impl App {
             .route("/duty/resend", post(duty::resend))
             .route("/maintenance", get(maintenance::page).post(maintenance::plan))
             .route("/maintenance/{id}/end", post(maintenance::end))
+            .route("/people", get(people::page).post(people::add))
+            .route("/people/{name}", post(people::change))
+            .route("/account", get(people::own))
+            .route("/account/password", post(people::password))
+            .route("/account/tokens", post(people::token))
+            .route("/account/sessions/{digest}/end", post(people::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
             .route("/logout", post(auth::logout))
             .route("/language", post(auth::language))

@@ -18,10 +18,13 @@ use ioc_judge::{Fault, Incident};
 
 use super::App;
 use super::auth::{Person, language_of};
+use super::charts::{self, Chart};
+
 use super::document::{self, Shown};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
+use crate::written::csv_field;
 
 /// Events on a device's page.
 const EVENTS: usize = 20;
@@ -80,7 +83,7 @@ pub(super) fn show_again(page: &impl Template, refused: bool) -> Response {
 }
 
 pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
-    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment"))
+    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).with_role(person.role)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -188,6 +191,7 @@ pub(super) async fn fleet(
 /// One number of a device.
 struct Number {
     name: String,
+    metric: String,
     value: String,
     unit: &'static str,
     about: &'static str,
@@ -209,6 +213,7 @@ struct DevicePage {
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     differing: Vec<ioc_judge::Rule>,
+    charts: Vec<Chart>,
 }
 
 impl DevicePage {
@@ -254,12 +259,13 @@ pub(super) async fn device(
             let events = reader.events(&id, EVENTS)?;
             let software = reader.software_list(&id)?.map(|(_, at)| at);
             let children = children_of(&id, reader, now)?;
+            let lines = charts::first_of(&id, layout.as_ref(), reader, now)?;
             let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software }))
+            Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software, lines }))
         })
         .await;
     match found {
-        Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software })) => {
+        Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software, lines })) => {
             let english = chrome.language == "en";
             let differing = app.config().rules.differing(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
@@ -276,6 +282,7 @@ pub(super) async fn device(
                 }
             });
             let probes = probes.collect();
+            let charts = charts::draw_all(&chrome, lines, &incidents, charts::FIRST_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
                 chrome,
@@ -291,6 +298,7 @@ pub(super) async fn device(
                 events,
                 software,
                 differing,
+                charts,
             }))
         }
         Ok(None) => Err(Failure::not_found(chrome)),
@@ -309,6 +317,7 @@ struct Device {
     documents: Vec<DocumentRecord>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
+    lines: Vec<charts::Group>,
 }
 
 #[derive(Template)]
@@ -381,18 +390,12 @@ pub(super) async fn software_csv(
     Ok((headers, text).into_response())
 }
 
-/// A field of CSV (RFC 4180). What a spreadsheet would take for a formula is marked as text (OWASP, CSV injection).
-fn csv_field(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number> {
     let shown = layout.series().iter().zip(values).map(|(series, value)| {
         let entry = metric::find(series.metric());
         Number {
             name: series.as_str().to_owned(),
+            metric: series.metric().to_owned(),
             value: value.map_or("–".to_owned(), |value| format!("{value}")),
             unit: entry.map_or("", |entry| if entry.unit == "1" { "" } else { entry.unit }),
             about: entry.map_or("", |entry| if english { entry.en } else { entry.vi }),

@@ -9,6 +9,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::{DeviceKind, Incident, Severity};
 
 use super::App;
+use crate::account::{Right, Role};
 use crate::inventory::DeviceRecord;
 use crate::notify::local_time;
 
@@ -18,6 +19,8 @@ pub(super) struct Chrome {
     pub(super) language: String,
     pub(super) site: String,
     pub(super) person: String,
+    /// What that person is there for.
+    role: Role,
     /// Only the inside is asked for, to be put into a page that stands.
     pub(super) fragment: bool,
     pub(super) now: Timestamp,
@@ -30,9 +33,35 @@ impl Chrome {
             language: language.to_owned(),
             site: app.config().site_name.clone(),
             person: person.to_owned(),
+            role: Role::Viewer,
             fragment,
             now: clock::now(),
         }
+    }
+
+    /// The same for a person of this role.
+    pub(super) fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
+    /// Work on incidents.
+    pub(super) fn may_handle(&self) -> bool {
+        self.role.may(Right::Handle)
+    }
+
+    /// Plan maintenance.
+    pub(super) fn may_plan(&self) -> bool {
+        self.role.may(Right::Plan)
+    }
+
+    /// Write in the duty plan and its book.
+    pub(super) fn may_lead_duty(&self) -> bool {
+        self.role.may(Right::Duty)
+    }
+
+    /// Everything.
+    pub(super) fn may_administer(&self) -> bool {
+        self.role.may(Right::Administer)
     }
 
     pub(super) fn t(&self, key: &str) -> String {
@@ -71,6 +100,18 @@ impl Chrome {
             }
             Err(_) => at.to_string(),
         }
+    }
+
+    /// A moment below a chart of this span, milliseconds.
+    pub(super) fn axis(&self, at: i64, span: i64) -> String {
+        let format = match span / 3_600_000 {
+            0..=26 => "%H:%M",
+            27..=200 => "%d/%m %H:%M",
+            201..=1000 => "%d/%m",
+            _ => "%m/%Y",
+        };
+        let here = |moment: jiff::Timestamp| moment.to_zoned_datetime(self.app.config().timezone.clone());
+        jiff::Timestamp::from_millisecond(at).map(|at| here(at).strftime(format).to_string()).unwrap_or_default()
     }
 
     /// The site's time zone.

@@ -15,6 +15,7 @@ use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
 
 use super::{Archive, Change, Reader, Store, StoreError};
+use crate::account::Role;
 use crate::audit;
 use archive::SqliteArchive;
 use read::SqliteReader;
@@ -503,13 +504,17 @@ impl Pending<'_> {
             }
             Change::Account(account) => {
                 self.run(
-                    "INSERT OR REPLACE INTO account (name, role, password, password_at, failures, locked_until) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
+                     failures, locked_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                     params![
                         account.name,
-                        account.role,
+                        account.full_name,
+                        account.role.as_str(),
                         account.password,
+                        json(&account.earlier)?,
                         account.password_at.as_millis(),
+                        account.must_change,
+                        account.disabled,
                         account.failures,
                         account.locked_until.map(Timestamp::as_millis)
                     ],
@@ -518,9 +523,21 @@ impl Pending<'_> {
             Change::Session(session) => {
                 self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
                 self.run(
-                    "INSERT INTO session (digest, account, expires_at) VALUES (?1, ?2, ?3)",
-                    params![session.digest, session.account, session.expires_at.as_millis()],
+                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![
+                        session.digest,
+                        session.account,
+                        session.label,
+                        session.role.map(Role::as_str),
+                        session.peer,
+                        session.created_at.as_millis(),
+                        session.expires_at.as_millis()
+                    ],
                 )?;
+            }
+            Change::SessionsEnded { account, but } => {
+                self.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, but])?;
             }
             Change::SessionEnded { digest } => {
                 self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;

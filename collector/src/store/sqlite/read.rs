@@ -14,6 +14,7 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{Device, DeviceInfo, Fault, Incident, Presence, Snapshot, Window};
 
+use crate::account::Role;
 use crate::audit;
 use crate::history;
 use crate::inventory::DeviceRecord;
@@ -167,14 +168,58 @@ fn below(before: Option<u64>) -> i64 {
     before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
 }
 
+const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
+                               locked_until FROM account";
+const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at FROM session";
+
+fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    Ok(AccountRecord {
+        name: row.get(0)?,
+        full_name: row.get(1)?,
+        role: role(row, 2)?.unwrap_or(Role::Viewer),
+        password: row.get(3)?,
+        earlier: body(row, 4)?,
+        password_at: required(row, 5)?,
+        must_change: row.get(6)?,
+        disabled: row.get(7)?,
+        failures: row.get(8)?,
+        locked_until: moment(row, 9)?,
+    })
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+    Ok(SessionRecord {
+        digest: row.get(0)?,
+        account: row.get(1)?,
+        label: row.get(2)?,
+        role: role(row, 3)?,
+        peer: row.get(4)?,
+        created_at: required(row, 5)?,
+        expires_at: required(row, 6)?,
+    })
+}
+
+/// A role; the least, where a newer version wrote one that is not known here.
+fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Role>> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.map(|text| Role::parse(&text).unwrap_or(Role::Viewer)))
+}
+
+/// A row of a device, where it can be read, and the number of the one before it.
+type Link = (Result<HistoryRow, history::Corrupt>, i64);
+
 impl SqliteReader {
+    /// A device's newest row; 0 when it has none.
+    fn newest(&self, device: i64) -> Result<i64, StoreError> {
+        let newest = self.one("SELECT row FROM live WHERE device = ?1", &[&device], |row| row.get(0))?;
+        Ok(newest.unwrap_or(0))
+    }
+
     /// The numbers of a device's rows after one, the oldest first: along the chain from its newest.
-    fn chain(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
-        let device = self.number(device)?;
-        let newest = self.one("SELECT row FROM live WHERE device = ?1", &[&device], |row| row.get::<_, i64>(0))?;
-        let (mut next, after) = (newest.unwrap_or(0), super::signed(after));
+    fn chain(&self, device: i64, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let mut next = self.newest(device)?;
         let mut numbers = Vec::new();
-        while next > after {
+        while next > super::signed(after) {
             let sql = "SELECT previous FROM sample WHERE number = ?1 AND device = ?2";
             let Some(previous) = self.one(sql, &[&next, &device], |row| row.get::<_, i64>(0))? else { break };
             numbers.push(next);
@@ -186,16 +231,17 @@ impl SqliteReader {
         Ok(numbers)
     }
 
-    fn row(&self, number: i64) -> Result<Option<Result<HistoryRow, history::Corrupt>>, StoreError> {
-        let sql = "SELECT epoch, seq, at, layout, data FROM sample WHERE number = ?1";
-        let found = self.one(sql, &[&number], |row| {
+    /// A row of a device, and the number of the one before it.
+    fn row(&self, number: i64, device: i64) -> Result<Option<Link>, StoreError> {
+        let sql = "SELECT epoch, seq, at, layout, data, previous FROM sample WHERE number = ?1 AND device = ?2";
+        self.one(sql, &[&number, &device], |row| {
             let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
-            Ok((position(row, 0, 1)?, required(row, 2)?, layout, row.get::<_, Vec<u8>>(4)?))
-        })?;
-        Ok(found.map(|(position, at, layout, data)| {
-            let values = history::unpack(&data)?;
-            Ok(HistoryRow { number: number.unsigned_abs(), position, at, layout, values })
-        }))
+            let (position, at, previous) = (position(row, 0, 1)?, required(row, 2)?, row.get::<_, i64>(5)?);
+            let values = history::unpack(row.get_ref(4)?.as_blob()?);
+            let number = number.unsigned_abs();
+            let row = values.map(|values| HistoryRow { number, position, at, layout, values });
+            Ok((row, if previous < number.cast_signed() { previous } else { 0 }))
+        })
     }
 }
 
@@ -451,24 +497,19 @@ impl Reader for SqliteReader {
     }
 
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {
-        let sql = "SELECT role, password, password_at, failures, locked_until FROM account WHERE name = ?1";
-        self.one(sql, &[&name], |row| {
-            Ok(AccountRecord {
-                name: name.to_owned(),
-                role: row.get(0)?,
-                password: row.get(1)?,
-                password_at: required(row, 2)?,
-                failures: row.get(3)?,
-                locked_until: moment(row, 4)?,
-            })
-        })
+        self.one(&format!("{ACCOUNT_COLUMNS} WHERE name = ?1"), &[&name], account)
+    }
+
+    fn accounts(&self) -> Result<Vec<AccountRecord>, StoreError> {
+        self.all(&format!("{ACCOUNT_COLUMNS} ORDER BY name"), &[], account)
+    }
+
+    fn sessions(&self, account: &str) -> Result<Vec<SessionRecord>, StoreError> {
+        self.all(&format!("{SESSION_COLUMNS} WHERE account = ?1 ORDER BY created_at DESC"), &[&account], session)
     }
 
     fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError> {
-        let sql = "SELECT account, expires_at FROM session WHERE digest = ?1";
-        self.one(sql, &[&digest], |row| {
-            Ok(SessionRecord { digest: digest.to_owned(), account: row.get(0)?, expires_at: required(row, 1)? })
-        })
+        self.one(&format!("{SESSION_COLUMNS} WHERE digest = ?1"), &[&digest], session)
     }
 
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError> {
@@ -486,12 +527,17 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn rows(&self, device: &DeviceId, after: u64, limit: usize) -> Result<Vec<HistoryRow>, StoreError> {
-        self.chain(device, after, limit)?
-            .into_iter()
-            .filter_map(|number| self.row(number).transpose())
-            .map(|row| row?.map_err(|error| self.content("a history row", &error)))
-            .collect()
+    fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
+        let number = self.number(device)?;
+        let mut next = self.newest(number)?;
+        let mut rows = Vec::new();
+        while next > super::signed(after) {
+            let Some((row, previous)) = self.row(next, number)? else { break };
+            rows.push(row.map_err(|error| self.content("a history row", &error))?);
+            next = previous;
+        }
+        rows.reverse();
+        Ok(rows)
     }
 
     fn rows_to_fold(
@@ -501,10 +547,11 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<(Vec<HistoryRow>, usize), StoreError> {
         let (mut rows, mut corrupt) = (Vec::new(), 0);
+        let device = self.number(device)?;
         for number in self.chain(device, after, limit)? {
-            match self.row(number)? {
-                Some(Ok(row)) => rows.push(row),
-                Some(Err(_)) => corrupt += 1,
+            match self.row(number, device)? {
+                Some((Ok(row), _)) => rows.push(row),
+                Some((Err(_), _)) => corrupt += 1,
                 None => {}
             }
         }

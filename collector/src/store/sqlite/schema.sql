@@ -200,17 +200,28 @@ CREATE TABLE certificate (
 );
 CREATE TABLE account (
     name TEXT PRIMARY KEY,
+    full_name TEXT NOT NULL,
     role TEXT NOT NULL,
     password TEXT NOT NULL,
+    -- Hashes of earlier passwords, JSON.
+    earlier TEXT NOT NULL,
     password_at INTEGER NOT NULL,
+    must_change INTEGER NOT NULL,
+    disabled INTEGER NOT NULL,
     failures INTEGER NOT NULL,
     locked_until INTEGER
 );
+-- Sessions, and tokens of the API, which have a label.
 CREATE TABLE session (
     digest TEXT PRIMARY KEY,
     account TEXT NOT NULL,
+    label TEXT NOT NULL,
+    role TEXT,
+    peer TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
+CREATE INDEX session_by_account ON session (account);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -1,0 +1,471 @@
+//! Accounts: everyone's own (password, sessions, tokens), and all of them for administrators.
+
+use askama::Template;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use ioc_common::clock::{self, Timestamp};
+
+use super::App;
+use super::api::Answered;
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, show_again};
+use super::problem::Problem;
+use super::server::Peer;
+use super::view::Chrome;
+use crate::account::{self, NotTaken, Role};
+use crate::audit;
+use crate::command::Command;
+use crate::store::{AccountRecord, SessionRecord};
+use crate::written::one_line;
+
+/// Longest own name of a person, and longest label of a token.
+const LINE_MAX_CHARS: usize = 100;
+/// How long a token of the API may live, days.
+const TOKEN_DAYS_MAX: i64 = 366;
+
+fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::Entry {
+    audit::Entry {
+        at: clock::now(),
+        actor: actor.name.clone(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
+    let asked = name.to_owned();
+    let found = app.read(move |reader| reader.account(&asked)).await?;
+    found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
+}
+
+/// Does something slow with passwords, off the async threads and not more than a few at a time.
+async fn slowly<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("hashing failed"))
+}
+
+/// A new account; what it gives back is its first password, which is shown once.
+async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
+    account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
+    let role = role_of(&form.role)?;
+    let asked = form.name.clone();
+    if app.read(move |reader| reader.account(&asked)).await?.is_some() {
+        return Err(Problem::conflict(format!("name: there is an account {:?} already", form.name)));
+    }
+    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
+    let (name, text, full_name) = (form.name.clone(), password.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
+    let made = slowly(app, move || account::new_account(&name, role, &text, clock::now())).await?;
+    let made = made.map_err(|error| Problem::internal(error.to_string()))?;
+    let record = AccountRecord { full_name, must_change: true, ..made };
+    let entry = entry(person, "account.created", &form.name, role.as_str());
+    app.engine.command(Command::SaveAccount(record, entry)).await?;
+    Ok(password)
+}
+
+/// A new password that its owner must change; every session of theirs ends.
+async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
+    let before = known(app, name).await?;
+    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
+    let (text, role, owner) = (password.clone(), before.role, name.to_owned());
+    let made = slowly(app, move || account::new_account(&owner, role, &text, clock::now())).await?;
+    let made = made.map_err(|error| Problem::internal(error.to_string()))?;
+    let mut earlier = before.earlier;
+    earlier.insert(0, before.password);
+    let record =
+        AccountRecord { full_name: before.full_name, disabled: before.disabled, earlier, must_change: true, ..made };
+    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
+    let ended = entry(person, "account.sessions_ended", name, "password reset");
+    app.engine.command(Command::EndSessions { account: name.to_owned(), but: String::new(), entry: ended }).await?;
+    Ok(password)
+}
+
+/// Another role, or the end of an account, or its return.
+async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
+    let before = known(app, name).await?;
+    let role = form.role.as_deref().map(role_of).transpose()?.unwrap_or(before.role);
+    let disabled = form.disabled.unwrap_or(before.disabled);
+    let full_name =
+        form.full_name.as_deref().map_or_else(|| before.full_name.clone(), |text| one_line(text, LINE_MAX_CHARS));
+    let loses = before.role == Role::Administrator && !before.disabled && (role != Role::Administrator || disabled);
+    if loses {
+        let all = app.read(|reader| reader.accounts()).await?;
+        let left = all.iter().filter(|one| one.role == Role::Administrator && !one.disabled && one.name != name);
+        if left.count() == 0 {
+            return Err(Problem::conflict("this is the last administrator; make another one first".to_owned()));
+        }
+    }
+    let shown = |role: Role, disabled: bool, full: &str| {
+        format!("{} {}{full}", role.as_str(), if disabled { "disabled " } else { "" })
+    };
+    let detail =
+        format!("{} -> {}", shown(before.role, before.disabled, &before.full_name), shown(role, disabled, &full_name));
+    let ends = disabled || role != before.role;
+    let record = AccountRecord { role, disabled, full_name, ..before };
+    app.engine.command(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
+    if ends {
+        let ended = entry(person, "account.sessions_ended", name, "account changed");
+        app.engine.command(Command::EndSessions { account: name.to_owned(), but: String::new(), entry: ended }).await?;
+    }
+    Ok(())
+}
+
+/// A password that its owner chose. All their other sessions end.
+async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
+    let before = known(app, &person.name).await?;
+    let PasswordForm { present, new } = form;
+    let changed = slowly(app, move || account::change_password(before, &present, &new, clock::now())).await?;
+    let record = match changed.map_err(|error| Problem::internal(error.to_string()))? {
+        Ok(record) => record,
+        Err(why) => return Ok(Err(why)),
+    };
+    let name = person.name.clone();
+    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
+    let ended = entry(person, "account.sessions_ended", &name, "password changed");
+    let but = person.session.clone();
+    app.engine.command(Command::EndSessions { account: name, but, entry: ended }).await?;
+    Ok(Ok(()))
+}
+
+/// A token of the API; what it gives back is shown once.
+async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -> Result<String, Problem> {
+    let label = one_line(&form.label, LINE_MAX_CHARS);
+    if label.is_empty() {
+        return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
+    }
+    let role = role_of(&form.role)?;
+    if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
+        return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
+    }
+    // It is for someone: the command line has no account that a token could belong to.
+    known(app, &person.name).await?;
+    let life_ms = form.days * 86_400_000;
+    let made = account::new_token(&person.name, &label, role, &peer.to_string(), clock::now(), life_ms);
+    let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
+    let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
+    let entry = entry(person, "account.token_created", &person.name, &detail);
+    app.engine.command(Command::SaveToken(record, entry)).await?;
+    Ok(token)
+}
+
+fn role_of(text: &str) -> Result<Role, Problem> {
+    let names = Role::ALL.map(Role::as_str).join(", ");
+    Role::parse(text).ok_or_else(|| Problem::invalid(format!("role: found {text:?}; allowed are {names}")))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AccountForm {
+    name: String,
+    full_name: String,
+    role: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ChangeForm {
+    full_name: Option<String>,
+    role: Option<String>,
+    disabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordForm {
+    present: String,
+    new: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenForm {
+    label: String,
+    role: String,
+    days: i64,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct PeoplePage {
+    chrome: Chrome,
+    accounts: Vec<AccountRecord>,
+    roles: [&'static str; 6],
+    form: AccountForm,
+    error: Option<String>,
+    /// Whose password was made, and the password: shown once.
+    made: Option<(String, String)>,
+}
+
+impl PeoplePage {
+    fn is_locked(&self, account: &AccountRecord) -> bool {
+        account.locked_until.is_some_and(|until| until > self.chrome.now)
+    }
+
+    fn is_due(&self, account: &AccountRecord) -> bool {
+        account.is_due(self.chrome.now)
+    }
+
+    fn days_left(&self, account: &AccountRecord) -> i64 {
+        account.days_left(self.chrome.now)
+    }
+}
+
+async fn show_people(
+    app: &App,
+    chrome: Chrome,
+    form: AccountForm,
+    error: Option<Problem>,
+    made: Option<(String, String)>,
+) -> Paged {
+    match app.read(|reader| reader.accounts()).await {
+        Ok(accounts) => {
+            let refused = error.is_some();
+            let error = error.map(|problem| problem.detail().to_owned());
+            let roles = Role::ALL.map(Role::as_str);
+            Ok(show_again(&PeoplePage { chrome, accounts, roles, form, error, made }, refused))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    show_people(&app, chrome(&app, &person, &headers), AccountForm::default(), None, None).await
+}
+
+pub(super) async fn add(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<AccountForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    match make(&app, &person, &form).await {
+        Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((form.name, password))).await,
+        Err(problem) => show_people(&app, chrome, form, Some(problem), None).await,
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DoForm {
+    r#do: String,
+    #[serde(default)]
+    role: String,
+}
+
+pub(super) async fn change(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Form(form): Form<DoForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let change = match form.r#do.as_str() {
+        "reset" => {
+            return match reset(&app, &person, &name).await {
+                Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((name, password))).await,
+                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+            };
+        }
+        "disable" => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
+        "enable" => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
+        _ => ChangeForm { role: Some(form.role), ..ChangeForm::default() },
+    };
+    match alter(&app, &person, &name, &change).await {
+        Ok(()) => Ok(Redirect::to("/people").into_response()),
+        Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct OwnPage {
+    chrome: Chrome,
+    account: AccountRecord,
+    sessions: Vec<SessionRecord>,
+    roles: Vec<&'static str>,
+    /// The session that this page is shown in.
+    here: String,
+    error: Option<String>,
+    /// What was done.
+    done: Option<&'static str>,
+    /// A token that was made: shown once.
+    token: Option<String>,
+}
+
+impl OwnPage {
+    fn is_due(&self) -> bool {
+        self.account.is_due(self.chrome.now)
+    }
+
+    fn days_left(&self) -> i64 {
+        self.account.days_left(self.chrome.now)
+    }
+
+    fn lives(&self, until: &Timestamp) -> bool {
+        *until > self.chrome.now
+    }
+}
+
+/// What a person's own page says beside what it always shows.
+#[derive(Default)]
+struct Said {
+    error: Option<String>,
+    done: Option<&'static str>,
+    token: Option<String>,
+}
+
+async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
+    let name = person.name.clone();
+    let found = app
+        .read(move |reader| {
+            let Some(account) = reader.account(&name)? else { return Ok(None) };
+            Ok(Some((account, reader.sessions(&name)?)))
+        })
+        .await;
+    match found {
+        Ok(Some((account, sessions))) => {
+            let Said { error, done, token } = said;
+            let refused = error.is_some();
+            // A token gets what its owner has, or less.
+            let mine = account.role;
+            let roles = Role::ALL
+                .into_iter()
+                .filter(|role| *role == mine || *role == Role::Viewer || mine == Role::Administrator);
+            let roles = roles.map(Role::as_str).collect();
+            let here = person.session.clone();
+            Ok(show_again(&OwnPage { chrome, account, sessions, roles, here, error, done, token }, refused))
+        }
+        Ok(None) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn own(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    show_own(&app, &person, chrome, Said::default()).await
+}
+
+fn why(chrome: &Chrome, why: NotTaken) -> String {
+    chrome.t(match why {
+        NotTaken::Name => "password-name",
+        NotTaken::Length => "password-length",
+        NotTaken::Named => "password-named",
+        NotTaken::Again => "password-again",
+        NotTaken::Wrong => "password-wrong",
+    })
+}
+
+pub(super) async fn password(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<PasswordForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match choose(&app, &person, form).await {
+        Ok(Ok(())) => Said { done: Some("password-changed"), ..Said::default() },
+        Ok(Err(refusal)) => Said { error: Some(why(&chrome, refusal)), ..Said::default() },
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+pub(super) async fn token(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(form): Form<TokenForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match make_token(&app, &person, &peer, &form).await {
+        Ok(token) => Said { token: Some(token), ..Said::default() },
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+/// Ends one of one's own sessions or tokens.
+pub(super) async fn end_session(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(digest): Path<String>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let asked = digest.clone();
+    match app.read(move |reader| reader.session(&asked)).await {
+        Ok(Some(session)) if session.account == person.name => {
+            let entry = entry(&person, "account.session_ended", &person.name, &session.label);
+            match app.engine.command(Command::SignedOut { digest, entry }).await {
+                Ok(_) => Ok(Redirect::to("/account").into_response()),
+                Err(error) => Err(Failure::new(chrome, error.into())),
+            }
+        }
+        Ok(_) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn api_list(State(app): State<App>, _: Person) -> Answered<Vec<Value>> {
+    let accounts = app.read(|reader| reader.accounts()).await?;
+    let now = clock::now();
+    let shown = accounts.iter().map(|one| {
+        json!({
+            "name": one.name, "full_name": one.full_name, "role": one.role, "disabled": one.disabled,
+            "password_at": one.password_at, "password_due": one.is_due(now), "locked_until": one.locked_until,
+        })
+    });
+    Ok(Json(shown.collect()))
+}
+
+pub(super) async fn api_add(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<AccountForm>,
+) -> Result<Response, Problem> {
+    let password = make(&app, &person, &form).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "name": form.name, "password": password }))).into_response())
+}
+
+pub(super) async fn api_change(
+    State(app): State<App>,
+    person: Person,
+    Path(name): Path<String>,
+    Json(form): Json<ChangeForm>,
+) -> Result<StatusCode, Problem> {
+    alter(&app, &person, &name, &form).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn api_reset(State(app): State<App>, person: Person, Path(name): Path<String>) -> Answered<Value> {
+    let password = reset(&app, &person, &name).await?;
+    Ok(Json(json!({ "name": name, "password": password })))
+}
+
+pub(super) async fn api_password(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<PasswordForm>,
+) -> Result<StatusCode, Problem> {
+    match choose(&app, &person, form).await? {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(why) => Err(Problem::invalid(why.to_string())),
+    }
+}
+
+pub(super) async fn api_token(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    Json(form): Json<TokenForm>,
+) -> Result<Response, Problem> {
+    let token = make_token(&app, &person, &peer, &form).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "token": token }))).into_response())
+}

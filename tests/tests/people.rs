@@ -1,0 +1,212 @@
+//! Who may do what, over the real collector: roles, passwords that are due, sessions, tokens of the API; and history over it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use ioc_common::clock;
+use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::link::Link;
+use ioc_tests::machine::Machine;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// A program at the collector's door: what it shows, and what it is answered.
+struct Client {
+    base: String,
+    jar: std::path::PathBuf,
+    token: Option<String>,
+}
+
+impl Client {
+    fn new(rig: &Rig, name: &str) -> Self {
+        Self { base: format!("https://localhost:{}", rig.web), jar: rig.dir().join(format!("{name}.jar")), token: None }
+    }
+
+    /// Status, and what came back.
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let mut command = Command::new("curl");
+        command.args(["-ks", "-X", method, "-w", "\n%{http_code}"]);
+        match &self.token {
+            Some(token) => command.args(["-H", &format!("authorization: Bearer {token}")]),
+            None => command.arg("-b").arg(&self.jar).arg("-c").arg(&self.jar),
+        };
+        if let Some(body) = body {
+            command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
+        }
+        let output = command.arg(format!("{}{path}", self.base)).output().await.expect("curl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (text, status) = text.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), text.to_owned())
+    }
+
+    async fn sign_in(&self, name: &str, password: &str) -> u16 {
+        self.ask("POST", "/api/v1/session", Some(json!({ "name": name, "password": password }))).await.0
+    }
+}
+
+async fn made(rig: &Rig, name: &str, role: &str) -> String {
+    let body = json!({ "name": name, "full_name": "Nguyễn Thị Lan", "role": role });
+    rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_does_what_it_is_there_for_and_no_more() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let act = |client: &Client, text: &str| {
+        let body = json!({ "action": "comment", "text": text });
+        let (base, jar, token) = (client.base.clone(), client.jar.clone(), client.token.clone());
+        async move { Client { base, jar, token }.ask("POST", "/api/v1/incidents/1/actions", Some(body)).await.0 }
+    };
+    let book =
+        Some(json!({ "rota": "x", "person": "y", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" }));
+    let device = Some(json!({ "device": "srv-9", "kind": "server", "name": "Máy 9" }));
+    // Role; may work on an incident; may write duty (404: it may, and there is no such rota); may read the log; may register a device.
+    for (role, handle, duty, audit, administer) in [
+        ("viewer", 403, 403, 403, 403),
+        ("technician", 204, 403, 403, 403),
+        ("duty_officer", 204, 404, 403, 403),
+        ("leader", 204, 404, 200, 403),
+        ("auditor", 403, 403, 200, 403),
+        ("administrator", 204, 404, 200, 201),
+    ] {
+        let name = role.replace('_', "-");
+        let first = made(&rig, &name, role).await;
+        let client = Client::new(&rig, &name);
+        assert_eq!(client.sign_in(&name, &first).await, 204);
+        // Someone else chose the password: nothing before another is chosen.
+        let (status, text) = client.ask("GET", "/api/v1/devices", None).await;
+        assert!(status == 403 && text.contains("due"), "{role}: {status} {text}");
+        assert_eq!(client.ask("GET", "/", None).await.0, 303, "{role}");
+        let weak = Some(json!({ "present": first, "new": "short" }));
+        assert_eq!(client.ask("POST", "/api/v1/account/password", weak).await.0, 422, "{role}");
+        let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+        assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204, "{role}");
+        assert_eq!(client.ask("GET", "/api/v1/devices", None).await.0, 200, "{role}");
+        assert_eq!(act(&client, role).await, handle, "{role}");
+        assert_eq!(client.ask("POST", "/api/v1/duty/covers", book.clone()).await.0, duty, "{role}");
+        assert_eq!(client.ask("GET", "/api/v1/audit", None).await.0, audit, "{role}");
+        assert_eq!(client.ask("POST", "/api/v1/devices", device.clone()).await.0, administer, "{role}");
+        let (status, page) = client.ask("GET", "/people", None).await;
+        assert_eq!(status, if role == "administrator" { 200 } else { 403 }, "{role}");
+        assert!(role == "administrator" || page.contains("Vai trò của bạn"), "{page}");
+        let (_, page) = client.ask("GET", "/incidents/1", None).await;
+        assert_eq!(page.contains("name=\"action\""), handle == 204, "{role}: no button that does nothing");
+    }
+
+    // A token does no more than its role, nor more than its owner; nothing of it is in the log.
+    let admin = Client::new(&rig, "administrator");
+    let token = Some(json!({ "label": "báo cáo", "role": "viewer", "days": 30 }));
+    let (status, text) = admin.ask("POST", "/api/v1/account/tokens", token).await;
+    assert_eq!(status, 201, "{text}");
+    let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    let robot = Client { token: Some(token.clone()), ..Client::new(&rig, "robot") };
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(act(&robot, "robot").await, 403);
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+    assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
+
+    // Whoever is disabled is out at once, by every door; the last administrator stays.
+    let change = |name: &str, body: Value| {
+        let path = format!("/api/v1/accounts/{name}");
+        let client = Client::new(&rig, "administrator");
+        async move { client.ask("PATCH", &path, Some(body)).await.0 }
+    };
+    let viewer = Client::new(&rig, "viewer");
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(change("viewer", json!({ "disabled": true })).await, 204);
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 401);
+    assert_eq!(viewer.sign_in("viewer", "correct horse battery").await, 401);
+    assert_eq!(change("admin", json!({ "role": "viewer" })).await, 204);
+    assert_eq!(change("administrator", json!({ "disabled": true })).await, 409);
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(change("administrator", json!({ "role": "administrator" })).await, 204, "nothing changes");
+    let reset = rig.post("/api/v1/accounts/administrator/reset", json!({})).await.unwrap();
+    assert!(reset["password"].as_str().is_some_and(|password| password.len() == 20));
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 401, "a new password ends tokens, too");
+    rig.stop().await.unwrap();
+}
+
+async fn history(rig: &Rig, device: &str, query: &str) -> Value {
+    rig.get(&format!("/api/v1/devices/{device}/history?{query}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_folded_and_read_as_one() {
+    let mut rig = Rig::new("[history]\nfold = \"1s\"\n");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let (mut link, known) = Link::open(&identity, 10).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    let now = clock::now();
+    let hello = machine.hello(10, 10);
+    let (position, kind, payload) = machine.seal(&hello, now, 0);
+    let packet = link.publish(kind, payload);
+    link.send(packet).await.unwrap();
+    link.committed(position).await.unwrap();
+    // Two hours of a backlog, every ten seconds, and then what is new.
+    for step in (0..720).rev() {
+        let age_ms = step * 10_000;
+        let body = machine.sample();
+        let at = now.plus_millis(-age_ms);
+        let (position, kind, payload) = machine.seal(&body, at, age_ms.unsigned_abs());
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        if step % 60 == 0 {
+            link.committed(position).await.unwrap();
+        }
+    }
+    let device = identity.device.to_string();
+    let count = |answer: &Value| answer["series"][0]["points"].as_array().map_or(0, Vec::len);
+    let raw = history(&rig, &device, "series=cpu.busy&tier=raw").await;
+    assert_eq!(count(&raw), 720, "{raw}");
+    let sums = history(&rig, &device, "series=cpu.busy&tier=5m").await;
+    // Once folded, the same is read from chunks.
+    let file = rig.data().join("history.db");
+    let folded = || async {
+        let script = "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from chunk').fetchone()[0])";
+        let output = Command::new("python3").args(["-c", script]).arg(&file).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().unwrap_or(0) > 100
+    };
+    eventually("folded", folded).await.unwrap();
+    let gone = || async {
+        let script = "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from sample').fetchone()[0])";
+        let main = rig.data().join("ioc-watch.db");
+        let output = Command::new("python3").args(["-c", script]).arg(main).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).trim() == "0"
+    };
+    eventually("rows are gone", gone).await.unwrap();
+    assert_eq!(
+        history(&rig, &device, "series=cpu.busy&tier=raw").await["series"][0]["points"],
+        raw["series"][0]["points"]
+    );
+    let again = history(&rig, &device, "series=cpu.busy&tier=5m").await;
+    assert!((24..=25).contains(&count(&again)) && count(&again) == count(&sums), "{again}");
+    for (one, other) in
+        again["series"][0]["points"].as_array().unwrap().iter().zip(sums["series"][0]["points"].as_array().unwrap())
+    {
+        // The mean is kept as a single float; everything else is the same.
+        assert_eq!(
+            (&one[0], &one[1], &one[2], &one[4], &one[5]),
+            (&other[0], &other[1], &other[2], &other[4], &other[5])
+        );
+        assert!((one[3].as_f64().unwrap() - other[3].as_f64().unwrap()).abs() < 0.01);
+    }
+    // What is new joins what is folded; across a restart, too.
+    rig.kill().await.unwrap();
+    rig.start().await.unwrap();
+    let (mut link, known) = Link::open(&identity, 10).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    for body in [machine.hello(10, 10), machine.sample()] {
+        let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        link.committed(position).await.unwrap();
+    }
+    assert_eq!(count(&history(&rig, &device, "series=cpu.busy&tier=raw").await), 721);
+    let replay = json!({ "rule": "disk-nearly-full" });
+    let replay = rig.post(&format!("/api/v1/devices/{device}/replay"), replay).await.unwrap();
+    assert_eq!(replay["reports"], 721, "a rule is tried on what is folded, too");
+    let far = rig.get(&format!("/api/v1/devices/{device}/history?tier=raw&from=2020-01-01T00:00:00Z")).await;
+    assert!(far.unwrap_err().to_string().contains("8 days"));
+    rig.stop().await.unwrap();
+}
