@@ -162,6 +162,31 @@ enum Device {
 
 #[derive(Subcommand)]
 enum Account {
+    /// List all accounts.
+    List,
+    /// Make an account, and print its first password, which must be changed at the first sign-in.
+    Add {
+        /// Name to sign in with.
+        name: String,
+        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        #[arg(long)]
+        role: String,
+        /// The person's own name.
+        #[arg(long, default_value = "")]
+        full_name: String,
+    },
+    /// Give an account another role.
+    Role {
+        /// Which.
+        name: String,
+        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        role: String,
+    },
+    /// End an account: it can be enabled again on the page.
+    Disable {
+        /// Which.
+        name: String,
+    },
     /// Give an account a new password, and print it.
     Reset {
         /// Which.
@@ -234,10 +259,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, &config.language))
         }
         Command::Device { command } => device(&runtime, command).await,
-        Command::Account { command: Account::Reset { name } } => {
-            let answer = cli::ask(&runtime, "POST", &format!("/api/v1/accounts/{name}/reset"), None).await?;
-            say(&format!("{}\n", text(&answer["password"])))
-        }
+        Command::Account { command } => account(&runtime, command).await,
         Command::Audit { command: Audit::Verify } => verify(&runtime).await,
         Command::Docs { .. } => Ok(()),
     }
@@ -253,6 +275,43 @@ fn init(config: &Config) -> anyhow::Result<()> {
             path.display()
         )),
         None => say(&format!("{data} is in order; nothing was changed\n")),
+    }
+}
+
+async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
+    match command {
+        Account::List => {
+            let all = cli::ask(runtime, "GET", "/api/v1/accounts", None).await?;
+            let mut lines = String::new();
+            for one in all.as_array().into_iter().flatten() {
+                let disabled = if one["disabled"] == true { "disabled" } else { "" };
+                let due = if one["password_due"] == true { "password due" } else { "" };
+                let (name, role, full) = (text(&one["name"]), text(&one["role"]), text(&one["full_name"]));
+                lines += format!("{name:<20} {role:<14} {full:<30} {disabled} {due}").trim_end();
+                lines.push('\n');
+            }
+            say(&lines)
+        }
+        Account::Add { name, role, full_name } => {
+            let body = json!({ "name": name, "role": role, "full_name": full_name });
+            let answer = cli::ask(runtime, "POST", "/api/v1/accounts", Some(body)).await?;
+            say(&format!("{}\n", text(&answer["password"])))
+        }
+        Account::Role { name, role } => {
+            let path = format!("/api/v1/accounts/{}", percent_encoded(&name));
+            cli::ask(runtime, "PATCH", &path, Some(json!({ "role": role }))).await?;
+            Ok(())
+        }
+        Account::Disable { name } => {
+            let path = format!("/api/v1/accounts/{}", percent_encoded(&name));
+            cli::ask(runtime, "PATCH", &path, Some(json!({ "disabled": true }))).await?;
+            Ok(())
+        }
+        Account::Reset { name } => {
+            let path = format!("/api/v1/accounts/{}/reset", percent_encoded(&name));
+            let answer = cli::ask(runtime, "POST", &path, None).await?;
+            say(&format!("{}\n", text(&answer["password"])))
+        }
     }
 }
 

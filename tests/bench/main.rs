@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
 mod agent;
+mod history;
 mod judge;
 mod sensors;
 
@@ -67,6 +68,11 @@ enum Bench {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Bytes a sample of folded history, beside VictoriaMetrics where it is installed, and how long questions take.
+    History {
+        #[arg(long, default_value_t = 31)]
+        days: i64,
+    },
     /// CPU, memory, wake-ups and size of the agent, beside collectd and node_exporter where they are installed.
     Agent {
         #[arg(long, default_value_t = 120)]
@@ -95,6 +101,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Idle { connections } => idle(connections).await,
         Bench::Fleet { devices, seconds } => whole_fleet(devices, Duration::from_secs(seconds)).await,
         Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),
+        Bench::History { days } => history::run(days).await,
         Bench::Notice { devices, times } => notice(devices, times).await,
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys().await,

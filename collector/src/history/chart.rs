@@ -8,8 +8,8 @@ use super::chunk::{self, Summary};
 use super::{Corrupt, Tier};
 use crate::store::{HistoryRow, StoredChunk};
 
-/// A series as it was, by time: each moment or slot with what it comes down to.
-pub type Line = BTreeMap<i64, Summary>;
+/// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
+pub type Line = Vec<(i64, Summary)>;
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -22,11 +22,28 @@ pub struct Wanted {
     pub tier: Tier,
     /// Which series, by whole name.
     pub names: Vec<String>,
+    /// At most about so many points a series: neighbours are put together as they are read; 0 for all.
+    pub most: usize,
 }
 
 impl Wanted {
     fn covers(&self, at: i64) -> bool {
         (self.from..self.until).contains(&at)
+    }
+
+    /// What one point spans, milliseconds; 0 where each stays by itself.
+    fn step(&self) -> i64 {
+        let most = i64::try_from(self.most).unwrap_or(i64::MAX);
+        if most == 0 { 0 } else { ((self.until - self.from) / most).max(0) }
+    }
+
+    /// Adds what is known of a moment to a line, or to its last point when both are of one.
+    fn add(&self, line: &mut Line, step: i64, at: i64, one: Summary) {
+        let place = if step > 0 { self.from + (at - self.from) / step * step } else { at };
+        match line.last_mut() {
+            Some((last, sum)) if step > 0 && *last == place => *sum = sum.and(one),
+            _ => line.push((place, one)),
+        }
     }
 
     /// Puts chunks and rows together, by name.
@@ -40,6 +57,7 @@ impl Wanted {
         layouts: &HashMap<u64, Layout>,
     ) -> Result<BTreeMap<String, Line>, Corrupt> {
         let mut lines: BTreeMap<String, Line> = self.names.iter().map(|name| (name.clone(), Line::new())).collect();
+        let step = self.step();
         let mut times: HashMap<i64, Vec<u32>> = HashMap::new();
         if self.tier == Tier::Raw {
             for one in chunks.iter().filter(|one| one.series.is_empty()) {
@@ -55,11 +73,15 @@ impl Wanted {
                     .iter()
                     .zip(values)
                     .filter_map(|(offset, value)| Some((one.chunk + i64::from(*offset), value?)));
-                line.extend(known.filter(|(at, _)| self.covers(*at)).map(|(at, value)| (at, Summary::of(value))));
+                for (at, value) in known.filter(|(at, _)| self.covers(*at)) {
+                    self.add(line, step, at, Summary::of(value));
+                }
             } else {
                 let slots = (one.chunk..).step_by(usize::try_from(self.tier.slot_ms()).unwrap_or(1));
                 let known = slots.zip(chunk::decode_summaries(&one.data)?).filter_map(|(at, slot)| Some((at, slot?)));
-                line.extend(known.filter(|(at, _)| self.covers(*at)));
+                for (at, one) in known.filter(|(at, _)| self.covers(*at)) {
+                    self.add(line, step, at, one);
+                }
             }
         }
         self.add_rows(rows, layouts, &mut lines);
@@ -75,38 +97,32 @@ impl Wanted {
                 named.filter(|(name, _)| lines.contains_key(*name)).map(|(name, place)| (name.to_owned(), place));
             places.insert(*id, wanted.collect());
         }
-        let slot_ms = self.tier.slot_ms();
+        let (slot_ms, step) = (self.tier.slot_ms(), self.step());
         let mut in_order: Vec<&HistoryRow> = rows.iter().filter(|row| self.covers(row.at.as_millis())).collect();
         in_order.sort_by_key(|row| row.at);
         for row in in_order {
             let at = row.at.as_millis();
             let slot = if slot_ms == 0 { at } else { at - at.rem_euclid(slot_ms) };
             for (name, place) in places.get(&row.layout.0).into_iter().flatten() {
-                let (Some(Some(value)), Some(line)) = (row.values.get(*place), lines.get_mut(name)) else { continue };
-                let one = Summary::of(*value);
-                if slot_ms == 0 {
-                    line.insert(slot, one);
-                } else {
-                    line.entry(slot).and_modify(|sum| *sum = sum.and(one)).or_insert(one);
+                if let (Some(Some(value)), Some(line)) = (row.values.get(*place), lines.get_mut(name)) {
+                    self.add(line, step, slot, Summary::of(*value));
                 }
             }
         }
+        for line in lines.values_mut() {
+            // Chunks come in order, and rows mostly do; what is of one moment or slot is one.
+            if !line.is_sorted_by(|one, next| one.0 < next.0) {
+                line.sort_by_key(|(at, _)| *at);
+                line.dedup_by(|next, kept| {
+                    let same = next.0 == kept.0;
+                    if same {
+                        kept.1 = if slot_ms == 0 && step == 0 { next.1 } else { kept.1.and(next.1) };
+                    }
+                    same
+                });
+            }
+        }
     }
-}
-
-/// A line with at most `most` points over a span: neighbours are put together, and a hole stays a hole.
-#[must_use]
-pub fn thinned(line: &Line, from: i64, until: i64, most: usize) -> Line {
-    let step = (until - from) / i64::try_from(most.max(1)).unwrap_or(1);
-    if step <= 0 || line.len() <= most {
-        return line.clone();
-    }
-    let mut thin = Line::new();
-    for (at, summary) in line {
-        let slot = from + (at - from).div_euclid(step) * step;
-        thin.entry(slot).and_modify(|sum: &mut Summary| *sum = sum.and(*summary)).or_insert(*summary);
-    }
-    thin
 }
 
 #[cfg(test)]
@@ -136,7 +152,7 @@ mod tests {
         let raw: Vec<StoredChunk> = block.pack(0).into_iter().map(stored).collect();
         let rows = [row(9, 180_000, 5.0), row(10, 30_000, 0.0), row(11, 900_000_000, 7.0)];
         let layouts = HashMap::from([(layout.id().0, layout.clone())]);
-        let mut wanted = Wanted { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()] };
+        let mut wanted = Wanted { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
         let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
         let found: Vec<(i64, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.last)).collect();
         assert_eq!(found, [(30_000, 0.0), (60_000, 1.0), (120_000, 3.0), (180_000, 5.0)]);
@@ -145,8 +161,11 @@ mod tests {
         let data = fold::merge(Tier::FiveMinutes, 0, None, &sums[&1]).expect("packs");
         let five = [StoredChunk { chunk: 0, series: "load.1".into(), data }];
         let lines = wanted.lines(&five, &rows, &layouts).expect("reads");
-        let slot = lines["load.1"][&0];
+        let slot = lines["load.1"][0].1;
         assert_eq!((slot.min, slot.max, slot.mean, slot.count), (0.0, 5.0, 2.25, 4));
-        assert_eq!(thinned(&lines["load.1"], 0, 900_000, 2), lines["load.1"]);
+        (wanted.tier, wanted.most) = (Tier::Raw, 2);
+        let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
+        let thin: Vec<(i64, u32, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.count, one.max)).collect();
+        assert_eq!(thin, [(0, 4, 5.0)], "late rows join the point where they belong");
     }
 }

@@ -23,7 +23,7 @@ use super::pages::{Failure, Paged, chrome, show};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::history::Tier;
-use crate::history::chart::{Line, Wanted, thinned};
+use crate::history::chart::{Line, Wanted};
 use crate::history::chunk::Summary;
 use crate::store::{ChunkQuery, Reader, StoreError};
 use crate::written::csv_field;
@@ -129,7 +129,8 @@ fn read_groups(
         return Ok(Vec::new());
     }
     let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
-    let mut lines = lines(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names })?;
+    let mut lines =
+        lines(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names, most: POINTS })?;
     let of = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
@@ -212,7 +213,7 @@ fn step_of(range: f64) -> f64 {
 
 fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, until: i64) -> Option<Chart> {
     let known = metric::find(metric);
-    let all = || lines.iter().flat_map(|(_, line)| line.values());
+    let all = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, one)| one));
     let (least, most) =
         all().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), one| (least.min(one.min), most.max(one.max)));
     if !least.is_finite() || !most.is_finite() {
@@ -229,12 +230,11 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
     let y = |value: f64| HEIGHT - (value - low) / (high - low) * HEIGHT;
     let single = lines.len() == 1;
     let drawn = lines.iter().map(|(name, line)| {
-        let thin = thinned(line, from, until, POINTS);
-        let gap = ((until - from) / i64::try_from(POINTS).unwrap_or(1) * 3).max(usual_gap(&thin) * 3);
+        let gap = ((until - from) / i64::try_from(POINTS).unwrap_or(1) * 3).max(usual_gap(line) * 3);
         let (mut path, mut band) = (String::new(), String::new());
         let mut stretch: Vec<(f64, &Summary)> = Vec::new();
         let mut before = None;
-        for (at, one) in &thin {
+        for (at, one) in line {
             if before.is_some_and(|before| at - before > gap) {
                 close(&mut path, &mut band, &stretch, &y, single);
                 stretch.clear();
@@ -250,9 +250,9 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
             name: subject.to_owned(),
             path,
             band,
-            last: shown(line.values().next_back().map(|one| one.last)),
-            least: shown(line.values().map(|one| one.min).reduce(f64::min)),
-            most: shown(line.values().map(|one| one.max).reduce(f64::max)),
+            last: shown(line.last().map(|(_, one)| one.last)),
+            least: shown(line.iter().map(|(_, one)| one.min).reduce(f64::min)),
+            most: shown(line.iter().map(|(_, one)| one.max).reduce(f64::max)),
         }
     });
     let mut levels = Vec::new();
@@ -283,7 +283,7 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
 
 /// The usual distance between two points.
 fn usual_gap(line: &Line) -> i64 {
-    let mut gaps: Vec<i64> = line.keys().zip(line.keys().skip(1)).map(|(one, next)| next - one).collect();
+    let mut gaps: Vec<i64> = line.iter().zip(line.iter().skip(1)).map(|(one, next)| next.0 - one.0).collect();
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).copied().unwrap_or(0)
 }
@@ -465,7 +465,7 @@ async fn answer(app: &App, id: &str, query: HistoryQuery) -> Result<(Tier, BTree
                 let all = layout.iter().flat_map(Layout::series).map(|series| series.as_str().to_owned());
                 names = all.take(SERIES_MAX).collect();
             }
-            let wanted = Wanted { from: from.as_millis(), until: until.as_millis(), tier, names };
+            let wanted = Wanted { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
             lines(reader, &device, &wanted).map(Some)
         })
         .await?;

@@ -70,6 +70,9 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
+    if name == person.name {
+        return Err(Problem::conflict("this is your own account; choose a new password on its page".to_owned()));
+    }
     let before = known(app, name).await?;
     let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
     let (text, role, owner) = (password.clone(), before.role, name.to_owned());

@@ -18,6 +18,10 @@ use crate::store::{Archive, StoreError};
 pub(super) const FILE: &str = "history.db";
 /// Version of the schema, kept as `user_version`.
 const SCHEMA_VERSION: i64 = 1;
+/// Size of a page; taken at the first start only.
+const PAGE_BYTES: i64 = 16_384;
+/// What the log keeps of its size once its pages are in the file.
+const LOG_BYTES: i64 = 4 * 1024 * 1024;
 /// Page cache, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
 
@@ -35,10 +39,13 @@ impl SqliteArchive {
         let fault = |source| database(&path, source);
         let connection = Connection::open(&path).map_err(fault)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
+        // Chunks of one to four kilobytes then lie side by side, not each in pages of its own.
+        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(fault)?;
         for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "NORMAL")] {
             connection.pragma_update(None, pragma, value).map_err(fault)?;
         }
         connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(fault)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES).map_err(fault)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
         if found > SCHEMA_VERSION {
             return Err(StoreError::Newer { path, found, known: SCHEMA_VERSION });

@@ -205,8 +205,13 @@ fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Role>> {
     Ok(text.map(|text| Role::parse(&text).unwrap_or(Role::Viewer)))
 }
 
-/// A row of a device, where it can be read, and the number of the one before it.
-type Link = (Result<HistoryRow, history::Corrupt>, i64);
+/// A row of history: place in the order, time, layout, numbers, its own number.
+fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Corrupt>> {
+    let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
+    let (position, at, number) = (position(row, 0, 1)?, required(row, 2)?, row.get::<_, i64>(5)?.unsigned_abs());
+    let values = history::unpack(row.get_ref(4)?.as_blob()?);
+    Ok(values.map(|values| HistoryRow { number, position, at, layout, values }))
+}
 
 impl SqliteReader {
     /// A device's newest row; 0 when it has none.
@@ -229,19 +234,6 @@ impl SqliteReader {
         numbers.reverse();
         numbers.truncate(limit);
         Ok(numbers)
-    }
-
-    /// A row of a device, and the number of the one before it.
-    fn row(&self, number: i64, device: i64) -> Result<Option<Link>, StoreError> {
-        let sql = "SELECT epoch, seq, at, layout, data, previous FROM sample WHERE number = ?1 AND device = ?2";
-        self.one(sql, &[&number, &device], |row| {
-            let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
-            let (position, at, previous) = (position(row, 0, 1)?, required(row, 2)?, row.get::<_, i64>(5)?);
-            let values = history::unpack(row.get_ref(4)?.as_blob()?);
-            let number = number.unsigned_abs();
-            let row = values.map(|values| HistoryRow { number, position, at, layout, values });
-            Ok((row, if previous < number.cast_signed() { previous } else { 0 }))
-        })
     }
 }
 
@@ -528,16 +520,18 @@ impl Reader for SqliteReader {
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
-        let number = self.number(device)?;
-        let mut next = self.newest(number)?;
-        let mut rows = Vec::new();
-        while next > super::signed(after) {
-            let Some((row, previous)) = self.row(next, number)? else { break };
-            rows.push(row.map_err(|error| self.content("a history row", &error))?);
-            next = previous;
-        }
-        rows.reverse();
-        Ok(rows)
+        // The chain is followed by SQLite itself: one statement, whatever its length.
+        let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data) AS (\
+                   SELECT number, previous, epoch, seq, at, layout, data FROM sample \
+                   WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
+                   UNION ALL \
+                   SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data FROM chain c \
+                   JOIN sample s ON s.number = c.previous \
+                   WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number) \
+                   SELECT epoch, seq, at, layout, data, number FROM chain";
+        let rows = self.all(sql, &[&self.number(device)?, &super::signed(after)], history_row)?;
+        let rows = rows.into_iter().rev().map(|row| row.map_err(|error| self.content("a history row", &error)));
+        rows.collect()
     }
 
     fn rows_to_fold(
@@ -547,11 +541,11 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<(Vec<HistoryRow>, usize), StoreError> {
         let (mut rows, mut corrupt) = (Vec::new(), 0);
-        let device = self.number(device)?;
-        for number in self.chain(device, after, limit)? {
-            match self.row(number, device)? {
-                Some((Ok(row), _)) => rows.push(row),
-                Some((Err(_), _)) => corrupt += 1,
+        for number in self.chain(self.number(device)?, after, limit)? {
+            let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE number = ?1";
+            match self.one(sql, &[&number], history_row)? {
+                Some(Ok(row)) => rows.push(row),
+                Some(Err(_)) => corrupt += 1,
                 None => {}
             }
         }
