@@ -65,6 +65,8 @@ pub enum Role {
 pub enum Right {
     /// Look at devices, incidents, the duty plan.
     View,
+    /// See who has an account on a machine and who is signed in there (article 12: the least that is needed).
+    Personal,
     /// Work on incidents.
     Handle,
     /// Plan maintenance.
@@ -106,6 +108,7 @@ impl Role {
     pub const fn may(self, right: Right) -> bool {
         match right {
             Right::View => true,
+            Right::Personal => !matches!(self, Self::Viewer),
             Right::Handle => !matches!(self, Self::Viewer | Self::Auditor),
             Right::Plan => matches!(self, Self::Technician | Self::DutyOfficer | Self::Administrator),
             Right::Duty => matches!(self, Self::DutyOfficer | Self::Leader | Self::Administrator),

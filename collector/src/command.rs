@@ -134,6 +134,8 @@ pub enum Command {
     CheckDuty,
     /// Keep an account, with an audit record.
     SaveAccount(AccountRecord, audit::Entry),
+    /// Keep an audit record, and nothing else.
+    Note(audit::Entry),
     /// Keep a token of the API.
     SaveToken(SessionRecord, audit::Entry),
     /// End all sessions and tokens of an account, but for one.

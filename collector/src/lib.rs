@@ -9,6 +9,7 @@ pub mod audit;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod coverage;
 pub mod engine;
 pub mod folding;
 pub mod health;

@@ -4,7 +4,8 @@
 (() => {
   const main = document.getElementById("main");
   const lost = document.getElementById("lost");
-  if (!main || !document.querySelector("nav") || !window.EventSource) return;
+  const live = document.documentElement.dataset.live || (document.querySelector("nav") && "/live");
+  if (!main || !live || !window.EventSource) return;
   let busy = false, again = false, last = Date.now();
 
   // Someone is typing: what they wrote must not vanish.
@@ -75,7 +76,7 @@
       `${at.toLocaleString(document.documentElement.lang, { timeZone: zone, dateStyle: "short", timeStyle: "short" })}: ${texts.join(" · ")}`;
   });
 
-  const source = new EventSource("/live");
+  const source = new EventSource(live);
   let heard = Date.now();
   const sign = () => { heard = Date.now(); lost.hidden = true; };
   source.addEventListener("open", sign);

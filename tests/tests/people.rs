@@ -105,6 +105,15 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
 
+    // The wall is opened by a viewer's token in the address, and by no other; nothing else is.
+    let (status, wall) = Client::new(&rig, "wall").ask("GET", &format!("/wall?token={token}"), None).await;
+    assert!(status == 200 && wall.contains("Khói") && !wall.contains("<form"), "{wall}");
+    assert_eq!(Client::new(&rig, "wall").ask("GET", &format!("/?token={token}"), None).await.0, 303);
+    let more = Some(json!({ "label": "too much", "role": "administrator", "days": 1 }));
+    let (_, text) = admin.ask("POST", "/api/v1/account/tokens", more).await;
+    let more = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    assert_eq!(Client::new(&rig, "wall").ask("GET", &format!("/wall?token={more}"), None).await.0, 303);
+
     // Whoever is disabled is out at once, by every door; the last administrator stays.
     let change = |name: &str, body: Value| {
         let path = format!("/api/v1/accounts/{name}");
@@ -128,6 +137,39 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
 
 async fn history(rig: &Rig, device: &str, query: &str) -> Value {
     rig.get(&format!("/api/v1/devices/{device}/history?{query}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn personal_data_is_for_those_who_need_it_and_its_reading_is_recorded() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let mut agent = rig.agent("srv-01", "[report]\ninterval = \"1s\"\n").await.unwrap();
+    agent.start().unwrap();
+    let known = || async {
+        let documents = rig.get("/api/v1/devices/srv-01/documents").await.unwrap_or_default();
+        documents.to_string().contains("\"accounts\"")
+    };
+    eventually("the accounts of this machine are known", known).await.unwrap();
+    for (role, may) in [("viewer", false), ("technician", true)] {
+        let first = made(&rig, role, role).await;
+        let client = Client::new(&rig, role);
+        assert_eq!(client.sign_in(role, &first).await, 204);
+        let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+        assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+        for path in ["/api/v1/devices/srv-01/documents", "/devices/srv-01"] {
+            let (status, text) = client.ask("GET", path, None).await;
+            let shown = text.contains("\"name\":\"accounts\"") || text.contains("id=\"accounts\"");
+            assert_eq!((status, shown), (200, may), "{role} {path}");
+        }
+    }
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
+    let by = |name: &str| {
+        let records = log["items"].as_array().unwrap().iter();
+        records.filter(|one| one["action"] == "personal.read" && one["actor"] == name).count()
+    };
+    assert_eq!((by("viewer"), by("technician")), (0, 1), "once an hour, however often it is looked at: {log}");
+    agent.stop().await.unwrap();
+    rig.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,10 @@ impl Engine {
                 self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
                 Ok(Answer::Done)
             }
+            Command::Note(entry) => {
+                self.batch.changes.push(Change::Audit(entry));
+                Ok(Answer::Done)
+            }
             Command::SaveToken(session, entry) => {
                 self.batch.changes.extend([Change::Session(session), Change::Audit(entry)]);
                 Ok(Answer::Done)

@@ -266,6 +266,14 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     let under = |id| FaultQuery { incident: Some(IncidentId(id)), ..FaultQuery::default() };
     assert_eq!(reader.faults(&under(1), 9).expect("reads").len(), 2);
     assert!(reader.faults(&under(2), 9).expect("reads").is_empty());
+    let facts = reader.coverage().expect("reads");
+    assert_eq!((facts.devices, facts.live, facts.computers), (2, 0, 2));
+    assert_eq!(facts.faults, [("disk-nearly-full".to_owned(), 1)]);
+    let heard = Change::Presence { device: id(1), presence: Presence::Live { since: at(5) } };
+    let document = |n| Change::Document { device: id(n), name: "patches".into(), at: at(5), body: "{}".into() };
+    store.commit(&[heard, document(1), document(2)]).expect("commits");
+    let facts = reader.coverage().expect("reads");
+    assert_eq!((facts.live, facts.documents["patches"].len()), (1, 1), "what is silent covers nothing");
     assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
     assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));

@@ -26,6 +26,7 @@ use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
 
 use crate::audit;
+use crate::coverage;
 use crate::inventory::DeviceRecord;
 pub use account::{AccountRecord, SessionRecord, TokenRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
@@ -422,6 +423,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// What coverage is made of.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn coverage(&self) -> Result<coverage::Facts, StoreError>;
 
     /// A token by the digest of its secret.
     ///

@@ -17,6 +17,7 @@ use ioc_judge::RuleSet;
 
 use super::App;
 use super::auth::Person;
+use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
 use crate::audit;
@@ -130,9 +131,11 @@ pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<Str
 }
 
 /// What surveys of a device found, each whole.
-pub(super) async fn documents(State(app): State<App>, _: Person, Path(id): Path<String>) -> Answered<Vec<Value>> {
+pub(super) async fn documents(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<Vec<Value>> {
     let id = device_id(&id)?;
-    let found = app.read(move |reader| reader.documents(&id)).await?;
+    let asked = id.clone();
+    let mut found = app.read(move |reader| reader.documents(&asked)).await?;
+    personal::seen(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
         json!({ "name": record.name, "at": record.at, "doc": doc })

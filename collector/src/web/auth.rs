@@ -56,7 +56,16 @@ impl FromRequestParts<App> for Person {
         if token.is_none() && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
             return Err(Problem::forbidden("this request comes from another site").into_response());
         }
-        let shown = token.filter(|token| token.starts_with(account::TOKEN_PREFIX));
+        // A screen on the wall can show its token in the address alone.
+        let on_wall = token.is_none() && matches!(path.as_str(), "/wall" | "/live");
+        let in_address = parts
+            .uri
+            .query()
+            .filter(|_| on_wall)
+            .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")));
+        let of_wall = in_address.is_some();
+        let shown =
+            token.or_else(|| in_address.map(str::to_owned)).filter(|token| token.starts_with(account::TOKEN_PREFIX));
         let is_token = shown.is_some();
         let Some(shown) = shown.or_else(|| cookie(&parts.headers, COOKIE)) else {
             return Err(sign_in_first(wants_page));
@@ -71,7 +80,8 @@ impl FromRequestParts<App> for Person {
         let found = found.await.map_err(IntoResponse::into_response)?;
         // A session is no token, and a token no session.
         let found = found.filter(|(session, account)| {
-            session.expires_at > now && !account.disabled && session.label.is_empty() != is_token
+            let kind = session.label.is_empty() != is_token && (!of_wall || session.role == Some(Role::Viewer));
+            session.expires_at > now && !account.disabled && kind
         });
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);

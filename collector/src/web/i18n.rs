@@ -128,6 +128,7 @@ mod tests {
             include_str!("auth.rs"),
             include_str!("charts.rs"),
             include_str!("people.rs"),
+            include_str!("wall.rs"),
             include_str!("document.rs"),
             include_str!("rooms.rs"),
             include_str!("incidents.rs"),
@@ -160,6 +161,8 @@ mod tests {
                 "measured-",
                 "history-span-",
                 "role-",
+                "coverage-",
+                "wall-",
                 "password-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

@@ -11,12 +11,14 @@ mod live;
 mod maintenance;
 mod pages;
 mod people;
+mod personal;
 mod problem;
 mod rights;
 mod rooms;
 pub mod server;
 mod taking;
 mod view;
+mod wall;
 
 use std::sync::{Arc, Mutex};
 
@@ -53,6 +55,7 @@ pub struct App {
     readers: Arc<Readers>,
     texts: Arc<i18n::Texts>,
     hashing: Arc<Semaphore>,
+    said: Arc<personal::Said>,
     links: Arc<Links>,
 }
 
@@ -81,6 +84,7 @@ impl App {
             texts: Arc::new(i18n::Texts::load()),
             // Each hash takes 19 MiB and tens of milliseconds: never many at once.
             hashing: Arc::new(Semaphore::new(2)),
+            said: Arc::default(),
             links,
         }
     }
@@ -157,6 +161,7 @@ impl App {
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
             .route("/rooms", get(rooms::page))
+            .route("/wall", get(wall::page))
             .route("/incidents", get(incidents::list))
             .route("/incidents/new", get(incidents::new).post(incidents::open))
             .route("/incidents/{id}", get(incidents::page).post(incidents::act))

@@ -21,8 +21,10 @@ use super::auth::{Person, language_of};
 use super::charts::{self, Chart};
 
 use super::document::{self, Shown};
+use super::personal;
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
+use crate::coverage::{self, Coverage};
 use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 use crate::written::csv_field;
 
@@ -99,6 +101,7 @@ pub(super) struct FleetQuery {
 struct FleetPage {
     chrome: Chrome,
     counts: Counts,
+    coverage: Vec<Coverage>,
     rows: Vec<DeviceRow>,
     incidents: Vec<Incident>,
     names: HashMap<DeviceId, String>,
@@ -177,12 +180,13 @@ pub(super) async fn fleet(
             let rows = records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect();
             let incidents = reader.incidents(None, true, None, 5)?;
             let names = names_of(devices_of(&incidents), reader)?;
-            Ok((reader.counts()?, rows, incidents, names, next))
+            Ok((reader.counts()?, reader.coverage()?, rows, incidents, names, next))
         })
         .await;
     match found {
-        Ok((counts, rows, incidents, names, next)) => {
-            Ok(show(&FleetPage { chrome, counts, rows, incidents, names, search, bad, next }))
+        Ok((counts, facts, rows, incidents, names, next)) => {
+            let coverage = coverage::of(&facts, &app.config().rules);
+            Ok(show(&FleetPage { chrome, counts, coverage, rows, incidents, names, search, bad, next }))
         }
         Err(problem) => Err(Failure(chrome, problem)),
     }
@@ -265,7 +269,19 @@ pub(super) async fn device(
         })
         .await;
     match found {
-        Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software, lines })) => {
+        Ok(Some(Device {
+            row,
+            children,
+            hello,
+            faults,
+            incidents,
+            layout,
+            mut documents,
+            events,
+            software,
+            lines,
+        })) => {
+            personal::seen(&app, &person, &row.record.info.id, &mut documents).await;
             let english = chrome.language == "en";
             let differing = app.config().rules.differing(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();

@@ -16,6 +16,7 @@ use ioc_judge::{Device, DeviceInfo, Fault, Incident, Presence, Snapshot, Window}
 
 use crate::account::Role;
 use crate::audit;
+use crate::coverage::{Facts, MATTERS};
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
@@ -473,6 +474,28 @@ impl Reader for SqliteReader {
         counts.faults = count("SELECT count(*) FROM fault WHERE open")?;
         counts.incidents = count("SELECT count(*) FROM incident WHERE active")?;
         Ok(counts)
+    }
+
+    fn coverage(&self) -> Result<Facts, StoreError> {
+        let counts = self.counts()?;
+        let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        let computer = "d.revoked_at IS NULL AND json_extract(d.info, '$.parent') IS NULL \
+                        AND json_extract(d.info, '$.kind') IN ('server', 'workstation', 'display')";
+        let computers =
+            self.one(&format!("SELECT count(*) FROM device d WHERE {computer}"), &[], |row| count(row, 0))?;
+        let mut facts =
+            Facts { devices: counts.devices, live: counts.live, computers: computers.unwrap_or(0), ..Facts::default() };
+        for (_, document, _) in MATTERS {
+            let sql = format!(
+                "SELECT d.number FROM presence p JOIN device d ON d.number = p.device \
+                 JOIN document o ON o.device = d.number AND o.name = ?1 WHERE p.state = 'live' AND {computer}"
+            );
+            let devices = self.all(&sql, &[&document], |row| count(row, 0))?;
+            facts.documents.insert(document.to_owned(), devices.into_iter().collect());
+        }
+        let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
+        facts.faults = self.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+        Ok(facts)
     }
 
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
