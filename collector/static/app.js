@@ -10,8 +10,8 @@
 
   // Someone is typing: what they wrote must not vanish.
   const typing = () => {
-    // Something was refused: the reason and what was written stay until the person has acted.
-    if (main.querySelector("[role=alert]")) return true;
+    // Something was refused, or is shown this once: it stays until the person has acted.
+    if (main.querySelector("[role=alert], [data-once]")) return true;
     const at = document.activeElement;
     const written = [...main.querySelectorAll("input, textarea, select")].some((one) =>
       one.type === "checkbox" ? one.checked !== one.defaultChecked :

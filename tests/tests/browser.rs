@@ -146,7 +146,7 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let browser = Browser::start(1920, 1080).await;
-    sign_in(&browser, &rig).await;
+    let base = sign_in(&browser, &rig).await;
     browser.shows("Chưa có thiết bị nào").await;
 
     // A device enrols and reports; the open page shows it without being asked.
@@ -178,11 +178,38 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     browser.is_clean().await;
     browser.picture("incident.png").await;
 
+    // Another person gets an account: the password stays on the page although the page lives.
+    browser.go(&format!("{base}/people")).await;
+    browser.type_into("form.fields input[name=name]", "lan.nt").await;
+    browser.click("form.fields button").await;
+    browser.shows("Mật khẩu của lan.nt").await;
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    browser.shows("Mật khẩu của lan.nt").await;
+    browser.is_clean().await;
+    browser.go(&format!("{base}/account")).await;
+    browser.type_into("input[name=label]", "Màn hình chung").await;
+    browser.click("form[action='/account/tokens'] button").await;
+    browser.shows("iocw_").await;
+    let token = browser.run("return document.querySelector('code').textContent").await;
+    let token = token.as_str().unwrap().to_owned();
+    browser.go(&format!("{base}/devices/{}/history", identity.device)).await;
+    browser.shows("CPU bận").await;
+    browser.is_clean().await;
+
     // In the other language, and out.
+    browser.go(&base).await;
     browser.click("button[value=en]").await;
     browser.shows("Last seen").await;
     browser.click("form[action='/logout'] button").await;
     browser.shows("Sign in").await;
+    browser.is_clean().await;
+
+    // The wall opens by its token without anyone signed in, and turns by itself.
+    browser.go(&format!("{base}/wall?token={token}")).await;
+    browser.shows("Critical incident").await;
+    rig.post("/api/v1/incidents", json!({ "title": "Nước ở phòng máy", "severity": "critical" })).await.unwrap();
+    browser.shows("Nước ở phòng máy").await;
     browser.is_clean().await;
     rig.stop().await.unwrap();
 }

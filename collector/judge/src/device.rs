@@ -119,6 +119,12 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Whether it is a machine that people use or that serves them, and that speaks for itself.
+    #[must_use]
+    pub const fn is_computer(&self) -> bool {
+        matches!(self.kind, DeviceKind::Server | DeviceKind::Workstation | DeviceKind::Display) && self.parent.is_none()
+    }
+
     /// A device of which nothing is said but its name and kind.
     #[must_use]
     pub fn new(id: DeviceId, kind: DeviceKind, name: impl Into<String>) -> Self {

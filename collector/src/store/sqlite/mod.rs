@@ -354,9 +354,9 @@ impl Pending<'_> {
             Change::Device { info, at } => {
                 let search = format!("{}\n{}\n{}\n{}", info.id, info.name, info.label, info.place).to_lowercase();
                 self.run(
-                    "INSERT INTO device (id, info, search, enrolled_at) VALUES (?1, ?2, ?3, ?4) \
-                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, revoked_at = NULL",
-                    params![info.id.as_str(), json(info)?, search, at.as_millis()],
+                    "INSERT INTO device (id, info, search, enrolled_at, computer) VALUES (?1, ?2, ?3, ?4, ?5) \
+                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, computer = ?5, revoked_at = NULL",
+                    params![info.id.as_str(), json(info)?, search, at.as_millis(), info.is_computer()],
                 )?;
                 if !self.numbers.contains_key(&info.id) {
                     let number = self.transaction.query_row(

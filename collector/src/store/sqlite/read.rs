@@ -1,5 +1,6 @@
 //! Reading from the embedded store.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -479,19 +480,20 @@ impl Reader for SqliteReader {
     fn coverage(&self) -> Result<Facts, StoreError> {
         let counts = self.counts()?;
         let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
-        let computer = "d.revoked_at IS NULL AND json_extract(d.info, '$.parent') IS NULL \
-                        AND json_extract(d.info, '$.kind') IN ('server', 'workstation', 'display')";
-        let computers =
-            self.one(&format!("SELECT count(*) FROM device d WHERE {computer}"), &[], |row| count(row, 0))?;
-        let mut facts =
-            Facts { devices: counts.devices, live: counts.live, computers: computers.unwrap_or(0), ..Facts::default() };
+        let mut facts = Facts { devices: counts.devices, live: counts.live, ..Facts::default() };
+        let sql = "SELECT d.number, p.state FROM device d LEFT JOIN presence p ON p.device = d.number \
+                   WHERE d.computer AND d.revoked_at IS NULL";
+        let computers = self.all(sql, &[], |row| Ok((count(row, 0)?, row.get::<_, Option<String>>(1)?)))?;
+        facts.computers = computers.len() as u64;
+        let live: BTreeSet<u64> = computers
+            .into_iter()
+            .filter(|(_, state)| state.as_deref() == Some("live"))
+            .map(|(number, _)| number)
+            .collect();
         for (_, document, _) in MATTERS {
-            let sql = format!(
-                "SELECT d.number FROM presence p JOIN device d ON d.number = p.device \
-                 JOIN document o ON o.device = d.number AND o.name = ?1 WHERE p.state = 'live' AND {computer}"
-            );
-            let devices = self.all(&sql, &[&document], |row| count(row, 0))?;
-            facts.documents.insert(document.to_owned(), devices.into_iter().collect());
+            let devices = self.all("SELECT device FROM document WHERE name = ?1", &[&document], |row| count(row, 0))?;
+            let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
+            facts.documents.insert(document.to_owned(), devices);
         }
         let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
         facts.faults = self.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;

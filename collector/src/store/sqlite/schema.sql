@@ -6,6 +6,8 @@ CREATE TABLE device (
     info TEXT NOT NULL,
     -- What a search looks through, lower case.
     search TEXT NOT NULL,
+    -- It is a server, a workstation or a display controller of its own.
+    computer INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
     revoked_at INTEGER
 );
@@ -45,6 +47,7 @@ CREATE TABLE document (
     body TEXT NOT NULL,
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
+CREATE INDEX document_by_name ON document (name, device);
 -- What documents hold for rules that look into them, and what of it was accepted.
 CREATE TABLE list (
     device INTEGER NOT NULL,
