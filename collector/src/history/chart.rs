@@ -46,6 +46,37 @@ impl Wanted {
         }
     }
 
+    /// Adds values in the order of their times. What falls into one point is summed up first, with one division for all of it.
+    fn add_values(&self, line: &mut Line, step: i64, values: impl Iterator<Item = (i64, f64)>) {
+        if step == 0 {
+            line.extend(values.map(|(at, value)| (at, Summary::of(value))));
+            return;
+        }
+        let close = |line: &mut Line, open: Option<(i64, Summary, f64)>| {
+            if let Some((at, one, sum)) = open {
+                self.add(line, step, at, Summary { mean: sum / f64::from(one.count.max(1)), ..one });
+            }
+        };
+        let (mut end, mut open) = (i64::MIN, None::<(i64, Summary, f64)>);
+        for (at, value) in values {
+            match &mut open {
+                Some((_, one, sum)) if at < end => {
+                    one.min = one.min.min(value);
+                    one.max = one.max.max(value);
+                    one.last = value;
+                    one.count += 1;
+                    *sum += value;
+                }
+                _ => {
+                    close(line, open.take());
+                    end = self.from + ((at - self.from) / step + 1) * step;
+                    open = Some((at, Summary::of(value), value));
+                }
+            }
+        }
+        close(line, open);
+    }
+
     /// Puts chunks and rows together, by name.
     ///
     /// # Errors
@@ -68,14 +99,9 @@ impl Wanted {
             let Some(line) = lines.get_mut(&one.series) else { continue };
             if self.tier == Tier::Raw {
                 let times = times.get(&one.chunk).ok_or(Corrupt)?;
-                let values = chunk::decode(&one.data)?;
-                let known = times
-                    .iter()
-                    .zip(values)
-                    .filter_map(|(offset, value)| Some((one.chunk + i64::from(*offset), value?)));
-                for (at, value) in known.filter(|(at, _)| self.covers(*at)) {
-                    self.add(line, step, at, Summary::of(value));
-                }
+                let known = times.iter().zip(chunk::decode(&one.data)?);
+                let known = known.filter_map(|(offset, value)| Some((one.chunk + i64::from(*offset), value?)));
+                self.add_values(line, step, known.filter(|(at, _)| self.covers(*at)));
             } else {
                 let slots = (one.chunk..).step_by(usize::try_from(self.tier.slot_ms()).unwrap_or(1));
                 let known = slots.zip(chunk::decode_summaries(&one.data)?).filter_map(|(at, slot)| Some((at, slot?)));

@@ -26,6 +26,8 @@ use crate::written::percent_encoded;
 
 /// How long one exchange with a ticket system may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// After so many failures one after another the rest waits for the next turn.
+const FAILURES_IN_A_ROW: u32 = 3;
 /// Most tickets that are taken up in one go.
 const AT_ONCE: usize = 64;
 /// Longest text that is taken over from a ticket, characters.
@@ -149,19 +151,16 @@ async fn serve(place: usize, config: Arc<Config>, engine: Handle, reader: Shared
             Vec::new()
         });
         let any = !due.is_empty();
-        for record in due {
-            if !take_up(record, true, system, &config, &engine, &reader).await {
-                return;
-            }
+        let turn = Turn { system, config: &config, engine: &engine, reader: &reader };
+        if !turn.all(due, true).await {
+            return;
         }
         if tokio::time::Instant::now() >= ask_at {
             let name = system.name.clone();
             let open =
                 read(&reader, move |reader| reader.tickets(&TicketQuery::Open { system: &name }, usize::MAX)).await;
-            for record in open.unwrap_or_default() {
-                if !take_up(record, false, system, &config, &engine, &reader).await {
-                    return;
-                }
+            if !turn.all(open.unwrap_or_default(), false).await {
+                return;
             }
             ask_at = tokio::time::Instant::now() + system.every.get();
         }
@@ -174,53 +173,86 @@ async fn serve(place: usize, config: Arc<Config>, engine: Handle, reader: Shared
     }
 }
 
-/// Carries what is to be carried of one incident, or reads what has become of its ticket. False when the engine is gone.
-async fn take_up(
-    record: TicketRecord,
-    carry: bool,
-    system: &TicketSystem,
-    config: &Config,
-    engine: &Handle,
-    reader: &Shared,
-) -> bool {
-    let mut next = record.clone();
-    let exchange = async {
-        let mut connector = Connector::new(system)?;
-        if carry {
-            self::carry(&mut connector, &mut next, system, config, engine, reader).await.map(|()| Vec::new())
-        } else {
-            let seen = connector.read(&record.ticket, &record.seen).await?;
-            next.seen = seen.cursor;
-            Ok(seen.events)
+/// What became of one ticket's turn.
+enum Outcome {
+    Done,
+    Failed,
+    /// The engine has ended.
+    Gone,
+}
+
+/// One system's turn.
+struct Turn<'t> {
+    system: &'t TicketSystem,
+    config: &'t Config,
+    engine: &'t Handle,
+    reader: &'t Shared,
+}
+
+impl Turn<'_> {
+    /// Carries or reads all of these. A system that is away is not waited for again and again. False when the engine is gone.
+    async fn all(&self, records: Vec<TicketRecord>, carry: bool) -> bool {
+        let mut failed = 0;
+        for record in records {
+            match if carry { self.carry(record).await } else { self.look(record).await } {
+                Outcome::Done => failed = 0,
+                Outcome::Failed => failed += 1,
+                Outcome::Gone => return false,
+            }
+            if failed == FAILURES_IN_A_ROW {
+                break;
+            }
         }
-    };
-    let result = tokio::time::timeout(TIMEOUT, exchange).await;
-    let result = result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned())));
-    let events = match result {
-        Ok(events) => {
-            (next.attempts, next.error) = (0, None);
-            events
-        }
-        Err(error) => {
-            let (incident, system) = (next.incident, &system.name);
-            tracing::warn!(%incident, system, %error, "the ticket system did not take it");
-            next.attempts += 1;
-            next.error = Some(error.to_string().chars().take(500).collect());
-            // What will never work as it is may once someone has mended the configuration or the other side.
-            next.next_at = clock::now().plus_millis(http::backoff_ms(next.attempts));
-            Vec::new()
-        }
-    };
-    if !carry && events.is_empty() && next == record {
-        return true;
+        true
     }
-    match engine.command(Command::Ticket { record: Box::new(next), events }).await {
-        Ok(_) => true,
-        Err(error) => {
-            tracing::warn!(%error, "what became of a ticket could not be kept");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            engine.outbox_wake().has_changed().is_ok()
+
+    /// Carries what is to be carried of one incident.
+    async fn carry(&self, record: TicketRecord) -> Outcome {
+        let mut next = record;
+        let exchange = async {
+            let mut connector = Connector::new(self.system)?;
+            carry(&mut connector, &mut next, self.system, self.config, self.engine, self.reader).await
+        };
+        let result = tokio::time::timeout(TIMEOUT, exchange).await;
+        let result = result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned())));
+        let failed = result.is_err();
+        (next.attempts, next.error) = match result {
+            Ok(()) => (0, None),
+            Err(error) => {
+                let (incident, system) = (next.incident, &self.system.name);
+                tracing::warn!(%incident, system, %error, "the ticket system did not take it");
+                // What will never work as it is may once someone has mended the configuration or the other side.
+                next.next_at = clock::now().plus_millis(http::backoff_ms(next.attempts + 1));
+                (next.attempts + 1, Some(error.to_string().chars().take(500).collect()))
+            }
+        };
+        match self.keep(next, Vec::new()).await {
+            Outcome::Done if failed => Outcome::Failed,
+            outcome => outcome,
         }
+    }
+
+    /// Reads what has become of one ticket, and does it here.
+    async fn look(&self, record: TicketRecord) -> Outcome {
+        let exchange = async { Connector::new(self.system)?.read(&record.ticket, &record.seen).await };
+        let result = tokio::time::timeout(TIMEOUT, exchange).await;
+        match result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned()))) {
+            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => Outcome::Done,
+            Ok(seen) => self.keep(TicketRecord { seen: seen.cursor, ..record }, seen.events).await,
+            Err(error) => {
+                tracing::warn!(ticket = record.ticket, system = record.system, %error, "the ticket cannot be read");
+                Outcome::Failed
+            }
+        }
+    }
+
+    async fn keep(&self, record: TicketRecord, events: Vec<TicketEvent>) -> Outcome {
+        let Err(error) = self.engine.command(Command::Ticket { record: Box::new(record), events }).await else {
+            return Outcome::Done;
+        };
+        tracing::warn!(%error, "what became of a ticket could not be kept");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if self.engine.outbox_wake().has_changed().is_ok() { Outcome::Failed } else { Outcome::Gone }
     }
 }
 
