@@ -79,6 +79,12 @@ pub enum Right {
     Administer,
 }
 
+impl Right {
+    /// Every right.
+    pub const ALL: [Self; 7] =
+        [Self::View, Self::Personal, Self::Handle, Self::Plan, Self::Duty, Self::Audit, Self::Administer];
+}
+
 impl Role {
     /// Every role, the least first.
     pub const ALL: [Self; 6] =
@@ -101,6 +107,12 @@ impl Role {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether it may do nothing that the other may not.
+    #[must_use]
+    pub fn is_within(self, other: Self) -> bool {
+        Right::ALL.into_iter().all(|right| !self.may(right) || other.may(right))
     }
 
     /// Whether it may do this.

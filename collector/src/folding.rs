@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
@@ -24,6 +24,8 @@ use crate::store::{Archive, HistoryRow, Reader, StoreError};
 const ROWS_AT_ONCE: usize = 4000;
 /// What came within this last while waits for the next round, so that most chunks are written once.
 const GRACE_MS: i64 = 10_000;
+/// From the start to the first round, microseconds.
+const FIRST_US: u64 = 120_000_000;
 /// The longest sleep, so that a change of the configuration is seen.
 const SLEEP_MAX: Duration = Duration::from_secs(600);
 
@@ -48,24 +50,27 @@ pub async fn run(
     config: watch::Receiver<Arc<Config>>,
 ) {
     let mut parts = Some((reader, archive));
-    let mut last = clock::boottime_us();
+    let started = clock::boottime_us();
+    let mut last = None;
     let mut wake = engine.pages_wake();
     loop {
         let current = Arc::clone(&config.borrow());
         let every_us = u64::try_from(current.fold_every.as_millis()).unwrap_or(0) * 1000;
-        let passed_us = clock::boottime_us().saturating_sub(last);
-        if passed_us < every_us {
-            tokio::time::sleep(Duration::from_micros(every_us - passed_us).min(SLEEP_MAX)).await;
+        // Soon after the start, too: a collector that is restarted every hour folds all the same.
+        let due_us = last.map_or(started + every_us.min(FIRST_US), |last: u64| last + every_us);
+        let wait_us = due_us.saturating_sub(clock::boottime_us());
+        if wait_us > 0 {
+            tokio::time::sleep(Duration::from_micros(wait_us).min(SLEEP_MAX)).await;
             if wake.has_changed().is_err() {
                 return;
             }
             wake.mark_unchanged();
             continue;
         }
-        last = clock::boottime_us();
+        last = Some(clock::boottime_us());
         let Some((reader, mut archive)) = parts.take() else { return };
         let task = tokio::task::spawn_blocking(move || {
-            let result = round(reader.as_ref(), archive.as_mut(), &current);
+            let result = round(reader.as_ref(), archive.as_mut(), &current, clock::now());
             (reader, archive, result)
         });
         let Ok((reader, archive, result)) = task.await else { return };
@@ -86,19 +91,25 @@ pub async fn run(
 ///
 /// # Errors
 /// [`StoreError`] when something cannot be read or written; what was folded until then stays.
-pub fn round(reader: &dyn Reader, archive: &mut dyn Archive, config: &Config) -> Result<Folded, StoreError> {
-    let now = clock::now();
+pub fn round(
+    reader: &dyn Reader,
+    archive: &mut dyn Archive,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Folded, StoreError> {
     let mut folded = Folded { through: reader.last_row_before(now.plus_millis(-GRACE_MS))?, ..Folded::default() };
     let mut layouts: HashMap<LayoutId, Option<Vec<u32>>> = HashMap::new();
     for device in reader.devices_with_rows()? {
         let mut after = archive.folded(&device)?;
         while after < folded.through {
-            let (rows, corrupt) = reader.rows_to_fold(&device, after, ROWS_AT_ONCE)?;
-            let full = rows.len() + corrupt == ROWS_AT_ONCE;
-            let rows: Vec<HistoryRow> = rows.into_iter().filter(|row| row.number <= folded.through).collect();
-            let Some(last) = rows.last().map(|row| row.number) else { break };
+            let (mut rows, mut corrupt) = reader.rows_to_fold(&device, after, ROWS_AT_ONCE)?;
+            let full = rows.len() + corrupt.len() == ROWS_AT_ONCE;
+            rows.retain(|row| row.number <= folded.through);
+            corrupt.retain(|number| *number <= folded.through);
+            // What cannot be read is passed over, and must not keep what comes after it from being folded.
+            let Some(last) = rows.last().map(|row| row.number).max(corrupt.last().copied()) else { break };
             folded.rows += rows.len();
-            folded.corrupt += corrupt;
+            folded.corrupt += corrupt.len();
             let rows = rows_of(rows, reader, archive, &mut layouts)?;
             fold_device(&device, rows, last, archive)?;
             after = last;
@@ -173,4 +184,57 @@ pub fn fold_device(device: &DeviceId, rows: Vec<Row>, last: u64, archive: &mut d
         }
     }
     archive.keep(device, &packed, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history;
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Change, ChunkQuery, Store};
+    use ioc_common::config::Source;
+    use ioc_common::layout::Layout;
+    use ioc_common::report::Position;
+    use ioc_judge::{DeviceInfo, DeviceKind};
+
+    #[test]
+    fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let config = Config::parse(&Source::built_in("(defaults)", "")).expect("defaults");
+        let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
+        let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
+        let mut changes = vec![Change::Device { info, at: now }, Change::Layout(layout.clone())];
+        for seq in 1..=6 {
+            let at = now.plus_millis(seq - 60_000);
+            // Four of them are not what was written, the last among them.
+            let row = if matches!(seq, 1 | 2 | 4 | 6) { vec![7; 9] } else { history::pack(&[Some(seq as f64)]) };
+            let position = Position { epoch: 1, seq: seq.unsigned_abs() };
+            let (device, layout) = (device.clone(), layout.id());
+            changes.push(Change::Sample { device: device.clone(), position, at, layout, row });
+            changes.push(Change::Watermark {
+                device,
+                position,
+                last_heard: Some(at),
+                last_sample: Some(at),
+                clock_error_ms: None,
+                latest: None,
+            });
+        }
+        store.commit(&changes).expect("commits");
+        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+        let mut fold = |now| round(reader.as_ref(), archive.as_mut(), &config, now).expect("folds");
+        assert_eq!(fold(now), Folded::default(), "what has just come waits");
+        let folded = fold(now.plus_millis(60_000));
+        assert_eq!(folded, Folded { through: 6, rows: 2, corrupt: 4, forgotten: 0 });
+        let again = fold(now.plus_millis(60_000));
+        assert_eq!(again, Folded { through: 6, ..Folded::default() }, "twice is once");
+        let (tier, from, until) = (Tier::Raw, now.plus_millis(-60_000), now);
+        let query = ChunkQuery { device: &device, tier, from, until, names: &["load.1".to_owned()] };
+        let chunks = reader.chunks(&query).expect("reads");
+        let kept =
+            chunks.iter().filter(|one| !one.series.is_empty()).flat_map(|one| chunk::decode(&one.data).expect("whole"));
+        assert_eq!(kept.flatten().collect::<Vec<f64>>(), [3.0, 5.0]);
+    }
 }

@@ -105,6 +105,10 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
 
+    let more = Some(json!({ "label": "too much", "role": "leader", "days": 1 }));
+    let (status, text) = Client::new(&rig, "technician").ask("POST", "/api/v1/account/tokens", more).await;
+    assert!(status == 422 && text.contains("leader"), "{text}");
+
     // The wall is opened by a viewer's token in the address, and by no other; nothing else is.
     let (status, wall) = Client::new(&rig, "wall").ask("GET", &format!("/wall?token={token}"), None).await;
     assert!(status == 200 && wall.contains("Khói") && !wall.contains("<form"), "{wall}");

@@ -472,12 +472,17 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// The same for at most `limit` rows, and how many of them are corrupt instead of an error: what folding goes on without.
+    /// The same for at most `limit` rows, with the numbers of those that are corrupt instead of an error: folding goes on without
+    /// them.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn rows_to_fold(&self, device: &DeviceId, after: u64, limit: usize)
-    -> Result<(Vec<HistoryRow>, usize), StoreError>;
+    fn rows_to_fold(
+        &self,
+        device: &DeviceId,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError>;
 
     /// The number of the last row that was received before a moment; 0 when there is none.
     ///

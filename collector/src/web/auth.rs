@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::rights;
 use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, Role, SignIn};
+use crate::account::{self, Right, Role, SignIn};
 use crate::audit;
 use crate::command::Command;
 
@@ -32,10 +32,19 @@ pub(super) struct Person {
     pub(super) name: String,
     /// What they are there for.
     pub(super) role: Role,
+    /// The role of the token that is shown, which may be less.
+    token_role: Option<Role>,
     /// Language to answer in.
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
     pub(super) session: String,
+}
+
+impl Person {
+    /// Whether they may do this, by their own role and by that of their token.
+    pub(super) fn may(&self, right: Right) -> bool {
+        self.role.may(right) && self.token_role.is_none_or(|role| role.may(right))
+    }
 }
 
 impl FromRequestParts<App> for Person {
@@ -48,14 +57,10 @@ impl FromRequestParts<App> for Person {
         let language = language_of(&parts.headers, &app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
             let (name, session) = (format!("local:{uid}"), String::new());
-            return Ok(Self { name, role: Role::Administrator, language, session });
+            return Ok(Self { name, role: Role::Administrator, token_role: None, language, session });
         }
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        // A program with a token is led by no browser.
-        if token.is_none() && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
-            return Err(Problem::forbidden("this request comes from another site").into_response());
-        }
         // A screen on the wall can show its token in the address alone.
         let on_wall = token.is_none() && matches!(path.as_str(), "/wall" | "/live");
         let in_address = parts
@@ -67,6 +72,10 @@ impl FromRequestParts<App> for Person {
         let shown =
             token.or_else(|| in_address.map(str::to_owned)).filter(|token| token.starts_with(account::TOKEN_PREFIX));
         let is_token = shown.is_some();
+        // A program that shows a token is led by no browser.
+        if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
+            return Err(Problem::forbidden("this request comes from another site").into_response());
+        }
         let Some(shown) = shown.or_else(|| cookie(&parts.headers, COOKIE)) else {
             return Err(sign_in_first(wants_page));
         };
@@ -92,17 +101,17 @@ impl FromRequestParts<App> for Person {
             return Err(Problem::forbidden("the password is due; change it first: POST /api/v1/account/password")
                 .into_response());
         }
-        let right = rights::needed(&parts.method, route);
-        let lesser = session.role.is_some_and(|role| !role.may(right));
-        if lesser || !account.role.may(right) {
-            if wants_page {
-                let chrome = Chrome::new(app, &language, &account.name, false).with_role(account.role);
-                let detail = chrome.t("not-allowed");
-                return Err(Failure::new(chrome, Problem::forbidden(detail)).into_response());
-            }
-            return Err(Problem::forbidden("your role does not allow this").into_response());
+        let person =
+            Self { name: account.name, role: account.role, token_role: session.role, language, session: digest };
+        if person.may(rights::needed(&parts.method, route)) {
+            return Ok(person);
         }
-        Ok(Self { name: account.name, role: session.role.unwrap_or(account.role), language, session: digest })
+        if wants_page {
+            let chrome = Chrome::new(app, &person.language, &person.name, false).with_role(person.role);
+            let detail = chrome.t("not-allowed");
+            return Err(Failure::new(chrome, Problem::forbidden(detail)).into_response());
+        }
+        Err(Problem::forbidden("your role does not allow this").into_response())
     }
 }
 

@@ -26,7 +26,7 @@ use crate::history::Tier;
 use crate::history::chart::{Line, Wanted};
 use crate::history::chunk::Summary;
 use crate::store::{ChunkQuery, Reader, StoreError};
-use crate::written::csv_field;
+use crate::written::{csv_field, percent_encoded};
 
 /// Most series in one answer.
 const SERIES_MAX: usize = 60;
@@ -353,7 +353,8 @@ impl HistoryPage {
     }
 
     fn link(&self, span: &str) -> String {
-        let metric = if self.metric.is_empty() { String::new() } else { format!("&metric={}", self.metric) };
+        let metric =
+            if self.metric.is_empty() { String::new() } else { format!("&metric={}", percent_encoded(&self.metric)) };
         format!("/devices/{}/history?span={span}{metric}", self.id)
     }
 }

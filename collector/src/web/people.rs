@@ -146,7 +146,10 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
     }
     // It is for someone: the command line has no account that a token could belong to.
-    known(app, &person.name).await?;
+    let owner = known(app, &person.name).await?;
+    if !role.is_within(owner.role) {
+        return Err(Problem::invalid(format!("role: {} may do what you may not; choose another", role.as_str())));
+    }
     let life_ms = form.days * 86_400_000;
     let made = account::new_token(&person.name, &label, role, &peer.to_string(), clock::now(), life_ms);
     let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
@@ -336,10 +339,7 @@ async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Pag
             let Said { error, done, token } = said;
             let refused = error.is_some();
             // A token gets what its owner has, or less.
-            let mine = account.role;
-            let roles = Role::ALL
-                .into_iter()
-                .filter(|role| *role == mine || *role == Role::Viewer || mine == Role::Administrator);
+            let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
             let here = person.session.clone();
             Ok(show_again(&OwnPage { chrome, account, sessions, roles, here, error, done, token }, refused))

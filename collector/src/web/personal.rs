@@ -46,7 +46,7 @@ pub(super) async fn seen(app: &App, person: &Person, device: &DeviceId, document
     if !documents.iter().any(is_personal) {
         return;
     }
-    let mut shown = person.role.may(Right::Personal);
+    let mut shown = person.may(Right::Personal);
     let now = clock::now();
     if shown && app.said.is_news(&person.name, device, now) {
         let entry = audit::Entry {

@@ -52,9 +52,12 @@ pub(super) fn needed(method: &Method, route: &str) -> Right {
     }
 }
 
-/// Where a person whose password is due may still go.
+/// Where a person whose password is due may still go; the event stream says nothing but that something has changed.
 pub(super) fn is_open_when_due(route: &str) -> bool {
-    matches!(route, "/account" | "/account/password" | "/api/v1/account/password" | "/logout" | "/api/v1/session")
+    matches!(
+        route,
+        "/live" | "/account" | "/account/password" | "/api/v1/account/password" | "/logout" | "/api/v1/session"
+    )
 }
 
 #[cfg(test)]

@@ -564,13 +564,13 @@ impl Reader for SqliteReader {
         device: &DeviceId,
         after: u64,
         limit: usize,
-    ) -> Result<(Vec<HistoryRow>, usize), StoreError> {
-        let (mut rows, mut corrupt) = (Vec::new(), 0);
+    ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError> {
+        let (mut rows, mut corrupt) = (Vec::new(), Vec::new());
         for number in self.chain(self.number(device)?, after, limit)? {
             let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE number = ?1";
             match self.one(sql, &[&number], history_row)? {
                 Some(Ok(row)) => rows.push(row),
-                Some(Err(_)) => corrupt += 1,
+                Some(Err(_)) => corrupt.push(number.unsigned_abs()),
                 None => {}
             }
         }
