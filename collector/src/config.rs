@@ -57,6 +57,8 @@ pub struct Config {
     pub fold_every: SpanWithin<1_000, 86_400_000>,
     /// How long history is kept, by tier.
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
+    /// What Prometheus is told of a device beside its identifier.
+    pub exposed_labels: Vec<ExposedLabel>,
     /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
@@ -73,6 +75,39 @@ pub struct Config {
     pub sources: Vec<AlertSource>,
 }
 
+/// What Prometheus may be told of a device; each is a label of all its series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExposedLabel {
+    /// Its name.
+    Name,
+    /// Where it stands.
+    Place,
+    /// Its asset label.
+    Label,
+    /// Its kind.
+    Kind,
+}
+
+impl ExposedLabel {
+    /// The label's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Place => "place",
+            Self::Label => "label",
+            Self::Kind => "kind",
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PrometheusForm {
+    labels: Vec<ExposedLabel>,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Form {
@@ -84,6 +119,7 @@ struct Form {
     presence: PresenceForm,
     incidents: IncidentsForm,
     history: HistoryForm,
+    prometheus: PrometheusForm,
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
     channel: Vec<Spanned<ChannelForm>>,
@@ -315,6 +351,7 @@ impl Config {
             history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
+            exposed_labels: form.prometheus.labels,
             rules,
             channels,
             tickets,

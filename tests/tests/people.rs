@@ -1,8 +1,10 @@
 //! Who may do what, over the real collector: roles, passwords that are due, sessions, tokens of the API; and history over it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::process::Stdio;
+
 use ioc_common::clock;
-use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
 use serde_json::{Value, json};
@@ -254,5 +256,68 @@ async fn history_is_folded_and_read_as_one() {
     assert_eq!(replay["reports"], 721, "a rule is tried on what is folded, too");
     let far = rig.get(&format!("/api/v1/devices/{device}/history?tier=raw&from=2020-01-01T00:00:00Z")).await;
     assert!(far.unwrap_err().to_string().contains("8 days"));
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_fleet_with_a_token() {
+    let mut rig = Rig::new("[prometheus]\nlabels = [\"kind\"]\n");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let (mut link, known) = Link::open(&identity, 30).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    for body in [machine.hello(10, 30), machine.sample()] {
+        let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        link.committed(position).await.unwrap();
+    }
+    let first = made(&rig, "robot", "viewer").await;
+    let robot = Client::new(&rig, "robot");
+    assert_eq!(robot.sign_in("robot", &first).await, 204);
+    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+    assert_eq!(robot.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    let token = Some(json!({ "label": "Prometheus", "role": "viewer", "days": 30 }));
+    let (_, text) = robot.ask("POST", "/api/v1/account/tokens", token).await;
+    let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    assert_eq!(Client::new(&rig, "nobody").ask("GET", "/metrics/devices", None).await.0, 401);
+
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let config = format!(
+        r#"
+scrape_configs:
+- job_name: ioc
+  scrape_interval: 1s
+  scheme: https
+  metrics_path: /metrics/devices
+  authorization: {{ credentials: "{token}" }}
+  tls_config: {{ insecure_skip_verify: true }}
+  static_configs: [{{ targets: ["localhost:{}"] }}]
+"#,
+        rig.web
+    );
+    let file = dir.path().join("prometheus.yml");
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new("prometheus");
+    command.arg(format!("--config.file={}", file.display()));
+    command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let _prometheus = command.spawn().expect("Prometheus is there; scripts/test installs it");
+    let asked = |query: &str| {
+        let mut command = Command::new("curl");
+        command.args(["-sG", "--data-urlencode", &format!("query={query}")]);
+        command.arg(format!("http://127.0.0.1:{port}/api/v1/query"));
+        async move {
+            let output = command.output().await.unwrap();
+            serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["data"]["result"].clone()
+        }
+    };
+    let busy = || async { asked("iocw_cpu_busy").await[0]["value"][1].is_string() };
+    eventually("Prometheus knows the number", busy).await.unwrap();
+    let disk = asked("iocw_fs_used_pct{subject=\"/var\"}").await;
+    assert!(disk[0]["metric"]["device"].is_string() && disk[0]["metric"]["kind"] == "server", "{disk}");
+    assert!(disk[0]["metric"]["name"].is_null(), "not opted into: {disk}");
+    assert_eq!(asked("iocw_device_up").await[0]["value"][1], "1");
     rig.stop().await.unwrap();
 }

@@ -53,7 +53,7 @@ impl FromRequestParts<App> for Person {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         // Below a nested router the path has lost its beginning.
         let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path()).to_owned();
-        let wants_page = !path.starts_with("/api/") && path != "/live";
+        let wants_page = !path.starts_with("/api/") && !path.starts_with("/metrics") && path != "/live";
         let language = language_of(&parts.headers, &app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
             let (name, session) = (format!("local:{uid}"), String::new());

@@ -5,6 +5,7 @@ mod auth;
 mod charts;
 mod document;
 mod duty;
+mod exposition;
 mod i18n;
 mod incidents;
 mod live;
@@ -188,6 +189,7 @@ impl App {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(api::ready))
             .route("/metrics", get(api::metrics))
+            .route("/metrics/devices", get(exposition::fleet))
             .route(
                 "/static/app.css",
                 get(async || asset("text/css; charset=utf-8", include_str!("../../static/app.css"))),
