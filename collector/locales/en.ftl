@@ -511,3 +511,6 @@ wall = Wall
 wall-good = All is well
 wall-warning = Needs a look
 wall-bad = Critical incident
+swap = Swap shifts
+form-first = First shift
+form-second = With the shift

@@ -511,3 +511,6 @@ wall = Màn hình chung
 wall-good = Bình thường
 wall-warning = Cần xem
 wall-bad = Sự cố nghiêm trọng
+swap = Đổi ca
+form-first = Ca thứ nhất
+form-second = Đổi với ca

@@ -100,10 +100,10 @@ pub enum Command {
         /// Who asks.
         actor: String,
     },
-    /// Someone stands in on a rota.
+    /// People stand in on rotas: all of these, or none.
     Cover {
         /// Who, where, when.
-        cover: Cover,
+        covers: Vec<Cover>,
         /// Who asks.
         actor: String,
     },

@@ -345,6 +345,20 @@ async fn windows_stand_ins_and_files_are_kept_and_a_hole_in_the_plan_is_told() {
     let day = ioc_common::clock::now().plus_secs(86_400).to_string();
     let cover = json!({ "rota": "truc-ban", "person": "chief", "from": "2026-01-01T00:00:00Z", "until": day });
     scene.rig.post("/api/v1/duty/covers", cover).await.unwrap();
+    // Two swap their shifts: both or neither.
+    let shift = |days: u64, person: &str| {
+        let from = ioc_common::clock::now().plus_secs(days * 86_400);
+        format!("truc-ban|{}|{}|{person}", from.as_millis(), from.plus_secs(28_800).as_millis())
+    };
+    let same = json!({ "first": shift(5, "lan"), "second": shift(6, "lan") });
+    assert!(refused(&scene.rig, "/api/v1/duty/swaps", same).await.contains("same person"));
+    let half = json!({ "first": shift(5, "lan"), "second": shift(6, "stranger") });
+    assert!(refused(&scene.rig, "/api/v1/duty/swaps", half).await.contains("stranger"));
+    let swap = json!({ "first": shift(5, "lan"), "second": shift(6, "chief"), "note": "đám cưới" });
+    scene.rig.post("/api/v1/duty/swaps", swap).await.unwrap();
+    let covers = scene.rig.get("/api/v1/duty").await.unwrap()["covers"].clone();
+    let who: Vec<&str> = covers.as_array().unwrap().iter().skip(1).filter_map(|one| one["person"].as_str()).collect();
+    assert_eq!(who, ["chief", "lan"], "{covers}");
     scene.rig.kill().await.unwrap();
     scene.rig.start().await.unwrap();
     assert_eq!(scene.rig.get("/api/v1/windows").await.unwrap().as_array().unwrap().len(), 2);

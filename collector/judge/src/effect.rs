@@ -86,8 +86,8 @@ pub enum Input<'a> {
     },
     /// A person ends a window.
     EndWindow(u64),
-    /// Someone stands in on a rota.
-    Cover(Cover),
+    /// People stand in on rotas: all of these, or none, as when two swap their shifts.
+    Cover(Vec<Cover>),
     /// Nobody stands in any more.
     Uncover(u64),
     /// Time has passed.

@@ -264,7 +264,7 @@ impl State {
             Input::Alert(alert) => self.alert(alert, now, out),
             Input::Window { window, overrule } => self.plan_window(window, overrule, now, out)?,
             Input::EndWindow(id) => self.end_window(id, now, out)?,
-            Input::Cover(cover) => self.cover(cover, now, out)?,
+            Input::Cover(covers) => self.cover(covers, now, out)?,
             Input::Uncover(id) => self.uncover(id, out)?,
             Input::Wake => self.wake(now, out),
         }

@@ -41,7 +41,7 @@ impl Engine {
                 self.record(now, &actor, "window.ended", &id.to_string(), "");
                 Ok(Answer::Done)
             }
-            Command::Cover { cover, actor } => self.cover(cover, &actor, now),
+            Command::Cover { covers, actor } => self.cover(covers, &actor, now),
             Command::Uncover { id, actor } => {
                 self.decide(Input::Uncover(id), now)?;
                 self.record(now, &actor, "cover.removed", &id.to_string(), "");

@@ -154,13 +154,18 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn cover(&mut self, mut cover: Cover, actor: &str, now: Timestamp) -> super::Outcome {
-        actor.clone_into(&mut cover.who);
-        cover.note = one_line(&cover.note, LINE_MAX_CHARS);
-        let detail = format!("{} from {} until {}: {}", cover.person, cover.from, cover.until, cover.note);
-        let rota = cover.rota.clone();
-        self.decide(Input::Cover(cover), now)?;
-        self.record(now, actor, "cover.added", &rota, &detail);
+    pub(super) fn cover(&mut self, mut covers: Vec<Cover>, actor: &str, now: Timestamp) -> super::Outcome {
+        let mut records = Vec::new();
+        for cover in &mut covers {
+            actor.clone_into(&mut cover.who);
+            cover.note = one_line(&cover.note, LINE_MAX_CHARS);
+            let detail = format!("{} from {} until {}: {}", cover.person, cover.from, cover.until, cover.note);
+            records.push((cover.rota.clone(), detail));
+        }
+        self.decide(Input::Cover(covers), now)?;
+        for (rota, detail) in records {
+            self.record(now, actor, "cover.added", &rota, &detail);
+        }
         self.check_duty(now)
     }
 

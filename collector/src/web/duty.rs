@@ -69,6 +69,8 @@ struct DutyPage {
     gaps: Vec<Text>,
     covers: Vec<(Cover, String)>,
     people: Vec<PersonRow>,
+    /// Shifts that can change hands: what the form sends, and how it is shown.
+    shifts: Vec<(String, String)>,
     book: Vec<Handover>,
     dead: Vec<OutboxEntry>,
     form: CoverForm,
@@ -87,6 +89,22 @@ fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
         shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
     };
     outlook.iter().map(row).collect()
+}
+
+/// The next shifts of all rotas, each with who has it.
+fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) -> Vec<(String, String)> {
+    let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
+    all.flat_map(|(rota, shift)| {
+        shift.people.iter().map(move |id| {
+            let name = config.plan.person(id).map_or(id.as_str(), |person| person.name.as_str());
+            let value = format!("{}|{}|{}|{id}", rota.id, shift.from.as_millis(), shift.until.as_millis());
+            (
+                value,
+                format!("{name} · {} · {} → {}", rota.name, chrome.minute(&shift.from), chrome.minute(&shift.until)),
+            )
+        })
+    })
+    .collect()
 }
 
 async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
@@ -118,8 +136,10 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
         let name = config.plan.person(&cover.person).map_or_else(|| cover.person.clone(), |one| one.name.clone());
         (cover, name)
     });
+    let shifts = swappable(&config, &outlook, &chrome);
     let refused = error.is_some();
     let page = DutyPage {
+        shifts,
         rotas,
         gaps,
         covers: covers.collect(),
@@ -173,8 +193,67 @@ pub(super) async fn cover(
     Form(form): Form<CoverForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let command = cover_of(&form, &app.config()).map(|cover| Command::Cover { cover, actor: person.name });
+    let covers = cover_of(&form, &app.config()).map(|cover| vec![cover]);
+    let command = covers.map(|covers| Command::Cover { covers, actor: person.name });
     carry_out(&app, chrome, form, command).await
+}
+
+/// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SwapForm {
+    first: String,
+    second: String,
+    note: String,
+}
+
+/// A shift as the page names it: rota, from, until, person.
+fn shift_of<'t>(field: &str, text: &'t str) -> Result<(&'t str, Timestamp, Timestamp, &'t str), CommandError> {
+    let parts: Vec<&str> = text.split('|').collect();
+    let number = |text: &str| text.parse().ok().map(Timestamp::from_millis);
+    let found = match parts[..] {
+        [rota, from, until, person] => number(from).zip(number(until)).map(|(from, until)| (rota, from, until, person)),
+        _ => None,
+    };
+    found.ok_or_else(|| CommandError::Invalid(format!("{field}: found {text:?}; allowed is rota|from|until|person")))
+}
+
+/// One stands in for the other in both shifts.
+fn swap_of(form: &SwapForm) -> Result<Vec<Cover>, CommandError> {
+    let (first, second) = (shift_of("first", &form.first)?, shift_of("second", &form.second)?);
+    if first.3 == second.3 {
+        return Err(CommandError::Invalid("second: both shifts are of the same person".to_owned()));
+    }
+    let cover = |(rota, from, until, _): (&str, Timestamp, Timestamp, &str), person: &str| Cover {
+        id: 0,
+        rota: rota.to_owned(),
+        person: person.to_owned(),
+        from,
+        until,
+        who: String::new(),
+        note: form.note.clone(),
+    };
+    Ok(vec![cover(first, second.3), cover(second, first.3)])
+}
+
+pub(super) async fn swap(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<SwapForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name });
+    carry_out(&app, chrome, CoverForm::default(), command).await
+}
+
+pub(super) async fn api_swap(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<SwapForm>,
+) -> Result<StatusCode, Problem> {
+    app.engine.command(Command::Cover { covers: swap_of(&form)?, actor: person.name }).await?;
+    Ok(StatusCode::CREATED)
 }
 
 pub(super) async fn uncover(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
@@ -254,8 +333,8 @@ pub(super) async fn api_cover(
     Json(body): Json<CoverBody>,
 ) -> Result<StatusCode, Problem> {
     let CoverBody { rota, person: stands_in, from, until, note } = body;
-    let cover = Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note };
-    app.engine.command(Command::Cover { cover, actor: person.name }).await?;
+    let covers = vec![Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note }];
+    app.engine.command(Command::Cover { covers, actor: person.name }).await?;
     Ok(StatusCode::CREATED)
 }
 

@@ -17,6 +17,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/api/v1/windows/{id}", Right::Plan),
     ("/duty/covers", Right::Duty),
     ("/duty/covers/{id}/remove", Right::Duty),
+    ("/duty/swap", Right::Duty),
+    ("/api/v1/duty/swaps", Right::Duty),
     ("/duty/book", Right::Duty),
     ("/duty/test/{person}", Right::Duty),
     ("/duty/resend", Right::Duty),

@@ -186,8 +186,28 @@ impl State {
         }
     }
 
-    /// Writes down who stands in.
-    pub(super) fn cover(&mut self, mut cover: Cover, now: Timestamp, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+    /// Writes down who stands in: all of these, or none.
+    pub(super) fn cover(&mut self, covers: Vec<Cover>, now: Timestamp, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+        let checked = covers.into_iter().map(|cover| self.checked(cover, now));
+        let covers = checked.collect::<Result<Vec<Cover>, Refusal>>()?;
+        let over: Vec<u64> = self.covers.iter().filter(|one| one.until <= now).map(|one| one.id).collect();
+        for id in over {
+            self.covers.retain(|one| one.id != id);
+            out.push(Effect::CoverGone(id));
+        }
+        if self.covers.len() + covers.len() > COVERS_MAX {
+            return Err(Refusal::Invalid { field: "rota", why: format!("allowed are {COVERS_MAX} entries") });
+        }
+        for mut cover in covers {
+            self.last_cover += 1;
+            cover.id = self.last_cover;
+            out.push(Effect::Cover(cover.clone()));
+            self.covers.push(cover);
+        }
+        Ok(())
+    }
+
+    fn checked(&self, mut cover: Cover, now: Timestamp) -> Result<Cover, Refusal> {
         if self.plan.rota(&cover.rota).is_none() {
             return Err(Refusal::Missing { what: "rota", which: cover.rota });
         }
@@ -200,19 +220,7 @@ impl State {
             let why = "allowed is a time after the beginning that is not over, at most a year".to_owned();
             return Err(Refusal::Invalid { field: "until", why });
         }
-        let over: Vec<u64> = self.covers.iter().filter(|one| one.until <= now).map(|one| one.id).collect();
-        for id in over {
-            self.covers.retain(|one| one.id != id);
-            out.push(Effect::CoverGone(id));
-        }
-        if self.covers.len() >= COVERS_MAX {
-            return Err(Refusal::Invalid { field: "rota", why: format!("allowed are {COVERS_MAX} entries") });
-        }
-        self.last_cover += 1;
-        cover.id = self.last_cover;
-        out.push(Effect::Cover(cover.clone()));
-        self.covers.push(cover);
-        Ok(())
+        Ok(cover)
     }
 
     /// Takes back that someone stands in.
