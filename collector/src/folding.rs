@@ -121,7 +121,7 @@ pub fn round(
     for (tier, keep) in Tier::ALL.into_iter().zip(config.history_keep) {
         folded.forgotten += archive.forget(tier, now.plus_millis(-keep.as_millis()))?;
     }
-    if folded.rows > 0 || folded.forgotten > 0 || folded.through > 0 {
+    if folded.forgotten > 0 || folded.through > 0 {
         archive.secure()?;
     }
     Ok(folded)

@@ -279,6 +279,7 @@ fn init(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
+    let path = |name: &str| format!("/api/v1/accounts/{}", percent_encoded(name));
     match command {
         Account::List => {
             let all = cli::ask(runtime, "GET", "/api/v1/accounts", None).await?;
@@ -298,18 +299,15 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
             say(&format!("{}\n", text(&answer["password"])))
         }
         Account::Role { name, role } => {
-            let path = format!("/api/v1/accounts/{}", percent_encoded(&name));
-            cli::ask(runtime, "PATCH", &path, Some(json!({ "role": role }))).await?;
+            cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "role": role }))).await?;
             Ok(())
         }
         Account::Disable { name } => {
-            let path = format!("/api/v1/accounts/{}", percent_encoded(&name));
-            cli::ask(runtime, "PATCH", &path, Some(json!({ "disabled": true }))).await?;
+            cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": true }))).await?;
             Ok(())
         }
         Account::Reset { name } => {
-            let path = format!("/api/v1/accounts/{}/reset", percent_encoded(&name));
-            let answer = cli::ask(runtime, "POST", &path, None).await?;
+            let answer = cli::ask(runtime, "POST", &format!("{}/reset", path(&name)), None).await?;
             say(&format!("{}\n", text(&answer["password"])))
         }
     }

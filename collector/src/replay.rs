@@ -14,7 +14,7 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Settings, Snapshot, State, Text};
 
-use crate::history::{Tier, chunk};
+use crate::history::{Tier, chart, chunk};
 use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 
 /// How much folded history is read in one go, milliseconds.
@@ -121,12 +121,9 @@ impl Replayer {
         let mut rows = reader.rows(&device, reader.folded(&device)?)?;
         rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
         rows.sort_by_key(|row| row.at);
-        let mut layouts = std::collections::HashMap::new();
+        let layouts = chart::layouts_of(&rows, reader)?;
         for row in rows {
-            if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
-                place.insert(reader.layout(row.layout)?);
-            }
-            if let Some(Some(layout)) = layouts.get(&row.layout) {
+            if let Some(layout) = layouts.get(&row.layout.0) {
                 self.push(row, layout);
             }
         }

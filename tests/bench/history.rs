@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ioc_collector::folding::fold_device;
-use ioc_collector::history::chart::Wanted;
+use ioc_collector::history::chart::{self, Wanted};
 use ioc_collector::history::{self, Tier};
 use ioc_collector::store::sqlite::SqliteStore;
 use ioc_collector::store::{Change, ChunkQuery, Reader, Store};
@@ -129,24 +129,7 @@ fn ask(
     for _ in 0..TIMES {
         let started = clock::boottime_us();
         let wanted = Wanted { from, until, tier, names: names.to_vec(), most };
-        let query = ChunkQuery {
-            device,
-            tier,
-            from: Timestamp::from_millis(from),
-            until: Timestamp::from_millis(until),
-            names,
-        };
-        let chunks = reader.chunks(&query)?;
-        let rows = reader.rows(device, reader.folded(device)?)?;
-        let mut layouts = std::collections::HashMap::new();
-        for row in &rows {
-            if !layouts.contains_key(&row.layout.0)
-                && let Some(layout) = reader.layout(row.layout)?
-            {
-                layouts.insert(row.layout.0, layout);
-            }
-        }
-        let lines = wanted.lines(&chunks, &rows, &layouts)?;
+        let lines = chart::read(reader, device, &wanted)?;
         points = lines.values().map(Vec::len).sum();
         took.push(clock::boottime_us() - started);
     }

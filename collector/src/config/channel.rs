@@ -253,10 +253,31 @@ fn host_port(source: &ConfigSource, server: &Spanned<String>, example: &str) -> 
     })
 }
 
-fn check_places(source: &ConfigSource, text: &str, span: std::ops::Range<usize>) -> Result<(), ConfigError> {
-    let Some(name) = unknown_place(text, &PLACES) else { return Ok(()) };
-    let message = format!("found {{{{{name}}}}}; allowed are {}", PLACES.join(", "));
+/// A template names no place but these.
+pub(super) fn check_places(
+    source: &ConfigSource,
+    text: &str,
+    places: &[&str],
+    span: std::ops::Range<usize>,
+) -> Result<(), ConfigError> {
+    let Some(name) = unknown_place(text, places) else { return Ok(()) };
+    let message = format!("found {{{{{name}}}}}; allowed are {}", places.join(", "));
     Err(source.fault(span, &message, "correct the name between the braces"))
+}
+
+/// A header line of one's own: its value is a template, its name is one.
+pub(super) fn check_header(
+    source: &ConfigSource,
+    (name, value): (&str, &str),
+    places: &[&str],
+    span: std::ops::Range<usize>,
+) -> Result<(), ConfigError> {
+    check_places(source, value, places, span.clone())?;
+    if name.parse::<hyper::header::HeaderName>().is_err() {
+        let message = format!("found header {name:?}; allowed is a name such as Authorization");
+        return Err(source.fault(span, &message, "correct it"));
+    }
+    Ok(())
 }
 
 /// User and password's file: both or none.
@@ -279,17 +300,12 @@ fn http(
 ) -> Result<HttpChannel, ConfigError> {
     let (url, method, body) = (form.url.take(), form.method.take(), form.body.take());
     let url = url.ok_or_else(|| lacks("url"))?;
-    let place = |text: &str, span: std::ops::Range<usize>| check_places(source, text, span);
-    place(url.get_ref(), url.span())?;
+    check_places(source, url.get_ref(), &PLACES, url.span())?;
     for (name, value) in &form.headers {
-        place(value, url.span())?;
-        if name.parse::<hyper::header::HeaderName>().is_err() {
-            let message = format!("found header {name:?}; allowed is a name such as Authorization");
-            return Err(source.fault(url.span(), &message, "correct it"));
-        }
+        check_header(source, (name, value), &PLACES, url.span())?;
     }
     if let Some(body) = &body {
-        place(body.get_ref(), body.span())?;
+        check_places(source, body.get_ref(), &PLACES, body.span())?;
     }
     if let Some(method) = method.as_ref().filter(|one| !["POST", "PUT", "GET"].contains(&one.get_ref().as_str())) {
         let message = format!("found method {:?}; allowed are POST, PUT, GET", method.get_ref());
@@ -344,7 +360,7 @@ pub(super) fn check(
             let server = form.server.ok_or_else(|| lacks("server"))?;
             let (host, port) = host_port(source, &server, "broker.example:8883")?;
             let topic = form.topic.ok_or_else(|| lacks("topic"))?;
-            check_places(source, topic.get_ref(), topic.span())?;
+            check_places(source, topic.get_ref(), &PLACES, topic.span())?;
             if topic.get_ref().is_empty() || topic.get_ref().contains(['+', '#']) || topic.get_ref().len() > 1000 {
                 let message =
                     format!("found topic {:?}; allowed is a name of up to 1000 bytes without + and #", topic.get_ref());

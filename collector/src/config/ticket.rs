@@ -8,8 +8,7 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_judge::Severity;
 
-use super::channel::{shaped, warning, whole_url};
-use crate::written::unknown_place;
+use super::channel::{check_header, check_places, shaped, warning, whole_url};
 
 /// A ticket system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +168,7 @@ pub(super) fn check(
     };
     let page = form.page.take();
     if let Some(page) = &page {
-        check_places(source, page.get_ref(), page.span())?;
+        check_places(source, page.get_ref(), &TICKET_PLACES, page.span())?;
     }
     let mut page = page.map(Spanned::into_inner).unwrap_or_default();
     let kind = match form.kind {
@@ -213,7 +212,7 @@ pub(super) fn check(
                 set.insert(state(&ours)?, check_request(source, one, false)?);
             }
             for (header, value) in &form.headers {
-                check_header(source, header, value, &whole)?;
+                check_header(source, (header, value), &TICKET_PLACES, whole.clone())?;
             }
             let content_type = form.content_type.take().unwrap_or_else(|| "application/json".to_owned());
             TicketKind::Http(Box::new(Mapped {
@@ -236,28 +235,14 @@ pub(super) fn check(
     Ok(TicketSystem { name, min_severity, every, page, secret_file, kind })
 }
 
-fn check_places(source: &Source, text: &str, span: std::ops::Range<usize>) -> Result<(), ConfigError> {
-    let Some(name) = unknown_place(text, &TICKET_PLACES) else { return Ok(()) };
-    let message = format!("found {{{{{name}}}}}; allowed are {}", TICKET_PLACES.join(", "));
-    Err(source.fault(span, &message, "correct the name between the braces"))
-}
-
-fn check_header(source: &Source, name: &str, value: &str, span: &std::ops::Range<usize>) -> Result<(), ConfigError> {
-    if name.parse::<hyper::header::HeaderName>().is_err() {
-        let message = format!("found header {name:?}; allowed is a name such as Authorization");
-        return Err(source.fault(span.clone(), &message, "correct it"));
-    }
-    check_places(source, value, span.clone())
-}
-
 fn check_request(source: &Source, one: Spanned<TicketRequest>, answers: bool) -> Result<TicketRequest, ConfigError> {
     let span = one.span();
     let request = one.into_inner();
     for text in [&request.url, &request.body] {
-        check_places(source, text, span.clone())?;
+        check_places(source, text, &TICKET_PLACES, span.clone())?;
     }
     for (name, value) in &request.headers {
-        check_header(source, name, value, &span)?;
+        check_header(source, (name, value), &TICKET_PLACES, span.clone())?;
     }
     if !["GET", "POST", "PUT", "PATCH"].contains(&request.method.as_str()) {
         let message = format!("found method {:?}; allowed are GET, POST, PUT, PATCH", request.method);

@@ -2,11 +2,51 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 
 use super::chunk::{self, Summary};
 use super::{Corrupt, Tier};
-use crate::store::{HistoryRow, StoredChunk};
+use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
+
+/// Reads lines of a device: what is folded and what is not, as one.
+///
+/// # Errors
+/// [`StoreError`] when something cannot be read.
+pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<BTreeMap<String, Line>, StoreError> {
+    let query = ChunkQuery {
+        device,
+        tier: wanted.tier,
+        from: Timestamp::from_millis(wanted.from),
+        until: Timestamp::from_millis(wanted.until),
+        names: &wanted.names,
+    };
+    let chunks = reader.chunks(&query)?;
+    let rows = reader.rows(device, reader.folded(device)?)?;
+    let layouts = layouts_of(&rows, reader)?;
+    wanted.lines(&chunks, &rows, &layouts).map_err(|error| StoreError::Content {
+        path: "history.db".into(),
+        what: "a chunk of history",
+        why: error.to_string(),
+    })
+}
+
+/// The layouts of rows, each read once.
+///
+/// # Errors
+/// [`StoreError`] when one cannot be read.
+pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u64, Layout>, StoreError> {
+    let mut layouts = HashMap::new();
+    for row in rows {
+        if !layouts.contains_key(&row.layout.0)
+            && let Some(layout) = reader.layout(row.layout)?
+        {
+            layouts.insert(row.layout.0, layout);
+        }
+    }
+    Ok(layouts)
+}
 
 /// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
 pub type Line = Vec<(i64, Summary)>;
@@ -155,7 +195,6 @@ impl Wanted {
 mod tests {
     use super::*;
     use crate::history::fold;
-    use ioc_common::clock::Timestamp;
     use ioc_common::layout::Series;
     use ioc_common::report::Position;
 

@@ -6,8 +6,8 @@
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
 
-use super::Corrupt;
 use super::row::{EXACT_MAX, SCALE, read_varint, varint};
+use super::{Corrupt, proven, sealed};
 
 /// Version of a chunk's form, its first byte.
 const VERSION: u8 = 1;
@@ -71,7 +71,12 @@ pub fn encode(values: &[Option<f64>]) -> Vec<u8> {
 /// [`Corrupt`] when it is anything else.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
     let (known, mut rest) = opened(bytes)?;
-    let mut values = read_numbers(&mut rest, known.iter().filter(|known| **known).count())?.into_iter();
+    let values = read_numbers(&mut rest, known.iter().filter(|known| **known).count())?;
+    spread(known, values.into_iter())
+}
+
+/// Puts what is known in its places.
+fn spread<T>(known: Vec<bool>, mut values: impl Iterator<Item = T>) -> Result<Vec<Option<T>>, Corrupt> {
     known.into_iter().map(|known| if known { values.next().ok_or(Corrupt).map(Some) } else { Ok(None) }).collect()
 }
 
@@ -89,7 +94,7 @@ pub fn encode_times(times: &[u32]) -> Vec<u8> {
 /// # Errors
 /// [`Corrupt`] when it is anything else.
 pub fn decode_times(bytes: &[u8]) -> Result<Vec<u32>, Corrupt> {
-    let mut rest = proven(bytes)?;
+    let mut rest = proven(bytes, VERSION)?;
     let count = count_of(&mut rest)?;
     if count == 0 {
         return Ok(Vec::new());
@@ -130,12 +135,9 @@ pub fn decode_summaries(bytes: &[u8]) -> Result<Vec<Option<Summary>>, Corrupt> {
     if counts.len() != count {
         return Err(Corrupt);
     }
-    let mut all = min.into_iter().zip(max).zip(last).zip(mean).zip(counts);
+    let all = min.into_iter().zip(max).zip(last).zip(mean).zip(counts);
     let summary = |((((min, max), last), mean), count)| Summary { min, max, mean, last, count };
-    known
-        .into_iter()
-        .map(|known| if known { all.next().map(summary).ok_or(Corrupt).map(Some) } else { Ok(None) })
-        .collect()
+    spread(known, all.map(summary))
 }
 
 /// Whole hundredths where the number is large enough for them, else what a single float holds.
@@ -169,7 +171,7 @@ fn begin(count: usize, known: impl Iterator<Item = bool>) -> Vec<u8> {
 
 /// Which places are known, and what follows.
 fn opened(bytes: &[u8]) -> Result<(Vec<bool>, &[u8]), Corrupt> {
-    let mut rest = proven(bytes)?;
+    let mut rest = proven(bytes, VERSION)?;
     let count = count_of(&mut rest)?;
     let runs = read_varint(&mut rest)?;
     let mut known = Vec::with_capacity(count);
@@ -184,21 +186,6 @@ fn opened(bytes: &[u8]) -> Result<(Vec<bool>, &[u8]), Corrupt> {
     }
     known.resize(count, current);
     Ok((known, rest))
-}
-
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
-    let crc = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-    bytes
-}
-
-/// What stands between version and checksum.
-fn proven(bytes: &[u8]) -> Result<&[u8], Corrupt> {
-    let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Corrupt)?;
-    if crc32fast::hash(body).to_le_bytes() != *crc {
-        return Err(Corrupt);
-    }
-    body.strip_prefix(&[VERSION]).ok_or(Corrupt)
 }
 
 fn count_of(rest: &mut &[u8]) -> Result<usize, Corrupt> {

@@ -2,7 +2,8 @@
 //!
 //! A report's numbers are one row in its commit ([`row`]). Later a device's rows are folded into chunks, one series each, compressed
 //! with `pco` ([`chunk`]), and into summaries of five minutes and of an hour ([`fold`]). Whoever asks gets the tiers and the rows that
-//! are not folded yet as one ([`chart`]). Pure; the store keeps what this makes.
+//! are not folded yet as one ([`chart`]). Pure but for
+//! [`chart::read`], which asks the store; the store keeps what this makes.
 
 pub mod chart;
 pub mod chunk;
@@ -84,6 +85,22 @@ impl Tier {
             Self::Hour
         }
     }
+}
+
+/// With its checksum behind it.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let crc = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// What stands between version and checksum, when both are right.
+fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
+    let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Corrupt)?;
+    if crc32fast::hash(body).to_le_bytes() != *crc {
+        return Err(Corrupt);
+    }
+    body.strip_prefix(&[version]).ok_or(Corrupt)
 }
 
 /// A row or a chunk that does not match its checksum or form.

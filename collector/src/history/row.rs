@@ -2,7 +2,7 @@
 //!
 //! SQLite serves flipped bytes silently (`../shared/design.md`, "Store"), so every row proves itself.
 
-use super::Corrupt;
+use super::{Corrupt, proven, sealed};
 
 /// Version of the row's form, its first byte.
 const VERSION: u8 = 1;
@@ -44,9 +44,7 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
         };
         bytes[forms + place / 4] |= form << (place % 4 * 2);
     }
-    let crc = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&crc.to_le_bytes());
-    bytes
+    sealed(bytes)
 }
 
 /// Unpacks what [`pack`] made.
@@ -54,11 +52,7 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
 /// # Errors
 /// [`Corrupt`] when it is anything else.
 pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
-    let (body, crc) = row.split_last_chunk::<4>().ok_or(Corrupt)?;
-    if crc32fast::hash(body).to_le_bytes() != *crc || body.first() != Some(&VERSION) {
-        return Err(Corrupt);
-    }
-    let mut rest = &body[1..];
+    let mut rest = proven(row, VERSION)?;
     let count = usize::try_from(read_varint(&mut rest)?).map_err(|_| Corrupt)?;
     if count > ioc_common::layout::LAYOUT_MAX_SERIES {
         return Err(Corrupt);

@@ -1,6 +1,6 @@
 //! History as charts and as numbers: of one device, an hour to ten years.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::Json;
@@ -23,9 +23,9 @@ use super::pages::{Failure, Paged, chrome, show};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::history::Tier;
-use crate::history::chart::{Line, Wanted};
+use crate::history::chart::{self, Line, Wanted};
 use crate::history::chunk::Summary;
-use crate::store::{ChunkQuery, Reader, StoreError};
+use crate::store::{Reader, StoreError};
 use crate::written::{csv_field, percent_encoded};
 
 /// Most series in one answer.
@@ -72,32 +72,6 @@ const TELLING: [&str; 22] = [
 /// Charts on one page.
 const CHARTS_MAX: usize = 12;
 
-/// Reads lines of a device. What is folded and what is not are one.
-fn lines(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<BTreeMap<String, Line>, StoreError> {
-    let query = ChunkQuery {
-        device,
-        tier: wanted.tier,
-        from: Timestamp::from_millis(wanted.from),
-        until: Timestamp::from_millis(wanted.until),
-        names: &wanted.names,
-    };
-    let chunks = reader.chunks(&query)?;
-    let rows = reader.rows(device, reader.folded(device)?)?;
-    let mut layouts: HashMap<u64, Layout> = HashMap::new();
-    for row in &rows {
-        if !layouts.contains_key(&row.layout.0)
-            && let Some(layout) = reader.layout(row.layout)?
-        {
-            layouts.insert(row.layout.0, layout);
-        }
-    }
-    wanted.lines(&chunks, &rows, &layouts).map_err(|error| StoreError::Content {
-        path: "history.db".into(),
-        what: "a chunk of history",
-        why: error.to_string(),
-    })
-}
-
 /// The span of the charts on a device's own page.
 pub(super) const FIRST_MS: i64 = 24 * 3_600_000;
 /// How many these are.
@@ -130,7 +104,7 @@ fn read_groups(
     }
     let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
     let mut lines =
-        lines(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names, most: POINTS })?;
+        chart::read(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names, most: POINTS })?;
     let of = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
@@ -467,7 +441,7 @@ async fn answer(app: &App, id: &str, query: HistoryQuery) -> Result<(Tier, BTree
                 names = all.take(SERIES_MAX).collect();
             }
             let wanted = Wanted { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
-            lines(reader, &device, &wanted).map(Some)
+            chart::read(reader, &device, &wanted).map(Some)
         })
         .await?;
     found.map(|lines| (tier, lines)).ok_or_else(|| Problem::not_found(missing))

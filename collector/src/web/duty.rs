@@ -36,10 +36,10 @@ const BOOK: usize = 30;
 const DEAD: usize = 50;
 
 /// A rota as it is shown.
-struct RotaRow {
+pub(super) struct RotaRow {
     id: String,
-    name: String,
-    now: Vec<String>,
+    pub(super) name: String,
+    pub(super) now: Vec<String>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
 }
@@ -78,9 +78,13 @@ struct DutyPage {
     planned: bool,
 }
 
-fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
-    let name = |id: &String| config.plan.person(id).map_or_else(|| id.clone(), |person| person.name.clone());
-    let named = |people: &[String]| people.iter().map(name).collect::<Vec<_>>();
+/// A person's name, or their identifier where the plan does not know them any more.
+fn person_name<'s>(config: &'s Config, id: &'s str) -> &'s str {
+    config.plan.person(id).map_or(id, |person| person.name.as_str())
+}
+
+pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
+    let named = |people: &[String]| people.iter().map(|id| person_name(config, id).to_owned()).collect::<Vec<_>>();
     let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
         id: rota.id.clone(),
         name: rota.name.clone(),
@@ -96,7 +100,7 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) 
     let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
     all.flat_map(|(rota, shift)| {
         shift.people.iter().map(move |id| {
-            let name = config.plan.person(id).map_or(id.as_str(), |person| person.name.as_str());
+            let name = person_name(config, id);
             let value = format!("{}|{}|{}|{id}", rota.id, shift.from.as_millis(), shift.until.as_millis());
             (
                 value,
@@ -133,7 +137,7 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
     let outlook = calendar::outlook(&config.plan, &covers, now);
     let (rotas, gaps) = (rota_rows(&config, &outlook), calendar::gaps(&config.plan, &outlook));
     let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
-        let name = config.plan.person(&cover.person).map_or_else(|| cover.person.clone(), |one| one.name.clone());
+        let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
     });
     let shifts = swappable(&config, &outlook, &chrome);

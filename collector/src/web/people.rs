@@ -50,6 +50,23 @@ async fn slowly<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("hashing failed"))
 }
 
+/// An account as new, with a password that its owner must change.
+async fn fresh(app: &App, name: &str, role: Role) -> Result<(String, AccountRecord), Problem> {
+    let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
+    let password = account::new_password().map_err(internal)?;
+    let (name, text) = (name.to_owned(), password.clone());
+    let made = slowly(app, move || account::new_account(&name, role, &text, clock::now())).await?.map_err(internal)?;
+    Ok((password, AccountRecord { must_change: true, ..made }))
+}
+
+/// Ends all sessions and tokens of an account, but for one session.
+async fn end_sessions(app: &App, person: &Person, name: &str, but: &str, why: &str) -> Result<(), Problem> {
+    let (account, but) = (name.to_owned(), but.to_owned());
+    let entry = entry(person, "account.sessions_ended", name, why);
+    app.engine.command(Command::EndSessions { account, but, entry }).await?;
+    Ok(())
+}
+
 /// A new account; what it gives back is its first password, which is shown once.
 async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
@@ -58,11 +75,8 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     if app.read(move |reader| reader.account(&asked)).await?.is_some() {
         return Err(Problem::conflict(format!("name: there is an account {:?} already", form.name)));
     }
-    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
-    let (name, text, full_name) = (form.name.clone(), password.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
-    let made = slowly(app, move || account::new_account(&name, role, &text, clock::now())).await?;
-    let made = made.map_err(|error| Problem::internal(error.to_string()))?;
-    let record = AccountRecord { full_name, must_change: true, ..made };
+    let (password, made) = fresh(app, &form.name, role).await?;
+    let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), ..made };
     let entry = entry(person, "account.created", &form.name, role.as_str());
     app.engine.command(Command::SaveAccount(record, entry)).await?;
     Ok(password)
@@ -74,17 +88,12 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
         return Err(Problem::conflict("this is your own account; choose a new password on its page".to_owned()));
     }
     let before = known(app, name).await?;
-    let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
-    let (text, role, owner) = (password.clone(), before.role, name.to_owned());
-    let made = slowly(app, move || account::new_account(&owner, role, &text, clock::now())).await?;
-    let made = made.map_err(|error| Problem::internal(error.to_string()))?;
+    let (password, made) = fresh(app, name, before.role).await?;
     let mut earlier = before.earlier;
     earlier.insert(0, before.password);
-    let record =
-        AccountRecord { full_name: before.full_name, disabled: before.disabled, earlier, must_change: true, ..made };
+    let record = AccountRecord { full_name: before.full_name, disabled: before.disabled, earlier, ..made };
     app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
-    let ended = entry(person, "account.sessions_ended", name, "password reset");
-    app.engine.command(Command::EndSessions { account: name.to_owned(), but: String::new(), entry: ended }).await?;
+    end_sessions(app, person, name, "", "password reset").await?;
     Ok(password)
 }
 
@@ -112,8 +121,7 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     let record = AccountRecord { role, disabled, full_name, ..before };
     app.engine.command(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
     if ends {
-        let ended = entry(person, "account.sessions_ended", name, "account changed");
-        app.engine.command(Command::EndSessions { account: name.to_owned(), but: String::new(), entry: ended }).await?;
+        end_sessions(app, person, name, "", "account changed").await?;
     }
     Ok(())
 }
@@ -129,9 +137,7 @@ async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result
     };
     let name = person.name.clone();
     app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
-    let ended = entry(person, "account.sessions_ended", &name, "password changed");
-    let but = person.session.clone();
-    app.engine.command(Command::EndSessions { account: name, but, entry: ended }).await?;
+    end_sessions(app, person, &name, &person.session, "password changed").await?;
     Ok(Ok(()))
 }
 

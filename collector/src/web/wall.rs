@@ -12,6 +12,7 @@ use ioc_judge::{Incident, Severity};
 
 use super::App;
 use super::auth::Person;
+use super::duty::rota_rows;
 use super::pages::{Failure, Paged, chrome, devices_of, name_of, names_of, show};
 use super::view::{Chrome, incident_tone};
 use crate::coverage::{self, Coverage};
@@ -91,12 +92,7 @@ pub(super) async fn page(
     };
     let config = app.config();
     let outlook = calendar::outlook(&config.plan, &covers, chrome.now);
-    let duty = outlook.iter().map(|(rota, shifts)| {
-        let people = shifts.first().map(|shift| shift.people.as_slice()).unwrap_or_default();
-        let names = people.iter().map(|id| config.plan.person(id).map_or(id.as_str(), |person| person.name.as_str()));
-        (rota.name.clone(), names.collect::<Vec<_>>().join(", "))
-    });
-    let duty = duty.collect();
+    let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.now.join(", "))).collect();
     let live = if query.token.is_empty() {
         "/live".to_owned()
     } else {

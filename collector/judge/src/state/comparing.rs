@@ -82,7 +82,7 @@ impl State {
                 self.clear(fault, now, now, &why, out);
             }
             (Some(reason), None) => {
-                let mut fault = Fault {
+                let fault = Fault {
                     id: self.new_fault(),
                     device: id.clone(),
                     rule: rule.id.clone(),
@@ -96,12 +96,7 @@ impl State {
                     incident: None,
                     title: None,
                 };
-                if self.is_news(&fault, now) {
-                    self.open_or_join(&mut fault, now, out);
-                } else {
-                    out.push(Effect::Fault(fault.clone()));
-                }
-                self.whole.insert(key, fault);
+                self.raise_whole(key, fault, now, out);
             }
             (Some(reason), Some(mut fault)) => {
                 if fault.reason != reason {

@@ -272,7 +272,7 @@ impl State {
         let Some(rule) = self.rules.silent_for(&device.info) else { return };
         let (rule, severity) = (rule.id.clone(), rule.severity);
         let key = (id.clone(), rule.clone(), series.to_owned());
-        let mut fault = match self.whole.remove(&key) {
+        let fault = match self.whole.remove(&key) {
             // It was listed under its uplink, which is back; now it has an incident of its own.
             Some(mut fault) => {
                 if let Some(incident) = fault.incident.take() {
@@ -300,6 +300,17 @@ impl State {
                 title: None,
             },
         };
+        self.raise_whole(key, fault, now, out);
+    }
+
+    /// Keeps a fault of a device as a whole, and tells people where it is news.
+    pub(super) fn raise_whole(
+        &mut self,
+        key: super::WholeKey,
+        mut fault: Fault,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         if self.is_news(&fault, now) {
             self.open_or_join(&mut fault, now, out);
         } else {
