@@ -14,6 +14,7 @@ use ioc_tests::sink::{self, Hook, Kept};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+// The disk rule is for the simulated machine: real agents run beside it, and how full this machine is is not for a test to say.
 const QUICK_RULES: &str = r#"
 [[rule]]
 id = "device-silent"
@@ -23,6 +24,7 @@ title = { vi = "Thiết bị mất liên lạc", en = "Device silent" }
 advice = { vi = "Kiểm tra nguồn.", en = "Check the power." }
 [[rule]]
 id = "disk-nearly-full"
+scope = { devices = ["sim-00000"] }
 kind = "threshold"
 severity = "warning"
 metric = "fs.used_pct"
