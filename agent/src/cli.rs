@@ -35,6 +35,12 @@ pub enum Command {
         /// Host and port of the collector's page.
         #[arg(long, value_name = "HOST:PORT")]
         server: String,
+        /// This host's asset label: with a token for many, the collector knows by it which asset this is.
+        #[arg(long, default_value = "")]
+        label: String,
+        /// How long to wait for a person who approves this host, such as 10m or 1d.
+        #[arg(long, default_value = "1d")]
+        wait: String,
         /// The token, or - to read it from standard input (it then stays out of the process list).
         token: String,
     },

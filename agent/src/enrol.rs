@@ -15,7 +15,7 @@ use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, Token};
+use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, EnrolWaiting, Token};
 
 use crate::identity::{Identity, IdentityError, Material, Store};
 use crate::probe::facts;
@@ -44,11 +44,38 @@ pub fn request() -> Result<Request, EnrolError> {
     Ok(Request { key: key.serialize_pem(), csr })
 }
 
-/// Enrols this host at `server` (host and port of the collector's page) and writes the identity into `store`.
+/// How a host is enrolled.
+#[derive(Debug)]
+pub struct Ask<'a> {
+    /// Host and port of the collector's page.
+    pub server: &'a str,
+    /// The token.
+    pub token: &'a Token,
+    /// Asset label; empty when whoever installs it gave none.
+    pub label: &'a str,
+    /// How long to wait for a person who approves it.
+    pub wait: Duration,
+}
+
+/// What a collector answers.
+#[derive(Debug)]
+pub enum Answer {
+    /// The certificate.
+    Enrolled(Box<EnrolResponse>),
+    /// A person has to approve this host first.
+    Waiting(EnrolWaiting),
+}
+
+/// Enrols this host and writes the identity into `store`. `waits` is told once when a person has to approve it.
 ///
 /// # Errors
 /// [`EnrolError`] says what went wrong and what to do.
-pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> Result<Identity, EnrolError> {
+pub async fn enrol(
+    store: &Store,
+    root: &Path,
+    how: &Ask<'_>,
+    waits: impl Fn(&EnrolWaiting),
+) -> Result<Identity, EnrolError> {
     if let Ok(identity) = store.identity() {
         return Err(EnrolError::Already {
             device: identity.device.to_string(),
@@ -58,9 +85,15 @@ pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> R
     std::fs::create_dir_all(store.dir())
         .map_err(|source| IdentityError::File { path: store.dir().to_owned(), source })?;
     let Request { key, csr } = request()?;
-    let ask =
-        EnrolRequest { token: token.to_string(), csr, fingerprint: facts::fingerprint(root), facts: facts::read(root) };
-    let answer = exchange(server, token, &ask).await?;
+    let ask = EnrolRequest {
+        token: how.token.to_string(),
+        csr,
+        fingerprint: facts::fingerprint(root),
+        facts: facts::read(root),
+        macs: facts::macs(root),
+        label: how.label.to_owned(),
+    };
+    let answer = wait_for_it(how, &ask, waits).await?;
     let identity =
         Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
     let staged = store.stage(&Material { key, certificate: answer.certificate, authorities: answer.authorities })?;
@@ -71,18 +104,47 @@ pub async fn enrol(store: &Store, root: &Path, server: &str, token: &Token) -> R
     Ok(identity)
 }
 
+/// Asks until a person has decided.
+async fn wait_for_it(
+    how: &Ask<'_>,
+    ask: &EnrolRequest,
+    waits: impl Fn(&EnrolWaiting),
+) -> Result<EnrolResponse, EnrolError> {
+    let until = tokio::time::Instant::now() + how.wait;
+    let mut told = false;
+    loop {
+        let pause = match exchange(how.server, how.token, ask).await {
+            Ok(Answer::Enrolled(response)) => return Ok(*response),
+            Ok(Answer::Waiting(waiting)) => {
+                if !told {
+                    waits(&waiting);
+                    told = true;
+                }
+                Duration::from_secs(u64::from(waiting.retry_after_s.clamp(1, 600)))
+            }
+            // While it waits, a collector that restarts is no reason to give up.
+            Err(EnrolError::Connect { .. }) if told => Duration::from_secs(10),
+            Err(error) => return Err(error),
+        };
+        if tokio::time::Instant::now() + pause > until {
+            return Err(EnrolError::NotApproved);
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Sends a request for enrolment to the collector whose authority `token` was made for.
 ///
 /// # Errors
 /// [`EnrolError`] says what went wrong and what to do.
-pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Result<EnrolResponse, EnrolError> {
+pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Result<Answer, EnrolError> {
     let body = serde_json::to_vec(request).map_err(|error| EnrolError::Answer(error.to_string()))?;
     tokio::time::timeout(ENROL_TIMEOUT, post(server, token, body))
         .await
         .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })?
 }
 
-async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolResponse, EnrolError> {
+async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<Answer, EnrolError> {
     let connect = |why: String| EnrolError::Connect { server: server.to_owned(), why };
     let (host, _) = crate::config::split_address(server).map_err(&connect)?;
     let verifier = Arc::new(PinnedVerifier::new(*token.fingerprint()));
@@ -119,7 +181,12 @@ async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolRespons
         let detail = problem["detail"].as_str().unwrap_or("no reason given").chars().take(500).collect();
         return Err(EnrolError::Refused { status: status.as_u16(), detail });
     }
-    serde_json::from_slice(&body).map_err(|error| EnrolError::Answer(error.to_string()))
+    let answer = if status == hyper::StatusCode::ACCEPTED {
+        serde_json::from_slice(&body).map(Answer::Waiting)
+    } else {
+        serde_json::from_slice(&body).map(|response| Answer::Enrolled(Box::new(response)))
+    };
+    answer.map_err(|error| EnrolError::Answer(error.to_string()))
 }
 
 /// When root enrols, the files belong to whoever owns the state directory, which is the user the service runs as.
@@ -205,6 +272,11 @@ impl ServerCertVerifier for PinnedVerifier {
 /// Enrolment failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
+    /// Nobody approved it in time.
+    #[error(
+        "nobody has approved this host yet; it still waits on the collector's page. Approve it there, then run this again"
+    )]
+    NotApproved,
     /// The agent has an identity.
     #[error("this agent is enrolled as {device}; mend: to enrol it anew, stop it and remove {dir}")]
     Already {

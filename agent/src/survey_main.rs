@@ -13,7 +13,8 @@ use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
 use ioc_agent::sensor::{tool, watch};
 use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, status, surveyor};
-use ioc_common::enrolment::Token;
+use ioc_common::config::Span;
+use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
 
@@ -72,7 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Enroll { server, token } => {
+        Command::Enroll { server, label, wait, token } => {
             let text = if token == "-" {
                 let mut line = String::new();
                 std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;
@@ -82,7 +83,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             };
             let token: Token = text.parse()?;
             let store = Store::new(config.state.clone());
-            let identity = runtime()?.block_on(enrol::enrol(&store, Path::new("/"), &server, &token))?;
+            let wait: Span = wait.parse().map_err(|why| anyhow::anyhow!("--wait: {why}"))?;
+            let how = enrol::Ask { server: &server, token: &token, label: &label, wait: wait.0 };
+            let waits = |waiting: &EnrolWaiting| {
+                let text = "this host waits until a person approves it on the collector's page, under Enrolment";
+                let _ = say(&format!("{text} (request {})\n", waiting.request));
+            };
+            let identity = runtime()?.block_on(enrol::enrol(&store, Path::new("/"), &how, waits))?;
             say(&format!("enrolled as {}; reports to {}\n", identity.device, identity.mqtt))?;
             Ok(ExitCode::SUCCESS)
         }

@@ -1,6 +1,5 @@
 skip = Skip to content
 nav = Navigation
-fleet = Devices
 incidents = Incidents
 sign-in = Sign in
 sign-out = Sign out
@@ -17,8 +16,6 @@ tile-silent = silent
 tile-incidents = open incidents
 search = Search
 search-hint = Name, label, place…
-only-bad = Only with problems
-empty-fleet = No device yet. Make an enrolment token: ioc-collector enroll token new --kind server --name "Server 1"
 empty-search = No device matches.
 more = More
 col-device = Device
@@ -514,3 +511,92 @@ wall-bad = Critical incident
 swap = Swap shifts
 form-first = First shift
 form-second = With the shift
+overview = Overview
+devices = Devices
+empty-fleet = No device yet.
+empty-fleet-mend = Enrol the first machine
+found = { $count ->
+    [one] { $count } device
+   *[other] { $count } devices
+}
+any-kind = Any kind
+any-place = Anywhere
+any-state = Any state
+list-bad = Needs someone
+list-live = Live
+list-silent = Silent
+list-away = Away as announced, or in maintenance
+list-never-seen = Never reported
+clear = Clear
+previous = Previous
+pages = Pages
+views = Saved lists
+view-save = Save this list as
+view-remove = Remove list
+view-nameless = Give the list a name.
+view-plain = Nothing is filtered or sorted that could be kept.
+view-many = There are 20 lists already. Remove one before you keep another.
+rooms-glance = Power and climate of the rooms
+room-power = power
+needs-someone = Needs someone
+all-well = No device needs anyone.
+all-bad = All devices that need someone
+all-devices = All devices
+enrolment = Enrolment
+enrol-token-new = New enrolment token
+enrol-token-make = Make token
+identifier = Identifier
+device-name = Name
+asset-label = Asset label
+groups = Groups
+line = Line
+labels = Labels
+labels-about = For A4 label sheets (3 × 8), or plain paper and scissors. The code opens the device's page.
+labels-cut = Only the first 480 are shown; choose a place.
+label-one = Print label
+waiting-machines = Machines that wait
+waiting-none = No machine waits.
+waiting-count = { $count ->
+    [one] { $count } machine waits to be let in
+   *[other] { $count } machines wait to be let in
+}
+why-asked = Its token asks for approval
+why-enrolled = This asset has an agent already: it was installed anew, or someone pretends
+why-name = A device has this name already
+why-machine = Same machine (or a copy of its disk) as an enrolled device
+machine-os = Operating system
+asked = Last asked
+approve = Approve
+refuse = Refuse
+enrol-about = One token for one machine, or one for many. With one for many, the collector knows registered assets by label, serial number or MAC address; others take their host name.
+token-group = For many machines
+token-purpose = What for
+token-name-hint = leave empty for many machines
+token-uses = Uses
+token-life = Good for (12h, 7d)
+token-approve = Each machine must be approved
+token-approve-short = approval
+token-made = Run this on the machine:
+token-hint = To keep the token out of the process list:
+tokens = Enrolment tokens
+tokens-none = No token yet.
+token-used = Used
+token-until = Good until
+token-by = Made by
+token-ended = ended
+token-over = used up or expired
+token-end = End token
+assets-import = Import the asset register
+assets-about = Paste a table from a spreadsheet, with its headings, or a CSV file. Needed: name, kind. Possible: device, label, place, officer, leader, serial, mac, address, uplink, redundancy, importance, tags. If one line is wrong, nothing is imported.
+assets-table = Table
+assets-take = Import
+assets-check = Only check
+assets-good = { $count ->
+    [one] { $count } asset is in order; nothing was imported.
+   *[other] { $count } assets are in order; nothing was imported.
+}
+assets-taken = { $count ->
+    [one] Imported: { $count } asset is new or changed.
+   *[other] Imported: { $count } assets are new or changed.
+}
+assets-bad = The table is faulty; nothing was imported:

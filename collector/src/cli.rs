@@ -18,6 +18,15 @@ const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # Errors
 /// [`CliError`] when none runs, or it refuses.
 pub async fn ask(runtime: &Path, method: &str, path: &str, body: Option<Value>) -> Result<Value, CliError> {
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    send(runtime, method, path, "application/json", body).await
+}
+
+/// The same with a body of another kind.
+///
+/// # Errors
+/// [`CliError`] when none runs, or it refuses.
+pub async fn send(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Value, CliError> {
     let socket = runtime.join(CONTROL_SOCKET);
     let unreachable = |why: String| CliError::Unreachable { socket: socket.display().to_string(), why };
     let stream = UnixStream::connect(&socket).await.map_err(|error| unreachable(error.to_string()))?;
@@ -29,8 +38,8 @@ pub async fn ask(runtime: &Path, method: &str, path: &str, body: Option<Value>) 
         .method(method)
         .uri(path)
         .header("host", "localhost")
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body.map(|body| body.to_string()).unwrap_or_default())))
+        .header("content-type", kind)
+        .body(Full::new(Bytes::from(body)))
         .map_err(|error| unreachable(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
     let status = response.status();

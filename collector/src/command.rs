@@ -4,21 +4,44 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, Manual, Refusal, Text, Window};
+use ioc_judge::{Action, Alert, DeviceInfo, Manual, Refusal, Text, Window};
 
 use crate::audit;
 use crate::folding::Folded;
-use crate::store::{AccountRecord, Delivery, Handover, SessionRecord, TicketRecord};
+use crate::store::{AccountRecord, Delivery, Handover, SavedView, SessionRecord, TicketRecord};
 
 /// A command.
 #[derive(Debug)]
 pub enum Command {
     /// Make an enrolment token.
     NewToken {
-        /// Which device it makes. Its identifier is made up when it is none.
-        info: NewDevice,
+        /// What it is good for.
+        info: NewToken,
         /// How long it can be used.
         life: Span,
+        /// Who asks.
+        actor: String,
+    },
+    /// End an enrolment token.
+    EndToken {
+        /// Its digest.
+        digest: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// Say what becomes of a machine that waits.
+    DecideRequest {
+        /// Which request.
+        id: String,
+        /// What the machine is; nothing when it is refused.
+        approved: Option<NewDevice>,
+        /// Who asks.
+        actor: String,
+    },
+    /// Register assets, or change what is said of them: all of them, or none.
+    Import {
+        /// Which.
+        devices: Vec<NewDevice>,
         /// Who asks.
         actor: String,
     },
@@ -138,6 +161,8 @@ pub enum Command {
     Note(audit::Entry),
     /// Keep a token of the API.
     SaveToken(SessionRecord, audit::Entry),
+    /// Keep a list of devices for a person, or forget it.
+    SaveView(SavedView),
     /// End all sessions and tokens of an account, but for one.
     EndSessions {
         /// Whose.
@@ -196,8 +221,23 @@ pub enum TicketAct {
     Reopened,
 }
 
+/// What a token is to be good for.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// The device that it makes, or what every machine of a group takes over.
+    pub device: NewDevice,
+    /// What it is for, in a person's words.
+    pub label: String,
+    /// Machines say themselves who they are.
+    pub group: bool,
+    /// How often it can be used; once for a token of one device.
+    pub uses: u32,
+    /// Every machine waits until a person approves it.
+    pub approve: bool,
+}
+
 /// A device to be enrolled.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewDevice {
     /// Identifier; made up when empty.
@@ -224,6 +264,32 @@ pub struct NewDevice {
     pub tags: Vec<String>,
     /// Address at which the collector asks whether it is there.
     pub address: String,
+    /// Serial number of the machine: how it is known when it enrols.
+    pub serial: String,
+    /// Network address of the machine (MAC): the same.
+    pub mac: String,
+}
+
+impl From<DeviceInfo> for NewDevice {
+    /// What is known of a device, as a person would say it.
+    fn from(info: DeviceInfo) -> Self {
+        Self {
+            device: info.id.to_string(),
+            kind: info.kind.as_str().to_owned(),
+            name: info.name,
+            label: info.label,
+            place: info.place,
+            officer: info.officer,
+            leader: info.leader,
+            uplink: info.uplink.map(|id| id.to_string()).unwrap_or_default(),
+            redundancy: info.redundancy,
+            importance: info.importance.as_str().to_owned(),
+            tags: info.tags,
+            address: info.address,
+            serial: info.serial,
+            mac: info.mac,
+        }
+    }
 }
 
 /// The answer to a command.
@@ -235,9 +301,16 @@ pub enum Answer {
     Token {
         /// The token.
         token: String,
-        /// Which device it makes.
-        device: DeviceId,
+        /// Which device it makes, where that is known.
+        device: Option<DeviceId>,
     },
+    /// The machine has to wait for a person.
+    Waiting {
+        /// What its request is called.
+        request: String,
+    },
+    /// So many assets are new or said differently.
+    Imported(usize),
     /// The certificate.
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.

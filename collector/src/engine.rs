@@ -6,6 +6,7 @@
 
 mod access;
 mod commands;
+pub(crate) mod enrolment;
 mod keeping;
 mod links;
 mod values;
@@ -34,6 +35,7 @@ use crate::health::Health;
 use crate::pki::Authority;
 use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
+pub(crate) use commands::check_device;
 use links::Links;
 pub use links::{Down, LinkId};
 pub use work::FILE_MAX_BYTES;

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod audit;
 pub mod cli;
+pub mod collate;
 pub mod command;
 pub mod config;
 pub mod coverage;
@@ -21,6 +22,7 @@ pub mod link;
 pub mod notify;
 pub mod pki;
 pub mod probe_host;
+pub mod register;
 pub mod replay;
 pub mod room;
 pub mod serve;

@@ -67,24 +67,58 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Enroll {
-    /// One-time tokens.
+    /// Tokens, for one machine or for many.
     Token {
         #[command(subcommand)]
         command: Token,
+    },
+    /// List machines that wait for approval.
+    Requests,
+    /// Let a machine in that waits.
+    Approve {
+        /// Which request.
+        request: String,
+    },
+    /// Refuse a machine that waits.
+    Refuse {
+        /// Which request.
+        request: String,
     },
 }
 
 #[derive(Subcommand)]
 enum Token {
-    /// Make a token for one device, and print it.
-    New(NewToken),
+    /// Make a token, and print it.
+    New(Box<NewToken>),
+    /// List tokens.
+    List,
+    /// End a token.
+    End {
+        /// The beginning of its digest, as the list shows it.
+        digest: String,
+    },
 }
 
 #[derive(Args)]
 struct NewToken {
     /// Name of the device, for people.
-    #[arg(long)]
+    #[arg(long, default_value = "", required_unless_present = "group")]
     name: String,
+    /// For many machines: each takes its host name, or is the registered asset with its label, serial number or MAC address.
+    #[arg(long)]
+    group: bool,
+    /// How often it can be used.
+    #[arg(long, default_value_t = 1, requires = "group")]
+    uses: u32,
+    /// Each machine waits until a person approves it.
+    #[arg(long)]
+    approve: bool,
+    /// What the token is for.
+    #[arg(long, default_value = "")]
+    purpose: String,
+    /// Groups that the device belongs to.
+    #[arg(long, value_delimiter = ',')]
+    tags: Vec<String>,
     /// Kind: server, workstation, display, other.
     #[arg(long)]
     kind: String,
@@ -144,7 +178,7 @@ enum Device {
     Set {
         /// Which.
         device: String,
-        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, tags (with commas), as KEY=VALUE.
+        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
     },
@@ -152,6 +186,14 @@ enum Device {
     Show {
         /// Which.
         device: String,
+    },
+    /// Import the asset register: a table with headings as CSV. A faulty line means that nothing is imported.
+    Import {
+        /// The table; - for standard input.
+        file: PathBuf,
+        /// Only check it.
+        #[arg(long)]
+        check: bool,
     },
     /// Take a device's right to report, at once.
     Revoke {
@@ -237,15 +279,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             config.rules.rules().len(),
             config.channels.len()
         )),
-        Command::Enroll { command: Enroll::Token { command: Token::New(new) } } => {
-            let NewToken { name, kind, device, label, place, officer, leader, life } = new;
-            let body = json!({ "name": name, "kind": kind, "device": device, "label": label, "place": place,
-                "officer": officer, "leader": leader, "life": life });
-            let answer = cli::ask(&runtime, "POST", "/api/v1/tokens", Some(body)).await?;
-            // Only the token on standard output, so that it can be piped.
-            let _ = writeln!(std::io::stderr(), "token for device {}, shown once:", text(&answer["device"]));
-            say(&format!("{}\n", text(&answer["token"])))
-        }
+        Command::Enroll { command } => enroll(&runtime, command).await,
         Command::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();
             let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
@@ -275,6 +309,80 @@ fn init(config: &Config) -> anyhow::Result<()> {
             path.display()
         )),
         None => say(&format!("{data} is in order; nothing was changed\n")),
+    }
+}
+
+async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
+    let request = |id: &str| format!("/api/v1/enrolments/{}", percent_encoded(id));
+    match command {
+        Enroll::Token { command: Token::New(new) } => {
+            let NewToken {
+                name,
+                group,
+                uses,
+                approve,
+                purpose,
+                tags,
+                kind,
+                device,
+                label,
+                place,
+                officer,
+                leader,
+                life,
+            } = *new;
+            let body = json!({ "name": name, "kind": kind, "device": device, "label": label, "place": place,
+                "officer": officer, "leader": leader, "tags": tags, "life": life, "group": group, "uses": uses,
+                "approve": approve, "purpose": purpose });
+            let answer = cli::ask(runtime, "POST", "/api/v1/tokens", Some(body)).await?;
+            // Only the token on standard output, so that it can be piped.
+            let whom =
+                answer["device"].as_str().map_or_else(|| format!("{uses} machines"), |id| format!("device {id}"));
+            let _ = writeln!(std::io::stderr(), "token for {whom}, shown once:");
+            say(&format!("{}\n", text(&answer["token"])))
+        }
+        Enroll::Token { command: Token::List } => {
+            let all = cli::ask(runtime, "GET", "/api/v1/tokens", None).await?;
+            let mut lines = String::new();
+            for one in all.as_array().into_iter().flatten() {
+                let digest: String = text(&one["digest"]).chars().take(12).collect();
+                let what =
+                    one["grant"]["info"]["name"].as_str().unwrap_or_else(|| one["label"].as_str().unwrap_or("-"));
+                let state = if one["ended_at"].is_null() { "" } else { "ended" };
+                let (uses, most, until) = (&one["uses"], &one["uses_max"], text(&one["expires_at"]));
+                lines += format!("{digest}  {uses}/{most}  until {until}  {what} {state}").trim_end();
+                lines.push('\n');
+            }
+            say(&lines)
+        }
+        Enroll::Token { command: Token::End { digest } } => {
+            let all = cli::ask(runtime, "GET", "/api/v1/tokens", None).await?;
+            let digests = all.as_array().into_iter().flatten().map(|one| text(&one["digest"]));
+            let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
+            anyhow::ensure!(found.len() == 1 && !digest.is_empty(), "{} tokens begin with {digest:?}", found.len());
+            cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;
+            say("ended\n")
+        }
+        Enroll::Requests => {
+            let all = cli::ask(runtime, "GET", "/api/v1/enrolments", None).await?;
+            let mut lines = String::new();
+            for one in all.as_array().into_iter().flatten() {
+                let reasons: Vec<String> =
+                    one["reasons"].as_array().into_iter().flatten().map(|one| text(&one["why"])).collect();
+                let (id, host, peer) = (text(&one["id"]), text(&one["facts"]["hostname"]), text(&one["peer"]));
+                lines +=
+                    &format!("{id}  {host:<24} {peer:<22} as {}  {}\n", text(&one["info"]["id"]), reasons.join(", "));
+            }
+            say(&lines)
+        }
+        Enroll::Approve { request: id } => {
+            cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": true }))).await?;
+            say("approved; the machine gets its certificate when it asks again\n")
+        }
+        Enroll::Refuse { request: id } => {
+            cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": false }))).await?;
+            say("refused\n")
+        }
     }
 }
 
@@ -345,7 +453,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             say(&table)
         }
         Device::Set { device, changes } => {
-            const KEYS: [&str; 10] = [
+            const KEYS: [&str; 12] = [
                 "name",
                 "kind",
                 "label",
@@ -356,6 +464,8 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 "redundancy",
                 "importance",
                 "address",
+                "serial",
+                "mac",
             ];
             let path = format!("/api/v1/devices/{}", percent_encoded(&device));
             let known = cli::ask(runtime, "GET", &path, None).await?;
@@ -378,6 +488,18 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             let answer =
                 cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(&device)), None).await?;
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
+        }
+        Device::Import { file, check } => {
+            let table = if file.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
+            } else {
+                std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
+            };
+            let path = format!("/api/v1/devices/import?check={check}");
+            let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
+            let done =
+                if check { "nothing was imported".to_owned() } else { format!("{} new or changed", answer["changed"]) };
+            say(&format!("{} assets are in order; {done}\n", answer["assets"]))
         }
         Device::Revoke { device } => {
             cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", percent_encoded(&device)), None).await?;

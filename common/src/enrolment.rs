@@ -97,6 +97,21 @@ pub struct EnrolRequest {
     /// Facts of the machine, to compare with what was expected.
     #[serde(default)]
     pub facts: Facts,
+    /// Network addresses of its hardware (MAC), lower case with colons.
+    #[serde(default)]
+    pub macs: Vec<String>,
+    /// The asset label that whoever installs it gave.
+    #[serde(default)]
+    pub label: String,
+}
+
+/// What the collector answers (202) to a machine that must wait for a person: it asks again with the same request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolWaiting {
+    /// What the request is called, on the page where people decide.
+    pub request: String,
+    /// Seconds until it should ask again.
+    pub retry_after_s: u32,
 }
 
 /// What the collector answers.

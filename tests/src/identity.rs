@@ -51,8 +51,17 @@ impl Identity {
         let token: Token = token.parse()?;
         let enrol::Request { key, csr } = enrol::request()?;
         let facts = Facts { hostname: "simulated".to_owned(), ..Facts::default() };
-        let request = EnrolRequest { token: token.to_string(), csr, fingerprint: "simulated".to_owned(), facts };
-        let answer = enrol::exchange(server, &token, &request).await?;
+        let request = EnrolRequest {
+            token: token.to_string(),
+            csr,
+            fingerprint: "simulated".to_owned(),
+            facts,
+            macs: Vec::new(),
+            label: String::new(),
+        };
+        let enrol::Answer::Enrolled(answer) = enrol::exchange(server, &token, &request).await? else {
+            anyhow::bail!("a person has to approve it");
+        };
         Ok(Self {
             device: answer.device,
             kind: kind.to_owned(),

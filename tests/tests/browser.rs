@@ -148,6 +148,8 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     let browser = Browser::start(1920, 1080).await;
     let base = sign_in(&browser, &rig).await;
     browser.shows("Chưa có thiết bị nào").await;
+    browser.go(&format!("{base}/devices")).await;
+    browser.shows("Chưa có thiết bị nào").await;
 
     // A device enrols and reports; the open page shows it without being asked.
     let identity = rig.enrol(1).await.unwrap().remove(0);
@@ -163,6 +165,9 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     browser.shows("Sim 00000").await;
     browser.shows("Hoạt động").await;
     browser.is_clean().await;
+
+    browser.go(&base).await;
+    browser.shows("Không có thiết bị nào cần xử lý").await;
 
     // It falls silent; the page turns red by itself.
     drop(link);
@@ -193,6 +198,27 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     browser.shows("iocw_").await;
     let token = browser.run("return document.querySelector('code').textContent").await;
     let token = token.as_str().unwrap().to_owned();
+    // The list of devices: what is asked of it stands in its address, and can be kept.
+    browser.go(&format!("{base}/devices?kind=server&sort=seen")).await;
+    browser.shows("1 thiết bị").await;
+    browser.type_into("form.keep input[name=name]", "Máy chủ của tôi").await;
+    browser.click("form.keep button").await;
+    browser.click("nav.views a").await;
+    browser.shows("Sim 00000").await;
+    browser.is_clean().await;
+    // An administrator lets a machine in, and prints its label.
+    browser.go(&format!("{base}/enrolment")).await;
+    browser.type_into("textarea", "name;kind\n<script>alert(1)</script>;toaster\n").await;
+    browser.click("button[value=import]").await;
+    browser.shows("Bảng có lỗi").await;
+    let _ = browser.call("POST", &format!("{}/se/log", browser.session), Some(json!({ "type": "browser" }))).await;
+    browser.type_into("input[name=purpose]", "Máy trạm").await;
+    browser.click("button[value=token]").await;
+    browser.shows("ioc-agent enroll --server").await;
+    browser.is_clean().await;
+    browser.go(&format!("{base}/devices/{}/label", identity.device)).await;
+    browser.shows("sim-00000").await;
+    browser.is_clean().await;
     browser.go(&format!("{base}/devices/{}/history", identity.device)).await;
     browser.shows("CPU bận").await;
     browser.is_clean().await;
@@ -235,7 +261,18 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
     link.committed(position).await.unwrap();
     drop(link);
     browser.shows("Mất liên lạc").await;
-    for page in ["/", "/incidents", "/incidents/1", "/devices/sim-00000", "/incidents/999"] {
+    let pages = [
+        "/",
+        "/devices",
+        "/devices?state=bad&sort=state",
+        "/incidents",
+        "/incidents/1",
+        "/devices/sim-00000",
+        "/incidents/999",
+        "/enrolment",
+        "/labels",
+    ];
+    for page in pages {
         browser.go(&format!("{base}{page}")).await;
         browser.shows("IOC Watch").await;
         assert_eq!(browser.run("return innerWidth").await, json!(360));

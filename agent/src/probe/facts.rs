@@ -37,6 +37,22 @@ pub fn read(root: &Path) -> Facts {
     }
 }
 
+/// Network addresses of hardware: interfaces that stand for a device, not those that software made.
+#[must_use]
+pub fn macs(root: &Path) -> Vec<String> {
+    const BASE: &str = "sys/class/net";
+    let names = std::fs::read_dir(root.join(BASE)).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let mut macs: Vec<String> = names
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| root.join(format!("{BASE}/{name}/device")).exists())
+        .filter_map(|name| read_text(root, &format!("/{BASE}/{name}/address")).ok())
+        .map(|text| text.trim().to_lowercase())
+        .filter(|text| text.len() == 17 && text != "00:00:00:00:00:00")
+        .collect();
+    macs.sort();
+    macs
+}
+
 /// The kernel's boot ID, or an empty text.
 #[must_use]
 pub fn boot_id(root: &Path) -> String {

@@ -116,6 +116,12 @@ pub struct DeviceInfo {
     /// Address at which the collector asks whether it is there, where no agent tells.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
+    /// Serial number of the machine, as the asset register has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub serial: String,
+    /// Network address of the machine (MAC), lower case with colons.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mac: String,
 }
 
 impl DeviceInfo {
@@ -142,6 +148,8 @@ impl DeviceInfo {
             importance: Importance::Normal,
             tags: Vec::new(),
             address: String::new(),
+            serial: String::new(),
+            mac: String::new(),
         }
     }
 }

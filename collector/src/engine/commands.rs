@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::config::Span;
-use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
+use ioc_common::enrolment::hex;
 use ioc_common::id::DeviceId;
 use ioc_judge::device::UPLINKS_DEEP;
 use ioc_judge::{DeviceInfo, DeviceKind, Importance, Input};
@@ -14,10 +13,10 @@ use crate::command::{Answer, Command, CommandError, NewDevice};
 use crate::config::Config;
 use crate::folding::Folded;
 use crate::pki;
-use crate::store::{Change, TokenRecord};
+use crate::store::Change;
 
 /// Longest text people may say of a device.
-const TEXT_MAX_CHARS: usize = 200;
+pub(super) const TEXT_MAX_CHARS: usize = 200;
 /// Most groups of one device.
 const TAGS_MAX: usize = 20;
 /// Rows of history that are deleted in one go.
@@ -27,7 +26,10 @@ impl Engine {
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
         match command {
             Command::NewToken { info, life, actor } => self.new_token(info, life, &actor, now),
+            Command::EndToken { digest, actor } => self.end_token(digest, &actor, now),
             Command::Enrol { request, peer } => self.enrol(&request, &peer, now),
+            Command::DecideRequest { id, approved, actor } => self.decide_request(&id, approved, &actor, now),
+            Command::Import { devices, actor } => self.import(devices, &actor, now),
             Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
             Command::Describe { info, actor } => self.describe(info, &actor, now),
             Command::Register { info, actor } => self.register(info, &actor, now),
@@ -63,6 +65,10 @@ impl Engine {
                 self.batch.changes.extend([Change::Session(session), Change::Audit(entry)]);
                 Ok(Answer::Done)
             }
+            Command::SaveView(view) => {
+                self.batch.changes.push(Change::View(view));
+                Ok(Answer::Done)
+            }
             Command::EndSessions { account, but, entry } => {
                 self.batch.changes.extend([Change::SessionsEnded { account, but }, Change::Audit(entry)]);
                 Ok(Answer::Done)
@@ -83,70 +89,6 @@ impl Engine {
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }
-    }
-
-    fn new_token(&mut self, new: NewDevice, life: Span, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
-        let info = check_device(new)?;
-        self.check_uplink(&info)?;
-        let secret = pki::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let token = Token::new(self.authority.fingerprint(), secret);
-        let device = info.id.clone();
-        self.record(now, actor, "token.created", device.as_str(), &format!("valid for {life}"));
-        self.batch.changes.push(Change::Token(TokenRecord {
-            digest: token.digest(),
-            info,
-            created_at: now,
-            expires_at: now.plus_millis(life.as_millis()),
-            used_at: None,
-        }));
-        Ok(Answer::Token { token: token.to_string(), device })
-    }
-
-    fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Result<Answer, CommandError> {
-        let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
-        let token: Token =
-            request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
-        let digest = token.digest();
-        let known = self.reader.token(&digest).map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let used_now = self
-            .batch
-            .changes
-            .iter()
-            .any(|change| matches!(change, Change::TokenUsed { digest: used, .. } if *used == digest));
-        let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
-        if record.used_at.is_some() || used_now {
-            return Err(refuse("this token has been used; ask for a new one"));
-        }
-        if record.expires_at <= now {
-            return Err(refuse("this token has expired; ask for a new one"));
-        }
-        let info = record.info;
-        let issued = self
-            .authority
-            .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
-            .map_err(|error| CommandError::Invalid(error.to_string()))?;
-        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-        self.batch.changes.push(Change::TokenUsed { digest, device: info.id.clone(), at: now });
-        self.batch.changes.push(Change::Certificate {
-            device: info.id.clone(),
-            serial: issued.serial.clone(),
-            at: now,
-            expires_at: issued.expires_at,
-        });
-        let host: String = request.facts.hostname.chars().take(TEXT_MAX_CHARS).collect();
-        let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
-        self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
-        self.access.admit(info.id.clone());
-        let device = info.id.clone();
-        self.judge(Input::Enrolled(info), now);
-        Ok(Answer::Enrolled(Box::new(EnrolResponse {
-            device,
-            certificate: issued.certificate,
-            authorities: self.authority.pem().to_owned(),
-            mqtt: self.config.mqtt_advertise.clone(),
-            renew_at: issued.renew_at,
-            expires_at: issued.expires_at,
-        })))
     }
 
     fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
@@ -181,16 +123,22 @@ impl Engine {
 
     /// An uplink is a device that is known, and no device is behind itself.
     pub(super) fn check_uplink(&self, info: &DeviceInfo) -> Result<(), CommandError> {
+        self.check_uplink_among(info, &[])
+    }
+
+    /// The same while these are new or described anew, too.
+    pub(super) fn check_uplink_among(&self, info: &DeviceInfo, new: &[DeviceInfo]) -> Result<(), CommandError> {
         let mut above = info.uplink.clone();
         for _ in 0..UPLINKS_DEEP {
-            let Some(id) = above else { return Ok(()) };
+            let Some(id) = above.take() else { return Ok(()) };
             if id == info.id {
                 return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
             }
-            let Some(device) = self.state.device(&id) else {
+            let known = new.iter().find(|info| info.id == id);
+            let Some(device) = known.or_else(|| self.state.device(&id).map(|device| &device.info)) else {
                 return Err(CommandError::Invalid(format!("uplink: there is no device {id}; register it first")));
             };
-            above = device.info.uplink.clone();
+            above.clone_from(&device.uplink);
         }
         Err(CommandError::Invalid(format!("uplink: allowed are {UPLINKS_DEEP} above each other")))
     }
@@ -225,7 +173,7 @@ impl Engine {
 }
 
 /// Checks what is said of a new device, and makes up an identifier where there is none.
-pub(super) fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
+pub(crate) fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
     let invalid = |why: String| CommandError::Invalid(why);
     let kinds = DeviceKind::ALL.map(DeviceKind::as_str).join(", ");
     let kind = DeviceKind::parse(&new.kind)
@@ -238,6 +186,8 @@ pub(super) fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
         ("leader", &new.leader),
         ("redundancy", &new.redundancy),
         ("address", &new.address),
+        ("serial", &new.serial),
+        ("mac", &new.mac),
     ];
     let tags = new.tags.iter().map(|tag| ("tags", tag));
     for (field, text) in texts.into_iter().chain(tags) {
@@ -267,8 +217,14 @@ pub(super) fn check_device(new: NewDevice) -> Result<DeviceInfo, CommandError> {
     if new.tags.len() > TAGS_MAX {
         return Err(invalid(format!("tags: allowed are {TAGS_MAX}")));
     }
-    let NewDevice { name, label, place, officer, leader, redundancy, tags, address, .. } = new;
+    let mac = match new.mac.as_str() {
+        "" => String::new(),
+        text => crate::register::mac_of(text)
+            .ok_or_else(|| invalid(format!("mac: found {text:?}; allowed is 00:11:22:33:44:55")))?,
+    };
+    let NewDevice { name, label, place, officer, leader, redundancy, tags, address, serial, .. } = new;
     let mut info = DeviceInfo { label, place, officer, leader, uplink, redundancy, ..DeviceInfo::new(id, kind, name) };
     (info.importance, info.tags, info.address) = (importance, tags, address);
+    (info.serial, info.mac) = (serial, mac);
     Ok(info)
 }

@@ -1,26 +1,8 @@
-//! Who may come in: people's accounts, their sessions and tokens, and the tokens by which devices enrol.
-
-use serde::{Deserialize, Serialize};
+//! Who may come in: people's accounts, their sessions and tokens; and what they keep for themselves.
 
 use ioc_common::clock::Timestamp;
-use ioc_judge::DeviceInfo;
 
 use crate::account::Role;
-
-/// An enrolment token, as it is kept: without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenRecord {
-    /// SHA-256 over the secret, hex.
-    pub digest: String,
-    /// Which device it makes.
-    pub info: DeviceInfo,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// Until when it can be used.
-    pub expires_at: Timestamp,
-    /// When it was used.
-    pub used_at: Option<Timestamp>,
-}
 
 /// A person's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,4 +46,15 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
+}
+
+/// A list of devices that a person keeps for themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SavedView {
+    /// Whose.
+    pub account: String,
+    /// What they call it.
+    pub name: String,
+    /// The query of the page's address.
+    pub query: String,
 }

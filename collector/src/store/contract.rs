@@ -6,6 +6,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
+use ioc_common::software::Software;
 use ioc_judge::incident::{Course, Record};
 use ioc_judge::rule::listed::Compared;
 use ioc_judge::{
@@ -32,6 +33,7 @@ fn sqlite_keeps_the_contract() {
         tickets,
         plans,
         accounts_and_tokens,
+        requests,
         audit_chain,
         all_or_nothing,
         rows_and_folding,
@@ -121,7 +123,25 @@ fn devices_and_samples(open: Open, dir: &Path) {
     assert_eq!(list(DeviceQuery { limit: 2, ..Default::default() }), ["d-001", "d-002"]);
     assert_eq!(list(DeviceQuery { after: Some("d-002".into()), limit: 9, ..Default::default() }), ["d-003", "d-005"]);
     assert_eq!(list(DeviceQuery { search: "MÁY ts-5".into(), limit: 9, ..Default::default() }), ["d-005"]);
-    assert_eq!(list(DeviceQuery { only_bad: true, limit: 9, ..Default::default() }), ["d-001", "d-003", "d-005"]);
+    let of = |query: DeviceQuery| list(DeviceQuery { limit: 9, ..query });
+    let bad = DeviceQuery { state: DeviceState::Bad, ..Default::default() };
+    assert_eq!(of(bad.clone()), ["d-001", "d-003", "d-005"]);
+    assert_eq!(reader.devices_count(&bad).expect("reads"), 3);
+    assert_eq!(of(DeviceQuery { state: DeviceState::Live, ..Default::default() }), ["d-002"]);
+    assert!(of(DeviceQuery { state: DeviceState::Silent, ..Default::default() }).is_empty());
+    let by_seen = DeviceQuery { sort: DeviceSort::Seen, ..Default::default() };
+    assert_eq!(of(by_seen.clone()), ["d-002", "d-001", "d-003", "d-005"]);
+    assert_eq!(list(DeviceQuery { skip: 1, limit: 2, ..by_seen }), ["d-001", "d-003"]);
+    for (sort, _) in DeviceSort::ALL {
+        let down = DeviceQuery { sort, descending: true, ..Default::default() };
+        assert_eq!(of(down).len(), 4, "{sort:?}");
+    }
+    let kind = DeviceQuery { kind: Some(DeviceKind::Ups), ..Default::default() };
+    assert!(of(kind).is_empty());
+    let places = reader.places().expect("reads");
+    let there: usize =
+        places.iter().map(|place| of(DeviceQuery { place: Some(place.clone()), ..Default::default() }).len()).sum();
+    assert!(there <= 4 && places.iter().all(|place| !place.is_empty()), "{places:?}");
     let counts = reader.counts().expect("reads");
     assert_eq!((counts.devices, counts.live, counts.other), (4, 1, 3));
     let snapshot = reader.snapshot(at(0)).expect("reads");
@@ -421,7 +441,19 @@ fn outbox(open: Open, dir: &Path) {
 
 fn accounts_and_tokens(open: Open, dir: &Path) {
     let mut store = open(dir);
-    let token = TokenRecord { digest: "t".into(), info: info(1), created_at: at(1), expires_at: at(9), used_at: None };
+    let token = TokenRecord {
+        digest: "t".into(),
+        grant: Grant::Device { info: Box::new(info(1)) },
+        label: "máy chủ".into(),
+        uses_max: 1,
+        approve: false,
+        created_by: "admin".into(),
+        created_at: at(1),
+        expires_at: at(9),
+        uses: 0,
+        used_at: None,
+        ended_at: None,
+    };
     let account = AccountRecord {
         name: "admin".into(),
         full_name: "Nguyễn Thị Lan".into(),
@@ -450,7 +482,11 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
         .expect("commits");
     store.commit(&[Change::TokenUsed { digest: "t".into(), device: id(1), at: at(5) }]).expect("commits");
     let reader = store.reader().expect("reads");
-    assert_eq!(reader.token("t").expect("reads"), Some(TokenRecord { used_at: Some(at(5)), ..token }));
+    let used = TokenRecord { uses: 1, used_at: Some(at(5)), ..token };
+    assert_eq!(reader.token("t").expect("reads").as_ref(), Some(&used));
+    assert!(used.refusal(at(2), 0).is_some() && reader.tokens(9).expect("reads") == [used]);
+    store.commit(&[Change::TokenEnded { digest: "t".into(), at: at(6) }]).expect("commits");
+    assert_eq!(reader.token("t").expect("reads").and_then(|token| token.ended_at), Some(at(6)));
     assert_eq!(reader.account("admin").expect("reads"), Some(account));
     assert_eq!(reader.session("s").expect("reads").as_ref(), Some(&session));
     assert_eq!(reader.accounts().expect("reads").len(), 1);
@@ -464,6 +500,43 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     store.commit(&[all_but("")]).expect("commits");
     assert!(reader.sessions("admin").expect("reads").is_empty());
     assert_eq!(reader.token("x").expect("reads"), None);
+}
+
+fn requests(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(&mut *store, 1);
+    let request = RequestRecord {
+        id: "r".into(),
+        token: "t".into(),
+        at: at(1),
+        seen_at: at(2),
+        peer: "10.0.0.1".into(),
+        facts: Default::default(),
+        info: info(1),
+        reasons: vec![Reason::Asked, Reason::Machine { device: id(2) }],
+        state: RequestState::Waiting,
+    };
+    let reader = store.reader().expect("reads");
+    store.commit(&[Change::Request(Box::new(request.clone()))]).expect("commits");
+    assert_eq!(reader.requests().expect("reads"), std::slice::from_ref(&request));
+    let approved = RequestRecord { state: RequestState::Approved, ..request };
+    store.commit(&[Change::Request(Box::new(approved.clone()))]).expect("commits");
+    assert!(reader.requests().expect("reads").is_empty());
+    assert_eq!(reader.request("r").expect("reads"), Some(approved));
+    store.commit(&[Change::RequestsPruned { before: at(2) }]).expect("commits");
+    assert!(reader.request("r").expect("reads").is_some());
+    store.commit(&[Change::RequestGone("r".into())]).expect("commits");
+    assert_eq!(reader.request("r").expect("reads"), None);
+    assert!(!reader.is_enrolled(&id(1)).expect("reads") && !reader.is_enrolled(&id(9)).expect("reads"));
+    let issued = Change::Certificate { device: id(1), serial: "1".into(), at: at(1), expires_at: at(9) };
+    store.commit(&[issued]).expect("commits");
+    assert!(reader.is_enrolled(&id(1)).expect("reads"));
+    let view = SavedView { account: "lan".into(), name: "Máy trạm".into(), query: "kind=workstation".into() };
+    store.commit(&[Change::View(view.clone())]).expect("commits");
+    assert_eq!(reader.views("lan").expect("reads"), std::slice::from_ref(&view));
+    assert!(reader.views("minh").expect("reads").is_empty());
+    store.commit(&[Change::View(SavedView { query: String::new(), ..view })]).expect("commits");
+    assert!(reader.views("lan").expect("reads").is_empty());
 }
 
 fn audit_chain(open: Open, dir: &Path) {

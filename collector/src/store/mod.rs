@@ -5,8 +5,10 @@
 
 mod account;
 mod archive;
+mod change;
 #[cfg(test)]
 mod contract;
+mod enrolment;
 mod outbox;
 mod query;
 pub mod sqlite;
@@ -20,212 +22,20 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
-use ioc_common::software::{Item, Software};
+use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::rule::listed::Compared;
-use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Snapshot, Step, Window};
+use ioc_judge::{Fault, Incident, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::coverage;
 use crate::inventory::DeviceRecord;
-pub use account::{AccountRecord, SessionRecord, TokenRecord};
+pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
+pub use change::Change;
+pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use outbox::{Delivery, DeliveryState, OutboxEntry};
-pub use query::{DeviceQuery, FaultQuery};
+pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery};
 pub use ticket::{TicketQuery, TicketRecord};
-
-/// One change of what is known.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
-    Sample {
-        /// Whose.
-        device: DeviceId,
-        /// Its place in the order.
-        position: Position,
-        /// When it was taken, corrected.
-        at: Timestamp,
-        /// Which layout.
-        layout: LayoutId,
-        /// The numbers, packed ([`crate::history::pack`]).
-        row: Vec<u8>,
-    },
-    /// What the judge tracks of a device after its reports: written once per device and commit.
-    Watermark {
-        /// Whose.
-        device: DeviceId,
-        /// Everything up to here is committed.
-        position: Position,
-        /// When it was last heard.
-        last_heard: Option<Timestamp>,
-        /// When its newest sample was taken.
-        last_sample: Option<Timestamp>,
-        /// Clock error, milliseconds with sign.
-        clock_error_ms: Option<i64>,
-        /// Its newest numbers, packed, with their layout; none when this commit has none of it.
-        latest: Option<(LayoutId, Vec<u8>)>,
-    },
-    /// A layout that may be new.
-    Layout(Layout),
-    /// A device was enrolled, or what people say of it changed.
-    Device {
-        /// What people say of it.
-        info: DeviceInfo,
-        /// When.
-        at: Timestamp,
-    },
-    /// A device may no longer report.
-    Revoked {
-        /// Which.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-    },
-    /// Whether a device is heard.
-    Presence {
-        /// Whose.
-        device: DeviceId,
-        /// Whether it is heard.
-        presence: Presence,
-    },
-    /// A hello, kept whole.
-    Hello {
-        /// Whose.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-        /// Boot ID.
-        boot_id: String,
-        /// Fingerprint.
-        fingerprint: String,
-        /// Seconds between samples.
-        interval_s: u32,
-        /// Keep-alive, seconds.
-        keep_alive_s: u16,
-        /// The whole body, JSON.
-        body: String,
-    },
-    /// Something happened on a device.
-    Event {
-        /// Where.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-        /// What.
-        name: String,
-        /// For a person.
-        text: String,
-        /// Details, JSON.
-        fields: String,
-    },
-    /// What a survey of a device found, whole: it takes the place of what it found before.
-    Document {
-        /// Whose.
-        device: DeviceId,
-        /// Its name.
-        name: String,
-        /// When it was made, corrected.
-        at: Timestamp,
-        /// What it says, JSON.
-        body: String,
-    },
-    /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
-    Software {
-        /// Whose.
-        device: DeviceId,
-        /// When, corrected.
-        at: Timestamp,
-        /// The report.
-        report: Software,
-    },
-    /// A fault as it now is.
-    Fault(Fault),
-    /// An incident as it now is.
-    Incident(Box<Incident>),
-    /// A step of an incident.
-    Step(Step),
-    /// A notice for one channel.
-    Outbox(OutboxEntry),
-    /// What became of an attempt to deliver.
-    Delivery(Delivery),
-    /// An incident has something that a ticket system is to be told.
-    TicketDue {
-        /// Which system.
-        system: String,
-        /// Which incident.
-        incident: IncidentId,
-    },
-    /// What a ticket system knows of an incident now.
-    Ticket(TicketRecord),
-    /// A file of an incident. Its name and size are in the incident.
-    Attachment {
-        /// Which incident.
-        incident: IncidentId,
-        /// SHA-256 of its content, hex.
-        sha256: String,
-        /// Its content.
-        content: Vec<u8>,
-    },
-    /// What a document holds for a rule, and what of it was accepted.
-    List {
-        /// Of which device.
-        device: DeviceId,
-        /// For which rule.
-        rule: String,
-        /// What it holds.
-        compared: Compared,
-    },
-    /// A maintenance window was planned.
-    Window(Window),
-    /// A maintenance window is over.
-    WindowGone(u64),
-    /// Someone stands in on a rota.
-    Cover(Cover),
-    /// Nobody stands in any more.
-    CoverGone(u64),
-    /// An entry of the duty book.
-    Handover(Handover),
-    /// An enrolment token.
-    Token(TokenRecord),
-    /// A token was used up by a device.
-    TokenUsed {
-        /// Its digest.
-        digest: String,
-        /// By whom.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-    },
-    /// A certificate was issued.
-    Certificate {
-        /// To whom.
-        device: DeviceId,
-        /// Serial number, hex.
-        serial: String,
-        /// When.
-        at: Timestamp,
-        /// Until when.
-        expires_at: Timestamp,
-    },
-    /// An account, or its new state.
-    Account(AccountRecord),
-    /// A person signed in.
-    Session(SessionRecord),
-    /// All sessions and tokens of an account ended, but for one session.
-    SessionsEnded {
-        /// Whose.
-        account: String,
-        /// The digest of the one that goes on; empty for none.
-        but: String,
-    },
-    /// A session ended.
-    SessionEnded {
-        /// Its digest.
-        digest: String,
-    },
-    /// An audit record.
-    Audit(audit::Entry),
-}
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,11 +102,29 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;
 
-    /// Devices by identifier, and how many match in all.
+    /// Devices that match, a page of them.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError>;
+
+    /// How many devices match, whatever the page.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn devices_count(&self, query: &DeviceQuery) -> Result<u64, StoreError>;
+
+    /// Places where devices stand, sorted as people read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn places(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The lists of devices that a person keeps.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;
 
     /// One device.
     ///
@@ -435,6 +263,30 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;
+
+    /// Enrolment tokens, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn tokens(&self, limit: usize) -> Result<Vec<TokenRecord>, StoreError>;
+
+    /// A machine that asked to come in.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn request(&self, id: &str) -> Result<Option<RequestRecord>, StoreError>;
+
+    /// Machines that wait for a person, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn requests(&self) -> Result<Vec<RequestRecord>, StoreError>;
+
+    /// Whether a device was ever given a certificate.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError>;
 
     /// An account.
     ///

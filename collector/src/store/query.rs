@@ -1,18 +1,89 @@
 //! What can be asked of lists.
 
 use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::DeviceKind;
 
 /// Which devices to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceQuery {
-    /// Words to find in identifier, name, label and place.
+    /// Words to find in identifier, name, label, place and tags.
     pub search: String,
-    /// Only devices whose raised faults are at least this bad (1 info, 2 warning, 3 critical), or that are not live.
-    pub only_bad: bool,
-    /// Continue after this identifier.
+    /// Only of this kind.
+    pub kind: Option<DeviceKind>,
+    /// Only here.
+    pub place: Option<String>,
+    /// Only these.
+    pub state: DeviceState,
+    /// In which order; devices that are alike in it are ordered by identifier.
+    pub sort: DeviceSort,
+    /// The other way round.
+    pub descending: bool,
+    /// Continue after this identifier: for lists in the order of identifiers.
     pub after: Option<String>,
+    /// Pass over this many.
+    pub skip: usize,
     /// At most this many.
     pub limit: usize,
+}
+
+/// Devices in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceState {
+    /// Any.
+    #[default]
+    Any,
+    /// Those that need someone: a raised fault of at least a warning, or neither live nor away by their own word.
+    Bad,
+    /// Heard.
+    Live,
+    /// Not heard any more.
+    Silent,
+    /// Away by their own word, or in the hands of maintenance.
+    Away,
+    /// Registered, and never heard.
+    NeverSeen,
+}
+
+impl DeviceState {
+    /// Every choice with its name in addresses.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Any, ""),
+        (Self::Bad, "bad"),
+        (Self::Live, "live"),
+        (Self::Silent, "silent"),
+        (Self::Away, "away"),
+        (Self::NeverSeen, "never_seen"),
+    ];
+}
+
+/// An order of devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceSort {
+    /// By identifier.
+    #[default]
+    Id,
+    /// By name, as people read.
+    Name,
+    /// By kind.
+    Kind,
+    /// By place, as people read.
+    Place,
+    /// The worst first.
+    State,
+    /// The last heard first.
+    Seen,
+}
+
+impl DeviceSort {
+    /// Every order with its name in addresses.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Id, "id"),
+        (Self::Name, "name"),
+        (Self::Kind, "kind"),
+        (Self::Place, "place"),
+        (Self::State, "state"),
+        (Self::Seen, "seen"),
+    ];
 }
 
 /// Which faults to list; the default lists all.

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use ioc_common::clock;
-use ioc_common::config::{Source, Span};
-use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
+use ioc_common::config::Source;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::RuleSet;
 
@@ -21,21 +20,16 @@ use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
 use crate::audit;
-use crate::command::{Answer, Command, NewDevice};
+use crate::command::{Command, NewDevice};
 use crate::inventory::DeviceRecord;
 use crate::replay::{Replay, Replayer};
-use crate::store::{DeviceQuery, FaultQuery, Reader, StoreError, TicketQuery, TicketRecord};
+use crate::store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery, TicketRecord};
 use crate::ticket::page_of;
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
 /// Items in one answer where nothing else is asked.
 const LIMIT: usize = 100;
-/// How long a token can be used, unless something else is asked.
-const TOKEN_LIFE: Span = Span::secs(86_400);
-/// Longest life of a token.
-const TOKEN_LIFE_MAX: Span = Span::secs(30 * 86_400);
-
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 /// One page of a list.
@@ -100,7 +94,8 @@ pub(super) async fn devices(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Value>> {
     let limit = query.limit();
-    let ask = DeviceQuery { search: query.search, only_bad: query.bad, after: query.cursor, limit };
+    let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
+    let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
     let items = app
         .read(move |reader| {
             let records = reader.devices(&ask)?;
@@ -315,53 +310,6 @@ pub(super) async fn register(
 ) -> Result<StatusCode, Problem> {
     app.engine.command(Command::Register { info, actor: person.name }).await?;
     Ok(StatusCode::CREATED)
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct TokenBody {
-    #[serde(flatten)]
-    device: Value,
-}
-
-pub(super) async fn new_token(
-    State(app): State<App>,
-    person: Person,
-    Json(TokenBody { mut device }): Json<TokenBody>,
-) -> Result<Response, Problem> {
-    let life = device.as_object_mut().and_then(|fields| fields.remove("life"));
-    let life = match life {
-        Some(text) => {
-            text.as_str().unwrap_or_default().parse().map_err(|why| Problem::invalid(format!("life: {why}")))?
-        }
-        None => TOKEN_LIFE,
-    };
-    if life > TOKEN_LIFE_MAX || life.as_millis() < 1000 {
-        return Err(Problem::invalid(format!("life: found {life}; allowed are 1s to {TOKEN_LIFE_MAX}")));
-    }
-    let info: NewDevice = serde_json::from_value(device).map_err(|error| Problem::invalid(error.to_string()))?;
-    match app.engine.command(Command::NewToken { info, life, actor: person.name }).await? {
-        Answer::Token { token, device } => {
-            Ok((StatusCode::CREATED, Json(json!({ "token": token, "device": device }))).into_response())
-        }
-        _ => Err(Problem::internal("unexpected answer")),
-    }
-}
-
-pub(super) async fn enrol(
-    State(app): State<App>,
-    Extension(peer): Extension<Peer>,
-    Json(request): Json<EnrolRequest>,
-) -> Answered<EnrolResponse> {
-    let peer = peer.to_string();
-    match app.engine.command(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
-        Ok(Answer::Enrolled(response)) => Ok(Json(*response)),
-        Ok(_) => Err(Problem::internal("unexpected answer")),
-        Err(error) => {
-            app.health.refuse("enrolment");
-            tracing::warn!(%peer, %error, "enrolment refused");
-            Err(error.into())
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -125,6 +125,8 @@ mod tests {
         let sources = [
             include_str!("view.rs"),
             include_str!("pages.rs"),
+            include_str!("fleet.rs"),
+            include_str!("enrolment.rs"),
             include_str!("auth.rs"),
             include_str!("charts.rs"),
             include_str!("people.rs"),
@@ -163,6 +165,10 @@ mod tests {
                 "role-",
                 "coverage-",
                 "wall-",
+                "list-",
+                "view-",
+                "why-",
+                "assets-",
                 "password-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

@@ -5,9 +5,12 @@ mod auth;
 mod charts;
 mod document;
 mod duty;
+mod enrolment;
 mod exposition;
+mod fleet;
 mod i18n;
 mod incidents;
+mod labels;
 mod live;
 mod maintenance;
 mod pages;
@@ -122,46 +125,21 @@ impl App {
 
     /// Every route.
     pub fn router(self) -> Router {
-        let api = Router::new()
-            .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
-            .route("/devices/{id}", get(api::device).put(api::describe))
-            .route("/devices/{id}/documents", get(api::documents))
-            .route("/devices/{id}/events", get(api::events))
-            .route("/devices/{id}/software", get(api::software))
-            .route("/devices/{id}/history", get(charts::api))
-            .route("/devices/{id}/history.csv", get(charts::csv))
-            .route("/devices/{id}/replay", post(api::replay).layer(DefaultBodyLimit::max(RULES_MAX_BYTES)))
-            .route("/devices/{id}/revoke", post(api::revoke))
-            .route("/rooms", get(rooms::api))
-            .route("/faults", get(api::faults))
-            .route("/incidents", get(api::incidents).post(incidents::api_open))
-            .route("/incidents/{id}", get(api::incident))
-            .route("/incidents/{id}/actions", post(incidents::api_act))
-            .route("/incidents/{id}/files", post(incidents::attach).layer(DefaultBodyLimit::max(FILE_MAX_BYTES)))
-            .route("/incidents/{id}/files/{sha256}", get(incidents::file))
-            .route("/alerts/{source}", post(incidents::alerts).layer(DefaultBodyLimit::max(ALERTS_MAX_BYTES)))
-            .route("/windows", get(maintenance::api_list).post(maintenance::api_plan))
-            .route("/windows/{id}", axum::routing::delete(maintenance::api_end))
-            .route("/duty", get(duty::api))
-            .route("/duty/covers", post(duty::api_cover))
-            .route("/duty/swaps", post(duty::api_swap))
-            .route("/duty/covers/{id}", axum::routing::delete(duty::api_uncover))
-            .route("/devices", get(api::devices).post(api::register))
-            .route("/tokens", post(api::new_token))
-            .route("/audit", get(api::audit))
-            .route("/accounts", get(people::api_list).post(people::api_add))
-            .route("/accounts/{name}", axum::routing::patch(people::api_change))
-            .route("/accounts/{name}/reset", post(people::api_reset))
-            .route("/account/password", post(people::api_password))
-            .route("/account/tokens", post(people::api_token))
-            .fallback(async || Problem::not_found("there is no such resource"));
         Router::new()
-            .nest("/api/v1", api)
-            .route("/", get(pages::fleet))
+            .nest("/api/v1", api())
+            .route("/", get(fleet::overview))
+            .route("/devices", get(fleet::devices))
+            .route("/devices/views", post(fleet::save_view))
             .route("/devices/{id}", get(pages::device))
             .route("/devices/{id}/history", get(charts::page))
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
+            .route("/devices/{id}/label", get(labels::single))
+            .route("/labels", get(labels::sheet))
+            .route(
+                "/enrolment",
+                get(enrolment::page).post(enrolment::act).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)),
+            )
             .route("/rooms", get(rooms::page))
             .route("/wall", get(wall::page))
             .route("/incidents", get(incidents::list))
@@ -187,7 +165,7 @@ impl App {
             .route("/logout", post(auth::logout))
             .route("/language", post(auth::language))
             .route("/live", get(live::live))
-            .route(ENROL_PATH, post(api::enrol))
+            .route(ENROL_PATH, post(enrolment::enrol))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(api::ready))
             .route("/metrics", get(api::metrics))
@@ -206,6 +184,47 @@ impl App {
             .layer(axum::middleware::map_response(guard))
             .with_state(self)
     }
+}
+
+/// The API's routes, below `/api/v1`.
+fn api() -> Router<App> {
+    Router::new()
+        .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
+        .route("/devices/{id}", get(api::device).put(api::describe))
+        .route("/devices/{id}/documents", get(api::documents))
+        .route("/devices/{id}/events", get(api::events))
+        .route("/devices/{id}/software", get(api::software))
+        .route("/devices/{id}/history", get(charts::api))
+        .route("/devices/{id}/history.csv", get(charts::csv))
+        .route("/devices/{id}/replay", post(api::replay).layer(DefaultBodyLimit::max(RULES_MAX_BYTES)))
+        .route("/devices/{id}/revoke", post(api::revoke))
+        .route("/rooms", get(rooms::api))
+        .route("/faults", get(api::faults))
+        .route("/incidents", get(api::incidents).post(incidents::api_open))
+        .route("/incidents/{id}", get(api::incident))
+        .route("/incidents/{id}/actions", post(incidents::api_act))
+        .route("/incidents/{id}/files", post(incidents::attach).layer(DefaultBodyLimit::max(FILE_MAX_BYTES)))
+        .route("/incidents/{id}/files/{sha256}", get(incidents::file))
+        .route("/alerts/{source}", post(incidents::alerts).layer(DefaultBodyLimit::max(ALERTS_MAX_BYTES)))
+        .route("/windows", get(maintenance::api_list).post(maintenance::api_plan))
+        .route("/windows/{id}", axum::routing::delete(maintenance::api_end))
+        .route("/duty", get(duty::api))
+        .route("/duty/covers", post(duty::api_cover))
+        .route("/duty/swaps", post(duty::api_swap))
+        .route("/duty/covers/{id}", axum::routing::delete(duty::api_uncover))
+        .route("/devices", get(api::devices).post(api::register))
+        .route("/devices/import", post(enrolment::api_import).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)))
+        .route("/tokens", get(enrolment::api_tokens).post(enrolment::api_new))
+        .route("/tokens/{digest}", axum::routing::delete(enrolment::api_end))
+        .route("/enrolments", get(enrolment::api_requests))
+        .route("/enrolments/{id}", post(enrolment::api_decide))
+        .route("/audit", get(api::audit))
+        .route("/accounts", get(people::api_list).post(people::api_add))
+        .route("/accounts/{name}", axum::routing::patch(people::api_change))
+        .route("/accounts/{name}/reset", post(people::api_reset))
+        .route("/account/password", post(people::api_password))
+        .route("/account/tokens", post(people::api_token))
+        .fallback(async || Problem::not_found("there is no such resource"))
 }
 
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {

@@ -1,4 +1,4 @@
-//! The pages: the fleet, a device, its software.
+//! The pages: a device, its software; what pages have in common.
 
 use std::collections::HashMap;
 
@@ -24,8 +24,7 @@ use super::document::{self, Shown};
 use super::personal;
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
-use crate::coverage::{self, Coverage};
-use crate::store::{Counts, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
+use crate::store::{DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 use crate::written::csv_field;
 
 /// Events on a device's page.
@@ -34,7 +33,6 @@ const EVENTS: usize = 20;
 const SOFTWARE_ROWS: usize = 500;
 /// Rows on one page.
 pub(super) const ROWS: usize = 100;
-
 /// Sensors on the page of the device that speaks for them.
 const CHILDREN: usize = 512;
 /// A page, or why there is none.
@@ -88,38 +86,6 @@ pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome 
     Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).with_role(person.role)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct FleetQuery {
-    search: String,
-    bad: Option<String>,
-    after: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "fleet.html")]
-struct FleetPage {
-    chrome: Chrome,
-    counts: Counts,
-    coverage: Vec<Coverage>,
-    rows: Vec<DeviceRow>,
-    incidents: Vec<Incident>,
-    names: HashMap<DeviceId, String>,
-    search: String,
-    bad: bool,
-    next: Option<String>,
-}
-
-impl FleetPage {
-    fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
-        name_of(&self.names, incident.device.as_ref())
-    }
-
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
-    }
-}
-
 pub(super) fn layouts_of(
     rows: &[crate::inventory::DeviceRecord],
     reader: &dyn Reader,
@@ -159,37 +125,6 @@ pub(super) fn name_of<'s>(names: &'s HashMap<DeviceId, String>, device: Option<&
 /// The devices that incidents are about.
 pub(super) fn devices_of(incidents: &[Incident]) -> impl Iterator<Item = &DeviceId> {
     incidents.iter().filter_map(|incident| incident.device.as_ref())
-}
-
-pub(super) async fn fleet(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Query(query): Query<FleetQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let search: String = query.search.chars().take(100).collect();
-    let bad = query.bad.is_some();
-    let ask = DeviceQuery { search: search.clone(), only_bad: bad, after: query.after, limit: ROWS };
-    let now = chrome.now;
-    let found = app
-        .read(move |reader| {
-            let records = reader.devices(&ask)?;
-            let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.info.id.to_string());
-            let layouts = layouts_of(&records, reader)?;
-            let rows = records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect();
-            let incidents = reader.incidents(None, true, None, 5)?;
-            let names = names_of(devices_of(&incidents), reader)?;
-            Ok((reader.counts()?, reader.coverage()?, rows, incidents, names, next))
-        })
-        .await;
-    match found {
-        Ok((counts, facts, rows, incidents, names, next)) => {
-            let coverage = coverage::of(&facts, &app.config().rules);
-            Ok(show(&FleetPage { chrome, counts, coverage, rows, incidents, names, search, bad, next }))
-        }
-        Err(problem) => Err(Failure(chrome, problem)),
-    }
 }
 
 /// One number of a device.

@@ -27,6 +27,7 @@ const CHANGES: &[(&str, Right)] = &[
     // What a rule would have said changes nothing.
     ("/api/v1/devices/{id}/replay", Right::View),
     // One's own.
+    ("/devices/views", Right::View),
     ("/logout", Right::View),
     ("/api/v1/session", Right::View),
     ("/account/password", Right::View),
@@ -40,6 +41,9 @@ const CHANGES: &[(&str, Right)] = &[
 const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
     ("/people", Right::Administer),
+    ("/enrolment", Right::Administer),
+    ("/api/v1/tokens", Right::Administer),
+    ("/api/v1/enrolments", Right::Administer),
     ("/api/v1/accounts", Right::Administer),
     ("/incidents/new", Right::Handle),
 ];

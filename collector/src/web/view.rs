@@ -68,9 +68,9 @@ impl Chrome {
         self.app.texts.get(&self.language, key)
     }
 
-    pub(super) fn count(&self, key: &str, count: u64) -> String {
+    pub(super) fn count(&self, key: &str, count: impl std::borrow::Borrow<u64>) -> String {
         let mut args = FluentArgs::new();
-        args.set("count", count);
+        args.set("count", *count.borrow());
         self.app.texts.with(&self.language, key, &args)
     }
 
@@ -112,6 +112,12 @@ impl Chrome {
         };
         let here = |moment: jiff::Timestamp| moment.to_zoned_datetime(self.app.config().timezone.clone());
         jiff::Timestamp::from_millisecond(at).map(|at| here(at).strftime(format).to_string()).unwrap_or_default()
+    }
+
+    /// A number as people of this language write it.
+    pub(super) fn decimal(&self, value: &f64, digits: usize) -> String {
+        let text = format!("{value:.digits$}");
+        if self.language == "en" { text } else { text.replace('.', ",") }
     }
 
     /// The site's time zone.

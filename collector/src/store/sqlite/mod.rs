@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod fleet;
 mod read;
 
 use std::collections::HashMap;
@@ -14,9 +15,10 @@ use ioc_common::id::DeviceId;
 use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
 
-use super::{Archive, Change, Reader, Store, StoreError};
+use super::{Archive, Change, Reader, RequestState, Store, StoreError};
 use crate::account::Role;
 use crate::audit;
+use crate::collate;
 use archive::SqliteArchive;
 use read::SqliteReader;
 
@@ -352,11 +354,25 @@ impl Pending<'_> {
                 }
             }
             Change::Device { info, at } => {
-                let search = format!("{}\n{}\n{}\n{}", info.id, info.name, info.label, info.place).to_lowercase();
+                let tags = info.tags.join("\n");
+                let search =
+                    format!("{}\n{}\n{}\n{}\n{tags}", info.id, info.name, info.label, info.place).to_lowercase();
                 self.run(
-                    "INSERT INTO device (id, info, search, enrolled_at, computer) VALUES (?1, ?2, ?3, ?4, ?5) \
-                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, computer = ?5, revoked_at = NULL",
-                    params![info.id.as_str(), json(info)?, search, at.as_millis(), info.is_computer()],
+                    "INSERT INTO device (id, info, search, enrolled_at, computer, kind, place, name_key, place_key) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+                     ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, computer = ?5, kind = ?6, place = ?7, name_key = ?8, \
+                     place_key = ?9, revoked_at = NULL",
+                    params![
+                        info.id.as_str(),
+                        json(info)?,
+                        search,
+                        at.as_millis(),
+                        info.is_computer(),
+                        info.kind.as_str(),
+                        info.place,
+                        collate::key(&info.name),
+                        collate::key(&info.place),
+                    ],
                 )?;
                 if !self.numbers.contains_key(&info.id) {
                     let number = self.transaction.query_row(
@@ -483,17 +499,31 @@ impl Pending<'_> {
             | Change::Handover(_) => self.apply_work(change)?,
             Change::Token(token) => {
                 self.run(
-                    "INSERT INTO token (digest, info, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                    params![
-                        token.digest,
-                        json(&token.info)?,
-                        token.created_at.as_millis(),
-                        token.expires_at.as_millis()
-                    ],
+                    "INSERT INTO token (digest, body, created_at, uses) VALUES (?1, ?2, ?3, 0)",
+                    params![token.digest, json(token)?, token.created_at.as_millis()],
                 )?;
             }
             Change::TokenUsed { digest, at, .. } => {
-                self.run("UPDATE token SET used_at = ?2 WHERE digest = ?1", params![digest, at.as_millis()])?;
+                let sql = "UPDATE token SET uses = uses + 1, used_at = ?2 WHERE digest = ?1";
+                self.run(sql, params![digest, at.as_millis()])?;
+            }
+            Change::TokenEnded { digest, at } => {
+                let sql = "UPDATE token SET ended_at = ?2 WHERE digest = ?1 AND ended_at IS NULL";
+                self.run(sql, params![digest, at.as_millis()])?;
+            }
+            Change::Request(request) => {
+                let waiting = request.state == RequestState::Waiting;
+                let (at, seen_at) = (request.at.as_millis(), request.seen_at.as_millis());
+                self.run(
+                    "INSERT OR REPLACE INTO request (id, at, seen_at, waiting, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![request.id, at, seen_at, waiting, json(request)?],
+                )?;
+            }
+            Change::RequestGone(id) => {
+                self.run("DELETE FROM request WHERE id = ?1", [id])?;
+            }
+            Change::RequestsPruned { before } => {
+                self.run("DELETE FROM request WHERE seen_at < ?1", [before.as_millis()])?;
             }
             Change::Certificate { device, serial, at, expires_at } => {
                 let number = self.number(device)?;
@@ -519,6 +549,13 @@ impl Pending<'_> {
                         account.locked_until.map(Timestamp::as_millis)
                     ],
                 )?;
+            }
+            Change::View(view) => {
+                self.run("DELETE FROM view WHERE account = ?1 AND name = ?2", params![view.account, view.name])?;
+                if !view.query.is_empty() {
+                    let values = params![view.account, view.name, view.query];
+                    self.run("INSERT INTO view (account, name, query) VALUES (?1, ?2, ?3)", values)?;
+                }
             }
             Change::Session(session) => {
                 self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;

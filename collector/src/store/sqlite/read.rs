@@ -13,24 +13,21 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{Device, DeviceInfo, Fault, Incident, Presence, Snapshot, Window};
+use ioc_judge::{Device, DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use super::fleet::{Condition, DEVICE_COLUMNS, DEVICE_TABLES, device_record, order_of};
 use crate::account::Role;
 use crate::audit;
+use crate::collate;
 use crate::coverage::{Facts, MATTERS};
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
     AccountRecord, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover,
-    HistoryRow, OutboxEntry, Reader, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident,
+    HistoryRow, OutboxEntry, Reader, RequestRecord, SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
-const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
-     h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
-     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0) AS worst \
-     FROM device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
-     LEFT JOIN hello h ON h.device = d.number";
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language FROM outbox";
 
@@ -81,47 +78,24 @@ impl SqliteReader {
 }
 
 /// A JSON column.
-fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
     })
 }
 
-fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
-fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Ok(Timestamp::from_millis(row.get(column)?))
 }
 
-fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
+pub(super) fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
     let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
     Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
-}
-
-fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
-    let latest: Option<Vec<u8>> = row.get(14)?;
-    let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
-    Ok(DeviceRecord {
-        info: body(row, 0)?,
-        enrolled_at: required(row, 1)?,
-        revoked_at: moment(row, 2)?,
-        presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
-        watermark: position(row, 4, 5)?,
-        boot_id: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
-        fingerprint: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-        interval_s: row.get::<_, Option<u32>>(8)?.unwrap_or(10),
-        keep_alive_s: row.get::<_, Option<u16>>(9)?.unwrap_or(30),
-        last_heard: moment(row, 10)?,
-        last_sample: moment(row, 11)?,
-        clock_error_ms: row.get(12)?,
-        layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
-        // A corrupt row shows as no values; the history reader reports it.
-        latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
-        worst: row.get(15)?,
-    })
 }
 
 fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
@@ -172,7 +146,13 @@ fn below(before: Option<u64>) -> i64 {
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
                                locked_until FROM account";
+const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
 const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at FROM session";
+
+fn token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
+    let written: TokenRecord = body(row, 0)?;
+    Ok(TokenRecord { uses: row.get(1)?, used_at: moment(row, 2)?, ended_at: moment(row, 3)?, ..written })
+}
 
 fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
     Ok(AccountRecord {
@@ -289,20 +269,35 @@ impl Reader for SqliteReader {
     }
 
     fn devices(&self, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
-        let mut sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL AND d.id > ?1");
-        let words: Vec<String> = query.search.split_whitespace().take(8).map(str::to_lowercase).collect();
-        for place in 0..words.len() {
-            sql += &format!(" AND instr(d.search, ?{}) > 0", place + 3);
-        }
-        if query.only_bad {
-            sql += " AND (worst >= 2 OR coalesce(p.state, 'never_seen') NOT IN ('live', 'away'))";
-        }
-        sql += " ORDER BY d.id LIMIT ?2";
-        let after = query.after.clone().unwrap_or_default();
-        let limit = limit_of(query.limit);
-        let mut params: Vec<&dyn ToSql> = vec![&after, &limit];
-        params.extend(words.iter().map(|word| word as &dyn ToSql));
-        self.all(&sql, &params, device_record)
+        let (condition, order) = (Condition::of(query), order_of(query));
+        // Only what is shown is read whole.
+        let sql = format!(
+            "{DEVICE_COLUMNS} WHERE d.number IN (SELECT d.number FROM {DEVICE_TABLES} WHERE {} ORDER BY {order} LIMIT {} OFFSET {}) \
+             ORDER BY {order}",
+            condition.sql,
+            limit_of(query.limit),
+            limit_of(query.skip),
+        );
+        self.all(&sql, &condition.params(), device_record)
+    }
+
+    fn devices_count(&self, query: &DeviceQuery) -> Result<u64, StoreError> {
+        let condition = Condition::of(query);
+        let sql = format!("SELECT count(*) FROM {DEVICE_TABLES} WHERE {}", condition.sql);
+        Ok(self.one(&sql, &condition.params(), |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+    }
+
+    fn places(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT place FROM device WHERE revoked_at IS NULL AND place <> '' ORDER BY place_key";
+        self.all(sql, &[], |row| row.get(0))
+    }
+
+    fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError> {
+        let sql = "SELECT name, query FROM view WHERE account = ?1";
+        let read = |row: &Row<'_>| Ok(SavedView { account: account.to_owned(), name: row.get(0)?, query: row.get(1)? });
+        let mut views = self.all(sql, &[&account], read)?;
+        views.sort_by_cached_key(|view| collate::key(&view.name));
+        Ok(views)
     }
 
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
@@ -501,16 +496,25 @@ impl Reader for SqliteReader {
     }
 
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
-        let sql = "SELECT info, created_at, expires_at, used_at FROM token WHERE digest = ?1";
-        self.one(sql, &[&digest], |row| {
-            Ok(TokenRecord {
-                digest: digest.to_owned(),
-                info: body(row, 0)?,
-                created_at: required(row, 1)?,
-                expires_at: required(row, 2)?,
-                used_at: moment(row, 3)?,
-            })
-        })
+        self.one(&format!("{TOKEN_COLUMNS} WHERE digest = ?1"), &[&digest], token)
+    }
+
+    fn tokens(&self, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
+        let sql = format!("{TOKEN_COLUMNS} ORDER BY created_at DESC, digest LIMIT ?1");
+        self.all(&sql, &[&limit_of(limit)], token)
+    }
+
+    fn request(&self, id: &str) -> Result<Option<RequestRecord>, StoreError> {
+        self.one("SELECT body FROM request WHERE id = ?1", &[&id], |row| body(row, 0))
+    }
+
+    fn requests(&self) -> Result<Vec<RequestRecord>, StoreError> {
+        self.all("SELECT body FROM request WHERE waiting ORDER BY at, id", &[], |row| body(row, 0))
+    }
+
+    fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE device = ?1)";
+        Ok(self.one(sql, &[&self.number(device)?], |row| row.get(0))?.unwrap_or(false))
     }
 
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {

@@ -6,6 +6,11 @@ CREATE TABLE device (
     info TEXT NOT NULL,
     -- What a search looks through, lower case.
     search TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    place TEXT NOT NULL,
+    -- What they are sorted by (collate.rs).
+    name_key BLOB NOT NULL,
+    place_key BLOB NOT NULL,
     -- It is a server, a workstation or a display controller of its own.
     computer INTEGER NOT NULL,
     enrolled_at INTEGER NOT NULL,
@@ -190,10 +195,19 @@ CREATE TABLE handover (
 );
 CREATE TABLE token (
     digest TEXT PRIMARY KEY,
-    info TEXT NOT NULL,
+    body TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    used_at INTEGER
+    uses INTEGER NOT NULL,
+    used_at INTEGER,
+    ended_at INTEGER
+);
+-- Machines that ask to come in, until they have.
+CREATE TABLE request (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    body TEXT NOT NULL
 );
 CREATE TABLE certificate (
     serial TEXT PRIMARY KEY,
@@ -201,6 +215,7 @@ CREATE TABLE certificate (
     at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
+CREATE INDEX certificate_by_device ON certificate (device, at);
 CREATE TABLE account (
     name TEXT PRIMARY KEY,
     full_name TEXT NOT NULL,
@@ -214,6 +229,13 @@ CREATE TABLE account (
     failures INTEGER NOT NULL,
     locked_until INTEGER
 );
+-- Lists of devices as people keep them for themselves: the query of the page's address.
+CREATE TABLE view (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    query TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+) WITHOUT ROWID;
 -- Sessions, and tokens of the API, which have a label.
 CREATE TABLE session (
     digest TEXT PRIMARY KEY,

@@ -1,0 +1,346 @@
+//! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Span;
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
+use ioc_common::id::DeviceId;
+use ioc_judge::{Device, DeviceInfo, Input, Presence};
+
+use super::commands::{TEXT_MAX_CHARS, check_device};
+use super::{Engine, Outcome};
+use crate::command::{Answer, CommandError, NewDevice, NewToken};
+use crate::pki;
+use crate::store::{Change, Grant, Reason, RequestRecord, RequestState, StoreError, TokenRecord};
+use crate::written::one_line;
+
+/// Most machines that wait at a time: whoever has a token cannot fill the disk.
+const WAITING_MAX: usize = 1000;
+/// How long a machine that asks no more is kept in the queue, milliseconds.
+const WAITING_MS: i64 = 7 * 86_400_000;
+/// How old the moment of its last question may become, milliseconds.
+const SEEN_MS: i64 = 60_000;
+/// Most uses of a token.
+const USES_MAX: u32 = 10_000;
+/// Serial numbers that makers leave in place of one.
+const NO_SERIALS: [&str; 8] = [
+    "to be filled by o.e.m.",
+    "default string",
+    "system serial number",
+    "not specified",
+    "not applicable",
+    "none",
+    "0",
+    "123456789",
+];
+
+fn unread(error: &StoreError) -> CommandError {
+    CommandError::Unavailable(error.to_string())
+}
+
+impl Engine {
+    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> Outcome {
+        let NewToken { mut device, label, group, uses, approve } = new;
+        let (grant, subject) = if group {
+            if device.name.is_empty() {
+                // A template is checked like a device; its name is each machine's own.
+                "-".clone_into(&mut device.name);
+            }
+            check_device(device.clone())?;
+            (Grant::Group { template: Box::new(device) }, None)
+        } else {
+            let info = check_device(device)?;
+            self.check_uplink(&info)?;
+            let id = info.id.clone();
+            (Grant::Device { info: Box::new(info) }, Some(id))
+        };
+        let most = if group { USES_MAX } else { 1 };
+        if !(1..=most).contains(&uses) {
+            return Err(CommandError::Invalid(format!("uses: found {uses}; allowed are 1 to {most}")));
+        }
+        let secret = pki::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let token = Token::new(self.authority.fingerprint(), secret);
+        let label = one_line(&label, TEXT_MAX_CHARS);
+        let about = subject.as_ref().map_or(label.as_str(), DeviceId::as_str);
+        self.record(now, actor, "token.created", about, &format!("{uses} uses, valid for {life}, approval {approve}"));
+        self.batch.changes.push(Change::Token(TokenRecord {
+            digest: token.digest(),
+            grant,
+            label,
+            uses_max: uses,
+            approve,
+            created_by: actor.to_owned(),
+            created_at: now,
+            expires_at: now.plus_millis(life.as_millis()),
+            uses: 0,
+            used_at: None,
+            ended_at: None,
+        }));
+        Ok(Answer::Token { token: token.to_string(), device: subject })
+    }
+
+    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> Outcome {
+        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
+        let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
+        self.record(now, actor, "token.ended", &record.label, &digest);
+        self.batch.changes.push(Change::TokenEnded { digest, at: now });
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Outcome {
+        let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
+        let token: Token =
+            request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
+        let digest = token.digest();
+        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
+        let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
+        let used_now = self
+            .batch
+            .changes
+            .iter()
+            .filter(|change| matches!(change, Change::TokenUsed { digest: used, .. } if *used == digest));
+        let used_now = u32::try_from(used_now.count()).unwrap_or(u32::MAX);
+        if let Some(why) = record.refusal(now, used_now) {
+            return Err(refuse(why));
+        }
+        let id = request_id(&request.csr);
+        let asked_before = self.reader.request(&id).map_err(|error| unread(&error))?;
+        match asked_before {
+            Some(known) if known.token != digest => return Err(refuse("this request belongs to another token")),
+            Some(known) if known.state == RequestState::Refused => {
+                return Err(refuse("a person refused this machine; ask them why before you try again"));
+            }
+            Some(known) if known.state == RequestState::Approved => {
+                let answer = self.issue(known.info, request, digest, peer, now)?;
+                self.batch.changes.push(Change::RequestGone(id));
+                return Ok(answer);
+            }
+            Some(known) => {
+                if now.millis_since(known.seen_at) > SEEN_MS {
+                    self.batch.changes.push(Change::Request(Box::new(RequestRecord { seen_at: now, ..known })));
+                }
+                return Ok(Answer::Waiting { request: id });
+            }
+            None => {}
+        }
+        let (info, mut reasons) = match record.grant {
+            Grant::Device { info } => (*info, Vec::new()),
+            Grant::Group { template } => self.bind(request, *template)?,
+        };
+        if record.approve {
+            reasons.insert(0, Reason::Asked);
+        }
+        if reasons.is_empty() {
+            return self.issue(info, request, digest, peer, now);
+        }
+        let waiting = self.reader.requests().map_err(|error| unread(&error))?.len();
+        if waiting >= WAITING_MAX {
+            return Err(CommandError::Conflict(format!("{WAITING_MAX} machines wait already; approve or refuse some")));
+        }
+        let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        self.record(now, "", "enrolment.waits", info.id.as_str(), &format!("host {host:?} from {peer}, request {id}"));
+        self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
+        self.batch.changes.push(Change::Request(Box::new(RequestRecord {
+            id: id.clone(),
+            token: digest,
+            at: now,
+            seen_at: now,
+            peer: peer.to_owned(),
+            facts: request.facts.clone(),
+            info,
+            reasons,
+            state: RequestState::Waiting,
+        })));
+        Ok(Answer::Waiting { request: id })
+    }
+
+    /// A person's word on a machine that waits: what it is to be, or nothing when it is refused.
+    pub(super) fn decide_request(
+        &mut self,
+        id: &str,
+        approved: Option<NewDevice>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let known = self.reader.request(id).map_err(|error| unread(&error))?;
+        let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
+        match approved {
+            Some(new) => {
+                known.info = check_device(new)?;
+                self.check_uplink(&known.info)?;
+                known.state = RequestState::Approved;
+                self.record(now, actor, "enrolment.approved", known.info.id.as_str(), &format!("request {id}"));
+            }
+            None => {
+                known.state = RequestState::Refused;
+                self.record(now, actor, "enrolment.refused", known.info.id.as_str(), &format!("request {id}"));
+            }
+        }
+        self.batch.changes.push(Change::Request(Box::new(known)));
+        Ok(Answer::Done)
+    }
+
+    fn issue(
+        &mut self,
+        info: DeviceInfo,
+        request: &EnrolRequest,
+        digest: String,
+        peer: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let issued = self
+            .authority
+            .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
+            .map_err(|error| CommandError::Invalid(error.to_string()))?;
+        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+        self.batch.changes.push(Change::TokenUsed { digest, device: info.id.clone(), at: now });
+        self.batch.changes.push(Change::Certificate {
+            device: info.id.clone(),
+            serial: issued.serial.clone(),
+            at: now,
+            expires_at: issued.expires_at,
+        });
+        let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
+        self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
+        self.access.admit(info.id.clone());
+        let device = info.id.clone();
+        self.judge(Input::Enrolled(info), now);
+        Ok(Answer::Enrolled(Box::new(EnrolResponse {
+            device,
+            certificate: issued.certificate,
+            authorities: self.authority.pem().to_owned(),
+            mqtt: self.config.mqtt_advertise.clone(),
+            renew_at: issued.renew_at,
+            expires_at: issued.expires_at,
+        })))
+    }
+
+    /// Which device a machine is that comes with a token of many: the asset that people registered under its label, its serial
+    /// number or its network address, or else a new one with its host name. And what speaks against taking it at its word.
+    fn bind(&self, request: &EnrolRequest, template: NewDevice) -> Result<(DeviceInfo, Vec<Reason>), CommandError> {
+        let mut reasons = Vec::new();
+        let twin = self.state.devices().find(|device| {
+            !request.fingerprint.is_empty() && device.fingerprint == request.fingerprint && device.info.parent.is_none()
+        });
+        let found = self.asset_of(request)?;
+        let info = if let Some(asset) = found {
+            if self.has_agent(asset)? {
+                reasons.push(Reason::Enrolled { device: asset.info.id.clone() });
+            }
+            asset.info.clone()
+        } else {
+            let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+            let host = if host.is_empty() { "host".to_owned() } else { host };
+            let device = id_of(&host);
+            let name = if template.name == "-" { host } else { template.name.clone() };
+            let label = request.label.clone();
+            let info = check_device(NewDevice { device, name, label, ..template })?;
+            if let Some(known) = self.state.device(&info.id) {
+                reasons.push(Reason::Name { device: info.id });
+                known.info.clone()
+            } else {
+                info
+            }
+        };
+        if let Some(twin) = twin.filter(|twin| twin.info.id != info.id) {
+            reasons.push(Reason::Machine { device: twin.info.id.clone() });
+        }
+        Ok((info, reasons))
+    }
+
+    fn asset_of(&self, request: &EnrolRequest) -> Result<Option<&Device>, CommandError> {
+        let machines = || self.state.devices().filter(|device| device.info.parent.is_none());
+        let same = |one: &str, other: &str| !one.is_empty() && one.to_lowercase() == other.to_lowercase();
+        if !request.label.is_empty() {
+            let found = machines().find(|device| same(&device.info.label, &request.label));
+            let missing = || {
+                CommandError::Invalid(format!(
+                    "label: no registered asset has the label {:?}; register it first, or leave --label out",
+                    request.label
+                ))
+            };
+            return found.ok_or_else(missing).map(Some);
+        }
+        let serial = request.facts.serial.trim();
+        let serial = Some(serial).filter(|serial| !NO_SERIALS.contains(&serial.to_lowercase().as_str()));
+        if let Some(found) = serial.and_then(|serial| machines().find(|device| same(&device.info.serial, serial))) {
+            return Ok(Some(found));
+        }
+        Ok(machines().find(|device| request.macs.iter().any(|mac| same(&device.info.mac, mac))))
+    }
+
+    /// Whether a device was ever given a certificate.
+    fn has_agent(&self, device: &Device) -> Result<bool, CommandError> {
+        let now = |change: &Change| matches!(change, Change::Certificate { device: to, .. } if *to == device.info.id);
+        let known = device.presence != Presence::NeverSeen || self.batch.changes.iter().any(now);
+        Ok(known || self.reader.is_enrolled(&device.info.id).map_err(|error| unread(&error))?)
+    }
+
+    /// Registers assets, or changes what is said of them: all of them, or none.
+    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> Outcome {
+        let mut infos = Vec::with_capacity(devices.len());
+        for new in devices {
+            let name = new.name.clone();
+            let mut info = check_device(new).map_err(|error| CommandError::Invalid(format!("{name:?}: {error}")))?;
+            let known = self.state.device(&info.id).map(|device| &device.info);
+            if let Some(known) = known {
+                info.parent.clone_from(&known.parent);
+            }
+            if known != Some(&info) {
+                infos.push(info);
+            }
+        }
+        for info in &infos {
+            let checked = self.check_uplink_among(info, &infos);
+            checked.map_err(|error| CommandError::Invalid(format!("{}: {error}", info.id)))?;
+        }
+        let changed = infos.len();
+        for info in infos {
+            let (action, detail) = match self.state.device(&info.id) {
+                Some(known) => {
+                    let old = serde_json::to_string(&known.info).unwrap_or_default();
+                    ("device.described", format!("{old} -> {}", serde_json::to_string(&info).unwrap_or_default()))
+                }
+                None => ("device.registered", info.name.clone()),
+            };
+            self.record(now, actor, action, info.id.as_str(), &detail);
+            self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+            self.judge(Input::Enrolled(info), now);
+        }
+        Ok(Answer::Imported(changed))
+    }
+}
+
+/// What a machine's request is called.
+fn request_id(csr: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
+    hex(digest.as_ref().get(..8).unwrap_or_default())
+}
+
+/// An identifier out of a name: lower case, without what cannot stand in one.
+pub(crate) fn id_of(name: &str) -> String {
+    let plain: String = name
+        .to_lowercase()
+        .chars()
+        .map(crate::collate::plain)
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .collect();
+    let parts: Vec<&str> = plain.split('-').filter(|part| !part.is_empty()).collect();
+    let id: String = parts.join("-").chars().take(ID_MAX).collect();
+    id.trim_end_matches('-').to_owned()
+}
+
+/// Longest identifier that is made out of a name.
+const ID_MAX: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use super::id_of;
+
+    #[test]
+    fn names_become_identifiers() {
+        assert_eq!(id_of("SRV-01.ioc.tinh.gov.vn"), "srv-01-ioc-tinh-gov-vn");
+        assert_eq!(id_of("Máy chủ Đô thị 1"), "may-chu-do-thi-1");
+        assert_eq!(id_of("--"), "");
+    }
+}

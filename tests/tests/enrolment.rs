@@ -1,0 +1,127 @@
+//! Machines come in: tokens for many, assets that are registered before, and a person's word.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use ioc_tests::harness::{Agent, Rig, eventually};
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+const TABLE: &str = "\u{feff}Tên;Loại;Nhãn tài sản;Nơi đặt;Cán bộ;Nhóm\r\n\
+                     Máy chủ hồ sơ;Máy chủ;TS-0001;Phòng máy;Lê Văn Tám;core\r\n\
+                     Máy trạm trực ban;Máy trạm;TS-0002;Phòng trực;;\r\n";
+
+/// A host that asks to come in.
+fn asking(agent: &Agent, rig: &Rig, token: &str, more: &[&str]) -> Child {
+    let mut command = agent.command();
+    command.arg("enroll").args(["--server", &rig.server()]).args(more).arg(token);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+async fn came_in(child: Child) -> (bool, String) {
+    let output = tokio::time::timeout(Duration::from_secs(40), child.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), said)
+}
+
+async fn token(rig: &Rig, about: Value) -> String {
+    rig.post("/api/v1/tokens", about).await.unwrap()["token"].as_str().unwrap().to_owned()
+}
+
+fn host(rig: &Rig, name: &str) -> Agent {
+    Agent::new(&rig.dir().join(name), "[report]\ninterval = \"1s\"\n").unwrap()
+}
+
+async fn waiting(rig: &Rig) -> Vec<Value> {
+    rig.get("/api/v1/enrolments").await.unwrap().as_array().unwrap().clone()
+}
+
+async fn import(rig: &Rig, table: &str, check: bool) -> Result<Value, String> {
+    let path = format!("/api/v1/devices/import?check={check}");
+    let answer = ioc_collector::cli::send(&rig.runtime(), "POST", &path, "text/csv", table.to_owned()).await;
+    answer.map_err(|error| error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_machines_come_in_with_one_token_and_assets_are_known_by_their_labels() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    // A faulty table changes nothing and names every line.
+    let faults = import(&rig, &TABLE.replace("Máy trạm;TS-0002", "toaster;TS-0001"), false).await.unwrap_err();
+    assert!(faults.contains("line 3") && faults.contains("toaster"), "{faults}");
+    assert_eq!(import(&rig, TABLE, true).await.unwrap(), json!({ "assets": 2, "changed": null }));
+    assert_eq!(rig.get("/api/v1/devices").await.unwrap()["items"], json!([]));
+    assert_eq!(import(&rig, TABLE, false).await.unwrap(), json!({ "assets": 2, "changed": 2 }));
+    assert_eq!(import(&rig, TABLE, false).await.unwrap()["changed"], 0, "the same table again changes nothing");
+
+    let many = token(&rig, json!({ "group": true, "kind": "server", "uses": 2, "purpose": "Phòng máy" })).await;
+    let mut first = host(&rig, "first");
+    let (good, said) = came_in(asking(&first, &rig, &many, &["--label", "ts-0001"])).await;
+    assert!(good && said.contains("ts-0001"), "{said}");
+    first.start().unwrap();
+    eventually("the asset reports", || async {
+        let device = rig.get("/api/v1/devices/ts-0001").await.unwrap_or_default();
+        device["state"] == "live" && device["name"] == "Máy chủ hồ sơ" && device["officer"] == "Lê Văn Tám"
+    })
+    .await
+    .unwrap();
+    let (good, said) = came_in(asking(&host(&rig, "wrong"), &rig, &many, &["--label", "TS-9999"])).await;
+    assert!(!good && said.contains("TS-9999") && said.contains("register it first"), "{said}");
+
+    // This very machine under its own name: the same hardware as the first, so a person has to say.
+    let second = host(&rig, "second");
+    let asks = asking(&second, &rig, &many, &[]);
+    eventually("it waits", || async { waiting(&rig).await.len() == 1 }).await.unwrap();
+    let request = waiting(&rig).await.remove(0);
+    assert_eq!(request["reasons"], json!([{ "why": "machine", "device": "ts-0001" }]), "{request}");
+    let path = format!("/api/v1/enrolments/{}", request["id"].as_str().unwrap());
+    let faulty = json!({ "approve": true, "device": { "device": "a b", "kind": "server", "name": "x" } });
+    assert!(rig.post(&path, faulty).await.unwrap_err().to_string().contains("422"));
+    let device = json!({ "device": "srv-new", "kind": "server", "name": "Máy chủ mới" });
+    rig.post(&path, json!({ "approve": true, "device": device })).await.unwrap();
+    let (good, said) = came_in(asks).await;
+    assert!(good && said.contains("waits until a person approves") && said.contains("srv-new"), "{said}");
+    assert!(waiting(&rig).await.is_empty());
+
+    // It was good for two.
+    let (good, said) = came_in(asking(&host(&rig, "third"), &rig, &many, &[])).await;
+    assert!(!good && said.contains("has been used"), "{said}");
+    let tokens = rig.get("/api/v1/tokens").await.unwrap();
+    assert_eq!((&tokens[0]["uses"], &tokens[0]["uses_max"]), (&json!(2), &json!(2)), "{tokens}");
+    assert!(!tokens.to_string().contains("iocw1."), "the secret is not kept");
+    first.stop().await.unwrap();
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_machine_is_told_and_an_ended_token_is_no_good() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let about = json!({ "group": true, "kind": "workstation", "uses": 5, "approve": true });
+    let many = token(&rig, about).await;
+    let asks = asking(&host(&rig, "one"), &rig, &many, &[]);
+    eventually("it waits", || async { waiting(&rig).await.len() == 1 }).await.unwrap();
+    let request = waiting(&rig).await.remove(0);
+    assert_eq!(request["reasons"][0]["why"], "asked");
+    // A collector that restarts keeps the queue, and the machine its patience.
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    assert_eq!(waiting(&rig).await.len(), 1);
+    let path = format!("/api/v1/enrolments/{}", request["id"].as_str().unwrap());
+    rig.post(&path, json!({ "approve": false })).await.unwrap();
+    let (good, said) = came_in(asks).await;
+    assert!(!good && said.contains("refused this machine"), "{said}");
+    assert!(rig.get("/api/v1/devices").await.unwrap()["items"].as_array().unwrap().is_empty());
+
+    let tokens = rig.get("/api/v1/tokens").await.unwrap();
+    let path = format!("/api/v1/tokens/{}", tokens[0]["digest"].as_str().unwrap());
+    ioc_collector::cli::ask(&rig.runtime(), "DELETE", &path, None).await.unwrap();
+    let (good, said) = came_in(asking(&host(&rig, "two"), &rig, &many, &[])).await;
+    assert!(!good && said.contains("was ended"), "{said}");
+    let log = rig.get("/api/v1/audit?limit=100").await.unwrap().to_string();
+    for action in ["token.created", "enrolment.waits", "enrolment.refused", "token.ended"] {
+        assert!(log.contains(action), "{action}");
+    }
+    rig.stop().await.unwrap();
+}
