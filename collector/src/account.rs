@@ -146,6 +146,7 @@ pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Re
         disabled: false,
         failures: 0,
         locked_until: None,
+        second: None,
     })
 }
 
@@ -213,6 +214,12 @@ pub fn change_password(
 }
 
 impl AccountRecord {
+    /// Whether a code is needed beside the password.
+    #[must_use]
+    pub fn asks_for_code(&self) -> bool {
+        self.second.as_ref().is_some_and(|second| second.confirmed)
+    }
+
     /// Whether its password must be changed before anything else (article 13.2).
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
@@ -278,11 +285,14 @@ pub enum SignIn {
         /// Audit record.
         entry: audit::Entry,
     },
+    /// The password is right; a code of the second factor is needed, too.
+    NeedsCode,
     /// Locked until then.
     Locked(Timestamp),
 }
 
-/// Checks a password. Takes as long for a name that does not exist. Slow on purpose: call it off the async threads.
+/// Checks a password, and a code where the account has a second factor. Takes as long for a name that does not exist. Slow on
+/// purpose: call it off the async threads.
 ///
 /// # Errors
 /// When the system gives no randomness.
@@ -290,6 +300,7 @@ pub fn sign_in(
     known: Option<AccountRecord>,
     name: &str,
     password: &str,
+    code: &str,
     peer: &str,
     now: Timestamp,
 ) -> Result<SignIn, PkiError> {
@@ -298,43 +309,65 @@ pub fn sign_in(
     {
         return Ok(SignIn::Locked(until));
     }
-    let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-    let entry = |action: &str| audit::Entry {
-        at: now,
-        actor: shown.clone(),
-        action: action.to_owned(),
-        subject: shown.clone(),
-        detail: format!("from {peer}"),
-    };
     let stored = known.as_ref().map_or(NOBODY, |account| &account.password);
     let parsed = PasswordHash::new(stored).map_err(|error| PkiError::Make(error.to_string()))?;
     let right =
         password.len() <= PASSWORD_MAX_BYTES && Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
     match known {
-        Some(account) if right && !account.disabled => {
-            let cookie = URL_SAFE_NO_PAD.encode(pki::secret::<32>()?);
-            let session = SessionRecord {
-                digest: session_digest(&cookie),
-                account: account.name.clone(),
-                label: String::new(),
-                role: None,
-                peer: peer.to_owned(),
-                created_at: now,
-                expires_at: now.plus_millis(SESSION_MS),
-            };
-            let account = AccountRecord { failures: 0, locked_until: None, ..account };
-            Ok(SignIn::Welcome { cookie, session, account, entry: entry("account.signed_in") })
+        Some(account) if right && !account.disabled => match account.asks_for_code() {
+            true if code.is_empty() => Ok(SignIn::NeedsCode),
+            true => second_step(account, code, peer, now),
+            false => welcome(account, peer, now),
+        },
+        Some(account) => Ok(failed(account, peer, now)),
+        None => {
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+            Ok(SignIn::Wrong { account: None, entry: entry(&shown, "account.sign_in_failed", peer, now) })
         }
-        Some(mut account) => {
-            account.failures += 1;
-            if account.failures >= FAILURES_MAX {
-                let lock = LOCK_FIRST_MS << (account.failures - FAILURES_MAX).min(10);
-                account.locked_until = Some(now.plus_millis(lock.min(LOCK_LAST_MS)));
-            }
-            Ok(SignIn::Wrong { account: Some(account), entry: entry("account.sign_in_failed") })
-        }
-        None => Ok(SignIn::Wrong { account: None, entry: entry("account.sign_in_failed") }),
     }
+}
+
+/// Checks a code of the second factor, when the password was right.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn second_step(mut account: AccountRecord, code: &str, peer: &str, now: Timestamp) -> Result<SignIn, PkiError> {
+    if let Some(until) = account.locked_until.filter(|until| *until > now) {
+        return Ok(SignIn::Locked(until));
+    }
+    let taken = account.second.as_mut().and_then(|second| second.take(code, now));
+    if taken.is_none() || account.disabled { Ok(failed(account, peer, now)) } else { welcome(account, peer, now) }
+}
+
+fn entry(name: &str, action: &str, peer: &str, at: Timestamp) -> audit::Entry {
+    let (actor, subject) = (name.to_owned(), name.to_owned());
+    audit::Entry { at, actor, action: action.to_owned(), subject, detail: format!("from {peer}") }
+}
+
+fn welcome(account: AccountRecord, peer: &str, now: Timestamp) -> Result<SignIn, PkiError> {
+    let cookie = URL_SAFE_NO_PAD.encode(pki::secret::<32>()?);
+    let session = SessionRecord {
+        digest: session_digest(&cookie),
+        account: account.name.clone(),
+        label: String::new(),
+        role: None,
+        peer: peer.to_owned(),
+        created_at: now,
+        expires_at: now.plus_millis(SESSION_MS),
+    };
+    let entry = entry(&account.name, "account.signed_in", peer, now);
+    let account = AccountRecord { failures: 0, locked_until: None, ..account };
+    Ok(SignIn::Welcome { cookie, session, account, entry })
+}
+
+fn failed(mut account: AccountRecord, peer: &str, now: Timestamp) -> SignIn {
+    account.failures += 1;
+    if account.failures >= FAILURES_MAX {
+        let lock = LOCK_FIRST_MS << (account.failures - FAILURES_MAX).min(10);
+        account.locked_until = Some(now.plus_millis(lock.min(LOCK_LAST_MS)));
+    }
+    let entry = entry(&account.name, "account.sign_in_failed", peer, now);
+    SignIn::Wrong { account: Some(account), entry }
 }
 
 /// A hash that no password matches, for names that do not exist.
@@ -357,7 +390,7 @@ mod tests {
         let mut account = new_account("admin", Role::Administrator, "correct horse", now).expect("hashed");
         assert!(account.password.starts_with("$argon2id$"));
         let wrong = |account: &AccountRecord, now| {
-            sign_in(Some(account.clone()), "admin", "battery", "here", now).expect("checked")
+            sign_in(Some(account.clone()), "admin", "battery", "", "here", now).expect("checked")
         };
         for round in 1..=5 {
             let SignIn::Wrong { account: Some(next), entry } = wrong(&account, now) else { panic!("round {round}") };
@@ -367,14 +400,17 @@ mod tests {
         assert!(matches!(wrong(&account, now), SignIn::Locked(until) if until == now.plus_millis(60_000)));
         let later = now.plus_millis(60_000);
         let SignIn::Welcome { cookie, session, account, .. } =
-            sign_in(Some(account), "admin", "correct horse", "here", later).expect("checked")
+            sign_in(Some(account), "admin", "correct horse", "", "here", later).expect("checked")
         else {
             panic!("right password")
         };
         assert_eq!((session.digest, account.failures), (session_digest(&cookie), 0));
-        assert!(matches!(sign_in(None, "nobody", "", "here", now), Ok(SignIn::Wrong { account: None, .. })));
+        assert!(matches!(sign_in(None, "nobody", "", "", "here", now), Ok(SignIn::Wrong { account: None, .. })));
         let disabled = AccountRecord { disabled: true, ..account.clone() };
-        assert!(matches!(sign_in(Some(disabled), "admin", "correct horse", "here", later), Ok(SignIn::Wrong { .. })));
+        assert!(matches!(
+            sign_in(Some(disabled), "admin", "correct horse", "", "here", later),
+            Ok(SignIn::Wrong { .. })
+        ));
 
         let change = |account: &AccountRecord, present: &str, new: &str| {
             change_password(account.clone(), present, new, later).expect("random")

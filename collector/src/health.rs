@@ -59,6 +59,12 @@ impl Health {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
     }
 
+    /// What was refused, by its reason, and how often.
+    #[must_use]
+    pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
+        self.refused.lock().map_or_else(|_| Vec::new(), |all| all.iter().map(|(why, count)| (*why, *count)).collect())
+    }
+
     /// Everything in the Prometheus text format.
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -82,10 +88,8 @@ impl Health {
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );
-        if let Ok(refused) = self.refused.lock() {
-            for (reason, count) in refused.iter() {
-                let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
-            }
+        for (reason, count) in self.all_refused() {
+            let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
         }
         text
     }

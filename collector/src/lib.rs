@@ -25,6 +25,7 @@ pub mod probe_host;
 pub mod register;
 pub mod replay;
 pub mod room;
+pub mod second;
 pub mod serve;
 pub mod store;
 pub mod ticket;

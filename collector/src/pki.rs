@@ -193,6 +193,15 @@ impl Authority {
     }
 }
 
+/// When the certificate in this file ends, the first of them; nothing where it cannot be read.
+#[must_use]
+pub fn end_of(path: &Path) -> Option<Timestamp> {
+    let pem = fs::read(path).ok()?;
+    let der = CertificateDer::from_pem_slice(&pem).ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).ok()?;
+    Some(Timestamp::from_millis(certificate.validity().not_after.timestamp().saturating_mul(1000)))
+}
+
 /// TLS 1.3 for the pages.
 ///
 /// # Errors

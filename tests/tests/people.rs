@@ -24,14 +24,24 @@ impl Client {
 
     /// Status, and what came back.
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let sent = body.map(|body| ("content-type: application/json", body.to_string()));
+        self.send(method, path, sent).await
+    }
+
+    /// The same for a form of a page.
+    async fn form(&self, path: &str, fields: &str) -> (u16, String) {
+        self.send("POST", path, Some(("content-type: application/x-www-form-urlencoded", fields.to_owned()))).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<(&str, String)>) -> (u16, String) {
         let mut command = Command::new("curl");
         command.args(["-ks", "-X", method, "-w", "\n%{http_code}"]);
         match &self.token {
             Some(token) => command.args(["-H", &format!("authorization: Bearer {token}")]),
             None => command.arg("-b").arg(&self.jar).arg("-c").arg(&self.jar),
         };
-        if let Some(body) = body {
-            command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
+        if let Some((kind, body)) = body {
+            command.args(["-H", kind, "-d", &body]);
         }
         let output = command.arg(format!("{}{path}", self.base)).output().await.expect("curl runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -175,6 +185,84 @@ async fn personal_data_is_for_those_who_need_it_and_its_reading_is_recorded() {
     };
     assert_eq!((by("viewer"), by("technician")), (0, 1), "once an hour, however often it is looked at: {log}");
     agent.stop().await.unwrap();
+    rig.stop().await.unwrap();
+}
+
+/// The code of an authenticator app that is not ours: Python's own HMAC.
+async fn code_of(secret: &str, steps_ahead: i64) -> String {
+    let script = "import sys,time,hmac,struct,base64\n\
+                  key=base64.b32decode(sys.argv[1])\n\
+                  tag=hmac.new(key,struct.pack('>q',int(time.time())//30+int(sys.argv[2])),'sha1').digest()\n\
+                  o=tag[-1]&15\n\
+                  print('%06d'%((struct.unpack('>I',tag[o:o+4])[0]&0x7fffffff)%10**6))";
+    let output = tokio::process::Command::new("python3")
+        .args(["-c", script, secret, &steps_ahead.to_string()])
+        .output()
+        .await
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let first = made(&rig, "lan", "duty_officer").await;
+    let client = Client::new(&rig, "lan");
+    assert_eq!(client.sign_in("lan", &first).await, 204);
+    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    let second = |body: Value| client.ask("POST", "/api/v1/account/second", Some(body));
+    assert_eq!(second(json!({ "do": "confirm", "code": "123456" })).await.0, 409);
+    let (status, text) = second(json!({ "do": "start" })).await;
+    let started: Value = serde_json::from_str(&text).unwrap();
+    let secret = started["secret"].as_str().unwrap().to_owned();
+    assert!(status == 200 && started["uri"].as_str().unwrap().contains(&secret), "{text}");
+    // Not asked for before its owner has shown that they have it.
+    assert_eq!(Client::new(&rig, "a").sign_in("lan", "correct horse battery").await, 204);
+    assert_eq!(second(json!({ "do": "confirm", "code": "000000" })).await.0, 422);
+    let (status, text) = second(json!({ "do": "confirm", "code": code_of(&secret, -1).await })).await;
+    let codes: Value = serde_json::from_str(&text).unwrap();
+    assert!(status == 200 && codes["recovery"].as_array().unwrap().len() == 10, "{text}");
+
+    let try_with = |name: &str, code: String| {
+        let client = Client::new(&rig, name);
+        let body = json!({ "name": "lan", "password": "correct horse battery", "code": code });
+        async move { client.ask("POST", "/api/v1/session", Some(body)).await.0 }
+    };
+    assert_eq!(Client::new(&rig, "b").sign_in("lan", "correct horse battery").await, 401, "the password alone");
+    let code = code_of(&secret, 0).await;
+    assert_eq!(try_with("c", code.clone()).await, 204);
+    assert_eq!(try_with("d", code).await, 401, "no code is good twice");
+    let spare = codes["recovery"][0].as_str().unwrap().to_owned();
+    assert_eq!(try_with("e", spare.clone()).await, 204);
+    assert_eq!(try_with("f", spare).await, 401);
+
+    // By the page: first the password, then the code.
+    let browser = Client::new(&rig, "g");
+    let page = browser.form("/login", "name=lan&password=correct%20horse%20battery").await;
+    let ticket = page.1.split("name=\"ticket\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let wrong = browser.form("/login/code", &format!("ticket={ticket}&code=000000")).await;
+    assert!(wrong.0 == 401 && wrong.1.contains("Mã không đúng"), "{wrong:?}");
+    let spare = codes["recovery"][1].as_str().unwrap();
+    assert_eq!(browser.form("/login/code", &format!("ticket={ticket}&code={spare}")).await.0, 303);
+    assert_eq!(browser.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(
+        browser.form("/login/code", &format!("ticket={ticket}&code=000000")).await.0,
+        303,
+        "a ticket is good once"
+    );
+
+    // A token cannot lock its owner out, nor make itself a successor.
+    let token = Some(json!({ "label": "robot", "role": "viewer", "days": 1 }));
+    let (_, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
+    let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    let robot = Client { token: Some(shown), ..Client::new(&rig, "robot") };
+    assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
+    assert_eq!(robot.ask("POST", "/api/v1/account/second", Some(json!({ "do": "start" }))).await.0, 403);
+    let spare = codes["recovery"][2].as_str().unwrap();
+    assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
+    assert_eq!(Client::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
     rig.stop().await.unwrap();
 }
 

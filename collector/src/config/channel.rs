@@ -26,6 +26,37 @@ pub struct Channel {
     pub kind: ChannelKind,
 }
 
+impl ChannelKind {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::Smtp { .. } => "smtp",
+            Self::Http(_) => "http",
+            Self::Mqtt(_) => "mqtt",
+            Self::Syslog { .. } => "syslog",
+        }
+    }
+
+    /// Where it sends to, without what is secret: addresses often carry a key behind their host.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let host_of = |url: &str| {
+            let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+            let authority = behind.split(['/', '?', '{']).next().unwrap_or_default();
+            authority.rsplit('@').next().unwrap_or_default().to_owned()
+        };
+        match self {
+            Self::Webhook { url, .. } => host_of(url),
+            Self::Smtp { host, port, .. } => format!("{host}:{port}"),
+            Self::Http(http) => host_of(&http.url),
+            Self::Mqtt(mqtt) => format!("{}:{}", mqtt.host, mqtt.port),
+            Self::Syslog { server } => server.clone(),
+        }
+    }
+}
+
 /// How a channel sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {

@@ -3,6 +3,7 @@
 use ioc_common::clock::Timestamp;
 
 use crate::account::Role;
+use crate::second::Second;
 
 /// A person's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct AccountRecord {
     pub failures: u32,
     /// Locked until then.
     pub locked_until: Option<Timestamp>,
+    /// What is asked for beside the password; none where it is not set up.
+    pub second: Option<Second>,
 }
 
 /// A signed-in session, or a token of the API.

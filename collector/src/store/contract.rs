@@ -465,6 +465,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
         disabled: false,
         failures: 1,
         locked_until: Some(at(8)),
+        second: Some(crate::second::Second::new().expect("random")),
     };
     let session = SessionRecord {
         digest: "s".into(),

@@ -33,7 +33,7 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
-pub use outbox::{Delivery, DeliveryState, OutboxEntry};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery};
 pub use ticket::{TicketQuery, TicketRecord};
 
@@ -257,6 +257,24 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn coverage(&self) -> Result<coverage::Facts, StoreError>;
+
+    /// What became of notices, by channel.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn deliveries(&self) -> Result<Vec<ChannelTally>, StoreError>;
+
+    /// The newest certificate of each device: whose, and when it ends; the soonest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError>;
+
+    /// Audit records, the newest first, below a number, with these words in them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
 
     /// A token by the digest of its secret.
     ///

@@ -98,3 +98,18 @@ pub struct Delivery {
     /// Why it failed.
     pub error: Option<String>,
 }
+
+/// What became of the notices of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChannelTally {
+    /// Its name.
+    pub channel: String,
+    /// They wait.
+    pub waiting: u64,
+    /// They were given up.
+    pub dead: u64,
+    /// They were delivered.
+    pub delivered: u64,
+    /// When the last one was.
+    pub last_at: Option<Timestamp>,
+}

@@ -1,5 +1,8 @@
 //! Signing in and out, and who is asking.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use askama::Template;
 use axum::Form;
 use axum::Json;
@@ -9,7 +12,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::enrolment::hex;
 
 use super::App;
 use super::pages::Failure;
@@ -20,6 +24,7 @@ use super::view::Chrome;
 use crate::account::{self, Right, Role, SignIn};
 use crate::audit;
 use crate::command::Command;
+use crate::pki::PkiError;
 
 const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
@@ -41,6 +46,11 @@ pub(super) struct Person {
 }
 
 impl Person {
+    /// Whether a program asks with a token: it never changes how its owner comes in.
+    pub(super) const fn is_token(&self) -> bool {
+        self.token_role.is_some()
+    }
+
     /// Whether they may do this, by their own role and by that of their token.
     pub(super) fn may(&self, right: Right) -> bool {
         self.role.may(right) && self.token_role.is_none_or(|role| role.may(right))
@@ -155,28 +165,46 @@ pub(super) fn language_of(headers: &HeaderMap, default: &str) -> String {
 pub(super) struct Credentials {
     name: String,
     password: String,
+    /// A code of the second factor.
+    #[serde(default)]
+    code: String,
 }
 
-/// Checks credentials and keeps what follows. The cookie, when they are right.
-async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<String, Problem> {
-    let Credentials { name, password } = credentials;
-    let wrong = || Problem::unauthorized("name or password is wrong");
+/// What credentials are good for.
+enum SignedIn {
+    /// The cookie.
+    Cookie(String),
+    /// A code is needed, too.
+    NeedsCode,
+}
+
+/// Checks credentials and keeps what follows.
+async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<SignedIn, Problem> {
+    let Credentials { name, password, code } = credentials;
     let asked = name.clone();
     let known = app.read(move |reader| reader.account(&asked)).await?;
     let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
-    let checked =
-        tokio::task::spawn_blocking(move || account::sign_in(known, &name, &password, &peer.to_string(), clock::now()));
+    let checked = tokio::task::spawn_blocking(move || {
+        account::sign_in(known, &name, &password, &code, &peer.to_string(), clock::now())
+    });
     let outcome = checked.await.map_err(|_| Problem::internal("sign-in failed"))?;
+    keep(app, outcome).await
+}
+
+/// Keeps what follows from an attempt.
+async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, Problem> {
+    let wrong = || Problem::unauthorized("name, password or code is wrong");
     match outcome.map_err(|error| Problem::internal(error.to_string()))? {
         SignIn::Welcome { cookie, session, account, entry } => {
             app.engine.command(Command::SignedIn(account, session, entry)).await?;
-            Ok(cookie)
+            Ok(SignedIn::Cookie(cookie))
         }
         SignIn::Wrong { account: Some(account), entry } => {
             app.engine.command(Command::SaveAccount(account, entry)).await?;
             Err(wrong())
         }
         SignIn::Wrong { account: None, .. } => Err(wrong()),
+        SignIn::NeedsCode => Ok(SignedIn::NeedsCode),
         SignIn::Locked(until) => Err(Problem::too_many(format!("too many failed attempts; locked until {until}"))),
     }
 }
@@ -185,21 +213,72 @@ fn set_cookie(name: &str, value: &str, seconds: i64) -> String {
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
 
+/// People whose password was right and whose code is still to come, by the digest of what their browser holds.
+#[derive(Debug, Default)]
+pub(super) struct HalfIn(Mutex<HashMap<String, (String, Timestamp)>>);
+
+/// How long a code may take, milliseconds.
+const CODE_MS: i64 = 300_000;
+/// People who are half in at a time.
+const HALF_IN_MAX: usize = 1000;
+
+impl HalfIn {
+    /// Keeps who it is; gives what the browser holds.
+    fn begin(&self, account: &str, now: Timestamp) -> Result<String, Problem> {
+        let internal = || Problem::internal("sign-in failed");
+        let ticket = crate::pki::secret::<20>().map_err(|_| internal()).map(|bytes| hex(&bytes))?;
+        let mut all = self.0.lock().map_err(|_| internal())?;
+        all.retain(|_, (_, until)| *until > now);
+        if all.len() >= HALF_IN_MAX {
+            return Err(Problem::too_many("too many people sign in at this moment; try again"));
+        }
+        all.insert(account::session_digest(&ticket), (account.to_owned(), now.plus_millis(CODE_MS)));
+        Ok(ticket)
+    }
+
+    /// Whose it is, while it is good.
+    fn whose(&self, ticket: &str, now: Timestamp) -> Option<String> {
+        let all = self.0.lock().ok()?;
+        all.get(&account::session_digest(ticket)).filter(|(_, until)| *until > now).map(|(name, _)| name.clone())
+    }
+
+    fn end(&self, ticket: &str) {
+        if let Ok(mut all) = self.0.lock() {
+            all.remove(&account::session_digest(ticket));
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
     chrome: Chrome,
     error: Option<String>,
+    /// The password was right; what the browser holds while the code is asked for.
+    ticket: Option<String>,
 }
 
 pub(super) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
-    render_login(&app, &headers, None, StatusCode::OK)
+    render_login(&app, &headers, None, None)
 }
 
-fn render_login(app: &App, headers: &HeaderMap, error: Option<String>, status: StatusCode) -> Response {
+/// The page again, with what was refused.
+fn render_login(app: &App, headers: &HeaderMap, problem: Option<Problem>, ticket: Option<String>) -> Response {
     let language = language_of(headers, &app.config().language);
-    let page = LoginPage { chrome: Chrome::new(app, &language, "", false), error };
+    let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
+    let error = problem.map(|problem| match (problem.status(), &ticket) {
+        (StatusCode::UNAUTHORIZED, None) => app.texts.get(&language, "login-wrong"),
+        (StatusCode::UNAUTHORIZED, Some(_)) => app.texts.get(&language, "login-code-wrong"),
+        (StatusCode::TOO_MANY_REQUESTS, _) => app.texts.get(&language, "login-locked"),
+        _ => problem.detail().to_owned(),
+    });
+    let page = LoginPage { chrome: Chrome::new(app, &language, "", false), error, ticket };
     (status, Html(page.render().unwrap_or_default())).into_response()
+}
+
+fn come_in(cookie: &str) -> Response {
+    let cookie = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
 }
 
 pub(super) async fn login(
@@ -211,21 +290,48 @@ pub(super) async fn login(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
+    let name = credentials.name.clone();
     match try_sign_in(&app, peer, credentials).await {
-        Ok(cookie) => {
-            let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
-            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        Ok(SignedIn::Cookie(cookie)) => come_in(&cookie),
+        Ok(SignedIn::NeedsCode) => match app.half_in.begin(&name, clock::now()) {
+            Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
+            Err(problem) => render_login(&app, &headers, Some(problem), None),
+        },
+        Err(problem) => render_login(&app, &headers, Some(problem), None),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CodeForm {
+    ticket: String,
+    code: String,
+}
+
+/// The code that was still to come.
+pub(super) async fn login_code(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(form): Form<CodeForm>,
+) -> Response {
+    if !same_origin(&headers) {
+        return Problem::forbidden("this request comes from another site").into_response();
+    }
+    let Some(name) = app.half_in.whose(&form.ticket, clock::now()) else {
+        return Redirect::to("/login").into_response();
+    };
+    let tried = async {
+        let known = app.read(move |reader| reader.account(&name)).await?;
+        let known = known.ok_or_else(|| Problem::unauthorized("there is no such account any more"))?;
+        keep(&app, account::second_step(known, &form.code, &peer.to_string(), clock::now())).await
+    };
+    match tried.await {
+        Ok(SignedIn::Cookie(cookie)) => {
+            app.half_in.end(&form.ticket);
+            come_in(&cookie)
         }
-        Err(problem) => {
-            let language = language_of(&headers, &app.config().language);
-            let t = |key: &str| app.texts.get(&language, key);
-            let text = match problem.status() {
-                StatusCode::UNAUTHORIZED => t("login-wrong"),
-                StatusCode::TOO_MANY_REQUESTS => t("login-locked"),
-                _ => problem.detail().to_owned(),
-            };
-            render_login(&app, &headers, Some(text), problem.status())
-        }
+        Ok(SignedIn::NeedsCode) => render_login(&app, &headers, None, Some(form.ticket)),
+        Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }
 }
 
@@ -272,7 +378,9 @@ pub(super) async fn api_sign_in(
     if !same_origin(&headers) {
         return Err(Problem::forbidden("this request comes from another site"));
     }
-    let cookie = try_sign_in(&app, peer, credentials).await?;
+    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, credentials).await? else {
+        return Err(Problem::unauthorized("code: this account has a second factor; give its code, too"));
+    };
     let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }

@@ -125,6 +125,7 @@ mod tests {
         let sources = [
             include_str!("view.rs"),
             include_str!("pages.rs"),
+            include_str!("admin.rs"),
             include_str!("fleet.rs"),
             include_str!("enrolment.rs"),
             include_str!("auth.rs"),
@@ -168,6 +169,9 @@ mod tests {
                 "list-",
                 "view-",
                 "why-",
+                "own-",
+                "certificate-",
+                "second-",
                 "assets-",
                 "password-",
             ];

@@ -1,8 +1,10 @@
 //! Pages and API over HTTPS, and the same API over the control socket.
 
+mod admin;
 mod api;
 mod auth;
 mod charts;
+mod code;
 mod document;
 mod duty;
 mod enrolment;
@@ -33,6 +35,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::config::Config;
@@ -61,6 +64,9 @@ pub struct App {
     hashing: Arc<Semaphore>,
     said: Arc<personal::Said>,
     links: Arc<Links>,
+    half_in: Arc<auth::HalfIn>,
+    /// When it started.
+    since: Timestamp,
 }
 
 /// A few readers that handlers take turns with.
@@ -90,6 +96,8 @@ impl App {
             hashing: Arc::new(Semaphore::new(2)),
             said: Arc::default(),
             links,
+            half_in: Arc::default(),
+            since: clock::now(),
         }
     }
 
@@ -155,13 +163,17 @@ impl App {
             .route("/duty/resend", post(duty::resend))
             .route("/maintenance", get(maintenance::page).post(maintenance::plan))
             .route("/maintenance/{id}/end", post(maintenance::end))
+            .route("/admin", get(admin::page))
+            .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
             .route("/people/{name}", post(people::change))
             .route("/account", get(people::own))
             .route("/account/password", post(people::password))
+            .route("/account/second", post(people::second))
             .route("/account/tokens", post(people::token))
             .route("/account/sessions/{digest}/end", post(people::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
+            .route("/login/code", post(auth::login_code))
             .route("/logout", post(auth::logout))
             .route("/language", post(auth::language))
             .route("/live", get(live::live))
@@ -223,6 +235,7 @@ fn api() -> Router<App> {
         .route("/accounts/{name}", axum::routing::patch(people::api_change))
         .route("/accounts/{name}/reset", post(people::api_reset))
         .route("/account/password", post(people::api_password))
+        .route("/account/second", post(people::api_second))
         .route("/account/tokens", post(people::api_token))
         .fallback(async || Problem::not_found("there is no such resource"))
 }

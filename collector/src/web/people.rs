@@ -13,6 +13,7 @@ use ioc_common::clock::{self, Timestamp};
 use super::App;
 use super::api::Answered;
 use super::auth::Person;
+use super::code::{Code, code_of};
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::server::Peer;
@@ -20,6 +21,7 @@ use super::view::Chrome;
 use crate::account::{self, NotTaken, Role};
 use crate::audit;
 use crate::command::Command;
+use crate::second::Second;
 use crate::store::{AccountRecord, SessionRecord};
 use crate::written::one_line;
 
@@ -28,7 +30,7 @@ const LINE_MAX_CHARS: usize = 100;
 /// How long a token of the API may live, days.
 const TOKEN_DAYS_MAX: i64 = 366;
 
-fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::Entry {
+pub(super) fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::Entry {
     audit::Entry {
         at: clock::now(),
         actor: actor.name.clone(),
@@ -38,7 +40,7 @@ fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::En
     }
 }
 
-async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
+pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
     let found = app.read(move |reader| reader.account(&asked)).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
@@ -91,10 +93,18 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
     let (password, made) = fresh(app, name, before.role).await?;
     let mut earlier = before.earlier;
     earlier.insert(0, before.password);
-    let record = AccountRecord { full_name: before.full_name, disabled: before.disabled, earlier, ..made };
+    let (full_name, disabled, second) = (before.full_name, before.disabled, before.second);
+    let record = AccountRecord { full_name, disabled, second, earlier, ..made };
     app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
     end_sessions(app, person, name, "", "password reset").await?;
     Ok(password)
+}
+
+/// Takes an account's second factor away: its owner has lost it.
+async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
+    let record = AccountRecord { second: None, ..known(app, name).await? };
+    app.engine.command(Command::SaveAccount(record, entry(person, "account.second_removed", name, ""))).await?;
+    end_sessions(app, person, name, "", "second factor removed").await
 }
 
 /// Another role, or the end of an account, or its return.
@@ -147,6 +157,7 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     if label.is_empty() {
         return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
     }
+    refuse_token(person)?;
     let role = role_of(&form.role)?;
     if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
@@ -163,6 +174,14 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     let entry = entry(person, "account.token_created", &person.name, &detail);
     app.engine.command(Command::SaveToken(record, entry)).await?;
     Ok(token)
+}
+
+/// A token that leaks must not be able to outlive its end, or to lock its owner out.
+fn refuse_token(person: &Person) -> Result<(), Problem> {
+    if person.is_token() {
+        return Err(Problem::forbidden("a token cannot do this; sign in"));
+    }
+    Ok(())
 }
 
 fn role_of(text: &str) -> Result<Role, Problem> {
@@ -284,6 +303,12 @@ pub(super) async fn change(
                 Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
             };
         }
+        "second-off" => {
+            return match remove_second(&app, &person, &name).await {
+                Ok(()) => Ok(Redirect::to("/people").into_response()),
+                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+            };
+        }
         "disable" => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
         "enable" => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
         _ => ChangeForm { role: Some(form.role), ..ChangeForm::default() },
@@ -308,6 +333,10 @@ struct OwnPage {
     done: Option<&'static str>,
     /// A token that was made: shown once.
     token: Option<String>,
+    /// Codes to recover with: shown once.
+    recovery: Vec<String>,
+    /// What an authenticator app reads, while a second factor is set up.
+    code: Option<Code>,
 }
 
 impl OwnPage {
@@ -317,6 +346,16 @@ impl OwnPage {
 
     fn days_left(&self) -> i64 {
         self.account.days_left(self.chrome.now)
+    }
+
+    /// The second factor that is set up, in letters.
+    fn secret(&self) -> String {
+        self.account.second.as_ref().map(Second::shown).unwrap_or_default()
+    }
+
+    /// Codes to recover with that are left.
+    fn recovery_left(&self) -> u64 {
+        self.account.second.as_ref().map_or(0, |second| second.left() as u64)
     }
 
     fn lives(&self, until: &Timestamp) -> bool {
@@ -330,6 +369,7 @@ struct Said {
     error: Option<String>,
     done: Option<&'static str>,
     token: Option<String>,
+    recovery: Vec<String>,
 }
 
 async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
@@ -342,13 +382,16 @@ async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Pag
         .await;
     match found {
         Ok(Some((account, sessions))) => {
-            let Said { error, done, token } = said;
+            let Said { error, done, token, recovery } = said;
+            let code = account.second.as_ref().filter(|second| !second.confirmed);
+            let code = code.and_then(|second| code_of(&second.uri(&chrome.site, &account.name)));
             let refused = error.is_some();
             // A token gets what its owner has, or less.
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
             let here = person.session.clone();
-            Ok(show_again(&OwnPage { chrome, account, sessions, roles, here, error, done, token }, refused))
+            let page = OwnPage { chrome, account, sessions, roles, here, error, done, token, recovery, code };
+            Ok(show_again(&page, refused))
         }
         Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure::new(chrome, problem)),
@@ -400,6 +443,95 @@ pub(super) async fn token(
     show_own(&app, &person, chrome, said).await
 }
 
+/// What is to be done with one's own second factor.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondForm {
+    r#do: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// What came of it.
+enum SecondDone {
+    /// It is set up: its owner has to show that they have it.
+    Started(Second),
+    /// These codes to recover with are shown once.
+    Codes(Vec<String>),
+    /// It is gone.
+    Off,
+}
+
+async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<SecondDone, Problem> {
+    let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
+    refuse_token(person)?;
+    let mut account = known(app, &person.name).await?;
+    let wrong = || Problem::invalid("code: it is wrong, or was used; wait for the next one".to_owned());
+    let now = clock::now();
+    let (action, done) = match (form.r#do.as_str(), account.second.as_mut()) {
+        ("start", second) if second.as_ref().is_none_or(|second| !second.confirmed) => {
+            let made = Second::new().map_err(internal)?;
+            account.second = Some(made.clone());
+            ("account.second_started", SecondDone::Started(made))
+        }
+        ("start", _) => return Err(Problem::conflict("there is a second factor already; end it first")),
+        ("confirm" | "recovery", Some(second)) => {
+            if form.r#do == "recovery" && !second.confirmed {
+                return Err(Problem::conflict("the second factor is not confirmed yet"));
+            }
+            second.take(&form.code, now).ok_or_else(wrong)?;
+            second.confirmed = true;
+            ("account.second_codes_made", SecondDone::Codes(second.renew_recovery().map_err(internal)?))
+        }
+        ("off", Some(second)) => {
+            if second.confirmed {
+                second.take(&form.code, now).ok_or_else(wrong)?;
+            }
+            account.second = None;
+            ("account.second_removed", SecondDone::Off)
+        }
+        ("confirm" | "recovery" | "off", None) => return Err(Problem::conflict("there is no second factor")),
+        (other, _) => {
+            return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
+        }
+    };
+    let entry = entry(person, action, &person.name, "");
+    app.engine.command(Command::SaveAccount(account, entry)).await?;
+    Ok(done)
+}
+
+pub(super) async fn second(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<SecondForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match change_second(&app, &person, &form).await {
+        Ok(SecondDone::Started(_)) => Said::default(),
+        Ok(SecondDone::Codes(recovery)) => Said { done: Some("second-done"), recovery, ..Said::default() },
+        Ok(SecondDone::Off) => Said { done: Some("second-gone"), ..Said::default() },
+        Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+            Said { error: Some(chrome.t("login-code-wrong")), ..Said::default() }
+        }
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+pub(super) async fn api_second(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<SecondForm>,
+) -> Answered<Value> {
+    let site = app.config().site_name.clone();
+    Ok(Json(match change_second(&app, &person, &form).await? {
+        SecondDone::Started(second) => json!({ "secret": second.shown(), "uri": second.uri(&site, &person.name) }),
+        SecondDone::Codes(codes) => json!({ "recovery": codes }),
+        SecondDone::Off => json!({}),
+    }))
+}
+
 /// Ends one of one's own sessions or tokens.
 pub(super) async fn end_session(
     State(app): State<App>,
@@ -428,7 +560,7 @@ pub(super) async fn api_list(State(app): State<App>, _: Person) -> Answered<Vec<
     let shown = accounts.iter().map(|one| {
         json!({
             "name": one.name, "full_name": one.full_name, "role": one.role, "disabled": one.disabled,
-            "password_at": one.password_at, "password_due": one.is_due(now), "locked_until": one.locked_until,
+            "password_at": one.password_at, "second": one.asks_for_code(), "password_due": one.is_due(now), "locked_until": one.locked_until,
         })
     });
     Ok(Json(shown.collect()))

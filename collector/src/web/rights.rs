@@ -33,6 +33,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/account/password", Right::View),
     ("/account/sessions/{digest}/end", Right::View),
     ("/account/tokens", Right::View),
+    ("/account/second", Right::View),
+    ("/api/v1/account/second", Right::View),
     ("/api/v1/account/password", Right::View),
     ("/api/v1/account/tokens", Right::View),
 ];
@@ -40,6 +42,8 @@ const CHANGES: &[(&str, Right)] = &[
 /// Routes that only read, and are not for everyone.
 const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
+    ("/audit", Right::Audit),
+    ("/admin", Right::Administer),
     ("/people", Right::Administer),
     ("/enrolment", Right::Administer),
     ("/api/v1/tokens", Right::Administer),

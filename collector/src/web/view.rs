@@ -59,6 +59,11 @@ impl Chrome {
         self.role.may(Right::Duty)
     }
 
+    /// Read the audit log.
+    pub(super) fn may_audit(&self) -> bool {
+        self.role.may(Right::Audit)
+    }
+
     /// Everything.
     pub(super) fn may_administer(&self) -> bool {
         self.role.may(Right::Administer)
@@ -177,6 +182,8 @@ pub(super) struct DeviceRow {
     pub(super) state: &'static str,
     /// The colour: good, warning, bad, away.
     pub(super) tone: &'static str,
+    /// The word for both: a device that is heard and has a fault is not simply live.
+    pub(super) verdict: &'static str,
     pub(super) figures: Vec<Figure>,
     /// The main numbers in words, for what is no computer.
     pub(super) summary: Option<String>,
@@ -203,6 +210,11 @@ impl DeviceRow {
             ("away" | "never_seen", _) => "away",
             _ => "good",
         };
+        let verdict = match (state, record.worst) {
+            ("live", 3) => "faulty",
+            ("live", 2) => "warned",
+            _ => state,
+        };
         let layout = record.layout.and_then(|id| layouts.get(&id));
         let figures = layout.map(|layout| figures(layout, &record.latest)).unwrap_or_default();
         let computer = matches!(
@@ -211,7 +223,7 @@ impl DeviceRow {
         );
         let sensor = record.info.parent.is_some() || !computer;
         let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
-        Self { record, state, tone, figures, summary }
+        Self { record, state, tone, verdict, figures, summary }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod counting;
 mod fleet;
 mod read;
 
@@ -42,6 +43,11 @@ pub struct SqliteStore {
     last_audit: (u64, String),
 }
 
+/// The store's file.
+const FILE: &str = "ioc-watch.db";
+/// Everything that is the store: what happens, and folded history, each with its write-ahead log.
+pub const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", archive::FILE, "history.db-wal"];
+
 impl SqliteStore {
     /// Opens or makes the store in `dir`.
     ///
@@ -49,7 +55,7 @@ impl SqliteStore {
     /// [`StoreError`] when it cannot be opened, or was written by a newer version.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
-        let path = dir.join("ioc-watch.db");
+        let path = dir.join(FILE);
         let connection = Connection::open(&path).map_err(|source| database(&path, source))?;
         let mut store = Self {
             path,
@@ -535,7 +541,7 @@ impl Pending<'_> {
             Change::Account(account) => {
                 self.run(
                     "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
-                     failures, locked_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                     failures, locked_until, second) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     params![
                         account.name,
                         account.full_name,
@@ -546,7 +552,8 @@ impl Pending<'_> {
                         account.must_change,
                         account.disabled,
                         account.failures,
-                        account.locked_until.map(Timestamp::as_millis)
+                        account.locked_until.map(Timestamp::as_millis),
+                        json(&account.second)?,
                     ],
                 )?;
             }

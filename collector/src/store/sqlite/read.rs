@@ -1,6 +1,5 @@
 //! Reading from the embedded store.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,17 +14,18 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{Device, DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use super::counting::{AUDIT_COLUMNS, audit_record};
 use super::fleet::{Condition, DEVICE_COLUMNS, DEVICE_TABLES, device_record, order_of};
 use crate::account::Role;
 use crate::audit;
 use crate::collate;
-use crate::coverage::{Facts, MATTERS};
+use crate::coverage::Facts;
 use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::store::{
-    AccountRecord, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Handover,
-    HistoryRow, OutboxEntry, Reader, RequestRecord, SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery,
-    TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
+    FaultQuery, Handover, HistoryRow, OutboxEntry, Reader, RequestRecord, SavedView, SessionRecord, StoreError,
+    StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -43,7 +43,7 @@ impl SqliteReader {
         Self { path, connection }
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: &[&dyn ToSql],
@@ -58,7 +58,7 @@ impl SqliteReader {
         run().map_err(|source| super::database(&self.path, source))
     }
 
-    fn one<T>(
+    pub(super) fn one<T>(
         &self,
         sql: &str,
         params: &[&dyn ToSql],
@@ -135,17 +135,17 @@ fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
     })
 }
 
-fn limit_of(limit: usize) -> i64 {
+pub(super) fn limit_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// The number below which to continue, for lists that show the newest first.
-fn below(before: Option<u64>) -> i64 {
+pub(super) fn below(before: Option<u64>) -> i64 {
     before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
 }
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
-                               locked_until FROM account";
+                               locked_until, second FROM account";
 const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
 const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at FROM session";
 
@@ -166,6 +166,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         disabled: row.get(7)?,
         failures: row.get(8)?,
         locked_until: moment(row, 9)?,
+        second: body(row, 10)?,
     })
 }
 
@@ -452,47 +453,23 @@ impl Reader for SqliteReader {
     }
 
     fn counts(&self) -> Result<Counts, StoreError> {
-        let mut counts = Counts::default();
-        let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
-                   WHERE d.revoked_at IS NULL GROUP BY 1";
-        for (state, count) in
-            self.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-        {
-            counts.devices += count;
-            match state.as_str() {
-                "live" => counts.live += count,
-                "silent" | "host_down" | "suspect" => counts.silent += count,
-                _ => counts.other += count,
-            }
-        }
-        let count =
-            |sql| Ok::<_, StoreError>(self.one(sql, &[], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs());
-        counts.faults = count("SELECT count(*) FROM fault WHERE open")?;
-        counts.incidents = count("SELECT count(*) FROM incident WHERE active")?;
-        Ok(counts)
+        self.count_devices()
     }
 
     fn coverage(&self) -> Result<Facts, StoreError> {
-        let counts = self.counts()?;
-        let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
-        let mut facts = Facts { devices: counts.devices, live: counts.live, ..Facts::default() };
-        let sql = "SELECT d.number, p.state FROM device d LEFT JOIN presence p ON p.device = d.number \
-                   WHERE d.computer AND d.revoked_at IS NULL";
-        let computers = self.all(sql, &[], |row| Ok((count(row, 0)?, row.get::<_, Option<String>>(1)?)))?;
-        facts.computers = computers.len() as u64;
-        let live: BTreeSet<u64> = computers
-            .into_iter()
-            .filter(|(_, state)| state.as_deref() == Some("live"))
-            .map(|(number, _)| number)
-            .collect();
-        for (_, document, _) in MATTERS {
-            let devices = self.all("SELECT device FROM document WHERE name = ?1", &[&document], |row| count(row, 0))?;
-            let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
-            facts.documents.insert(document.to_owned(), devices);
-        }
-        let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
-        facts.faults = self.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
-        Ok(facts)
+        self.facts_of_coverage()
+    }
+
+    fn deliveries(&self) -> Result<Vec<ChannelTally>, StoreError> {
+        self.tally_deliveries()
+    }
+
+    fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
+        self.certificates_by_end(limit)
+    }
+
+    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<audit::Record>, StoreError> {
+        self.audit_backwards(before, search, limit)
     }
 
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
@@ -534,18 +511,8 @@ impl Reader for SqliteReader {
     }
 
     fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError> {
-        let sql = "SELECT number, at, actor, action, subject, detail, hash FROM audit WHERE number > ?1 ORDER BY number LIMIT ?2";
-        self.all(sql, &[&super::signed(after), &limit_of(limit)], |row| {
-            Ok(audit::Record {
-                number: row.get::<_, i64>(0)?.unsigned_abs(),
-                at: required(row, 1)?,
-                actor: row.get(2)?,
-                action: row.get(3)?,
-                subject: row.get(4)?,
-                detail: row.get(5)?,
-                hash: row.get(6)?,
-            })
-        })
+        let sql = format!("{AUDIT_COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
+        self.all(&sql, &[&super::signed(after), &limit_of(limit)], audit_record)
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {

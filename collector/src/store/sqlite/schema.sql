@@ -227,7 +227,9 @@ CREATE TABLE account (
     must_change INTEGER NOT NULL,
     disabled INTEGER NOT NULL,
     failures INTEGER NOT NULL,
-    locked_until INTEGER
+    locked_until INTEGER,
+    -- The second factor, JSON.
+    second TEXT NOT NULL
 );
 -- Lists of devices as people keep them for themselves: the query of the page's address.
 CREATE TABLE view (
