@@ -552,7 +552,6 @@ groups = Groups
 line = Line
 labels = Labels
 labels-about = For A4 label sheets (3 × 8), or plain paper and scissors. The code opens the device's page.
-labels-cut = Only the first 480 are shown; choose a place.
 label-one = Print label
 waiting-machines = Machines that wait
 waiting-none = No machine waits.
@@ -674,3 +673,5 @@ recovery-left = { $count ->
     [one] { $count } recovery code left.
    *[other] { $count } recovery codes left.
 }
+api-about = Everything that pages do can be done here. Make a token on your own account page.
+api-right = needs the right

@@ -80,6 +80,20 @@ pub enum Right {
 }
 
 impl Right {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Personal => "personal",
+            Self::Handle => "handle",
+            Self::Plan => "plan",
+            Self::Duty => "duty",
+            Self::Audit => "audit",
+            Self::Administer => "administer",
+        }
+    }
+
     /// Every right.
     pub const ALL: [Self; 7] =
         [Self::View, Self::Personal, Self::Handle, Self::Plan, Self::Duty, Self::Audit, Self::Administer];

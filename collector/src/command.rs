@@ -237,7 +237,7 @@ pub struct NewToken {
 }
 
 /// A device to be enrolled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewDevice {
     /// Identifier; made up when empty.

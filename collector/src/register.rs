@@ -63,6 +63,7 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
     };
     let columns = columns_of(&headings)?;
     let (mut devices, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     let mut seen: HashMap<(&'static str, String), u64> = HashMap::new();
     for record in table.records() {
         let record = match record {
@@ -78,7 +79,7 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
         if record.iter().all(|field| field.trim().is_empty()) {
             continue;
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of(record.position().map_or(0, csv::Position::byte));
         let mut told = |fault: String| faults.push(LineFault { line, fault });
         if devices.len() == ASSETS_MAX {
             told(format!("there are more than {ASSETS_MAX} assets; divide the table"));
@@ -111,6 +112,25 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
         faults.push(LineFault { line: 2, fault: "there is no asset in the table".to_owned() });
     }
     if faults.is_empty() { Ok(devices) } else { Err(faults) }
+}
+
+/// Counts lines: the reader of the table passes over empty ones without a word.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first thing that stands at this byte or after it. Asked in order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(letter) = self.text.get(self.at).filter(|letter| self.at < byte || **letter == b'\n') {
+            self.line += u64::from(*letter == b'\n');
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 fn columns_of(headings: &csv::StringRecord) -> Result<Vec<&'static str>, Vec<LineFault>> {

@@ -21,7 +21,7 @@ use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 const STRETCH_MS: i64 = 24 * 3_600_000;
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Decision {
     /// When.
     pub at: Timestamp,
@@ -36,7 +36,7 @@ pub struct Decision {
 }
 
 /// What came of a replay.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Replay {
     /// How many reports were judged.
     pub reports: usize,

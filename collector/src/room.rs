@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use ioc_judge::{DeviceKind, Text};
+use ioc_judge::Text;
 
 use crate::inventory::DeviceRecord;
 
@@ -26,12 +26,12 @@ const LOAD_HIGH: f64 = 80.0;
 pub type Values<'a> = BTreeMap<&'a str, f64>;
 
 /// The power of one room.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Room {
     /// Its name, as devices say where they stand.
     pub name: String,
     /// How many machines stand in it: servers, workstations, display controllers.
-    pub machines: usize,
+    pub machines: u64,
     /// Its UPS.
     pub ups: Vec<UpsPower>,
     /// That of its weakest UPS; none when none is watched.
@@ -39,7 +39,7 @@ pub struct Room {
 }
 
 /// The power of one UPS.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct UpsPower {
     /// Device.
     pub device: String,
@@ -64,7 +64,7 @@ pub struct UpsPower {
 }
 
 /// What costs points.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Reason {
     /// How many.
     pub points: u8,
@@ -72,33 +72,30 @@ pub struct Reason {
     pub text: Text,
 }
 
-/// The rooms of these devices, by name. Rooms without a UPS or a machine are left out.
+/// The rooms of these UPS and of as many machines as stand in each, the weakest first. Rooms without a UPS or a machine are left
+/// out.
 #[must_use]
 pub fn rooms<'a>(
-    devices: impl Iterator<Item = (&'a DeviceRecord, Values<'a>)>,
+    ups: impl Iterator<Item = (&'a DeviceRecord, Values<'a>)>,
+    machines: &BTreeMap<String, u64>,
     now_live: impl Fn(&DeviceRecord) -> bool,
 ) -> Vec<Room> {
-    let mut rooms: BTreeMap<&str, Room> = BTreeMap::new();
-    for (record, values) in devices {
-        let room = rooms.entry(record.info.place.trim()).or_insert_with_key(|name| Room {
-            name: (*name).to_owned(),
-            machines: 0,
-            ups: Vec::new(),
-            score: None,
-        });
-        let machine = matches!(record.info.kind, DeviceKind::Server | DeviceKind::Workstation | DeviceKind::Display);
-        room.machines += usize::from(machine);
-        if record.info.kind == DeviceKind::Ups {
-            room.ups.push(ups_power(record, &values, now_live(record)));
-        }
+    let empty = |name: &str| Room { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
+    let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
+    for (place, count) in machines {
+        let name = place.trim();
+        rooms.entry(name.to_owned()).or_insert_with(|| empty(name)).machines += count;
     }
-    let mut rooms: Vec<Room> = rooms.into_values().collect();
+    for (record, values) in ups {
+        let name = record.info.place.trim();
+        let room = rooms.entry(name.to_owned()).or_insert_with(|| empty(name));
+        room.ups.push(ups_power(record, &values, now_live(record)));
+    }
+    let mut rooms: Vec<Room> = rooms.into_values().filter(|room| room.machines > 0 || !room.ups.is_empty()).collect();
     for room in &mut rooms {
         room.ups.sort_by(|a, b| (a.score, &a.name).cmp(&(b.score, &b.name)));
         room.score = room.ups.first().map(|ups| ups.score);
     }
-    // A closet with one thermometer needs no UPS of its own.
-    rooms.retain(|room| room.machines > 0 || !room.ups.is_empty());
     // The weakest first; a room that nobody watches stands before those that are well.
     rooms.sort_by(|a, b| (a.score.unwrap_or(50), &a.name).cmp(&(b.score.unwrap_or(50), &b.name)));
     rooms
@@ -199,7 +196,7 @@ mod tests {
     use super::*;
     use ioc_common::clock::Timestamp;
     use ioc_common::id::DeviceId;
-    use ioc_judge::{DeviceInfo, Presence};
+    use ioc_judge::{DeviceInfo, DeviceKind, Presence};
 
     fn record(id: &str, kind: DeviceKind, place: &str) -> DeviceRecord {
         DeviceRecord {
@@ -239,7 +236,7 @@ mod tests {
         let record = record("ups", DeviceKind::Ups, "P.101");
         let mut values: Values<'_> = WELL.into_iter().collect();
         values.extend(change.iter().copied());
-        let rooms = rooms(std::iter::once((&record, values)), |_| live);
+        let rooms = rooms(std::iter::once((&record, values)), &BTreeMap::new(), |_| live);
         let ups = &rooms[0].ups[0];
         (ups.score, ups.mains, ups.reasons.iter().map(|reason| reason.text.en.clone()).collect())
     }
@@ -263,15 +260,12 @@ mod tests {
 
     #[test]
     fn the_weakest_ups_is_the_rooms_and_a_room_that_nobody_watches_has_no_score() {
-        let (good, bad, server) = (
-            record("a", DeviceKind::Ups, "A"),
-            record("b", DeviceKind::Ups, "A"),
-            record("s", DeviceKind::Server, "B"),
-        );
+        let (good, bad) = (record("a", DeviceKind::Ups, "A"), record("b", DeviceKind::Ups, "A "));
+        let machines = BTreeMap::from([("B".to_owned(), 1)]);
         let well: Values<'_> = WELL.into_iter().collect();
         let mut ill = well.clone();
         ill.insert("ups.bypass", 1.0);
-        let found = rooms([(&good, well), (&bad, ill), (&server, Values::new())].into_iter(), |_| true);
+        let found = rooms([(&good, well), (&bad, ill)].into_iter(), &machines, |_| true);
         assert_eq!(found[0].name, "B");
         assert_eq!(found[0].score, None);
         assert_eq!((found[1].score, found[1].ups[0].name.as_str()), (Some(70), "b"));

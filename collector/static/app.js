@@ -83,9 +83,10 @@
   source.addEventListener("alive", sign);
   source.addEventListener("changed", () => { sign(); refresh(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-  // Ages ("5 s ago") grow even when nothing changes; silence for three signs of life is shown.
+  // Ages ("5 s ago") grow even when nothing changes, and so do numbers, which are what one device's page is for; silence for
+  // three signs of life is shown.
   setInterval(() => {
     if (Date.now() - heard > 30000) lost.hidden = false;
-    else if (Date.now() - last > 15000) refresh();
-  }, 5000);
+    else if (Date.now() - last > (main.querySelector("[data-numbers]") ? 4000 : 15000)) refresh();
+  }, 2000);
 })();

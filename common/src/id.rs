@@ -46,6 +46,21 @@ impl DeviceId {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for DeviceId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "DeviceId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": format!("^[A-Za-z0-9_.-]{{1,{DEVICE_ID_MAX_BYTES}}}$") })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 impl DeviceId {
     /// The identifier of a sensor that this device speaks for: its own, a dot, the sensor's name.
     ///
@@ -150,6 +165,7 @@ impl fmt::Display for Shard {
 }
 
 /// An incident's number, counted from 1 by the collector; shown to people as `INC-000123`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct IncidentId(pub u64);
@@ -161,6 +177,7 @@ impl fmt::Display for IncidentId {
 }
 
 /// A fault's number, counted from 1 by the collector.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaultId(pub u64);

@@ -20,6 +20,7 @@ use crate::topic::UpKind;
 /// Where a report stands in its device's order. Compared by epoch, then sequence.
 ///
 /// The sequence never repeats within an epoch; an agent takes a higher epoch at every start.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Raised at every start of the agent.
@@ -162,6 +163,7 @@ pub struct StateText {
 }
 
 /// Facts of a machine that seldom change. An empty text means the machine does not tell.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
@@ -317,6 +319,7 @@ pub struct Bye {
 }
 
 /// Why a device leaves.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ByeReason {

@@ -5,6 +5,7 @@
 mod agent;
 mod history;
 mod judge;
+mod pages;
 mod sensors;
 
 use std::path::Path;
@@ -73,6 +74,15 @@ enum Bench {
         #[arg(long, default_value_t = 31)]
         days: i64,
     },
+    /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
+    Pages {
+        #[arg(long, default_value_t = 10_000)]
+        devices: usize,
+        #[arg(long, default_value_t = 200)]
+        viewers: usize,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// CPU, memory, wake-ups and size of the agent, beside collectd and node_exporter where they are installed.
     Agent {
         #[arg(long, default_value_t = 120)]
@@ -103,6 +113,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),
         Bench::History { days } => history::run(days).await,
         Bench::Notice { devices, times } => notice(devices, times).await,
+        Bench::Pages { devices, viewers, seconds } => pages::run(devices, viewers, Duration::from_secs(seconds)).await,
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys().await,
         Bench::Sensors { units, seconds } => sensors::sensors(units, Duration::from_secs(seconds)).await,

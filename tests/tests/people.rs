@@ -195,11 +195,7 @@ async fn code_of(secret: &str, steps_ahead: i64) -> String {
                   tag=hmac.new(key,struct.pack('>q',int(time.time())//30+int(sys.argv[2])),'sha1').digest()\n\
                   o=tag[-1]&15\n\
                   print('%06d'%((struct.unpack('>I',tag[o:o+4])[0]&0x7fffffff)%10**6))";
-    let output = tokio::process::Command::new("python3")
-        .args(["-c", script, secret, &steps_ahead.to_string()])
-        .output()
-        .await
-        .unwrap();
+    let output = Command::new("python3").args(["-c", script, secret, &steps_ahead.to_string()]).output().await.unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 

@@ -14,6 +14,7 @@ use crate::presence::Presence;
 use crate::track::{Binding, Memory, Track};
 
 /// What sort of machine a device is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
@@ -78,6 +79,7 @@ impl DeviceKind {
 pub const UPLINKS_DEEP: usize = 8;
 
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// Identifier.
@@ -155,6 +157,7 @@ impl DeviceInfo {
 }
 
 /// How much depends on a device. With a fault's severity it makes an incident's priority.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Importance {

@@ -9,6 +9,7 @@ use crate::rule::Severity;
 use crate::text::Text;
 
 /// Where a fault stands.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultState {
@@ -45,6 +46,7 @@ impl FaultState {
 }
 
 /// A fault.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// Number.

@@ -14,6 +14,7 @@ use crate::rule::Severity;
 use crate::text::Text;
 
 /// Where an incident stands.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentState {
@@ -59,6 +60,7 @@ impl IncidentState {
 }
 
 /// How urgent an incident is: its severity and the importance of its device.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Priority {
     /// At once.
@@ -97,6 +99,7 @@ impl Priority {
 }
 
 /// An incident.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Number.
@@ -148,6 +151,7 @@ pub struct Incident {
 }
 
 /// What people wrote down about an incident.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
@@ -170,6 +174,7 @@ pub struct Record {
 }
 
 /// What stood before the repair.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repair {
     /// Where the backup is; empty when there is none.
@@ -185,6 +190,7 @@ pub struct Repair {
 }
 
 /// What was found and done.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
     /// How it came about and went on.
@@ -198,6 +204,7 @@ pub struct Closing {
 }
 
 /// The notice to the responsible department, and what came back.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regulator {
     /// Which department.
@@ -215,6 +222,7 @@ pub struct Regulator {
 }
 
 /// A report by a person, most often by telephone.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonReport {
     /// Who reported.
@@ -233,6 +241,7 @@ pub struct PersonReport {
 }
 
 /// A file that belongs to an incident. Its content lies in the store.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// Its name.
@@ -248,6 +257,7 @@ pub struct Attachment {
 }
 
 /// What the judge remembers of an incident to go on with.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Course {
@@ -272,6 +282,7 @@ pub struct Course {
 }
 
 /// One step of an incident's timeline.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// Which incident.
@@ -289,6 +300,7 @@ pub struct Step {
 }
 
 /// What a person does with an incident.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
@@ -413,6 +425,7 @@ impl Action {
 
 /// A number that a form sends as text; `INC-000007` and `F-000007` are numbers, too.
 fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A text in Vietnamese and English. Vietnamese comes first everywhere.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {

@@ -150,6 +150,7 @@ impl Engine {
             reasons,
             state: RequestState::Waiting,
         })));
+        self.batch.visible = true;
         Ok(Answer::Waiting { request: id })
     }
 
@@ -176,6 +177,7 @@ impl Engine {
             }
         }
         self.batch.changes.push(Change::Request(Box::new(known)));
+        self.batch.visible = true;
         Ok(Answer::Done)
     }
 

@@ -10,7 +10,7 @@ use ioc_judge::DeviceInfo;
 use crate::command::NewDevice;
 
 /// What a token makes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "for", rename_all = "lowercase")]
 pub enum Grant {
     /// This device.
@@ -26,7 +26,7 @@ pub enum Grant {
 }
 
 /// An enrolment token, as it is kept: without its secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TokenRecord {
     /// SHA-256 over the secret, hex.
     pub digest: String,
@@ -71,7 +71,7 @@ impl TokenRecord {
 }
 
 /// Why a request waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "why", rename_all = "lowercase")]
 pub enum Reason {
     /// Its token says so.
@@ -94,7 +94,7 @@ pub enum Reason {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestState {
     /// It waits for a person.
@@ -106,7 +106,7 @@ pub enum RequestState {
 }
 
 /// A machine that asks to come in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RequestRecord {
     /// The beginning of SHA-256 over its request, hex: it is the same each time that machine asks.
     pub id: String,

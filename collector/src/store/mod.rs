@@ -14,6 +14,7 @@ mod query;
 pub mod sqlite;
 mod ticket;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn places(&self) -> Result<Vec<String>, StoreError>;
+
+    /// How many machines stand where: servers, workstations, display controllers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError>;
 
     /// The lists of devices that a person keeps.
     ///
@@ -391,7 +398,7 @@ pub struct DocumentRecord {
 }
 
 /// Something that happened on a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct EventRecord {
     /// When.
     pub at: Timestamp,
@@ -400,7 +407,7 @@ pub struct EventRecord {
     /// For a person.
     pub text: String,
     /// Details by name.
-    pub fields: std::collections::BTreeMap<String, String>,
+    pub fields: BTreeMap<String, String>,
 }
 
 /// An incident with its timeline and its notices.

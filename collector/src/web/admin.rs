@@ -90,6 +90,9 @@ fn size_of(path: &Path) -> u64 {
 }
 
 fn mebibytes(chrome: &Chrome, bytes: u64) -> String {
+    if bytes >= 10 << 30 {
+        return format!("{} GiB", chrome.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
+    }
     format!("{} MiB", chrome.decimal(&(bytes as f64 / 1_048_576.0), 1))
 }
 

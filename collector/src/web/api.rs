@@ -33,14 +33,14 @@ const LIMIT: usize = 100;
 pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 /// One page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct Page<T> {
     items: Vec<T>,
     /// Give this as `cursor` to go on; none at the end.
     next_cursor: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub(super) struct ListQuery {
     cursor: Option<String>,
@@ -150,7 +150,7 @@ pub(super) async fn events(
 }
 
 /// A piece of software as the API names it.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct SoftwareItem {
     source: String,
     name: String,
@@ -247,7 +247,7 @@ pub(super) async fn revoke(
 }
 
 /// Which rule to try.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayBody {
     rule: String,
@@ -312,7 +312,7 @@ pub(super) async fn register(
     Ok(StatusCode::CREATED)
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub(super) struct AuditQuery {
     after: u64,

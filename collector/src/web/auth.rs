@@ -16,6 +16,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::enrolment::hex;
 
 use super::App;
+use super::limits;
 use super::pages::Failure;
 use super::problem::Problem;
 use super::rights;
@@ -90,12 +91,13 @@ impl FromRequestParts<App> for Person {
             return Err(sign_in_first(wants_page));
         };
         let digest = account::session_digest(&shown);
+        let now = clock::now();
+        app.limits.take(&digest, limits::SESSION, now).map_err(|refused| *refused)?;
         let asked = digest.clone();
         let found = app.read(move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
             Ok(reader.account(&session.account)?.map(|account| (session, account)))
         });
-        let now = clock::now();
         let found = found.await.map_err(IntoResponse::into_response)?;
         // A session is no token, and a token no session.
         let found = found.filter(|(session, account)| {
@@ -161,7 +163,7 @@ pub(super) fn language_of(headers: &HeaderMap, default: &str) -> String {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct Credentials {
     name: String,
     password: String,
@@ -181,6 +183,10 @@ enum SignedIn {
 /// Checks credentials and keeps what follows.
 async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<SignedIn, Problem> {
     let Credentials { name, password, code } = credentials;
+    let address = format!("sign-in {peer}");
+    if app.limits.take(&address, limits::SIGN_IN, clock::now()).is_err() {
+        return Err(Problem::too_many("too many attempts from this address; wait a minute"));
+    }
     let asked = name.clone();
     let known = app.read(move |reader| reader.account(&asked)).await?;
     let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
@@ -357,15 +363,16 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
 #[derive(Debug, Deserialize)]
 pub(super) struct LanguageForm {
     language: String,
-    #[serde(default)]
-    back: String,
 }
 
-pub(super) async fn language(Form(form): Form<LanguageForm>) -> Response {
+pub(super) async fn language(headers: HeaderMap, Form(form): Form<LanguageForm>) -> Response {
     let language = if form.language == "en" { "en" } else { "vi" };
-    // Back to a page of ours, and to nowhere else.
-    let ours = form.back.starts_with('/') && !form.back.starts_with("//") && !form.back.contains(['\\', '\r', '\n']);
-    let back = if ours { form.back.as_str() } else { "/" };
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // Back to the page of ours that it was pressed on, and to nowhere else.
+    let from = text(header::REFERER).and_then(|from| from.parse::<axum::http::Uri>().ok());
+    let from = from.filter(|from| from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST));
+    let from = from.as_ref().and_then(|from| from.path_and_query()).map(axum::http::uri::PathAndQuery::as_str);
+    let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).unwrap_or("/");
     ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(back)).into_response()
 }
 

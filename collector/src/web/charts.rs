@@ -400,7 +400,7 @@ fn metrics_of(layout: &Layout, language: &str) -> Vec<(String, String)> {
 }
 
 /// What history is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HistoryQuery {
     /// Series by whole name, after commas; all of the device when there are none.

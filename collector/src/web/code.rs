@@ -17,9 +17,15 @@ pub(super) fn code_of(text: &str) -> Option<Code> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();
     let mut path = String::new();
-    for (place, color) in code.to_colors().into_iter().enumerate() {
-        if color == Color::Dark {
-            path += &format!("M{} {}h1v1h-1z", place % width + QUIET, place / width + QUIET);
+    for (y, row) in code.to_colors().chunks(width).enumerate() {
+        // What is dark side by side is one bar.
+        let mut x = 0;
+        for bar in row.chunk_by(|one, next| one == next) {
+            if bar.first() == Some(&Color::Dark) {
+                let (from, length) = (x + QUIET, bar.len());
+                path += &format!("M{from} {}h{length}v1H{from}z", y + QUIET);
+            }
+            x += bar.len();
         }
     }
     Some(Code { side: width + 2 * QUIET, path })
@@ -33,9 +39,9 @@ mod tests {
     fn a_code_has_its_three_finders_and_room_around() {
         let code = code_of("https://ioc.example/devices/srv-01").expect("fits");
         assert_eq!((code.side - 2 * QUIET - 17) % 4, 0, "sides of codes are 17 + 4 times the version");
-        let end = code.side - QUIET - 1;
+        let end = code.side - QUIET - 7;
         for (x, y) in [(QUIET, QUIET), (end, QUIET), (QUIET, end)] {
-            assert!(code.path.contains(&format!("M{x} {y}h1")), "{x} {y}");
+            assert!(code.path.contains(&format!("M{x} {y}h7v1")), "{x} {y}");
         }
         assert!(!code.path.contains("M0 ") && code_of(&"x".repeat(5000)).is_none());
     }

@@ -203,7 +203,7 @@ pub(super) async fn cover(
 }
 
 /// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SwapForm {
     first: String,
@@ -320,7 +320,7 @@ pub(super) async fn api(State(app): State<App>, _: Person) -> Answered<Value> {
 }
 
 /// Someone stands in, as the API takes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CoverBody {
     rota: String,

@@ -35,7 +35,7 @@ const RETRY_AFTER_S: u32 = 10;
 pub(super) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a new token is to be good for, as programs say it: what is not named here is said of the device.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct TokenBody {
     #[serde(default)]
     life: Option<String>,
@@ -48,6 +48,7 @@ pub(super) struct TokenBody {
     #[serde(default)]
     approve: bool,
     #[serde(flatten)]
+    #[schemars(with = "NewDevice")]
     device: serde_json::Map<String, Value>,
 }
 
@@ -102,7 +103,7 @@ pub(super) async fn api_requests(State(app): State<App>, _: Person) -> Answered<
 }
 
 /// A person's word on a machine that waits.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Decision {
     /// Whether it may come in.
@@ -136,7 +137,7 @@ async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
     Ok(NewDevice::from(request.ok_or_else(|| Problem::not_found(missing))?.info))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub(super) struct ImportQuery {
     /// Only say what would be done.

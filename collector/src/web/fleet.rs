@@ -11,17 +11,17 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::layout::{Layout, Series};
 use ioc_judge::{DeviceKind, Incident};
 
 use super::App;
 use super::auth::Person;
 use super::pages::{Failure, Paged, ROWS, chrome, devices_of, layouts_of, name_of, names_of, show};
 use super::problem::Problem;
+use super::rooms::with_values;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::Command;
 use crate::coverage::{self, Coverage};
-use crate::room::{Values, rooms};
+use crate::room::rooms;
 use crate::store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView, StoreError};
 use crate::written::percent_encoded;
 
@@ -89,16 +89,7 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
     let mut records = reader.devices(&of(DeviceKind::Ups))?;
     records.extend(reader.devices(&of(DeviceKind::Sensor))?);
     let layouts = layouts_of(&records, reader)?;
-    let with_values: Vec<_> = records
-        .iter()
-        .map(|record| {
-            let series = record.layout.and_then(|id| layouts.get(&id)).map(Layout::series).unwrap_or_default();
-            let names = series.iter().map(Series::as_str);
-            let values: Values<'_> =
-                names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect();
-            (record, values)
-        })
-        .collect();
+    let with_values = with_values(&records, &layouts);
     let mut glances: BTreeMap<String, RoomGlance> = BTreeMap::new();
     let mut at = |name: &str, tell: &dyn Fn(&mut RoomGlance)| {
         let name = name.trim();
@@ -111,7 +102,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
             tone: "good",
         }));
     };
-    for room in rooms(with_values.iter().cloned(), |record| record.state(now) == "live") {
+    let ups = with_values.iter().filter(|(record, _)| record.info.kind == DeviceKind::Ups).cloned();
+    for room in rooms(ups, &BTreeMap::new(), |record| record.state(now) == "live") {
         at(&room.name, &|glance| glance.score = room.score);
     }
     for (record, values) in with_values.iter().filter(|(record, _)| record.state(now) == "live") {
@@ -215,7 +207,7 @@ impl ListAddress {
     }
 
     /// The same, written the shortest way; without the page.
-    fn written(&self) -> String {
+    pub(super) fn written(&self) -> String {
         let query = self.query();
         let kind = query.kind.map_or("", DeviceKind::as_str);
         let state = name_in(&DeviceState::ALL, query.state);

@@ -260,7 +260,7 @@ pub(super) async fn api_act(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Default, Clone, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OpenForm {
     device: String,
@@ -374,7 +374,7 @@ pub(super) async fn api_open(
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct FileQuery {
     name: String,
 }
@@ -416,12 +416,12 @@ pub(super) async fn file(
 }
 
 /// Alertmanager's webhook body, version 4, as far as we read it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub(super) struct AlertsBody {
     alerts: Vec<AlertBody>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct AlertBody {
     status: String,
     #[serde(default)]

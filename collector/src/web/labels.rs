@@ -14,10 +14,9 @@ use super::pages::{Failure, Paged, chrome, show};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::inventory::DeviceRecord;
-use crate::store::DeviceQuery;
 
-/// Labels in one go: twenty sheets.
-const LABELS_MAX: usize = 480;
+/// Labels on one page: two sheets.
+const LABELS: usize = 48;
 
 /// One label.
 struct Label {
@@ -37,10 +36,25 @@ struct LabelsPage {
     labels: Vec<Label>,
     /// One label, in its own size.
     single: bool,
-    /// There are more devices than labels in one go.
-    cut: bool,
+    /// How many there are in all.
+    total: u64,
+    page: usize,
     places: Vec<String>,
     address: ListAddress,
+}
+
+impl LabelsPage {
+    const fn is_first(&self) -> bool {
+        self.page <= 1
+    }
+
+    fn has_next(&self) -> bool {
+        (self.page * LABELS) as u64 <= self.total.saturating_sub(1)
+    }
+
+    fn at(&self, page: usize) -> String {
+        format!("/labels?{}&page={page}", self.address.written())
+    }
 }
 
 fn label_of(record: &DeviceRecord, url: &str) -> Option<Label> {
@@ -64,14 +78,15 @@ pub(super) async fn sheet(
     Query(address): Query<ListAddress>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let query = DeviceQuery { skip: 0, limit: LABELS_MAX + 1, ..address.query() };
+    let mut query = address.query();
+    let page = query.skip / query.limit.max(1) + 1;
+    (query.skip, query.limit) = ((page - 1) * LABELS, LABELS);
     let url = app.config().web_url.clone();
-    let found = app.read(move |reader| Ok((reader.devices(&query)?, reader.places()?))).await;
-    match found {
-        Ok((records, places)) => {
-            let cut = records.len() > LABELS_MAX;
-            let labels = records.iter().take(LABELS_MAX).filter_map(|record| label_of(record, &url)).collect();
-            Ok(show(&LabelsPage { chrome, labels, single: false, cut, places, address }))
+    let found = app.read(move |reader| Ok((reader.devices(&query)?, reader.devices_count(&query)?, reader.places()?)));
+    match found.await {
+        Ok((records, total, places)) => {
+            let labels = records.iter().filter_map(|record| label_of(record, &url)).collect();
+            Ok(show(&LabelsPage { chrome, labels, single: false, total, page, places, address }))
         }
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
@@ -91,7 +106,7 @@ pub(super) async fn single(
         Ok(Some(record)) => match label_of(&record, &url) {
             Some(label) => {
                 let (places, address) = (Vec::new(), ListAddress::default());
-                Ok(show(&LabelsPage { chrome, labels: vec![label], single: true, cut: false, places, address }))
+                Ok(show(&LabelsPage { chrome, labels: vec![label], single: true, total: 1, page: 1, places, address }))
             }
             None => Err(Failure::new(chrome, Problem::internal("the address of the page is too long for a code"))),
         },

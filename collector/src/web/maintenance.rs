@@ -173,7 +173,7 @@ pub(super) async fn api_list(State(app): State<App>, _: Person) -> Answered<Vec<
 }
 
 /// A window as the API takes it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WindowBody {
     title: String,

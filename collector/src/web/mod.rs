@@ -5,6 +5,7 @@ mod api;
 mod auth;
 mod charts;
 mod code;
+mod described;
 mod document;
 mod duty;
 mod enrolment;
@@ -13,6 +14,7 @@ mod fleet;
 mod i18n;
 mod incidents;
 mod labels;
+mod limits;
 mod live;
 mod maintenance;
 mod pages;
@@ -33,16 +35,21 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
+use crate::command::NewDevice;
 use crate::config::Config;
 use crate::engine::{FILE_MAX_BYTES, Handle};
 use crate::health::Health;
 use crate::link::Links;
-use crate::store::{Reader, StoreError};
+use crate::replay::Replay;
+use crate::room::Room;
+use crate::store::{EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
+use described::Described;
 use problem::Problem;
 
 /// Largest request body.
@@ -65,6 +72,7 @@ pub struct App {
     said: Arc<personal::Said>,
     links: Arc<Links>,
     half_in: Arc<auth::HalfIn>,
+    limits: Arc<limits::Limits>,
     /// When it started.
     since: Timestamp,
 }
@@ -97,6 +105,7 @@ impl App {
             said: Arc::default(),
             links,
             half_in: Arc::default(),
+            limits: Arc::default(),
             since: clock::now(),
         }
     }
@@ -133,8 +142,10 @@ impl App {
 
     /// Every route.
     pub fn router(self) -> Router {
+        let (api, docs) = api().finish();
         Router::new()
-            .nest("/api/v1", api())
+            .nest(described::BASE, api)
+            .route("/api", get(described::page))
             .route("/", get(fleet::overview))
             .route("/devices", get(fleet::devices))
             .route("/devices/views", post(fleet::save_view))
@@ -192,52 +203,129 @@ impl App {
             )
             .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
             .fallback(pages::not_found)
+            .layer(axum::Extension(docs))
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
             .layer(axum::middleware::map_response(guard))
             .with_state(self)
     }
 }
 
-/// The API's routes, below `/api/v1`.
-fn api() -> Router<App> {
-    Router::new()
-        .route("/session", post(auth::api_sign_in).delete(auth::api_sign_out))
-        .route("/devices/{id}", get(api::device).put(api::describe))
-        .route("/devices/{id}/documents", get(api::documents))
-        .route("/devices/{id}/events", get(api::events))
-        .route("/devices/{id}/software", get(api::software))
-        .route("/devices/{id}/history", get(charts::api))
-        .route("/devices/{id}/history.csv", get(charts::csv))
-        .route("/devices/{id}/replay", post(api::replay).layer(DefaultBodyLimit::max(RULES_MAX_BYTES)))
-        .route("/devices/{id}/revoke", post(api::revoke))
-        .route("/rooms", get(rooms::api))
-        .route("/faults", get(api::faults))
-        .route("/incidents", get(api::incidents).post(incidents::api_open))
-        .route("/incidents/{id}", get(api::incident))
-        .route("/incidents/{id}/actions", post(incidents::api_act))
-        .route("/incidents/{id}/files", post(incidents::attach).layer(DefaultBodyLimit::max(FILE_MAX_BYTES)))
-        .route("/incidents/{id}/files/{sha256}", get(incidents::file))
-        .route("/alerts/{source}", post(incidents::alerts).layer(DefaultBodyLimit::max(ALERTS_MAX_BYTES)))
-        .route("/windows", get(maintenance::api_list).post(maintenance::api_plan))
-        .route("/windows/{id}", axum::routing::delete(maintenance::api_end))
-        .route("/duty", get(duty::api))
-        .route("/duty/covers", post(duty::api_cover))
-        .route("/duty/swaps", post(duty::api_swap))
-        .route("/duty/covers/{id}", axum::routing::delete(duty::api_uncover))
-        .route("/devices", get(api::devices).post(api::register))
-        .route("/devices/import", post(enrolment::api_import).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)))
-        .route("/tokens", get(enrolment::api_tokens).post(enrolment::api_new))
-        .route("/tokens/{digest}", axum::routing::delete(enrolment::api_end))
-        .route("/enrolments", get(enrolment::api_requests))
-        .route("/enrolments/{id}", post(enrolment::api_decide))
-        .route("/audit", get(api::audit))
-        .route("/accounts", get(people::api_list).post(people::api_add))
-        .route("/accounts/{name}", axum::routing::patch(people::api_change))
-        .route("/accounts/{name}/reset", post(people::api_reset))
-        .route("/account/password", post(people::api_password))
-        .route("/account/second", post(people::api_second))
-        .route("/account/tokens", post(people::api_token))
-        .fallback(async || Problem::not_found("there is no such resource"))
+/// The API, each route with what it takes and gives.
+fn api() -> Described {
+    let mut all = Described::new();
+    devices_api(&mut all);
+    incidents_api(&mut all);
+    people_api(&mut all);
+    all
+}
+
+fn devices_api(all: &mut Described) {
+    all.get("/devices", api::devices, "Devices, a page of them").query::<api::ListQuery>().object(200);
+    all.post("/devices", api::register, "Registers a device without an agent").body::<NewDevice>().done(201);
+    all.post_large(
+        "/devices/import",
+        enrolment::api_import,
+        enrolment::TABLE_MAX_BYTES,
+        "Takes a table of assets in: all of it, or nothing",
+    )
+    .query::<enrolment::ImportQuery>()
+    .raw_body("text/csv")
+    .object(200);
+    all.get("/devices/{id}", api::device, "A device with its newest values, hello and open faults").object(200);
+    all.put(
+        "/devices/{id}",
+        api::describe,
+        "Changes what is said of a device; what is not given is empty from then on",
+    )
+    .body::<NewDevice>()
+    .done(204);
+    all.get("/devices/{id}/documents", api::documents, "What surveys found, each whole").answers::<Vec<Value>>(200);
+    all.get("/devices/{id}/events", api::events, "What happened on a device, newest first")
+        .query::<api::ListQuery>()
+        .answers::<Vec<EventRecord>>(200);
+    all.get("/devices/{id}/software", api::software, "Its software, a page of it")
+        .query::<api::ListQuery>()
+        .answers::<api::Page<api::SoftwareItem>>(200);
+    all.get("/devices/{id}/history", charts::api, "Its numbers over time").query::<charts::HistoryQuery>().object(200);
+    all.get("/devices/{id}/history.csv", charts::csv, "The same as CSV")
+        .query::<charts::HistoryQuery>()
+        .file("text/csv");
+    all.post_large("/devices/{id}/replay", api::replay, RULES_MAX_BYTES, "What a rule would have said of its history")
+        .body::<api::ReplayBody>()
+        .answers::<Replay>(200);
+    all.post("/devices/{id}/revoke", api::revoke, "Takes its right to report, and drops its link").done(204);
+    all.get("/rooms", rooms::api, "The power of each room").answers::<Vec<Room>>(200);
+    all.get("/tokens", enrolment::api_tokens, "Enrolment tokens, newest first, without their secrets")
+        .answers::<Vec<TokenRecord>>(200);
+    all.post("/tokens", enrolment::api_new, "A new enrolment token, shown once")
+        .body::<enrolment::TokenBody>()
+        .object(201);
+    all.delete("/tokens/{digest}", enrolment::api_end, "Ends an enrolment token").done(204);
+    all.get("/enrolments", enrolment::api_requests, "Machines that wait to be let in")
+        .answers::<Vec<RequestRecord>>(200);
+    all.post("/enrolments/{id}", enrolment::api_decide, "Lets a machine in, or refuses it")
+        .body::<enrolment::Decision>()
+        .done(204);
+}
+
+fn incidents_api(all: &mut Described) {
+    all.get("/faults", api::faults, "Faults, newest first")
+        .query::<api::ListQuery>()
+        .answers::<api::Page<ioc_judge::Fault>>(200);
+    all.get("/incidents", api::incidents, "Incidents, newest first")
+        .query::<api::ListQuery>()
+        .answers::<api::Page<ioc_judge::Incident>>(200);
+    all.post("/incidents", incidents::api_open, "Opens an incident by hand").body::<incidents::OpenForm>().object(201);
+    all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets").object(200);
+    all.post("/incidents/{id}/actions", incidents::api_act, "Does something with an incident")
+        .body::<ioc_judge::Action>()
+        .done(204);
+    all.post_large("/incidents/{id}/files", incidents::attach, FILE_MAX_BYTES, "Adds a file: the body is its content")
+        .query::<incidents::FileQuery>()
+        .raw_body("application/octet-stream")
+        .done(201);
+    all.get("/incidents/{id}/files/{sha256}", incidents::file, "Gives a file back").file("application/octet-stream");
+    all.post_large(
+        "/alerts/{source}",
+        incidents::alerts,
+        ALERTS_MAX_BYTES,
+        "Takes in what another system says: Alertmanager's webhook, with that source's own token",
+    )
+    .body::<incidents::AlertsBody>()
+    .done(204);
+    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<ioc_judge::Window>>(200);
+    all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
+    all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
+    all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").object(200);
+    all.post("/duty/covers", duty::api_cover, "Someone stands in").body::<duty::CoverBody>().done(201);
+    all.post("/duty/swaps", duty::api_swap, "Two shifts change hands, both or neither")
+        .body::<duty::SwapForm>()
+        .done(201);
+    all.delete("/duty/covers/{id}", duty::api_uncover, "Nobody stands in any more").done(204);
+}
+
+fn people_api(all: &mut Described) {
+    all.post("/session", auth::api_sign_in, "Signs in: sets a cookie").body::<auth::Credentials>().done(204);
+    all.delete("/session", auth::api_sign_out, "Signs out").done(204);
+    all.get("/audit", api::audit, "The audit log in order, each record with its hash")
+        .query::<api::AuditQuery>()
+        .answers::<api::Page<crate::audit::Record>>(200);
+    all.get("/accounts", people::api_list, "All accounts").answers::<Vec<Value>>(200);
+    all.post("/accounts", people::api_add, "A new account; its first password is shown once")
+        .body::<people::AccountForm>()
+        .object(201);
+    all.patch("/accounts/{name}", people::api_change, "Changes an account").body::<people::ChangeForm>().done(204);
+    all.post("/accounts/{name}/reset", people::api_reset, "A new password, shown once").object(200);
+    all.post("/account/password", people::api_password, "Changes one's own password")
+        .body::<people::PasswordForm>()
+        .done(204);
+    all.post("/account/second", people::api_second, "One's own second factor: start, confirm, recovery, off")
+        .body::<people::SecondForm>()
+        .object(200);
+    all.post("/account/tokens", people::api_token, "A token of one's own, shown once")
+        .body::<people::TokenForm>()
+        .object(201);
+    all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 
 fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {

@@ -189,7 +189,7 @@ fn role_of(text: &str) -> Result<Role, Problem> {
     Role::parse(text).ok_or_else(|| Problem::invalid(format!("role: found {text:?}; allowed are {names}")))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct AccountForm {
     name: String,
@@ -197,7 +197,7 @@ pub(super) struct AccountForm {
     role: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChangeForm {
     full_name: Option<String>,
@@ -205,14 +205,14 @@ pub(super) struct ChangeForm {
     disabled: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PasswordForm {
     present: String,
     new: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenForm {
     label: String,
@@ -444,7 +444,7 @@ pub(super) async fn token(
 }
 
 /// What is to be done with one's own second factor.
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecondForm {
     r#do: String,

@@ -8,18 +8,20 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::layout::{Layout, Series};
+use ioc_common::layout::{Layout, LayoutId, Series};
+use ioc_judge::DeviceKind;
 
 use super::App;
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, layouts_of, show};
 use super::problem::Problem;
 use super::view::Chrome;
+use crate::inventory::DeviceRecord;
 use crate::room::{Room, Values, rooms};
 use crate::store::{DeviceQuery, Reader, StoreError};
 
-/// Devices that are read at a time.
-const BATCH: usize = 500;
+/// UPS that are looked at.
+const UPS_MAX: usize = 5000;
 
 #[derive(Template)]
 #[template(path = "rooms.html")]
@@ -48,29 +50,25 @@ impl RoomsPage {
     }
 }
 
-fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
-    let mut records = Vec::new();
-    let mut layouts = HashMap::new();
-    let mut after = None;
-    loop {
-        let query = DeviceQuery { after: after.take(), limit: BATCH, ..DeviceQuery::default() };
-        let batch = reader.devices(&query)?;
-        layouts.extend(layouts_of(&batch, reader)?);
-        let full = batch.len() == BATCH;
-        after = batch.last().map(|record| record.info.id.to_string());
-        records.extend(batch);
-        if !full {
-            break;
-        }
-    }
-    let with_values = records.iter().map(|record| {
+/// Devices with their newest numbers by series.
+pub(super) fn with_values<'r>(
+    records: &'r [DeviceRecord],
+    layouts: &'r HashMap<LayoutId, Layout>,
+) -> Vec<(&'r DeviceRecord, Values<'r>)> {
+    let of = |record: &'r DeviceRecord| {
         let series = record.layout.and_then(|id| layouts.get(&id)).map(Layout::series).unwrap_or_default();
         let names = series.iter().map(Series::as_str);
-        let values: Values<'_> =
-            names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect();
-        (record, values)
-    });
-    Ok(rooms(with_values, |record| record.state(now) == "live"))
+        names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect()
+    };
+    records.iter().map(|record| (record, of(record))).collect()
+}
+
+fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
+    let query = DeviceQuery { kind: Some(DeviceKind::Ups), limit: UPS_MAX, ..DeviceQuery::default() };
+    let records = reader.devices(&query)?;
+    let layouts = layouts_of(&records, reader)?;
+    let ups = with_values(&records, &layouts);
+    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| record.state(now) == "live"))
 }
 
 /// The page.

@@ -179,7 +179,6 @@ impl Chrome {
 /// A device as a row of the fleet.
 pub(super) struct DeviceRow {
     pub(super) record: DeviceRecord,
-    pub(super) state: &'static str,
     /// The colour: good, warning, bad, away.
     pub(super) tone: &'static str,
     /// The word for both: a device that is heard and has a fault is not simply live.
@@ -223,7 +222,7 @@ impl DeviceRow {
         );
         let sensor = record.info.parent.is_some() || !computer;
         let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
-        Self { record, state, tone, verdict, figures, summary }
+        Self { record, tone, verdict, figures, summary }
     }
 }
 

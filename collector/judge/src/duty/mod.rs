@@ -203,6 +203,7 @@ pub struct Department {
 }
 
 /// Someone stands in on a rota for whoever would be on duty.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cover {
     /// Number.
@@ -237,6 +238,7 @@ pub struct Recipient {
 }
 
 /// An escalation that is under way.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pursuit {
     /// By which policy.

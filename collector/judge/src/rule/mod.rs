@@ -20,6 +20,7 @@ use threshold::{Limit, Of, Threshold};
 pub const RULES_MAX: usize = 500;
 
 /// How bad a fault is.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -45,6 +46,7 @@ impl Severity {
 
 /// Whom something is for: a rule, a maintenance window, a route. An empty list means everyone; of lists that are not empty, each
 /// must name the device.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {

@@ -1,5 +1,6 @@
 //! Reading from the embedded store.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -291,6 +292,12 @@ impl Reader for SqliteReader {
     fn places(&self) -> Result<Vec<String>, StoreError> {
         let sql = "SELECT DISTINCT place FROM device WHERE revoked_at IS NULL AND place <> '' ORDER BY place_key";
         self.all(sql, &[], |row| row.get(0))
+    }
+
+    fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let sql = "SELECT place, count(*) FROM device WHERE computer AND revoked_at IS NULL GROUP BY place";
+        let places = self.all(sql, &[], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+        Ok(places.into_iter().collect())
     }
 
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError> {

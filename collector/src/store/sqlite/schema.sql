@@ -201,6 +201,7 @@ CREATE TABLE token (
     used_at INTEGER,
     ended_at INTEGER
 );
+CREATE INDEX token_by_age ON token (created_at);
 -- Machines that ask to come in, until they have.
 CREATE TABLE request (
     id TEXT PRIMARY KEY,

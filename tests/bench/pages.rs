@@ -1,0 +1,136 @@
+//! Pages with a whole fleet behind them: how long each takes, how large it is, and what people who keep one open cost.
+//!
+//! They are asked over the control socket, so that what is measured is the collector's own work and not TLS; time is from the
+//! question to the last byte, which is more than the server's own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use ioc_tests::fleet::{self, Plan, Totals};
+use ioc_tests::harness::Rig;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+use super::{cpu_seconds, field_kib};
+
+/// Each page is asked so often.
+const TIMES: usize = 200;
+/// What a page that stands reads anew without being told, as app.js does.
+const PACE: Duration = Duration::from_secs(15);
+
+async fn get(socket: &Path, path: &str, fragment: bool) -> anyhow::Result<(Duration, usize)> {
+    let started = Instant::now();
+    let mut stream = UnixStream::connect(socket).await?;
+    let fragment = if fragment { "x-fragment: 1\r\n" } else { "" };
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{fragment}connection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let took = started.elapsed();
+    anyhow::ensure!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{path}: {}",
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or("")
+    );
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
+    Ok((took, answer.len() - head - 4))
+}
+
+/// Someone who keeps the first page open.
+async fn watch(socket: PathBuf, read: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> anyhow::Result<()> {
+    let stream = UnixStream::connect(&socket).await?;
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"GET /live HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
+    let (mut line, mut last) = (String::new(), Instant::now());
+    while !stop.load(Relaxed) {
+        line.clear();
+        // Signs of life come in between and change nothing.
+        let told = tokio::time::timeout_at(last + PACE, stream.read_line(&mut line)).await;
+        anyhow::ensure!(!matches!(told, Ok(Ok(0))), "the stream has ended");
+        if told.is_err() || line.contains("changed") {
+            get(&socket, "/", true).await?;
+            read.fetch_add(1, Relaxed);
+            last = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyhow::Result<()> {
+    let mut rig = Rig::new("");
+    rig.start().await?;
+    let begun = Instant::now();
+    let identities = rig.enrol(devices).await?;
+    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
+    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
+    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
+    while totals.connected.load(Relaxed) < devices as u64 {
+        anyhow::ensure!(!running.is_finished(), "the fleet has ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let socket = rig.runtime().join(ioc_collector::web::server::CONTROL_SOCKET);
+    println!("{devices} devices reporting every 10 s; each page {TIMES} times, whole, with its frame:");
+    for path in [
+        "/",
+        "/devices",
+        "/devices?sort=state&page=50",
+        "/devices?search=sim%20009&kind=server",
+        "/devices/sim-00000",
+        "/incidents",
+        "/rooms",
+        "/duty",
+        "/maintenance",
+        "/enrolment",
+        "/admin",
+        "/audit",
+        "/audit?search=sim-04242",
+        "/labels",
+        "/wall",
+        "/api/v1/devices?limit=100",
+    ] {
+        let (mut took, mut size) = (Vec::with_capacity(TIMES), 0);
+        for _ in 0..TIMES {
+            let (one, bytes) = get(&socket, path, false).await?;
+            took.push(one);
+            size = bytes;
+        }
+        took.sort_unstable();
+        let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+        println!("  {path:<42} p50 {:>6.1} ms  p99 {:>6.1} ms  {:>7.1} kB", at(0.5), at(0.99), size as f64 / 1000.0);
+    }
+    // The first round of folding comes within two minutes of the start, and is not what is measured here.
+    for _ in 0..40 {
+        let before = cpu_seconds(rig.pid());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if Instant::now() - begun > Duration::from_secs(150) && cpu_seconds(rig.pid()) - before < 2.0 {
+            break;
+        }
+    }
+    let alone = cpu_seconds(rig.pid());
+    tokio::time::sleep(time).await;
+    let alone = (cpu_seconds(rig.pid()) - alone) / time.as_secs_f64() * 100.0;
+    let read = Arc::new(AtomicU64::new(0));
+    let mut watching = tokio::task::JoinSet::new();
+    for _ in 0..viewers {
+        watching.spawn(watch(socket.clone(), Arc::clone(&read), Arc::clone(&stop)));
+        // People do not come all at once.
+        tokio::time::sleep(PACE / u32::try_from(viewers.max(1))?).await;
+    }
+    let (before, read_before) = (cpu_seconds(rig.pid()), read.load(Relaxed));
+    tokio::time::sleep(time).await;
+    let watched = (cpu_seconds(rig.pid()) - before) / time.as_secs_f64() * 100.0;
+    println!(
+        "{viewers} people watch the first page: {:.1} % of a core more ({watched:.1} % with them, {alone:.1} % without), {:.1} pages a second, PSS {} MiB",
+        watched - alone,
+        (read.load(Relaxed) - read_before) as f64 / time.as_secs_f64(),
+        field_kib(rig.pid(), "smaps_rollup", "Pss:") / 1024,
+    );
+    stop.store(true, Relaxed);
+    watching.abort_all();
+    running.abort();
+    Ok(())
+}
