@@ -47,15 +47,20 @@ pub fn binary(name: &str) -> PathBuf {
     panic!("{name} is not built; run 'cargo build --workspace --profile fast' first (scripts/test does)")
 }
 
+/// Where scripts/test puts what other projects' programs need.
+#[must_use]
+pub fn peers() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("../target"), PathBuf::from).join("peers")
+}
+
 /// Python with the peers that scripts/test installs.
 ///
 /// # Panics
 /// When it is missing.
 #[must_use]
 pub fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("../target"), PathBuf::from);
-    let python = target.join("peers/bin/python3");
+    let python = peers().join("bin/python3");
     assert!(python.exists(), "{} is missing; scripts/test makes it", python.display());
     python
 }

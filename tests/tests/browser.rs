@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use ioc_common::clock;
-use ioc_tests::harness::{Rig, eventually, free_port};
+use ioc_tests::harness::{Rig, eventually, free_port, peers};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 struct Browser {
@@ -57,10 +58,17 @@ impl Browser {
     async fn try_call(&self, method: &str, path: &str, body: Option<Value>) -> Option<Value> {
         let mut command = Command::new("curl");
         command.args(["-s", "-X", method, &format!("{}{path}", self.base)]);
-        if let Some(body) = body {
-            command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
+        if body.is_some() {
+            command.args(["-H", "content-type: application/json", "--data-binary", "@-"]);
         }
-        let output = command.output().await.ok()?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        let mut stdin = child.stdin.take()?;
+        if let Some(body) = body {
+            stdin.write_all(body.to_string().as_bytes()).await.ok()?;
+        }
+        drop(stdin);
+        let output = child.wait_with_output().await.ok()?;
         serde_json::from_slice::<Value>(&output.stdout).ok().map(|mut answer| answer["value"].take())
     }
 
@@ -84,17 +92,28 @@ impl Browser {
     }
 
     async fn click(&self, selector: &str) {
-        let body = json!({ "using": "css selector", "value": selector });
-        let element = self.call("POST", &format!("{}/element", self.session), Some(body)).await;
-        let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.call("POST", &format!("{}/element/{id}/click", self.session), Some(json!({}))).await;
+        self.on_element(selector, "click", json!({})).await;
     }
 
     async fn type_into(&self, selector: &str, text: &str) {
-        let body = json!({ "using": "css selector", "value": selector });
-        let element = self.call("POST", &format!("{}/element", self.session), Some(body)).await;
-        let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.call("POST", &format!("{}/element/{id}/value", self.session), Some(json!({ "text": text }))).await;
+        self.on_element(selector, "value", json!({ "text": text })).await;
+    }
+
+    /// Does something with an element; once more where the page was drawn anew between finding it and that.
+    async fn on_element(&self, selector: &str, what: &str, with: Value) {
+        for _ in 0..5 {
+            let body = json!({ "using": "css selector", "value": selector });
+            let element = self.call("POST", &format!("{}/element", self.session), Some(body)).await;
+            let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+            let path = format!("{}/element/{id}/{what}", self.session);
+            let answer = self.try_call("POST", &path, Some(with.clone())).await.expect("an answer of chromedriver");
+            match answer.get("error").and_then(Value::as_str) {
+                None => return,
+                Some("stale element reference") => {}
+                Some(_) => panic!("{selector} {what}: {answer}"),
+            }
+        }
+        panic!("{selector} does not stay");
     }
 
     async fn shows(&self, text: &str) {
@@ -113,6 +132,19 @@ impl Browser {
         let complaints: Vec<&Value> =
             log.as_array().into_iter().flatten().filter(|entry| entry["level"] == "SEVERE").collect();
         assert!(complaints.is_empty(), "{complaints:?}");
+    }
+
+    /// What axe-core finds that is serious (WCAG 2.2 A and AA).
+    async fn barriers(&self) -> Value {
+        let axe = std::fs::read_to_string(peers().join("axe.min.js")).expect("scripts/test fetches axe-core");
+        self.run(&format!("{axe}; return 1")).await;
+        let script = "const done = arguments[arguments.length - 1]; \
+                      axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }) \
+                      .then((found) => done(found.violations.filter((one) => ['serious', 'critical'].includes(one.impact)) \
+                      .map((one) => one.id + ': ' + one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(' | '))), \
+                      (error) => done([String(error)]));";
+        let body = json!({ "script": script, "args": [] });
+        self.call("POST", &format!("{}/execute/async", self.session), Some(body)).await
     }
 
     async fn picture(&self, name: &str) {
@@ -271,15 +303,37 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/incidents/999",
         "/enrolment",
         "/labels",
+        "/duty",
+        "/maintenance",
+        "/rooms",
+        "/admin",
+        "/audit",
+        "/people",
+        "/account",
+        "/api",
+        "/wall",
+        "/incidents/new",
+        "/devices/sim-00000/history",
     ];
+    let mut barriers = Vec::new();
     for page in pages {
         browser.go(&format!("{base}{page}")).await;
-        browser.shows("IOC Watch").await;
+        browser.shows("IOC").await;
         assert_eq!(browser.run("return innerWidth").await, json!(360));
         let overflow =
             browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
         assert_eq!(overflow, json!(0), "{page} hangs over the edge");
+        for scheme in ["dark", "light"] {
+            let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+            let emulated = json!({ "cmd": "Emulation.setEmulatedMedia", "params": media });
+            browser.call("POST", &format!("{}/goog/cdp/execute", browser.session), Some(emulated)).await;
+            let found = browser.barriers().await;
+            if found != json!([]) {
+                barriers.push((page, scheme, found));
+            }
+        }
     }
+    assert!(barriers.is_empty(), "{barriers:#?}");
     browser.go(&base).await;
     browser.shows("Sim 00000").await;
     browser.picture("phone.png").await;

@@ -272,13 +272,14 @@ pub(super) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Re
 fn render_login(app: &App, headers: &HeaderMap, problem: Option<Problem>, ticket: Option<String>) -> Response {
     let language = language_of(headers, &app.config().language);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
+    let chrome = Chrome::new(app, &language, "", false);
     let error = problem.map(|problem| match (problem.status(), &ticket) {
-        (StatusCode::UNAUTHORIZED, None) => app.texts.get(&language, "login-wrong"),
-        (StatusCode::UNAUTHORIZED, Some(_)) => app.texts.get(&language, "login-code-wrong"),
-        (StatusCode::TOO_MANY_REQUESTS, _) => app.texts.get(&language, "login-locked"),
+        (StatusCode::UNAUTHORIZED, None) => chrome.t("login-wrong"),
+        (StatusCode::UNAUTHORIZED, Some(_)) => chrome.t("login-code-wrong"),
+        (StatusCode::TOO_MANY_REQUESTS, _) => chrome.t("login-locked"),
         _ => problem.detail().to_owned(),
     });
-    let page = LoginPage { chrome: Chrome::new(app, &language, "", false), error, ticket };
+    let page = LoginPage { chrome, error, ticket };
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 

@@ -142,7 +142,7 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
 /// The first page.
 pub(super) async fn overview(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let (now, administers) = (chrome.now, chrome.may_administer());
+    let (now, administers, app_read) = (chrome.now, chrome.may_administer(), app.clone());
     let found = app
         .read(move |reader| {
             let bad = DeviceQuery {
@@ -158,7 +158,7 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
             let names = names_of(devices_of(&incidents), reader)?;
             let rooms = rooms_at_a_glance(reader, now)?;
             let waiting = if administers { reader.requests()?.len() as u64 } else { 0 };
-            Ok((reader.counts()?, reader.coverage()?, rooms, rows, more, incidents, names, waiting))
+            Ok((reader.counts()?, app_read.coverage(reader, now)?, rooms, rows, more, incidents, names, waiting))
         })
         .await;
     match found {

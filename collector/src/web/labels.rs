@@ -15,8 +15,8 @@ use super::problem::Problem;
 use super::view::Chrome;
 use crate::inventory::DeviceRecord;
 
-/// Labels on one page: two sheets.
-const LABELS: usize = 48;
+/// Labels on one page: a sheet.
+const LABELS: usize = 24;
 
 /// One label.
 struct Label {

@@ -43,6 +43,7 @@ use ioc_common::enrolment::ENROL_PATH;
 
 use crate::command::NewDevice;
 use crate::config::Config;
+use crate::coverage::Facts;
 use crate::engine::{FILE_MAX_BYTES, Handle};
 use crate::health::Health;
 use crate::link::Links;
@@ -60,6 +61,9 @@ const RULES_MAX_BYTES: usize = 1024 * 1024;
 /// Largest body with another system's alerts.
 const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 
+/// How old what is said of coverage may be, milliseconds.
+const COVERAGE_MS: i64 = 5000;
+
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
@@ -73,6 +77,7 @@ pub struct App {
     links: Arc<Links>,
     half_in: Arc<auth::HalfIn>,
     limits: Arc<limits::Limits>,
+    covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
     /// When it started.
     since: Timestamp,
 }
@@ -105,6 +110,7 @@ impl App {
             said: Arc::default(),
             links,
             half_in: Arc::default(),
+            covered: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),
         }
@@ -134,6 +140,21 @@ impl App {
             }),
             Err(_) => Err(gone()),
         }
+    }
+
+    /// What coverage is made of, at most this old: it goes over the whole fleet, and everyone who watches asks for it.
+    fn coverage(&self, reader: &dyn Reader, now: Timestamp) -> Result<Facts, StoreError> {
+        if let Ok(kept) = self.covered.lock()
+            && let Some((at, facts)) = kept.as_ref()
+            && (0..COVERAGE_MS).contains(&now.millis_since(*at))
+        {
+            return Ok(facts.clone());
+        }
+        let facts = reader.coverage()?;
+        if let Ok(mut kept) = self.covered.lock() {
+            *kept = Some((now, facts.clone()));
+        }
+        Ok(facts)
     }
 
     fn config(&self) -> Arc<Config> {

@@ -77,13 +77,14 @@ pub(super) async fn page(
     Query(query): Query<WallQuery>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
+    let (now, app_read) = (chrome.now, app.clone());
     let found = app
-        .read(|reader| {
+        .read(move |reader| {
             let mut incidents = reader.incidents(None, true, None, 200)?;
             incidents.sort_by_key(|incident| (!incident.state.is_untaken(), incident.priority, incident.opened_at));
             incidents.truncate(INCIDENTS);
             let names = names_of(devices_of(&incidents), reader)?;
-            Ok((reader.counts()?, reader.coverage()?, incidents, names, reader.covers()?))
+            Ok((reader.counts()?, app_read.coverage(reader, now)?, incidents, names, reader.covers()?))
         })
         .await;
     let (counts, facts, incidents, names, covers) = match found {
