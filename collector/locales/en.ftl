@@ -675,3 +675,7 @@ recovery-left = { $count ->
 }
 api-about = Everything that pages do can be done here. Make a token on your own account page.
 api-right = needs the right
+event-remark = Remark
+remark-write = Write down
+remark = Remark on the device
+contacts-in-alarm = in alarm

@@ -660,3 +660,7 @@ recovery-new = Mã khôi phục mới
 recovery-left = Còn { $count } mã khôi phục.
 api-about = Mọi việc trên trang đều làm được qua API. Tạo mã truy cập ở trang Tài khoản của mình.
 api-right = cần quyền
+event-remark = Ghi chú
+remark-write = Ghi lại
+remark = Ghi chú về thiết bị
+contacts-in-alarm = đang báo

@@ -66,6 +66,15 @@ pub enum Command {
         /// Who asks.
         actor: String,
     },
+    /// Write something down about a device: it stands among what happened there.
+    Remark {
+        /// Which.
+        device: DeviceId,
+        /// What.
+        text: String,
+        /// Who asks.
+        actor: String,
+    },
     /// Register a device without an agent: it counts in the inventory, and others can be behind it.
     Register {
         /// What people say of it.

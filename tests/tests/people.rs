@@ -262,6 +262,96 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     rig.stop().await.unwrap();
 }
 
+/// Every form of the pages, and the fields that it has.
+const FORMS: [(&str, &[&str]); 21] = [
+    ("/login", &["name", "password"]),
+    ("/login/code", &["ticket", "code"]),
+    ("/language", &["language"]),
+    ("/devices/views", &["name", "query", "remove"]),
+    ("/devices/srv-01/remarks", &["text"]),
+    ("/enrolment", &["do", "name", "kind", "uses", "life", "table", "which", "tags", "group"]),
+    ("/incidents/new", &["title", "text", "severity", "device", "reporter", "way"]),
+    ("/incidents/1", &["action", "note", "text", "unit", "person", "backup", "safety", "course", "remedy", "into"]),
+    ("/incidents/99999999999999999999", &["action"]),
+    ("/a/1.1.lan.0000", &["note"]),
+    ("/duty/covers", &["rota", "person", "from", "until", "note"]),
+    ("/duty/swap", &["first", "second", "note"]),
+    ("/duty/covers/1/remove", &["x"]),
+    ("/duty/book", &["rota", "text"]),
+    ("/duty/test/x", &["x"]),
+    ("/duty/resend", &["key"]),
+    ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
+    ("/maintenance/1/end", &["x"]),
+    ("/people", &["name", "full_name", "role"]),
+    ("/people/nobody", &["do", "role"]),
+    ("/account/second", &["do", "code"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_form_falls_over_what_is_typed_into_it() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let device = json!({ "device": "srv-01", "kind": "server", "name": "Máy chủ 1" });
+    rig.post("/api/v1/devices", device).await.unwrap();
+    rig.post("/api/v1/devices/srv-01/remarks", json!({ "text": "Đã thay quạt" })).await.unwrap();
+    let events = rig.get("/api/v1/devices/srv-01/events").await.unwrap();
+    assert_eq!((&events[0]["name"], &events[0]["text"]), (&json!("remark"), &json!("Đã thay quạt")), "{events}");
+    let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
+    let client = Client::new(&rig, "admin");
+    assert_eq!(client.sign_in("admin", password.trim()).await, 204);
+    let script = "<script>document.title='caught'</script>\"'>";
+    let long = "ấ".repeat(500);
+    let values = [
+        "",
+        script,
+        "%00%01%7f",
+        "\u{202e}\u{feff}\u{1f4a3}",
+        "-1",
+        "9e999",
+        "2026-13-45T99:99",
+        &long,
+        "' OR 1=1 --",
+        "{{7*7}}",
+    ];
+    for (path, fields) in FORMS {
+        for value in values {
+            let written = if value.starts_with('%') { value.to_owned() } else { percent(value) };
+            let body: Vec<String> = fields.iter().map(|field| format!("{field}={written}")).collect();
+            let (status, page) = client.form(path, &body.join("&")).await;
+            assert!((200..500).contains(&status), "{path} {value:.40}: {status} {page:.300}");
+            assert!(!page.contains(script), "{path}: what was typed became part of the page");
+        }
+        // Half a form, the same field twice, no form at all.
+        for body in ["", "=&=&&", "%", "a", "do=x&do=y&name=a&name=b"] {
+            let (status, page) = client.form(path, body).await;
+            assert!((200..500).contains(&status), "{path} {body}: {status} {page:.300}");
+        }
+    }
+    // What was kept of it is shown as text.
+    for path in [
+        "/",
+        "/devices",
+        "/incidents",
+        "/duty",
+        "/maintenance",
+        "/people",
+        "/enrolment",
+        "/audit",
+        "/incidents/1",
+        "/devices/srv-01",
+    ] {
+        let (status, page) = client.ask("GET", path, None).await;
+        assert!(status == 200 && !page.contains("<script>document"), "{path}: {status}");
+    }
+    assert!(!rig.log().contains("panicked"), "{}", rig.log());
+    rig.stop().await.unwrap();
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn history_is_folded_and_read_as_one() {
     let mut rig = Rig::new("[history]\nfold = \"1s\"\n");

@@ -32,6 +32,7 @@ impl Engine {
             Command::Import { devices, actor } => self.import(devices, &actor, now),
             Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
             Command::Describe { info, actor } => self.describe(info, &actor, now),
+            Command::Remark { device, text, actor } => self.remark(device, &text, &actor, now),
             Command::Register { info, actor } => self.register(info, &actor, now),
             Command::Act { incident, action, actor } => self.act(incident, action, &actor, now),
             Command::Attach { incident, name, content, actor } => self.attach(incident, &name, content, &actor, now),

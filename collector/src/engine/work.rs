@@ -22,6 +22,8 @@ pub const FILE_MAX_BYTES: usize = 2 * 1024 * 1024;
 const LINE_MAX_CHARS: usize = 200;
 /// Longest name of a file.
 const FILE_NAME_MAX_CHARS: usize = 120;
+/// Longest remark on a device.
+const REMARK_MAX_CHARS: usize = 1000;
 /// Longest entry of the duty book.
 const HANDOVER_MAX_CHARS: usize = 10_000;
 /// A fallback takes over after this many attempts that failed.
@@ -179,6 +181,22 @@ impl Engine {
         self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
         self.batch.visible = true;
         self.batch.changes.push(Change::Handover(entry));
+        Ok(Answer::Done)
+    }
+
+    /// Keeps what a person says of a device among what happened there.
+    pub(super) fn remark(&mut self, device: DeviceId, text: &str, actor: &str, now: Timestamp) -> super::Outcome {
+        if self.state.device(&device).is_none() {
+            return Err(CommandError::NotFound(format!("there is no device {device}")));
+        }
+        let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+        if text.is_empty() || text.chars().count() > REMARK_MAX_CHARS {
+            return Err(CommandError::Invalid(format!("text: allowed are 1 to {REMARK_MAX_CHARS} characters")));
+        }
+        self.record(now, actor, "device.remarked", device.as_str(), &text);
+        let fields = serde_json::json!({ "who": actor }).to_string();
+        self.batch.visible = true;
+        self.batch.changes.push(Change::Event { device, at: now, name: "remark".to_owned(), text, fields });
         Ok(Answer::Done)
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use ioc_judge::RuleSet;
 
 use super::App;
 use super::auth::Person;
+use super::pages::{Failure, Paged, chrome};
 use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
@@ -244,6 +245,41 @@ pub(super) async fn revoke(
     let device = device_id(&id)?;
     app.engine.command(Command::Revoke { device, actor: person.name }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a person says of a device.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemarkBody {
+    /// 1 to 1000 characters.
+    text: String,
+}
+
+/// Keeps what a person says of a device among what happened there.
+pub(super) async fn remark(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(body): Json<RemarkBody>,
+) -> Result<StatusCode, Problem> {
+    let device = device_id(&id)?;
+    app.engine.command(Command::Remark { device, text: body.text, actor: person.name }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+/// The same by the page's form.
+pub(super) async fn remark_form(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Form(body): Form<RemarkBody>,
+) -> Paged {
+    let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
+    let device = device_id(&id).map_err(refuse)?;
+    let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
+    app.engine.command(command).await.map_err(|error| refuse(error.into()))?;
+    Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
 }
 
 /// Which rule to try.

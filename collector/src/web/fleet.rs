@@ -158,7 +158,8 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
             let names = names_of(devices_of(&incidents), reader)?;
             let rooms = rooms_at_a_glance(reader, now)?;
             let waiting = if administers { reader.requests()?.len() as u64 } else { 0 };
-            Ok((reader.counts()?, app_read.coverage(reader, now)?, rooms, rows, more, incidents, names, waiting))
+            let counts = reader.counts()?;
+            Ok((counts, app_read.coverage(reader, counts, now)?, rooms, rows, more, incidents, names, waiting))
         })
         .await;
     match found {

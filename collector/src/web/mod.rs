@@ -49,7 +49,7 @@ use crate::health::Health;
 use crate::link::Links;
 use crate::replay::Replay;
 use crate::room::Room;
-use crate::store::{EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
+use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
 use described::Described;
 use problem::Problem;
 
@@ -143,18 +143,20 @@ impl App {
     }
 
     /// What coverage is made of, at most this old: it goes over the whole fleet, and everyone who watches asks for it.
-    fn coverage(&self, reader: &dyn Reader, now: Timestamp) -> Result<Facts, StoreError> {
+    fn coverage(&self, reader: &dyn Reader, counts: Counts, now: Timestamp) -> Result<Facts, StoreError> {
+        // Who reports is counted by whoever asks, so that a page never says two things of it.
+        let with_counts = |facts: Facts| Facts { devices: counts.devices, live: counts.live, ..facts };
         if let Ok(kept) = self.covered.lock()
             && let Some((at, facts)) = kept.as_ref()
             && (0..COVERAGE_MS).contains(&now.millis_since(*at))
         {
-            return Ok(facts.clone());
+            return Ok(with_counts(facts.clone()));
         }
         let facts = reader.coverage()?;
         if let Ok(mut kept) = self.covered.lock() {
             *kept = Some((now, facts.clone()));
         }
-        Ok(facts)
+        Ok(with_counts(facts))
     }
 
     fn config(&self) -> Arc<Config> {
@@ -174,6 +176,7 @@ impl App {
             .route("/devices/{id}/history", get(charts::page))
             .route("/devices/{id}/software", get(pages::software))
             .route("/devices/{id}/software.csv", get(pages::software_csv))
+            .route("/devices/{id}/remarks", post(api::remark_form))
             .route("/devices/{id}/label", get(labels::single))
             .route("/labels", get(labels::sheet))
             .route(
@@ -264,6 +267,9 @@ fn devices_api(all: &mut Described) {
     all.get("/devices/{id}/events", api::events, "What happened on a device, newest first")
         .query::<api::ListQuery>()
         .answers::<Vec<EventRecord>>(200);
+    all.post("/devices/{id}/remarks", api::remark, "Writes something down about a device, among what happened there")
+        .body::<api::RemarkBody>()
+        .done(201);
     all.get("/devices/{id}/software", api::software, "Its software, a page of it")
         .query::<api::ListQuery>()
         .answers::<api::Page<api::SoftwareItem>>(200);

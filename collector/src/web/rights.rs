@@ -9,6 +9,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/incidents/new", Right::Handle),
     ("/incidents/{id}", Right::Handle),
     ("/api/v1/incidents", Right::Handle),
+    ("/devices/{id}/remarks", Right::Handle),
+    ("/api/v1/devices/{id}/remarks", Right::Handle),
     ("/api/v1/incidents/{id}/actions", Right::Handle),
     ("/api/v1/incidents/{id}/files", Right::Handle),
     ("/maintenance", Right::Plan),

@@ -125,6 +125,18 @@ impl Chrome {
         if self.language == "en" { text } else { text.replace('.', ",") }
     }
 
+    /// The numbers that stand for a sensor, in a line.
+    pub(super) fn telling(&self, all: &[Told]) -> String {
+        let told = all.iter().map(|one| match one {
+            Told::Minutes(minutes) => self.count("minutes", minutes),
+            Told::Number(value, digits, unit) => format!("{} {unit}", self.decimal(value, *digits)),
+            Told::Contacts(alarms, known) => format!("{alarms}/{known} {}", self.t("contacts-in-alarm")),
+            Told::Unknown => "–".to_owned(),
+        });
+        let told: Vec<String> = told.collect();
+        if told.iter().all(|text| text == "–") { "–".to_owned() } else { told.join(" · ") }
+    }
+
     /// The site's time zone.
     pub(super) fn zone(&self) -> String {
         self.app.config().timezone.iana_name().unwrap_or("UTC").to_owned()
@@ -147,7 +159,7 @@ impl Chrome {
         let seconds = ms.max(0).unsigned_abs() / 1000;
         if seconds < 10 {
             // Whoever is told within seconds wants to see the tenths.
-            return format!("{:.1} s", ms.max(0) as f64 / 1000.0);
+            return format!("{} s", self.decimal(&(ms.max(0) as f64 / 1000.0), 1));
         }
         let (key, number) = match seconds {
             0..120 => (self.t_key("span-seconds"), seconds),
@@ -185,7 +197,7 @@ pub(super) struct DeviceRow {
     pub(super) verdict: &'static str,
     pub(super) figures: Vec<Figure>,
     /// The main numbers in words, for what is no computer.
-    pub(super) summary: Option<String>,
+    pub(super) summary: Option<Vec<Told>>,
 }
 
 /// A main figure.
@@ -249,8 +261,21 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
     ]
 }
 
-/// What stands for a sensor in the fleet: its most telling numbers, with units.
-fn summary(layout: &Layout, values: &[Option<f64>]) -> String {
+/// One of the numbers that stand for a sensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Told {
+    /// Whole minutes.
+    Minutes(u64),
+    /// A number with so many digits behind the point.
+    Number(f64, usize, &'static str),
+    /// How many of its contacts are in alarm, of how many that are known.
+    Contacts(u32, u32),
+    /// It is not known.
+    Unknown,
+}
+
+/// What stands for a sensor in the fleet: its most telling numbers.
+fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<Told> {
     /// In the order of what is worth a look; at most three are shown.
     const TELLING: [&str; 14] = [
         "env.temperature",
@@ -268,20 +293,20 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> String {
         "electric.energy",
         "sensor.up",
     ];
-    let mut shown: Vec<String> = Vec::new();
+    let mut shown = Vec::new();
     for metric in TELLING {
         let mut of = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         let unit = ioc_common::metric::find(metric).map_or("1", |metric| metric.unit);
-        let text = match (unit, of.next()) {
+        shown.push(match (unit, of.next()) {
             // Flags say nothing by themselves; their faults do.
             ("1", _) | (_, None) => continue,
-            (_, Some((_, None))) => "–".to_owned(),
-            ("s", Some((_, Some(seconds)))) => format!("{:.0} min", (seconds / 60.0).floor()),
-            ("Cel", Some((_, Some(value)))) => format!("{value:.1} °C"),
-            ("W", Some((_, Some(value)))) if value.abs() >= 10_000.0 => format!("{:.1} kW", value / 1000.0),
-            (unit, Some((_, Some(value)))) => format!("{value:.0} {unit}"),
-        };
-        shown.push(text);
+            (_, Some((_, None))) => Told::Unknown,
+            // A runtime is a small number that is not negative.
+            ("s", Some((_, Some(seconds)))) => Told::Minutes((seconds / 60.0).max(0.0) as u64),
+            ("Cel", Some((_, Some(value)))) => Told::Number(*value, 1, "°C"),
+            ("W", Some((_, Some(value)))) if value.abs() >= 10_000.0 => Told::Number(value / 1000.0, 1, "kW"),
+            (unit, Some((_, Some(value)))) => Told::Number(*value, 0, unit),
+        });
         if shown.len() == 3 {
             break;
         }
@@ -291,10 +316,9 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> String {
         .filter_map(|(_, value)| *value)
         .fold((0, 0), |(alarms, known), value| (alarms + u32::from(value > 0.5), known + 1));
     if shown.is_empty() && known > 0 {
-        // How many of its contacts are in alarm.
-        return format!("{alarms} / {known}");
+        return vec![Told::Contacts(alarms, known)];
     }
-    if shown.iter().all(|text| text == "–") { "–".to_owned() } else { shown.join(" · ") }
+    shown
 }
 
 /// The colour of an incident.

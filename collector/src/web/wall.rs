@@ -84,7 +84,8 @@ pub(super) async fn page(
             incidents.sort_by_key(|incident| (!incident.state.is_untaken(), incident.priority, incident.opened_at));
             incidents.truncate(INCIDENTS);
             let names = names_of(devices_of(&incidents), reader)?;
-            Ok((reader.counts()?, app_read.coverage(reader, now)?, incidents, names, reader.covers()?))
+            let counts = reader.counts()?;
+            Ok((counts, app_read.coverage(reader, counts, now)?, incidents, names, reader.covers()?))
         })
         .await;
     let (counts, facts, incidents, names, covers) = match found {
