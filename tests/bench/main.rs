@@ -276,15 +276,32 @@ async fn idle(connections: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A fleet that reports every ten seconds, until it is told to stop.
+struct Reporting {
+    totals: Arc<Totals>,
+    stop: Arc<AtomicBool>,
+    running: tokio::task::JoinHandle<()>,
+}
+
+/// Lets all of these report, and waits until all are connected.
+async fn reporting(identities: Vec<Identity>) -> anyhow::Result<Reporting> {
+    let devices = identities.len() as u64;
+    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
+    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
+    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
+    // Ten thousand handshakes on two cores take longer than a test waits for anything.
+    while totals.connected.load(Relaxed) < devices {
+        anyhow::ensure!(!running.is_finished(), "the fleet has ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(Reporting { totals, stop, running })
+}
+
 async fn whole_fleet(devices: usize, time: Duration) -> anyhow::Result<()> {
     let mut rig = Rig::new("");
     rig.start().await?;
     let identities = rig.enrol(devices).await?;
-    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
-    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
-    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
-    let all = || async { totals.connected.load(Relaxed) >= devices as u64 };
-    eventually("all connected", all).await?;
+    let Reporting { totals, stop, running } = reporting(identities).await?;
     tokio::time::sleep(Duration::from_secs(15)).await;
     let (cpu, committed) = (cpu_ns(rig.pid()), totals.committed.load(Relaxed));
     tokio::time::sleep(time).await;
@@ -318,14 +335,7 @@ async fn notice(devices: usize, times: usize) -> anyhow::Result<()> {
     rig.start().await?;
     let mut identities = rig.enrol(devices + 1).await?;
     let victim = identities.pop().context("one device")?;
-    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
-    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
-    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
-    // Ten thousand handshakes on two cores take longer than a test waits for anything.
-    while totals.connected.load(Relaxed) < devices as u64 {
-        anyhow::ensure!(!running.is_finished(), "the fleet has ended");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let Reporting { stop, running, .. } = reporting(identities).await?;
     let (mut link, known) = Link::open(&victim, 60).await?;
     let mut machine = Machine::new(victim.device.clone(), "server", 1, known, clock::now());
     let mut latencies = Vec::new();

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use ioc_tests::fleet::{self, Plan, Totals};
 use ioc_tests::harness::Rig;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use super::{cpu_seconds, field_kib};
+use super::{Reporting, cpu_seconds, field_kib, reporting};
 
 /// Each page is asked so often.
 const TIMES: usize = 200;
@@ -64,13 +63,7 @@ pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyho
     rig.start().await?;
     let begun = Instant::now();
     let identities = rig.enrol(devices).await?;
-    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
-    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
-    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
-    while totals.connected.load(Relaxed) < devices as u64 {
-        anyhow::ensure!(!running.is_finished(), "the fleet has ended");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let Reporting { stop, running, .. } = reporting(identities).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let socket = rig.runtime().join(ioc_collector::web::server::CONTROL_SOCKET);
     println!("{devices} devices reporting every 10 s; each page {TIMES} times, whole, with its frame:");
