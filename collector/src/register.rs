@@ -186,6 +186,9 @@ fn device_of(columns: &[&str], record: &csv::StringRecord) -> Result<NewDevice, 
     if device.device.is_empty() {
         // The same asset is the same device, however often its table is taken in.
         device.device = id_of(if device.label.is_empty() { &device.name } else { &device.label });
+        if device.device.is_empty() {
+            return Err("device: neither label nor name gives an identifier; fill in the column device".to_owned());
+        }
     }
     match crate::engine::check_device(device.clone()) {
         Ok(info) => Ok(NewDevice { mac: info.mac, ..device }),
@@ -254,6 +257,7 @@ mod tests {
             ("name,kind,colour\nA,server,red\n", "colour"),
             ("name,name,kind\n", "twice"),
             ("name,kind,mac\nA,server,12\n", "mac"),
+            ("name,kind\n日本,server\n", "fill in the column device"),
         ] {
             let faults = read(table).expect_err(table);
             assert!(faults[0].fault.contains(says), "{table:?}: {faults:?}");

@@ -366,6 +366,14 @@ pub(super) struct LanguageForm {
     language: String,
 }
 
+/// The page that shows what a form was sent to: where only a form goes, it stands on the page above.
+fn page_of(path: &str) -> &str {
+    let forms = ["/duty", "/people", "/account", "/maintenance", "/login"];
+    let above = forms.into_iter().find(|page| path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')));
+    let path = path.strip_suffix("/remarks").unwrap_or(path);
+    above.unwrap_or(if path == "/devices/views" { "/devices" } else { path })
+}
+
 pub(super) async fn language(headers: HeaderMap, Form(form): Form<LanguageForm>) -> Response {
     let language = if form.language == "en" { "en" } else { "vi" };
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
@@ -373,7 +381,7 @@ pub(super) async fn language(headers: HeaderMap, Form(form): Form<LanguageForm>)
     let from = text(header::REFERER).and_then(|from| from.parse::<axum::http::Uri>().ok());
     let from = from.filter(|from| from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST));
     let from = from.as_ref().and_then(|from| from.path_and_query()).map(axum::http::uri::PathAndQuery::as_str);
-    let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).unwrap_or("/");
+    let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).map_or("/", page_of);
     ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(back)).into_response()
 }
 
@@ -396,4 +404,23 @@ pub(super) async fn api_sign_in(
 pub(super) async fn api_sign_out(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {
     end_session(&app, &person, &headers).await;
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(COOKIE, "", 0))]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_of;
+
+    #[test]
+    fn the_other_language_leads_back_to_a_page() {
+        for (from, back) in [
+            ("/incidents/7?x=1", "/incidents/7?x=1"),
+            ("/duty/covers", "/duty"),
+            ("/devices/views", "/devices"),
+            ("/devices/srv-01/remarks", "/devices/srv-01"),
+            ("/devices/srv-01", "/devices/srv-01"),
+            ("/login/code", "/login"),
+        ] {
+            assert_eq!(page_of(from), back);
+        }
+    }
 }

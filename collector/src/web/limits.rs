@@ -38,6 +38,10 @@ impl Limits {
         let Ok(mut all) = self.0.lock() else { return Ok(()) };
         if all.len() >= BUCKETS {
             all.retain(|_, (_, at)| now.millis_since(*at) < 60_000);
+            // Whoever makes up names cannot fill the memory.
+            if all.len() >= BUCKETS {
+                all.clear();
+            }
         }
         let (left, at) = all.entry(who.to_owned()).or_insert((rate.burst, now));
         let passed = now.millis_since(*at).max(0) as f64 / 1000.0;
