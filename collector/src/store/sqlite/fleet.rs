@@ -46,7 +46,10 @@ impl Condition {
         }
         all.sql += &match query.state {
             DeviceState::Any => String::new(),
-            DeviceState::Bad => format!(" AND ({WORST} >= 2 OR {STATE} NOT IN ('live', 'away'))"),
+            // The faulty ones are found once, and not by a look at each device.
+            DeviceState::Bad => " AND (p.state IS NULL OR p.state NOT IN ('live', 'away') \
+                                 OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))"
+                .to_owned(),
             DeviceState::Live => format!(" AND {STATE} = 'live'"),
             DeviceState::Silent => format!(" AND {STATE} IN ('silent', 'host_down', 'suspect')"),
             DeviceState::Away => {
