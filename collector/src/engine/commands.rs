@@ -1,5 +1,6 @@
 //! Carrying out commands.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
@@ -114,28 +115,28 @@ impl Engine {
         };
         // Who speaks for a sensor is not for people to say.
         info.parent.clone_from(&known.info.parent);
-        let old = serde_json::to_string(&known.info).unwrap_or_default();
-        let new = serde_json::to_string(&info).unwrap_or_default();
-        self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
-        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-        self.judge(Input::Enrolled(info), now);
+        self.keep_described(info, actor, now);
         Ok(Answer::Done)
     }
 
     /// An uplink is a device that is known, and no device is behind itself.
     pub(super) fn check_uplink(&self, info: &DeviceInfo) -> Result<(), CommandError> {
-        self.check_uplink_among(info, &[])
+        self.check_uplink_among(info, &HashMap::new())
     }
 
     /// The same while these are new or described anew, too.
-    pub(super) fn check_uplink_among(&self, info: &DeviceInfo, new: &[DeviceInfo]) -> Result<(), CommandError> {
+    pub(super) fn check_uplink_among(
+        &self,
+        info: &DeviceInfo,
+        new: &HashMap<&DeviceId, &DeviceInfo>,
+    ) -> Result<(), CommandError> {
         let mut above = info.uplink.clone();
         for _ in 0..UPLINKS_DEEP {
             let Some(id) = above.take() else { return Ok(()) };
             if id == info.id {
                 return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
             }
-            let known = new.iter().find(|info| info.id == id);
+            let known = new.get(&id).copied();
             let Some(device) = known.or_else(|| self.state.device(&id).map(|device| &device.info)) else {
                 return Err(CommandError::Invalid(format!("uplink: there is no device {id}; register it first")));
             };

@@ -1,5 +1,7 @@
 //! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
 
+use std::collections::HashMap;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
@@ -39,13 +41,11 @@ fn unread(error: &StoreError) -> CommandError {
 
 impl Engine {
     pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> Outcome {
-        let NewToken { mut device, label, group, uses, approve } = new;
+        let NewToken { device, label, group, uses, approve } = new;
         let (grant, subject) = if group {
-            if device.name.is_empty() {
-                // A template is checked like a device; its name is each machine's own.
-                "-".clone_into(&mut device.name);
-            }
-            check_device(device.clone())?;
+            // A template is checked like a device; where it has no name, each machine has its own.
+            let name = if device.name.is_empty() { "-".to_owned() } else { device.name.clone() };
+            check_device(NewDevice { name, ..device.clone() })?;
             (Grant::Group { template: Box::new(device) }, None)
         } else {
             let info = check_device(device)?;
@@ -234,7 +234,7 @@ impl Engine {
             let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
             let host = if host.is_empty() { "host".to_owned() } else { host };
             let device = id_of(&host);
-            let name = if template.name == "-" { host } else { template.name.clone() };
+            let name = if template.name.is_empty() { host } else { template.name.clone() };
             let label = request.label.clone();
             let info = check_device(NewDevice { device, name, label, ..template })?;
             if let Some(known) = self.state.device(&info.id) {
@@ -292,22 +292,14 @@ impl Engine {
                 infos.push(info);
             }
         }
+        let new: HashMap<&DeviceId, &DeviceInfo> = infos.iter().map(|info| (&info.id, info)).collect();
         for info in &infos {
-            let checked = self.check_uplink_among(info, &infos);
+            let checked = self.check_uplink_among(info, &new);
             checked.map_err(|error| CommandError::Invalid(format!("{}: {error}", info.id)))?;
         }
         let changed = infos.len();
         for info in infos {
-            let (action, detail) = match self.state.device(&info.id) {
-                Some(known) => {
-                    let old = serde_json::to_string(&known.info).unwrap_or_default();
-                    ("device.described", format!("{old} -> {}", serde_json::to_string(&info).unwrap_or_default()))
-                }
-                None => ("device.registered", info.name.clone()),
-            };
-            self.record(now, actor, action, info.id.as_str(), &detail);
-            self.batch.changes.push(Change::Device { info: info.clone(), at: now });
-            self.judge(Input::Enrolled(info), now);
+            self.keep_described(info, actor, now);
         }
         Ok(Answer::Imported(changed))
     }

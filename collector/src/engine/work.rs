@@ -31,6 +31,15 @@ const FALLBACK_ATTEMPTS: u32 = 3;
 /// Gaps that are written out.
 const GAPS_MAX: usize = 10;
 
+/// What a person wrote, without what cannot be shown.
+fn some_text(text: &str, most: usize) -> Result<String, CommandError> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    if text.is_empty() || text.chars().count() > most {
+        return Err(CommandError::Invalid(format!("text: allowed are 1 to {most} characters")));
+    }
+    Ok(text)
+}
+
 impl Engine {
     /// Has the judge decide on a person's wish. Nothing has changed when it refuses.
     pub(super) fn decide(&mut self, input: Input<'_>, now: Timestamp) -> Result<Option<IncidentId>, CommandError> {
@@ -137,6 +146,22 @@ impl Engine {
 
     fn keep_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
         self.record(now, actor, "device.registered", info.id.as_str(), detail);
+        self.keep_device(info, now);
+    }
+
+    /// Keeps what people say of a device, new or known, with the old beside the new where it was known.
+    pub(super) fn keep_described(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) {
+        let Some(known) = self.state.device(&info.id) else {
+            let name = info.name.clone();
+            return self.keep_registered(info, actor, &name, now);
+        };
+        let old = serde_json::to_string(&known.info).unwrap_or_default();
+        let new = serde_json::to_string(&info).unwrap_or_default();
+        self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
+        self.keep_device(info, now);
+    }
+
+    fn keep_device(&mut self, info: DeviceInfo, now: Timestamp) {
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info), now);
     }
@@ -172,11 +197,7 @@ impl Engine {
     }
 
     pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::Outcome {
-        let text: String = entry.text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
-        if text.is_empty() || text.chars().count() > HANDOVER_MAX_CHARS {
-            return Err(CommandError::Invalid(format!("text: allowed are 1 to {HANDOVER_MAX_CHARS} characters")));
-        }
-        (entry.text, entry.at) = (text, now);
+        (entry.text, entry.at) = (some_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
         let (who, rota) = (entry.who.clone(), entry.rota.clone());
         self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
         self.batch.visible = true;
@@ -189,10 +210,7 @@ impl Engine {
         if self.state.device(&device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
-        let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
-        if text.is_empty() || text.chars().count() > REMARK_MAX_CHARS {
-            return Err(CommandError::Invalid(format!("text: allowed are 1 to {REMARK_MAX_CHARS} characters")));
-        }
+        let text = some_text(text, REMARK_MAX_CHARS)?;
         self.record(now, actor, "device.remarked", device.as_str(), &text);
         let fields = serde_json::json!({ "who": actor }).to_string();
         self.batch.visible = true;
