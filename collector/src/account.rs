@@ -12,6 +12,7 @@ use ioc_common::enrolment::hex;
 
 use crate::audit;
 use crate::pki::{self, PkiError};
+use crate::reach::Reach;
 use crate::store::{AccountRecord, SessionRecord};
 
 /// How long a session lasts, milliseconds.
@@ -80,6 +81,12 @@ pub enum Right {
 }
 
 impl Right {
+    /// Whether it concerns the whole, so that nobody who is limited to places has it.
+    #[must_use]
+    pub const fn is_of_the_whole(self) -> bool {
+        matches!(self, Self::Audit | Self::Administer)
+    }
+
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -129,6 +136,12 @@ impl Role {
         Right::ALL.into_iter().all(|right| !self.may(right) || other.may(right))
     }
 
+    /// Whether it can be limited to places: what these two are there for concerns the whole.
+    #[must_use]
+    pub const fn can_be_limited(self) -> bool {
+        !matches!(self, Self::Auditor | Self::Administrator)
+    }
+
     /// Whether it may do this.
     #[must_use]
     pub const fn may(self, right: Right) -> bool {
@@ -153,6 +166,7 @@ pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Re
         name: name.to_owned(),
         full_name: String::new(),
         role,
+        places: Vec::new(),
         password: hash(password)?,
         earlier: Vec::new(),
         password_at: now,
@@ -228,6 +242,12 @@ pub fn change_password(
 }
 
 impl AccountRecord {
+    /// Where it may look and act.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Reach::of(&self.places)
+    }
+
     /// Whether a code is needed beside the password.
     #[must_use]
     pub fn asks_for_code(&self) -> bool {

@@ -12,6 +12,7 @@ use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned
 use ioc_judge::RuleSet;
 use ioc_judge::duty::Plan;
 
+use crate::account::Role;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
@@ -59,6 +60,8 @@ pub struct Config {
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
     /// What Prometheus is told of a device beside its identifier.
     pub exposed_labels: Vec<ExposedLabel>,
+    /// Roles that need a second factor.
+    pub second_for: Vec<Role>,
     /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
@@ -110,6 +113,12 @@ struct PrometheusForm {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
+struct PeopleForm {
+    second_factor_for: Vec<Role>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct Form {
     site: SiteForm,
     paths: PathsForm,
@@ -119,6 +128,7 @@ struct Form {
     presence: PresenceForm,
     incidents: IncidentsForm,
     history: HistoryForm,
+    people: PeopleForm,
     prometheus: PrometheusForm,
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
@@ -352,6 +362,7 @@ impl Config {
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             exposed_labels: form.prometheus.labels,
+            second_for: form.people.second_factor_for,
             rules,
             channels,
             tickets,

@@ -22,6 +22,7 @@ pub mod link;
 pub mod notify;
 pub mod pki;
 pub mod probe_host;
+pub mod reach;
 pub mod register;
 pub mod replay;
 pub mod room;

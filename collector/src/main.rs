@@ -216,6 +216,16 @@ enum Account {
         /// The person's own name.
         #[arg(long, default_value = "")]
         full_name: String,
+        /// A place that it is limited to, with what is below it; may be given several times. Everywhere when there is none.
+        #[arg(long = "place")]
+        places: Vec<String>,
+    },
+    /// Limit an account to places, or let it reach everywhere when none is given.
+    Places {
+        /// Which.
+        name: String,
+        /// The places.
+        places: Vec<String>,
     },
     /// Give an account another role.
     Role {
@@ -396,15 +406,20 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
                 let disabled = if one["disabled"] == true { "disabled" } else { "" };
                 let due = if one["password_due"] == true { "password due" } else { "" };
                 let (name, role, full) = (text(&one["name"]), text(&one["role"]), text(&one["full_name"]));
-                lines += format!("{name:<20} {role:<14} {full:<30} {disabled} {due}").trim_end();
+                let places = one["places"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join("; ");
+                lines += format!("{name:<20} {role:<14} {full:<30} {places} {disabled} {due}").trim_end();
                 lines.push('\n');
             }
             say(&lines)
         }
-        Account::Add { name, role, full_name } => {
-            let body = json!({ "name": name, "role": role, "full_name": full_name });
+        Account::Add { name, role, full_name, places } => {
+            let body = json!({ "name": name, "role": role, "full_name": full_name, "places": places });
             let answer = cli::ask(runtime, "POST", "/api/v1/accounts", Some(body)).await?;
             say(&format!("{}\n", text(&answer["password"])))
+        }
+        Account::Places { name, places } => {
+            cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "places": places }))).await?;
+            Ok(())
         }
         Account::Role { name, role } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "role": role }))).await?;

@@ -27,6 +27,8 @@ use crate::web::{App, server};
 
 /// Readers of the store that pages and API take turns with.
 const READERS: usize = 4;
+/// The same for people who are limited to places.
+const READERS_LIMITED: usize = 2;
 /// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
 /// The file in which the first administrator's password is left, once.
@@ -110,6 +112,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         .map_err(|source| ServeError::File { path: config.runtime.clone(), source })?;
 
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
+    let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
@@ -142,7 +145,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let endpoint =
         Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };
     let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
-    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, links).router();
+    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links).router();
     let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), stopping.clone()));
     tokio::spawn(server::serve_control(control, router, stopping));
 

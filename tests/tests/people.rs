@@ -263,6 +263,128 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     rig.stop().await.unwrap();
 }
 
+/// Someone of this role who has chosen their password.
+async fn settled(rig: &Rig, name: &str, body: Value) -> Client {
+    let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
+    let client = Client::new(rig, name);
+    assert_eq!(client.sign_in(name, &first).await, 204);
+    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_limited_to_places_sees_and_does_nothing_elsewhere() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    for (id, place) in [("srv-in", "Tầng 2, phòng máy"), ("srv-out", "Tầng 20")] {
+        let device = json!({ "device": id, "kind": "server", "name": id, "place": place, "label": format!("TS-{id}") });
+        rig.post("/api/v1/devices", device).await.unwrap();
+        rig.post("/api/v1/incidents", json!({ "device": id, "title": format!("Khói {id}"), "severity": "critical" }))
+            .await
+            .unwrap();
+    }
+    let body = json!({ "name": "lan", "role": "technician", "places": ["Tầng 2"] });
+    let lan = settled(&rig, "lan", body).await;
+    // Every page and every list, here and there.
+    for path in [
+        "/",
+        "/devices",
+        "/devices?search=srv",
+        "/incidents",
+        "/incidents?all=1",
+        "/rooms",
+        "/labels",
+        "/wall",
+        "/maintenance",
+        "/api/v1/devices",
+        "/api/v1/incidents",
+        "/api/v1/faults",
+        "/api/v1/rooms",
+        "/metrics/devices",
+    ] {
+        let (status, text) = lan.ask("GET", path, None).await;
+        assert!(status == 200 && !text.contains("srv-out") && !text.contains("Tầng 20"), "{path}: {status} {text}");
+    }
+    for path in ["/devices", "/incidents", "/wall", "/api/v1/devices", "/api/v1/incidents"] {
+        assert!(lan.ask("GET", path, None).await.1.contains("srv-in"), "{path}");
+    }
+    for (there, status) in [("in", 200), ("out", 404)] {
+        let incident = if there == "in" { 1 } else { 2 };
+        for path in [
+            format!("/devices/srv-{there}"),
+            format!("/devices/srv-{there}/history"),
+            format!("/devices/srv-{there}/label"),
+            format!("/incidents/{incident}"),
+            format!("/api/v1/devices/srv-{there}"),
+            format!("/api/v1/devices/srv-{there}/history"),
+            format!("/api/v1/incidents/{incident}"),
+        ] {
+            assert_eq!(lan.ask("GET", &path, None).await.0, status, "{path}");
+        }
+        let say = Some(json!({ "action": "comment", "text": "Tôi xem" }));
+        let did = if there == "in" { 204 } else { 404 };
+        assert_eq!(lan.ask("POST", &format!("/api/v1/incidents/{incident}/actions"), say).await.0, did, "{there}");
+        let made = if there == "in" { 201 } else { 404 };
+        let remark = Some(json!({ "text": "Đã lau bụi" }));
+        assert_eq!(lan.ask("POST", &format!("/api/v1/devices/srv-{there}/remarks"), remark).await.0, made);
+        let open = Some(json!({ "device": format!("srv-{there}"), "title": "Ồn", "severity": "warning" }));
+        assert_eq!(lan.ask("POST", "/api/v1/incidents", open).await.0, made);
+        let window = |scope: Value| {
+            let when = json!({ "kind": "once", "from": "2030-01-01T00:00:00Z", "until": "2030-01-01T02:00:00Z" });
+            Some(json!({ "title": "Thay nguồn", "scope": scope, "when": when }))
+        };
+        let scope = json!({ "devices": [format!("srv-{there}")] });
+        assert_eq!(lan.ask("POST", "/api/v1/windows", window(scope)).await.0, made, "{there}");
+        assert_eq!(lan.ask("POST", "/api/v1/windows", window(json!({}))).await.0, 404, "a window for all");
+    }
+    assert_eq!(lan.ask("GET", "/api/v1/audit", None).await.0, 403);
+    let leader = settled(&rig, "minh", json!({ "name": "minh", "role": "leader", "places": ["Tầng 2"] })).await;
+    assert_eq!(leader.ask("GET", "/api/v1/audit", None).await.0, 403, "the log is of the whole");
+    let (status, home) = leader.ask("GET", "/", None).await;
+    assert!(status == 200 && !home.contains("/audit"), "no link that leads nowhere");
+    let whole = json!({ "name": "an", "role": "auditor", "places": ["Tầng 2"] });
+    assert!(rig.post("/api/v1/accounts", whole).await.unwrap_err().to_string().contains("everywhere"));
+    // The limit goes, and what was out of reach is there.
+    let all = leader_of_all(&rig).await;
+    assert_eq!(all, 200);
+    rig.stop().await.unwrap();
+}
+
+/// Lets *lan* reach everywhere, and says what she then gets of what was out of reach.
+async fn leader_of_all(rig: &Rig) -> u16 {
+    let admin = settled(rig, "root", json!({ "name": "root", "role": "administrator" })).await;
+    let change = Some(json!({ "places": [] }));
+    assert_eq!(admin.ask("PATCH", "/api/v1/accounts/lan", change).await.0, 204);
+    let lan = Client::new(rig, "lan");
+    assert_eq!(lan.ask("GET", "/api/v1/devices", None).await.0, 401, "another reach ends what was open");
+    assert_eq!(lan.sign_in("lan", "correct horse battery").await, 204);
+    lan.ask("GET", "/api/v1/devices/srv-out", None).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
+    let mut rig = Rig::new("[people]\nsecond_factor_for = [\"leader\"]\n");
+    rig.start().await.unwrap();
+    let leader = settled(&rig, "minh", json!({ "name": "minh", "role": "leader" })).await;
+    let viewer = settled(&rig, "lan", json!({ "name": "lan", "role": "viewer" })).await;
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 200);
+    let (status, text) = leader.ask("GET", "/api/v1/devices", None).await;
+    assert!(status == 403 && text.contains("second factor"), "{status} {text}");
+    assert_eq!(leader.ask("GET", "/devices", None).await.0, 303);
+    let (status, page) = leader.ask("GET", "/account", None).await;
+    assert!(status == 200 && page.contains("bắt buộc có xác thực hai lớp"), "{page}");
+    let token = Some(json!({ "label": "around", "role": "viewer", "days": 1 }));
+    assert_eq!(leader.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
+    let (_, text) = leader.ask("POST", "/api/v1/account/second", Some(json!({ "do": "start" }))).await;
+    let started: Value = serde_json::from_str(&text).unwrap();
+    let code = code_of(started["secret"].as_str().unwrap(), 0).await;
+    let confirm = Some(json!({ "do": "confirm", "code": code }));
+    assert_eq!(leader.ask("POST", "/api/v1/account/second", confirm).await.0, 200);
+    assert_eq!(leader.ask("GET", "/api/v1/devices", None).await.0, 200);
+    rig.stop().await.unwrap();
+}
+
 /// Every form of the pages, and the fields that it has.
 const FORMS: [(&str, &[&str]); 21] = [
     ("/login", &["name", "password"]),
@@ -283,8 +405,8 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/duty/resend", &["key"]),
     ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
     ("/maintenance/1/end", &["x"]),
-    ("/people", &["name", "full_name", "role"]),
-    ("/people/nobody", &["do", "role"]),
+    ("/people", &["name", "full_name", "role", "places"]),
+    ("/people/nobody", &["do", "role", "places"]),
     ("/account/second", &["do", "code"]),
 ];
 

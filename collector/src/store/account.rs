@@ -14,6 +14,8 @@ pub struct AccountRecord {
     pub full_name: String,
     /// Role.
     pub role: Role,
+    /// Places that it is limited to, with what is below them; none when it reaches everywhere.
+    pub places: Vec<String>,
     /// Argon2id hash, PHC string.
     pub password: String,
     /// Those before it, the newest first: none of them is taken again.

@@ -30,6 +30,7 @@ use ioc_judge::{Fault, Incident, Snapshot, Step, Window};
 use crate::audit;
 use crate::coverage;
 use crate::inventory::DeviceRecord;
+use crate::reach::Reach;
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
@@ -97,6 +98,12 @@ pub trait Store: Send {
 
 /// Reads what is committed.
 pub trait Reader: Send {
+    /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn limit(&mut self, reach: &Reach) -> Result<(), StoreError>;
+
     /// Everything the judge needs to take up where it left off; resolved incidents since `resolved_since`.
     ///
     /// # Errors

@@ -91,14 +91,14 @@ pub(super) fn device_json(record: &DeviceRecord, reader: &dyn Reader) -> Result<
 
 pub(super) async fn devices(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Value>> {
     let limit = query.limit();
     let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
     let items = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let records = reader.devices(&ask)?;
             let full = records.len() == limit;
             let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
@@ -109,11 +109,11 @@ pub(super) async fn devices(
     Ok(Json(items))
 }
 
-pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<String>) -> Answered<Value> {
+pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<Value> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let mut value = device_json(&record, reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
@@ -130,7 +130,7 @@ pub(super) async fn device(State(app): State<App>, _: Person, Path(id): Path<Str
 pub(super) async fn documents(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<Vec<Value>> {
     let id = device_id(&id)?;
     let asked = id.clone();
-    let mut found = app.read(move |reader| reader.documents(&asked)).await?;
+    let mut found = app.read(&person.reach, move |reader| reader.documents(&asked)).await?;
     personal::seen(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
@@ -142,12 +142,12 @@ pub(super) async fn documents(State(app): State<App>, person: Person, Path(id): 
 /// What happened on a device, newest first.
 pub(super) async fn events(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Answered<Vec<crate::store::EventRecord>> {
     let (id, limit) = (device_id(&id)?, query.limit());
-    Ok(Json(app.read(move |reader| reader.events(&id, limit)).await?))
+    Ok(Json(app.read(&person.reach, move |reader| reader.events(&id, limit)).await?))
 }
 
 /// A piece of software as the API names it.
@@ -165,13 +165,13 @@ pub(super) struct SoftwareItem {
 /// The software of a device.
 pub(super) async fn software(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<SoftwareItem>> {
     let (id, limit) = (device_id(&id)?, query.limit());
     let after = query.cursor.unwrap_or_default();
-    let items = app.read(move |reader| reader.software(&id, &after, limit)).await?;
+    let items = app.read(&person.reach, move |reader| reader.software(&id, &after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(ioc_common::software::Item::key);
     let named = items.into_iter().map(|item| {
         let ioc_common::software::Item { source, name, version, publisher, licence, place, installed_on } = item;
@@ -182,12 +182,12 @@ pub(super) async fn software(
 
 pub(super) async fn faults(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<ioc_judge::Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let items = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let device = device.as_ref();
             reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
         })
@@ -198,19 +198,19 @@ pub(super) async fn faults(
 
 pub(super) async fn incidents(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<ioc_judge::Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app.read(move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    let items = app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
 
-pub(super) async fn incident(State(app): State<App>, _: Person, Path(id): Path<u64>) -> Answered<Value> {
+pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<Value> {
     let id_of = IncidentId(id);
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let whole = reader.incident(id_of)?;
             Ok((whole, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
         })
@@ -263,7 +263,7 @@ pub(super) async fn remark(
     Json(body): Json<RemarkBody>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.engine.command(Command::Remark { device, text: body.text, actor: person.name }).await?;
+    app.carry_out(&person.reach, Command::Remark { device, text: body.text, actor: person.name }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -278,7 +278,7 @@ pub(super) async fn remark_form(
     let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
     let device = device_id(&id).map_err(refuse)?;
     let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
-    app.engine.command(command).await.map_err(|error| refuse(error.into()))?;
+    app.carry_out(&person.reach, command).await.map_err(|error| refuse(error.into()))?;
     Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
 }
 
@@ -299,7 +299,7 @@ pub(super) struct ReplayBody {
 /// What a rule would have said of a device's history.
 pub(super) async fn replay(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
     Json(body): Json<ReplayBody>,
 ) -> Answered<Replay> {
@@ -314,7 +314,7 @@ pub(super) async fn replay(
     let rules = rules.ok_or_else(|| Problem::invalid(format!("rule: there is no rule {:?}", body.rule)))?;
     let keep_ms = app.config().history_keep[0].as_millis();
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let mut replayer = Replayer::new(rules, record.info, record.interval_s);
             let until = body.until.unwrap_or_else(clock::now);
@@ -357,11 +357,11 @@ pub(super) struct AuditQuery {
 
 pub(super) async fn audit(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Query(query): Query<AuditQuery>,
 ) -> Answered<Page<audit::Record>> {
     let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    let items = app.read(move |reader| reader.audit(query.after, limit)).await?;
+    let items = app.read(&person.reach, move |reader| reader.audit(query.after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items, next_cursor }))
 }

@@ -26,6 +26,7 @@ use crate::account::{self, Right, Role, SignIn};
 use crate::audit;
 use crate::command::Command;
 use crate::pki::PkiError;
+use crate::reach::Reach;
 
 const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
@@ -40,6 +41,8 @@ pub(super) struct Person {
     pub(super) role: Role,
     /// The role of the token that is shown, which may be less.
     token_role: Option<Role>,
+    /// Where they may look and act.
+    pub(super) reach: Reach,
     /// Language to answer in.
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
@@ -52,9 +55,10 @@ impl Person {
         self.token_role.is_some()
     }
 
-    /// Whether they may do this, by their own role and by that of their token.
+    /// Whether they may do this, by their own role, by that of their token and by where they reach.
     pub(super) fn may(&self, right: Right) -> bool {
-        self.role.may(right) && self.token_role.is_none_or(|role| role.may(right))
+        let here = self.reach.is_everywhere() || !right.is_of_the_whole();
+        here && self.role.may(right) && self.token_role.is_none_or(|role| role.may(right))
     }
 }
 
@@ -68,7 +72,14 @@ impl FromRequestParts<App> for Person {
         let language = language_of(&parts.headers, &app.config().language);
         if let Some(Peer::Local(uid)) = parts.extensions.get::<Peer>() {
             let (name, session) = (format!("local:{uid}"), String::new());
-            return Ok(Self { name, role: Role::Administrator, token_role: None, language, session });
+            return Ok(Self {
+                name,
+                role: Role::Administrator,
+                token_role: None,
+                reach: Reach::EVERYWHERE,
+                language,
+                session,
+            });
         }
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
@@ -94,7 +105,7 @@ impl FromRequestParts<App> for Person {
         let now = clock::now();
         app.limits.take(&digest, limits::SESSION, now).map_err(|refused| *refused)?;
         let asked = digest.clone();
-        let found = app.read(move |reader| {
+        let found = app.read(&Reach::EVERYWHERE, move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
             Ok(reader.account(&session.account)?.map(|account| (session, account)))
         });
@@ -113,13 +124,23 @@ impl FromRequestParts<App> for Person {
             return Err(Problem::forbidden("the password is due; change it first: POST /api/v1/account/password")
                 .into_response());
         }
-        let person =
-            Self { name: account.name, role: account.role, token_role: session.role, language, session: digest };
+        // Who is asked for a second factor by their role sets it up before anything else.
+        let lacks = app.config().second_for.contains(&account.role) && !account.asks_for_code();
+        if lacks && !rights::is_open_without_second(route) {
+            if wants_page {
+                return Err(Redirect::to("/account#second").into_response());
+            }
+            let detail = "your role needs a second factor; set it up first, on the page /account or by POST /api/v1/account/second";
+            return Err(Problem::forbidden(detail).into_response());
+        }
+        let reach = account.reach();
+        let (role, token_role) = (account.role, session.role);
+        let person = Self { name: account.name, role, token_role, reach, language, session: digest };
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);
         }
         if wants_page {
-            let chrome = Chrome::new(app, &person.language, &person.name, false).with_role(person.role);
+            let chrome = Chrome::new(app, &person.language, &person.name, false).of(&person);
             let detail = chrome.t("not-allowed");
             return Err(Failure::new(chrome, Problem::forbidden(detail)).into_response());
         }
@@ -188,7 +209,7 @@ async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<
         return Err(Problem::too_many("too many attempts from this address; wait a minute"));
     }
     let asked = name.clone();
-    let known = app.read(move |reader| reader.account(&asked)).await?;
+    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
     let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
     let checked = tokio::task::spawn_blocking(move || {
         account::sign_in(known, &name, &password, &code, &peer.to_string(), clock::now())
@@ -328,7 +349,7 @@ pub(super) async fn login_code(
         return Redirect::to("/login").into_response();
     };
     let tried = async {
-        let known = app.read(move |reader| reader.account(&name)).await?;
+        let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await?;
         let known = known.ok_or_else(|| Problem::unauthorized("there is no such account any more"))?;
         keep(&app, account::second_step(known, &form.code, &peer.to_string(), clock::now())).await
     };

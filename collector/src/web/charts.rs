@@ -25,6 +25,7 @@ use super::view::Chrome;
 use crate::history::Tier;
 use crate::history::chart::{self, Line, Wanted};
 use crate::history::chunk::Summary;
+use crate::reach::Reach;
 use crate::store::{Reader, StoreError};
 use crate::written::{csv_field, percent_encoded};
 
@@ -355,7 +356,7 @@ pub(super) async fn page(
     let only = query.metric.clone();
     let device = id.clone();
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
             let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
             let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
@@ -412,7 +413,12 @@ pub(super) struct HistoryQuery {
 }
 
 /// What was asked for: how fine, which series and their numbers.
-async fn answer(app: &App, id: &str, query: HistoryQuery) -> Result<(Tier, BTreeMap<String, Line>), Problem> {
+async fn answer(
+    app: &App,
+    reach: &Reach,
+    id: &str,
+    query: HistoryQuery,
+) -> Result<(Tier, BTreeMap<String, Line>), Problem> {
     let device = device_id(id)?;
     let until = query.until.unwrap_or_else(clock::now);
     let from = query.from.unwrap_or_else(|| until.plus_millis(-24 * 3_600_000));
@@ -433,7 +439,7 @@ async fn answer(app: &App, id: &str, query: HistoryQuery) -> Result<(Tier, BTree
     }
     let missing = format!("there is no device {device}");
     let found = app
-        .read(move |reader| {
+        .read(reach, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
             if names.is_empty() {
                 let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
@@ -449,11 +455,11 @@ async fn answer(app: &App, id: &str, query: HistoryQuery) -> Result<(Tier, BTree
 
 pub(super) async fn api(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> Answered<Value> {
-    let (tier, lines) = answer(&app, &id, query).await?;
+    let (tier, lines) = answer(&app, &person.reach, &id, query).await?;
     let series = lines.into_iter().map(|(name, line)| {
         let unit = metric::find(Series::new(&name, "").metric()).map(|metric| metric.unit);
         let points = line.into_iter().map(|(at, one)| {
@@ -474,12 +480,12 @@ pub(super) async fn api(
 /// The same as CSV (RFC 4180).
 pub(super) async fn csv(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     use std::fmt::Write as _;
-    let (tier, lines) = answer(&app, &id, query).await?;
+    let (tier, lines) = answer(&app, &person.reach, &id, query).await?;
     let mut text =
         if tier == Tier::Raw { "series,at,value\r\n" } else { "series,at,min,max,mean,last,count\r\n" }.to_owned();
     for (name, line) in lines {

@@ -113,7 +113,9 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) 
 
 async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
     let found = app
-        .read(|reader| Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?)))
+        .read(&chrome.reach, |reader| {
+            Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
+        })
         .await;
     let (covers, contacts, book, dead) = match found {
         Ok(found) => found,
@@ -306,8 +308,8 @@ pub(super) async fn resend(
 }
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
-pub(super) async fn api(State(app): State<App>, _: Person) -> Answered<Value> {
-    let covers = app.read(|reader| reader.covers()).await?;
+pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Value> {
+    let covers = app.read(&person.reach, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
     let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {

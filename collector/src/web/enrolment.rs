@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
 use crate::command::{Answer, Command, NewDevice, NewToken};
+use crate::reach::Reach;
 use crate::register::{self, LineFault};
 use crate::store::{Grant, Reason, RequestRecord, TokenRecord};
 
@@ -83,8 +84,8 @@ pub(super) async fn api_new(
 }
 
 /// Tokens, the newest first, without their secrets.
-pub(super) async fn api_tokens(State(app): State<App>, _: Person) -> Answered<Vec<TokenRecord>> {
-    Ok(Json(app.read(|reader| reader.tokens(TOKENS)).await?))
+pub(super) async fn api_tokens(State(app): State<App>, person: Person) -> Answered<Vec<TokenRecord>> {
+    Ok(Json(app.read(&person.reach, |reader| reader.tokens(TOKENS)).await?))
 }
 
 /// Ends a token.
@@ -98,8 +99,8 @@ pub(super) async fn api_end(
 }
 
 /// Machines that wait for a person.
-pub(super) async fn api_requests(State(app): State<App>, _: Person) -> Answered<Vec<RequestRecord>> {
-    Ok(Json(app.read(|reader| reader.requests()).await?))
+pub(super) async fn api_requests(State(app): State<App>, person: Person) -> Answered<Vec<RequestRecord>> {
+    Ok(Json(app.read(&person.reach, |reader| reader.requests()).await?))
 }
 
 /// A person's word on a machine that waits.
@@ -133,7 +134,7 @@ pub(super) async fn api_decide(
 async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
     let missing = format!("no machine waits as {id}");
     let asked = id.to_owned();
-    let request = app.read(move |reader| reader.request(&asked)).await?;
+    let request = app.read(&Reach::EVERYWHERE, move |reader| reader.request(&asked)).await?;
     Ok(NewDevice::from(request.ok_or_else(|| Problem::not_found(missing))?.info))
 }
 
@@ -308,7 +309,7 @@ impl EnrolmentPage {
 }
 
 async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
-    match app.read(|reader| Ok((reader.requests()?, reader.tokens(TOKENS)?))).await {
+    match app.read(&chrome.reach, |reader| Ok((reader.requests()?, reader.tokens(TOKENS)?))).await {
         Ok((requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
             Ok(show_again(&EnrolmentPage { chrome, requests, tokens, form, done }, refused))

@@ -22,6 +22,7 @@ use super::pages::layouts_of;
 use super::problem::Problem;
 use crate::config::ExposedLabel;
 use crate::inventory::DeviceRecord;
+use crate::reach::Reach;
 use crate::store::DeviceQuery;
 
 /// Devices that are read in one go.
@@ -29,12 +30,12 @@ const AT_ONCE: usize = 200;
 /// What every name begins with.
 const PREFIX: &str = "iocw";
 
-pub(super) async fn fleet(State(app): State<App>, _: Person) -> Response {
+pub(super) async fn fleet(State(app): State<App>, person: Person) -> Response {
     let pages = stream::unfold(Some(String::new()), move |after| {
-        let app = app.clone();
+        let (app, reach) = (app.clone(), person.reach.clone());
         async move {
             let after = after?;
-            match page(&app, after).await {
+            match page(&app, &reach, after).await {
                 Ok((text, next)) => Some((Ok::<_, std::io::Error>(Bytes::from(text)), next)),
                 // The answer is cut short, which Prometheus takes for a scrape that failed.
                 Err(problem) => Some((Err(std::io::Error::other(problem.detail().to_owned())), None)),
@@ -46,9 +47,9 @@ pub(super) async fn fleet(State(app): State<App>, _: Person) -> Response {
 }
 
 /// Some devices after one, and after which to go on.
-async fn page(app: &App, after: String) -> Result<(String, Option<String>), Problem> {
+async fn page(app: &App, reach: &Reach, after: String) -> Result<(String, Option<String>), Problem> {
     let query = DeviceQuery { after: Some(after), limit: AT_ONCE, ..DeviceQuery::default() };
-    let found = app.read(move |reader| {
+    let found = app.read(reach, move |reader| {
         let records = reader.devices(&query)?;
         let layouts = layouts_of(&records, reader)?;
         Ok((records, layouts))

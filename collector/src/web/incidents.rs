@@ -72,7 +72,7 @@ pub(super) async fn list(
     let chrome = chrome(&app, &person, &headers);
     let all = query.all.is_some();
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let incidents = reader.incidents(None, !all, query.before, ROWS)?;
             let names = names_of(devices_of(&incidents), reader)?;
             Ok((incidents, names))
@@ -185,7 +185,7 @@ async fn render(
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = chrome.now;
-    match app.read(move |reader| whole(IncidentId(id), reader, now)).await {
+    match app.read(&chrome.reach, move |reader| whole(IncidentId(id), reader, now)).await {
         Ok(Some(whole)) => {
             let tone = incident_tone(&whole.incident);
             let again = refused.is_some();
@@ -241,7 +241,7 @@ pub(super) async fn act(
         Err(error) => return render(&app, chrome, id, Some((error.to_string(), form))).await,
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name };
-    match app.engine.command(command).await {
+    match app.carry_out(&person.reach, command).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
         Err(error) => {
             let text = refused(&chrome, &error);
@@ -256,7 +256,7 @@ pub(super) async fn api_act(
     Path(id): Path<u64>,
     Json(action): Json<Action>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::Act { incident: IncidentId(id), action, actor: person.name }).await?;
+    app.carry_out(&person.reach, Command::Act { incident: IncidentId(id), action, actor: person.name }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -322,7 +322,7 @@ pub(super) struct NewQuery {
 
 async fn render_new(app: &App, chrome: Chrome, form: OpenForm, error: Option<String>) -> Paged {
     let query = DeviceQuery { limit: 1000, ..DeviceQuery::default() };
-    match app.read(move |reader| reader.devices(&query)).await {
+    match app.read(&chrome.reach, move |reader| reader.devices(&query)).await {
         Ok(records) => {
             let devices = records.into_iter().map(|record| (record.info.id, record.info.name)).collect();
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -342,8 +342,9 @@ pub(super) async fn new(
     render_new(&app, chrome, OpenForm { device: query.device, ..OpenForm::default() }, None).await
 }
 
-async fn opened(app: &App, form: OpenForm, actor: String) -> Result<IncidentId, CommandError> {
-    match app.engine.command(Command::Open { manual: form.manual()?, actor }).await? {
+async fn opened(app: &App, person: Person, form: OpenForm) -> Result<IncidentId, CommandError> {
+    let command = Command::Open { manual: form.manual()?, actor: person.name };
+    match app.carry_out(&person.reach, command).await? {
         Answer::Incident(id) => Ok(id),
         _ => Err(CommandError::Unavailable("unexpected answer".to_owned())),
     }
@@ -356,7 +357,7 @@ pub(super) async fn open(
     Form(form): Form<OpenForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    match opened(&app, form.clone(), person.name).await {
+    match opened(&app, person, form.clone()).await {
         Ok(id) => Ok(Redirect::to(&format!("/incidents/{}", id.0)).into_response()),
         Err(error) => {
             let text = refused(&chrome, &error);
@@ -370,7 +371,7 @@ pub(super) async fn api_open(
     person: Person,
     Json(form): Json<OpenForm>,
 ) -> Result<Response, Problem> {
-    let id = opened(&app, form, person.name).await?;
+    let id = opened(&app, person, form).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
 }
 
@@ -388,19 +389,19 @@ pub(super) async fn attach(
     content: Bytes,
 ) -> Result<StatusCode, Problem> {
     let (incident, name, content) = (IncidentId(id), query.name, content.to_vec());
-    app.engine.command(Command::Attach { incident, name, content, actor: person.name }).await?;
+    app.carry_out(&person.reach, Command::Attach { incident, name, content, actor: person.name }).await?;
     Ok(StatusCode::CREATED)
 }
 
 /// Gives a file back. It is always saved, never shown: what people upload must not run here.
 pub(super) async fn file(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path((id, sha256)): Path<(u64, String)>,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found("there is no such file");
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let Some((incident, ..)) = reader.incident(IncidentId(id))? else { return Ok(None) };
             let named = incident.record.attachments.iter().find(|one| one.sha256 == sha256).map(|one| one.name.clone());
             let content = reader.attachment(IncidentId(id), &sha256)?;

@@ -113,7 +113,7 @@ struct MaintenancePage {
 
 async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&CommandError>) -> Paged {
     let now = chrome.now;
-    match app.read(|reader| reader.windows()).await {
+    match app.read(&chrome.reach, |reader| reader.windows()).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
@@ -150,7 +150,7 @@ pub(super) async fn plan(
     let planned = match form.window(&app.config()) {
         Ok(window) => {
             let overrule = form.overrule.is_some();
-            app.engine.command(Command::PlanWindow { window, overrule, actor: person.name }).await
+            app.carry_out(&person.reach, Command::PlanWindow { window, overrule, actor: person.name }).await
         }
         Err(error) => Err(error),
     };
@@ -162,14 +162,14 @@ pub(super) async fn plan(
 
 pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    match app.engine.command(Command::EndWindow { id, actor: person.name }).await {
+    match app.carry_out(&person.reach, Command::EndWindow { id, actor: person.name }).await {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
         Err(error) => Err(Failure::new(chrome, error.into())),
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, _: Person) -> Answered<Vec<Window>> {
-    Ok(Json(app.read(|reader| reader.windows()).await?))
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Window>> {
+    Ok(Json(app.read(&person.reach, |reader| reader.windows()).await?))
 }
 
 /// A window as the API takes it.
@@ -193,7 +193,7 @@ pub(super) async fn api_plan(
 ) -> Result<StatusCode, Problem> {
     let WindowBody { title, scope, when, freeze, overrule } = body;
     let window = Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() };
-    app.engine.command(Command::PlanWindow { window, overrule, actor: person.name }).await?;
+    app.carry_out(&person.reach, Command::PlanWindow { window, overrule, actor: person.name }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -202,6 +202,6 @@ pub(super) async fn api_end(
     person: Person,
     Path(id): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::EndWindow { id, actor: person.name }).await?;
+    app.carry_out(&person.reach, Command::EndWindow { id, actor: person.name }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

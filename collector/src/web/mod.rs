@@ -17,10 +17,12 @@ mod labels;
 mod limits;
 mod live;
 mod maintenance;
+mod own;
 mod pages;
 mod people;
 mod personal;
 mod problem;
+mod reaching;
 mod rights;
 mod rooms;
 pub mod server;
@@ -47,6 +49,7 @@ use crate::coverage::Facts;
 use crate::engine::{FILE_MAX_BYTES, Handle};
 use crate::health::Health;
 use crate::link::Links;
+use crate::reach::Reach;
 use crate::replay::Replay;
 use crate::room::Room;
 use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
@@ -71,6 +74,8 @@ pub struct App {
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     readers: Arc<Readers>,
+    /// The same for people who do not reach everywhere.
+    limited: Arc<Readers>,
     texts: Arc<i18n::Texts>,
     hashing: Arc<Semaphore>,
     said: Arc<personal::Said>,
@@ -88,6 +93,13 @@ struct Readers {
     places: Semaphore,
 }
 
+impl Readers {
+    fn new(readers: Vec<Box<dyn Reader>>) -> Arc<Self> {
+        let places = Semaphore::new(readers.len());
+        Arc::new(Self { idle: Mutex::new(readers), places })
+    }
+}
+
 impl App {
     /// Pages and API over these readers.
     #[must_use]
@@ -96,14 +108,15 @@ impl App {
         health: Arc<Health>,
         config: watch::Receiver<Arc<Config>>,
         readers: Vec<Box<dyn Reader>>,
+        limited: Vec<Box<dyn Reader>>,
         links: Arc<Links>,
     ) -> Self {
-        let places = Semaphore::new(readers.len());
         Self {
             engine,
             health,
             config,
-            readers: Arc::new(Readers { idle: Mutex::new(readers), places }),
+            readers: Readers::new(readers),
+            limited: Readers::new(limited),
             texts: Arc::new(i18n::Texts::load()),
             // Each hash takes 19 MiB and tens of milliseconds: never many at once.
             hashing: Arc::new(Semaphore::new(2)),
@@ -116,18 +129,21 @@ impl App {
         }
     }
 
-    /// Reads from the store, off the async threads.
-    async fn read<T, F>(&self, read: F) -> Result<T, Problem>
+    /// Reads from the store, off the async threads: what this reach shows of it.
+    async fn read<T, F>(&self, reach: &Reach, read: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let gone = || Problem::internal("no reader of the store");
-        let _place = self.readers.places.acquire().await.map_err(|_| gone())?;
-        let reader = self.readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
-        let readers = Arc::clone(&self.readers);
+        let readers = Arc::clone(if reach.is_everywhere() { &self.readers } else { &self.limited });
+        let all = Arc::clone(&readers);
+        let _place = all.places.acquire().await.map_err(|_| gone())?;
+        let mut reader = readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
+        let reach = reach.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let result = read(reader.as_ref());
+            let limited = if reach.is_everywhere() { Ok(()) } else { reader.limit(&reach) };
+            let result = limited.and_then(|()| read(reader.as_ref()));
             if let Ok(mut idle) = readers.idle.lock() {
                 idle.push(reader);
             }
@@ -143,7 +159,16 @@ impl App {
     }
 
     /// What coverage is made of, at most this old: it goes over the whole fleet, and everyone who watches asks for it.
-    fn coverage(&self, reader: &dyn Reader, counts: Counts, now: Timestamp) -> Result<Facts, StoreError> {
+    fn coverage(
+        &self,
+        reach: &Reach,
+        reader: &dyn Reader,
+        counts: Counts,
+        now: Timestamp,
+    ) -> Result<Facts, StoreError> {
+        if !reach.is_everywhere() {
+            return reader.coverage();
+        }
         // Who reports is counted by whoever asks, so that a page never says two things of it.
         let with_counts = |facts: Facts| Facts { devices: counts.devices, live: counts.live, ..facts };
         if let Ok(kept) = self.covered.lock()
@@ -202,11 +227,11 @@ impl App {
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
             .route("/people/{name}", post(people::change))
-            .route("/account", get(people::own))
-            .route("/account/password", post(people::password))
-            .route("/account/second", post(people::second))
-            .route("/account/tokens", post(people::token))
-            .route("/account/sessions/{digest}/end", post(people::end_session))
+            .route("/account", get(own::page))
+            .route("/account/password", post(own::password))
+            .route("/account/second", post(own::second))
+            .route("/account/tokens", post(own::token))
+            .route("/account/sessions/{digest}/end", post(own::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
             .route("/login/code", post(auth::login_code))
             .route("/logout", post(auth::logout))
@@ -343,14 +368,14 @@ fn people_api(all: &mut Described) {
         .object(201);
     all.patch("/accounts/{name}", people::api_change, "Changes an account").body::<people::ChangeForm>().done(204);
     all.post("/accounts/{name}/reset", people::api_reset, "A new password, shown once").object(200);
-    all.post("/account/password", people::api_password, "Changes one's own password")
-        .body::<people::PasswordForm>()
+    all.post("/account/password", own::api_password, "Changes one's own password")
+        .body::<own::PasswordForm>()
         .done(204);
-    all.post("/account/second", people::api_second, "One's own second factor: start, confirm, recovery, off")
-        .body::<people::SecondForm>()
+    all.post("/account/second", own::api_second, "One's own second factor: start, confirm, recovery, off")
+        .body::<own::SecondForm>()
         .object(200);
-    all.post("/account/tokens", people::api_token, "A token of one's own, shown once")
-        .body::<people::TokenForm>()
+    all.post("/account/tokens", own::api_token, "A token of one's own, shown once")
+        .body::<own::TokenForm>()
         .object(201);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }

@@ -83,7 +83,7 @@ pub(super) fn show_again(page: &impl Template, refused: bool) -> Response {
 }
 
 pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
-    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).with_role(person.role)
+    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).of(person)
 }
 
 pub(super) fn layouts_of(
@@ -187,7 +187,7 @@ pub(super) async fn device(
     };
     let now = chrome.now;
     let found = app
-        .read(move |reader| {
+        .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
@@ -299,7 +299,7 @@ pub(super) async fn software(
     let now = chrome.now;
     let found = match DeviceId::new(&id) {
         Ok(id) => {
-            app.read(move |reader| {
+            app.read(&person.reach, move |reader| {
                 let Some(record) = reader.device(&id)? else { return Ok(None) };
                 let at = reader.software_list(&id)?.map(|(_, at)| at);
                 let items = reader.software(&id, &query.after, SOFTWARE_ROWS)?;
@@ -322,12 +322,12 @@ pub(super) async fn software(
 /// The same as a file for a spreadsheet.
 pub(super) async fn software_csv(
     State(app): State<App>,
-    _: Person,
+    person: Person,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = DeviceId::new(&id).map_err(|error| Problem::invalid(error.to_string()))?;
     let name = format!("attachment; filename=\"software-{id}.csv\"");
-    let items = app.read(move |reader| reader.software(&id, "", LIST_MAX_ITEMS)).await?;
+    let items = app.read(&person.reach, move |reader| reader.software(&id, "", LIST_MAX_ITEMS)).await?;
     // A mark at the beginning tells spreadsheets that this is UTF-8.
     let mut text = "\u{feff}source,name,version,publisher,licence,place,installed_on\r\n".to_owned();
     for item in &items {

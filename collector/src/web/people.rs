@@ -1,34 +1,33 @@
-//! Accounts: everyone's own (password, sessions, tokens), and all of them for administrators.
+//! All accounts, for administrators.
 
 use askama::Template;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 
 use super::App;
 use super::api::Answered;
 use super::auth::Person;
-use super::code::{Code, code_of};
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
-use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, NotTaken, Role};
+use crate::account::{self, Role};
 use crate::audit;
 use crate::command::Command;
-use crate::second::Second;
-use crate::store::{AccountRecord, SessionRecord};
+use crate::reach::{PLACES_MAX, Reach};
+use crate::store::AccountRecord;
 use crate::written::one_line;
 
 /// Longest own name of a person, and longest label of a token.
-const LINE_MAX_CHARS: usize = 100;
-/// How long a token of the API may live, days.
-const TOKEN_DAYS_MAX: i64 = 366;
+pub(super) const LINE_MAX_CHARS: usize = 100;
+
+/// Longest name of a place, characters.
+const PLACE_MAX_CHARS: usize = 200;
 
 pub(super) fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::Entry {
     audit::Entry {
@@ -42,12 +41,15 @@ pub(super) fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -
 
 pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
-    let found = app.read(move |reader| reader.account(&asked)).await?;
+    let found = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
 }
 
 /// Does something slow with passwords, off the async threads and not more than a few at a time.
-async fn slowly<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn slowly<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
     let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
     tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("hashing failed"))
 }
@@ -62,7 +64,7 @@ async fn fresh(app: &App, name: &str, role: Role) -> Result<(String, AccountReco
 }
 
 /// Ends all sessions and tokens of an account, but for one session.
-async fn end_sessions(app: &App, person: &Person, name: &str, but: &str, why: &str) -> Result<(), Problem> {
+pub(super) async fn end_sessions(app: &App, person: &Person, name: &str, but: &str, why: &str) -> Result<(), Problem> {
     let (account, but) = (name.to_owned(), but.to_owned());
     let entry = entry(person, "account.sessions_ended", name, why);
     app.engine.command(Command::EndSessions { account, but, entry }).await?;
@@ -74,12 +76,14 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
     let role = role_of(&form.role)?;
     let asked = form.name.clone();
-    if app.read(move |reader| reader.account(&asked)).await?.is_some() {
+    if app.read(&person.reach, move |reader| reader.account(&asked)).await?.is_some() {
         return Err(Problem::conflict(format!("name: there is an account {:?} already", form.name)));
     }
+    let places = places_of(&form.places, role)?;
     let (password, made) = fresh(app, &form.name, role).await?;
-    let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), ..made };
-    let entry = entry(person, "account.created", &form.name, role.as_str());
+    let detail = shown(role, false, &places, "");
+    let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), places, ..made };
+    let entry = entry(person, "account.created", &form.name, &detail);
     app.engine.command(Command::SaveAccount(record, entry)).await?;
     Ok(password)
 }
@@ -93,8 +97,8 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
     let (password, made) = fresh(app, name, before.role).await?;
     let mut earlier = before.earlier;
     earlier.insert(0, before.password);
-    let (full_name, disabled, second) = (before.full_name, before.disabled, before.second);
-    let record = AccountRecord { full_name, disabled, second, earlier, ..made };
+    let (full_name, places, disabled, second) = (before.full_name, before.places, before.disabled, before.second);
+    let record = AccountRecord { full_name, places, disabled, second, earlier, ..made };
     app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
     end_sessions(app, person, name, "", "password reset").await?;
     Ok(password)
@@ -107,6 +111,32 @@ async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Pro
     end_sessions(app, person, name, "", "second factor removed").await
 }
 
+/// An account as it stands in the audit log.
+fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> String {
+    let disabled = if disabled { " disabled" } else { "" };
+    let places = if places.is_empty() { String::new() } else { format!(" [{}]", places.join("; ")) };
+    let role = role.as_str();
+    format!("{role}{disabled}{places} {full_name}").trim_end().to_owned()
+}
+
+/// The places that an account is limited to, checked.
+fn places_of(given: &[String], role: Role) -> Result<Vec<String>, Problem> {
+    let mut places: Vec<String> = given.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
+    places.retain(|place| !place.is_empty());
+    places.sort_unstable();
+    places.dedup();
+    if places.len() > PLACES_MAX {
+        return Err(Problem::invalid(format!("places: found {}; allowed are {PLACES_MAX}", places.len())));
+    }
+    if !places.is_empty() && !role.can_be_limited() {
+        let role = role.as_str();
+        return Err(Problem::invalid(format!(
+            "places: an {role} reaches everywhere; leave them empty, or choose another role"
+        )));
+    }
+    Ok(places)
+}
+
 /// Another role, or the end of an account, or its return.
 async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
     let before = known(app, name).await?;
@@ -116,19 +146,17 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
         form.full_name.as_deref().map_or_else(|| before.full_name.clone(), |text| one_line(text, LINE_MAX_CHARS));
     let loses = before.role == Role::Administrator && !before.disabled && (role != Role::Administrator || disabled);
     if loses {
-        let all = app.read(|reader| reader.accounts()).await?;
+        let all = app.read(&person.reach, |reader| reader.accounts()).await?;
         let left = all.iter().filter(|one| one.role == Role::Administrator && !one.disabled && one.name != name);
         if left.count() == 0 {
             return Err(Problem::conflict("this is the last administrator; make another one first".to_owned()));
         }
     }
-    let shown = |role: Role, disabled: bool, full: &str| {
-        format!("{} {}{full}", role.as_str(), if disabled { "disabled " } else { "" })
-    };
-    let detail =
-        format!("{} -> {}", shown(before.role, before.disabled, &before.full_name), shown(role, disabled, &full_name));
-    let ends = disabled || role != before.role;
-    let record = AccountRecord { role, disabled, full_name, ..before };
+    let places = places_of(form.places.as_ref().unwrap_or(&before.places), role)?;
+    let was = shown(before.role, before.disabled, &before.places, &before.full_name);
+    let detail = format!("{was} -> {}", shown(role, disabled, &places, &full_name));
+    let ends = disabled || role != before.role || places != before.places;
+    let record = AccountRecord { role, disabled, full_name, places, ..before };
     app.engine.command(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
     if ends {
         end_sessions(app, person, name, "", "account changed").await?;
@@ -136,55 +164,7 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     Ok(())
 }
 
-/// A password that its owner chose. All their other sessions end.
-async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
-    let before = known(app, &person.name).await?;
-    let PasswordForm { present, new } = form;
-    let changed = slowly(app, move || account::change_password(before, &present, &new, clock::now())).await?;
-    let record = match changed.map_err(|error| Problem::internal(error.to_string()))? {
-        Ok(record) => record,
-        Err(why) => return Ok(Err(why)),
-    };
-    let name = person.name.clone();
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
-    end_sessions(app, person, &name, &person.session, "password changed").await?;
-    Ok(Ok(()))
-}
-
-/// A token of the API; what it gives back is shown once.
-async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -> Result<String, Problem> {
-    let label = one_line(&form.label, LINE_MAX_CHARS);
-    if label.is_empty() {
-        return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
-    }
-    refuse_token(person)?;
-    let role = role_of(&form.role)?;
-    if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
-        return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
-    }
-    // It is for someone: the command line has no account that a token could belong to.
-    let owner = known(app, &person.name).await?;
-    if !role.is_within(owner.role) {
-        return Err(Problem::invalid(format!("role: {} may do what you may not; choose another", role.as_str())));
-    }
-    let life_ms = form.days * 86_400_000;
-    let made = account::new_token(&person.name, &label, role, &peer.to_string(), clock::now(), life_ms);
-    let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
-    let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
-    let entry = entry(person, "account.token_created", &person.name, &detail);
-    app.engine.command(Command::SaveToken(record, entry)).await?;
-    Ok(token)
-}
-
-/// A token that leaks must not be able to outlive its end, or to lock its owner out.
-fn refuse_token(person: &Person) -> Result<(), Problem> {
-    if person.is_token() {
-        return Err(Problem::forbidden("a token cannot do this; sign in"));
-    }
-    Ok(())
-}
-
-fn role_of(text: &str) -> Result<Role, Problem> {
+pub(super) fn role_of(text: &str) -> Result<Role, Problem> {
     let names = Role::ALL.map(Role::as_str).join(", ");
     Role::parse(text).ok_or_else(|| Problem::invalid(format!("role: found {text:?}; allowed are {names}")))
 }
@@ -195,6 +175,8 @@ pub(super) struct AccountForm {
     name: String,
     full_name: String,
     role: String,
+    /// Places that it is limited to, with what is below them; none for everywhere.
+    places: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -202,22 +184,24 @@ pub(super) struct AccountForm {
 pub(super) struct ChangeForm {
     full_name: Option<String>,
     role: Option<String>,
+    /// Places that it is limited to from now on; an empty list for everywhere.
+    places: Option<Vec<String>>,
     disabled: Option<bool>,
 }
 
-#[derive(Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PasswordForm {
-    present: String,
-    new: String,
+/// A new account, as the page's form has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AddForm {
+    name: String,
+    full_name: String,
+    role: String,
+    places: String,
 }
 
-#[derive(Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenForm {
-    label: String,
-    role: String,
-    days: i64,
+/// Places as a form has them: after semicolons.
+fn split(places: &str) -> Vec<String> {
+    places.split(';').map(|place| place.trim().to_owned()).filter(|place| !place.is_empty()).collect()
 }
 
 #[derive(Template)]
@@ -225,6 +209,8 @@ pub(super) struct TokenForm {
 struct PeoplePage {
     chrome: Chrome,
     accounts: Vec<AccountRecord>,
+    /// Where devices stand, to choose from.
+    places: Vec<String>,
     roles: [&'static str; 6],
     form: AccountForm,
     error: Option<String>,
@@ -253,12 +239,12 @@ async fn show_people(
     error: Option<Problem>,
     made: Option<(String, String)>,
 ) -> Paged {
-    match app.read(|reader| reader.accounts()).await {
-        Ok(accounts) => {
+    match app.read(&chrome.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
+        Ok((accounts, places)) => {
             let refused = error.is_some();
             let error = error.map(|problem| problem.detail().to_owned());
             let roles = Role::ALL.map(Role::as_str);
-            Ok(show_again(&PeoplePage { chrome, accounts, roles, form, error, made }, refused))
+            Ok(show_again(&PeoplePage { chrome, accounts, places, roles, form, error, made }, refused))
         }
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
@@ -272,9 +258,11 @@ pub(super) async fn add(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Form(form): Form<AccountForm>,
+    Form(form): Form<AddForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
+    let AddForm { name, full_name, role, places } = form;
+    let form = AccountForm { name, full_name, role, places: split(&places) };
     match make(&app, &person, &form).await {
         Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((form.name, password))).await,
         Err(problem) => show_people(&app, chrome, form, Some(problem), None).await,
@@ -286,6 +274,8 @@ pub(super) struct DoForm {
     r#do: String,
     #[serde(default)]
     role: String,
+    #[serde(default)]
+    places: String,
 }
 
 pub(super) async fn change(
@@ -311,7 +301,7 @@ pub(super) async fn change(
         }
         "disable" => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
         "enable" => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
-        _ => ChangeForm { role: Some(form.role), ..ChangeForm::default() },
+        _ => ChangeForm { role: Some(form.role), places: Some(split(&form.places)), ..ChangeForm::default() },
     };
     match alter(&app, &person, &name, &change).await {
         Ok(()) => Ok(Redirect::to("/people").into_response()),
@@ -319,247 +309,12 @@ pub(super) async fn change(
     }
 }
 
-#[derive(Template)]
-#[template(path = "account.html")]
-struct OwnPage {
-    chrome: Chrome,
-    account: AccountRecord,
-    sessions: Vec<SessionRecord>,
-    roles: Vec<&'static str>,
-    /// The session that this page is shown in.
-    here: String,
-    error: Option<String>,
-    /// What was done.
-    done: Option<&'static str>,
-    /// A token that was made: shown once.
-    token: Option<String>,
-    /// Codes to recover with: shown once.
-    recovery: Vec<String>,
-    /// What an authenticator app reads, while a second factor is set up.
-    code: Option<Code>,
-}
-
-impl OwnPage {
-    fn is_due(&self) -> bool {
-        self.account.is_due(self.chrome.now)
-    }
-
-    fn days_left(&self) -> i64 {
-        self.account.days_left(self.chrome.now)
-    }
-
-    /// The second factor that is set up, in letters.
-    fn secret(&self) -> String {
-        self.account.second.as_ref().map(Second::shown).unwrap_or_default()
-    }
-
-    /// Codes to recover with that are left.
-    fn recovery_left(&self) -> u64 {
-        self.account.second.as_ref().map_or(0, |second| second.left() as u64)
-    }
-
-    fn lives(&self, until: &Timestamp) -> bool {
-        *until > self.chrome.now
-    }
-}
-
-/// What a person's own page says beside what it always shows.
-#[derive(Default)]
-struct Said {
-    error: Option<String>,
-    done: Option<&'static str>,
-    token: Option<String>,
-    recovery: Vec<String>,
-}
-
-async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
-    let name = person.name.clone();
-    let found = app
-        .read(move |reader| {
-            let Some(account) = reader.account(&name)? else { return Ok(None) };
-            Ok(Some((account, reader.sessions(&name)?)))
-        })
-        .await;
-    match found {
-        Ok(Some((account, sessions))) => {
-            let Said { error, done, token, recovery } = said;
-            let code = account.second.as_ref().filter(|second| !second.confirmed);
-            let code = code.and_then(|second| code_of(&second.uri(&chrome.site, &account.name)));
-            let refused = error.is_some();
-            // A token gets what its owner has, or less.
-            let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
-            let roles = roles.map(Role::as_str).collect();
-            let here = person.session.clone();
-            let page = OwnPage { chrome, account, sessions, roles, here, error, done, token, recovery, code };
-            Ok(show_again(&page, refused))
-        }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
-    }
-}
-
-pub(super) async fn own(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    show_own(&app, &person, chrome, Said::default()).await
-}
-
-fn why(chrome: &Chrome, why: NotTaken) -> String {
-    chrome.t(match why {
-        NotTaken::Name => "password-name",
-        NotTaken::Length => "password-length",
-        NotTaken::Named => "password-named",
-        NotTaken::Again => "password-again",
-        NotTaken::Wrong => "password-wrong",
-    })
-}
-
-pub(super) async fn password(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Form(form): Form<PasswordForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match choose(&app, &person, form).await {
-        Ok(Ok(())) => Said { done: Some("password-changed"), ..Said::default() },
-        Ok(Err(refusal)) => Said { error: Some(why(&chrome, refusal)), ..Said::default() },
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
-    };
-    show_own(&app, &person, chrome, said).await
-}
-
-pub(super) async fn token(
-    State(app): State<App>,
-    person: Person,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    Form(form): Form<TokenForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match make_token(&app, &person, &peer, &form).await {
-        Ok(token) => Said { token: Some(token), ..Said::default() },
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
-    };
-    show_own(&app, &person, chrome, said).await
-}
-
-/// What is to be done with one's own second factor.
-#[derive(Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SecondForm {
-    r#do: String,
-    #[serde(default)]
-    code: String,
-}
-
-/// What came of it.
-enum SecondDone {
-    /// It is set up: its owner has to show that they have it.
-    Started(Second),
-    /// These codes to recover with are shown once.
-    Codes(Vec<String>),
-    /// It is gone.
-    Off,
-}
-
-async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<SecondDone, Problem> {
-    let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
-    refuse_token(person)?;
-    let mut account = known(app, &person.name).await?;
-    let wrong = || Problem::invalid("code: it is wrong, or was used; wait for the next one".to_owned());
-    let now = clock::now();
-    let (action, done) = match (form.r#do.as_str(), account.second.as_mut()) {
-        ("start", second) if second.as_ref().is_none_or(|second| !second.confirmed) => {
-            let made = Second::new().map_err(internal)?;
-            account.second = Some(made.clone());
-            ("account.second_started", SecondDone::Started(made))
-        }
-        ("start", _) => return Err(Problem::conflict("there is a second factor already; end it first")),
-        ("confirm" | "recovery", Some(second)) => {
-            if form.r#do == "recovery" && !second.confirmed {
-                return Err(Problem::conflict("the second factor is not confirmed yet"));
-            }
-            second.take(&form.code, now).ok_or_else(wrong)?;
-            second.confirmed = true;
-            ("account.second_codes_made", SecondDone::Codes(second.renew_recovery().map_err(internal)?))
-        }
-        ("off", Some(second)) => {
-            if second.confirmed {
-                second.take(&form.code, now).ok_or_else(wrong)?;
-            }
-            account.second = None;
-            ("account.second_removed", SecondDone::Off)
-        }
-        ("confirm" | "recovery" | "off", None) => return Err(Problem::conflict("there is no second factor")),
-        (other, _) => {
-            return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
-        }
-    };
-    let entry = entry(person, action, &person.name, "");
-    app.engine.command(Command::SaveAccount(account, entry)).await?;
-    Ok(done)
-}
-
-pub(super) async fn second(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Form(form): Form<SecondForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match change_second(&app, &person, &form).await {
-        Ok(SecondDone::Started(_)) => Said::default(),
-        Ok(SecondDone::Codes(recovery)) => Said { done: Some("second-done"), recovery, ..Said::default() },
-        Ok(SecondDone::Off) => Said { done: Some("second-gone"), ..Said::default() },
-        Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            Said { error: Some(chrome.t("login-code-wrong")), ..Said::default() }
-        }
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
-    };
-    show_own(&app, &person, chrome, said).await
-}
-
-pub(super) async fn api_second(
-    State(app): State<App>,
-    person: Person,
-    Json(form): Json<SecondForm>,
-) -> Answered<Value> {
-    let site = app.config().site_name.clone();
-    Ok(Json(match change_second(&app, &person, &form).await? {
-        SecondDone::Started(second) => json!({ "secret": second.shown(), "uri": second.uri(&site, &person.name) }),
-        SecondDone::Codes(codes) => json!({ "recovery": codes }),
-        SecondDone::Off => json!({}),
-    }))
-}
-
-/// Ends one of one's own sessions or tokens.
-pub(super) async fn end_session(
-    State(app): State<App>,
-    person: Person,
-    headers: HeaderMap,
-    Path(digest): Path<String>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let asked = digest.clone();
-    match app.read(move |reader| reader.session(&asked)).await {
-        Ok(Some(session)) if session.account == person.name => {
-            let entry = entry(&person, "account.session_ended", &person.name, &session.label);
-            match app.engine.command(Command::SignedOut { digest, entry }).await {
-                Ok(_) => Ok(Redirect::to("/account").into_response()),
-                Err(error) => Err(Failure::new(chrome, error.into())),
-            }
-        }
-        Ok(_) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
-    }
-}
-
-pub(super) async fn api_list(State(app): State<App>, _: Person) -> Answered<Vec<Value>> {
-    let accounts = app.read(|reader| reader.accounts()).await?;
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Value>> {
+    let accounts = app.read(&person.reach, |reader| reader.accounts()).await?;
     let now = clock::now();
     let shown = accounts.iter().map(|one| {
         json!({
-            "name": one.name, "full_name": one.full_name, "role": one.role, "disabled": one.disabled,
+            "name": one.name, "full_name": one.full_name, "role": one.role, "places": one.places, "disabled": one.disabled,
             "password_at": one.password_at, "second": one.asks_for_code(), "password_due": one.is_due(now), "locked_until": one.locked_until,
         })
     });
@@ -588,25 +343,4 @@ pub(super) async fn api_change(
 pub(super) async fn api_reset(State(app): State<App>, person: Person, Path(name): Path<String>) -> Answered<Value> {
     let password = reset(&app, &person, &name).await?;
     Ok(Json(json!({ "name": name, "password": password })))
-}
-
-pub(super) async fn api_password(
-    State(app): State<App>,
-    person: Person,
-    Json(form): Json<PasswordForm>,
-) -> Result<StatusCode, Problem> {
-    match choose(&app, &person, form).await? {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(why) => Err(Problem::invalid(why.to_string())),
-    }
-}
-
-pub(super) async fn api_token(
-    State(app): State<App>,
-    person: Person,
-    Extension(peer): Extension<Peer>,
-    Json(form): Json<TokenForm>,
-) -> Result<Response, Problem> {
-    let token = make_token(&app, &person, &peer, &form).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "token": token }))).into_response())
 }

@@ -75,13 +75,13 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let now = chrome.now;
-    match app.read(move |reader| all_rooms(reader, now)).await {
+    match app.read(&person.reach, move |reader| all_rooms(reader, now)).await {
         Ok(rooms) => Ok(show(&RoomsPage { chrome, rooms })),
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
 }
 
 /// The same as JSON.
-pub(super) async fn api(State(app): State<App>, _: Person) -> Result<Json<Vec<Room>>, Problem> {
-    Ok(Json(app.read(move |reader| all_rooms(reader, clock::now())).await?))
+pub(super) async fn api(State(app): State<App>, person: Person) -> Result<Json<Vec<Room>>, Problem> {
+    Ok(Json(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?))
 }

@@ -17,6 +17,7 @@ use super::view::{Chrome, incident_tone};
 use crate::command::Command;
 use crate::inventory::DeviceRecord;
 use crate::link::Link;
+use crate::reach::Reach;
 
 #[derive(Template)]
 #[template(path = "taking.html")]
@@ -49,7 +50,7 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap, Path(text):
     let (chrome, link) = opened(&app, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = app
-        .read(move |reader| {
+        .read(&Reach::EVERYWHERE, move |reader| {
             let Some((incident, steps, _)) = reader.incident(id)? else { return Ok(None) };
             let device = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
             Ok(Some((incident, steps, device)))
@@ -70,7 +71,7 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap, Path(text):
 pub(super) async fn take(State(app): State<App>, headers: HeaderMap, Path(text): Path<String>) -> Paged {
     let (chrome, link) = opened(&app, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
-    let found = match app.read(move |reader| reader.incident(id)).await {
+    let found = match app.read(&Reach::EVERYWHERE, move |reader| reader.incident(id)).await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(chrome, problem)),
     };

@@ -9,9 +9,11 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::{DeviceKind, Incident, Severity};
 
 use super::App;
-use crate::account::{Right, Role};
+use super::auth::Person;
+use crate::account::Right;
 use crate::inventory::DeviceRecord;
 use crate::notify::local_time;
+use crate::reach::Reach;
 
 /// What stands around every page.
 pub(super) struct Chrome {
@@ -19,8 +21,10 @@ pub(super) struct Chrome {
     pub(super) language: String,
     pub(super) site: String,
     pub(super) person: String,
-    /// What that person is there for.
-    role: Role,
+    /// What that person may do.
+    rights: Vec<Right>,
+    /// Where.
+    pub(super) reach: Reach,
     /// Only the inside is asked for, to be put into a page that stands.
     pub(super) fragment: bool,
     pub(super) now: Timestamp,
@@ -33,40 +37,46 @@ impl Chrome {
             language: language.to_owned(),
             site: app.config().site_name.clone(),
             person: person.to_owned(),
-            role: Role::Viewer,
+            rights: Vec::new(),
+            reach: Reach::EVERYWHERE,
             fragment,
             now: clock::now(),
         }
     }
 
-    /// The same for a person of this role.
-    pub(super) fn with_role(self, role: Role) -> Self {
-        Self { role, ..self }
+    /// The same for this person.
+    pub(super) fn of(self, person: &Person) -> Self {
+        let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
+        Self { rights, reach: person.reach.clone(), ..self }
+    }
+
+    fn may(&self, right: Right) -> bool {
+        self.rights.contains(&right)
     }
 
     /// Work on incidents.
     pub(super) fn may_handle(&self) -> bool {
-        self.role.may(Right::Handle)
+        self.may(Right::Handle)
     }
 
     /// Plan maintenance.
     pub(super) fn may_plan(&self) -> bool {
-        self.role.may(Right::Plan)
+        self.may(Right::Plan)
     }
 
     /// Write in the duty plan and its book.
     pub(super) fn may_lead_duty(&self) -> bool {
-        self.role.may(Right::Duty)
+        self.may(Right::Duty)
     }
 
     /// Read the audit log.
     pub(super) fn may_audit(&self) -> bool {
-        self.role.may(Right::Audit)
+        self.may(Right::Audit)
     }
 
     /// Everything.
     pub(super) fn may_administer(&self) -> bool {
-        self.role.may(Right::Administer)
+        self.may(Right::Administer)
     }
 
     pub(super) fn t(&self, key: &str) -> String {

@@ -3,6 +3,7 @@
 mod archive;
 mod counting;
 mod fleet;
+mod limit;
 mod read;
 
 use std::collections::HashMap;
@@ -211,6 +212,8 @@ impl Store for SqliteStore {
         connection
             .busy_timeout(std::time::Duration::from_millis(BUSY_MS))
             .map_err(|source| database(&self.path, source))?;
+        // What a reader keeps for itself leaves no file behind.
+        connection.pragma_update(None, "temp_store", "MEMORY").map_err(|source| database(&self.path, source))?;
         let history = self.path.with_file_name(archive::FILE);
         connection
             .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
@@ -541,7 +544,7 @@ impl Pending<'_> {
             Change::Account(account) => {
                 self.run(
                     "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
-                     failures, locked_until, second) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                     failures, locked_until, second, places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                     params![
                         account.name,
                         account.full_name,
@@ -554,6 +557,7 @@ impl Pending<'_> {
                         account.failures,
                         account.locked_until.map(Timestamp::as_millis),
                         json(&account.second)?,
+                        json(&account.places)?,
                     ],
                 )?;
             }

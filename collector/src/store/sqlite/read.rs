@@ -23,6 +23,7 @@ use crate::collate;
 use crate::coverage::Facts;
 use crate::history;
 use crate::inventory::DeviceRecord;
+use crate::reach::Reach;
 use crate::store::{
     AccountRecord, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
     FaultQuery, Handover, HistoryRow, OutboxEntry, Reader, RequestRecord, SavedView, SessionRecord, StoreError,
@@ -67,6 +68,16 @@ impl SqliteReader {
     ) -> Result<Option<T>, StoreError> {
         let run = || self.connection.prepare_cached(sql)?.query_row(params, read).optional();
         run().map_err(|source| super::database(&self.path, source))
+    }
+
+    /// Changes what is this connection's own.
+    pub(super) fn run(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize, StoreError> {
+        let run = || self.connection.prepare_cached(sql)?.execute(params);
+        run().map_err(|source| super::database(&self.path, source))
+    }
+
+    pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection.execute_batch(sql).map_err(|source| super::database(&self.path, source))
     }
 
     fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
@@ -146,7 +157,7 @@ pub(super) fn below(before: Option<u64>) -> i64 {
 }
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
-                               locked_until, second FROM account";
+                               locked_until, second, places FROM account";
 const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
 const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at FROM session";
 
@@ -168,6 +179,7 @@ fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         failures: row.get(8)?,
         locked_until: moment(row, 9)?,
         second: body(row, 10)?,
+        places: body(row, 11)?,
     })
 }
 
@@ -222,6 +234,10 @@ impl SqliteReader {
 }
 
 impl Reader for SqliteReader {
+    fn limit(&mut self, reach: &Reach) -> Result<(), StoreError> {
+        self.limit_to(reach)
+    }
+
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
         let sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL");
         let records = self.all(&sql, &[], device_record)?;

@@ -221,6 +221,8 @@ CREATE TABLE account (
     name TEXT PRIMARY KEY,
     full_name TEXT NOT NULL,
     role TEXT NOT NULL,
+    -- Where it may look and act, JSON; empty for everywhere.
+    places TEXT NOT NULL,
     password TEXT NOT NULL,
     -- Hashes of earlier passwords, JSON.
     earlier TEXT NOT NULL,

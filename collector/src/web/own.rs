@@ -1,0 +1,357 @@
+//! Everyone's own account: password, second factor, sessions, tokens of the API.
+
+use askama::Template;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use ioc_common::clock::{self, Timestamp};
+
+use super::App;
+use super::api::Answered;
+use super::auth::Person;
+use super::code::{Code, code_of};
+use super::pages::{Failure, Paged, chrome, show_again};
+use super::people::{LINE_MAX_CHARS, end_sessions, entry, known, role_of, slowly};
+use super::problem::Problem;
+use super::server::Peer;
+use super::view::Chrome;
+use crate::account::{self, NotTaken, Role};
+use crate::command::Command;
+use crate::second::Second;
+use crate::store::{AccountRecord, SessionRecord};
+use crate::written::one_line;
+
+/// How long a token of the API may live, days.
+const TOKEN_DAYS_MAX: i64 = 366;
+
+/// A password that its owner chose. All their other sessions end.
+async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
+    let before = known(app, &person.name).await?;
+    let PasswordForm { present, new } = form;
+    let changed = slowly(app, move || account::change_password(before, &present, &new, clock::now())).await?;
+    let record = match changed.map_err(|error| Problem::internal(error.to_string()))? {
+        Ok(record) => record,
+        Err(why) => return Ok(Err(why)),
+    };
+    let name = person.name.clone();
+    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
+    end_sessions(app, person, &name, &person.session, "password changed").await?;
+    Ok(Ok(()))
+}
+
+/// A token of the API; what it gives back is shown once.
+async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -> Result<String, Problem> {
+    let label = one_line(&form.label, LINE_MAX_CHARS);
+    if label.is_empty() {
+        return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
+    }
+    refuse_token(person)?;
+    let role = role_of(&form.role)?;
+    if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
+        return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
+    }
+    // It is for someone: the command line has no account that a token could belong to.
+    let owner = known(app, &person.name).await?;
+    if !role.is_within(owner.role) {
+        return Err(Problem::invalid(format!("role: {} may do what you may not; choose another", role.as_str())));
+    }
+    let life_ms = form.days * 86_400_000;
+    let made = account::new_token(&person.name, &label, role, &peer.to_string(), clock::now(), life_ms);
+    let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
+    let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
+    let entry = entry(person, "account.token_created", &person.name, &detail);
+    app.engine.command(Command::SaveToken(record, entry)).await?;
+    Ok(token)
+}
+
+/// A token that leaks must not be able to outlive its end, or to lock its owner out.
+fn refuse_token(person: &Person) -> Result<(), Problem> {
+    if person.is_token() {
+        return Err(Problem::forbidden("a token cannot do this; sign in"));
+    }
+    Ok(())
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PasswordForm {
+    present: String,
+    new: String,
+}
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenForm {
+    label: String,
+    role: String,
+    days: i64,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct OwnPage {
+    chrome: Chrome,
+    account: AccountRecord,
+    sessions: Vec<SessionRecord>,
+    /// The role needs a second factor.
+    second_needed: bool,
+    roles: Vec<&'static str>,
+    /// The session that this page is shown in.
+    here: String,
+    error: Option<String>,
+    /// What was done.
+    done: Option<&'static str>,
+    /// A token that was made: shown once.
+    token: Option<String>,
+    /// Codes to recover with: shown once.
+    recovery: Vec<String>,
+    /// What an authenticator app reads, while a second factor is set up.
+    code: Option<Code>,
+}
+
+impl OwnPage {
+    /// Whether the person must set a second factor up before anything else.
+    fn lacks_second(&self) -> bool {
+        self.second_needed && !self.account.asks_for_code()
+    }
+
+    fn is_due(&self) -> bool {
+        self.account.is_due(self.chrome.now)
+    }
+
+    fn days_left(&self) -> i64 {
+        self.account.days_left(self.chrome.now)
+    }
+
+    /// The second factor that is set up, in letters.
+    fn secret(&self) -> String {
+        self.account.second.as_ref().map(Second::shown).unwrap_or_default()
+    }
+
+    /// Codes to recover with that are left.
+    fn recovery_left(&self) -> u64 {
+        self.account.second.as_ref().map_or(0, |second| second.left() as u64)
+    }
+
+    fn lives(&self, until: &Timestamp) -> bool {
+        *until > self.chrome.now
+    }
+}
+
+/// What a person's own page says beside what it always shows.
+#[derive(Default)]
+struct Said {
+    error: Option<String>,
+    done: Option<&'static str>,
+    token: Option<String>,
+    recovery: Vec<String>,
+}
+
+async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
+    let name = person.name.clone();
+    let found = app
+        .read(&person.reach, move |reader| {
+            let Some(account) = reader.account(&name)? else { return Ok(None) };
+            Ok(Some((account, reader.sessions(&name)?)))
+        })
+        .await;
+    match found {
+        Ok(Some((account, sessions))) => {
+            let Said { error, done, token, recovery } = said;
+            let code = account.second.as_ref().filter(|second| !second.confirmed);
+            let code = code.and_then(|second| code_of(&second.uri(&chrome.site, &account.name)));
+            let refused = error.is_some();
+            // A token gets what its owner has, or less.
+            let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
+            let roles = roles.map(Role::as_str).collect();
+            let here = person.session.clone();
+            let second_needed = app.config().second_for.contains(&account.role);
+            let page =
+                OwnPage { chrome, account, sessions, second_needed, roles, here, error, done, token, recovery, code };
+            Ok(show_again(&page, refused))
+        }
+        Ok(None) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    show_own(&app, &person, chrome, Said::default()).await
+}
+
+fn why(chrome: &Chrome, why: NotTaken) -> String {
+    chrome.t(match why {
+        NotTaken::Name => "password-name",
+        NotTaken::Length => "password-length",
+        NotTaken::Named => "password-named",
+        NotTaken::Again => "password-again",
+        NotTaken::Wrong => "password-wrong",
+    })
+}
+
+pub(super) async fn password(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<PasswordForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match choose(&app, &person, form).await {
+        Ok(Ok(())) => Said { done: Some("password-changed"), ..Said::default() },
+        Ok(Err(refusal)) => Said { error: Some(why(&chrome, refusal)), ..Said::default() },
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+pub(super) async fn token(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(form): Form<TokenForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match make_token(&app, &person, &peer, &form).await {
+        Ok(token) => Said { token: Some(token), ..Said::default() },
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+/// What is to be done with one's own second factor.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondForm {
+    r#do: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// What came of it.
+enum SecondDone {
+    /// It is set up: its owner has to show that they have it.
+    Started(Second),
+    /// These codes to recover with are shown once.
+    Codes(Vec<String>),
+    /// It is gone.
+    Off,
+}
+
+async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<SecondDone, Problem> {
+    let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
+    refuse_token(person)?;
+    let mut account = known(app, &person.name).await?;
+    let wrong = || Problem::invalid("code: it is wrong, or was used; wait for the next one".to_owned());
+    let now = clock::now();
+    let (action, done) = match (form.r#do.as_str(), account.second.as_mut()) {
+        ("start", second) if second.as_ref().is_none_or(|second| !second.confirmed) => {
+            let made = Second::new().map_err(internal)?;
+            account.second = Some(made.clone());
+            ("account.second_started", SecondDone::Started(made))
+        }
+        ("start", _) => return Err(Problem::conflict("there is a second factor already; end it first")),
+        ("confirm" | "recovery", Some(second)) => {
+            if form.r#do == "recovery" && !second.confirmed {
+                return Err(Problem::conflict("the second factor is not confirmed yet"));
+            }
+            second.take(&form.code, now).ok_or_else(wrong)?;
+            second.confirmed = true;
+            ("account.second_codes_made", SecondDone::Codes(second.renew_recovery().map_err(internal)?))
+        }
+        ("off", Some(second)) => {
+            if second.confirmed {
+                second.take(&form.code, now).ok_or_else(wrong)?;
+            }
+            account.second = None;
+            ("account.second_removed", SecondDone::Off)
+        }
+        ("confirm" | "recovery" | "off", None) => return Err(Problem::conflict("there is no second factor")),
+        (other, _) => {
+            return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
+        }
+    };
+    let entry = entry(person, action, &person.name, "");
+    app.engine.command(Command::SaveAccount(account, entry)).await?;
+    Ok(done)
+}
+
+pub(super) async fn second(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<SecondForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let said = match change_second(&app, &person, &form).await {
+        Ok(SecondDone::Started(_)) => Said::default(),
+        Ok(SecondDone::Codes(recovery)) => Said { done: Some("second-done"), recovery, ..Said::default() },
+        Ok(SecondDone::Off) => Said { done: Some("second-gone"), ..Said::default() },
+        Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+            Said { error: Some(chrome.t("login-code-wrong")), ..Said::default() }
+        }
+        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+    };
+    show_own(&app, &person, chrome, said).await
+}
+
+pub(super) async fn api_second(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<SecondForm>,
+) -> Answered<Value> {
+    let site = app.config().site_name.clone();
+    Ok(Json(match change_second(&app, &person, &form).await? {
+        SecondDone::Started(second) => json!({ "secret": second.shown(), "uri": second.uri(&site, &person.name) }),
+        SecondDone::Codes(codes) => json!({ "recovery": codes }),
+        SecondDone::Off => json!({}),
+    }))
+}
+
+/// Ends one of one's own sessions or tokens.
+pub(super) async fn end_session(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(digest): Path<String>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let asked = digest.clone();
+    match app.read(&person.reach, move |reader| reader.session(&asked)).await {
+        Ok(Some(session)) if session.account == person.name => {
+            let entry = entry(&person, "account.session_ended", &person.name, &session.label);
+            match app.engine.command(Command::SignedOut { digest, entry }).await {
+                Ok(_) => Ok(Redirect::to("/account").into_response()),
+                Err(error) => Err(Failure::new(chrome, error.into())),
+            }
+        }
+        Ok(_) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn api_password(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<PasswordForm>,
+) -> Result<StatusCode, Problem> {
+    match choose(&app, &person, form).await? {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(why) => Err(Problem::invalid(why.to_string())),
+    }
+}
+
+pub(super) async fn api_token(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    Json(form): Json<TokenForm>,
+) -> Result<Response, Problem> {
+    let token = make_token(&app, &person, &peer, &form).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "token": token }))).into_response())
+}
