@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
+use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::reading::Accepted;
 
 use crate::config::{is_portless, split_address};
@@ -61,6 +61,8 @@ pub struct Settings {
     pub backups: Vec<BackupSetting>,
     /// The wall as it should be; empty when none is configured.
     pub wall: Vec<PanelSetting>,
+    /// How many of its panels hang beside each other; 0 when nobody said.
+    pub wall_columns: u32,
     /// Extra disks, as smartctl wants to be asked: `/dev/bus/0` and `megaraid,3`.
     pub smart_devices: Vec<SmartDevice>,
     /// Accepted counts, by serial number.
@@ -242,6 +244,7 @@ pub(crate) struct CertificatesForm {
 #[derive(Debug, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct WallForm {
+    columns: Option<Bounded<1, 64>>,
     panel: Vec<Spanned<PanelSetting>>,
 }
 
@@ -332,6 +335,7 @@ impl SurveyForms {
             certificates: self.certificates.paths,
             backups,
             wall,
+            wall_columns: self.wall.columns.map_or(0, |columns| u32::try_from(columns.0).unwrap_or(0)),
             smart_devices: self.smart.device,
             smart_accepted: self.smart.accepted,
             antivirus_custom,

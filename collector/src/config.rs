@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
-use ioc_judge::RuleSet;
 use ioc_judge::duty::Plan;
+use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::account::Role;
 use crate::values::{Profiles, ValuesForm};
@@ -62,6 +62,8 @@ pub struct Config {
     pub exposed_labels: Vec<ExposedLabel>,
     /// Roles that need a second factor.
     pub second_for: Vec<Role>,
+    /// Where what comes in is handed on to.
+    pub remote_write: Option<RemoteWrite>,
     /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
@@ -76,6 +78,23 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// Systems whose alerts are taken in.
     pub sources: Vec<AlertSource>,
+}
+
+/// Where what comes in is handed on to by remote write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteWrite {
+    /// Address.
+    pub url: String,
+    /// File with a token that is shown there.
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemoteWriteForm {
+    url: Spanned<String>,
+    #[serde(default)]
+    token_file: Option<PathBuf>,
 }
 
 /// What Prometheus may be told of a device; each is a label of all its series.
@@ -93,6 +112,17 @@ pub enum ExposedLabel {
 }
 
 impl ExposedLabel {
+    /// Its value for a device.
+    #[must_use]
+    pub fn of(self, device: &DeviceInfo) -> &str {
+        match self {
+            Self::Name => &device.name,
+            Self::Place => &device.place,
+            Self::Label => &device.label,
+            Self::Kind => device.kind.as_str(),
+        }
+    }
+
     /// The label's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -130,6 +160,7 @@ struct Form {
     history: HistoryForm,
     people: PeopleForm,
     prometheus: PrometheusForm,
+    remote_write: Option<RemoteWriteForm>,
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
     channel: Vec<Spanned<ChannelForm>>,
@@ -362,6 +393,13 @@ impl Config {
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             exposed_labels: form.prometheus.labels,
+            remote_write: form
+                .remote_write
+                .map(|form| {
+                    let url = channel::whole_url(source, form.url)?;
+                    Ok::<_, ConfigError>(RemoteWrite { url, token_file: form.token_file })
+                })
+                .transpose()?,
             second_for: form.people.second_factor_for,
             rules,
             channels,

@@ -52,17 +52,23 @@ pub const MATTERS: [(&str, &str, &[&str]); 4] = [
 #[must_use]
 pub fn of(facts: &Facts, rules: &RuleSet) -> Vec<Coverage> {
     let mut all = vec![Coverage { name: "reporting", covered: facts.live, of: facts.devices }];
-    for (name, document, articles) in MATTERS {
-        let against = |rule: &str| {
-            rules.find(rule).is_some_and(|rule| articles.iter().any(|article| is_under(&rule.article, article)))
-        };
+    for (name, document, _) in MATTERS {
+        let against = rules_against(name, rules);
         let faulty: BTreeSet<u64> =
-            facts.faults.iter().filter(|(rule, _)| against(rule)).map(|(_, device)| *device).collect();
+            facts.faults.iter().filter(|(rule, _)| against.contains(rule)).map(|(_, device)| *device).collect();
         let told = facts.documents.get(document);
         let covered = told.map_or(0, |told| told.difference(&faulty).count()) as u64;
         all.push(Coverage { name, covered, of: facts.computers });
     }
     all
+}
+
+/// The rules whose faults speak against a matter.
+#[must_use]
+pub fn rules_against(matter: &str, rules: &RuleSet) -> Vec<String> {
+    let articles = MATTERS.into_iter().find(|(name, ..)| *name == matter).map_or(&[][..], |(_, _, articles)| articles);
+    let against = |article: &str| articles.iter().any(|of| is_under(article, of));
+    rules.rules().iter().filter(|rule| against(&rule.article)).map(|rule| rule.id.clone()).collect()
 }
 
 /// Whether an article is this one or a part of it: 7.1 is under 7, 17.2 is not under 1.

@@ -428,7 +428,7 @@ impl Engine {
                 }
                 Effect::Notice(notice) => self.address(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
-                Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone(id)),
+                Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
                 Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
                 Effect::CoverGone(id) => self.batch.changes.push(Change::CoverGone(id)),
                 Effect::List { device, rule, compared } => {

@@ -28,6 +28,10 @@ pub struct Health {
     pub notices_delivered: AtomicU64,
     /// Attempts to deliver that failed.
     pub notices_failed: AtomicU64,
+    /// Reports handed on by remote write.
+    pub remote_sent: AtomicU64,
+    /// Reports that remote write could not hand on.
+    pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
 }
@@ -83,6 +87,13 @@ impl Health {
         put("ioc_queue", "gauge", "Inputs waiting for the engine.", load(&self.queue));
         put("ioc_notices_delivered_total", "counter", "Notices delivered.", load(&self.notices_delivered));
         put("ioc_notices_failed_total", "counter", "Attempts to deliver that failed.", load(&self.notices_failed));
+        put("ioc_remote_write_reports_total", "counter", "Reports handed on by remote write.", load(&self.remote_sent));
+        put(
+            "ioc_remote_write_lost_total",
+            "counter",
+            "Reports that remote write could not hand on.",
+            load(&self.remote_lost),
+        );
         let writable = f64::from(u8::from(self.trouble().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
         text.push_str(

@@ -52,7 +52,7 @@ pub(crate) struct Request<'a> {
     pub(crate) url: &'a str,
     pub(crate) content_type: &'a str,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request, and gives the answer when it is a good one.

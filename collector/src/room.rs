@@ -10,6 +10,7 @@ use serde::Serialize;
 use ioc_judge::Text;
 
 use crate::inventory::DeviceRecord;
+use crate::place;
 
 /// Days after which a battery counts as old, and as worn.
 const BATTERY_OLD_DAYS: f64 = 1461.0;
@@ -83,11 +84,11 @@ pub fn rooms<'a>(
     let empty = |name: &str| Room { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
     let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
     for (place, count) in machines {
-        let name = place.trim();
+        let (name, _) = place::parts(place);
         rooms.entry(name.to_owned()).or_insert_with(|| empty(name)).machines += count;
     }
     for (record, values) in ups {
-        let name = record.info.place.trim();
+        let (name, _) = place::parts(&record.info.place);
         let room = rooms.entry(name.to_owned()).or_insert_with(|| empty(name));
         room.ups.push(ups_power(record, &values, now_live(record)));
     }

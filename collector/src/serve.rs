@@ -114,6 +114,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
+    let remote_reader = store.reader()?;
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(Access::default());
@@ -140,6 +141,12 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     ));
     tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone()));
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
+    tokio::spawn(crate::remote_write::run(
+        remote_reader,
+        config.data.clone(),
+        config_receiver.clone(),
+        Arc::clone(&health),
+    ));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
     let endpoint =

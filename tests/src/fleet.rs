@@ -236,6 +236,9 @@ impl Member {
         let interval_s = u32::try_from(self.plan.interval.as_secs()).unwrap_or(10).max(1);
         let hello = machine.hello(interval_s, self.plan.keep_alive_s);
         self.send(&mut link, machine, &hello, 0, &mut flight).await?;
+        if let Some(survey) = machine.survey() {
+            self.send(&mut link, machine, &survey, 0, &mut flight).await?;
+        }
         let mut beat = tokio::time::interval(self.plan.interval);
         let mut ping = tokio::time::interval(Duration::from_secs(u64::from(self.plan.keep_alive_s).max(2)));
         loop {

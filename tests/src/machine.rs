@@ -2,10 +2,11 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::codec;
+use ioc_common::document::Json;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
-use ioc_common::reading::brief;
-use ioc_common::report::{Body, Facts, Hello, Losses, Position, ProbeOutcome, ProbeReport, Sample};
+use ioc_common::reading::{Connector, Displays, Panel, brief};
+use ioc_common::report::{Body, Facts, Hello, Losses, Position, ProbeOutcome, ProbeReport, Sample, State};
 use ioc_common::topic::UpKind;
 
 /// A small, seeded generator (xorshift64*): the same seed gives the same fleet.
@@ -191,6 +192,35 @@ impl Machine {
             losses: Losses::default(),
             sensor: None,
         }))
+    }
+
+    /// What a survey of it found; none for what is no display controller.
+    #[must_use]
+    pub fn survey(&self) -> Option<Body> {
+        if self.kind != "display" {
+            return None;
+        }
+        let names: Vec<String> = (1..=4).map(|n| format!("DP-{n}")).collect();
+        let connector = |name: &String| Connector {
+            name: name.clone(),
+            connected: Some(true),
+            enabled: Some(true),
+            power: "On".into(),
+            mode: "1920x1080".into(),
+            panel: Some(Panel {
+                maker: "SAM".into(),
+                model: "UD46D-P".into(),
+                serial: format!("H4ZN5001{}", &name[3..]),
+                width_mm: 1018,
+                height_mm: 573,
+                native: "1920x1080".into(),
+                year: 2024,
+            }),
+        };
+        let connectors = names.iter().map(connector).collect();
+        let displays = Displays { connectors, wall_configured: true, wall: names, columns: 2, differences: Vec::new() };
+        let doc = Json::of(&displays).ok()?;
+        Some(Body::State(State::Document { name: "displays".into(), doc }))
     }
 
     /// The next sample: every level wanders a little.

@@ -123,6 +123,13 @@ impl Browser {
         }
     }
 
+    /// Waits until the page says that something was refused; the console's entry about it is taken.
+    async fn has_error(&self) {
+        let error = || async { self.run("return !!document.querySelector('.error')").await == json!(true) };
+        eventually("what was refused is said", error).await.unwrap();
+        let _ = self.call("POST", &format!("{}/se/log", self.session), Some(json!({ "type": "browser" }))).await;
+    }
+
     /// Nothing is wider than the window, and the console has no complaint.
     async fn is_clean(&self) {
         let overflow =
@@ -272,6 +279,100 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     rig.stop().await.unwrap();
 }
 
+/// What a technician reads on the way, in both languages.
+const REPAIR: [[&str; 9]; 2] = [
+    [
+        "vi",
+        "do người khác đặt",
+        "Tiếp nhận",
+        "Đã tiếp nhận bởi",
+        "bản sao lưu ở đâu",
+        "Đang khắc phục",
+        "Đã hết",
+        "Phải ghi diễn biến",
+        "Đã đóng",
+    ],
+    [
+        "en",
+        "set by someone else",
+        "Acknowledge",
+        "Acknowledged by",
+        "where the backup is",
+        "Repairing",
+        "Resolved",
+        "Write down the course",
+        "Closed",
+    ],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_technician_repairs_through_the_gates_on_a_screen_and_on_a_phone() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let base = format!("https://localhost:{}", rig.web);
+    for ([language, due, take, taken, no_backup, repairing, resolved, no_course, closed], width) in
+        REPAIR.into_iter().zip([1920, 360])
+    {
+        let name = format!("ky-thuat-{language}");
+        let body = json!({ "name": name, "full_name": "Lê Minh", "role": "technician" });
+        let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
+        let incident =
+            rig.post("/api/v1/incidents", json!({ "title": "Ổ đĩa kêu", "severity": "critical" })).await.unwrap();
+        let browser = Browser::start(width.max(500), 900).await;
+        if width < 500 {
+            let metrics = json!({ "cmd": "Emulation.setDeviceMetricsOverride",
+                "params": { "width": width, "height": 740, "deviceScaleFactor": 2, "mobile": true } });
+            browser.call("POST", &format!("{}/goog/cdp/execute", browser.session), Some(metrics)).await;
+        }
+        browser.go(&base).await;
+        if language == "en" {
+            browser.click("button[value=en]").await;
+        }
+        browser.type_into("input[name=name]", &name).await;
+        browser.type_into("input[name=password]", &first).await;
+        browser.click("button.primary").await;
+        // Someone else chose the password, so that it comes first.
+        browser.shows(due).await;
+        browser.type_into("input[name=present]", &first).await;
+        browser.type_into("input[name=new]", "correct horse battery").await;
+        browser.click("form[action='/account/password'] button.primary").await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        browser.go(&format!("{base}/incidents/{}", incident["id"])).await;
+        browser.shows(take).await;
+        browser.click("form.act button.primary").await;
+        browser.shows(&format!("{taken} {name}")).await;
+
+        // No repair without a backup and a word on safety; what was written stays.
+        browser.click("details:has(input[value=repair]) summary").await;
+        browser.type_into("textarea[name=safety]", "Đã ngắt điện").await;
+        browser.click("details:has(input[value=repair]) button.primary").await;
+        browser.shows(no_backup).await;
+        browser.has_error().await;
+        let kept = browser.run("return document.querySelector('textarea[name=safety]').value").await;
+        assert_eq!(kept, json!("Đã ngắt điện"), "{language}");
+        browser.type_into("input[name=backup]", "restic 4f2a").await;
+        browser.click("details:has(input[value=repair]) button.primary").await;
+        browser.shows(repairing).await;
+        browser.shows("restic 4f2a").await;
+        browser.click("form:has(input[value=resolve]) button").await;
+        browser.shows(resolved).await;
+        // No end without its course and the remedy.
+        browser.type_into("textarea[name=remedy]", "Thay ổ đĩa").await;
+        browser.click("details:has(input[value=close]) button.primary").await;
+        browser.shows(no_course).await;
+        browser.has_error().await;
+        browser.type_into("textarea[name=course]", "Ổ đĩa kêu từ sáng").await;
+        browser.click("details:has(input[value=close]) button.primary").await;
+        browser.shows(closed).await;
+        browser.is_clean().await;
+        let overflow =
+            browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        assert_eq!(overflow, json!(0), "{language}");
+        browser.picture(&format!("repair-{language}.png")).await;
+    }
+    rig.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
     let mut rig = Rig::new("");
@@ -285,12 +386,13 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
     let identity = rig.enrol(1).await.unwrap().remove(0);
     // Only a device that was heard can fall silent; one that merely connected was never seen.
     let (mut link, known) = Link::open(&identity, 4).await.unwrap();
-    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
-    let hello = machine.hello(10, 4);
-    let (position, kind, payload) = machine.seal(&hello, clock::now(), 0);
-    let packet = link.publish(kind, payload);
-    link.send(packet).await.unwrap();
-    link.committed(position).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "display", 1, known, clock::now());
+    for body in [machine.hello(10, 4), machine.survey().unwrap()] {
+        let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        link.committed(position).await.unwrap();
+    }
     drop(link);
     browser.shows("Mất liên lạc").await;
     let pages = [
@@ -306,6 +408,11 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/duty",
         "/maintenance",
         "/rooms",
+        "/plan",
+        "/plan?room=",
+        "/sensors",
+        "/coverage/passwords",
+        "/coverage/antivirus",
         "/admin",
         "/audit",
         "/people",

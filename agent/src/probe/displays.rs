@@ -18,6 +18,8 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         return Err(absent(&"/sys/class/drm has no connector"));
     }
     displays.wall_configured = !wall.is_empty();
+    displays.wall = wall.iter().map(|panel| panel.connector.clone()).collect();
+    displays.columns = machine.settings.wall_columns;
     if displays.wall_configured {
         displays.differences = compare(&displays.connectors, wall);
     }

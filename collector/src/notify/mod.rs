@@ -234,7 +234,7 @@ pub async fn heartbeat(mut config: watch::Receiver<Arc<Config>>, health: Arc<Hea
                 url: &heartbeat.url,
                 content_type: "text/plain",
                 headers: Vec::new(),
-                body: String::new(),
+                body: Vec::new(),
             };
             match tokio::time::timeout(DELIVERY_TIMEOUT, http::send(request)).await {
                 Ok(Ok(_)) => {}

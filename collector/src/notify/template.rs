@@ -28,7 +28,9 @@ pub(super) async fn send(
     let url = fill(&channel.url, &value, percent_encoded);
     let body = fill(&channel.body, &value, escape_of(&channel.content_type));
     let content_type = &channel.content_type;
-    let answer = http::send(Request { method: &channel.method, url: &url, content_type, headers, body }).await?;
+    let answer =
+        http::send(Request { method: &channel.method, url: &url, content_type, headers, body: body.into_bytes() })
+            .await?;
     if answer.contains(&channel.success) {
         return Ok(());
     }

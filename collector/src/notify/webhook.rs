@@ -29,7 +29,8 @@ pub(super) async fn send(
         let signature = hex(ring::hmac::sign(&hmac_key, body.as_bytes()).as_ref());
         headers.push(("x-ioc-signature".to_owned(), format!("sha256={signature}")));
     }
-    http::send(Request { method: "POST", url, content_type: "application/json", headers, body }).await?;
+    http::send(Request { method: "POST", url, content_type: "application/json", headers, body: body.into_bytes() })
+        .await?;
     Ok(())
 }
 

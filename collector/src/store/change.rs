@@ -157,8 +157,13 @@ pub enum Change {
     },
     /// A maintenance window was planned.
     Window(Window),
-    /// A maintenance window is over.
-    WindowGone(u64),
+    /// A maintenance window is over, or was taken out of the plan.
+    WindowGone {
+        /// Which.
+        id: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// Someone stands in on a rota.
     Cover(Cover),
     /// Nobody stands in any more.

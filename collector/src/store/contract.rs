@@ -1,5 +1,7 @@
 //! What every store must do. Run against each implementation.
 
+mod limits;
+
 use std::path::Path;
 
 use ioc_common::clock::Timestamp;
@@ -37,7 +39,7 @@ fn sqlite_keeps_the_contract() {
         audit_chain,
         all_or_nothing,
         rows_and_folding,
-        limits,
+        limits::limits,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
@@ -137,11 +139,11 @@ fn devices_and_samples(open: Open, dir: &Path) {
         let down = DeviceQuery { sort, descending: true, ..Default::default() };
         assert_eq!(of(down).len(), 4, "{sort:?}");
     }
-    let kind = DeviceQuery { kind: Some(DeviceKind::Ups), ..Default::default() };
+    let kind = DeviceQuery { kinds: vec![DeviceKind::Ups], ..Default::default() };
     assert!(of(kind).is_empty());
     let places = reader.places().expect("reads");
     let there: usize =
-        places.iter().map(|place| of(DeviceQuery { place: Some(place.clone()), ..Default::default() }).len()).sum();
+        places.iter().map(|place| of(DeviceQuery { places: vec![place.clone()], ..Default::default() }).len()).sum();
     assert!(there <= 4 && places.iter().all(|place| !place.is_empty()), "{places:?}");
     let counts = reader.counts().expect("reads");
     assert_eq!((counts.devices, counts.live, counts.other), (4, 1, 3));
@@ -337,7 +339,7 @@ fn plans(open: Open, dir: &Path) {
     let changes = [
         Change::Window(window(1)),
         Change::Window(window(2)),
-        Change::WindowGone(2),
+        Change::WindowGone { id: 2, at: at(7) },
         Change::Cover(cover.clone()),
         Change::Handover(note.clone()),
         manual,
@@ -352,6 +354,8 @@ fn plans(open: Open, dir: &Path) {
     let reader = store.reader().expect("reads");
     let snapshot = reader.snapshot(at(0)).expect("reads");
     assert_eq!((snapshot.windows, snapshot.last_window), (vec![window(1)], 2), "no number is given twice");
+    assert_eq!(reader.windows_over(at(7)).expect("reads"), [(window(2), at(7))]);
+    assert!(reader.windows_over(at(8)).expect("reads").is_empty());
     assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover], 4));
     assert_eq!(snapshot.incidents[0].device, None);
     assert_eq!(reader.handovers(9).expect("reads"), [note]);
@@ -466,6 +470,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
         disabled: false,
         failures: 1,
         locked_until: Some(at(8)),
+        places: vec!["Tầng 2".into()],
         second: Some(crate::second::Second::new().expect("random")),
     };
     let session = SessionRecord {
@@ -625,45 +630,4 @@ fn rows_and_folding(open: Open, dir: &Path) {
     assert_eq!((chunks(Tier::Raw, &[names[0].to_owned()]), chunks(Tier::Hour, &["no.such".to_owned()])), (2, 0));
     assert_eq!(archive.forget(Tier::Raw, Timestamp::MAX).expect("deletes"), 2);
     assert_eq!(chunks(Tier::Raw, &[]), 0);
-}
-
-/// A reader with a limit shows what is within reach, and nothing else, whatever it is asked.
-fn limits(open: Open, dir: &Path) {
-    let mut store = open(dir);
-    for (n, place) in [(1, "Tầng 2, phòng máy"), (2, "Tầng 20"), (3, "")] {
-        let info = DeviceInfo { place: place.to_owned(), ..info(n) };
-        store.commit(&[Change::Device { info, at: at(0) }]).expect("enrolled");
-        store.commit(&[Change::Fault(fault(u64::from(n), n, FaultState::Raised))]).expect("fault");
-        let of = Incident { device: Some(id(n)), ..incident(u64::from(n), IncidentState::Open, None) };
-        store.commit(&[Change::Incident(of)]).expect("incident");
-    }
-    let whole = Incident { device: None, ..incident(4, IncidentState::Open, None) };
-    store.commit(&[Change::Incident(whole)]).expect("incident");
-    let mut reader = store.reader().expect("reader");
-    let reach = |places: &[&str]| Reach::of(&places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
-    let all = DeviceQuery { limit: 10, ..DeviceQuery::default() };
-    let seen = |reader: &dyn Reader| {
-        let devices =
-            reader.devices(&all).expect("devices").into_iter().map(|record| record.info.id).collect::<Vec<_>>();
-        let incidents = reader.incidents(None, true, None, 10).expect("incidents");
-        (devices, incidents.into_iter().map(|incident| incident.id.0).collect::<Vec<_>>())
-    };
-    for (places, devices, incidents) in [
-        (vec!["Tầng 2"], vec![id(1)], vec![4, 1]),
-        (vec!["Tầng 20", "Tầng 2"], vec![id(1), id(2)], vec![4, 2, 1]),
-        (vec!["Tầng 3"], vec![], vec![4]),
-    ] {
-        reader.limit(&reach(&places)).expect("limited");
-        assert_eq!(seen(reader.as_ref()), (devices.clone(), incidents), "{places:?}");
-        assert_eq!(reader.devices_count(&all).expect("counted"), devices.len() as u64);
-        let counts = reader.counts().expect("counts");
-        assert_eq!((counts.devices, counts.faults), (devices.len() as u64, devices.len() as u64));
-        assert_eq!(reader.faults(&FaultQuery::default(), 10).expect("faults").len(), devices.len());
-        assert!(
-            reader.device(&id(3)).expect("read").is_none() && reader.incident(IncidentId(3)).expect("read").is_none()
-        );
-        assert!(reader.coverage().expect("coverage").faults.len() == devices.len());
-    }
-    // Another reader is not limited by it.
-    assert_eq!(seen(store.reader().expect("reader").as_ref()).0.len(), 3);
 }

@@ -16,6 +16,7 @@ mod ticket;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{Fault, Incident, Snapshot, Step, Window};
+use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Step, Window};
 
 use crate::audit;
 use crate::coverage;
@@ -36,7 +37,7 @@ pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry};
-pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery};
+pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount};
 pub use ticket::{TicketQuery, TicketRecord};
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
@@ -127,6 +128,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn places(&self) -> Result<Vec<String>, StoreError>;
+
+    /// How many devices stand where, in which state.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn places_by_state(&self) -> Result<Vec<PlaceCount>, StoreError>;
 
     /// How many machines stand where: servers, workstations, display controllers.
     ///
@@ -248,6 +255,12 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn windows(&self) -> Result<Vec<Window>, StoreError>;
 
+    /// Maintenance windows that are over since a moment, each with when that was.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn windows_over(&self, since: Timestamp) -> Result<Vec<(Window, Timestamp)>, StoreError>;
+
     /// Who stands in on a rota, by number.
     ///
     /// # Errors
@@ -271,6 +284,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn coverage(&self) -> Result<coverage::Facts, StoreError>;
+
+    /// Machines that are heard, or should be, and have no document of this name, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn machines_without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
 
     /// What became of notices, by channel.
     ///
@@ -368,6 +387,18 @@ pub trait Reader: Send {
         limit: usize,
     ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError>;
 
+    /// Rows of all devices after a number, in the order of their arrival; those that are corrupt are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError>;
+
+    /// The number of the newest row; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn last_row(&self) -> Result<u64, StoreError>;
+
     /// The number of the last row that was received before a moment; 0 when there is none.
     ///
     /// # Errors
@@ -433,6 +464,15 @@ pub struct HistoryRow {
     pub layout: LayoutId,
     /// The numbers.
     pub values: Vec<Option<f64>>,
+}
+
+/// A row of history, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    /// The device.
+    pub device: Arc<DeviceInfo>,
+    /// The row.
+    pub row: HistoryRow,
 }
 
 /// The store cannot be used.

@@ -8,10 +8,10 @@ use ioc_judge::DeviceKind;
 pub struct DeviceQuery {
     /// Words to find in identifier, name, label, place and tags.
     pub search: String,
-    /// Only of this kind.
-    pub kind: Option<DeviceKind>,
-    /// Only here.
-    pub place: Option<String>,
+    /// Only of these kinds; of any when there are none.
+    pub kinds: Vec<DeviceKind>,
+    /// Only at these places; anywhere when there are none.
+    pub places: Vec<String>,
     /// Only these.
     pub state: DeviceState,
     /// In which order; devices that are alike in it are ordered by identifier.
@@ -24,6 +24,19 @@ pub struct DeviceQuery {
     pub skip: usize,
     /// At most this many.
     pub limit: usize,
+}
+
+/// How many devices at a place are in one state, with one severity of their worst fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceCount {
+    /// The place.
+    pub place: String,
+    /// The state of presence.
+    pub state: String,
+    /// The worst severity of open faults: 0 to 3.
+    pub worst: u8,
+    /// How many.
+    pub count: u64,
 }
 
 /// Devices in which state.
@@ -93,6 +106,8 @@ pub struct FaultQuery<'a> {
     pub device: Option<&'a DeviceId>,
     /// Only under this incident.
     pub incident: Option<IncidentId>,
+    /// Only by these rules; by any when there are none.
+    pub rules: &'a [String],
     /// Only those that have not ended.
     pub open: bool,
     /// Only below this number.

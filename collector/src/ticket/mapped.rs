@@ -63,7 +63,9 @@ impl<'a> MappedSystem<'a> {
         let headers = headers.map(|(name, text)| (name.clone(), fill(text, &value, spaced))).collect();
         let url = fill(&request.url, &value, percent_encoded);
         let body = fill(&request.body, &value, escape_of(content_type));
-        let answer = http::send(Request { method: &request.method, url: &url, content_type, headers, body }).await?;
+        let answer =
+            http::send(Request { method: &request.method, url: &url, content_type, headers, body: body.into_bytes() })
+                .await?;
         if request.answer.is_empty() {
             return Ok(None);
         }

@@ -51,7 +51,7 @@ impl Rt<'_> {
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, SendError> {
         let url = format!("{}/REST/2.0/{path}", self.url);
         let headers = vec![("authorization".to_owned(), format!("token {}", self.secret))];
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let body = body.map(|body| body.to_string()).unwrap_or_default().into_bytes();
         http::send(Request { method, url: &url, content_type: "application/json", headers, body }).await
     }
 

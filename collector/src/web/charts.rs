@@ -14,7 +14,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
-use ioc_judge::{Incident, Severity};
+use ioc_judge::{DeviceInfo, Incident, Severity};
 
 use super::App;
 use super::api::{Answered, device_id};
@@ -112,12 +112,48 @@ fn read_groups(
     Ok(groups.into_iter().map(|(metric, names)| (metric, of(names, &mut lines))).collect())
 }
 
-/// Charts of the last `span_ms`, with the incidents over them.
-pub(super) fn draw_all(chrome: &Chrome, groups: Vec<Group>, incidents: &[Incident], span_ms: i64) -> Vec<Chart> {
+/// A stretch of planned maintenance.
+pub(super) struct Stretch {
+    from: Timestamp,
+    until: Timestamp,
+    title: String,
+}
+
+/// When a device was in the hands of maintenance, or will be, between two moments.
+pub(super) fn windows_of(
+    info: &DeviceInfo,
+    reader: &dyn Reader,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Stretch>, StoreError> {
+    let planned = reader.windows()?.into_iter().map(|window| (window, until));
+    let over = reader.windows_over(from)?;
+    let mut all = Vec::new();
+    for (window, end) in planned.chain(over).filter(|(window, _)| !window.freeze && window.covers(info)) {
+        let mut at = from;
+        while let Some((begin, close)) = window.next(at).filter(|(begin, _)| *begin < until.min(end)) {
+            all.push(Stretch { from: begin.max(from), until: close.min(until).min(end), title: window.title.clone() });
+            if all.len() >= MARKS_MAX {
+                return Ok(all);
+            }
+            at = close;
+        }
+    }
+    Ok(all)
+}
+
+/// Charts of the last `span_ms`, with the incidents over them and maintenance behind them.
+pub(super) fn draw_all(
+    chrome: &Chrome,
+    groups: Vec<Group>,
+    incidents: &[Incident],
+    windows: &[Stretch],
+    span_ms: i64,
+) -> Vec<Chart> {
     let until = chrome.now.as_millis();
     let from = until - span_ms;
     let drawn = groups.into_iter().filter_map(|(metric, lines)| draw(chrome, &metric, &lines, from, until));
-    drawn.map(|chart| Chart { marks: marks(incidents, chrome, from, until), ..chart }).collect()
+    drawn.map(|chart| Chart { marks: marks(incidents, windows, chrome, from, until), ..chart }).collect()
 }
 
 /// A chart, ready to be drawn.
@@ -148,13 +184,13 @@ pub(super) struct Drawn {
     pub(super) most: String,
 }
 
-/// An incident over a chart.
+/// An incident over a chart, or a stretch of maintenance.
 pub(super) struct Mark {
     pub(super) x: f64,
     pub(super) width: f64,
     pub(super) tone: &'static str,
     pub(super) title: String,
-    pub(super) id: u64,
+    pub(super) address: String,
 }
 
 /// A number as a person reads it: three digits that count.
@@ -220,7 +256,7 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
         close(&mut path, &mut band, &stretch, &y, single);
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
-        let shown = |value: Option<f64>| value.map(read_aloud).unwrap_or_default();
+        let shown = |value: Option<f64>| value.map(|value| chrome.written(read_aloud(value))).unwrap_or_default();
         Drawn {
             name: subject.to_owned(),
             path,
@@ -233,7 +269,7 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
     let mut levels = Vec::new();
     let mut level = low;
     while level <= high + step / 2.0 && levels.len() < 12 {
-        levels.push((y(level), read_aloud(level)));
+        levels.push((y(level), chrome.written(read_aloud(level))));
         level += step;
     }
     Some(Chart {
@@ -285,8 +321,13 @@ fn close(path: &mut String, band: &mut String, stretch: &[(f64, &Summary)], y: &
     band.push('Z');
 }
 
-fn marks(incidents: &[Incident], chrome: &Chrome, from: i64, until: i64) -> Vec<Mark> {
+fn marks(incidents: &[Incident], windows: &[Stretch], chrome: &Chrome, from: i64, until: i64) -> Vec<Mark> {
     let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
+    let worked = windows.iter().map(|window| {
+        let (begin, end) = (x(window.from.as_millis()), x(window.until.as_millis()));
+        let title = format!("{}: {}", chrome.t("maintenance-short"), window.title);
+        Mark { x: begin, width: (end - begin).max(2.0), tone: "planned", title, address: "/maintenance".to_owned() }
+    });
     let within = incidents.iter().filter_map(|incident| {
         let opened = incident.opened_at.as_millis();
         let over = incident.resolved_at.map_or(until, Timestamp::as_millis);
@@ -296,9 +337,15 @@ fn marks(incidents: &[Incident], chrome: &Chrome, from: i64, until: i64) -> Vec<
         let (begin, end) = (x(opened.max(from)), x(over.min(until)));
         let tone = if incident.severity == Severity::Critical { "bad" } else { "warning" };
         let title = format!("{} {}", incident.id, incident.title.get(&chrome.language));
-        Some(Mark { x: begin, width: (end - begin).max(2.0), tone, title, id: incident.id.0 })
+        Some(Mark {
+            x: begin,
+            width: (end - begin).max(2.0),
+            tone,
+            title,
+            address: format!("/incidents/{}", incident.id.0),
+        })
     });
-    within.take(MARKS_MAX).collect()
+    worked.chain(within.take(MARKS_MAX)).collect()
 }
 
 #[derive(Template)]
@@ -362,15 +409,17 @@ pub(super) async fn page(
             let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
             let groups = read_groups(reader, &device, groups, from, until)?;
             let incidents = reader.incidents(Some(&device), false, None, MARKS_MAX)?;
-            Ok(Some((record.info.name, layout, groups, incidents)))
+            let moment = Timestamp::from_millis;
+            let windows = windows_of(&record.info, reader, moment(from), moment(until))?;
+            Ok(Some((record.info.name, layout, groups, incidents, windows)))
         })
         .await;
-    let (name, layout, groups, incidents) = match found {
+    let (name, layout, groups, incidents, windows) = match found {
         Ok(Some(found)) => found,
         Ok(None) => return Err(Failure::not_found(chrome)),
         Err(problem) => return Err(Failure::new(chrome, problem)),
     };
-    let charts = draw_all(&chrome, groups, &incidents, until - from);
+    let charts = draw_all(&chrome, groups, &incidents, &windows, until - from);
     let metrics = layout.map(|layout| metrics_of(&layout, &chrome.language)).unwrap_or_default();
     Ok(show(&HistoryPage { chrome, id, name, charts, span, metric: query.metric, metrics }))
 }

@@ -10,6 +10,8 @@ use ioc_common::clock::Timestamp;
 
 /// Most rows of one table on the page; the API has all.
 const ROWS_MAX: usize = 60;
+/// What is older is stale: a day, and time for the survey itself.
+const STALE_MS: i64 = 26 * 3_600_000;
 
 /// A document, ready to be laid out.
 pub(super) struct Shown {
@@ -18,6 +20,8 @@ pub(super) struct Shown {
     pub(super) at: Timestamp,
     pub(super) pairs: Vec<(String, String)>,
     pub(super) tables: Vec<Table>,
+    /// How far it can be believed: verified, unverified, stale.
+    pub(super) freshness: &'static str,
     /// What could not be read, and why.
     pub(super) lacks: Vec<String>,
 }
@@ -39,18 +43,28 @@ impl Table {
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
-pub(super) fn show_all(chrome: &Chrome, records: &[DocumentRecord]) -> Vec<Shown> {
+pub(super) fn show_all(chrome: &Chrome, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
     // The probes have a card of their own.
     let records = records.iter().filter(|record| record.name != "probes");
-    records.filter_map(|record| show(chrome, record)).collect()
+    records.filter_map(|record| show(chrome, record, heard)).collect()
 }
 
-fn show(chrome: &Chrome, record: &DocumentRecord) -> Option<Shown> {
+/// How far what was found at a moment can be believed now: a survey is repeated once a day even where nothing changes.
+fn freshness(found: Timestamp, now: Timestamp, heard: bool, whole: bool) -> &'static str {
+    match () {
+        () if now.millis_since(found) > STALE_MS => "stale",
+        () if !heard || !whole => "unverified",
+        () => "verified",
+    }
+}
+
+fn show(chrome: &Chrome, record: &DocumentRecord, heard: bool) -> Option<Shown> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
     let mut shown = Shown {
         name: record.name.clone(),
         title: chrome.word("doc", &record.name),
         at: record.at,
+        freshness: "",
         pairs: Vec::new(),
         tables: Vec::new(),
         lacks: Vec::new(),
@@ -71,6 +85,7 @@ fn show(chrome: &Chrome, record: &DocumentRecord) -> Option<Shown> {
             }
         }
     }
+    shown.freshness = freshness(record.at, chrome.now, heard, shown.lacks.is_empty());
     Some(shown)
 }
 

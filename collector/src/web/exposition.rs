@@ -23,12 +23,11 @@ use super::problem::Problem;
 use crate::config::ExposedLabel;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
+use crate::remote_write::PREFIX;
 use crate::store::DeviceQuery;
 
 /// Devices that are read in one go.
 const AT_ONCE: usize = 200;
-/// What every name begins with.
-const PREFIX: &str = "iocw";
 
 pub(super) async fn fleet(State(app): State<App>, person: Person) -> Response {
     let pages = stream::unfold(Some(String::new()), move |after| {
@@ -72,13 +71,7 @@ fn write_device(
 ) {
     let mut labels = format!("device=\"{}\"", escaped(record.info.id.as_str()));
     for label in exposed {
-        let value = match label {
-            ExposedLabel::Name => &record.info.name,
-            ExposedLabel::Place => &record.info.place,
-            ExposedLabel::Label => &record.info.label,
-            ExposedLabel::Kind => record.info.kind.as_str(),
-        };
-        let _ = write!(labels, ",{}=\"{}\"", label.as_str(), escaped(value));
+        let _ = write!(labels, ",{}=\"{}\"", label.as_str(), escaped(label.of(&record.info)));
     }
     let live = matches!(record.state(clock::now()), "live");
     let _ = writeln!(text, "{PREFIX}_device_up{{{labels}}} {}", u8::from(live));

@@ -21,6 +21,7 @@ use super::rooms::with_values;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::command::Command;
 use crate::coverage::{self, Coverage};
+use crate::place;
 use crate::room::rooms;
 use crate::store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView, StoreError};
 use crate::written::percent_encoded;
@@ -28,7 +29,7 @@ use crate::written::percent_encoded;
 /// Devices that need someone, and incidents, on the first page.
 const FIRST: usize = 12;
 /// UPS and sensors that the first page looks at.
-const AROUND: usize = 500;
+const AROUND: usize = 1000;
 /// Lists that one person keeps.
 const VIEWS: usize = 20;
 /// Longest name of a list, and longest search, characters.
@@ -77,7 +78,7 @@ impl OverviewPage {
 }
 
 /// Rows of devices, read with what their numbers mean.
-fn rows_of(query: &DeviceQuery, reader: &dyn Reader, now: Timestamp) -> Result<Vec<DeviceRow>, StoreError> {
+pub(super) fn rows_of(query: &DeviceQuery, reader: &dyn Reader, now: Timestamp) -> Result<Vec<DeviceRow>, StoreError> {
     let records = reader.devices(query)?;
     let layouts = layouts_of(&records, reader)?;
     Ok(records.into_iter().map(|record| DeviceRow::new(record, &layouts, now)).collect())
@@ -85,9 +86,8 @@ fn rows_of(query: &DeviceQuery, reader: &dyn Reader, now: Timestamp) -> Result<V
 
 /// Rooms in which a UPS or a sensor is watched, the worst first.
 fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlance>, StoreError> {
-    let of = |kind| DeviceQuery { kind: Some(kind), limit: AROUND, ..DeviceQuery::default() };
-    let mut records = reader.devices(&of(DeviceKind::Ups))?;
-    records.extend(reader.devices(&of(DeviceKind::Sensor))?);
+    let kinds = vec![DeviceKind::Ups, DeviceKind::Sensor];
+    let records = reader.devices(&DeviceQuery { kinds, limit: AROUND, ..DeviceQuery::default() })?;
     let layouts = layouts_of(&records, reader)?;
     let with_values = with_values(&records, &layouts);
     let mut glances: BTreeMap<String, RoomGlance> = BTreeMap::new();
@@ -113,7 +113,7 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
         };
         let (temperature, humidity) = (most("env.temperature"), most("env.humidity"));
         if temperature.is_some() || humidity.is_some() {
-            at(&record.info.place, &|glance| {
+            at(place::parts(&record.info.place).0, &|glance| {
                 glance.temperature = glance.temperature.into_iter().chain(temperature).reduce(f64::max);
                 glance.humidity = glance.humidity.into_iter().chain(humidity).reduce(f64::max);
             });
@@ -121,8 +121,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
     }
     // A room is as bad as the worst that is said of what watches it.
     for (record, _) in &with_values {
-        let place = record.info.place.trim();
-        if let Some(glance) = glances.get_mut(place) {
+        let (room, _) = place::parts(&record.info.place);
+        if let Some(glance) = glances.get_mut(room) {
             let heard = record.state(now) == "live";
             match (record.worst, heard, glance.tone) {
                 (3, ..) => glance.tone = "bad",
@@ -192,8 +192,8 @@ impl ListAddress {
         let page = self.page.parse::<usize>().unwrap_or(1).clamp(1, 1_000_000);
         DeviceQuery {
             search: self.search.chars().take(TEXT_MAX).collect(),
-            kind: DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind),
-            place: filled(&self.place),
+            kinds: DeviceKind::ALL.into_iter().filter(|kind| kind.as_str() == self.kind).collect(),
+            places: filled(&self.place).into_iter().collect(),
             state: named(&DeviceState::ALL, &self.state).unwrap_or_default(),
             sort: named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
             descending: !self.down.is_empty(),
@@ -211,15 +211,14 @@ impl ListAddress {
     /// The same, written the shortest way; without the page.
     pub(super) fn written(&self) -> String {
         let query = self.query();
-        let kind = query.kind.map_or("", DeviceKind::as_str);
+        let kind = query.kinds.first().map_or("", |kind| kind.as_str());
         let state = name_in(&DeviceState::ALL, query.state);
         let sort = if query.sort == DeviceSort::Name { "" } else { name_in(&DeviceSort::ALL, query.sort) };
-        let place = query.place.unwrap_or_default();
         let down = if query.descending { "1" } else { "" };
         let all = [
             ("search", query.search.as_str()),
             ("kind", kind),
-            ("place", &place),
+            ("place", &self.place),
             ("state", state),
             ("sort", sort),
             ("down", down),
@@ -397,7 +396,7 @@ mod tests {
         };
         assert_eq!(address.written(), "search=m%C3%A1y%201%262&kind=server");
         let query = address.query();
-        assert_eq!((query.kind, query.state, query.skip), (Some(DeviceKind::Server), DeviceState::Any, 200));
+        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceState::Any, 200));
         let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };
         assert_eq!(far.query().skip, 0, "what is no number is the first page");
     }

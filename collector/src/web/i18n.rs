@@ -134,6 +134,10 @@ mod tests {
             include_str!("wall.rs"),
             include_str!("document.rs"),
             include_str!("rooms.rs"),
+            include_str!("plan.rs"),
+            include_str!("matter.rs"),
+            include_str!("screens.rs"),
+            include_str!("own.rs"),
             include_str!("incidents.rs"),
             include_str!("taking.rs"),
             include_str!("maintenance.rs"),
@@ -174,6 +178,10 @@ mod tests {
                 "second-",
                 "assets-",
                 "password-",
+                "rooms-",
+                "tone-",
+                "fresh-",
+                "screen-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

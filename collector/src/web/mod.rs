@@ -17,14 +17,17 @@ mod labels;
 mod limits;
 mod live;
 mod maintenance;
+mod matter;
 mod own;
 mod pages;
 mod people;
 mod personal;
+mod plan;
 mod problem;
 mod reaching;
 mod rights;
 mod rooms;
+mod screens;
 pub mod server;
 mod taking;
 mod view;
@@ -209,6 +212,9 @@ impl App {
                 get(enrolment::page).post(enrolment::act).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)),
             )
             .route("/rooms", get(rooms::page))
+            .route("/plan", get(plan::page))
+            .route("/sensors", get(plan::sensors))
+            .route("/coverage/{matter}", get(matter::page))
             .route("/wall", get(wall::page))
             .route("/incidents", get(incidents::list))
             .route("/incidents/new", get(incidents::new).post(incidents::open))

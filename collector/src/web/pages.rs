@@ -23,6 +23,7 @@ use super::charts::{self, Chart};
 use super::document::{self, Shown};
 use super::personal;
 use super::problem::Problem;
+use super::screens::{self, Screens};
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::store::{DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 use crate::written::csv_field;
@@ -149,6 +150,7 @@ struct DevicePage {
     incidents: Vec<Incident>,
     numbers: Vec<Number>,
     documents: Vec<Shown>,
+    screens: Option<Screens>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     differing: Vec<ioc_judge::Rule>,
@@ -199,8 +201,21 @@ pub(super) async fn device(
             let software = reader.software_list(&id)?.map(|(_, at)| at);
             let children = children_of(&id, reader, now)?;
             let lines = charts::first_of(&id, layout.as_ref(), reader, now)?;
+            let windows = charts::windows_of(&record.info, reader, now.plus_millis(-charts::FIRST_MS), now)?;
             let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(Device { row, children, hello, faults, incidents, layout, documents, events, software, lines }))
+            Ok(Some(Device {
+                row,
+                children,
+                hello,
+                faults,
+                incidents,
+                layout,
+                documents,
+                events,
+                software,
+                lines,
+                windows,
+            }))
         })
         .await;
     match found {
@@ -215,6 +230,7 @@ pub(super) async fn device(
             events,
             software,
             lines,
+            windows,
         })) => {
             personal::seen(&app, &person, &row.record.info.id, &mut documents).await;
             let english = chrome.language == "en";
@@ -224,16 +240,11 @@ pub(super) async fn device(
             let newer = documents.iter().find(|record| record.name == "probes");
             let newer = newer.and_then(|record| serde_json::from_str::<Vec<ProbeReport>>(&record.body).ok());
             let outcomes = newer.or_else(|| hello.as_ref().map(|hello| hello.probes.clone())).unwrap_or_default();
-            let documents = document::show_all(&chrome, &documents);
-            let probes = outcomes.iter().map(|report| match &report.outcome {
-                ProbeOutcome::Read => (report.probe.clone(), "good", String::new()),
-                ProbeOutcome::Absent { why } => (report.probe.clone(), "away", why.clone()),
-                ProbeOutcome::Unknown { why } => {
-                    (report.probe.clone(), "warning", format!("{}: {why}", chrome.t("probe-unknown")))
-                }
-            });
-            let probes = probes.collect();
-            let charts = charts::draw_all(&chrome, lines, &incidents, charts::FIRST_MS);
+            let screens = screens::of(&chrome, &documents);
+            let heard = matches!(row.record.state(now), "live" | "stale");
+            let documents = document::show_all(&chrome, &documents, heard);
+            let probes = outcomes.iter().map(|report| shown_probe(&chrome, report)).collect();
+            let charts = charts::draw_all(&chrome, lines, &incidents, &windows, charts::FIRST_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
                 chrome,
@@ -246,6 +257,7 @@ pub(super) async fn device(
                 incidents,
                 numbers,
                 documents,
+                screens,
                 events,
                 software,
                 differing,
@@ -254,6 +266,16 @@ pub(super) async fn device(
         }
         Ok(None) => Err(Failure::not_found(chrome)),
         Err(problem) => Err(Failure(chrome, problem)),
+    }
+}
+
+/// A probe with the tone of its outcome, and why it is not good.
+fn shown_probe(chrome: &Chrome, report: &ProbeReport) -> (String, &'static str, String) {
+    let name = report.probe.clone();
+    match &report.outcome {
+        ProbeOutcome::Read => (name, "good", String::new()),
+        ProbeOutcome::Absent { why } => (name, "away", why.clone()),
+        ProbeOutcome::Unknown { why } => (name, "warning", format!("{}: {why}", chrome.t("probe-unknown"))),
     }
 }
 
@@ -269,6 +291,7 @@ struct Device {
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     lines: Vec<charts::Group>,
+    windows: Vec<charts::Stretch>,
 }
 
 #[derive(Template)]

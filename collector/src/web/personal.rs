@@ -20,15 +20,15 @@ const SAID_MS: i64 = 3_600_000;
 /// Most readings that are remembered.
 const SAID_MAX: usize = 10_000;
 
-/// Who has read of which device, and when that was last recorded.
+/// Who has read of which device or list, and when that was last recorded.
 #[derive(Default)]
-pub(super) struct Said(Mutex<HashMap<(String, DeviceId), Timestamp>>);
+pub(super) struct Said(Mutex<HashMap<(String, String), Timestamp>>);
 
 impl Said {
     /// Whether this reading is to be recorded.
-    fn is_news(&self, person: &str, device: &DeviceId, now: Timestamp) -> bool {
+    fn is_news(&self, person: &str, of: &str, now: Timestamp) -> bool {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (person.to_owned(), device.clone());
+        let key = (person.to_owned(), of.to_owned());
         if said.get(&key).is_some_and(|at| now.millis_since(*at) < SAID_MS) {
             return false;
         }
@@ -38,6 +38,12 @@ impl Said {
         said.insert(key, now);
         true
     }
+
+    /// This reading was not recorded after all.
+    fn forget(&self, person: &str, of: &str) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.remove(&(person.to_owned(), of.to_owned()));
+    }
 }
 
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
@@ -46,19 +52,27 @@ pub(super) async fn seen(app: &App, person: &Person, device: &DeviceId, document
     if !documents.iter().any(is_personal) {
         return;
     }
-    let mut shown = person.may(Right::Personal);
-    let now = clock::now();
-    if shown && app.said.is_news(&person.name, device, now) {
-        let entry = audit::Entry {
-            at: now,
-            actor: person.name.clone(),
-            action: "personal.read".to_owned(),
-            subject: device.to_string(),
-            detail: DOCUMENTS.join(", "),
-        };
-        shown = app.engine.command(Command::Note(entry)).await.is_ok();
-    }
+    let shown = person.may(Right::Personal) && record(app, person, device.as_str(), &DOCUMENTS.join(", ")).await;
     if !shown {
         documents.retain(|one| !is_personal(one));
     }
+}
+
+/// Has it recorded that a person sees a list of such data of many machines; whether it is.
+pub(super) async fn list_seen(app: &App, person: &Person, list: &str) -> bool {
+    record(app, person, list, "list").await
+}
+
+async fn record(app: &App, person: &Person, of: &str, detail: &str) -> bool {
+    let at = clock::now();
+    if !app.said.is_news(&person.name, of, at) {
+        return true;
+    }
+    let (actor, action) = (person.name.clone(), "personal.read".to_owned());
+    let entry = audit::Entry { at, actor, action, subject: of.to_owned(), detail: detail.to_owned() };
+    let kept = app.engine.command(Command::Note(entry)).await.is_ok();
+    if !kept {
+        app.said.forget(&person.name, of);
+    }
+    kept
 }

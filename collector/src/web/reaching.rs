@@ -11,7 +11,7 @@ use crate::reach::Reach;
 enum About {
     Device(DeviceId),
     Incident(IncidentId),
-    Window(Window),
+    Window(Box<Window>),
     WindowOf(u64),
     Elsewhere,
 }
@@ -21,7 +21,7 @@ fn about(command: &Command) -> About {
         Command::Remark { device, .. } => About::Device(device.clone()),
         Command::Open { manual, .. } => manual.device.clone().map_or(About::Elsewhere, About::Device),
         Command::Act { incident, .. } | Command::Attach { incident, .. } => About::Incident(*incident),
-        Command::PlanWindow { window, .. } => About::Window(window.clone()),
+        Command::PlanWindow { window, .. } => About::Window(Box::new(window.clone())),
         Command::EndWindow { id, .. } => About::WindowOf(*id),
         // Duty is of the whole centre; what is one's own is one's own; all else needs a right that nobody with limits has.
         _ => About::Elsewhere,

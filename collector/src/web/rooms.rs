@@ -64,7 +64,7 @@ pub(super) fn with_values<'r>(
 }
 
 fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
-    let query = DeviceQuery { kind: Some(DeviceKind::Ups), limit: UPS_MAX, ..DeviceQuery::default() };
+    let query = DeviceQuery { kinds: vec![DeviceKind::Ups], limit: UPS_MAX, ..DeviceQuery::default() };
     let records = reader.devices(&query)?;
     let layouts = layouts_of(&records, reader)?;
     let ups = with_values(&records, &layouts);

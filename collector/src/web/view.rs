@@ -131,8 +131,12 @@ impl Chrome {
 
     /// A number as people of this language write it.
     pub(super) fn decimal(&self, value: &f64, digits: usize) -> String {
-        let text = format!("{value:.digits$}");
-        if self.language == "en" { text } else { text.replace('.', ",") }
+        self.written(format!("{value:.digits$}"))
+    }
+
+    /// A number that was written with a point, as people of this language write it.
+    pub(super) fn written(&self, number: String) -> String {
+        if self.language == "en" { number } else { number.replace('.', ",") }
     }
 
     /// The numbers that stand for a sensor, in a line.
@@ -225,12 +229,7 @@ pub(super) struct Figure {
 impl DeviceRow {
     pub(super) fn new(record: DeviceRecord, layouts: &HashMap<LayoutId, Layout>, now: Timestamp) -> Self {
         let state = record.state(now);
-        let tone = match (state, record.worst) {
-            ("silent" | "host_down", _) | (_, 3) => "bad",
-            ("suspect" | "stale", _) | (_, 2) => "warning",
-            ("away" | "never_seen", _) => "away",
-            _ => "good",
-        };
+        let tone = tone_of(state, record.worst);
         let verdict = match (state, record.worst) {
             ("live", 3) => "faulty",
             ("live", 2) => "warned",
@@ -245,6 +244,16 @@ impl DeviceRow {
         let sensor = record.info.parent.is_some() || !computer;
         let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
         Self { record, tone, verdict, figures, summary }
+    }
+}
+
+/// The colour of a device in this state, with open faults of at most this severity.
+pub(super) fn tone_of(state: &str, worst: u8) -> &'static str {
+    match (state, worst) {
+        ("silent" | "host_down", _) | (_, 3) => "bad",
+        ("suspect" | "stale", _) | (_, 2) => "warning",
+        ("away" | "never_seen", _) => "away",
+        _ => "good",
     }
 }
 

@@ -14,6 +14,10 @@ pub struct Displays {
     pub connectors: Vec<Connector>,
     /// Whether an expected wall is configured.
     pub wall_configured: bool,
+    /// The connectors of the expected wall, row by row from the upper left.
+    pub wall: Vec<String>,
+    /// How many of them hang beside each other; 0 where nobody said.
+    pub columns: u32,
     /// What differs from it.
     pub differences: Vec<Difference>,
 }

@@ -11,7 +11,7 @@ use ioc_judge::DeviceInfo;
 use super::read::{SqliteReader, below, body, limit_of, moment, required};
 use crate::audit;
 use crate::coverage::{Facts, MATTERS};
-use crate::store::{ChannelTally, Counts, StoreError};
+use crate::store::{ChannelTally, Counts, PlaceCount, StoreError};
 
 pub(super) const AUDIT_COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
 
@@ -49,6 +49,18 @@ impl SqliteReader {
         Ok(counts)
     }
 
+    pub(super) fn count_places(&self) -> Result<Vec<PlaceCount>, StoreError> {
+        // The worst fault of each device is found once, and not by a look at each device.
+        let sql = "SELECT d.place, coalesce(p.state, 'never_seen'), coalesce(f.worst, 0), count(*) FROM device d \
+                   LEFT JOIN presence p ON p.device = d.number \
+                   LEFT JOIN (SELECT device, max(severity) AS worst FROM fault WHERE open GROUP BY device) f ON f.device = d.number \
+                   WHERE d.revoked_at IS NULL GROUP BY 1, 2, 3";
+        self.all(sql, &[], |row| {
+            let count = row.get::<_, i64>(3)?.unsigned_abs();
+            Ok(PlaceCount { place: row.get(0)?, state: row.get(1)?, worst: row.get(2)?, count })
+        })
+    }
+
     pub(super) fn facts_of_coverage(&self) -> Result<Facts, StoreError> {
         let counts = self.count_devices()?;
         let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
@@ -70,6 +82,12 @@ impl SqliteReader {
         let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
         facts.faults = self.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
         Ok(facts)
+    }
+
+    pub(super) fn without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+        let sql = "SELECT d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL AND NOT EXISTS \
+                   (SELECT 1 FROM document o WHERE o.name = ?1 AND o.device = d.number) ORDER BY d.name_key LIMIT ?2";
+        self.all(sql, &[&document, &limit_of(limit)], |row| body(row, 0))
     }
 
     pub(super) fn tally_deliveries(&self) -> Result<Vec<ChannelTally>, StoreError> {

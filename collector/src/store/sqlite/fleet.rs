@@ -1,14 +1,18 @@
 //! Lists of devices: found, sorted and paged by the database.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
 use rusqlite::{Row, ToSql};
 
 use ioc_common::layout::LayoutId;
-use ioc_judge::Presence;
+use ioc_judge::{DeviceInfo, Presence};
 
-use super::read::{body, moment, position, required};
+use super::read::{SqliteReader, body, history_row, limit_of, moment, position, required};
 use crate::history;
 use crate::inventory::DeviceRecord;
-use crate::store::{DeviceQuery, DeviceSort, DeviceState};
+use crate::store::{Arrived, DeviceQuery, DeviceSort, DeviceState, StoreError};
 
 pub(super) const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
@@ -38,12 +42,8 @@ impl Condition {
         for word in query.search.split_whitespace().take(8) {
             all.and("instr(d.search, ?) > 0", word.to_lowercase());
         }
-        if let Some(kind) = query.kind {
-            all.and("d.kind = ?", kind.as_str());
-        }
-        if let Some(place) = &query.place {
-            all.and("d.place = ?", place.clone());
-        }
+        all.one_of("d.kind", query.kinds.iter().map(|kind| kind.as_str().to_owned()));
+        all.one_of("d.place", query.places.iter().cloned());
         all.sql += &match query.state {
             DeviceState::Any => String::new(),
             // The faulty ones are found once, and not by a look at each device.
@@ -65,6 +65,19 @@ impl Condition {
         self.sql += &format!(" AND {}", condition.replace('?', &format!("?{}", self.held.len())));
     }
 
+    /// A column that holds one of these; anything when there are none.
+    fn one_of(&mut self, column: &str, values: impl Iterator<Item = String>) {
+        let places: Vec<String> = values
+            .map(|value| {
+                self.held.push(Box::new(value));
+                format!("?{}", self.held.len())
+            })
+            .collect();
+        if !places.is_empty() {
+            self.sql += &format!(" AND {column} IN ({})", places.join(", "));
+        }
+    }
+
     pub(super) fn params(&self) -> Vec<&dyn ToSql> {
         self.held.iter().map(AsRef::as_ref).collect()
     }
@@ -84,6 +97,29 @@ pub(super) fn order_of(query: &DeviceQuery) -> String {
     };
     let way = if query.descending { " DESC" } else { "" };
     if by.is_empty() { format!("d.id{way}") } else { format!("{by}{way}, d.id") }
+}
+
+impl SqliteReader {
+    pub(super) fn arrived(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+        let sql = "SELECT epoch, seq, at, layout, data, number, device FROM sample WHERE number > ?1 ORDER BY number LIMIT ?2";
+        let read = |row: &Row<'_>| Ok((history_row(row)?, row.get::<_, i64>(6)?));
+        let rows = self.all(sql, &[&super::signed(after), &limit_of(limit)], read)?;
+        let mut known: HashMap<i64, Option<Arc<DeviceInfo>>> = HashMap::new();
+        let mut arrived = Vec::with_capacity(rows.len());
+        for (row, number) in rows {
+            let device = match known.entry(number) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => {
+                    let info = self.one("SELECT info FROM device WHERE number = ?1", &[&number], |row| body(row, 0))?;
+                    new.insert(info.map(Arc::new)).clone()
+                }
+            };
+            if let (Ok(row), Some(device)) = (row, device) {
+                arrived.push(Arrived { device, row });
+            }
+        }
+        Ok(arrived)
+    }
 }
 
 pub(super) fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {

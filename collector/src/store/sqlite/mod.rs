@@ -4,6 +4,7 @@ mod archive;
 mod counting;
 mod fleet;
 mod limit;
+mod people;
 mod read;
 
 use std::collections::HashMap;
@@ -274,8 +275,6 @@ impl Pending<'_> {
             let sql = format!("INSERT OR REPLACE INTO {table} (id, gone, body) VALUES (?1, 0, ?2)");
             self.run(&sql, params![signed(id), body])
         };
-        let gone =
-            |table: &str, id: u64| self.run(&format!("UPDATE {table} SET gone = 1 WHERE id = ?1"), params![signed(id)]);
         match change {
             Change::Attachment { incident, sha256, content } => self.run(
                 "INSERT OR IGNORE INTO attachment (incident, sha256, content) VALUES (?1, ?2, ?3)",
@@ -297,9 +296,11 @@ impl Pending<'_> {
                 ],
             )?,
             Change::Window(window) => put("window", window.id, json(window)?)?,
-            Change::WindowGone(id) => gone("window", *id)?,
+            Change::WindowGone { id, at } => {
+                self.run("UPDATE window SET gone = ?2 WHERE id = ?1", params![signed(*id), at.as_millis()])?
+            }
             Change::Cover(cover) => put("cover", cover.id, json(cover)?)?,
-            Change::CoverGone(id) => gone("cover", *id)?,
+            Change::CoverGone(id) => self.run("UPDATE cover SET gone = 1 WHERE id = ?1", params![signed(*id)])?,
             Change::Handover(entry) => self.run(
                 "INSERT INTO handover (at, rota, who, text) VALUES (?1, ?2, ?3, ?4)",
                 params![entry.at.as_millis(), entry.rota, entry.who, entry.text],
@@ -502,7 +503,7 @@ impl Pending<'_> {
             | Change::TicketDue { .. }
             | Change::Ticket(_)
             | Change::Window(_)
-            | Change::WindowGone(_)
+            | Change::WindowGone { .. }
             | Change::Cover(_)
             | Change::CoverGone(_)
             | Change::Handover(_) => self.apply_work(change)?,

@@ -17,7 +17,7 @@ use ioc_judge::{Device, DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::counting::{AUDIT_COLUMNS, audit_record};
 use super::fleet::{Condition, DEVICE_COLUMNS, DEVICE_TABLES, device_record, order_of};
-use crate::account::Role;
+use super::people::{ACCOUNT_COLUMNS, SESSION_COLUMNS, TOKEN_COLUMNS, account, session, token};
 use crate::audit;
 use crate::collate;
 use crate::coverage::Facts;
@@ -25,9 +25,9 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
-    AccountRecord, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, Reader, RequestRecord, SavedView, SessionRecord, StoreError,
-    StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Arrived, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
+    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
+    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -156,53 +156,8 @@ pub(super) fn below(before: Option<u64>) -> i64 {
     before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
 }
 
-const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
-                               locked_until, second, places FROM account";
-const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
-const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at FROM session";
-
-fn token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
-    let written: TokenRecord = body(row, 0)?;
-    Ok(TokenRecord { uses: row.get(1)?, used_at: moment(row, 2)?, ended_at: moment(row, 3)?, ..written })
-}
-
-fn account(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
-    Ok(AccountRecord {
-        name: row.get(0)?,
-        full_name: row.get(1)?,
-        role: role(row, 2)?.unwrap_or(Role::Viewer),
-        password: row.get(3)?,
-        earlier: body(row, 4)?,
-        password_at: required(row, 5)?,
-        must_change: row.get(6)?,
-        disabled: row.get(7)?,
-        failures: row.get(8)?,
-        locked_until: moment(row, 9)?,
-        second: body(row, 10)?,
-        places: body(row, 11)?,
-    })
-}
-
-fn session(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
-    Ok(SessionRecord {
-        digest: row.get(0)?,
-        account: row.get(1)?,
-        label: row.get(2)?,
-        role: role(row, 3)?,
-        peer: row.get(4)?,
-        created_at: required(row, 5)?,
-        expires_at: required(row, 6)?,
-    })
-}
-
-/// A role; the least, where a newer version wrote one that is not known here.
-fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Role>> {
-    let text: Option<String> = row.get(column)?;
-    Ok(text.map(|text| Role::parse(&text).unwrap_or(Role::Viewer)))
-}
-
 /// A row of history: place in the order, time, layout, numbers, its own number.
-fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Corrupt>> {
+pub(super) fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Corrupt>> {
     let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
     let (position, at, number) = (position(row, 0, 1)?, required(row, 2)?, row.get::<_, i64>(5)?.unsigned_abs());
     let values = history::unpack(row.get_ref(4)?.as_blob()?);
@@ -310,6 +265,10 @@ impl Reader for SqliteReader {
         self.all(sql, &[], |row| row.get(0))
     }
 
+    fn places_by_state(&self) -> Result<Vec<PlaceCount>, StoreError> {
+        self.count_places()
+    }
+
     fn machines_by_place(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let sql = "SELECT place, count(*) FROM device WHERE computer AND revoked_at IS NULL GROUP BY place";
         let places = self.all(sql, &[], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
@@ -371,8 +330,15 @@ impl Reader for SqliteReader {
         if query.open {
             sql += " AND open";
         }
+        let (before, limit) = (below(query.before), limit_of(limit));
+        let mut params: Vec<&dyn ToSql> = vec![&before, &limit];
+        if !query.rules.is_empty() {
+            let places: Vec<String> = (0..query.rules.len()).map(|place| format!("?{}", place + 3)).collect();
+            sql += &format!(" AND json_extract(body, '$.rule') IN ({})", places.join(", "));
+            params.extend(query.rules.iter().map(|rule| rule as &dyn ToSql));
+        }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &[&below(query.before), &limit_of(limit)], |row| body(row, 0))
+        self.all(&sql, &params, |row| body(row, 0))
     }
 
     fn incidents(
@@ -464,6 +430,11 @@ impl Reader for SqliteReader {
         self.all("SELECT body FROM window WHERE NOT gone ORDER BY id", &[], |row| body(row, 0))
     }
 
+    fn windows_over(&self, since: Timestamp) -> Result<Vec<(Window, Timestamp)>, StoreError> {
+        let sql = "SELECT body, gone FROM window WHERE gone > 0 AND gone >= ?1 ORDER BY id";
+        self.all(sql, &[&since.as_millis()], |row| Ok((body(row, 0)?, required(row, 1)?)))
+    }
+
     fn covers(&self) -> Result<Vec<Cover>, StoreError> {
         self.all("SELECT body FROM cover WHERE NOT gone ORDER BY id", &[], |row| body(row, 0))
     }
@@ -481,6 +452,10 @@ impl Reader for SqliteReader {
 
     fn coverage(&self) -> Result<Facts, StoreError> {
         self.facts_of_coverage()
+    }
+
+    fn machines_without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+        self.without(document, limit)
     }
 
     fn deliveries(&self) -> Result<Vec<ChannelTally>, StoreError> {
@@ -569,6 +544,15 @@ impl Reader for SqliteReader {
             }
         }
         Ok((rows, corrupt))
+    }
+
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+        self.arrived(after, limit)
+    }
+
+    fn last_row(&self) -> Result<u64, StoreError> {
+        let last = self.one("SELECT max(number) FROM sample", &[], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(last.flatten().unwrap_or(0).unsigned_abs())
     }
 
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {

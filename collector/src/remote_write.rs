@@ -1,0 +1,287 @@
+//! What comes in, handed on to Prometheus, VictoriaMetrics or Mimir: remote write 1.0
+//! (<https://prometheus.io/docs/specs/prw/remote_write_spec/>).
+//!
+//! Rows of history are read behind the engine in the order of their arrival, and how far they are handed on is kept on disk: what the
+//! receiver has not taken waits, as long as the rows stand. Once they are folded they are gone for it, and are counted as lost.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_judge::DeviceInfo;
+
+use crate::config::{Config, ExposedLabel, RemoteWrite};
+use crate::health::Health;
+use crate::http::{self, Request, SendError};
+use crate::store::{Arrived, Reader, StoreError};
+
+/// Rows in one request.
+const ROWS: usize = 500;
+/// How long to wait for new rows.
+const IDLE: Duration = Duration::from_secs(1);
+/// The file that says how far it has come.
+const FILE: &str = "remote-write.position";
+/// What every name begins with; the same as of what Prometheus fetches.
+pub const PREFIX: &str = "iocw";
+
+/// A series: its labels, sorted by name.
+type Labels = Vec<(String, String)>;
+/// Rows, each with its layout.
+type Rows = Vec<(Arrived, Arc<Layout>)>;
+/// Numbers by series: milliseconds and value.
+type Batch = BTreeMap<Labels, Vec<(i64, f64)>>;
+
+/// Hands on what comes in, until the collector ends.
+pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
+    let path = data.join(FILE);
+    let (mut reader, mut position, mut failures) = (Some(reader), read_position(&path), 0_u32);
+    let mut was_off = true;
+    loop {
+        let current = Arc::clone(&config.borrow());
+        let Some(target) = current.remote_write.clone() else {
+            was_off = true;
+            tokio::time::sleep(IDLE).await;
+            continue;
+        };
+        let Some(own) = reader.take() else { return };
+        let begin = position;
+        let task = tokio::task::spawn_blocking(move || {
+            // Nobody asked for what came before it was set up.
+            let from = begin.map_or_else(|| own.last_row(), Ok);
+            let found = from.and_then(|from| Ok((from, read(own.as_ref(), from)?)));
+            (own, found)
+        });
+        let Ok((own, found)) = task.await else { return };
+        reader = Some(own);
+        let (from, (rows, ends)) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, "remote write: the store cannot be read");
+                tokio::time::sleep(IDLE).await;
+                continue;
+            }
+        };
+        if std::mem::take(&mut was_off) {
+            tracing::info!(url = target.url, "remote write: handing on what comes in");
+        }
+        let Some((first, last)) = ends else {
+            if position.is_none() {
+                keep(&path, from);
+                position = Some(from);
+            }
+            tokio::time::sleep(IDLE).await;
+            continue;
+        };
+        let missed = first.saturating_sub(from + 1);
+        match hand_on(&target, &current.exposed_labels, &rows).await {
+            Ok(refused) => {
+                let taken = (rows.len() as u64).saturating_sub(refused);
+                health.remote_sent.fetch_add(taken, Relaxed);
+                health.remote_lost.fetch_add(refused + missed, Relaxed);
+                if refused + missed > 0 {
+                    tracing::warn!(
+                        refused,
+                        missed,
+                        "remote write: reports that the receiver did not take, or that were folded before"
+                    );
+                }
+                failures = 0;
+                position = Some(last);
+                keep(&path, last);
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
+                }
+                let pause = u64::try_from(http::backoff_ms(failures)).unwrap_or(0).min(60_000);
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+        }
+    }
+}
+
+/// Rows after one, each with its layout; and the numbers of the first and the last that there is.
+fn read(reader: &dyn Reader, after: u64) -> Result<(Rows, Option<(u64, u64)>), StoreError> {
+    let mut layouts: BTreeMap<LayoutId, Option<Arc<Layout>>> = BTreeMap::new();
+    let mut rows = Vec::new();
+    let found = reader.rows_after(after, ROWS)?;
+    let ends = found.first().zip(found.last()).map(|(first, last)| (first.row.number, last.row.number));
+    for arrived in found {
+        let id = arrived.row.layout;
+        let layout = match layouts.entry(id) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => new.insert(reader.layout(id)?.map(Arc::new)).clone(),
+        };
+        if let Some(layout) = layout {
+            rows.push((arrived, layout));
+        }
+    }
+    Ok((rows, ends))
+}
+
+fn read_position(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Keeps how far it has come. What is lost of it by a power cut is sent twice, which receivers take for what it is.
+fn keep(path: &Path, position: u64) {
+    let beside = path.with_extension("new");
+    let write = || {
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(format!("{position}\n").as_bytes())?;
+        std::fs::rename(&beside, path)
+    };
+    if let Err(error) = write() {
+        tracing::warn!(path = %path.display(), %error, "remote write: its position cannot be kept");
+    }
+}
+
+/// Sends rows; how many of them the receiver will never take. A receiver that refuses one number refuses the whole request, so that
+/// what it refused is divided until it is found.
+async fn hand_on(
+    target: &RemoteWrite,
+    exposed: &[ExposedLabel],
+    rows: &[(Arrived, Arc<Layout>)],
+) -> Result<u64, SendError> {
+    let mut refused = 0;
+    let mut waiting = vec![rows];
+    while let Some(some) = waiting.pop() {
+        match post(target, packed(exposed, some)?).await {
+            Ok(()) => {}
+            Err(SendError::Never(why)) if some.len() <= 1 => {
+                tracing::debug!(why, "remote write: a report is refused");
+                refused += some.len() as u64;
+            }
+            // What is wrong with the address or the password is wrong with all of it.
+            Err(SendError::Never(why))
+                if ["answered 401", "answered 403", "answered 404"].iter().any(|of| why.starts_with(of)) =>
+            {
+                return Err(SendError::Later(why));
+            }
+            Err(SendError::Never(_)) => {
+                let (first, second) = some.split_at(some.len() / 2);
+                waiting.push(second);
+                waiting.push(first);
+            }
+            Err(later) => return Err(later),
+        }
+    }
+    Ok(refused)
+}
+
+async fn post(target: &RemoteWrite, body: Vec<u8>) -> Result<(), SendError> {
+    let mut headers = vec![
+        ("content-encoding".to_owned(), "snappy".to_owned()),
+        ("x-prometheus-remote-write-version".to_owned(), "0.1.0".to_owned()),
+    ];
+    if let Some(file) = &target.token_file {
+        headers.push(("authorization".to_owned(), format!("Bearer {}", http::secret(Some(file))?)));
+    }
+    let (method, content_type) = ("POST", "application/x-protobuf");
+    http::send(Request { method, url: &target.url, content_type, headers, body }).await.map(drop)
+}
+
+/// A request's body.
+fn packed(exposed: &[ExposedLabel], rows: &[(Arrived, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
+    let mut batch = Batch::new();
+    for (arrived, layout) in rows {
+        let shared = labels_of(&arrived.device, exposed);
+        for (series, value) in layout.series().iter().zip(&arrived.row.values) {
+            let Some(value) = value else { continue };
+            let mut labels = shared.clone();
+            labels.push(("__name__".to_owned(), format!("{PREFIX}_{}", series.metric().replace('.', "_"))));
+            if !series.subject().is_empty() {
+                labels.push(("subject".to_owned(), series.subject().to_owned()));
+            }
+            labels.sort();
+            batch.entry(labels).or_default().push((arrived.row.at.as_millis(), *value));
+        }
+    }
+    // Within a series in the order of time, as receivers want it.
+    for samples in batch.values_mut() {
+        samples.sort_by_key(|(at, _)| *at);
+        samples.dedup_by_key(|(at, _)| *at);
+    }
+    let raw = write_request(&batch);
+    snap::raw::Encoder::new().compress_vec(&raw).map_err(|error| SendError::Never(error.to_string()))
+}
+
+fn labels_of(device: &DeviceInfo, exposed: &[ExposedLabel]) -> Labels {
+    let mut labels = vec![("device".to_owned(), device.id.to_string())];
+    // An empty label is none.
+    let known = exposed.iter().map(|label| (label.as_str().to_owned(), label.of(device).to_owned()));
+    labels.extend(known.filter(|(_, value)| !value.is_empty()));
+    labels
+}
+
+/// `prometheus.WriteRequest` as Protocol Buffers: field 1 are the series; of each, field 1 are labels and field 2 samples.
+fn write_request(batch: &Batch) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (labels, samples) in batch {
+        let mut series = Vec::new();
+        for (name, value) in labels {
+            let mut label = Vec::new();
+            put_bytes(&mut label, 1, name.as_bytes());
+            put_bytes(&mut label, 2, value.as_bytes());
+            put_bytes(&mut series, 1, &label);
+        }
+        for (at, value) in samples {
+            let mut sample = vec![1 << 3 | 1];
+            sample.extend_from_slice(&value.to_le_bytes());
+            sample.push(2 << 3);
+            put_varint(&mut sample, at.cast_unsigned());
+            put_bytes(&mut series, 2, &sample);
+        }
+        put_bytes(&mut out, 1, &series);
+    }
+    out
+}
+
+fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    out.push(field << 3 | 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_written_as_protocol_buffers() {
+        let labels = vec![("__name__".to_owned(), "up".to_owned())];
+        let batch = Batch::from([(labels, vec![(300, 1.5)])]);
+        // protoc --encode=prometheus.WriteRequest of {labels {name: "__name__" value: "up"} samples {value: 1.5 timestamp: 300}}
+        let mut expected = vec![0x0a, 0x1e, 0x0a, 0x0e, 0x0a, 0x08];
+        expected.extend_from_slice(b"__name__\x12\x02up");
+        expected.extend_from_slice(&[0x12, 0x0c, 0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0x10, 0xac, 0x02]);
+        assert_eq!(write_request(&batch), expected);
+    }
+
+    #[test]
+    fn a_position_survives_and_nonsense_is_none() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE);
+        assert_eq!(read_position(&path), None);
+        keep(&path, 1234);
+        assert_eq!(read_position(&path), Some(1234));
+        std::fs::write(&path, "half").expect("written");
+        assert_eq!(read_position(&path), None);
+    }
+}

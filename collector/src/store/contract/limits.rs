@@ -1,0 +1,44 @@
+//! What a reader with a limit shows.
+
+use super::*;
+
+/// A reader with a limit shows what is within reach, and nothing else, whatever it is asked.
+pub(super) fn limits(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    for (n, place) in [(1, "Tầng 2, phòng máy"), (2, "Tầng 20"), (3, "")] {
+        let info = DeviceInfo { place: place.to_owned(), ..info(n) };
+        store.commit(&[Change::Device { info, at: at(0) }]).expect("enrolled");
+        store.commit(&[Change::Fault(fault(u64::from(n), n, FaultState::Raised))]).expect("fault");
+        let of = Incident { device: Some(id(n)), ..incident(u64::from(n), IncidentState::Open, None) };
+        store.commit(&[Change::Incident(Box::new(of))]).expect("incident");
+    }
+    let whole = Incident { device: None, ..incident(4, IncidentState::Open, None) };
+    store.commit(&[Change::Incident(Box::new(whole))]).expect("incident");
+    let mut reader = store.reader().expect("reader");
+    let reach = |places: &[&str]| Reach::of(&places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
+    let all = DeviceQuery { limit: 10, ..DeviceQuery::default() };
+    let seen = |reader: &dyn Reader| {
+        let devices =
+            reader.devices(&all).expect("devices").into_iter().map(|record| record.info.id).collect::<Vec<_>>();
+        let incidents = reader.incidents(None, true, None, 10).expect("incidents");
+        (devices, incidents.into_iter().map(|incident| incident.id.0).collect::<Vec<_>>())
+    };
+    for (places, devices, incidents) in [
+        (vec!["Tầng 2"], vec![id(1)], vec![4, 1]),
+        (vec!["Tầng 20", "Tầng 2"], vec![id(1), id(2)], vec![4, 2, 1]),
+        (vec!["Tầng 3"], vec![], vec![4]),
+    ] {
+        reader.limit(&reach(&places)).expect("limited");
+        assert_eq!(seen(reader.as_ref()), (devices.clone(), incidents), "{places:?}");
+        assert_eq!(reader.devices_count(&all).expect("counted"), devices.len() as u64);
+        let counts = reader.counts().expect("counts");
+        assert_eq!((counts.devices, counts.faults), (devices.len() as u64, devices.len() as u64));
+        assert_eq!(reader.faults(&FaultQuery::default(), 10).expect("faults").len(), devices.len());
+        assert!(
+            reader.device(&id(3)).expect("read").is_none() && reader.incident(IncidentId(3)).expect("read").is_none()
+        );
+        assert!(reader.coverage().expect("coverage").faults.len() == devices.len());
+    }
+    // Another reader is not limited by it.
+    assert_eq!(seen(store.reader().expect("reader").as_ref()).0.len(), 3);
+}
