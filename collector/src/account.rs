@@ -44,7 +44,7 @@ pub fn new_password() -> Result<String, PkiError> {
 }
 
 /// What a person is there for. Who may do what stands in [`Role::may`] alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks.

@@ -352,9 +352,9 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             say(&format!("{}\n", text(&answer["token"])))
         }
         Enroll::Token { command: Token::List } => {
-            let all = cli::ask(runtime, "GET", "/api/v1/tokens", None).await?;
+            let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let mut lines = String::new();
-            for one in all.as_array().into_iter().flatten() {
+            for one in all["items"].as_array().into_iter().flatten() {
                 let digest: String = text(&one["digest"]).chars().take(12).collect();
                 let what =
                     one["grant"]["info"]["name"].as_str().unwrap_or_else(|| one["label"].as_str().unwrap_or("-"));
@@ -366,8 +366,8 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             say(&lines)
         }
         Enroll::Token { command: Token::End { digest } } => {
-            let all = cli::ask(runtime, "GET", "/api/v1/tokens", None).await?;
-            let digests = all.as_array().into_iter().flatten().map(|one| text(&one["digest"]));
+            let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
+            let digests = all["items"].as_array().into_iter().flatten().map(|one| text(&one["digest"]));
             let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
             anyhow::ensure!(found.len() == 1 && !digest.is_empty(), "{} tokens begin with {digest:?}", found.len());
             cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;

@@ -88,7 +88,7 @@ async fn many_machines_come_in_with_one_token_and_assets_are_known_by_their_labe
     let (good, said) = came_in(asking(&host(&rig, "third"), &rig, &many, &[])).await;
     assert!(!good && said.contains("has been used"), "{said}");
     let tokens = rig.get("/api/v1/tokens").await.unwrap();
-    assert_eq!((&tokens[0]["uses"], &tokens[0]["uses_max"]), (&json!(2), &json!(2)), "{tokens}");
+    assert_eq!((&tokens["items"][0]["uses"], &tokens["items"][0]["uses_max"]), (&json!(2), &json!(2)), "{tokens}");
     assert!(!tokens.to_string().contains("iocw1."), "the secret is not kept");
     first.stop().await.unwrap();
     rig.stop().await.unwrap();
@@ -115,7 +115,7 @@ async fn a_refused_machine_is_told_and_an_ended_token_is_no_good() {
     assert!(rig.get("/api/v1/devices").await.unwrap()["items"].as_array().unwrap().is_empty());
 
     let tokens = rig.get("/api/v1/tokens").await.unwrap();
-    let path = format!("/api/v1/tokens/{}", tokens[0]["digest"].as_str().unwrap());
+    let path = format!("/api/v1/tokens/{}", tokens["items"][0]["digest"].as_str().unwrap());
     ioc_collector::cli::ask(&rig.runtime(), "DELETE", &path, None).await.unwrap();
     let (good, said) = came_in(asking(&host(&rig, "two"), &rig, &many, &[])).await;
     assert!(!good && said.contains("was ended"), "{said}");

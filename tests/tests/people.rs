@@ -419,7 +419,11 @@ async fn no_form_falls_over_what_is_typed_into_it() {
     rig.post("/api/v1/devices", device).await.unwrap();
     rig.post("/api/v1/devices/srv-01/remarks", json!({ "text": "Đã thay quạt" })).await.unwrap();
     let events = rig.get("/api/v1/devices/srv-01/events").await.unwrap();
-    assert_eq!((&events[0]["name"], &events[0]["text"]), (&json!("remark"), &json!("Đã thay quạt")), "{events}");
+    assert_eq!(
+        (&events["items"][0]["name"], &events["items"][0]["text"]),
+        (&json!("remark"), &json!("Đã thay quạt")),
+        "{events}"
+    );
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
     let client = Client::new(&rig, "admin");
     assert_eq!(client.sign_in("admin", password.trim()).await, 204);

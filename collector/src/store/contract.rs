@@ -241,8 +241,10 @@ fn surveys(open: Open, dir: &Path) {
     let documents = reader.documents(&id(1)).expect("reads");
     let short: Vec<_> = documents.iter().map(|one| (one.name.as_str(), one.at, one.body.as_str())).collect();
     assert_eq!(short, [("patches", at(5), "{}"), ("raid", at(9), "{\"a\":1}")], "the newest of each name");
-    let events = reader.events(&id(1), 1).expect("reads");
+    let events = reader.events(&id(1), None, 1).expect("reads");
     assert_eq!((events.len(), events[0].name.as_str(), events[0].fields["a"].as_str()), (1, "usb.detached", "b"));
+    let before = reader.events(&id(1), Some(events[0].number), 9).expect("reads");
+    assert_eq!(before.len(), reader.events(&id(1), None, 9).expect("reads").len() - 1, "goes on after it");
     assert_eq!(reader.software_list(&id(1)).expect("reads"), Some((list_id(&new), at(7))));
     assert_eq!(reader.software(&id(1), "", 9999).expect("reads"), new);
     assert_eq!(reader.software(&id(1), "dpkg:p004", 1).expect("reads")[0].version, "2");
@@ -491,7 +493,8 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     let reader = store.reader().expect("reads");
     let used = TokenRecord { uses: 1, used_at: Some(at(5)), ..token };
     assert_eq!(reader.token("t").expect("reads").as_ref(), Some(&used));
-    assert!(used.refusal(at(2), 0).is_some() && reader.tokens(9).expect("reads") == [used]);
+    assert!(used.refusal(at(2), 0).is_some() && reader.tokens(None, 9).expect("reads") == [used]);
+    assert!(reader.tokens(Some("t"), 9).expect("reads").is_empty(), "goes on after it");
     store.commit(&[Change::TokenEnded { digest: "t".into(), at: at(6) }]).expect("commits");
     assert_eq!(reader.token("t").expect("reads").and_then(|token| token.ended_at), Some(at(6)));
     assert_eq!(reader.account("admin").expect("reads"), Some(account));

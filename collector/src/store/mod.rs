@@ -165,11 +165,11 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
 
-    /// What happened on a device, newest first.
+    /// What happened on a device, newest first, before the event of a number.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn events(&self, id: &DeviceId, limit: usize) -> Result<Vec<EventRecord>, StoreError>;
+    fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError>;
 
     /// The identifier of the whole software list that is kept of a device, and since when; none before one is whole.
     ///
@@ -315,11 +315,11 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;
 
-    /// Enrolment tokens, the newest first.
+    /// Enrolment tokens, the newest first, after the one of a digest.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn tokens(&self, limit: usize) -> Result<Vec<TokenRecord>, StoreError>;
+    fn tokens(&self, after: Option<&str>, limit: usize) -> Result<Vec<TokenRecord>, StoreError>;
 
     /// A machine that asked to come in.
     ///
@@ -438,6 +438,8 @@ pub struct DocumentRecord {
 /// Something that happened on a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct EventRecord {
+    /// Its number.
+    pub number: u64,
     /// When.
     pub at: Timestamp,
     /// What, as `noun.verb`.

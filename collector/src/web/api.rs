@@ -7,12 +7,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use ioc_common::clock;
 use ioc_common::config::Source;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::RuleSet;
+use ioc_judge::{Fault, Incident, RuleSet, Step};
 
 use super::App;
 use super::auth::Person;
@@ -24,7 +24,7 @@ use crate::audit;
 use crate::command::{Command, NewDevice};
 use crate::inventory::DeviceRecord;
 use crate::replay::{Replay, Replayer};
-use crate::store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery, TicketRecord};
+use crate::store::{DeliveryState, DeviceQuery, DeviceState, EventRecord, FaultQuery, Reader, StoreError, TicketQuery};
 use crate::ticket::page_of;
 
 /// Most items in one answer.
@@ -36,15 +36,15 @@ pub(super) type Answered<T> = Result<Json<T>, Problem>;
 /// One page of a list.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct Page<T> {
-    items: Vec<T>,
+    pub(super) items: Vec<T>,
     /// Give this as `cursor` to go on; none at the end.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub(super) struct ListQuery {
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
     limit: Option<usize>,
     search: String,
     bad: bool,
@@ -53,7 +53,7 @@ pub(super) struct ListQuery {
 }
 
 impl ListQuery {
-    fn limit(&self) -> usize {
+    pub(super) fn limit(&self) -> usize {
         self.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX)
     }
 
@@ -76,24 +76,88 @@ pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
 }
 
 /// A device with its state and newest numbers.
-pub(super) fn device_json(record: &DeviceRecord, reader: &dyn Reader) -> Result<Value, StoreError> {
-    let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
-    let values: BTreeMap<&str, Option<f64>> = layout
-        .iter()
-        .flat_map(|layout| layout.series().iter().map(ioc_common::layout::Series::as_str))
-        .zip(record.latest.iter().copied())
-        .collect();
-    let mut value = serde_json::to_value(record).unwrap_or_default();
-    value["state"] = json!(record.state(clock::now()));
-    value["values"] = json!(values);
-    Ok(value)
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct DeviceItem {
+    #[serde(flatten)]
+    record: DeviceRecord,
+    /// live, suspect, stale, silent, host_down, away, never_seen.
+    state: &'static str,
+    /// Its newest numbers by series.
+    values: BTreeMap<String, Option<f64>>,
+}
+
+impl DeviceItem {
+    fn new(record: DeviceRecord, reader: &dyn Reader) -> Result<Self, StoreError> {
+        let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+        let names = layout.iter().flat_map(|layout| layout.series().iter().map(|series| series.as_str().to_owned()));
+        let values = names.zip(record.latest.iter().copied()).collect();
+        Ok(Self { state: record.state(clock::now()), values, record })
+    }
+}
+
+/// A device with all that is known of it now.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct DeviceWhole {
+    #[serde(flatten)]
+    item: DeviceItem,
+    /// Its last hello (docs/wire.md); none before it was heard.
+    hello: Option<Value>,
+    /// Its open faults, newest first.
+    faults: Vec<Fault>,
+}
+
+/// What a survey found.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct DocumentItem {
+    name: String,
+    at: clock::Timestamp,
+    /// What it says (docs/probes).
+    doc: Value,
+}
+
+/// An incident with all that happened.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct IncidentWhole {
+    #[serde(flatten)]
+    incident: Incident,
+    timeline: Vec<Step>,
+    tickets: Vec<TicketItem>,
+    notices: Vec<NoticeItem>,
+}
+
+/// An incident in a ticket system.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct TicketItem {
+    system: String,
+    /// Its identifier there; empty before it is there.
+    ticket: String,
+    /// Where people read it.
+    page: String,
+    /// Up to which step of the timeline it was told.
+    step: u32,
+    /// Why it was not told more.
+    error: Option<String>,
+}
+
+/// A notice about an incident.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct NoticeItem {
+    key: String,
+    channel: String,
+    /// For whom; empty when it was for everyone on the channel.
+    person: String,
+    state: DeliveryState,
+    attempts: u32,
+    created_at: clock::Timestamp,
+    delivered_at: Option<clock::Timestamp>,
+    last_error: Option<String>,
 }
 
 pub(super) async fn devices(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<Value>> {
+) -> Answered<Page<DeviceItem>> {
     let limit = query.limit();
     let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
@@ -102,39 +166,42 @@ pub(super) async fn devices(
             let records = reader.devices(&ask)?;
             let full = records.len() == limit;
             let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
-            let items = records.iter().map(|record| device_json(record, reader)).collect::<Result<Vec<_>, _>>()?;
+            let items =
+                records.into_iter().map(|record| DeviceItem::new(record, reader)).collect::<Result<Vec<_>, _>>()?;
             Ok(Page { items, next_cursor: next })
         })
         .await?;
     Ok(Json(items))
 }
 
-pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<Value> {
+pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<DeviceWhole> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let found = app
         .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
-            let mut value = device_json(&record, reader)?;
+            let item = DeviceItem::new(record, reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
-            value["hello"] = hello.unwrap_or(Value::Null);
-            value["faults"] =
-                json!(reader.faults(&FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() }, LIMIT)?);
-            Ok(Some(value))
+            let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
+            Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)? }))
         })
         .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))
 }
 
 /// What surveys of a device found, each whole.
-pub(super) async fn documents(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<Vec<Value>> {
+pub(super) async fn documents(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Answered<Vec<DocumentItem>> {
     let id = device_id(&id)?;
     let asked = id.clone();
     let mut found = app.read(&person.reach, move |reader| reader.documents(&asked)).await?;
     personal::seen(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
-        json!({ "name": record.name, "at": record.at, "doc": doc })
+        DocumentItem { name: record.name, at: record.at, doc }
     });
     Ok(Json(whole.collect()))
 }
@@ -145,9 +212,11 @@ pub(super) async fn events(
     person: Person,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Answered<Vec<crate::store::EventRecord>> {
-    let (id, limit) = (device_id(&id)?, query.limit());
-    Ok(Json(app.read(&person.reach, move |reader| reader.events(&id, limit)).await?))
+) -> Answered<Page<EventRecord>> {
+    let (id, before, limit) = (device_id(&id)?, query.before()?, query.limit());
+    let items = app.read(&person.reach, move |reader| reader.events(&id, before, limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|event| event.number.to_string());
+    Ok(Json(Page { items, next_cursor }))
 }
 
 /// A piece of software as the API names it.
@@ -184,7 +253,7 @@ pub(super) async fn faults(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<ioc_judge::Fault>> {
+) -> Answered<Page<Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let items = app
         .read(&person.reach, move |reader| {
@@ -200,14 +269,14 @@ pub(super) async fn incidents(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<ioc_judge::Incident>> {
+) -> Answered<Page<Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let items = app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
 
-pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<Value> {
+pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<IncidentWhole> {
     let id_of = IncidentId(id);
     let found = app
         .read(&person.reach, move |reader| {
@@ -216,25 +285,26 @@ pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): P
         })
         .await?;
     let (found, tickets) = found;
-    let (incident, steps, notices) = found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
-    let mut value = serde_json::to_value(&incident).unwrap_or_default();
-    value["timeline"] = json!(steps);
-    value["tickets"] = tickets.iter().map(|ticket| ticket_json(ticket, &app)).collect();
-    value["notices"] = notices
-        .iter()
-        .map(|entry| {
-            json!({
-                "key": entry.key, "channel": entry.channel, "person": entry.person, "state": entry.state, "attempts": entry.attempts,
-                "created_at": entry.created_at, "delivered_at": entry.delivered_at, "last_error": entry.last_error,
-            })
-        })
-        .collect();
-    Ok(Json(value))
-}
-
-fn ticket_json(ticket: &TicketRecord, app: &App) -> Value {
-    let page = page_of(ticket, &app.config());
-    json!({ "system": ticket.system, "ticket": ticket.ticket, "page": page, "step": ticket.step, "error": ticket.error })
+    let (incident, timeline, notices) =
+        found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    let tickets = tickets.into_iter().map(|ticket| TicketItem {
+        page: page_of(&ticket, &app.config()),
+        system: ticket.system,
+        ticket: ticket.ticket,
+        step: ticket.step,
+        error: ticket.error,
+    });
+    let notices = notices.into_iter().map(|entry| NoticeItem {
+        key: entry.key,
+        channel: entry.channel,
+        person: entry.person,
+        state: entry.state,
+        attempts: entry.attempts,
+        created_at: entry.created_at,
+        delivered_at: entry.delivered_at,
+        last_error: entry.last_error,
+    });
+    Ok(Json(IncidentWhole { incident, timeline, tickets: tickets.collect(), notices: notices.collect() }))
 }
 
 pub(super) async fn revoke(

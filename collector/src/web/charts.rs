@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
@@ -502,28 +502,46 @@ async fn answer(
     found.map(|lines| (tier, lines)).ok_or_else(|| Problem::not_found(missing))
 }
 
+/// Numbers over time.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct History {
+    tier: Tier,
+    /// What each point holds, in its order.
+    columns: &'static [&'static str],
+    series: Vec<HistorySeries>,
+}
+
+/// One series of it.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct HistorySeries {
+    name: String,
+    /// Its unit; none where the metric is not known here.
+    unit: Option<&'static str>,
+    points: Vec<Vec<Value>>,
+}
+
 pub(super) async fn api(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
-) -> Answered<Value> {
+) -> Answered<History> {
     let (tier, lines) = answer(&app, &person.reach, &id, query).await?;
     let series = lines.into_iter().map(|(name, line)| {
         let unit = metric::find(Series::new(&name, "").metric()).map(|metric| metric.unit);
         let points = line.into_iter().map(|(at, one)| {
             let at = Timestamp::from_millis(at);
             if tier == Tier::Raw {
-                json!([at, one.last])
+                vec![json!(at), json!(one.last)]
             } else {
-                json!([at, one.min, one.max, one.mean, one.last, one.count])
+                vec![json!(at), json!(one.min), json!(one.max), json!(one.mean), json!(one.last), json!(one.count)]
             }
         });
-        json!({ "name": name, "unit": unit, "points": points.collect::<Vec<_>>() })
+        HistorySeries { points: points.collect(), unit, name }
     });
-    let columns =
-        if tier == Tier::Raw { json!(["at", "value"]) } else { json!(["at", "min", "max", "mean", "last", "count"]) };
-    Ok(Json(json!({ "tier": tier, "columns": columns, "series": series.collect::<Vec<_>>() })))
+    let columns: &[_] =
+        if tier == Tier::Raw { &["at", "value"] } else { &["at", "min", "max", "mean", "last", "count"] };
+    Ok(Json(History { tier, columns, series: series.collect() }))
 }
 
 /// The same as CSV (RFC 4180).

@@ -8,8 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect};
 use axum::{Form, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
@@ -307,18 +306,46 @@ pub(super) async fn resend(
     carry_out(&app, chrome, CoverForm::default(), Ok(command)).await
 }
 
+/// The duty plan as it is followed.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct DutyAnswer {
+    rotas: Vec<RotaItem>,
+    /// Holes in the plan.
+    gaps: Vec<Text>,
+    covers: Vec<Cover>,
+}
+
+/// A rota.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct RotaItem {
+    id: String,
+    name: String,
+    /// Who is on duty now.
+    on_duty: Vec<String>,
+    /// The running shift and those after it.
+    shifts: Vec<ShiftItem>,
+}
+
+/// A shift.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct ShiftItem {
+    from: Timestamp,
+    until: Timestamp,
+    people: Vec<String>,
+}
+
 /// Who is on duty, who comes next, and what is wrong with the plan.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Value> {
+pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<DutyAnswer> {
     let covers = app.read(&person.reach, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
     let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {
-        let on = shifts.first().map(|shift| shift.people.as_slice()).unwrap_or_default();
-        let shown = shifts.iter().map(|one| json!({ "from": one.from, "until": one.until, "people": one.people }));
-        json!({ "id": rota.id, "name": rota.name, "on_duty": on, "shifts": shown.collect::<Vec<_>>() })
+        let shift = |one: &Shift| ShiftItem { from: one.from, until: one.until, people: one.people.clone() };
+        let on_duty = shifts.first().map(|shift| shift.people.clone()).unwrap_or_default();
+        RotaItem { id: rota.id.clone(), name: rota.name.clone(), on_duty, shifts: shifts.iter().map(shift).collect() }
     };
-    let (rotas, gaps) = (outlook.iter().map(rota).collect::<Vec<_>>(), calendar::gaps(&config.plan, &outlook));
-    Ok(Json(json!({ "rotas": rotas, "gaps": gaps, "covers": covers })))
+    let (rotas, gaps) = (outlook.iter().map(rota).collect(), calendar::gaps(&config.plan, &outlook));
+    Ok(Json(DutyAnswer { rotas, gaps, covers }))
 }
 
 /// Someone stands in, as the API takes it.

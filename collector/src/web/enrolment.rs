@@ -5,15 +5,15 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::DeviceKind;
 
 use super::App;
-use super::api::Answered;
+use super::api::{Answered, ListQuery, Page};
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
@@ -68,24 +68,40 @@ async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(
     }
 }
 
+/// A token that was made.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct NewTokenAnswer {
+    /// Shown once.
+    token: String,
+    /// Which device it makes, where that is known.
+    device: Option<String>,
+}
+
 /// Makes a token.
 pub(super) async fn api_new(
     State(app): State<App>,
     person: Person,
     Json(body): Json<TokenBody>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<NewTokenAnswer>), Problem> {
     let life = life_of(body.life.as_deref().unwrap_or(TOKEN_LIFE))?;
     let device: NewDevice =
         serde_json::from_value(Value::Object(body.device)).map_err(|error| Problem::invalid(error.to_string()))?;
     let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
     let new = NewToken { device, label: body.purpose, group, uses, approve };
     let (token, device) = make(&app, &person, new, life).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "token": token, "device": device }))).into_response())
+    Ok((StatusCode::CREATED, Json(NewTokenAnswer { token, device })))
 }
 
 /// Tokens, the newest first, without their secrets.
-pub(super) async fn api_tokens(State(app): State<App>, person: Person) -> Answered<Vec<TokenRecord>> {
-    Ok(Json(app.read(&person.reach, |reader| reader.tokens(TOKENS)).await?))
+pub(super) async fn api_tokens(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<TokenRecord>> {
+    let (after, limit) = (query.cursor.clone(), query.limit());
+    let items = app.read(&person.reach, move |reader| reader.tokens(after.as_deref(), limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
+    Ok(Json(Page { items, next_cursor }))
 }
 
 /// Ends a token.
@@ -151,7 +167,7 @@ pub(super) async fn api_import(
     person: Person,
     Query(query): Query<ImportQuery>,
     table: String,
-) -> Result<Response, Problem> {
+) -> Answered<Imported> {
     let devices = match register::read(&table) {
         Ok(devices) => devices,
         Err(faults) => {
@@ -160,8 +176,17 @@ pub(super) async fn api_import(
         }
     };
     let assets = devices.len();
-    let changed = if query.check { Value::Null } else { json!(take_in(&app, &person, devices).await?) };
-    Ok(Json(json!({ "assets": assets, "changed": changed })).into_response())
+    let changed = if query.check { None } else { Some(take_in(&app, &person, devices).await?) };
+    Ok(Json(Imported { assets, changed }))
+}
+
+/// A table that was taken in, or only looked at.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Imported {
+    /// How many assets it holds.
+    assets: usize,
+    /// How many of them are new or said differently; none when it was only looked at.
+    changed: Option<usize>,
 }
 
 async fn take_in(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
@@ -309,7 +334,7 @@ impl EnrolmentPage {
 }
 
 async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
-    match app.read(&chrome.reach, |reader| Ok((reader.requests()?, reader.tokens(TOKENS)?))).await {
+    match app.read(&chrome.reach, |reader| Ok((reader.requests()?, reader.tokens(None, TOKENS)?))).await {
         Ok((requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
             Ok(show_again(&EnrolmentPage { chrome, requests, tokens, form, done }, refused))

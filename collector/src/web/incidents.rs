@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
@@ -366,13 +366,19 @@ pub(super) async fn open(
     }
 }
 
+/// An incident that was opened.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Opened {
+    id: IncidentId,
+}
+
 pub(super) async fn api_open(
     State(app): State<App>,
     person: Person,
     Json(form): Json<OpenForm>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<Opened>), Problem> {
     let id = opened(&app, person, form).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
+    Ok((StatusCode::CREATED, Json(Opened { id })))
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

@@ -40,7 +40,6 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 
 use ioc_common::clock::{self, Timestamp};
@@ -275,7 +274,9 @@ fn api() -> Described {
 }
 
 fn devices_api(all: &mut Described) {
-    all.get("/devices", api::devices, "Devices, a page of them").query::<api::ListQuery>().object(200);
+    all.get("/devices", api::devices, "Devices, a page of them")
+        .query::<api::ListQuery>()
+        .answers::<api::Page<api::DeviceItem>>(200);
     all.post("/devices", api::register, "Registers a device without an agent").body::<NewDevice>().done(201);
     all.post_large(
         "/devices/import",
@@ -285,8 +286,9 @@ fn devices_api(all: &mut Described) {
     )
     .query::<enrolment::ImportQuery>()
     .raw_body("text/csv")
-    .object(200);
-    all.get("/devices/{id}", api::device, "A device with its newest values, hello and open faults").object(200);
+    .answers::<enrolment::Imported>(200);
+    all.get("/devices/{id}", api::device, "A device with its newest values, hello and open faults")
+        .answers::<api::DeviceWhole>(200);
     all.put(
         "/devices/{id}",
         api::describe,
@@ -294,17 +296,20 @@ fn devices_api(all: &mut Described) {
     )
     .body::<NewDevice>()
     .done(204);
-    all.get("/devices/{id}/documents", api::documents, "What surveys found, each whole").answers::<Vec<Value>>(200);
+    all.get("/devices/{id}/documents", api::documents, "What surveys found, each whole")
+        .answers::<Vec<api::DocumentItem>>(200);
     all.get("/devices/{id}/events", api::events, "What happened on a device, newest first")
         .query::<api::ListQuery>()
-        .answers::<Vec<EventRecord>>(200);
+        .answers::<api::Page<EventRecord>>(200);
     all.post("/devices/{id}/remarks", api::remark, "Writes something down about a device, among what happened there")
         .body::<api::RemarkBody>()
         .done(201);
     all.get("/devices/{id}/software", api::software, "Its software, a page of it")
         .query::<api::ListQuery>()
         .answers::<api::Page<api::SoftwareItem>>(200);
-    all.get("/devices/{id}/history", charts::api, "Its numbers over time").query::<charts::HistoryQuery>().object(200);
+    all.get("/devices/{id}/history", charts::api, "Its numbers over time")
+        .query::<charts::HistoryQuery>()
+        .answers::<charts::History>(200);
     all.get("/devices/{id}/history.csv", charts::csv, "The same as CSV")
         .query::<charts::HistoryQuery>()
         .file("text/csv");
@@ -314,10 +319,11 @@ fn devices_api(all: &mut Described) {
     all.post("/devices/{id}/revoke", api::revoke, "Takes its right to report, and drops its link").done(204);
     all.get("/rooms", rooms::api, "The power of each room").answers::<Vec<Room>>(200);
     all.get("/tokens", enrolment::api_tokens, "Enrolment tokens, newest first, without their secrets")
-        .answers::<Vec<TokenRecord>>(200);
+        .query::<api::ListQuery>()
+        .answers::<api::Page<TokenRecord>>(200);
     all.post("/tokens", enrolment::api_new, "A new enrolment token, shown once")
         .body::<enrolment::TokenBody>()
-        .object(201);
+        .answers::<enrolment::NewTokenAnswer>(201);
     all.delete("/tokens/{digest}", enrolment::api_end, "Ends an enrolment token").done(204);
     all.get("/enrolments", enrolment::api_requests, "Machines that wait to be let in")
         .answers::<Vec<RequestRecord>>(200);
@@ -333,8 +339,11 @@ fn incidents_api(all: &mut Described) {
     all.get("/incidents", api::incidents, "Incidents, newest first")
         .query::<api::ListQuery>()
         .answers::<api::Page<ioc_judge::Incident>>(200);
-    all.post("/incidents", incidents::api_open, "Opens an incident by hand").body::<incidents::OpenForm>().object(201);
-    all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets").object(200);
+    all.post("/incidents", incidents::api_open, "Opens an incident by hand")
+        .body::<incidents::OpenForm>()
+        .answers::<incidents::Opened>(201);
+    all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets")
+        .answers::<api::IncidentWhole>(200);
     all.post("/incidents/{id}/actions", incidents::api_act, "Does something with an incident")
         .body::<ioc_judge::Action>()
         .done(204);
@@ -354,7 +363,7 @@ fn incidents_api(all: &mut Described) {
     all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<ioc_judge::Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
-    all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").object(200);
+    all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").answers::<duty::DutyAnswer>(200);
     all.post("/duty/covers", duty::api_cover, "Someone stands in").body::<duty::CoverBody>().done(201);
     all.post("/duty/swaps", duty::api_swap, "Two shifts change hands, both or neither")
         .body::<duty::SwapForm>()
@@ -368,21 +377,22 @@ fn people_api(all: &mut Described) {
     all.get("/audit", api::audit, "The audit log in order, each record with its hash")
         .query::<api::AuditQuery>()
         .answers::<api::Page<crate::audit::Record>>(200);
-    all.get("/accounts", people::api_list, "All accounts").answers::<Vec<Value>>(200);
+    all.get("/accounts", people::api_list, "All accounts").answers::<Vec<people::AccountItem>>(200);
     all.post("/accounts", people::api_add, "A new account; its first password is shown once")
         .body::<people::AccountForm>()
-        .object(201);
+        .answers::<people::NewPassword>(201);
     all.patch("/accounts/{name}", people::api_change, "Changes an account").body::<people::ChangeForm>().done(204);
-    all.post("/accounts/{name}/reset", people::api_reset, "A new password, shown once").object(200);
+    all.post("/accounts/{name}/reset", people::api_reset, "A new password, shown once")
+        .answers::<people::NewPassword>(200);
     all.post("/account/password", own::api_password, "Changes one's own password")
         .body::<own::PasswordForm>()
         .done(204);
     all.post("/account/second", own::api_second, "One's own second factor: start, confirm, recovery, off")
         .body::<own::SecondForm>()
-        .object(200);
+        .answers::<own::SecondAnswer>(200);
     all.post("/account/tokens", own::api_token, "A token of one's own, shown once")
         .body::<own::TokenForm>()
-        .object(201);
+        .answers::<own::NewApiToken>(201);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 

@@ -3,10 +3,9 @@
 use askama::Template;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use axum::{Form, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 
@@ -300,16 +299,34 @@ pub(super) async fn second(
     show_own(&app, &person, chrome, said).await
 }
 
+/// What came of a change of one's second factor; what does not belong to it is left out.
+#[derive(Default, Serialize, schemars::JsonSchema)]
+pub(super) struct SecondAnswer {
+    /// For an authenticator app, in letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    /// The same as an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
+    /// Codes to recover with, shown once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recovery: Vec<String>,
+}
+
 pub(super) async fn api_second(
     State(app): State<App>,
     person: Person,
     Json(form): Json<SecondForm>,
-) -> Answered<Value> {
+) -> Answered<SecondAnswer> {
     let site = app.config().site_name.clone();
     Ok(Json(match change_second(&app, &person, &form).await? {
-        SecondDone::Started(second) => json!({ "secret": second.shown(), "uri": second.uri(&site, &person.name) }),
-        SecondDone::Codes(codes) => json!({ "recovery": codes }),
-        SecondDone::Off => json!({}),
+        SecondDone::Started(second) => SecondAnswer {
+            uri: Some(second.uri(&site, &person.name)),
+            secret: Some(second.shown()),
+            ..SecondAnswer::default()
+        },
+        SecondDone::Codes(recovery) => SecondAnswer { recovery, ..SecondAnswer::default() },
+        SecondDone::Off => SecondAnswer::default(),
     }))
 }
 
@@ -346,12 +363,19 @@ pub(super) async fn api_password(
     }
 }
 
+/// A token of the API that was made.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct NewApiToken {
+    /// Shown once.
+    token: String,
+}
+
 pub(super) async fn api_token(
     State(app): State<App>,
     person: Person,
     Extension(peer): Extension<Peer>,
     Json(form): Json<TokenForm>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<NewApiToken>), Problem> {
     let token = make_token(&app, &person, &peer, &form).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "token": token }))).into_response())
+    Ok((StatusCode::CREATED, Json(NewApiToken { token })))
 }

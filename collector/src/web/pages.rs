@@ -197,7 +197,7 @@ pub(super) async fn device(
             let incidents = reader.incidents(Some(&id), false, None, 20)?;
             let layout = record.layout.and_then(|id| layouts.get(&id).cloned());
             let documents = reader.documents(&id)?;
-            let events = reader.events(&id, EVENTS)?;
+            let events = reader.events(&id, None, EVENTS)?;
             let software = reader.software_list(&id)?.map(|(_, at)| at);
             let children = children_of(&id, reader, now)?;
             let lines = charts::first_of(&id, layout.as_ref(), reader, now)?;

@@ -3,12 +3,11 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use axum::{Form, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 
 use super::App;
 use super::api::Answered;
@@ -309,14 +308,43 @@ pub(super) async fn change(
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Value>> {
+/// An account as administrators see it.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct AccountItem {
+    name: String,
+    full_name: String,
+    role: Role,
+    /// Places that it is limited to; none for everywhere.
+    places: Vec<String>,
+    disabled: bool,
+    password_at: Timestamp,
+    /// It has a second factor.
+    second: bool,
+    password_due: bool,
+    locked_until: Option<Timestamp>,
+}
+
+/// A password that was made.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct NewPassword {
+    name: String,
+    /// Shown once.
+    password: String,
+}
+
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<AccountItem>> {
     let accounts = app.read(&person.reach, |reader| reader.accounts()).await?;
     let now = clock::now();
-    let shown = accounts.iter().map(|one| {
-        json!({
-            "name": one.name, "full_name": one.full_name, "role": one.role, "places": one.places, "disabled": one.disabled,
-            "password_at": one.password_at, "second": one.asks_for_code(), "password_due": one.is_due(now), "locked_until": one.locked_until,
-        })
+    let shown = accounts.into_iter().map(|one| AccountItem {
+        second: one.asks_for_code(),
+        password_due: one.is_due(now),
+        name: one.name,
+        full_name: one.full_name,
+        role: one.role,
+        places: one.places,
+        disabled: one.disabled,
+        password_at: one.password_at,
+        locked_until: one.locked_until,
     });
     Ok(Json(shown.collect()))
 }
@@ -325,9 +353,9 @@ pub(super) async fn api_add(
     State(app): State<App>,
     person: Person,
     Json(form): Json<AccountForm>,
-) -> Result<Response, Problem> {
+) -> Result<(StatusCode, Json<NewPassword>), Problem> {
     let password = make(&app, &person, &form).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "name": form.name, "password": password }))).into_response())
+    Ok((StatusCode::CREATED, Json(NewPassword { name: form.name, password })))
 }
 
 pub(super) async fn api_change(
@@ -340,7 +368,11 @@ pub(super) async fn api_change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn api_reset(State(app): State<App>, person: Person, Path(name): Path<String>) -> Answered<Value> {
+pub(super) async fn api_reset(
+    State(app): State<App>,
+    person: Person,
+    Path(name): Path<String>,
+) -> Answered<NewPassword> {
     let password = reset(&app, &person, &name).await?;
-    Ok(Json(json!({ "name": name, "password": password })))
+    Ok(Json(NewPassword { name, password }))
 }

@@ -298,10 +298,19 @@ impl Reader for SqliteReader {
         })
     }
 
-    fn events(&self, id: &DeviceId, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
-        let sql = "SELECT at, name, text, fields FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT ?2";
-        self.all(sql, &[&self.number(id)?, &limit_of(limit)], |row| {
-            Ok(EventRecord { at: required(row, 0)?, name: row.get(1)?, text: row.get(2)?, fields: body(row, 3)? })
+    fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
+        let sql = "SELECT at, name, text, fields, number FROM event WHERE device = ?1 \
+                   AND (?3 IS NULL OR (at, number) < (SELECT at, number FROM event WHERE number = ?3)) \
+                   ORDER BY at DESC, number DESC LIMIT ?2";
+        self.all(sql, &[&self.number(id)?, &limit_of(limit), &before.map(super::signed)], |row| {
+            let number = row.get::<_, i64>(4)?.unsigned_abs();
+            Ok(EventRecord {
+                number,
+                at: required(row, 0)?,
+                name: row.get(1)?,
+                text: row.get(2)?,
+                fields: body(row, 3)?,
+            })
         })
     }
 
@@ -474,9 +483,10 @@ impl Reader for SqliteReader {
         self.one(&format!("{TOKEN_COLUMNS} WHERE digest = ?1"), &[&digest], token)
     }
 
-    fn tokens(&self, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
-        let sql = format!("{TOKEN_COLUMNS} ORDER BY created_at DESC, digest LIMIT ?1");
-        self.all(&sql, &[&limit_of(limit)], token)
+    fn tokens(&self, after: Option<&str>, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
+        let after_it = "?2 IS NULL OR (created_at, digest) < (SELECT created_at, digest FROM token WHERE digest = ?2)";
+        let sql = format!("{TOKEN_COLUMNS} WHERE {after_it} ORDER BY created_at DESC, digest DESC LIMIT ?1");
+        self.all(&sql, &[&limit_of(limit), &after], token)
     }
 
     fn request(&self, id: &str) -> Result<Option<RequestRecord>, StoreError> {
