@@ -285,6 +285,7 @@ pub fn new_token(
         account: account.to_owned(),
         label: label.to_owned(),
         role: Some(role),
+        foreign: false,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(life_ms),
@@ -351,7 +352,7 @@ pub fn sign_in(
         Some(account) if right && !account.disabled => match account.asks_for_code() {
             true if code.is_empty() => Ok(SignIn::NeedsCode),
             true => second_step(account, code, peer, now),
-            false => welcome(account, peer, now),
+            false => welcome(account, peer, false, now),
         },
         Some(account) => Ok(failed(account, peer, now)),
         None => {
@@ -370,7 +371,11 @@ pub fn second_step(mut account: AccountRecord, code: &str, peer: &str, now: Time
         return Ok(SignIn::Locked(until));
     }
     let taken = account.second.as_mut().and_then(|second| second.take(code, now));
-    if taken.is_none() || account.disabled { Ok(failed(account, peer, now)) } else { welcome(account, peer, now) }
+    if taken.is_none() || account.disabled {
+        Ok(failed(account, peer, now))
+    } else {
+        welcome(account, peer, false, now)
+    }
 }
 
 fn entry(name: &str, action: &str, peer: &str, at: Timestamp) -> audit::Entry {
@@ -378,18 +383,24 @@ fn entry(name: &str, action: &str, peer: &str, at: Timestamp) -> audit::Entry {
     audit::Entry { at, actor, action: action.to_owned(), subject, detail: format!("from {peer}") }
 }
 
-fn welcome(account: AccountRecord, peer: &str, now: Timestamp) -> Result<SignIn, PkiError> {
+/// Lets someone in; `foreign` where the organisation's identity provider says who it is.
+///
+/// # Errors
+/// When the system gives no randomness.
+pub fn welcome(account: AccountRecord, peer: &str, foreign: bool, now: Timestamp) -> Result<SignIn, PkiError> {
     let cookie = URL_SAFE_NO_PAD.encode(pki::secret::<32>()?);
     let session = SessionRecord {
         digest: session_digest(&cookie),
         account: account.name.clone(),
         label: String::new(),
         role: None,
+        foreign,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),
     };
-    let entry = entry(&account.name, "account.signed_in", peer, now);
+    let by = if foreign { format!("{peer} by the identity provider") } else { peer.to_owned() };
+    let entry = entry(&account.name, "account.signed_in", &by, now);
     let account = AccountRecord { failures: 0, locked_until: None, ..account };
     Ok(SignIn::Welcome { cookie, session, account, entry })
 }

@@ -60,6 +60,8 @@ pub struct Config {
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
     /// What Prometheus is told of a device beside its identifier.
     pub exposed_labels: Vec<ExposedLabel>,
+    /// The organisation's identity provider, where people can sign in by it.
+    pub oidc: Option<Oidc>,
     /// Roles that need a second factor.
     pub second_for: Vec<Role>,
     /// Where what comes in is handed on to.
@@ -78,6 +80,52 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// Systems whose alerts are taken in.
     pub sources: Vec<AlertSource>,
+}
+
+/// The organisation's identity provider (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// What people call it.
+    pub name: String,
+    /// Its address, as it names itself.
+    pub issuer: String,
+    /// What we are called there.
+    pub client_id: String,
+    /// File with our secret there.
+    pub secret_file: PathBuf,
+    /// The claim that names the account here.
+    pub claim: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OidcForm {
+    #[serde(default)]
+    name: Option<String>,
+    issuer: Spanned<String>,
+    client_id: String,
+    secret_file: PathBuf,
+    #[serde(default)]
+    claim: Option<String>,
+}
+
+impl OidcForm {
+    fn check(self, source: &Source) -> Result<Oidc, ConfigError> {
+        let span = self.issuer.span();
+        let issuer = channel::whole_url(source, self.issuer)?;
+        let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|of| issuer.starts_with(of));
+        if issuer.starts_with("http://") && !here {
+            let message = format!("found issuer {issuer:?}; allowed is https:// (http only on this machine)");
+            return Err(source.fault(span, &message, "whoever is in between could sign in as anyone; use https"));
+        }
+        Ok(Oidc {
+            name: self.name.unwrap_or_else(|| "OpenID".to_owned()),
+            issuer,
+            client_id: self.client_id,
+            secret_file: self.secret_file,
+            claim: self.claim.unwrap_or_else(|| "preferred_username".to_owned()),
+        })
+    }
 }
 
 /// Where what comes in is handed on to by remote write.
@@ -159,6 +207,7 @@ struct Form {
     incidents: IncidentsForm,
     history: HistoryForm,
     people: PeopleForm,
+    oidc: Option<OidcForm>,
     prometheus: PrometheusForm,
     remote_write: Option<RemoteWriteForm>,
     rules: RulesForm,
@@ -400,6 +449,7 @@ impl Config {
                     Ok::<_, ConfigError>(RemoteWrite { url, token_file: form.token_file })
                 })
                 .transpose()?,
+            oidc: form.oidc.map(|form| form.check(source)).transpose()?,
             second_for: form.people.second_factor_for,
             rules,
             channels,

@@ -20,6 +20,7 @@ pub mod ingest;
 pub mod inventory;
 pub mod link;
 pub mod notify;
+mod oidc;
 pub mod pki;
 pub mod place;
 pub mod probe_host;

@@ -45,6 +45,8 @@ pub struct SessionRecord {
     pub label: String,
     /// The role of a token, where that is less than its owner's.
     pub role: Option<Role>,
+    /// Whoever has it signed in at the organisation's identity provider: its password and second factor count, not ours.
+    pub foreign: bool,
     /// From where it was made.
     pub peer: String,
     /// When it was made.

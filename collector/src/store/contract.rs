@@ -478,6 +478,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     let session = SessionRecord {
         digest: "s".into(),
         account: "admin".into(),
+        foreign: true,
         label: String::new(),
         role: None,
         peer: "here".into(),

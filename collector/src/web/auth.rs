@@ -28,7 +28,7 @@ use crate::command::Command;
 use crate::pki::PkiError;
 use crate::reach::Reach;
 
-const COOKIE: &str = "__Host-ioc";
+pub(super) const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
 
 /// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for this
@@ -117,7 +117,7 @@ impl FromRequestParts<App> for Person {
         });
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
-        if account.is_due(now) && !rights::is_open_when_due(route) {
+        if account.is_due(now) && !session.foreign && !rights::is_open_when_due(route) {
             if wants_page {
                 return Err(Redirect::to("/account").into_response());
             }
@@ -126,7 +126,7 @@ impl FromRequestParts<App> for Person {
         }
         // Who is asked for a second factor by their role sets it up before anything else.
         let lacks = app.config().second_for.contains(&account.role) && !account.asks_for_code();
-        if lacks && !rights::is_open_without_second(route) {
+        if lacks && !session.foreign && !rights::is_open_without_second(route) {
             if wants_page {
                 return Err(Redirect::to("/account#second").into_response());
             }
@@ -155,7 +155,7 @@ fn sign_in_first(wants_page: bool) -> Response {
     Problem::unauthorized("sign in first: POST /api/v1/session, or show a token").into_response()
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     all.flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
@@ -236,7 +236,7 @@ async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, 
     }
 }
 
-fn set_cookie(name: &str, value: &str, seconds: i64) -> String {
+pub(super) fn set_cookie(name: &str, value: &str, seconds: i64) -> String {
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
 
@@ -283,6 +283,8 @@ struct LoginPage {
     error: Option<String>,
     /// The password was right; what the browser holds while the code is asked for.
     ticket: Option<String>,
+    /// What the organisation's identity provider is called, where there is one.
+    provider: Option<String>,
 }
 
 pub(super) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
@@ -290,7 +292,12 @@ pub(super) async fn login_page(State(app): State<App>, headers: HeaderMap) -> Re
 }
 
 /// The page again, with what was refused.
-fn render_login(app: &App, headers: &HeaderMap, problem: Option<Problem>, ticket: Option<String>) -> Response {
+pub(super) fn render_login(
+    app: &App,
+    headers: &HeaderMap,
+    problem: Option<Problem>,
+    ticket: Option<String>,
+) -> Response {
     let language = language_of(headers, &app.config().language);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
     let chrome = Chrome::new(app, &language, "", false);
@@ -298,9 +305,10 @@ fn render_login(app: &App, headers: &HeaderMap, problem: Option<Problem>, ticket
         (StatusCode::UNAUTHORIZED, None) => chrome.t("login-wrong"),
         (StatusCode::UNAUTHORIZED, Some(_)) => chrome.t("login-code-wrong"),
         (StatusCode::TOO_MANY_REQUESTS, _) => chrome.t("login-locked"),
-        _ => problem.detail().to_owned(),
+        _ => format!("{} {}", chrome.t("login-foreign"), problem.detail()),
     });
-    let page = LoginPage { chrome, error, ticket };
+    let provider = app.config().oidc.as_ref().map(|oidc| oidc.name.clone());
+    let page = LoginPage { chrome, error, ticket, provider };
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 

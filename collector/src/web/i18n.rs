@@ -138,6 +138,7 @@ mod tests {
             include_str!("matter.rs"),
             include_str!("screens.rs"),
             include_str!("own.rs"),
+            include_str!("single.rs"),
             include_str!("incidents.rs"),
             include_str!("taking.rs"),
             include_str!("maintenance.rs"),

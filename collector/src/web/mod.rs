@@ -29,6 +29,7 @@ mod rights;
 mod rooms;
 mod screens;
 pub mod server;
+mod single;
 mod taking;
 mod view;
 mod wall;
@@ -83,6 +84,7 @@ pub struct App {
     said: Arc<personal::Said>,
     links: Arc<Links>,
     half_in: Arc<auth::HalfIn>,
+    attempts: Arc<single::Attempts>,
     limits: Arc<limits::Limits>,
     covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
     /// When it started.
@@ -125,6 +127,7 @@ impl App {
             said: Arc::default(),
             links,
             half_in: Arc::default(),
+            attempts: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
             since: clock::now(),
@@ -239,6 +242,8 @@ impl App {
             .route("/account/sessions/{digest}/end", post(own::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
             .route("/login/code", post(auth::login_code))
+            .route("/login/oidc", get(single::out))
+            .route("/login/oidc/back", get(single::back))
             .route("/logout", post(auth::logout))
             .route("/language", post(auth::language))
             .route("/live", get(live::live))

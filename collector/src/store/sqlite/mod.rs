@@ -572,8 +572,8 @@ impl Pending<'_> {
             Change::Session(session) => {
                 self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
                 self.run(
-                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                     params![
                         session.digest,
                         session.account,
@@ -581,7 +581,8 @@ impl Pending<'_> {
                         session.role.map(Role::as_str),
                         session.peer,
                         session.created_at.as_millis(),
-                        session.expires_at.as_millis()
+                        session.expires_at.as_millis(),
+                        session.foreign
                     ],
                 )?;
             }

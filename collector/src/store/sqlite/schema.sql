@@ -247,6 +247,8 @@ CREATE TABLE session (
     account TEXT NOT NULL,
     label TEXT NOT NULL,
     role TEXT,
+    -- Signed in at the organisation's identity provider.
+    foreign_in INTEGER NOT NULL,
     peer TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL

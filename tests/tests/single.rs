@@ -1,0 +1,81 @@
+//! Signing in at an identity provider that is not ours (PyPI's oidc-provider-mock).
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::Stdio;
+
+use ioc_tests::harness::{Rig, eventually, free_port, peers};
+use serde_json::json;
+use tokio::process::Command;
+
+/// Status, where to, and what came back.
+async fn curl(jar: &Path, arguments: &[&str]) -> (String, String, String) {
+    let mut command = Command::new("curl");
+    command.args(["-ks", "-w", "\n%{http_code} %{redirect_url}"]).arg("-b").arg(jar).arg("-c").arg(jar);
+    let output = command.args(arguments).output().await.expect("curl runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (body, last) = text.rsplit_once('\n').unwrap();
+    let (status, to) = last.split_once(' ').unwrap();
+    (status.to_owned(), to.to_owned(), body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_come_in_by_the_organisation_and_only_those_who_have_an_account() {
+    let port = free_port();
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "tuyệt mật\n").unwrap();
+    let mut rig = Rig::new(&format!(
+        "[people]\nsecond_factor_for = [\"leader\"]\n[oidc]\nname = \"SSO tỉnh\"\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"ioc\"\nsecret_file = \"{}\"\n",
+        secret.display()
+    ));
+    rig.start().await.unwrap();
+    let base = format!("https://localhost:{}", rig.web);
+    let jar = |name: &str| dir.path().join(name);
+    let (status, _, page) = curl(&jar("away"), &[&format!("{base}/login/oidc")]).await;
+    assert!(status == "503" && page.contains("identity provider"), "the provider is away: {status} {page}");
+    let mut provider = Command::new(peers().join("bin/oidc-provider-mock"));
+    provider.args(["--port", &port.to_string()]);
+    for (sub, name) in [("1", "lan"), ("2", "nobody")] {
+        provider.args(["--user-claims", &json!({ "sub": sub, "preferred_username": name }).to_string()]);
+    }
+    let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let _provider = provider.expect("scripts/test installs oidc-provider-mock");
+    rig.post("/api/v1/accounts", json!({ "name": "lan", "role": "leader" })).await.unwrap();
+    let (_, _, login) = curl(&jar("page"), &[&format!("{base}/login")]).await;
+    assert!(login.contains("SSO tỉnh"), "{login}");
+
+    // Out, in there, and back.
+    let begin = format!("{base}/login/oidc");
+    let leads = || async { curl(&jar("lan"), &[&begin]).await.0 == "303" };
+    eventually("the provider answers", leads).await.unwrap();
+    let (_, there, _) = curl(&jar("lan"), &[&begin]).await;
+    let (_, back, _) = curl(&jar("there"), &["-d", "sub=1", &there]).await;
+    assert!(back.starts_with(&format!("{base}/login/oidc/back?")), "{back}");
+    // Whoever gets hold of the address has not begun it.
+    assert_eq!(curl(&jar("thief"), &[&back]).await.0, "403");
+    let (_, there, _) = curl(&jar("lan"), &[&begin]).await;
+    let (_, back, _) = curl(&jar("there"), &["-d", "sub=1", &there]).await;
+    let (status, _, page) = curl(&jar("lan"), &[&back]).await;
+    assert_eq!(status, "200", "{page}");
+    assert_eq!(curl(&jar("lan"), &[&back]).await.0, "403", "a way back is good once");
+    // Neither our password, which was never changed, nor our second factor is asked for.
+    let (status, _, text) = curl(&jar("lan"), &[&format!("{base}/api/v1/devices")]).await;
+    assert_eq!(status, "200", "{text}");
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+    assert!(log.contains("by the identity provider") && !log.contains("tuyệt mật"), "{log}");
+
+    // Known there, and not here.
+    let (_, there, _) = curl(&jar("nobody"), &[&begin]).await;
+    let (_, back, _) = curl(&jar("there"), &["-d", "sub=2", &there]).await;
+    let (status, _, page) = curl(&jar("nobody"), &[&back]).await;
+    assert!(status == "403" && page.contains("nobody"), "{status} {page}");
+    // Ended here, whatever they say there.
+    let end = Some(json!({ "disabled": true }));
+    ioc_collector::cli::ask(&rig.runtime(), "PATCH", "/api/v1/accounts/lan", end).await.unwrap();
+    assert_eq!(curl(&jar("lan"), &[&format!("{base}/api/v1/devices")]).await.0, "401");
+    let (_, there, _) = curl(&jar("lan"), &[&begin]).await;
+    let (_, back, _) = curl(&jar("there"), &["-d", "sub=1", &there]).await;
+    assert_eq!(curl(&jar("lan"), &[&back]).await.0, "403");
+    rig.stop().await.unwrap();
+}
