@@ -27,6 +27,19 @@ pub async fn ask(runtime: &Path, method: &str, path: &str, body: Option<Value>) 
 /// # Errors
 /// [`CliError`] when none runs, or it refuses.
 pub async fn send(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Value, CliError> {
+    Ok(serde_json::from_slice(&raw(runtime, method, path, kind, body).await?).unwrap_or(Value::Null))
+}
+
+/// What is answered in plain text.
+///
+/// # Errors
+/// [`CliError`] when none runs, or it refuses.
+pub async fn text(runtime: &Path, path: &str) -> Result<String, CliError> {
+    let bytes = raw(runtime, "GET", path, "text/plain", String::new()).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Bytes, CliError> {
     let socket = runtime.join(CONTROL_SOCKET);
     let unreachable = |why: String| CliError::Unreachable { socket: socket.display().to_string(), why };
     let stream = UnixStream::connect(&socket).await.map_err(|error| unreachable(error.to_string()))?;
@@ -49,10 +62,10 @@ pub async fn send(runtime: &Path, method: &str, path: &str, kind: &str, body: St
         .map_err(|error| unreachable(error.to_string()))?
         .to_bytes();
     driver.abort();
-    let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     if status.is_success() {
-        return Ok(value);
+        return Ok(bytes);
     }
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
     let detail = value["detail"].as_str().map_or_else(|| String::from_utf8_lossy(&bytes).into_owned(), str::to_owned);
     Err(CliError::Refused { status: status.as_u16(), detail })
 }

@@ -358,6 +358,9 @@ impl Default for HistoryForm {
     }
 }
 
+/// The configuration as it is shipped: every key with its default.
+pub const DEFAULT_CONFIG: &str = include_str!("../../config/collector.toml");
+
 /// The rules that are built in: the shipped `config/rules.toml`.
 pub const DEFAULT_RULES: &str = include_str!("../../config/rules.toml");
 
@@ -470,7 +473,7 @@ mod tests {
 
     #[test]
     fn the_shipped_configuration_is_the_defaults() {
-        let shipped = parse(include_str!("../../config/collector.toml")).unwrap_or_else(|e| panic!("{e}"));
+        let shipped = parse(DEFAULT_CONFIG).unwrap_or_else(|e| panic!("{e}"));
         let defaults = parse("").unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
     }

@@ -5,12 +5,14 @@
 //! writer of state: the engine's thread.
 
 pub mod account;
+pub mod arguments;
 pub mod audit;
 pub mod cli;
 pub mod collate;
 pub mod command;
 pub mod config;
 pub mod coverage;
+pub mod doctor;
 pub mod engine;
 pub mod folding;
 pub mod health;
@@ -31,6 +33,7 @@ pub mod replay;
 pub mod room;
 pub mod second;
 pub mod serve;
+pub mod setup;
 pub mod store;
 pub mod ticket;
 pub mod values;

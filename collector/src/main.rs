@@ -1,256 +1,20 @@
 //! The command line of the collector.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::Parser as _;
 use serde_json::{Value, json};
 use tracing_subscriber::filter::Targets;
 
-use ioc_collector::config::Config;
+use ioc_collector::arguments::{Account, Audit, Cli, Command, Device, Enroll, Init, NewToken, Rule, Token};
+use ioc_collector::config::{Config, DEFAULT_CONFIG};
+use ioc_collector::setup::{self, Answers, Mail};
 use ioc_collector::written::percent_encoded;
-use ioc_collector::{audit, cli, serve};
+use ioc_collector::{audit, cli, doctor, serve};
 use ioc_common::metric::CATALOGUE;
-
-/// Takes in the reports of an operations centre's machines, judges them and tells the duty officer.
-#[derive(Parser)]
-#[command(name = "ioc-collector", version)]
-struct Cli {
-    /// Configuration file. Without it, the built-in defaults are used.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve until told to stop (what the service runs).
-    Serve,
-    /// Make keys, store and administrator, and end.
-    Init,
-    /// Check configuration and rules, and end.
-    CheckConfig,
-    /// Enrolment of devices.
-    Enroll {
-        #[command(subcommand)]
-        command: Enroll,
-    },
-    /// Rules.
-    Rule {
-        #[command(subcommand)]
-        command: Rule,
-    },
-    /// Devices.
-    Device {
-        #[command(subcommand)]
-        command: Device,
-    },
-    /// Accounts of people.
-    Account {
-        #[command(subcommand)]
-        command: Account,
-    },
-    /// The audit log.
-    Audit {
-        #[command(subcommand)]
-        command: Audit,
-    },
-    /// Print a generated page of the documentation.
-    Docs {
-        /// Which: metrics.
-        page: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum Enroll {
-    /// Tokens, for one machine or for many.
-    Token {
-        #[command(subcommand)]
-        command: Token,
-    },
-    /// List machines that wait for approval.
-    Requests,
-    /// Let a machine in that waits.
-    Approve {
-        /// Which request.
-        request: String,
-    },
-    /// Refuse a machine that waits.
-    Refuse {
-        /// Which request.
-        request: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum Token {
-    /// Make a token, and print it.
-    New(Box<NewToken>),
-    /// List tokens.
-    List,
-    /// End a token.
-    End {
-        /// The beginning of its digest, as the list shows it.
-        digest: String,
-    },
-}
-
-#[derive(Args)]
-struct NewToken {
-    /// Name of the device, for people.
-    #[arg(long, default_value = "", required_unless_present = "group")]
-    name: String,
-    /// For many machines: each takes its host name, or is the registered asset with its label, serial number or MAC address.
-    #[arg(long)]
-    group: bool,
-    /// How often it can be used.
-    #[arg(long, default_value_t = 1, requires = "group")]
-    uses: u32,
-    /// Each machine waits until a person approves it.
-    #[arg(long)]
-    approve: bool,
-    /// What the token is for.
-    #[arg(long, default_value = "")]
-    purpose: String,
-    /// Groups that the device belongs to.
-    #[arg(long, value_delimiter = ',')]
-    tags: Vec<String>,
-    /// Kind: server, workstation, display, other.
-    #[arg(long)]
-    kind: String,
-    /// Identifier; made up when it is not given.
-    #[arg(long, default_value = "")]
-    device: String,
-    /// Asset label.
-    #[arg(long, default_value = "")]
-    label: String,
-    /// Where it stands.
-    #[arg(long, default_value = "")]
-    place: String,
-    /// Responsible officer.
-    #[arg(long, default_value = "")]
-    officer: String,
-    /// Responsible leader.
-    #[arg(long, default_value = "")]
-    leader: String,
-    /// How long the token can be used.
-    #[arg(long, default_value = "1d")]
-    life: String,
-}
-
-#[derive(Subcommand)]
-enum Rule {
-    /// Show what a rule would have said of a device's history: every decision with its reason.
-    Test {
-        /// Which rule.
-        rule: String,
-        /// Of which device.
-        #[arg(long)]
-        device: String,
-        /// Take the rule from this file instead of the rules in use.
-        #[arg(long, value_name = "FILE")]
-        rules: Option<PathBuf>,
-        /// From this moment on, such as 2026-11-24T00:00:00Z.
-        #[arg(long)]
-        from: Option<String>,
-        /// Until this moment.
-        #[arg(long)]
-        until: Option<String>,
-    },
-}
-
-#[derive(Subcommand)]
-enum Device {
-    /// List devices.
-    List {
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-        /// Words to find.
-        #[arg(default_value = "")]
-        search: String,
-    },
-    /// Change what is said of a device; what is not named stays.
-    Set {
-        /// Which.
-        device: String,
-        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
-        #[arg(required = true, value_name = "KEY=VALUE")]
-        changes: Vec<String>,
-    },
-    /// Show one device.
-    Show {
-        /// Which.
-        device: String,
-    },
-    /// Import the asset register: a table with headings as CSV. A faulty line means that nothing is imported.
-    Import {
-        /// The table; - for standard input.
-        file: PathBuf,
-        /// Only check it.
-        #[arg(long)]
-        check: bool,
-    },
-    /// Take a device's right to report, at once.
-    Revoke {
-        /// Which.
-        device: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum Account {
-    /// List all accounts.
-    List,
-    /// Make an account, and print its first password, which must be changed at the first sign-in.
-    Add {
-        /// Name to sign in with.
-        name: String,
-        /// viewer, technician, duty_officer, leader, auditor, administrator.
-        #[arg(long)]
-        role: String,
-        /// The person's own name.
-        #[arg(long, default_value = "")]
-        full_name: String,
-        /// A place that it is limited to, with what is below it; may be given several times. Everywhere when there is none.
-        #[arg(long = "place")]
-        places: Vec<String>,
-    },
-    /// Limit an account to places, or let it reach everywhere when none is given.
-    Places {
-        /// Which.
-        name: String,
-        /// The places.
-        places: Vec<String>,
-    },
-    /// Give an account another role.
-    Role {
-        /// Which.
-        name: String,
-        /// viewer, technician, duty_officer, leader, auditor, administrator.
-        role: String,
-    },
-    /// End an account: it can be enabled again on the page.
-    Disable {
-        /// Which.
-        name: String,
-    },
-    /// Give an account a new password, and print it.
-    Reset {
-        /// Which.
-        name: String,
-    },
-}
-
-#[derive(Subcommand)]
-enum Audit {
-    /// Check that no record was changed or removed.
-    Verify,
-}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -273,6 +37,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
         return say(&metrics_page());
     }
+    if let Command::Init(asked) = cli.command {
+        return init(cli.config.as_deref(), *asked);
+    }
     let config = serve::read_config(cli.config.as_deref())?;
     let runtime = config.runtime.clone();
     match cli.command {
@@ -283,7 +50,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             serve::serve(cli.config, config).await?;
             Ok(())
         }
-        Command::Init => init(&config),
+        Command::Prepare => prepare(&config),
+        Command::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
         Command::CheckConfig => say(&format!(
             "the configuration is in order: {} rules, {} channels\n",
             config.rules.rules().len(),
@@ -305,11 +73,66 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Device { command } => device(&runtime, command).await,
         Command::Account { command } => account(&runtime, command).await,
         Command::Audit { command: Audit::Verify } => verify(&runtime).await,
-        Command::Docs { .. } => Ok(()),
+        Command::Init(_) | Command::Docs { .. } => Ok(()),
     }
 }
 
-fn init(config: &Config) -> anyhow::Result<()> {
+/// Where the configuration lies when nothing else is said.
+const CONFIG: &str = "/etc/ioc-watch/collector.toml";
+
+/// Asks, checks, and writes the configuration.
+fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
+    let path = path.unwrap_or(Path::new(CONFIG));
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
+    let mut answers = Answers::proposed(host);
+    let Init { yes, replace, site, language, zone, names, listen, mail_server, mail_from, mail_to } = asked;
+    answers.site = site.unwrap_or(answers.site);
+    answers.language = language.unwrap_or(answers.language);
+    answers.zone = zone.unwrap_or(answers.zone);
+    answers.listen = listen.unwrap_or(answers.listen);
+    if !names.is_empty() {
+        answers.names = names;
+    }
+    answers.mail = mail_server.zip(mail_from).map(|(server, from)| Mail { server, from, to: mail_to }).or(answers.mail);
+    let before = std::fs::read_to_string(path).ok().filter(|text| text.trim() != DEFAULT_CONFIG.trim());
+    anyhow::ensure!(
+        before.is_none() || replace,
+        "{} was changed by hand; mend: change it further, or give --replace (a copy is kept)",
+        path.display()
+    );
+    if !yes {
+        answers = setup::ask(answers, &mut std::io::stdin().lock(), &mut std::io::stderr()).context("no answer")?;
+    }
+    let text = answers.written().map_err(anyhow::Error::msg)?;
+    if before.is_some() {
+        let copy = path.with_extension("toml.before");
+        std::fs::copy(path, &copy).with_context(|| format!("cannot keep {}", copy.display()))?;
+    }
+    // Written over, not replaced: owner and mode stay as the package made them.
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
+    say(&format!(
+        "{file} is written. Next:\n  systemctl enable --now ioc-collector\n  cat /var/lib/ioc-collector/first-password   # account {:?}; delete the file when read\n  https://{first}:8443/\n  ioc-collector --config {file} enroll token new --kind server --name \"…\"   # for each machine\n  ioc-collector --config {file} doctor\n",
+        serve::FIRST_ACCOUNT
+    ))
+}
+
+/// Says what is wrong.
+async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) -> anyhow::Result<()> {
+    let findings = doctor::examine(config).await;
+    say(&doctor::shown(&findings))?;
+    if let Some(file) = bundle {
+        let text = doctor::bundle(config, path, &findings).await;
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        say(&format!("written to {}: look at it before you hand it on\n", file.display()))?;
+    }
+    let broken = findings.iter().filter(|one| one.badness > 1).count();
+    anyhow::ensure!(broken == 0, "{broken} broken; each line says the mend");
+    Ok(())
+}
+
+fn prepare(config: &Config) -> anyhow::Result<()> {
     let (_, _, password) = serve::prepare(config)?;
     let data = config.data.display();
     match password {

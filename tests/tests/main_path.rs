@@ -407,9 +407,9 @@ async fn the_command_lines_explain_themselves() {
     };
     let (ok, text) = run(with(&["device", "list"])).await;
     assert!(!ok && text.contains("mend:") && text.contains("systemctl start"), "{text}");
-    let (ok, text) = run(with(&["init"])).await;
+    let (ok, text) = run(with(&["prepare"])).await;
     assert!(ok && text.contains("first-password"), "{text}");
-    let (ok, text) = run(with(&["init"])).await;
+    let (ok, text) = run(with(&["prepare"])).await;
     assert!(ok && text.contains("nothing was changed"), "{text}");
     let (ok, text) = run(with(&["check-config"])).await;
     let rules = ioc_collector::config::DEFAULT_RULES.matches("[[rule]]").count();

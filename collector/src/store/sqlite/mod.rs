@@ -6,6 +6,7 @@ mod fleet;
 mod limit;
 mod people;
 mod read;
+mod version;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,6 @@ use crate::collate;
 use archive::SqliteArchive;
 use read::SqliteReader;
 
-/// Version of the schema, kept as `user_version`.
-const SCHEMA_VERSION: i64 = 1;
 /// Page cache of the writer, KiB.
 const CACHE_KIB: i64 = 32 * 1024;
 /// How long a lock that another process holds (a backup) is waited for.
@@ -85,23 +84,6 @@ impl SqliteStore {
         self.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         self.connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
         self.connection.set_prepared_statement_cache_capacity(64);
-        Ok(())
-    }
-
-    fn migrate(&mut self) -> Result<(), StoreError> {
-        let fault = |source| database(&self.path, source);
-        let found: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
-        if found > SCHEMA_VERSION {
-            return Err(StoreError::Newer { path: self.path.clone(), found, known: SCHEMA_VERSION });
-        }
-        if found == 0 {
-            let path = self.path.clone();
-            let fault = |source| database(&path, source);
-            let transaction = self.connection.transaction().map_err(fault)?;
-            transaction.execute_batch(include_str!("schema.sql")).map_err(fault)?;
-            transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(fault)?;
-            transaction.commit().map_err(fault)?;
-        }
         Ok(())
     }
 

@@ -1,0 +1,301 @@
+//! The command line, as clap reads it; its manual is made from this.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Takes in the reports of an operations centre's machines, judges them and tells the duty officer.
+#[derive(Parser)]
+#[command(name = "ioc-collector", version)]
+pub struct Cli {
+    /// Configuration file. Without it, the built-in defaults are used.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve until told to stop (what the service runs).
+    Serve,
+    /// Ask what must be known of this site, write the configuration, and say what to do next.
+    Init(Box<Init>),
+    /// Make keys, store and administrator, and end: what the first start of the service does by itself.
+    Prepare,
+    /// Say what is wrong here, and the mend. Fails when something is broken.
+    Doctor {
+        /// Write what helps whoever helps into this file, without secrets: look at it before you hand it on.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+    },
+    /// Check configuration and rules, and end.
+    CheckConfig,
+    /// Enrolment of devices.
+    Enroll {
+        /// What to do.
+        #[command(subcommand)]
+        command: Enroll,
+    },
+    /// Rules.
+    Rule {
+        /// What to do.
+        #[command(subcommand)]
+        command: Rule,
+    },
+    /// Devices.
+    Device {
+        /// What to do.
+        #[command(subcommand)]
+        command: Device,
+    },
+    /// Accounts of people.
+    Account {
+        /// What to do.
+        #[command(subcommand)]
+        command: Account,
+    },
+    /// The audit log.
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: Audit,
+    },
+    /// Print a generated page of the documentation.
+    Docs {
+        /// Which: metrics.
+        page: String,
+    },
+}
+
+/// What is said of a site; what is not said is asked, or taken as proposed with --yes.
+#[derive(Args)]
+pub struct Init {
+    /// Ask nothing.
+    #[arg(long)]
+    pub yes: bool,
+    /// Replace a configuration that was changed by hand; a copy of it is kept.
+    #[arg(long)]
+    pub replace: bool,
+    /// Name of the site.
+    #[arg(long)]
+    pub site: Option<String>,
+    /// Language: vi, en.
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Time zone, an IANA name.
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// A name or address of this machine for agents and browsers; may be given several times, the first is the one they are told.
+    #[arg(long = "name")]
+    pub names: Vec<String>,
+    /// Address to listen on; 127.0.0.1 for this machine alone.
+    #[arg(long)]
+    pub listen: Option<std::net::IpAddr>,
+    /// Mail server for notices, host:port.
+    #[arg(long, requires_all = ["mail_from", "mail_to"])]
+    pub mail_server: Option<String>,
+    /// Who notices are from.
+    #[arg(long)]
+    pub mail_from: Option<String>,
+    /// Who gets every notice; may be given several times.
+    #[arg(long)]
+    pub mail_to: Vec<String>,
+}
+
+/// How machines come in.
+#[derive(Subcommand)]
+pub enum Enroll {
+    /// Tokens, for one machine or for many.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: Token,
+    },
+    /// List machines that wait for approval.
+    Requests,
+    /// Let a machine in that waits.
+    Approve {
+        /// Which request.
+        request: String,
+    },
+    /// Refuse a machine that waits.
+    Refuse {
+        /// Which request.
+        request: String,
+    },
+}
+
+/// Enrolment tokens.
+#[derive(Subcommand)]
+pub enum Token {
+    /// Make a token, and print it.
+    New(Box<NewToken>),
+    /// List tokens.
+    List,
+    /// End a token.
+    End {
+        /// The beginning of its digest, as the list shows it.
+        digest: String,
+    },
+}
+
+/// What a token is to be good for.
+#[derive(Args)]
+pub struct NewToken {
+    /// Name of the device, for people.
+    #[arg(long, default_value = "", required_unless_present = "group")]
+    pub name: String,
+    /// For many machines: each takes its host name, or is the registered asset with its label, serial number or MAC address.
+    #[arg(long)]
+    pub group: bool,
+    /// How often it can be used.
+    #[arg(long, default_value_t = 1, requires = "group")]
+    pub uses: u32,
+    /// Each machine waits until a person approves it.
+    #[arg(long)]
+    pub approve: bool,
+    /// What the token is for.
+    #[arg(long, default_value = "")]
+    pub purpose: String,
+    /// Groups that the device belongs to.
+    #[arg(long, value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// Kind: server, workstation, display, other.
+    #[arg(long)]
+    pub kind: String,
+    /// Identifier; made up when it is not given.
+    #[arg(long, default_value = "")]
+    pub device: String,
+    /// Asset label.
+    #[arg(long, default_value = "")]
+    pub label: String,
+    /// Where it stands.
+    #[arg(long, default_value = "")]
+    pub place: String,
+    /// Responsible officer.
+    #[arg(long, default_value = "")]
+    pub officer: String,
+    /// Responsible leader.
+    #[arg(long, default_value = "")]
+    pub leader: String,
+    /// How long the token can be used.
+    #[arg(long, default_value = "1d")]
+    pub life: String,
+}
+
+/// Rules.
+#[derive(Subcommand)]
+pub enum Rule {
+    /// Show what a rule would have said of a device's history: every decision with its reason.
+    Test {
+        /// Which rule.
+        rule: String,
+        /// Of which device.
+        #[arg(long)]
+        device: String,
+        /// Take the rule from this file instead of the rules in use.
+        #[arg(long, value_name = "FILE")]
+        rules: Option<PathBuf>,
+        /// From this moment on, such as 2026-11-24T00:00:00Z.
+        #[arg(long)]
+        from: Option<String>,
+        /// Until this moment.
+        #[arg(long)]
+        until: Option<String>,
+    },
+}
+
+/// Devices.
+#[derive(Subcommand)]
+pub enum Device {
+    /// List devices.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Words to find.
+        #[arg(default_value = "")]
+        search: String,
+    },
+    /// Change what is said of a device; what is not named stays.
+    Set {
+        /// Which.
+        device: String,
+        /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
+    /// Show one device.
+    Show {
+        /// Which.
+        device: String,
+    },
+    /// Import the asset register: a table with headings as CSV. A faulty line means that nothing is imported.
+    Import {
+        /// The table; - for standard input.
+        file: PathBuf,
+        /// Only check it.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Take a device's right to report, at once.
+    Revoke {
+        /// Which.
+        device: String,
+    },
+}
+
+/// Accounts of people.
+#[derive(Subcommand)]
+pub enum Account {
+    /// List all accounts.
+    List,
+    /// Make an account, and print its first password, which must be changed at the first sign-in.
+    Add {
+        /// Name to sign in with.
+        name: String,
+        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        #[arg(long)]
+        role: String,
+        /// The person's own name.
+        #[arg(long, default_value = "")]
+        full_name: String,
+        /// A place that it is limited to, with what is below it; may be given several times. Everywhere when there is none.
+        #[arg(long = "place")]
+        places: Vec<String>,
+    },
+    /// Limit an account to places, or let it reach everywhere when none is given.
+    Places {
+        /// Which.
+        name: String,
+        /// The places.
+        places: Vec<String>,
+    },
+    /// Give an account another role.
+    Role {
+        /// Which.
+        name: String,
+        /// viewer, technician, duty_officer, leader, auditor, administrator.
+        role: String,
+    },
+    /// End an account: it can be enabled again on the page.
+    Disable {
+        /// Which.
+        name: String,
+    },
+    /// Give an account a new password, and print it.
+    Reset {
+        /// Which.
+        name: String,
+    },
+}
+
+/// The audit log.
+#[derive(Subcommand)]
+pub enum Audit {
+    /// Check that no record was changed or removed.
+    Verify,
+}

@@ -1,0 +1,311 @@
+//! `ioc-collector doctor`: what is wrong here, and the exact mend. And what to hand to whoever helps, without secrets.
+
+use std::fmt::Write as _;
+use std::net::ToSocketAddrs as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_judge::duty::calendar;
+
+use crate::cli;
+use crate::config::{ChannelKind, Config};
+use crate::store::sqlite::SqliteStore;
+
+/// Less free space than this is told, bytes and percent.
+const FREE_MIN_BYTES: u64 = 1 << 30;
+const FREE_MIN_PERCENT: u64 = 5;
+/// How long another machine may take to answer.
+const REACH: Duration = Duration::from_secs(3);
+/// Names of keys in the configuration whose values are not handed on.
+const SECRET: [&str; 6] = ["password", "secret", "token", "authorization", "key", "user"];
+
+/// What was found of one matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// 0 good, 1 worth a look, 2 broken.
+    pub badness: u8,
+    /// What was looked at, and what was found.
+    pub what: String,
+    /// What to do; empty where nothing is to be done.
+    pub mend: String,
+}
+
+impl Finding {
+    fn good(what: impl Into<String>) -> Self {
+        Self { badness: 0, what: what.into(), mend: String::new() }
+    }
+
+    fn look(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { badness: 1, what: what.into(), mend: mend.into() }
+    }
+
+    fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { badness: 2, what: what.into(), mend: mend.into() }
+    }
+}
+
+/// Looks at everything.
+pub async fn examine(config: &Config) -> Vec<Finding> {
+    let mut all = vec![data(config), room(config), store(config)];
+    all.push(clock_of());
+    let running = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=1", None).await;
+    all.push(match &running {
+        Ok(_) => Finding::good("the collector runs and answers"),
+        Err(error) => Finding::broken(error.to_string(), "systemctl status ioc-collector; journalctl -u ioc-collector"),
+    });
+    if let Err(error) = &cli::ask(&config.runtime, "GET", "/readyz", None).await
+        && running.is_ok()
+    {
+        all.push(Finding::broken(
+            error.to_string(),
+            "make room, or mount the file system for writing; it goes on by itself",
+        ));
+    }
+    all.extend(certificate(config));
+    all.push(reachable_names(config));
+    for channel in &config.channels {
+        all.push(reach(channel));
+    }
+    all.push(people(config));
+    all
+}
+
+fn data(config: &Config) -> Finding {
+    let path = config.data.display();
+    match std::fs::metadata(&config.data) {
+        Ok(meta) if meta.mode() & 0o077 != 0 => {
+            Finding::broken(format!("{path} can be read by others: it holds keys"), format!("chmod 700 {path}"))
+        }
+        Ok(_) => Finding::good(format!("{path} is there, and closed to others")),
+        Err(error) => Finding::broken(
+            format!("{path}: {error}"),
+            "start the service once (systemctl start ioc-collector), or correct paths.data",
+        ),
+    }
+}
+
+fn room(config: &Config) -> Finding {
+    let Ok(found) = rustix::fs::statvfs(&config.data) else { return Finding::good("free space: not known yet") };
+    let (free, all) = (found.f_bavail * found.f_frsize, (found.f_blocks * found.f_frsize).max(1));
+    let text = format!("{} MiB are free for {} ({} %)", free >> 20, config.data.display(), free * 100 / all);
+    if free < FREE_MIN_BYTES || free * 100 / all < FREE_MIN_PERCENT {
+        Finding::broken(text, "make room, or keep history for less long: [history] keep")
+    } else {
+        Finding::good(text)
+    }
+}
+
+fn store(config: &Config) -> Finding {
+    match SqliteStore::check(&config.data) {
+        Ok(version) => Finding::good(format!("the store can be read (schema {version})")),
+        Err(error) => Finding::broken(
+            error.to_string(),
+            "what the message says; a copy of the data from before the upgrade lies beside it",
+        ),
+    }
+}
+
+/// A wrong clock makes every time in the log wrong.
+fn clock_of() -> Finding {
+    let now = clock::now();
+    let built = Timestamp::from_millis(1_764_000_000_000);
+    if now < built {
+        return Finding::broken(
+            format!("this machine's clock says {now}"),
+            "set it, and let it be kept: timedatectl set-ntp true",
+        );
+    }
+    let keepers = ["chronyd", "systemd-timesyn", "ntpd", "ntpsec"];
+    let kept = std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
+        let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        keepers.contains(&name.trim())
+    });
+    if kept {
+        Finding::good("the clock is kept by a time service")
+    } else {
+        Finding::look("no time service runs on this machine", "apt install chrony, or timedatectl set-ntp true")
+    }
+}
+
+fn certificate(config: &Config) -> Option<Finding> {
+    let (path, _) = config.web_certificate.as_ref()?;
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) => return Some(Finding::broken(format!("{}: {error}", path.display()), "correct web.certificate")),
+    };
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&text).ok()?;
+    let certificate = pem.parse_x509().ok()?;
+    let ends = certificate.validity().not_after.timestamp();
+    let left = ends - clock::now().as_millis() / 1000;
+    let text = format!("the pages' certificate {} ends in {} days", path.display(), left / 86_400);
+    Some(match left / 86_400 {
+        30.. => Finding::good(text),
+        0..30 => Finding::look(text, "renew it, then systemctl reload ioc-collector"),
+        _ => Finding::broken(text, "renew it, then systemctl reload ioc-collector"),
+    })
+}
+
+/// Agents and browsers of other machines come in by these names.
+fn reachable_names(config: &Config) -> Finding {
+    let local = |name: &String| matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1");
+    if config.web_listen.ip().is_loopback() {
+        return Finding::look(
+            "it listens on this machine alone: no other machine can enrol or look",
+            "ioc-collector init, or set web.listen and ingest.listen to 0.0.0.0 or [::]",
+        );
+    }
+    match config.names.iter().find(|name| !local(name)) {
+        Some(name) => Finding::good(format!("other machines come in by {name}")),
+        None => {
+            Finding::broken("no name for other machines stands in web.names", "add this machine's name to web.names")
+        }
+    }
+}
+
+fn reach(channel: &crate::config::Channel) -> Finding {
+    let (host, port) = match &channel.kind {
+        ChannelKind::Smtp { host, port, .. } => (host.clone(), *port),
+        ChannelKind::Webhook { url, .. } => match address_of(url) {
+            Some(address) => address,
+            None => {
+                return Finding::broken(format!("channel {}: {url:?} names no host", channel.name), "correct its url");
+            }
+        },
+        _ => return Finding::good(format!("channel {}: looked at by the test on the page Duty", channel.name)),
+    };
+    let text = format!("channel {}: {host}:{port}", channel.name);
+    let addresses = match (host.as_str(), port).to_socket_addrs() {
+        Ok(addresses) => addresses.collect::<Vec<_>>(),
+        Err(error) => return Finding::broken(format!("{text}: {error}"), "correct the name, or DNS on this machine"),
+    };
+    if addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, REACH).is_ok()) {
+        Finding::good(format!("{text} answers"))
+    } else {
+        Finding::broken(format!("{text} does not answer"), "is it on, and does the firewall let this machine through?")
+    }
+}
+
+fn address_of(url: &str) -> Option<(String, u16)> {
+    let uri: hyper::http::Uri = url.parse().ok()?;
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
+}
+
+/// Whether anybody is told.
+fn people(config: &Config) -> Finding {
+    if config.channels.is_empty() {
+        return Finding::broken(
+            "no channel is configured: nobody is told of anything",
+            "add a [[channel]] (docs/duty.md)",
+        );
+    }
+    if config.plan.people.is_empty() {
+        return Finding::look(
+            "there is no duty plan: notices go to channels for everyone",
+            "write one: [duty] file (docs/duty.md)",
+        );
+    }
+    let outlook = calendar::outlook(&config.plan, &[], clock::now());
+    let gaps = calendar::gaps(&config.plan, &outlook);
+    match gaps.first() {
+        Some(gap) => Finding::broken(
+            format!("the duty plan has holes: {}", gap.en),
+            "fill them in the duty plan, or by a stand-in on the page Duty",
+        ),
+        None => Finding::good(format!("the duty plan names {} people and has no hole", config.plan.people.len())),
+    }
+}
+
+/// Findings for a person.
+#[must_use]
+pub fn shown(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for one in findings {
+        let mark = ["  ok ", "LOOK ", " BAD "].get(usize::from(one.badness)).copied().unwrap_or(" BAD ");
+        let _ = writeln!(text, "{mark} {}", one.what);
+        if !one.mend.is_empty() {
+            let _ = writeln!(text, "       mend: {}", one.mend);
+        }
+    }
+    text
+}
+
+/// What to hand to whoever helps: findings, the configuration without its secrets, and the running collector's counters.
+pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) -> String {
+    let written = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let counters = cli::text(&config.runtime, "/metrics").await.unwrap_or_else(|error| error.to_string());
+    let devices = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=500", None).await.unwrap_or(Value::Null);
+    let mut kinds = std::collections::BTreeMap::<(String, String), u64>::new();
+    for device in devices["items"].as_array().into_iter().flatten() {
+        let text = |key: &str| device[key].as_str().unwrap_or_default().to_owned();
+        *kinds.entry((text("kind"), text("state"))).or_default() += 1;
+    }
+    let mut out = format!(
+        "IOC Watch collector {} at {}\n\n== findings\n{}",
+        env!("CARGO_PKG_VERSION"),
+        clock::now(),
+        shown(findings)
+    );
+    let _ = writeln!(out, "\n== configuration, without secrets\n{}", redacted(&written));
+    let _ = writeln!(out, "== devices by kind and state (of the first 500)");
+    for ((kind, state), count) in kinds {
+        let _ = writeln!(out, "{kind} {state} {count}");
+    }
+    let _ = writeln!(out, "\n== counters\n{counters}");
+    out
+}
+
+/// A configuration in which what is secret, and who people are, is not said.
+#[must_use]
+pub fn redacted(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let key = line.split('=').next().unwrap_or_default().trim().trim_start_matches(['#', ' ']).to_lowercase();
+        // The paths of files that hold secrets help, and say nothing.
+        let secret = SECRET.iter().any(|one| key.contains(one)) && !key.ends_with("_file") && key != "key";
+        let named = line.contains('@') || line.contains("://");
+        match line.split_once('=') {
+            Some((before, _)) if secret || named => {
+                let _ = writeln!(out, "{before}= \"(not handed on)\"");
+            }
+            None if named => out.push_str("(not handed on)\n"),
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ioc_common::config::Source;
+
+    #[test]
+    fn a_bundle_says_nothing_secret() {
+        let text = "[site]\nname = \"IOC\"\n[[channel]]\nserver = \"mail:25\"\nuser = \"duty\"\npassword_file = \"/etc/x\"\nto = [\n  \"lan@example.vn\",\n]\nurl = \"https://u:p@hook/T0K3N\"\n";
+        let shown = redacted(text);
+        for secret in ["\"duty\"", "lan@", "T0K3N"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("name = \"IOC\"") && shown.contains("/etc/x") && shown.contains("mail:25"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_with_a_mend() {
+        let dir = tempfile::tempdir().expect("directory");
+        let text = format!("[paths]\ndata = {:?}\nruntime = {:?}\n", dir.path().join("none"), dir.path());
+        let config = Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let findings = runtime.block_on(examine(&config));
+        assert!(findings.iter().any(|one| one.badness == 2 && one.what.contains("nobody is told")), "{findings:?}");
+        assert!(findings.iter().all(|one| one.badness == 0 || !one.mend.is_empty()), "{findings:?}");
+        assert!(shown(&findings).contains(" BAD ") && shown(&findings).contains("mend:"));
+    }
+}
