@@ -112,10 +112,17 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     // Written over, not replaced: owner and mode stay as the package made them.
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
-    say(&format!(
-        "{file} is written. Next:\n  systemctl enable --now ioc-collector\n  cat /var/lib/ioc-collector/first-password   # account {:?}; delete the file when read\n  https://{first}:8443/\n  ioc-collector --config {file} enroll token new --kind server --name \"…\"   # for each machine\n  ioc-collector --config {file} doctor\n",
-        serve::FIRST_ACCOUNT
-    ))
+    let password = serve::FIRST_PASSWORD_FILE;
+    let account = serve::FIRST_ACCOUNT;
+    let next = [
+        format!("{file} is written. Next:"),
+        "systemctl enable --now ioc-collector".to_owned(),
+        format!("cat /var/lib/ioc-collector/{password}   # account {account:?}; delete the file when read"),
+        format!("https://{first}:8443/"),
+        format!("ioc-collector --config {file} enroll token new --kind server --name \"…\"   # for each machine"),
+        format!("ioc-collector --config {file} doctor"),
+    ];
+    say(&(next.join("\n  ") + "\n"))
 }
 
 /// Says what is wrong.

@@ -163,6 +163,15 @@ impl Browser {
     }
 }
 
+/// What it began must not go on without it.
+impl Drop for Browser {
+    #[allow(clippy::disallowed_methods, reason = "the end of a test")]
+    fn drop(&mut self) {
+        let address = format!("{}{}", self.base, self.session);
+        let _ = std::process::Command::new("curl").args(["-s", "-m", "5", "-X", "DELETE", &address]).output();
+    }
+}
+
 async fn sign_in(browser: &Browser, rig: &Rig) -> String {
     let base = format!("https://localhost:{}", rig.web);
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
