@@ -233,7 +233,7 @@ pub enum Device {
         /// Which.
         device: String,
     },
-    /// Import the asset register: a table with headings as CSV. A faulty line means that nothing is imported.
+    /// Import the asset register: a table with headings, as CSV or XLSX. A faulty line means that nothing is imported.
     Import {
         /// The table; - for standard input.
         file: PathBuf,

@@ -1,6 +1,7 @@
 //! One HTTP request to another system, with all that makes it fail told apart: what may work later, and what never will.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
@@ -89,6 +90,14 @@ pub(crate) async fn send(request: Request<'_>) -> Result<String, SendError> {
         // The receiver says that it is too busy or broken; all other refusals will not change by themselves.
         408 | 425 | 429 | 500..=599 => Err(SendError::Later(format!("answered {status}: {}", short(&answer)))),
         _ => Err(SendError::Never(format!("answered {status}: {}", short(&answer)))),
+    }
+}
+
+/// The same, for at most this long.
+pub(crate) async fn send_within(limit: Duration, request: Request<'_>) -> Result<String, SendError> {
+    match tokio::time::timeout(limit, send(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(SendError::Later(format!("no answer within {} s", limit.as_secs()))),
     }
 }
 

@@ -34,6 +34,7 @@ pub mod room;
 pub mod second;
 pub mod serve;
 pub mod setup;
+pub mod sheet;
 pub mod store;
 pub mod ticket;
 pub mod values;

@@ -1,6 +1,6 @@
 //! The command line of the collector.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ use ioc_collector::arguments::{Account, Audit, Cli, Command, Device, Enroll, Ini
 use ioc_collector::config::{Config, DEFAULT_CONFIG};
 use ioc_collector::setup::{self, Answers, Mail};
 use ioc_collector::written::percent_encoded;
-use ioc_collector::{audit, cli, doctor, serve};
+use ioc_collector::{audit, cli, doctor, serve, sheet};
 use ioc_common::metric::CATALOGUE;
 
 fn main() -> ExitCode {
@@ -266,6 +266,20 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
     }
 }
 
+/// The asset register as text, from a file or standard input.
+fn register_of(file: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    if file.as_os_str() == "-" {
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    if sheet::is_workbook(&bytes) {
+        return sheet::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
+    }
+    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
+}
+
 async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
     match command {
         Device::List { json, search } => {
@@ -335,11 +349,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
         Device::Import { file, check } => {
-            let table = if file.as_os_str() == "-" {
-                std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
-            } else {
-                std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
-            };
+            let table = register_of(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
             let done =

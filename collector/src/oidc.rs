@@ -2,6 +2,8 @@
 //!
 //! Who someone is comes from there; what they may do is said here: an account of that name must exist.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::digest::{SHA256, digest};
@@ -15,6 +17,8 @@ use crate::config::Oidc;
 use crate::http::{self, Request, SendError};
 use crate::written::percent_encoded;
 
+/// How long the provider may take to answer: a person waits.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How far clocks may differ, seconds.
 const SKEW_S: i64 = 60;
 
@@ -117,7 +121,7 @@ pub(crate) async fn redeem(
         headers: vec![("authorization".to_owned(), format!("Basic {basic}"))],
         body: body.join("&").into_bytes(),
     };
-    let tokens: Tokens = read(&http::send(request).await?)?;
+    let tokens: Tokens = read(&http::send_within(ANSWER, request).await?)?;
     let keys: Value = read(&get(&provider.jwks_uri).await?)?;
     let claims = verified(&tokens.id_token, &keys)?;
     check(config, provider, attempt, &claims, now)?;
@@ -127,7 +131,7 @@ pub(crate) async fn redeem(
 
 async fn get(url: &str) -> Result<String, SendError> {
     let (method, content_type) = ("GET", "application/json");
-    http::send(Request { method, url, content_type, headers: Vec::new(), body: Vec::new() }).await
+    http::send_within(ANSWER, Request { method, url, content_type, headers: Vec::new(), body: Vec::new() }).await
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, OidcError> {

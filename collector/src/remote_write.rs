@@ -26,6 +26,8 @@ use crate::store::{Arrived, Reader, StoreError};
 const ROWS: usize = 500;
 /// How long to wait for new rows.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long a receiver may take to answer.
+const ANSWER: Duration = Duration::from_secs(60);
 /// The file that says how far it has come.
 const FILE: &str = "remote-write.position";
 /// What every name begins with; the same as of what Prometheus fetches.
@@ -186,7 +188,7 @@ async fn post(target: &RemoteWrite, body: Vec<u8>) -> Result<(), SendError> {
         headers.push(("authorization".to_owned(), format!("Bearer {}", http::secret(Some(file))?)));
     }
     let (method, content_type) = ("POST", "application/x-protobuf");
-    http::send(Request { method, url: &target.url, content_type, headers, body }).await.map(drop)
+    http::send_within(ANSWER, Request { method, url: &target.url, content_type, headers, body }).await.map(drop)
 }
 
 /// A request's body.

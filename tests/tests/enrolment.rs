@@ -94,6 +94,51 @@ async fn many_machines_come_in_with_one_token_and_assets_are_known_by_their_labe
     rig.stop().await.unwrap();
 }
 
+/// A workbook as a spreadsheet writes it (openpyxl), from lines of cells.
+async fn workbook(path: &std::path::Path, lines: &Value) {
+    let script = "import sys, json, openpyxl\n\
+                  book = openpyxl.Workbook()\n\
+                  [book.active.append(line) for line in json.loads(sys.argv[2])]\n\
+                  book.save(sys.argv[1])";
+    let python = ioc_tests::harness::python();
+    let done =
+        tokio::process::Command::new(python).args(["-c", script]).arg(path).arg(lines.to_string()).status().await;
+    assert!(done.unwrap().success(), "scripts/test installs openpyxl");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_register_comes_in_as_a_workbook() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let bring = |file: &str| {
+        let mut command = tokio::process::Command::new(ioc_tests::harness::binary("ioc-collector"));
+        command.arg("--config").arg(rig.dir().join("collector.toml"));
+        command.args(["device", "import"]).arg(rig.dir().join(file));
+        async move {
+            let output = command.output().await.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            (output.status.success(), said)
+        }
+    };
+    let heads = json!(["Tên", "Loại", "Nhãn tài sản", "Nơi đặt"]);
+    let lines =
+        json!([heads, ["Máy chủ hồ sơ", "Máy chủ", 1001, "Phòng máy/Tủ 1"], ["Máy trạm", "Máy trạm", "TS-2", ""]]);
+    workbook(&rig.dir().join("good.xlsx"), &lines).await;
+    let (good, said) = bring("good.xlsx").await;
+    assert!(good && said.contains("2 assets") && said.contains("2 new"), "{said}");
+    let found = rig.get("/api/v1/devices?search=hồ%20sơ").await.unwrap();
+    let asset = &found["items"][0];
+    assert_eq!((&asset["label"], &asset["place"]), (&json!("1001"), &json!("Phòng máy/Tủ 1")), "{found}");
+    workbook(&rig.dir().join("bad.xlsx"), &json!([heads, ["Máy 3", "toaster", "TS-3", ""]])).await;
+    let (good, said) = bring("bad.xlsx").await;
+    assert!(!good && said.contains("line 2") && said.contains("toaster"), "{said}");
+    std::fs::write(rig.dir().join("broken.xlsx"), b"PK\x03\x04nonsense").unwrap();
+    let (good, said) = bring("broken.xlsx").await;
+    assert!(!good && said.contains("mend: save it as XLSX or CSV"), "{said}");
+    assert_eq!(rig.get("/api/v1/devices").await.unwrap()["items"].as_array().unwrap().len(), 2);
+    rig.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_machine_is_told_and_an_ended_token_is_no_good() {
     let mut rig = Rig::new("");

@@ -338,6 +338,8 @@ async fn whoever_is_limited_to_places_sees_and_does_nothing_elsewhere() {
         assert_eq!(lan.ask("POST", "/api/v1/windows", window(scope)).await.0, made, "{there}");
         assert_eq!(lan.ask("POST", "/api/v1/windows", window(json!({}))).await.0, 404, "a window for all");
     }
+    let join = Some(json!({ "action": "merge", "into": 2 }));
+    assert_eq!(lan.ask("POST", "/api/v1/incidents/1/actions", join).await.0, 404, "joining touches both");
     assert_eq!(lan.ask("GET", "/api/v1/audit", None).await.0, 403);
     let leader = settled(&rig, "minh", json!({ "name": "minh", "role": "leader", "places": ["Tầng 2"] })).await;
     assert_eq!(leader.ask("GET", "/api/v1/audit", None).await.0, 403, "the log is of the whole");

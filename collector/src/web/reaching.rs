@@ -1,7 +1,7 @@
 //! What people ask of the engine, as far as they reach.
 
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::Window;
+use ioc_judge::{Action, Window};
 
 use super::App;
 use crate::command::{Answer, Command, CommandError};
@@ -10,7 +10,7 @@ use crate::reach::Reach;
 /// What a command is about.
 enum About {
     Device(DeviceId),
-    Incident(IncidentId),
+    Incidents(Vec<IncidentId>),
     Window(Box<Window>),
     WindowOf(u64),
     Elsewhere,
@@ -20,7 +20,11 @@ fn about(command: &Command) -> About {
     match command {
         Command::Remark { device, .. } => About::Device(device.clone()),
         Command::Open { manual, .. } => manual.device.clone().map_or(About::Elsewhere, About::Device),
-        Command::Act { incident, .. } | Command::Attach { incident, .. } => About::Incident(*incident),
+        // Joining touches two.
+        Command::Act { incident, action: Action::Merge { into }, .. } => {
+            About::Incidents(vec![*incident, IncidentId(*into)])
+        }
+        Command::Act { incident, .. } | Command::Attach { incident, .. } => About::Incidents(vec![*incident]),
         Command::PlanWindow { window, .. } => About::Window(Box::new(window.clone())),
         Command::EndWindow { id, .. } => About::WindowOf(*id),
         // Duty is of the whole centre; what is one's own is one's own; all else needs a right that nobody with limits has.
@@ -47,7 +51,10 @@ impl App {
                 let sees = |id: &DeviceId| reader.device(id).is_ok_and(|found| found.is_some());
                 Ok(match about {
                     About::Device(id) => sees(&id),
-                    About::Incident(id) => reader.incident(id)?.is_some(),
+                    About::Incidents(all) => {
+                        let seen = all.into_iter().map(|id| reader.incident(id).map(|found| found.is_some()));
+                        seen.collect::<Result<Vec<bool>, _>>()?.into_iter().all(|seen| seen)
+                    }
                     About::Window(window) => is_within(&window, &asked, sees),
                     About::WindowOf(id) => {
                         let found = reader.windows()?.into_iter().find(|window| window.id == id);

@@ -140,7 +140,8 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         return Err(Problem::forbidden(format!("the identity provider refused: {why}")));
     }
     let own = cookie(headers, STATE_COOKIE).is_some_and(|kept| !kept.is_empty() && kept == query.state);
-    let attempt = app.attempts.take(&query.state, now).filter(|_| own);
+    // Whoever has not begun it does not end it either.
+    let attempt = if own { app.attempts.take(&query.state, now) } else { None };
     let Some((attempt, provider)) = attempt else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
