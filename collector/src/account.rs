@@ -2,8 +2,6 @@
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use serde::{Deserialize, Serialize};
 
@@ -248,6 +246,12 @@ impl AccountRecord {
         Reach::of(&self.places)
     }
 
+    /// Whether its role is one of these that need a second factor, and it has none.
+    #[must_use]
+    pub fn lacks_second(&self, needed: &[Role]) -> bool {
+        needed.contains(&self.role) && !self.asks_for_code()
+    }
+
     /// Whether a code is needed beside the password.
     #[must_use]
     pub fn asks_for_code(&self) -> bool {
@@ -279,7 +283,7 @@ pub fn new_token(
     now: Timestamp,
     life_ms: i64,
 ) -> Result<(String, SessionRecord), PkiError> {
-    let token = format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(pki::secret::<32>()?));
+    let token = format!("{TOKEN_PREFIX}{}", pki::secret_text()?);
     let session = SessionRecord {
         digest: session_digest(&token),
         account: account.to_owned(),
@@ -388,7 +392,7 @@ fn entry(name: &str, action: &str, peer: &str, at: Timestamp) -> audit::Entry {
 /// # Errors
 /// When the system gives no randomness.
 pub fn welcome(account: AccountRecord, peer: &str, foreign: bool, now: Timestamp) -> Result<SignIn, PkiError> {
-    let cookie = URL_SAFE_NO_PAD.encode(pki::secret::<32>()?);
+    let cookie = pki::secret_text()?;
     let session = SessionRecord {
         digest: session_digest(&cookie),
         account: account.name.clone(),

@@ -13,6 +13,7 @@ use ioc_judge::duty::calendar;
 
 use crate::cli;
 use crate::config::{ChannelKind, Config};
+use crate::http;
 use crate::store::sqlite::SqliteStore;
 
 /// Less free space than this is told, bytes and percent.
@@ -191,8 +192,8 @@ fn reach(channel: &crate::config::Channel) -> Finding {
 
 fn address_of(url: &str) -> Option<(String, u16)> {
     let uri: hyper::http::Uri = url.parse().ok()?;
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
+    let (host, port) = http::endpoint(&uri)?;
+    Some((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
 /// Whether anybody is told.

@@ -56,13 +56,21 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Vec<u8>,
 }
 
+fn is_secure(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
+}
+
+/// Host as it is written, and port, that an address leads to.
+pub(crate) fn endpoint(uri: &Uri) -> Option<(&str, u16)> {
+    Some((uri.host()?, uri.port_u16().unwrap_or(if is_secure(uri) { 443 } else { 80 })))
+}
+
 /// Sends a request, and gives the answer when it is a good one.
 pub(crate) async fn send(request: Request<'_>) -> Result<String, SendError> {
     let url = request.url;
     let uri: Uri = url.parse().map_err(|error| SendError::Never(format!("{url:?}: {error}")))?;
-    let host = uri.host().ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
-    let secure = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let (host, port) = endpoint(&uri).ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
+    let secure = is_secure(&uri);
     let mut built = hyper::Request::builder()
         .method(request.method)
         .uri(uri.path_and_query().map_or("/", |path| path.as_str()))

@@ -2,6 +2,8 @@
 //!
 //! Keys lie in `<data>/pki` with mode 0600. A device's key is made on the device and never seen here.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -281,6 +283,14 @@ pub fn secret<const N: usize>() -> Result<[u8; N], PkiError> {
     let filled = ring::rand::SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| PkiError::Make("the system gives no randomness".to_owned()))?;
     Ok(bytes)
+}
+
+/// A secret of 32 random bytes, in letters that a cookie or an address can hold.
+///
+/// # Errors
+/// [`PkiError::Make`] when the system gives no randomness.
+pub fn secret_text() -> Result<String, PkiError> {
+    Ok(URL_SAFE_NO_PAD.encode(secret::<32>()?))
 }
 
 fn name(common_name: &str) -> DistinguishedName {

@@ -33,6 +33,12 @@ const FILE: &str = "remote-write.position";
 /// What every name begins with; the same as of what Prometheus fetches.
 pub const PREFIX: &str = "iocw";
 
+/// What Prometheus calls a metric.
+#[must_use]
+pub fn name_of(metric: &str) -> String {
+    format!("{PREFIX}_{}", metric.replace('.', "_"))
+}
+
 /// A series: its labels, sorted by name.
 type Labels = Vec<(String, String)>;
 /// Rows, each with its layout.
@@ -199,7 +205,7 @@ fn packed(exposed: &[ExposedLabel], rows: &[(Arrived, Arc<Layout>)]) -> Result<V
         for (series, value) in layout.series().iter().zip(&arrived.row.values) {
             let Some(value) = value else { continue };
             let mut labels = shared.clone();
-            labels.push(("__name__".to_owned(), format!("{PREFIX}_{}", series.metric().replace('.', "_"))));
+            labels.push(("__name__".to_owned(), name_of(series.metric())));
             if !series.subject().is_empty() {
                 labels.push(("subject".to_owned(), series.subject().to_owned()));
             }

@@ -9,5 +9,6 @@ pub mod identity;
 pub mod link;
 pub mod machine;
 pub mod modbus;
+pub mod prometheus;
 pub mod resender;
 pub mod sink;

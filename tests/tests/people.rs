@@ -1,12 +1,11 @@
 //! Who may do what, over the real collector: roles, passwords that are due, sessions, tokens of the API; and history over it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::process::Stdio;
-
 use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
+use ioc_tests::prometheus::{self, asked};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -57,6 +56,16 @@ impl Client {
 async fn made(rig: &Rig, name: &str, role: &str) -> String {
     let body = json!({ "name": name, "full_name": "Nguyễn Thị Lan", "role": role });
     rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned()
+}
+
+/// Someone of this role who has chosen their password.
+async fn settled(rig: &Rig, name: &str, body: Value) -> Client {
+    let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
+    let client = Client::new(rig, name);
+    assert_eq!(client.sign_in(name, &first).await, 204);
+    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    client
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,11 +176,7 @@ async fn personal_data_is_for_those_who_need_it_and_its_reading_is_recorded() {
     };
     eventually("the accounts of this machine are known", known).await.unwrap();
     for (role, may) in [("viewer", false), ("technician", true)] {
-        let first = made(&rig, role, role).await;
-        let client = Client::new(&rig, role);
-        assert_eq!(client.sign_in(role, &first).await, 204);
-        let good = Some(json!({ "present": first, "new": "correct horse battery" }));
-        assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+        let client = settled(&rig, role, json!({ "name": role, "role": role })).await;
         for path in ["/api/v1/devices/srv-01/documents", "/devices/srv-01"] {
             let (status, text) = client.ask("GET", path, None).await;
             let shown = text.contains("\"name\":\"accounts\"") || text.contains("id=\"accounts\"");
@@ -203,11 +208,7 @@ async fn code_of(secret: &str, steps_ahead: i64) -> String {
 async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
-    let first = made(&rig, "lan", "duty_officer").await;
-    let client = Client::new(&rig, "lan");
-    assert_eq!(client.sign_in("lan", &first).await, 204);
-    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
-    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    let client = settled(&rig, "lan", json!({ "name": "lan", "role": "duty_officer" })).await;
     let second = |body: Value| client.ask("POST", "/api/v1/account/second", Some(body));
     assert_eq!(second(json!({ "do": "confirm", "code": "123456" })).await.0, 409);
     let (status, text) = second(json!({ "do": "start" })).await;
@@ -261,16 +262,6 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
     assert_eq!(Client::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
     rig.stop().await.unwrap();
-}
-
-/// Someone of this role who has chosen their password.
-async fn settled(rig: &Rig, name: &str, body: Value) -> Client {
-    let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
-    let client = Client::new(rig, name);
-    assert_eq!(client.sign_in(name, &first).await, 204);
-    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
-    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
-    client
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -575,11 +566,7 @@ async fn prometheus_reads_the_fleet_with_a_token() {
         link.send(packet).await.unwrap();
         link.committed(position).await.unwrap();
     }
-    let first = made(&rig, "robot", "viewer").await;
-    let robot = Client::new(&rig, "robot");
-    assert_eq!(robot.sign_in("robot", &first).await, 204);
-    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
-    assert_eq!(robot.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    let robot = settled(&rig, "robot", json!({ "name": "robot", "role": "viewer" })).await;
     let token = Some(json!({ "label": "Prometheus", "role": "viewer", "days": 30 }));
     let (_, text) = robot.ask("POST", "/api/v1/account/tokens", token).await;
     let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
@@ -599,28 +586,12 @@ scrape_configs:
 "#,
         rig.web
     );
-    let file = dir.path().join("prometheus.yml");
-    std::fs::write(&file, config).unwrap();
-    let mut command = Command::new("prometheus");
-    command.arg(format!("--config.file={}", file.display()));
-    command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let _prometheus = command.spawn().expect("Prometheus is there; scripts/test installs it");
-    let asked = |query: &str| {
-        let mut command = Command::new("curl");
-        command.args(["-sG", "--data-urlencode", &format!("query={query}")]);
-        command.arg(format!("http://127.0.0.1:{port}/api/v1/query"));
-        async move {
-            let output = command.output().await.unwrap();
-            serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["data"]["result"].clone()
-        }
-    };
-    let busy = || async { asked("iocw_cpu_busy").await[0]["value"][1].is_string() };
+    let _prometheus = prometheus::start(dir.path(), port, &config);
+    let busy = || async { asked(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
     eventually("Prometheus knows the number", busy).await.unwrap();
-    let disk = asked("iocw_fs_used_pct{subject=\"/var\"}").await;
+    let disk = asked(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
     assert!(disk[0]["metric"]["device"].is_string() && disk[0]["metric"]["kind"] == "server", "{disk}");
     assert!(disk[0]["metric"]["name"].is_null(), "not opted into: {disk}");
-    assert_eq!(asked("iocw_device_up").await[0]["value"][1], "1");
+    assert_eq!(asked(port, "iocw_device_up").await[0]["value"][1], "1");
     rig.stop().await.unwrap();
 }

@@ -2,23 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
-use std::process::Stdio;
 
 use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use serde_json::Value;
+use ioc_tests::prometheus::{self, asked, quiet};
 use tokio::process::{Child, Command};
 
 fn prometheus(dir: &Path, port: u16) -> Child {
-    let file = dir.join("prometheus.yml");
-    std::fs::write(&file, "global: {}\n").unwrap();
-    let mut command = Command::new("prometheus");
-    command.arg(format!("--config.file={}", file.display()));
-    command.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
-    command.arg(format!("--web.listen-address=127.0.0.1:{port}")).arg("--web.enable-remote-write-receiver");
-    quiet(command)
+    prometheus::start(dir, port, "global: {}\n")
 }
 
 fn victoria(dir: &Path, port: u16) -> Child {
@@ -26,19 +19,6 @@ fn victoria(dir: &Path, port: u16) -> Child {
     command.arg(format!("-storageDataPath={}", dir.join("data").display()));
     command.arg(format!("-httpListenAddr=127.0.0.1:{port}"));
     quiet(command)
-}
-
-fn quiet(mut command: Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    command.spawn().expect("it is there; scripts/test installs it")
-}
-
-/// What a receiver knows of a query: the first result's labels and newest value.
-async fn asked(port: u16, query: &str) -> Value {
-    let mut command = Command::new("curl");
-    command.args(["-sG", "--data-urlencode", &format!("query={query}")]);
-    let output = command.arg(format!("http://127.0.0.1:{port}/api/v1/query")).output().await.unwrap();
-    serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default()["data"]["result"].clone()
 }
 
 /// A machine that reports a sample as taken so long ago.

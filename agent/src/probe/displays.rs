@@ -162,9 +162,7 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
             .collect::<Vec<_>>()
             .join(" ");
         let expected = if expected.is_empty() { "a panel".to_owned() } else { expected };
-        let found = connectors
-            .iter()
-            .find(|one| one.name == wanted.connector || one.name.ends_with(&format!("-{}", wanted.connector)));
+        let found = connectors.iter().find(|one| one.is_called(&wanted.connector));
         let Some(found) = found.filter(|one| one.connected != Some(false)) else {
             tell(&wanted.connector, "missing", expected, String::new());
             continue;
@@ -191,9 +189,7 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
         }
     }
     for extra in connectors.iter().filter(|one| one.connected == Some(true)) {
-        let wanted =
-            |one: &PanelSetting| one.connector == extra.name || extra.name.ends_with(&format!("-{}", one.connector));
-        if !wall.iter().any(wanted) {
+        if !wall.iter().any(|one| extra.is_called(&one.connector)) {
             tell(&extra.name, "extra", String::new(), extra.panel.as_ref().map(name_of).unwrap_or_default());
         }
     }

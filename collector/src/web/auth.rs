@@ -1,8 +1,5 @@
 //! Signing in and out, and who is asking.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use askama::Template;
 use axum::Form;
 use axum::Json;
@@ -12,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 use ioc_common::enrolment::hex;
 
 use super::App;
@@ -125,7 +122,7 @@ impl FromRequestParts<App> for Person {
                 .into_response());
         }
         // Who is asked for a second factor by their role sets it up before anything else.
-        let lacks = app.config().second_for.contains(&account.role) && !account.asks_for_code();
+        let lacks = account.lacks_second(&app.config().second_for);
         if lacks && !session.foreign && !rights::is_open_without_second(route) {
             if wants_page {
                 return Err(Redirect::to("/account#second").into_response());
@@ -194,7 +191,7 @@ pub(super) struct Credentials {
 }
 
 /// What credentials are good for.
-enum SignedIn {
+pub(super) enum SignedIn {
     /// The cookie.
     Cookie(String),
     /// A code is needed, too.
@@ -219,7 +216,7 @@ async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<
 }
 
 /// Keeps what follows from an attempt.
-async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, Problem> {
+pub(super) async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, Problem> {
     let wrong = || Problem::unauthorized("name, password or code is wrong");
     match outcome.map_err(|error| Problem::internal(error.to_string()))? {
         SignIn::Welcome { cookie, session, account, entry } => {
@@ -237,43 +234,23 @@ async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, 
 }
 
 pub(super) fn set_cookie(name: &str, value: &str, seconds: i64) -> String {
-    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+    cookie_text(name, value, "Strict", seconds)
 }
 
-/// People whose password was right and whose code is still to come, by the digest of what their browser holds.
-#[derive(Debug, Default)]
-pub(super) struct HalfIn(Mutex<HashMap<String, (String, Timestamp)>>);
+/// The same for one that other sites may bring along, or not (`same_site`).
+pub(super) fn cookie_text(name: &str, value: &str, same_site: &str, seconds: i64) -> String {
+    format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}; Max-Age={seconds}")
+}
 
 /// How long a code may take, milliseconds.
 const CODE_MS: i64 = 300_000;
-/// People who are half in at a time.
-const HALF_IN_MAX: usize = 1000;
 
-impl HalfIn {
-    /// Keeps who it is; gives what the browser holds.
-    fn begin(&self, account: &str, now: Timestamp) -> Result<String, Problem> {
-        let internal = || Problem::internal("sign-in failed");
-        let ticket = crate::pki::secret::<20>().map_err(|_| internal()).map(|bytes| hex(&bytes))?;
-        let mut all = self.0.lock().map_err(|_| internal())?;
-        all.retain(|_, (_, until)| *until > now);
-        if all.len() >= HALF_IN_MAX {
-            return Err(Problem::too_many("too many people sign in at this moment; try again"));
-        }
-        all.insert(account::session_digest(&ticket), (account.to_owned(), now.plus_millis(CODE_MS)));
-        Ok(ticket)
-    }
-
-    /// Whose it is, while it is good.
-    fn whose(&self, ticket: &str, now: Timestamp) -> Option<String> {
-        let all = self.0.lock().ok()?;
-        all.get(&account::session_digest(ticket)).filter(|(_, until)| *until > now).map(|(name, _)| name.clone())
-    }
-
-    fn end(&self, ticket: &str) {
-        if let Ok(mut all) = self.0.lock() {
-            all.remove(&account::session_digest(ticket));
-        }
-    }
+/// Keeps whose password was right and whose code is still to come, by the digest of what their browser holds, which is given.
+fn half_in(app: &App, account: &str) -> Result<String, Problem> {
+    let ticket =
+        crate::pki::secret::<20>().map_err(|_| Problem::internal("sign-in failed")).map(|bytes| hex(&bytes))?;
+    app.half_in.begin(account::session_digest(&ticket), account.to_owned(), clock::now(), CODE_MS)?;
+    Ok(ticket)
 }
 
 #[derive(Template)]
@@ -329,7 +306,7 @@ pub(super) async fn login(
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, credentials).await {
         Ok(SignedIn::Cookie(cookie)) => come_in(&cookie),
-        Ok(SignedIn::NeedsCode) => match app.half_in.begin(&name, clock::now()) {
+        Ok(SignedIn::NeedsCode) => match half_in(&app, &name) {
             Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
@@ -353,7 +330,7 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    let Some(name) = app.half_in.whose(&form.ticket, clock::now()) else {
+    let Some(name) = app.half_in.get(&account::session_digest(&form.ticket), clock::now()) else {
         return Redirect::to("/login").into_response();
     };
     let tried = async {
@@ -363,7 +340,7 @@ pub(super) async fn login_code(
     };
     match tried.await {
         Ok(SignedIn::Cookie(cookie)) => {
-            app.half_in.end(&form.ticket);
+            app.half_in.take(&account::session_digest(&form.ticket), clock::now());
             come_in(&cookie)
         }
         Ok(SignedIn::NeedsCode) => render_login(&app, &headers, None, Some(form.ticket)),

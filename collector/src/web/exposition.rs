@@ -23,7 +23,7 @@ use super::problem::Problem;
 use crate::config::ExposedLabel;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
-use crate::remote_write::PREFIX;
+use crate::remote_write::{PREFIX, name_of};
 use crate::store::DeviceQuery;
 
 /// Devices that are read in one go.
@@ -79,12 +79,12 @@ fn write_device(
     let Some(layout) = layout else { return };
     for (series, value) in layout.series().iter().zip(&record.latest) {
         let Some(value) = value else { continue };
-        let name = series.metric().replace('.', "_");
+        let name = name_of(series.metric());
         let subject = series.subject();
         let _ = if subject.is_empty() {
-            writeln!(text, "{PREFIX}_{name}{{{labels}}} {value}")
+            writeln!(text, "{name}{{{labels}}} {value}")
         } else {
-            writeln!(text, "{PREFIX}_{name}{{{labels},subject=\"{}\"}} {value}", escaped(subject))
+            writeln!(text, "{name}{{{labels},subject=\"{}\"}} {value}", escaped(subject))
         };
     }
 }

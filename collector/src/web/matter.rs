@@ -77,11 +77,8 @@ pub(super) async fn page(
         .read(&person.reach, move |reader| {
             let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
             let mut faults = reader.faults(&query, FAULTS)?;
-            faults.sort_by(|a, b| {
-                (b.severity, b.value.unwrap_or(0.0))
-                    .partial_cmp(&(a.severity, a.value.unwrap_or(0.0)))
-                    .unwrap_or(std::cmp::Ordering::Equal)
-            });
+            let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
+            faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
             let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
             Ok((faults, names, reader.machines_without(document, SILENT)?))
         })

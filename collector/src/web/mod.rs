@@ -20,6 +20,7 @@ mod maintenance;
 mod matter;
 mod own;
 mod pages;
+mod pending;
 mod people;
 mod personal;
 mod plan;
@@ -52,11 +53,13 @@ use crate::coverage::Facts;
 use crate::engine::{FILE_MAX_BYTES, Handle};
 use crate::health::Health;
 use crate::link::Links;
+use crate::oidc::{Attempt, Provider};
 use crate::reach::Reach;
 use crate::replay::Replay;
 use crate::room::Room;
 use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
 use described::Described;
+use pending::Pending;
 use problem::Problem;
 
 /// Largest request body.
@@ -83,8 +86,10 @@ pub struct App {
     hashing: Arc<Semaphore>,
     said: Arc<personal::Said>,
     links: Arc<Links>,
-    half_in: Arc<auth::HalfIn>,
-    attempts: Arc<single::Attempts>,
+    /// Accounts whose code is still to come.
+    half_in: Arc<Pending<String>>,
+    /// Sign-ins that are with the identity provider.
+    attempts: Arc<Pending<(Attempt, Provider)>>,
     limits: Arc<limits::Limits>,
     covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
     /// When it started.

@@ -96,8 +96,8 @@ struct OwnPage {
     chrome: Chrome,
     account: AccountRecord,
     sessions: Vec<SessionRecord>,
-    /// The role needs a second factor.
-    second_needed: bool,
+    /// The person must set a second factor up before anything else.
+    lacks_second: bool,
     roles: Vec<&'static str>,
     /// The session that this page is shown in.
     here: String,
@@ -113,11 +113,6 @@ struct OwnPage {
 }
 
 impl OwnPage {
-    /// Whether the person must set a second factor up before anything else.
-    fn lacks_second(&self) -> bool {
-        self.second_needed && !self.account.asks_for_code()
-    }
-
     fn is_due(&self) -> bool {
         self.account.is_due(self.chrome.now)
     }
@@ -168,9 +163,9 @@ async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Pag
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
             let here = person.session.clone();
-            let second_needed = app.config().second_for.contains(&account.role);
+            let lacks_second = account.lacks_second(&app.config().second_for);
             let page =
-                OwnPage { chrome, account, sessions, second_needed, roles, here, error, done, token, recovery, code };
+                OwnPage { chrome, account, sessions, lacks_second, roles, here, error, done, token, recovery, code };
             Ok(show_again(&page, refused))
         }
         Ok(None) => Err(Failure::not_found(chrome)),

@@ -1,6 +1,6 @@
 //! The displays of a controller, drawn as they hang on the wall.
 
-use ioc_common::reading::{Connector, Displays};
+use ioc_common::reading::Displays;
 
 use super::view::Chrome;
 use crate::store::DocumentRecord;
@@ -57,10 +57,7 @@ fn usual_columns(count: usize) -> usize {
 pub(super) fn of(chrome: &Chrome, records: &[DocumentRecord]) -> Option<Screens> {
     let record = records.iter().find(|record| record.name == "displays")?;
     let displays: Displays = serde_json::from_str(&record.body).ok()?;
-    let there = |name: &str| {
-        let of = |one: &&Connector| one.name == name || one.name.ends_with(&format!("-{name}"));
-        displays.connectors.iter().find(of)
-    };
+    let there = |name: &str| displays.connectors.iter().find(|one| one.is_called(name));
     // What should be there, in its order; then what is there beside it.
     let mut names: Vec<String> = displays.wall.clone();
     let connected = displays.connectors.iter().filter(|one| one.connected != Some(false));
@@ -90,6 +87,7 @@ pub(super) fn of(chrome: &Chrome, records: &[DocumentRecord]) -> Option<Screens>
             () => "good",
         };
         let panel = found.and_then(|one| one.panel.as_ref());
+        let serial = panel.map(|panel| panel.serial.clone()).unwrap_or_default();
         let panel = panel.map(|panel| format!("{} {}", panel.maker, panel.model).trim().to_owned()).unwrap_or_default();
         let mode = found.map(|one| one.mode.clone()).unwrap_or_default();
         let words: Vec<String> = wrong.iter().map(|kind| chrome.word("screen", kind)).collect();
@@ -98,7 +96,6 @@ pub(super) fn of(chrome: &Chrome, records: &[DocumentRecord]) -> Option<Screens>
             () if !on => chrome.t("screen-empty"),
             () => mode.clone(),
         };
-        let serial = found.and_then(|one| one.panel.as_ref()).map(|panel| panel.serial.clone()).unwrap_or_default();
         let parts = [name.as_str(), &panel, &serial, &mode, &words.join(", ")];
         let title = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
         Screen {

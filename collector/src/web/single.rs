@@ -1,61 +1,34 @@
 //! Coming in by the organisation's identity provider: out to it, and back.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 
 use super::App;
-use super::auth::{COOKIE, cookie, language_of, render_login, set_cookie};
+use super::auth::{COOKIE, SignedIn, cookie, cookie_text, keep, language_of, render_login, set_cookie};
 use super::limits;
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, SignIn};
-use crate::command::Command;
+use crate::account;
 use crate::config::Oidc;
-use crate::oidc::{self, Attempt, Provider};
+use crate::oidc::{self, Attempt};
 use crate::reach::Reach;
 
 /// What binds an attempt to the browser that began it. It comes back from another site, so that it cannot be strict.
 const STATE_COOKIE: &str = "__Host-ioc-oidc";
 /// How long signing in there may take, milliseconds.
 const ATTEMPT_MS: i64 = 600_000;
-/// Attempts at a time.
-const ATTEMPTS_MAX: usize = 1000;
-
-/// Attempts that are under way, by their state.
-#[derive(Default)]
-pub(super) struct Attempts(Mutex<HashMap<String, (Attempt, Provider, Timestamp)>>);
-
-impl Attempts {
-    fn begin(&self, attempt: Attempt, provider: Provider, now: Timestamp) -> Result<(), Problem> {
-        let mut all = self.0.lock().map_err(|_| Problem::internal("sign-in failed"))?;
-        all.retain(|_, (_, _, until)| *until > now);
-        if all.len() >= ATTEMPTS_MAX {
-            return Err(Problem::too_many("too many people sign in at this moment; try again"));
-        }
-        all.insert(attempt.state.clone(), (attempt, provider, now.plus_millis(ATTEMPT_MS)));
-        Ok(())
-    }
-
-    /// An attempt is good once.
-    fn take(&self, state: &str, now: Timestamp) -> Option<(Attempt, Provider)> {
-        let (attempt, provider, until) = self.0.lock().ok()?.remove(state)?;
-        (until > now).then_some((attempt, provider))
-    }
+fn secret() -> Result<String, Problem> {
+    crate::pki::secret_text().map_err(|error| Problem::internal(error.to_string()))
 }
 
-fn secret() -> Result<String, Problem> {
-    let bytes = crate::pki::secret::<32>().map_err(|error| Problem::internal(error.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+/// The cookie that holds an attempt's state.
+fn state_cookie(state: &str, seconds: i64) -> String {
+    cookie_text(STATE_COOKIE, state, "Lax", seconds)
 }
 
 fn configured(app: &App) -> Result<Oidc, Problem> {
@@ -81,13 +54,12 @@ pub(super) async fn out(State(app): State<App>, Extension(peer): Extension<Peer>
         let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()? };
         let address = oidc::address(&config, &provider, &attempt, &back_of(&app));
         let state = attempt.state.clone();
-        app.attempts.begin(attempt, provider, now)?;
+        app.attempts.begin(state.clone(), (attempt, provider), now, ATTEMPT_MS)?;
         Ok((address, state))
     };
     match begun.await {
         Ok((address, state)) => {
-            let seconds = ATTEMPT_MS / 1000;
-            let kept = format!("{STATE_COOKIE}={state}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={seconds}");
+            let kept = state_cookie(&state, ATTEMPT_MS / 1000);
             ([(header::SET_COOKIE, kept)], Redirect::to(&address)).into_response()
         }
         Err(problem) => render_login(&app, &headers, Some(problem), None),
@@ -117,7 +89,7 @@ pub(super) async fn back(
                 "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url=/\"><title>IOC Watch</title><a href=\"/\">{}</a>",
                 chrome.t("overview")
             );
-            let forget = format!("{STATE_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+            let forget = state_cookie("", 0);
             let session = set_cookie(COOKIE, &value, account::SESSION_MS / 1000);
             let mut response = (StatusCode::OK, Html(page)).into_response();
             for one in [forget, session] {
@@ -156,12 +128,8 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     let known = known.filter(|account| !account.disabled);
     let known =
         known.ok_or_else(|| Problem::forbidden(format!("there is no account {shown:?} here; ask an administrator")))?;
-    let welcome = account::welcome(known, &peer.to_string(), true, now);
-    match welcome.map_err(|error| Problem::internal(error.to_string()))? {
-        SignIn::Welcome { cookie, session, account, entry } => {
-            app.engine.command(Command::SignedIn(account, session, entry)).await?;
-            Ok(cookie)
-        }
-        _ => Err(Problem::internal("sign-in failed")),
+    match keep(app, account::welcome(known, &peer.to_string(), true, now)).await? {
+        SignedIn::Cookie(cookie) => Ok(cookie),
+        SignedIn::NeedsCode => Err(Problem::internal("sign-in failed")),
     }
 }

@@ -40,6 +40,14 @@ pub struct Connector {
     pub panel: Option<Panel>,
 }
 
+impl Connector {
+    /// Whether this name means it, with the card or without.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.name.strip_suffix(name).is_some_and(|before| before.ends_with('-'))
+    }
+}
+
 /// A panel, as its EDID tells (VESA E-EDID 1.4).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
