@@ -41,6 +41,9 @@ pub enum Command {
         /// How long to wait for a person who approves this host, such as 10m or 1d.
         #[arg(long, default_value = "1d")]
         wait: String,
+        /// Replace the identity that this host has: its certificates were ended, or it is a copy of another machine.
+        #[arg(long)]
+        anew: bool,
         /// The token, or - to read it from standard input (it then stays out of the process list).
         token: String,
     },
@@ -115,6 +118,9 @@ pub enum Command {
         /// Print what the running agent is to be handed.
         #[arg(long, hide = true)]
         json: bool,
+        /// With the settings that the collector gives now.
+        #[arg(long, hide = true)]
+        offered: bool,
     },
     /// Ask the running agent how it is.
     Status {

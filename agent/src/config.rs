@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use ioc_common::address::split_address;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
+use ioc_common::settings::{EndpointSetting, Every, Interval, Outcome};
 
 use crate::probe;
 use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
 use crate::settings::{
-    AntivirusForm, BackupSetting, CertificatesForm, EndpointSetting, Every, PortsForm, RaidForm, ServicesForm,
-    Settings, SmartForm, SoftwareForm, SurveyForms, WallForm,
+    AntivirusForm, BackupSetting, CertificatesForm, PortsForm, RaidForm, ServicesForm, Settings, SmartForm,
+    SoftwareForm, SurveyForms, WallForm,
 };
 use crate::source::process;
 
@@ -29,8 +31,12 @@ pub struct Config {
     pub mqtt: Option<String>,
     /// MQTT keep-alive.
     pub keep_alive: SpanWithin<5_000, 600_000>,
+    /// Settings from the collector are taken.
+    pub takes_settings: bool,
+    /// What became of those that are kept here ([`crate::pushed`]).
+    pub pushed: Outcome,
     /// Between samples.
-    pub interval: SpanWithin<1_000, 3_600_000>,
+    pub interval: Interval,
     /// Where identity and spool lie.
     pub state: PathBuf,
     /// Where the status socket lies.
@@ -92,18 +98,19 @@ struct Form {
 struct CollectorForm {
     mqtt: Option<Spanned<String>>,
     keep_alive: SpanWithin<5_000, 600_000>,
+    settings: bool,
 }
 
 impl Default for CollectorForm {
     fn default() -> Self {
-        Self { mqtt: None, keep_alive: SpanWithin(Span::secs(30)) }
+        Self { mqtt: None, keep_alive: SpanWithin(Span::secs(30)), settings: true }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ReportForm {
-    interval: SpanWithin<1_000, 3_600_000>,
+    interval: Interval,
 }
 
 impl Default for ReportForm {
@@ -182,17 +189,14 @@ impl Config {
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
-        let surveys: Vec<&str> = probe::SURVEYS.iter().map(|survey| survey.name).collect();
-        for name in &form.probes.forbid {
-            if !probe::NAMES.iter().chain(&surveys).any(|known| known == name.get_ref()) {
-                let allowed = [probe::NAMES.join(", "), surveys.join(", ")].join(", ");
-                let message = format!("found probe {:?}; allowed are {allowed}", name.get_ref());
-                return Err(source.fault(name.span(), &message, "correct the name or remove it"));
-            }
-        }
-        if let Some(name) = form.probes.every.keys().find(|name| !surveys.contains(&name.get_ref().as_str())) {
-            let message = format!("found survey {:?}; allowed are {}", name.get_ref(), surveys.join(", "));
-            return Err(source.fault(name.span(), &message, "correct the name or remove it"));
+        let fault_of = |name: &Spanned<String>, fault: fn(&str) -> Option<String>| {
+            fault(name.get_ref()).map(|why| source.fault(name.span(), &why, "correct the name or remove it"))
+        };
+        let forbid = form.probes.forbid.iter().filter_map(|name| fault_of(name, probe_fault));
+        if let Some(fault) =
+            forbid.chain(form.probes.every.keys().filter_map(|name| fault_of(name, survey_fault))).next()
+        {
+            return Err(fault);
         }
         if let Some(mqtt) = &form.collector.mqtt
             && let Err(why) = split_address(mqtt.get_ref())
@@ -226,6 +230,8 @@ impl Config {
             every: form.probes.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
             mqtt: form.collector.mqtt.map(Spanned::into_inner),
             keep_alive: form.collector.keep_alive,
+            takes_settings: form.collector.settings,
+            pushed: Outcome::default(),
             interval: form.report.interval,
             state: form.paths.state,
             runtime: form.paths.runtime,
@@ -240,17 +246,34 @@ impl Config {
     }
 }
 
-/// The configuration at `path`, or the defaults, read and checked by the surveyor.
+/// What is wrong with the name of a probe or survey, if anything is.
+pub(crate) fn probe_fault(name: &str) -> Option<String> {
+    let surveys = probe::SURVEYS.iter().map(|survey| survey.name);
+    let all: Vec<&str> = probe::NAMES.into_iter().chain(surveys).collect();
+    (!all.contains(&name)).then(|| format!("found probe {name:?}; allowed are {}", all.join(", ")))
+}
+
+/// What is wrong with the name of a survey, if anything is.
+pub(crate) fn survey_fault(name: &str) -> Option<String> {
+    let all: Vec<&str> = probe::SURVEYS.iter().map(|survey| survey.name).collect();
+    (!all.contains(&name)).then(|| format!("found survey {name:?}; allowed are {}", all.join(", ")))
+}
+
+/// The configuration at `path`, or the defaults, read and checked by the surveyor; with the settings that the collector gave, or, where
+/// they are `offered`, with those that it gives now.
 ///
 /// # Errors
-/// [`SettledError`] holds what is wrong with the file, with its place and mend.
-pub fn settled(path: Option<&Path>) -> Result<Config, SettledError> {
+/// [`SettledError`] holds what is wrong with the file, with its place and mend, or with what is offered.
+pub fn settled(path: Option<&Path>, offered: bool) -> Result<Config, SettledError> {
     let other = |error: &dyn std::fmt::Display| SettledError(error.to_string());
     let program = surveyor().map_err(|error| other(&error))?;
     let path = path.map(std::path::absolute).transpose().map_err(|error| other(&error))?;
     let named =
         path.as_deref().map(|path| path.to_str().ok_or_else(|| other(&"the path of the configuration is not UTF-8")));
     let mut arguments = vec!["check-config", "--json"];
+    if offered {
+        arguments.push("--offered");
+    }
     if let Some(path) = named.transpose()? {
         arguments.extend(["--config", path]);
     }
@@ -279,40 +302,6 @@ pub fn surveyor() -> std::io::Result<PathBuf> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettledError(String);
-
-/// Splits `host:port` or `[v6]:port`.
-///
-/// # Errors
-/// What was found and what is allowed.
-pub fn split_address(address: &str) -> Result<(String, u16), String> {
-    let fault = || format!("found address {address:?}; allowed is host:port");
-    let (host, port) = address.rsplit_once(':').ok_or_else(fault)?;
-    let port: u16 = port.parse().map_err(|_| fault())?;
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host = match bracketed {
-        Some(v6) => v6,
-        None if host.contains(':') => return Err(fault()),
-        None => host,
-    };
-    if host.is_empty() || port == 0 {
-        return Err(fault());
-    }
-    Ok((host.to_owned(), port))
-}
-
-/// Whether an address is a host without a port.
-#[must_use]
-pub fn is_portless(address: &str) -> bool {
-    !address.contains(':') || address.parse::<std::net::Ipv6Addr>().is_ok()
-}
-
-/// Splits an address whose port may be left out.
-///
-/// # Errors
-/// What was found and what is allowed.
-pub fn split_address_or(address: &str, port: u16) -> Result<(String, u16), String> {
-    if !address.is_empty() && is_portless(address) { Ok((address.to_owned(), port)) } else { split_address(address) }
-}
 
 #[cfg(test)]
 mod tests {
@@ -344,14 +333,5 @@ mod tests {
         assert!(address.line == 2 && address.mend.contains("8883"), "{address}");
         let key = fault("[report]\nintervall = \"10s\"\n");
         assert!(key.line == 2 && key.message.contains("interval"), "{key}");
-    }
-
-    #[test]
-    fn addresses() {
-        assert_eq!(split_address("a.b:1"), Ok(("a.b".to_owned(), 1)));
-        assert_eq!(split_address("[::1]:8883"), Ok(("::1".to_owned(), 8883)));
-        for bad in ["", "a", "a:0", ":1", "::1:8883", "a:70000"] {
-            assert!(split_address(bad).is_err(), "{bad}");
-        }
     }
 }

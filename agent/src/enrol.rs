@@ -55,6 +55,8 @@ pub struct Ask<'a> {
     pub label: &'a str,
     /// How long to wait for a person who approves it.
     pub wait: Duration,
+    /// The identity that it has is replaced.
+    pub anew: bool,
 }
 
 /// What a collector answers.
@@ -76,11 +78,9 @@ pub async fn enrol(
     how: &Ask<'_>,
     waits: impl Fn(&EnrolWaiting),
 ) -> Result<Identity, EnrolError> {
-    if let Ok(identity) = store.identity() {
-        return Err(EnrolError::Already {
-            device: identity.device.to_string(),
-            dir: store.dir().display().to_string(),
-        });
+    let before = store.identity().ok().map(|identity| identity.device);
+    if let Some(device) = before.as_ref().filter(|_| !how.anew) {
+        return Err(EnrolError::Already { device: device.to_string() });
     }
     std::fs::create_dir_all(store.dir())
         .map_err(|source| IdentityError::File { path: store.dir().to_owned(), source })?;
@@ -100,6 +100,10 @@ pub async fn enrol(
     crate::identity::client_config(&staged)?;
     store.promote(&staged)?;
     store.save_identity(&identity)?;
+    // What another device took is not this one's to report.
+    if let Some(old) = before.filter(|old| *old != identity.device) {
+        store.put_spool_aside(&old)?;
+    }
     give_to_owner(store.dir());
     Ok(identity)
 }
@@ -146,7 +150,7 @@ pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Re
 
 async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<Answer, EnrolError> {
     let connect = |why: String| EnrolError::Connect { server: server.to_owned(), why };
-    let (host, _) = crate::config::split_address(server).map_err(&connect)?;
+    let (host, _) = ioc_common::address::split_address(server).map_err(&connect)?;
     let verifier = Arc::new(PinnedVerifier::new(*token.fingerprint()));
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -278,12 +282,12 @@ pub enum EnrolError {
     )]
     NotApproved,
     /// The agent has an identity.
-    #[error("this agent is enrolled as {device}; mend: to enrol it anew, stop it and remove {dir}")]
+    #[error(
+        "this agent is enrolled as {device}; mend: to replace that identity, add --anew, and restart the agent afterwards"
+    )]
     Already {
         /// As whom.
         device: String,
-        /// The state directory.
-        dir: String,
     },
     /// No connection.
     #[error(

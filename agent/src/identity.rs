@@ -136,6 +136,20 @@ impl Store {
         Ok(())
     }
 
+    /// Puts the reports aside that wait under the name of another device.
+    ///
+    /// # Errors
+    /// [`IdentityError`] names the directory.
+    pub fn put_spool_aside(&self, device: &DeviceId) -> Result<(), IdentityError> {
+        let (spool, aside) = (self.dir.join("spool"), self.dir.join(format!("spool.of-{device}")));
+        match fs::rename(&spool, &aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(IdentityError::File { path: spool, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The directory in use.
     #[must_use]
     pub fn current(&self) -> PathBuf {

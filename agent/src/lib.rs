@@ -14,6 +14,7 @@ pub mod machine;
 pub mod missed;
 pub mod preview;
 pub mod probe;
+pub mod pushed;
 pub mod runner;
 pub mod sampler;
 pub mod schedule;

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tracing_subscriber::filter::Targets;
 
 use ioc_agent::cli::to_run;
 use ioc_agent::config::{settled, surveyor};
@@ -29,8 +28,8 @@ fn main() -> ExitCode {
 }
 
 fn run(config_path: Option<PathBuf>) -> anyhow::Result<()> {
-    let config = settled(config_path.as_deref())?;
-    log();
+    let config = settled(config_path.as_deref(), false)?;
+    ioc_journal::start("ioc-agent", "info,rumqttc=error,sled=error");
     runtime()?.block_on(runner::run(config_path, config))?;
     Ok(())
 }
@@ -54,16 +53,4 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .thread_keep_alive(Duration::from_secs(7200))
         .build()
         .context("cannot start the runtime")
-}
-
-fn log() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.or_else(|| "info,rumqttc=error,sled=error".parse().ok()).unwrap_or_default();
-    // The journal keeps the time itself.
-    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    let registry = tracing_subscriber::registry().with(filter);
-    if in_journal { registry.with(layer.without_time()).init() } else { registry.with(layer).init() }
 }

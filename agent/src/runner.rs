@@ -3,6 +3,7 @@
 //! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
+mod configuring;
 mod missed;
 mod renewal;
 mod sampling;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use ioc_common::address::split_address;
 use ioc_common::clock;
 use ioc_common::codec;
 use ioc_common::id::SensorName;
@@ -24,7 +26,7 @@ use ioc_common::report::{
 };
 use ioc_common::topic::{DownKind, UpKind};
 
-use crate::config::{Config, settled, split_address};
+use crate::config::Config;
 use crate::identity::{Identity, IdentityError, Store, client_config};
 use crate::probe::facts;
 use crate::schedule::Schedule;
@@ -110,6 +112,7 @@ struct Runner {
     identity: Identity,
     facts: Facts,
     boot_id: String,
+    run: String,
     fingerprint: String,
     epoch: u64,
     seq: u64,
@@ -146,6 +149,7 @@ impl Runner {
         Ok(Self {
             facts: facts::read(root),
             boot_id: facts::boot_id(root),
+            run: format!("{:08x}", entropy() >> 32),
             fingerprint: facts::fingerprint(root),
             epoch,
             seq: 0,
@@ -309,6 +313,7 @@ impl Runner {
         let hello = Hello {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: self.boot_id.clone(),
+            run: self.run.clone(),
             fingerprint: self.fingerprint.clone(),
             interval_s: u32::try_from(self.config.interval.get().as_secs()).unwrap_or(u32::MAX).max(1),
             keep_alive_s: self.keep_alive_s(),
@@ -319,6 +324,7 @@ impl Runner {
             sensor: None,
         };
         self.report(&Body::Hello(Box::new(hello)));
+        self.tell_settings();
         for (sensor, announcement) in self.sensing.known() {
             self.announce(&sensor, announcement);
         }
@@ -334,6 +340,7 @@ impl Runner {
         let hello = Hello {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: String::new(),
+            run: String::new(),
             fingerprint: String::new(),
             interval_s,
             keep_alive_s: self.keep_alive_s(),
@@ -474,7 +481,7 @@ impl Runner {
                     self.session.retry_now(now_ms);
                 }
             }),
-            DownKind::Settings => Ok(()),
+            DownKind::Settings => codec::read_message(payload).map(|signed| self.offered(&signed, payload)),
         };
         if let Err(error) = understood {
             tracing::warn!(%error, kind = kind.as_str(), "a message from the collector cannot be read");
@@ -510,32 +517,6 @@ impl Runner {
         {
             tracing::warn!("the request for a renewed certificate could not be sent");
         }
-    }
-
-    fn reload(&mut self) {
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
-        match settled(self.config_path.as_deref()) {
-            Ok(fresh) => {
-                let now_ms = clock::boottime_ms();
-                if fresh.forbid != self.config.forbid {
-                    self.sampling = Sampling::new(Path::new("/"), &fresh.forbid);
-                    self.hello_wanted = true;
-                }
-                // What surveys remember lies on disk; the new settings may change what any of them finds.
-                self.surveying = surveying(&fresh, self.config_path.clone(), now_ms);
-                self.sensing = Sensing::new(self.config_path.clone(), fresh.has_sensors);
-                if fresh.interval != self.config.interval {
-                    self.schedule = schedule(&fresh, &self.identity, now_ms);
-                    self.hello_wanted = true;
-                }
-                self.config = fresh;
-                self.close_link("configuration and certificates are read anew");
-                self.session.retry_now(now_ms);
-                tracing::info!("configuration reloaded");
-            }
-            Err(error) => tracing::error!(%error, "the configuration is faulty; the old one stays in use"),
-        }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     }
 
     async fn goodbye(&mut self) {
@@ -586,6 +567,7 @@ impl Runner {
             spool_trouble: self.backlog.trouble().map(str::to_owned),
             losses: self.backlog.losses(),
             last_refusal: self.last_refusal.clone(),
+            settings: self.config.pushed.clone(),
             certificate_expires_at: self.identity.expires_at,
             probes: self.outcomes(),
         }

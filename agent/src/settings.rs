@@ -8,13 +8,12 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
+use ioc_common::config::{Bounded, ConfigError, Source, Spanned};
 use ioc_common::reading::Accepted;
-
-use crate::config::{is_portless, split_address};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting};
 
 /// Most entries of one list: bounds the work of a survey.
-const LIST_MAX: usize = 200;
+const LIST_MAX: usize = ENDPOINTS_MAX;
 
 /// Programs that surveys may start, by name. An empty path forbids one.
 pub const TOOLS: [&str; 22] = [
@@ -75,35 +74,6 @@ pub struct Settings {
     pub clamd_socket: Option<PathBuf>,
 }
 
-/// How an endpoint is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EndpointKind {
-    /// A TCP connection.
-    Tcp,
-    /// An HTTPS request for `/`, or the path given.
-    Https,
-    /// A DNS question to the host given.
-    Dns,
-    /// An echo request.
-    Icmp,
-}
-
-/// An endpoint.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointSetting {
-    /// Name on pages and in rules.
-    pub name: String,
-    /// How.
-    pub kind: EndpointKind,
-    /// `host:port`; for DNS and ICMP the port may be left out.
-    pub address: String,
-    /// HTTPS: the path. DNS: the name asked for.
-    #[serde(default)]
-    pub ask: String,
-}
-
 /// How a backup job is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,7 +101,7 @@ pub struct BackupSetting {
     /// The file, repository or directory; the unit for `timer`.
     pub target: String,
     /// restic, borg: a file with the repository's password, readable by the agent alone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     pub password_file: Option<PathBuf>,
 }
 
@@ -268,9 +238,6 @@ pub(crate) struct RaidForm {
     custom: Vec<Spanned<CustomRaid>>,
 }
 
-/// How often a survey is made, where it is not its own measure.
-pub type Every = SpanWithin<10_000, 604_800_000>;
-
 impl SurveyForms {
     pub(crate) fn check(self, source: &Source) -> Result<Settings, ConfigError> {
         let mut commands = BTreeMap::new();
@@ -290,13 +257,10 @@ impl SurveyForms {
         let mut names = std::collections::HashSet::new();
         let endpoints = checked(source, self.endpoint, |one| {
             let unnamed = one.name.is_empty() || !names.insert(format!("endpoint {}", one.name));
-            let portless = is_portless(&one.address) && matches!(one.kind, EndpointKind::Dns | EndpointKind::Icmp);
             if unnamed {
                 Some(format!("found endpoint name {:?}; allowed is a name of its own for each", one.name))
-            } else if portless {
-                one.address.is_empty().then(|| "found no address; allowed is a host".to_owned())
             } else {
-                split_address(&one.address).err()
+                one.fault()
             }
         })?;
         let backups = checked(source, self.backup, |one| {

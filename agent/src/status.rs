@@ -10,6 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::report::{Losses, Position, ProbeReport};
+use ioc_common::settings::Outcome;
 
 /// How the running agent is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct Status {
     pub losses: Losses,
     /// Why the collector refused a report, when it last did.
     pub last_refusal: Option<String>,
+    /// What became of the collector's settings.
+    pub settings: Outcome,
     /// When the certificate ends.
     pub certificate_expires_at: Timestamp,
     /// Each probe's outcome.

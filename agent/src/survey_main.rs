@@ -12,11 +12,12 @@ use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say}
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
 use ioc_agent::sensor::{tool, watch};
-use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, status, surveyor};
+use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
+use ioc_common::settings;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -30,6 +31,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = read_config(cli.config.as_deref())?;
+    let config = match &cli.command {
+        Command::CheckConfig { offered: true, .. } => pushed::with_offered(&config).map_err(anyhow::Error::msg)?,
+        // It may not see the agent's own files, and makes nothing that can be set.
+        Command::Survey { helper: true } => config,
+        _ => pushed::with_kept(config),
+    };
     match cli.command {
         Command::Report { once, json, root } => {
             anyhow::ensure!(once, "'report' needs --once; 'run' reports without end");
@@ -73,7 +80,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Enroll { server, label, wait, token } => {
+        Command::Enroll { server, label, wait, anew, token } => {
             let text = if token == "-" {
                 let mut line = String::new();
                 std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;
@@ -84,7 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let token: Token = text.parse()?;
             let store = Store::new(config.state.clone());
             let wait: Span = wait.parse().map_err(|why| anyhow::anyhow!("--wait: {why}"))?;
-            let how = enrol::Ask { server: &server, token: &token, label: &label, wait: wait.0 };
+            let how = enrol::Ask { server: &server, token: &token, label: &label, wait: wait.0, anew };
             let waits = |waiting: &EnrolWaiting| {
                 let text = "this host waits until a person approves it on the collector's page, under Enrolment";
                 let _ = say(&format!("{text} (request {})\n", waiting.request));
@@ -93,9 +100,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&format!("enrolled as {}; reports to {}\n", identity.device, identity.mqtt))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::CheckConfig { json } => {
-            let text = "the configuration is in order".to_owned();
-            say(&(if json { serde_json::to_string(&config)? } else { text } + "\n"))?;
+        Command::CheckConfig { json, .. } => {
+            let text = format!("the configuration is in order\n{}", settings_text(&config.pushed));
+            say(&(if json { serde_json::to_string(&config)? + "\n" } else { text }))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Status { json } => {
@@ -183,7 +190,21 @@ fn status_text(status: &status::Status) -> String {
     if let Some(why) = &status.last_refusal {
         text += &format!("refused      {why}\n");
     }
+    text += &settings_text(&status.settings);
     let read = status.probes.iter().filter(|report| report.outcome == Outcome::Read).count();
     text += &format!("probes       {read} of {} read\n", status.probes.len());
     text + &probes_text(&status.probes)
+}
+
+/// What became of the collector's settings; nothing where there never were any.
+fn settings_text(outcome: &settings::Outcome) -> String {
+    match outcome {
+        settings::Outcome { applied: true, version, .. } => {
+            format!("settings     of the collector are in use (version {version})\n")
+        }
+        settings::Outcome { why, .. } if !why.is_empty() => {
+            format!("settings     of the collector are refused: {why}\n")
+        }
+        _ => String::new(),
+    }
 }

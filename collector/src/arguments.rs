@@ -145,8 +145,8 @@ pub enum Token {
 /// What a token is to be good for.
 #[derive(Args)]
 pub struct NewToken {
-    /// Name of the device, for people.
-    #[arg(long, default_value = "", required_unless_present = "group")]
+    /// Name of the device, for people; of one that is known, what is not said stays as it is.
+    #[arg(long, default_value = "", required_unless_present_any = ["group", "device"])]
     pub name: String,
     /// For many machines: each takes its host name, or is the registered asset with its label, serial number or MAC address.
     #[arg(long)]
@@ -164,7 +164,7 @@ pub struct NewToken {
     #[arg(long, value_delimiter = ',')]
     pub tags: Vec<String>,
     /// Kind: server, workstation, display, other.
-    #[arg(long)]
+    #[arg(long, default_value = "", required_unless_present = "device")]
     pub kind: String,
     /// Identifier; made up when it is not given.
     #[arg(long, default_value = "")]
@@ -233,6 +233,12 @@ pub enum Device {
         /// Which.
         device: String,
     },
+    /// Show how agents stand with the settings that their groups are given.
+    Settings {
+        /// Only those whose settings are not in use.
+        #[arg(long)]
+        open: bool,
+    },
     /// Import the asset register: a table with headings, as CSV or XLSX. A faulty line means that nothing is imported.
     Import {
         /// The table; - for standard input.
@@ -243,6 +249,11 @@ pub enum Device {
     },
     /// Take a device's right to report, at once.
     Revoke {
+        /// Which.
+        device: String,
+    },
+    /// Let a device report again whose identity was found on two machines, when the other is gone for good.
+    Release {
         /// Which.
         device: String,
     },

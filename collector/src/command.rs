@@ -59,6 +59,13 @@ pub enum Command {
         /// Who asks.
         actor: String,
     },
+    /// Let a device report again whose identity was found on two machines.
+    Release {
+        /// Which.
+        device: DeviceId,
+        /// Who asks.
+        actor: String,
+    },
     /// Change what people say of a device.
     Describe {
         /// What they say now.
@@ -277,6 +284,30 @@ pub struct NewDevice {
     pub serial: String,
     /// Network address of the machine (MAC): the same.
     pub mac: String,
+}
+
+impl NewDevice {
+    /// The same, with what is not said here as it was.
+    #[must_use]
+    pub fn over(self, was: Self) -> Self {
+        let or = |said: String, was: String| if said.is_empty() { was } else { said };
+        Self {
+            device: or(self.device, was.device),
+            kind: or(self.kind, was.kind),
+            name: or(self.name, was.name),
+            label: or(self.label, was.label),
+            place: or(self.place, was.place),
+            officer: or(self.officer, was.officer),
+            leader: or(self.leader, was.leader),
+            uplink: or(self.uplink, was.uplink),
+            redundancy: or(self.redundancy, was.redundancy),
+            importance: or(self.importance, was.importance),
+            tags: if self.tags.is_empty() { was.tags } else { self.tags },
+            address: or(self.address, was.address),
+            serial: or(self.serial, was.serial),
+            mac: or(self.mac, was.mac),
+        }
+    }
 }
 
 impl From<DeviceInfo> for NewDevice {

@@ -1,6 +1,7 @@
 //! The collector's configuration: `config/collector.toml`, every key with its default there.
 
 mod channel;
+mod given;
 mod ticket;
 
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use crate::account::Role;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
+use given::GroupForm;
+pub use given::{Given, Group, Standing};
 use ticket::TicketForm;
 pub use ticket::{Mapped, TicketKind, TicketRequest, TicketSystem};
 
@@ -66,6 +69,8 @@ pub struct Config {
     pub second_for: Vec<Role>,
     /// Where what comes in is handed on to.
     pub remote_write: Option<RemoteWrite>,
+    /// Settings for groups of agents.
+    pub settings: Vec<Group>,
     /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
@@ -104,6 +109,7 @@ struct OidcForm {
     name: Option<String>,
     issuer: Spanned<String>,
     client_id: String,
+    #[serde(deserialize_with = "ioc_common::config::secret_file")]
     secret_file: PathBuf,
     #[serde(default)]
     claim: Option<String>,
@@ -141,7 +147,7 @@ pub struct RemoteWrite {
 #[serde(deny_unknown_fields)]
 struct RemoteWriteForm {
     url: Spanned<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     token_file: Option<PathBuf>,
 }
 
@@ -212,6 +218,7 @@ struct Form {
     remote_write: Option<RemoteWriteForm>,
     rules: RulesForm,
     values: Vec<Spanned<ValuesForm>>,
+    settings: Vec<GroupForm>,
     channel: Vec<Spanned<ChannelForm>>,
     ticket: Vec<Spanned<TicketForm>>,
     duty: DutyForm,
@@ -454,6 +461,7 @@ impl Config {
                 .transpose()?,
             oidc: form.oidc.map(|form| form.check(source)).transpose()?,
             second_for: form.people.second_factor_for,
+            settings: given::check(source, form.settings)?,
             rules,
             channels,
             tickets,

@@ -9,6 +9,7 @@ mod commands;
 pub(crate) mod enrolment;
 mod keeping;
 mod links;
+mod settings;
 mod values;
 mod work;
 
@@ -25,6 +26,7 @@ use ioc_common::codec::{self, Refused};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
+use ioc_common::settings::Outcome;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, Notice, Settings, Verdict};
 
@@ -58,6 +60,8 @@ pub enum Message {
         link: LinkId,
         /// Whose.
         device: DeviceId,
+        /// By which certificate: its serial number, hex.
+        serial: String,
         /// Keep-alive, seconds.
         keep_alive_s: u16,
         /// From where.
@@ -192,21 +196,26 @@ pub struct Engine {
     pages: watch::Sender<u64>,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
+    /// What devices said last of their settings.
+    settings: HashMap<DeviceId, Outcome>,
+    /// The digest of what each was given on its present link.
+    given: HashMap<DeviceId, String>,
     batch: Batch,
 }
 
 /// What became of a command.
-type Outcome = Result<Answer, CommandError>;
+type Carried = Result<Answer, CommandError>;
 
 /// What one commit holds, and what follows it.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
     touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
-    answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+    answers: Vec<(oneshot::Sender<Carried>, Carried)>,
     asks: Vec<(DeviceId, Ask)>,
     probes: Vec<DeviceId>,
-    revoked: Vec<DeviceId>,
+    /// Whose links are closed, and why.
+    kicked: Vec<(DeviceId, &'static str)>,
     reports: u64,
     values: u64,
     notices: bool,
@@ -237,15 +246,19 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     let Parts { config, store, authority, access, health, probes } = parts;
     let now = clock::now();
     let reader = store.reader()?;
-    let settings = settings(&config);
-    let snapshot = reader.snapshot(now.plus_millis(-settings.reopen_within_ms))?;
-    // A sensor has no certificate; whoever holds one with its name is not it.
-    let own = snapshot.devices.iter().filter(|device| device.info.parent.is_none());
-    access.replace(own.map(|device| device.info.id.clone()));
+    let judging = judging(&config);
+    let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
+    let said = reader.settings()?.into_iter();
+    let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
-    let (state, effects) = ioc_judge::State::restore(rules, plan, settings, snapshot, now);
+    let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
     let (outbox, outbox_wake) = watch::channel(0);
     let (pages, pages_wake) = watch::channel(0);
+    for (device, serial) in reader.serials()? {
+        if !state.is_quarantined(&device) {
+            access.admit(device, serial);
+        }
+    }
     let mut engine = Engine {
         config,
         state,
@@ -259,6 +272,8 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         outbox,
         pages,
         software: HashMap::new(),
+        settings,
+        given: HashMap::new(),
         batch: Batch::default(),
     };
     engine.take_effects(effects, now);
@@ -270,7 +285,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     Ok((Handle { sender, outbox: outbox_wake, pages: pages_wake }, thread))
 }
 
-fn settings(config: &Config) -> Settings {
+fn judging(config: &Config) -> Settings {
     Settings {
         settle_ms: config.settle.as_millis(),
         reopen_within_ms: config.reopen_within.as_millis(),
@@ -326,9 +341,9 @@ impl Engine {
     fn take(&mut self, message: Message, now: Timestamp) {
         match message {
             Message::Report { link, device, packet, report } => self.take_report(link, &device, packet, report, now),
-            Message::Opened { link, device, keep_alive_s, peer, sender } => {
+            Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
-                if !self.access.allows(&device) {
+                if !self.access.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
                     return;
                 }
@@ -338,6 +353,7 @@ impl Engine {
             Message::Subscribed { link, device } => {
                 if self.state.device(&device).is_some() {
                     self.links.greet(link);
+                    self.settings_anew(&device, now);
                 }
             }
             Message::Closed { link, device } => {
@@ -419,6 +435,7 @@ impl Engine {
                 }
                 Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),
                 Effect::Removed(device) => self.batch.changes.push(Change::Revoked { device, at: now }),
+                Effect::Quarantined(device) => self.quarantine(device, now),
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
                 Effect::Step(step) => {
@@ -489,11 +506,13 @@ impl Engine {
         match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
             Ok(issued) => {
                 self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.access.admit(device.clone(), issued.serial.clone());
                 self.batch.changes.push(Change::Certificate {
                     device: device.clone(),
                     serial: issued.serial.clone(),
                     at: now,
                     expires_at: issued.expires_at,
+                    alone: false,
                 });
                 let message = ioc_common::report::Certificate {
                     certificate: issued.certificate,
@@ -534,8 +553,8 @@ impl Engine {
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);
         }
-        for device in &batch.revoked {
-            self.links.kick(device, "revoked");
+        for (device, why) in &batch.kicked {
+            self.links.kick(device, why);
         }
         for (device, ask) in batch.asks {
             if let Ok(payload) = codec::write_message(&ask) {

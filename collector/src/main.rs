@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use serde_json::{Value, json};
-use tracing_subscriber::filter::Targets;
 
 use ioc_collector::arguments::{Account, Audit, Cli, Command, Device, Enroll, Init, NewToken, Rule, Token};
 use ioc_collector::config::{Config, DEFAULT_CONFIG};
@@ -44,7 +43,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = config.runtime.clone();
     match cli.command {
         Command::Serve => {
-            log();
+            ioc_journal::start("ioc-collector", "info");
             // SMTP uses the process-wide provider.
             let _ = rustls::crypto::ring::default_provider().install_default();
             serve::serve(cli.config, config).await?;
@@ -348,6 +347,25 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(&device)), None).await?;
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
+        Device::Settings { open } => {
+            let mut cursor = String::new();
+            loop {
+                let path = format!("/api/v1/settings?limit=1000{cursor}");
+                let answer = cli::ask(runtime, "GET", &path, None).await?;
+                let items = answer["items"].as_array().cloned().unwrap_or_default();
+                let shown = items
+                    .iter()
+                    .filter(|item| !open || ["waiting", "refused"].contains(&text(&item["standing"]).as_str()));
+                for item in shown {
+                    let (device, standing, why) =
+                        (text(&item["device"]), text(&item["standing"]), text(&item["said"]["why"]));
+                    say(format!("{device:<24} {standing:<8} {} {why}", item["settings"]).trim_end())?;
+                    say("\n")?;
+                }
+                let Some(next) = answer["next_cursor"].as_str() else { return Ok(()) };
+                cursor = format!("&cursor={}", percent_encoded(next));
+            }
+        }
         Device::Import { file, check } => {
             let table = register_of(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
@@ -359,6 +377,10 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
         Device::Revoke { device } => {
             cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", percent_encoded(&device)), None).await?;
             say("revoked; its link is closed\n")
+        }
+        Device::Release { device } => {
+            cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/release", percent_encoded(&device)), None).await?;
+            say("it may report again\n")
         }
     }
 }
@@ -418,18 +440,6 @@ fn metrics_page() -> String {
         );
     }
     page
-}
-
-fn log() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
-    let filter = wanted.or_else(|| "info".parse().ok()).unwrap_or_default();
-    // The journal keeps the time itself.
-    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
-    let registry = tracing_subscriber::registry().with(filter);
-    if in_journal { registry.with(layer.without_time()).init() } else { registry.with(layer).init() }
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use std::sync::{Arc, RwLock};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber, SigningKey as _,
 };
 use ring::rand::SecureRandom as _;
 use rustls::pki_types::pem::PemObject as _;
@@ -131,6 +131,14 @@ impl Authority {
             renew_at: now.plus_millis(life_ms / 3 * 2),
             expires_at: now.plus_millis(life_ms),
         })
+    }
+
+    /// Signs a text by the authority's key.
+    ///
+    /// # Errors
+    /// [`PkiError::Make`] when it cannot.
+    pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PkiError> {
+        self.issuer.key().sign(text).map_err(|error| PkiError::Make(error.to_string()))
     }
 
     /// The server's certificate and key for `names`: what lies in the directory while it fits, else a new one.
@@ -260,18 +268,19 @@ impl ResolvesServerCert for Swappable {
     }
 }
 
-/// Whose certificate this is: exactly one common name, which is a device identifier, and the serial number.
+/// Whose certificate this is: exactly one common name, which is a device identifier; and its serial number, hex.
 ///
 /// # Errors
 /// Why it is no device's certificate.
-pub fn device_of(certificate: &CertificateDer<'_>) -> Result<DeviceId, &'static str> {
+pub fn device_of(certificate: &CertificateDer<'_>) -> Result<(DeviceId, String), &'static str> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).map_err(|_| "certificate cannot be parsed")?;
     let mut names = parsed.subject().iter_common_name();
     let (Some(first), None) = (names.next(), names.next()) else {
         return Err("certificate has not exactly one common name");
     };
     let text = first.as_str().map_err(|_| "common name is no text")?;
-    DeviceId::new(text).map_err(|_| "common name is no device identifier")
+    let device = DeviceId::new(text).map_err(|_| "common name is no device identifier")?;
+    Ok((device, hex(parsed.raw_serial())))
 }
 
 /// A secret of `N` random bytes.
@@ -301,8 +310,8 @@ fn name(common_name: &str) -> DistinguishedName {
 
 fn serial() -> Result<SerialNumber, PkiError> {
     let mut bytes = secret::<16>()?;
-    // Positive, as RFC 5280 asks.
-    bytes[0] &= 0x7f;
+    // Positive, as RFC 5280 asks, and of one length, so that it is written in one way.
+    bytes[0] = bytes[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&bytes))
 }
 
@@ -384,7 +393,7 @@ mod tests {
         let device = DeviceId::new("srv-01").expect("valid");
         let issued = again.issue_device(&csr, &device, now, 90_000).expect("issued");
         let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).expect("pem");
-        assert_eq!(device_of(&der), Ok(device.clone()));
+        assert_eq!(device_of(&der), Ok((device.clone(), issued.serial.clone())));
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).expect("parses");
         assert!(!parsed.is_ca() && parsed.subject_alternative_name().expect("reads").is_none());
         assert_eq!(issued.renew_at, now.plus_millis(60_000));

@@ -139,6 +139,7 @@ impl Replayer {
         if self.current.is_none() {
             let hello = Body::Hello(Box::new(Hello {
                 agent_version: String::new(),
+                run: String::new(),
                 boot_id: String::new(),
                 fingerprint: String::new(),
                 interval_s: self.interval_s,

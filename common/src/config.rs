@@ -206,6 +206,45 @@ impl Serialize for Span {
     }
 }
 
+/// A file with a secret: a path, or `credential:NAME` for a credential that systemd hands to the service (`LoadCredential=`), which
+/// then lies where nobody but the service can read it, decrypted if it was kept encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SecretFile(PathBuf);
+
+/// Reads a file with a secret: `#[serde(deserialize_with = "…")]` of a key that may say `credential:NAME`.
+///
+/// # Errors
+/// When it names no credential.
+pub fn secret_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    SecretFile::deserialize(deserializer).map(|file| file.0)
+}
+
+/// The same for a key that may be missing.
+///
+/// # Errors
+/// When it names no credential.
+pub fn secret_file_if<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    secret_file(deserializer).map(Some)
+}
+
+/// Where systemd keeps the credentials of our services, for whoever looks at a configuration from outside them.
+const CREDENTIALS: [&str; 2] = ["/run/credentials/ioc-collector.service", "/run/credentials/ioc-agent.service"];
+
+impl<'de> Deserialize<'de> for SecretFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let Some(name) = text.strip_prefix("credential:") else { return Ok(Self(text.into())) };
+        if name.is_empty() || name.starts_with('.') || name.contains('/') {
+            return Err(serde::de::Error::custom(format!(
+                "found credential {name:?}; allowed is the name of one; mend: write it as in LoadCredential=NAME:FILE"
+            )));
+        }
+        let own = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let known = || CREDENTIALS.iter().map(PathBuf::from).find(|dir| dir.join(name).exists());
+        Ok(Self(own.or_else(known).unwrap_or_else(|| PathBuf::from(CREDENTIALS[0])).join(name)))
+    }
+}
+
 /// A span that must lie between `MIN_MS` and `MAX_MS` milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -302,6 +341,15 @@ mod tests {
         assert!(key.message.contains("cuont") && key.message.contains("count") && key.line == 2, "{key}");
         let syntax = fault("every = \n");
         assert_eq!(syntax.line, 1);
+    }
+
+    #[test]
+    fn secrets_are_files_or_credentials_of_the_service() {
+        let read = |text: &str| serde_json::from_value::<SecretFile>(serde_json::Value::from(text));
+        assert_eq!(read("/etc/x").expect("a path").0, PathBuf::from("/etc/x"));
+        let credential = read("credential:mail.password").expect("a credential").0;
+        assert!(credential.is_absolute() && credential.ends_with("mail.password"), "{credential:?}");
+        assert!(read("credential:../x").is_err() && read("credential:").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Called by every other package. Deliberately absent: any runtime, database or network; a reading of the clock outside
 //! [`clock`].
 
+pub mod address;
 pub mod clock;
 pub mod codec;
 pub mod config;
@@ -14,5 +15,6 @@ pub mod layout;
 pub mod metric;
 pub mod reading;
 pub mod report;
+pub mod settings;
 pub mod software;
 pub mod topic;

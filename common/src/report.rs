@@ -111,6 +111,9 @@ pub struct Hello {
     pub agent_version: String,
     /// The kernel's boot ID, whole.
     pub boot_id: String,
+    /// Made up at each start of the agent: two that take turns are two agents with one identity.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// Hash over machine ID and DMI serial: tells a cloned identity from a moved one.
     pub fingerprint: String,
     /// Seconds between samples.

@@ -43,6 +43,7 @@ fn hello(layout: &Layout) -> Body {
     Body::Hello(Box::new(Hello {
         agent_version: "0.1.0".into(),
         boot_id: "boot".into(),
+        run: "run".into(),
         fingerprint: "f".into(),
         interval_s: 10,
         keep_alive_s: 30,

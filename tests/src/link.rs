@@ -49,7 +49,7 @@ impl Link {
     /// # Errors
     /// Why there is no connection.
     pub async fn tls(identity: &Identity) -> anyhow::Result<Self> {
-        let (host, port) = ioc_agent::config::split_address(&identity.mqtt).map_err(anyhow::Error::msg)?;
+        let (host, port) = ioc_common::address::split_address(&identity.mqtt).map_err(anyhow::Error::msg)?;
         let tcp = TcpStream::connect((host.as_str(), port)).await?;
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(host)?;

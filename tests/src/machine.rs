@@ -170,6 +170,7 @@ impl Machine {
         Body::Hello(Box::new(Hello {
             agent_version: "simulated".into(),
             boot_id: self.boot_id.clone(),
+            run: self.boot_id.chars().take(8).collect(),
             fingerprint: "simulated".into(),
             interval_s,
             keep_alive_s,

@@ -4,7 +4,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use ioc_common::clock;
 use ioc_tests::harness::{Agent, Rig, eventually};
+use ioc_tests::identity::Identity;
+use ioc_tests::link::Link;
+use ioc_tests::machine::Machine;
 use serde_json::{Value, json};
 use tokio::process::Child;
 
@@ -168,5 +172,62 @@ async fn a_refused_machine_is_told_and_an_ended_token_is_no_good() {
     for action in ["token.created", "enrolment.waits", "enrolment.refused", "token.ended"] {
         assert!(log.contains(action), "{action}");
     }
+    rig.stop().await.unwrap();
+}
+
+/// A machine comes with an identity, as an agent does that finds that another one was here.
+async fn come(identity: &Identity, seed: u64) -> anyhow::Result<()> {
+    let (mut link, known) = Link::open(identity, 60).await?;
+    let mut machine = Machine::new(identity.device.clone(), "server", seed, known, clock::now());
+    let hello = machine.hello(10, 60);
+    let (position, kind, payload) = machine.seal(&hello, clock::now(), 0);
+    let packet = link.publish(kind, payload);
+    link.send(packet).await?;
+    link.committed(position).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_on_two_machines_is_kept_out_until_it_is_enrolled_anew() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    for seed in [1, 2, 1] {
+        come(&identity, seed).await.unwrap();
+    }
+    let _ = come(&identity, 2).await;
+    assert!(Link::open(&identity, 60).await.is_err(), "two machines take turns");
+    let told = rig.get("/api/v1/incidents?limit=10").await.unwrap();
+    let told = &told["items"][0];
+    assert_eq!(told["title"]["en"], "Identity on two machines", "{told}");
+    assert!(told["advice"]["vi"].as_str().unwrap().contains("ghi danh lại"), "{told}");
+    rig.stop().await.unwrap();
+    rig.start().await.unwrap();
+    assert!(Link::open(&identity, 60).await.is_err(), "a restart forgets nothing");
+
+    // A person says that the copy is gone; and once more, when it was not.
+    let release = format!("/api/v1/devices/{}/release", identity.device);
+    rig.post(&release, json!({})).await.unwrap();
+    assert!(rig.post(&release, json!({})).await.is_err());
+    for seed in [1, 2, 1] {
+        come(&identity, seed).await.unwrap();
+    }
+    let _ = come(&identity, 2).await;
+    assert!(Link::open(&identity, 60).await.is_err());
+
+    // Whoever is enrolled anew comes in, whoever has the old certificate does not; nor when another machine takes its place.
+    let mut holder = identity;
+    for _ in 0..2 {
+        let device = holder.device.as_str();
+        let known = rig.get(&format!("/api/v1/devices/{device}")).await.unwrap();
+        let again = token(&rig, json!({ "device": device, "label": "TS-7" })).await;
+        let anew = Identity::enrol_with(&rig.server(), &again, "server").await.unwrap();
+        let now = rig.get(&format!("/api/v1/devices/{device}")).await.unwrap();
+        assert!(now["label"] == "TS-7" && now["name"] == known["name"] && known["name"].is_string(), "{now}");
+        come(&anew, 1).await.unwrap();
+        assert!(Link::open(&holder, 60).await.is_err());
+        holder = anew;
+    }
+    assert_eq!(rig.get("/api/v1/incidents?limit=10").await.unwrap()["items"][0]["state"], "resolved");
     rig.stop().await.unwrap();
 }

@@ -2,10 +2,11 @@
 
 use ioc_common::clock;
 use ioc_common::reading::{Endpoint, Reach};
+use ioc_common::settings::{EndpointKind, EndpointSetting};
 
 use super::certificates::validity;
 use crate::machine::{Found, Machine, Surveyed, absent};
-use crate::settings::{EndpointKind, EndpointSetting};
+
 use crate::source::net;
 
 /// Makes the survey. Endpoints are asked side by side, so that one that is dead does not delay the others.

@@ -73,7 +73,7 @@ impl Surveying {
         state: &Path,
         config_path: Option<PathBuf>,
         forbid: &[String],
-        every: &BTreeMap<String, crate::settings::Every>,
+        every: &BTreeMap<String, ioc_common::settings::Every>,
         now_ms: u64,
     ) -> Self {
         let memos = state.join("surveys.json");

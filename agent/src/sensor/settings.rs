@@ -13,7 +13,7 @@ use ioc_common::report::SensorFacts;
 
 use super::profile::Profile;
 use super::shipped;
-use crate::config::{split_address, split_address_or};
+use ioc_common::address::{split_address, split_address_or};
 
 /// Most sensors of one host: bounds its work and what it makes of the inventory.
 pub const SENSORS_MAX: usize = 500;
@@ -237,6 +237,7 @@ pub(crate) struct NutForm {
     server: String,
     ups: String,
     user: Option<String>,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
     every: Option<PollEvery>,
     timeout: Option<Timeout>,
@@ -253,6 +254,7 @@ pub(crate) struct PjlinkForm {
     #[serde(default)]
     room: String,
     address: String,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
     every: Option<PollEvery>,
     timeout: Option<Timeout>,

@@ -16,7 +16,7 @@ use super::profile::{Read, Words};
 use super::settings::{About, Line, NutUps, OWN_PROFILES, Parity, Projector};
 use super::shipped::{self, SHIPPED};
 use super::{nut, pjlink};
-use crate::config::{split_address, split_address_or};
+use ioc_common::address::{split_address, split_address_or};
 
 /// A person who waits is told sooner than the service would give up.
 const NUT_TIMEOUT: Duration = Duration::from_secs(2);

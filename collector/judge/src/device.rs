@@ -206,6 +206,11 @@ pub struct Device {
     pub boot_id: String,
     /// Fingerprint of its last hello.
     pub fingerprint: String,
+    /// The run of its agent ([`ioc_common::report::Hello::run`]) and the one before, since the collector started.
+    pub(crate) run: String,
+    pub(crate) former_run: String,
+    /// How often the two have taken turns.
+    pub(crate) returns: u8,
     /// Seconds between samples.
     pub interval_s: u32,
     /// MQTT keep-alive, seconds.
@@ -246,6 +251,9 @@ impl Device {
             watermark: Position::default(),
             boot_id: String::new(),
             fingerprint: String::new(),
+            run: String::new(),
+            former_run: String::new(),
+            returns: 0,
             interval_s: 10,
             keep_alive_s: 30,
             last_heard: None,

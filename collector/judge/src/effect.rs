@@ -22,6 +22,13 @@ pub enum Input<'a> {
     Enrolled(DeviceInfo),
     /// A device may no longer report.
     Removed(&'a DeviceId),
+    /// One machine alone has this identity again.
+    Released {
+        /// Whose.
+        device: &'a DeviceId,
+        /// Why that is known.
+        why: Text,
+    },
     /// A link was opened.
     Connected {
         /// Whose.
@@ -124,6 +131,8 @@ pub enum Effect {
     Announced(DeviceInfo),
     /// A sensor went with the device that spoke for it.
     Removed(DeviceId),
+    /// Two machines have this identity: let neither report.
+    Quarantined(DeviceId),
     /// A fault was raised, cleared or joined to an incident: keep it as it now is.
     Fault(Fault),
     /// An incident was opened or changed: keep it as it now is.

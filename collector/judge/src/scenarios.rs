@@ -4,6 +4,7 @@ mod documents;
 mod fleet;
 mod numbers;
 mod simulation;
+mod twins;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -123,6 +124,7 @@ fn hello(boot: &str, mounts: &[&str]) -> Body {
     Body::Hello(Box::new(Hello {
         agent_version: "0.1.0".into(),
         boot_id: boot.into(),
+        run: boot.into(),
         fingerprint: "f".into(),
         interval_s: 10,
         keep_alive_s: 10,
@@ -168,6 +170,7 @@ impl Scene {
                     format!("presence {of}{}", device.presence.as_str())
                 }
                 Effect::Announced(info) => format!("announced {} {}", info.id, info.place),
+                Effect::Quarantined(device) => format!("quarantined {device}"),
                 Effect::Removed(device) => format!("removed {device}"),
                 Effect::Fault(f) => {
                     format!("fault {} {} {} under {:?}", f.id, f.rule, f.state.as_str(), f.incident.map(|i| i.0))

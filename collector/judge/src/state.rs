@@ -7,6 +7,7 @@ mod holding;
 mod judging;
 mod pursuing;
 mod sensors;
+mod twins;
 mod uplinks;
 mod watching;
 
@@ -28,6 +29,7 @@ use crate::rule::listed::Compared;
 use crate::rule::{RuleKind, RuleSet, Severity};
 use crate::text::Text;
 use crate::track::{Binding, Track};
+pub use twins::COLLISION;
 
 /// Limits of time that hold for every device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +258,7 @@ impl State {
             Input::Lost { device } => self.lost(device, now, out),
             Input::HostProbed { device, answer } => self.host_probed(device, answer, now, out),
             Input::Enrolled(info) => self.enrolled(info, out),
+            Input::Released { device, why } => self.released(device, &why, now, out),
             Input::Removed(device) => self.removed(device, now, out),
             Input::Act { incident, who, action } => self.act(incident, who, action, now, out)?,
             Input::Attach { incident, attachment } => self.attach(incident, attachment, now, out)?,

@@ -157,6 +157,7 @@ pub(super) struct ChannelForm {
     #[serde(rename = "type")]
     kind: ChannelType,
     url: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     secret_file: Option<PathBuf>,
     server: Option<Spanned<String>>,
     tls: Option<SmtpTls>,
@@ -164,6 +165,7 @@ pub(super) struct ChannelForm {
     #[serde(default)]
     to: Vec<String>,
     user: Option<String>,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
     topic: Option<Spanned<String>>,
     method: Option<Spanned<String>>,
@@ -229,6 +231,7 @@ pub struct Source {
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceForm {
     name: Spanned<String>,
+    #[serde(deserialize_with = "ioc_common::config::secret_file")]
     token_file: PathBuf,
 }
 

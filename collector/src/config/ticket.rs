@@ -112,6 +112,7 @@ pub(super) struct TicketForm {
     #[serde(default = "minute")]
     every: SpanWithin<5_000, 86_400_000>,
     page: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     secret_file: Option<PathBuf>,
     url: Option<Spanned<String>>,
     queue: Option<String>,

@@ -1,32 +1,30 @@
 //! Who may connect: shared between the engine, which decides, and the endpoint, which asks at every connection.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::RwLock;
 
 use ioc_common::id::DeviceId;
 
-/// The devices that are enrolled and not revoked.
+/// The devices that are enrolled and not revoked, with the serial numbers of the certificates by which they may come.
+///
+/// More than one is good while a certificate is renewed. An enrolment ends those before it: whoever holds a copy of an earlier
+/// identity stays out.
 #[derive(Debug, Default)]
-pub struct Access(RwLock<HashSet<DeviceId>>);
+pub struct Access(RwLock<HashMap<DeviceId, Vec<String>>>);
 
 impl Access {
-    /// Whether this device may connect.
+    /// Whether this device may connect with the certificate of this serial number.
     #[must_use]
-    pub fn allows(&self, device: &DeviceId) -> bool {
-        self.0.read().is_ok_and(|devices| devices.contains(device))
+    pub fn allows(&self, device: &DeviceId, serial: &str) -> bool {
+        self.0
+            .read()
+            .is_ok_and(|devices| devices.get(device).is_some_and(|serials| serials.iter().any(|known| known == serial)))
     }
 
-    /// Lets exactly these devices connect.
-    pub fn replace(&self, devices: impl Iterator<Item = DeviceId>) {
+    /// Lets a device connect with this certificate, too.
+    pub fn admit(&self, device: DeviceId, serial: String) {
         if let Ok(mut now) = self.0.write() {
-            *now = devices.collect();
-        }
-    }
-
-    /// Lets a device connect.
-    pub fn admit(&self, device: DeviceId) {
-        if let Ok(mut now) = self.0.write() {
-            now.insert(device);
+            now.entry(device).or_default().push(serial);
         }
     }
 

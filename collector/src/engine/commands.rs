@@ -32,6 +32,7 @@ impl Engine {
             Command::DecideRequest { id, approved, actor } => self.decide_request(&id, approved, &actor, now),
             Command::Import { devices, actor } => self.import(devices, &actor, now),
             Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
+            Command::Release { device, actor } => self.release(&device, &actor, now),
             Command::Describe { info, actor } => self.describe(info, &actor, now),
             Command::Remark { device, text, actor } => self.remark(device, &text, &actor, now),
             Command::Register { info, actor } => self.register(info, &actor, now),
@@ -103,7 +104,7 @@ impl Engine {
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.record(now, actor, "device.revoked", device.as_str(), "");
-        self.batch.revoked.push(device.clone());
+        self.batch.kicked.push((device.clone(), "revoked"));
         Ok(Answer::Done)
     }
 
@@ -152,6 +153,7 @@ impl Engine {
         }
         self.state.replace_plan(Arc::new(config.plan.clone()));
         self.config = config;
+        self.give_all_settings(now);
         self.take_effects(out, now);
         self.record(now, "", "config.reloaded", "collector.toml", "");
         self.check_duty(now)

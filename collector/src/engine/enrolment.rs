@@ -6,10 +6,10 @@ use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
 use ioc_common::id::DeviceId;
-use ioc_judge::{Device, DeviceInfo, Input, Presence};
+use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
 use super::commands::{TEXT_MAX_CHARS, check_device};
-use super::{Engine, Outcome};
+use super::{Carried, Engine};
 use crate::command::{Answer, CommandError, NewDevice, NewToken};
 use crate::pki;
 use crate::store::{Change, Grant, Reason, RequestRecord, RequestState, StoreError, TokenRecord};
@@ -40,7 +40,7 @@ fn unread(error: &StoreError) -> CommandError {
 }
 
 impl Engine {
-    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> Outcome {
+    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> Carried {
         let NewToken { device, label, group, uses, approve } = new;
         let (grant, subject) = if group {
             // A template is checked like a device; where it has no name, each machine has its own.
@@ -48,6 +48,12 @@ impl Engine {
             check_device(NewDevice { name, ..device.clone() })?;
             (Grant::Group { template: Box::new(device) }, None)
         } else {
+            // A machine that is enrolled anew: what is not said stays as it is.
+            let known = self.state.devices().find(|known| known.info.id.as_str() == device.device);
+            let device = match known {
+                Some(known) => device.over(known.info.clone().into()),
+                None => device,
+            };
             let info = check_device(device)?;
             self.check_uplink(&info)?;
             let id = info.id.clone();
@@ -78,7 +84,7 @@ impl Engine {
         Ok(Answer::Token { token: token.to_string(), device: subject })
     }
 
-    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> Outcome {
+    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> Carried {
         let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
         let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
         self.record(now, actor, "token.ended", &record.label, &digest);
@@ -86,7 +92,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Outcome {
+    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Carried {
         let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
         let token: Token =
             request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
@@ -161,7 +167,7 @@ impl Engine {
         approved: Option<NewDevice>,
         actor: &str,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> Carried {
         let known = self.reader.request(id).map_err(|error| unread(&error))?;
         let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
         match approved {
@@ -188,7 +194,7 @@ impl Engine {
         digest: String,
         peer: &str,
         now: Timestamp,
-    ) -> Outcome {
+    ) -> Carried {
         let issued = self
             .authority
             .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
@@ -200,12 +206,17 @@ impl Engine {
             serial: issued.serial.clone(),
             at: now,
             expires_at: issued.expires_at,
+            alone: true,
         });
         let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
         let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
         self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
-        self.access.admit(info.id.clone());
         let device = info.id.clone();
+        self.access.expel(&device);
+        self.access.admit(device.clone(), issued.serial.clone());
+        self.batch.kicked.push((device.clone(), "enrolled anew"));
+        let why = Text::new("Thiết bị đã được ghi danh lại.", "The device was enrolled anew.");
+        self.judge(Input::Released { device: &device, why }, now);
         self.judge(Input::Enrolled(info), now);
         Ok(Answer::Enrolled(Box::new(EnrolResponse {
             device,
@@ -215,6 +226,30 @@ impl Engine {
             renew_at: issued.renew_at,
             expires_at: issued.expires_at,
         })))
+    }
+
+    /// Two machines have this identity: neither may report.
+    pub(super) fn quarantine(&mut self, device: DeviceId, now: Timestamp) {
+        let peer = self.links.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
+        tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
+        self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
+        self.access.expel(&device);
+        self.batch.kicked.push((device, "its identity is on two machines"));
+    }
+
+    /// A person says that one machine alone has this identity.
+    pub(super) fn release(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Carried {
+        if !self.state.is_quarantined(device) {
+            return Err(CommandError::Conflict(format!("{device} is not kept out")));
+        }
+        let serials = self.reader.serials().map_err(|error| unread(&error))?;
+        let why = Text::new(format!("{actor} cho phép báo cáo lại."), format!("{actor} lets it report again."));
+        self.judge(Input::Released { device, why }, now);
+        for (of, serial) in serials.into_iter().filter(|(of, _)| of == device) {
+            self.access.admit(of, serial);
+        }
+        self.record(now, actor, "device.released", device.as_str(), "");
+        Ok(Answer::Done)
     }
 
     /// Which device a machine is that comes with a token of many: the asset that people registered under its label, its serial
@@ -279,7 +314,7 @@ impl Engine {
     }
 
     /// Registers assets, or changes what is said of them: all of them, or none.
-    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> Outcome {
+    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> Carried {
         let mut infos = Vec::with_capacity(devices.len());
         for new in devices {
             let name = new.name.clone();

@@ -3,6 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Ask, Body, Report, State as Document};
+use ioc_common::settings;
 use ioc_common::software::Software;
 
 use super::Engine;
@@ -75,6 +76,9 @@ impl Engine {
 
     fn keep_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
         self.batch.visible = true;
+        if name == settings::DOCUMENT {
+            self.settings_said(device, &body, at);
+        }
         self.batch.changes.push(Change::Document { device: device.clone(), name, at, body });
     }
 

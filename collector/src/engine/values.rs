@@ -80,6 +80,7 @@ fn hello(profile: &str, layout: Layout, keep_alive_s: u16) -> Hello {
     Hello {
         agent_version: String::new(),
         boot_id: String::new(),
+        run: String::new(),
         fingerprint: String::new(),
         interval_s: INTERVAL_S,
         keep_alive_s,

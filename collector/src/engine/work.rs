@@ -70,7 +70,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn act(&mut self, incident: IncidentId, action: Action, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn act(&mut self, incident: IncidentId, action: Action, actor: &str, now: Timestamp) -> super::Carried {
         self.recall(incident)?;
         if let Action::Merge { into } = &action {
             self.recall(IncidentId(*into))?;
@@ -88,7 +88,7 @@ impl Engine {
         content: Vec<u8>,
         actor: &str,
         now: Timestamp,
-    ) -> super::Outcome {
+    ) -> super::Carried {
         if content.is_empty() || content.len() > FILE_MAX_BYTES {
             let found = content.len();
             return Err(CommandError::Invalid(format!("file: found {found} bytes; allowed are 1 to {FILE_MAX_BYTES}")));
@@ -110,7 +110,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn open(&mut self, manual: Manual, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn open(&mut self, manual: Manual, actor: &str, now: Timestamp) -> super::Carried {
         let opened = self.decide(Input::Open { who: actor, manual }, now)?;
         let id = opened.ok_or_else(|| CommandError::Unavailable("no incident was opened".to_owned()))?;
         self.record(now, actor, "incident.opened", &id.to_string(), "by hand");
@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// Takes in another system's alerts. What names none of our devices is kept with the system itself.
-    pub(super) fn alerts(&mut self, source: &str, alerts: Vec<Alert>, now: Timestamp) -> super::Outcome {
+    pub(super) fn alerts(&mut self, source: &str, alerts: Vec<Alert>, now: Timestamp) -> super::Carried {
         for mut alert in alerts {
             if self.state.device(&alert.device).is_none() {
                 let id = DeviceId::new(&format!("source-{source}"));
@@ -133,7 +133,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn register(&mut self, new: NewDevice, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn register(&mut self, new: NewDevice, actor: &str, now: Timestamp) -> super::Carried {
         let info = check_device(new)?;
         self.check_uplink(&info)?;
         if self.state.device(&info.id).is_some() {
@@ -162,8 +162,11 @@ impl Engine {
     }
 
     fn keep_device(&mut self, info: DeviceInfo, now: Timestamp) {
+        let device = info.id.clone();
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info), now);
+        // It may belong to other groups now.
+        self.give_settings(&device, now);
     }
 
     pub(super) fn plan_window(
@@ -172,7 +175,7 @@ impl Engine {
         overrule: bool,
         actor: &str,
         now: Timestamp,
-    ) -> super::Outcome {
+    ) -> super::Carried {
         actor.clone_into(&mut window.who);
         window.title = one_line(&window.title, LINE_MAX_CHARS);
         let detail = serde_json::to_string(&window).unwrap_or_default();
@@ -181,7 +184,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn cover(&mut self, mut covers: Vec<Cover>, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn cover(&mut self, mut covers: Vec<Cover>, actor: &str, now: Timestamp) -> super::Carried {
         let mut records = Vec::new();
         for cover in &mut covers {
             actor.clone_into(&mut cover.who);
@@ -196,7 +199,7 @@ impl Engine {
         self.check_duty(now)
     }
 
-    pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::Outcome {
+    pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::Carried {
         (entry.text, entry.at) = (some_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
         let (who, rota) = (entry.who.clone(), entry.rota.clone());
         self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
@@ -206,7 +209,7 @@ impl Engine {
     }
 
     /// Keeps what a person says of a device among what happened there.
-    pub(super) fn remark(&mut self, device: DeviceId, text: &str, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn remark(&mut self, device: DeviceId, text: &str, actor: &str, now: Timestamp) -> super::Carried {
         if self.state.device(&device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
@@ -219,7 +222,7 @@ impl Engine {
     }
 
     /// Tries again what was given up.
-    pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::Carried {
         let unavailable = |error: crate::store::StoreError| CommandError::Unavailable(error.to_string());
         let entry = self.reader.outbox_entry(key).map_err(unavailable)?;
         let entry = entry.ok_or_else(|| CommandError::NotFound(format!("there is no notice {key:?}")))?;
@@ -273,7 +276,7 @@ impl Engine {
         mut record: TicketRecord,
         events: Vec<TicketEvent>,
         now: Timestamp,
-    ) -> super::Outcome {
+    ) -> super::Carried {
         let id = record.incident;
         self.batch.visible = true;
         for event in events {
@@ -321,7 +324,7 @@ impl Engine {
     }
 
     /// Sends a person a notice by every way there is, whatever the hour: they asked for it.
-    pub(super) fn test_contact(&mut self, person: &str, actor: &str, now: Timestamp) -> super::Outcome {
+    pub(super) fn test_contact(&mut self, person: &str, actor: &str, now: Timestamp) -> super::Carried {
         let Some(known) = self.state.plan().person(person) else {
             return Err(CommandError::NotFound(format!("there is no person {person:?} in the duty plan")));
         };
@@ -363,7 +366,7 @@ impl Engine {
     }
 
     /// Looks for holes in the duty plan, and opens an incident while there are any (lesson 10).
-    pub(super) fn check_duty(&mut self, now: Timestamp) -> super::Outcome {
+    pub(super) fn check_duty(&mut self, now: Timestamp) -> super::Carried {
         let plan = self.state.plan();
         let gaps = calendar::gaps(plan, &calendar::outlook(plan, self.state.covers(), now));
         let join = |text: fn(&Text) -> &String| {

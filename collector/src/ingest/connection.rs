@@ -72,7 +72,7 @@ type End = (&'static str, String);
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    device: DeviceId,
+    (device, serial): (DeviceId, String),
     link: LinkId,
     peer: SocketAddr,
     shared: Arc<Shared>,
@@ -127,7 +127,7 @@ pub(super) async fn connect(
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
     let (sender, down) = mpsc::unbounded_channel();
-    let opened = Message::Opened { link, device: device.clone(), keep_alive_s, peer, sender };
+    let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
     }

@@ -135,19 +135,23 @@ impl Welcome {
                 .map_err(late("handshake_timeout"))?
                 .map_err(|error| ("tls", error.to_string()))?
         };
-        let device = {
+        let (device, serial) = {
             let (_, session) = stream.get_ref();
             let certificate = session.peer_certificates().and_then(|chain| chain.first());
             let certificate = certificate.ok_or_else(|| ("certificate", "none was shown".to_owned()))?;
             pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?
         };
-        if !self.access.allows(&device) {
-            return Err(("revoked", format!("{device} is not enrolled or was revoked")));
+        if !self.access.allows(&device, &serial) {
+            return Err((
+                "revoked",
+                format!("{device} with certificate {serial} is not enrolled, was revoked or is kept out"),
+            ));
         }
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
-        let connection = connection::connect(stream, device, self.link, self.peer, Arc::clone(&self.shared)).await?;
+        let connection =
+            connection::connect(stream, (device, serial), self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

@@ -207,6 +207,8 @@ pub enum Change {
         at: Timestamp,
         /// Until when.
         expires_at: Timestamp,
+        /// Those that it had before are good no more.
+        alone: bool,
     },
     /// An account, or its new state.
     Account(AccountRecord),

@@ -539,8 +539,13 @@ fn requests(open: Open, dir: &Path) {
     store.commit(&[Change::RequestGone("r".into())]).expect("commits");
     assert_eq!(reader.request("r").expect("reads"), None);
     assert!(!reader.is_enrolled(&id(1)).expect("reads") && !reader.is_enrolled(&id(9)).expect("reads"));
-    let issued = Change::Certificate { device: id(1), serial: "1".into(), at: at(1), expires_at: at(9) };
-    store.commit(&[issued]).expect("commits");
+    // A renewal leaves what there is; an enrolment ends it.
+    for (serial, alone, good) in [("1", true, "1"), ("2", false, "1 2"), ("3", true, "3")] {
+        let issued = Change::Certificate { device: id(1), serial: serial.into(), at: at(1), expires_at: at(9), alone };
+        store.commit(&[issued]).expect("commits");
+        let serials: Vec<String> = reader.serials().expect("reads").into_iter().map(|(_, serial)| serial).collect();
+        assert_eq!(serials.join(" "), good);
+    }
     assert!(reader.is_enrolled(&id(1)).expect("reads"));
     let view = SavedView { account: "lan".into(), name: "Máy trạm".into(), query: "kind=workstation".into() };
     store.commit(&[Change::View(view.clone())]).expect("commits");

@@ -339,6 +339,18 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError>;
 
+    /// Every device with a certificate, and what it said last of its settings ([`ioc_common::settings::Outcome`], JSON).
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn settings(&self) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError>;
+
+    /// The certificates by which devices may connect: whose, and their serial numbers, hex.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
+
     /// An account.
     ///
     /// # Errors

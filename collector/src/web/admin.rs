@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleKind};
+use ioc_judge::{Rule, RuleKind, Scope};
 
 use super::App;
 use super::auth::Person;
@@ -67,9 +67,7 @@ impl AdminPage {
 
     /// Whom a rule is for, where that is not everyone.
     fn whom(&self, rule: &Rule) -> String {
-        let kinds = rule.scope.kinds.iter().map(|kind| self.chrome.name("kind", kind.as_str()));
-        let others = rule.scope.devices.iter().chain(&rule.scope.places).chain(&rule.scope.tags).cloned();
-        kinds.chain(others).collect::<Vec<_>>().join(", ")
+        whom(&self.chrome, &rule.scope)
     }
 
     fn limit(rule: &Rule) -> String {
@@ -82,6 +80,13 @@ impl AdminPage {
             RuleKind::Silent => String::new(),
         }
     }
+}
+
+/// For whom something is; nothing when it is for everyone.
+pub(super) fn whom(chrome: &Chrome, scope: &Scope) -> String {
+    let kinds = scope.kinds.iter().map(|kind| chrome.name("kind", kind.as_str()));
+    let others = scope.devices.iter().chain(&scope.places).chain(&scope.tags).cloned();
+    kinds.chain(others).collect::<Vec<_>>().join(", ")
 }
 
 /// The size of a file, bytes; nothing where it is not there.

@@ -317,6 +317,17 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Lets a device report again whose identity was found on two machines.
+pub(super) async fn release(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let device = device_id(&id)?;
+    app.engine.command(Command::Release { device, actor: person.name }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// What a person says of a device.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::view::Chrome;
 use crate::store::DocumentRecord;
 use ioc_common::clock::Timestamp;
+use ioc_common::settings::DOCUMENT;
 
 /// Most rows of one table on the page; the API has all.
 const ROWS_MAX: usize = 60;
@@ -44,8 +45,8 @@ impl Table {
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
 pub(super) fn show_all(chrome: &Chrome, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
-    // The probes have a card of their own.
-    let records = records.iter().filter(|record| record.name != "probes");
+    // The probes have a card of their own, and so have settings.
+    let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
     records.filter_map(|record| show(chrome, record, heard)).collect()
 }
 

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
-use ioc_judge::DeviceKind;
+use ioc_common::id::DeviceId;
+use ioc_judge::{COLLISION, DeviceKind, Fault};
 
 use super::App;
 use super::api::{Answered, ListQuery, Page};
@@ -22,7 +23,7 @@ use super::view::Chrome;
 use crate::command::{Answer, Command, NewDevice, NewToken};
 use crate::reach::Reach;
 use crate::register::{self, LineFault};
-use crate::store::{Grant, Reason, RequestRecord, TokenRecord};
+use crate::store::{FaultQuery, Grant, Reason, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: &str = "1d";
@@ -287,6 +288,8 @@ struct Done {
 #[template(path = "enrolment.html")]
 struct EnrolmentPage {
     chrome: Chrome,
+    /// Devices whose identity was found on two machines.
+    twins: Vec<Fault>,
     requests: Vec<RequestRecord>,
     tokens: Vec<TokenRecord>,
     form: EnrolForm,
@@ -334,10 +337,15 @@ impl EnrolmentPage {
 }
 
 async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
-    match app.read(&chrome.reach, |reader| Ok((reader.requests()?, reader.tokens(None, TOKENS)?))).await {
-        Ok((requests, tokens)) => {
+    let read = app.read(&chrome.reach, |reader| {
+        let rules = [COLLISION.to_owned()];
+        let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
+        Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
+    });
+    match read.await {
+        Ok((twins, requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
-            Ok(show_again(&EnrolmentPage { chrome, requests, tokens, form, done }, refused))
+            Ok(show_again(&EnrolmentPage { chrome, twins, requests, tokens, form, done }, refused))
         }
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
@@ -390,6 +398,21 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let (token, _) = make(app, person, new, life).await?;
             let command = format!("ioc-agent enroll --server {} {token}", server_of(app));
             Ok(Some(Done { token: Some((token, command)), ..Done::default() }))
+        }
+        "anew" => {
+            let id = DeviceId::new(&form.which).map_err(|error| Problem::invalid(error.to_string()))?;
+            let missing = format!("there is no device {id}");
+            let known = app.read(&person.reach, move |reader| reader.device(&id)).await?;
+            let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
+            let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
+            let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
+            let command = format!("ioc-agent enroll --anew --server {} {token}", server_of(app));
+            Ok(Some(Done { token: Some((token, command)), ..Done::default() }))
+        }
+        "release" => {
+            let device = DeviceId::new(&form.which).map_err(|error| Problem::invalid(error.to_string()))?;
+            app.engine.command(Command::Release { device, actor }).await?;
+            Ok(None)
         }
         "end" => {
             app.engine.command(Command::EndToken { digest: form.which.clone(), actor }).await?;

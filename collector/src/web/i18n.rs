@@ -128,6 +128,7 @@ mod tests {
             include_str!("admin.rs"),
             include_str!("fleet.rs"),
             include_str!("enrolment.rs"),
+            include_str!("given.rs"),
             include_str!("auth.rs"),
             include_str!("charts.rs"),
             include_str!("people.rs"),
@@ -183,6 +184,7 @@ mod tests {
                 "tone-",
                 "fresh-",
                 "screen-",
+                "standing-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

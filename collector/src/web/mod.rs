@@ -11,6 +11,7 @@ mod duty;
 mod enrolment;
 mod exposition;
 mod fleet;
+mod given;
 mod i18n;
 mod incidents;
 mod labels;
@@ -237,6 +238,7 @@ impl App {
             .route("/maintenance", get(maintenance::page).post(maintenance::plan))
             .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/admin", get(admin::page))
+            .route("/settings", get(given::page))
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
             .route("/people/{name}", post(people::change))
@@ -327,6 +329,11 @@ fn devices_api(all: &mut Described) {
         .body::<api::ReplayBody>()
         .answers::<Replay>(200);
     all.post("/devices/{id}/revoke", api::revoke, "Takes its right to report, and drops its link").done(204);
+    all.post("/devices/{id}/release", api::release, "Lets it report again whose identity was found on two machines")
+        .done(204);
+    all.get("/settings", given::api, "What agents are given to set, and how each stands with it")
+        .query::<api::ListQuery>()
+        .answers::<api::Page<given::SettingsItem>>(200);
     all.get("/rooms", rooms::api, "The power of each room").answers::<Vec<Room>>(200);
     all.get("/tokens", enrolment::api_tokens, "Enrolment tokens, newest first, without their secrets")
         .query::<api::ListQuery>()

@@ -21,10 +21,12 @@ use super::auth::{Person, language_of};
 use super::charts::{self, Chart};
 
 use super::document::{self, Shown};
+use super::given;
 use super::personal;
 use super::problem::Problem;
 use super::screens::{self, Screens};
 use super::view::{Chrome, DeviceRow, incident_tone};
+use crate::config::Standing;
 use crate::store::{DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 use crate::written::csv_field;
 
@@ -151,6 +153,8 @@ struct DevicePage {
     numbers: Vec<Number>,
     documents: Vec<Shown>,
     screens: Option<Screens>,
+    /// How it stands with its settings, and why not.
+    settings: Option<(Standing, String)>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     differing: Vec<ioc_judge::Rule>,
@@ -242,6 +246,7 @@ pub(super) async fn device(
             let outcomes = newer.or_else(|| hello.as_ref().map(|hello| hello.probes.clone())).unwrap_or_default();
             let screens = screens::of(&chrome, &documents);
             let heard = matches!(row.record.state(now), "live" | "stale");
+            let settings = given::standing_of(&row.record.info, &app.config().settings, &documents);
             let documents = document::show_all(&chrome, &documents, heard);
             let probes = outcomes.iter().map(|report| shown_probe(&chrome, report)).collect();
             let charts = charts::draw_all(&chrome, lines, &incidents, &windows, charts::FIRST_MS);
@@ -258,6 +263,7 @@ pub(super) async fn device(
                 numbers,
                 documents,
                 screens,
+                settings,
                 events,
                 software,
                 differing,

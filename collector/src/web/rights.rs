@@ -48,6 +48,8 @@ const READS: &[(&str, Right)] = &[
     ("/admin", Right::Administer),
     ("/people", Right::Administer),
     ("/enrolment", Right::Administer),
+    ("/settings", Right::Administer),
+    ("/api/v1/settings", Right::Administer),
     ("/api/v1/tokens", Right::Administer),
     ("/api/v1/enrolments", Right::Administer),
     ("/api/v1/accounts", Right::Administer),

@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use super::State;
+use super::{State, twins};
 use crate::device::Importance;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
@@ -33,7 +33,11 @@ impl State {
             None => {
                 let rule = self.rules.find(&fault.rule);
                 let words = match (&fault.title, rule) {
-                    (Some(title), _) => Words { title: title.clone(), advice: Text::default(), article: String::new() },
+                    (Some(title), _) => {
+                        let ours = fault.rule == twins::COLLISION;
+                        let advice = if ours { twins::advice() } else { Text::default() };
+                        Words { title: title.clone(), advice, article: String::new() }
+                    }
                     (None, Some(rule)) => {
                         Words { title: rule.title.clone(), advice: rule.advice.clone(), article: rule.article.clone() }
                     }

@@ -83,12 +83,16 @@ impl State {
             let detail = format!("hardware fingerprint {} after {}", hello.fingerprint, device.fingerprint);
             record("device.fingerprint_changed", detail);
         }
+        let twins = hello.sensor.is_none() && device.takes_turns(&hello.run);
         device.boot_id.clone_from(&hello.boot_id);
         device.fingerprint.clone_from(&hello.fingerprint);
         device.interval_s = hello.interval_s.clamp(1, 86_400);
         device.asked_sensors = false;
         device.plain = hello.sensor.is_some() && device.info.parent.is_none();
         self.take_layout(id, &hello.layout, now, out);
+        if twins {
+            self.quarantine(id, hello, now, out);
+        }
     }
 
     /// Uses a layout from now on. Tracks of series that stay are carried over; faults of series that vanish are cleared.

@@ -269,6 +269,10 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(device) = self.devices.get(id) else { return };
+        // It is kept out, and people know.
+        if self.is_quarantined(id) {
+            return;
+        }
         let Some(rule) = self.rules.silent_for(&device.info) else { return };
         let (rule, severity) = (rule.id.clone(), rule.severity);
         let key = (id.clone(), rule.clone(), series.to_owned());

@@ -102,8 +102,20 @@ impl SqliteReader {
 
     pub(super) fn certificates_by_end(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
         let sql = "SELECT d.info, max(c.expires_at) AS ends FROM certificate c JOIN device d ON d.number = c.device \
-                   WHERE d.revoked_at IS NULL GROUP BY c.device ORDER BY ends LIMIT ?1";
+                   WHERE d.revoked_at IS NULL AND c.ended_at IS NULL GROUP BY c.device ORDER BY ends LIMIT ?1";
         self.all(sql, &[&limit_of(limit)], |row| Ok((body::<DeviceInfo>(row, 0)?.id, required(row, 1)?)))
+    }
+
+    pub(super) fn settings_of_agents(&self) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError> {
+        let sql = "SELECT d.info, o.body FROM device d LEFT JOIN document o ON o.device = d.number AND o.name = ?1 \
+                   WHERE d.revoked_at IS NULL AND EXISTS (SELECT 1 FROM certificate c WHERE c.device = d.number) ORDER BY d.id";
+        self.all(sql, &[&ioc_common::settings::DOCUMENT], |row| Ok((body(row, 0)?, row.get(1)?)))
+    }
+
+    pub(super) fn good_serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
+        let sql = "SELECT d.info, c.serial FROM certificate c JOIN device d ON d.number = c.device \
+                   WHERE d.revoked_at IS NULL AND c.ended_at IS NULL";
+        self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?)))
     }
 
     pub(super) fn audit_backwards(

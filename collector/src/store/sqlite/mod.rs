@@ -517,8 +517,12 @@ impl Pending<'_> {
             Change::RequestsPruned { before } => {
                 self.run("DELETE FROM request WHERE seen_at < ?1", [before.as_millis()])?;
             }
-            Change::Certificate { device, serial, at, expires_at } => {
+            Change::Certificate { device, serial, at, expires_at, alone } => {
                 let number = self.number(device)?;
+                if *alone {
+                    let sql = "UPDATE certificate SET ended_at = ?2 WHERE device = ?1 AND ended_at IS NULL";
+                    self.run(sql, params![number, at.as_millis()])?;
+                }
                 self.run(
                     "INSERT INTO certificate (serial, device, at, expires_at) VALUES (?1, ?2, ?3, ?4)",
                     params![serial, number, at.as_millis(), expires_at.as_millis()],

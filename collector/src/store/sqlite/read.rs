@@ -502,6 +502,14 @@ impl Reader for SqliteReader {
         Ok(self.one(sql, &[&self.number(device)?], |row| row.get(0))?.unwrap_or(false))
     }
 
+    fn settings(&self) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError> {
+        self.settings_of_agents()
+    }
+
+    fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
+        self.good_serials()
+    }
+
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError> {
         self.one(&format!("{ACCOUNT_COLUMNS} WHERE name = ?1"), &[&name], account)
     }

@@ -214,7 +214,9 @@ CREATE TABLE certificate (
     serial TEXT PRIMARY KEY,
     device INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    -- The device was enrolled anew since.
+    ended_at INTEGER
 );
 CREATE INDEX certificate_by_device ON certificate (device, at);
 CREATE TABLE account (

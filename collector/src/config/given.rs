@@ -1,0 +1,212 @@
+//! Settings for groups of agents: `[[settings]]` of the configuration, and what they come to for one device.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::config::{ConfigError, Source, Spanned};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Every, Interval, Outcome, Pushed, digest};
+use ioc_judge::{DeviceInfo, Scope};
+
+/// Settings for a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// For whom.
+    pub scope: Scope,
+    /// What.
+    pub pushed: Pushed,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupForm {
+    name: Spanned<String>,
+    #[serde(default)]
+    scope: Scope,
+    #[serde(default)]
+    interval: Option<Interval>,
+    #[serde(default)]
+    forbid: Vec<Spanned<String>>,
+    #[serde(default)]
+    every: BTreeMap<Spanned<String>, Every>,
+    #[serde(default)]
+    endpoint: Vec<Spanned<EndpointSetting>>,
+}
+
+/// Checks the groups. Names of probes are the agents' own: one that an agent does not know, it refuses and says so.
+pub(super) fn check(source: &Source, forms: Vec<GroupForm>) -> Result<Vec<Group>, ConfigError> {
+    let mut groups: Vec<Group> = Vec::new();
+    for form in forms {
+        let span = form.name.span();
+        let name = form.name.into_inner();
+        let plain = |name: &str| !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control);
+        if !plain(&name) || groups.iter().any(|known| known.name == name) {
+            let message = format!("found the name {name:?}; allowed is one of its own for each, of 1 to 64 characters");
+            return Err(source.fault(span, &message, "give every [[settings]] its own name"));
+        }
+        let probe = |name: &str| name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase());
+        let named = form.forbid.iter().chain(form.every.keys()).find(|name| !probe(name.get_ref()));
+        if let Some(bad) = named {
+            let message = format!("found probe {:?}; allowed are the names of docs/probes", bad.get_ref());
+            return Err(source.fault(bad.span(), &message, "correct the name or remove it"));
+        }
+        if let Some((fault, at)) = form.endpoint.iter().find_map(|one| Some((one.get_ref().fault()?, one.span()))) {
+            return Err(source.fault(at, &fault, "correct it as docs/configuration.md shows"));
+        }
+        if form.endpoint.len() > ENDPOINTS_MAX {
+            let message = format!("found {} endpoints; allowed are {ENDPOINTS_MAX}", form.endpoint.len());
+            return Err(source.fault(span, &message, "remove some"));
+        }
+        let pushed = Pushed {
+            interval: form.interval,
+            forbid: form.forbid.into_iter().map(Spanned::into_inner).collect(),
+            every: form.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
+            endpoint: form.endpoint.into_iter().map(Spanned::into_inner).collect(),
+        };
+        groups.push(Group { name, scope: form.scope, pushed });
+    }
+    Ok(groups)
+}
+
+/// What is given to one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+    /// What they come to, as JSON: the later group goes first where two say something.
+    pub settings: String,
+    /// Its digest.
+    pub digest: String,
+    empty: bool,
+}
+
+/// How it stands with a device's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is given none, and has none.
+    None,
+    /// They are in use.
+    Applied,
+    /// They are not yet with it.
+    Waiting,
+    /// It refused them.
+    Refused,
+}
+
+impl Standing {
+    /// The name used in API and pages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Applied => "applied",
+            Self::Waiting => "waiting",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl Given {
+    /// What these groups give to a device.
+    #[must_use]
+    pub fn to(info: &DeviceInfo, groups: &[Group]) -> Self {
+        let mut whole = Pushed::default();
+        let mut names = Vec::new();
+        for group in groups.iter().filter(|group| group.scope.covers(info)) {
+            whole.add(&group.pushed);
+            names.push(group.name.clone());
+        }
+        // Texts, numbers and lists of them can always be written.
+        let settings = serde_json::to_string(&whole).unwrap_or_default();
+        Self { groups: names, digest: digest(&settings), settings, empty: whole.is_empty() }
+    }
+
+    /// How it stands with them, by the device's own last word.
+    #[must_use]
+    pub fn standing(&self, said: &Outcome) -> Standing {
+        match said {
+            _ if said.version == 0 && self.empty => Standing::None,
+            Outcome { digest, applied: true, .. } if *digest == self.digest => {
+                if self.empty {
+                    Standing::None
+                } else {
+                    Standing::Applied
+                }
+            }
+            Outcome { digest, applied: false, .. } if *digest == self.digest => Standing::Refused,
+            _ => Standing::Waiting,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use ioc_common::id::DeviceId;
+    use ioc_judge::DeviceKind;
+
+    const GROUPS: &str = r#"
+[[settings]]
+name = "all"
+interval = "30s"
+endpoint = [{ name = "portal", kind = "https", address = "portal.example:443" }]
+[[settings]]
+name = "walls"
+scope = { kinds = ["display"] }
+interval = "5s"
+forbid = ["usb"]
+every = { displays = "30s" }
+"#;
+
+    fn parse(text: &str) -> Result<Vec<Group>, ConfigError> {
+        Config::parse(&Source::built_in("collector.toml", text)).map(|config| config.settings)
+    }
+
+    #[test]
+    fn groups_add_up_and_a_devices_word_decides_how_they_stand() {
+        let groups = parse(GROUPS).unwrap_or_else(|e| panic!("{e}"));
+        let info = |kind| DeviceInfo::new(DeviceId::new("a").expect("valid"), kind, "A");
+        let server = Given::to(&info(DeviceKind::Server), &groups);
+        let wall = Given::to(&info(DeviceKind::Display), &groups);
+        assert_eq!((server.groups.len(), wall.groups.join(" ")), (1, "all walls".to_owned()));
+        assert!(wall.settings.contains(r#""interval":"5s""#) && wall.settings.contains("portal"), "{}", wall.settings);
+        let said = |digest: &str, applied| Outcome { version: 1, digest: digest.into(), applied, why: String::new() };
+        for (given, said, standing) in [
+            (&wall, Outcome::default(), Standing::Waiting),
+            (&wall, said(&wall.digest, true), Standing::Applied),
+            (&wall, said(&wall.digest, false), Standing::Refused),
+            (&wall, said(&server.digest, true), Standing::Waiting),
+        ] {
+            assert_eq!(given.standing(&said), standing, "{said:?}");
+        }
+        let none = Given::to(&info(DeviceKind::Server), &[]);
+        for (said, standing) in [
+            (Outcome::default(), Standing::None),
+            (said(&wall.digest, true), Standing::Waiting),
+            (said(&none.digest, true), Standing::None),
+        ] {
+            assert_eq!(none.standing(&said), standing, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn faults_point_at_their_line() {
+        for (text, line, what) in [
+            ("[[settings]]\nname = \"a\"\n[[settings]]\nname = \"a\"\n", 4, "its own"),
+            ("[[settings]]\nname = \"a\"\nforbid = [\"Usb!\"]\n", 3, "docs/probes"),
+            (
+                "[[settings]]\nname = \"a\"\nendpoint = [{ name = \"x\", kind = \"tcp\", address = \"y\" }]\n",
+                3,
+                "host:port",
+            ),
+            ("[[settings]]\nname = \"a\"\ncommand = \"rm\"\n", 3, "command"),
+        ] {
+            let fault = parse(text).expect_err("refused");
+            assert!(fault.line == line && fault.to_string().contains(what), "{fault}");
+        }
+    }
+}

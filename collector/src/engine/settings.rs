@@ -1,0 +1,69 @@
+//! Settings for groups of agents: who is sent what, and what became of it.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::codec;
+use ioc_common::id::DeviceId;
+use ioc_common::settings::{Outcome, Signed, signed_text};
+use ioc_common::topic::DownKind;
+
+use super::Engine;
+use crate::config::{Given, Standing};
+
+impl Engine {
+    /// A device's link can be sent something: what was given on an earlier one may not have arrived.
+    pub(super) fn settings_anew(&mut self, device: &DeviceId, now: Timestamp) {
+        self.given.remove(device);
+        self.give_settings(device, now);
+    }
+
+    /// Sends a device its settings where it has others; once on each link.
+    pub(super) fn give_settings(&mut self, device: &DeviceId, now: Timestamp) {
+        let Some(info) = self.state.device(device).map(|known| &known.info) else { return };
+        let given = Given::to(info, &self.config.settings);
+        let none = Outcome::default();
+        let said = self.settings.get(device).unwrap_or(&none);
+        if given.standing(said) != Standing::Waiting || self.given.get(device) == Some(&given.digest) {
+            return;
+        }
+        // Above what it knows, whatever this machine's clock says.
+        let version = u64::try_from(now.as_millis()).unwrap_or(0).max(said.version + 1);
+        let text = signed_text(device, version, &given.settings);
+        let signed =
+            self.authority.sign(text.as_bytes()).map(|signature| Signed::new(version, given.settings, &signature));
+        let payload = signed
+            .map_err(|error| error.to_string())
+            .and_then(|signed| codec::write_message(&signed).map_err(|error| error.to_string()));
+        match payload {
+            Ok(payload) => {
+                if self.links.queue(device, DownKind::Settings, payload) {
+                    self.given.insert(device.clone(), given.digest);
+                }
+            }
+            Err(error) => tracing::error!(%device, error, "settings cannot be sent"),
+        }
+    }
+
+    /// The groups may have changed: everyone who is connected is looked at.
+    pub(super) fn give_all_settings(&mut self, now: Timestamp) {
+        for device in self.links.devices() {
+            self.give_settings(&device, now);
+        }
+    }
+
+    /// A device says what became of its settings.
+    pub(super) fn settings_said(&mut self, device: &DeviceId, body: &str, now: Timestamp) {
+        let Ok(said) = serde_json::from_str::<Outcome>(body) else { return };
+        if self.settings.get(device) == Some(&said) {
+            return;
+        }
+        let known = self.settings.insert(device.clone(), said.clone());
+        if said != Outcome::default() {
+            let action = if said.applied { "settings.applied" } else { "settings.refused" };
+            self.record(now, "", action, device.as_str(), &format!("version {} {}", said.version, said.why));
+        }
+        // It started anew, and says what it has; what it just refused is not offered again.
+        if known.is_none_or(|known| known.digest != said.digest) {
+            self.give_settings(device, now);
+        }
+    }
+}

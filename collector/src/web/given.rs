@@ -1,0 +1,143 @@
+//! Settings that groups of agents are given, and how they stand with each: as a page and in the API.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use ioc_common::id::DeviceId;
+use ioc_common::settings::{DOCUMENT, Outcome};
+use ioc_judge::DeviceInfo;
+
+use super::App;
+use super::admin::whom;
+use super::api::{Answered, ListQuery, Page};
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, show};
+use super::view::Chrome;
+use crate::config::{Given, Group, Standing};
+use crate::store::DocumentRecord;
+
+/// Machines on the page whose settings are not in use; the API has all.
+const ROWS: usize = 500;
+
+/// How one machine stands with its settings.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct SettingsItem {
+    device: DeviceId,
+    name: String,
+    /// The groups it belongs to.
+    groups: Vec<String>,
+    /// What it is given.
+    settings: Value,
+    standing: Standing,
+    /// Its own last word.
+    said: Outcome,
+}
+
+impl SettingsItem {
+    fn new(info: DeviceInfo, said: Option<&str>, groups: &[Group]) -> Self {
+        let given = Given::to(&info, groups);
+        let said = said.and_then(|text| serde_json::from_str::<Outcome>(text).ok()).unwrap_or_default();
+        Self {
+            standing: given.standing(&said),
+            settings: serde_json::from_str(&given.settings).unwrap_or_default(),
+            groups: given.groups,
+            said,
+            device: info.id,
+            name: info.name,
+        }
+    }
+}
+
+/// How a device stands with its settings, by what it said: for its page. None where it is given none.
+pub(super) fn standing_of(
+    info: &DeviceInfo,
+    groups: &[Group],
+    documents: &[DocumentRecord],
+) -> Option<(Standing, String)> {
+    let said = documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str());
+    let item = SettingsItem::new(info.clone(), said, groups);
+    (item.standing != Standing::None && info.parent.is_none()).then_some((item.standing, item.said.why))
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    chrome: Chrome,
+    groups: Vec<Group>,
+    /// How many stand how.
+    counts: Vec<(Standing, u64)>,
+    open: Vec<SettingsItem>,
+}
+
+impl SettingsPage {
+    fn whom(&self, group: &Group) -> String {
+        whom(&self.chrome, &group.scope)
+    }
+
+    /// What a group says, a line for each thing.
+    fn what(&self, group: &Group) -> Vec<String> {
+        let of = &group.pushed;
+        let mut lines = Vec::new();
+        lines.extend(of.interval.map(|every| format!("{}: {}", self.chrome.t("settings-interval"), every.0)));
+        lines.extend(of.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
+        if !of.forbid.is_empty() {
+            lines.push(format!("{}: {}", self.chrome.t("settings-forbid"), of.forbid.join(", ")));
+        }
+        lines.extend(of.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
+        lines
+    }
+
+    const fn tone(standing: &Standing) -> &'static str {
+        match standing {
+            Standing::Applied => "good",
+            Standing::Refused => "bad",
+            Standing::Waiting => "warning",
+            Standing::None => "away",
+        }
+    }
+}
+
+/// The groups, and the machines whose settings are not in use.
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let groups = app.config().settings.clone();
+    match app.read(&person.reach, |reader| reader.settings()).await {
+        Ok(all) => {
+            let items = all.into_iter().map(|(info, said)| SettingsItem::new(info, said.as_deref(), &groups));
+            let mut counts =
+                [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
+            let mut open = Vec::new();
+            for item in items {
+                if let Some((_, count)) = counts.iter_mut().find(|(standing, _)| *standing == item.standing) {
+                    *count += 1;
+                }
+                if matches!(item.standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
+                    open.push(item);
+                }
+            }
+            Ok(show(&SettingsPage { chrome, groups, counts: counts.into(), open }))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+/// How each machine stands with its settings, by identifier.
+pub(super) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<SettingsItem>> {
+    let groups = app.config().settings.clone();
+    let limit = query.limit();
+    let all = app.read(&person.reach, |reader| reader.settings()).await?;
+    let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
+    let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
+    let items: Vec<SettingsItem> =
+        items.map(|(info, said)| SettingsItem::new(info, said.as_deref(), &groups)).collect();
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}

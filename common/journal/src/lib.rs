@@ -1,0 +1,165 @@
+//! Where both programs log to: the systemd journal with every field of its own, or standard error.
+//!
+//! `journalctl -u ioc-collector IOC_DEVICE=srv-01` finds what concerns one device; the message still says all, for whoever reads along.
+//! The journal's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL) is a datagram of `NAME=value` lines.
+
+use std::fmt::Write as _;
+use std::os::unix::net::UnixDatagram;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Where the journal listens.
+const SOCKET: &str = "/run/systemd/journal/socket";
+/// Before the names of our own fields.
+const PREFIX: &str = "IOC_";
+
+/// Logs from now on: what `IOC_LOG` asks for, or else `filter` (`target=level`, with commas). `program` is the name in the journal.
+pub fn start(program: &'static str, filter: &str) {
+    let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let filter = wanted.or_else(|| filter.parse().ok()).unwrap_or_default();
+    let registry = tracing_subscriber::registry().with(filter);
+    // systemd says whether standard error is the journal; by hand, or in a container, it is not.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::open(program).ok());
+    match journal {
+        Some(journal) => registry.with(journal).init(),
+        None => {
+            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init();
+        }
+    }
+}
+
+/// Writes events to the journal.
+struct Journal {
+    socket: UnixDatagram,
+    program: &'static str,
+}
+
+impl Journal {
+    fn open(program: &'static str) -> std::io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(SOCKET)?;
+        // A journal that is stuck must not hold up whoever logs.
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, program })
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let about = event.metadata();
+        let mut entry = Entry::default();
+        event.record(&mut entry);
+        let text = format!("{}: {}{}", about.target(), entry.message, entry.others);
+        let mut out = entry.fields;
+        put(&mut out, "MESSAGE", &text);
+        put(&mut out, "PRIORITY", priority(*about.level()));
+        put(&mut out, "SYSLOG_IDENTIFIER", self.program);
+        put(&mut out, "IOC_TARGET", about.target());
+        if self.socket.send(&out).is_err() {
+            // Too long for a datagram, or the journal is away: standard error is the journal's, too.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+        }
+    }
+}
+
+/// Priorities of syslog (RFC 5424).
+const fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "3",
+        Level::WARN => "4",
+        Level::INFO => "6",
+        _ => "7",
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Entry {
+    message: String,
+    /// Its fields, as they follow the message.
+    others: String,
+    /// Its fields, for the journal.
+    fields: Vec<u8>,
+}
+
+impl Entry {
+    fn take(&mut self, field: &Field, value: &str, shown: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+            return;
+        }
+        let _ = write!(self.others, " {}={shown}", field.name());
+        put(&mut self.fields, &name_of(field.name()), value);
+    }
+}
+
+impl Visit for Entry {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, value, &format!("{value:?}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let text = format!("{value:?}");
+        self.take(field, &text, &text);
+    }
+}
+
+/// A field's name in the journal: upper-case letters, digits and underscores.
+fn name_of(field: &str) -> String {
+    let name = field.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    PREFIX.chars().chain(name).collect()
+}
+
+/// Adds a field. A value of several lines carries its length before it, so that it cannot pass for other fields.
+fn put(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        out.push(b'\n');
+        out.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        out.push(b'=');
+    }
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_several_lines_is_one_field() {
+        let mut out = Vec::new();
+        put(&mut out, "IOC_DEVICE", "srv-01");
+        put(&mut out, "MESSAGE", "a\nPRIORITY=0");
+        assert_eq!(out, b"IOC_DEVICE=srv-01\nMESSAGE\n\x0c\0\0\0\0\0\0\0a\nPRIORITY=0\n");
+        assert_eq!(name_of("silent_s.x"), "IOC_SILENT_S_X");
+    }
+
+    #[test]
+    fn an_event_is_a_datagram_with_its_fields_and_a_message_that_says_all() {
+        let (here, there) = UnixDatagram::pair().expect("a pair");
+        let journal = Journal { socket: here, program: "ioc-test" };
+        let registry = tracing_subscriber::registry().with(journal);
+        tracing::subscriber::with_default(registry, || {
+            tracing::warn!(device = %"srv-01", reason = "two\nlines", count = 7, "connection ended");
+        });
+        let mut bytes = [0; 1024];
+        let size = there.recv(&mut bytes).expect("came");
+        let text = String::from_utf8_lossy(&bytes[..size]).into_owned();
+        for part in [
+            "IOC_DEVICE=srv-01\n",
+            "IOC_COUNT=7\n",
+            "IOC_REASON\n\u{9}",
+            "PRIORITY=4\n",
+            "SYSLOG_IDENTIFIER=ioc-test\n",
+            "connection ended device=srv-01 reason=\"two\\nlines\" count=7\n",
+        ] {
+            assert!(text.contains(part), "{part:?} in {text:?}");
+        }
+    }
+}
