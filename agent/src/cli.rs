@@ -75,6 +75,9 @@ pub enum Command {
         /// Look at the machine captured under this directory.
         #[arg(long, default_value = "/", value_name = "DIR")]
         root: PathBuf,
+        /// Write what helps whoever helps into this file, without secrets: look at it before you hand it on.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
     },
     /// Keep what the probes read on this machine, without secrets, to be looked at elsewhere with --root.
     Capture {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use ioc_common::clock;
+use ioc_common::redact::redacted;
 use ioc_common::report::{Event, ProbeOutcome as Outcome};
 
 use crate::config::Config;
@@ -14,6 +15,11 @@ use crate::probe::{self, Context, Probe};
 use crate::settings::TOOLS;
 use crate::survey::{self, Answer};
 use crate::surveyor;
+
+/// The end of the agent's log.
+const LOG: [&str; 7] = ["-u", "ioc-agent*", "-n", "300", "-o", "short-iso", "--no-pager"];
+/// How long the journal may take to tell it, seconds.
+const LOG_WITHIN_S: u64 = 20;
 
 /// One probe, read once.
 #[derive(Debug, Serialize)]
@@ -161,6 +167,24 @@ pub fn report(root: &Path, config: &Config) -> (String, bool) {
         }
     }
     (text, bad)
+}
+
+/// What to hand to whoever helps: findings, how the running agent is, its configuration without secrets, the end of its log.
+#[must_use]
+pub fn bundle(path: Option<&Path>, root: &Path, config: &Config, findings: &str, status: &str) -> String {
+    let written = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out =
+        format!("IOC Watch agent {version} at {}\n\n== findings\n{findings}\n== status\n{status}", clock::now());
+    let _ = writeln!(out, "\n== configuration, without secrets\n{}", redacted(&written));
+    if root == Path::new("/") {
+        let log = match machine(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S) {
+            Ok(output) => String::from_utf8_lossy(&output.text).into_owned(),
+            Err(outcome) => format!("{outcome:?}"),
+        };
+        let _ = writeln!(out, "== log, without addresses\n{}", redacted(&log));
+    }
+    out
 }
 
 /// What documents say they lack: texts under `unknown`, at any depth.

@@ -52,9 +52,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&if json { serde_json::to_string_pretty(&finding)? + "\n" } else { doctor::text(&finding) })?;
             Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
-        Command::Doctor { root } => {
+        Command::Doctor { root, bundle } => {
             let (text, bad) = doctor::report(&root, &config);
             say(&text)?;
+            if let Some(file) = bundle {
+                let status = runtime()?.block_on(status::ask(&config.runtime));
+                let status = status.map_or_else(|error| format!("{error}\n"), |status| status_text(&status));
+                let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &text, &status);
+                std::fs::write(&file, whole).with_context(|| format!("cannot write {}", file.display()))?;
+                say(&format!("\n{}: look at it before you hand it on\n", file.display()))?;
+            }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Command::Capture { out } => {

@@ -82,6 +82,9 @@ pub struct Init {
     /// Name of the site.
     #[arg(long)]
     pub site: Option<String>,
+    /// An agency that owns or runs it; may be given several times.
+    #[arg(long = "agency")]
+    pub agencies: Vec<String>,
     /// Language: vi, en.
     #[arg(long)]
     pub language: Option<String>,

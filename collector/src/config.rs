@@ -27,6 +27,8 @@ pub use ticket::{Mapped, TicketKind, TicketRequest, TicketSystem};
 pub struct Config {
     /// Name of the site, as it stands on pages and notices.
     pub site_name: String,
+    /// The agencies that own and run the site, as they stand below its name on pages, labels and reports.
+    pub agencies: Vec<String>,
     /// Language of pages and notices where nothing else is known: `vi` or `en`.
     pub language: String,
     /// Time zone of the site.
@@ -230,6 +232,7 @@ struct Form {
 #[serde(deny_unknown_fields, default)]
 struct SiteForm {
     name: String,
+    agencies: Vec<String>,
     language: Language,
     timezone: Spanned<String>,
 }
@@ -310,6 +313,7 @@ impl Default for SiteForm {
     fn default() -> Self {
         Self {
             name: "IOC".to_owned(),
+            agencies: Vec::new(),
             language: Language::Vi,
             timezone: Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned()),
         }
@@ -432,6 +436,7 @@ impl Config {
         let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
         Ok(Self {
             site_name: form.site.name,
+            agencies: form.site.agencies,
             language: language.to_owned(),
             timezone,
             data: form.paths.data,

@@ -21,8 +21,6 @@ const FREE_MIN_BYTES: u64 = 1 << 30;
 const FREE_MIN_PERCENT: u64 = 5;
 /// How long another machine may take to answer.
 const REACH: Duration = Duration::from_secs(3);
-/// Names of keys in the configuration whose values are not handed on.
-const SECRET: [&str; 6] = ["password", "secret", "token", "authorization", "key", "user"];
 
 /// What was found of one matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,7 +249,7 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
         clock::now(),
         shown(findings)
     );
-    let _ = writeln!(out, "\n== configuration, without secrets\n{}", redacted(&written));
+    let _ = writeln!(out, "\n== configuration, without secrets\n{}", ioc_common::redact::redacted(&written));
     let _ = writeln!(out, "== devices by kind and state (of the first 500)");
     for ((kind, state), count) in kinds {
         let _ = writeln!(out, "{kind} {state} {count}");
@@ -260,43 +258,10 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
     out
 }
 
-/// A configuration in which what is secret, and who people are, is not said.
-#[must_use]
-pub fn redacted(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let key = line.split('=').next().unwrap_or_default().trim().trim_start_matches(['#', ' ']).to_lowercase();
-        // The paths of files that hold secrets help, and say nothing.
-        let secret = SECRET.iter().any(|one| key.contains(one)) && !key.ends_with("_file") && key != "key";
-        let named = line.contains('@') || line.contains("://");
-        match line.split_once('=') {
-            Some((before, _)) if secret || named => {
-                let _ = writeln!(out, "{before}= \"(not handed on)\"");
-            }
-            None if named => out.push_str("(not handed on)\n"),
-            _ => {
-                out.push_str(line);
-                out.push('\n');
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ioc_common::config::Source;
-
-    #[test]
-    fn a_bundle_says_nothing_secret() {
-        let text = "[site]\nname = \"IOC\"\n[[channel]]\nserver = \"mail:25\"\nuser = \"duty\"\npassword_file = \"/etc/x\"\nto = [\n  \"lan@example.vn\",\n]\nurl = \"https://u:p@hook/T0K3N\"\n";
-        let shown = redacted(text);
-        for secret in ["\"duty\"", "lan@", "T0K3N"] {
-            assert!(!shown.contains(secret), "{shown}");
-        }
-        assert!(shown.contains("name = \"IOC\"") && shown.contains("/etc/x") && shown.contains("mail:25"), "{shown}");
-    }
 
     #[test]
     fn what_is_wrong_comes_with_a_mend() {

@@ -85,8 +85,9 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
     let mut answers = Answers::proposed(host);
-    let Init { yes, replace, site, language, zone, names, listen, mail_server, mail_from, mail_to } = asked;
+    let Init { yes, replace, site, agencies, language, zone, names, listen, mail_server, mail_from, mail_to } = asked;
     answers.site = site.unwrap_or(answers.site);
+    answers.agencies = agencies;
     answers.language = language.unwrap_or(answers.language);
     answers.zone = zone.unwrap_or(answers.zone);
     answers.listen = listen.unwrap_or(answers.listen);

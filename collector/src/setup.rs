@@ -12,6 +12,8 @@ use crate::config::{Config, DEFAULT_CONFIG};
 pub struct Answers {
     /// Name of the site, on pages and notices.
     pub site: String,
+    /// The agencies that own and run it.
+    pub agencies: Vec<String>,
     /// `vi` or `en`.
     pub language: String,
     /// IANA name of the time zone.
@@ -41,6 +43,7 @@ impl Answers {
     pub fn proposed(host: &str) -> Self {
         Self {
             site: "IOC".to_owned(),
+            agencies: Vec::new(),
             language: "vi".to_owned(),
             zone: "Asia/Ho_Chi_Minh".to_owned(),
             names: vec![host.to_owned()],
@@ -57,6 +60,9 @@ impl Answers {
         let plain = |text: &str| !text.is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
         if !plain(self.site.trim()) {
             return Err("name of the site: allowed are 1 to 200 letters in one line".to_owned());
+        }
+        if !self.agencies.iter().all(|agency| plain(agency.trim())) {
+            return Err("agencies: allowed are 1 to 200 letters in one line for each".to_owned());
         }
         if !matches!(self.language.as_str(), "vi" | "en") {
             return Err(format!("language: found {:?}; allowed are vi, en", self.language));
@@ -114,6 +120,7 @@ impl Answers {
             let key = line.split(" = ").next().unwrap_or_default();
             let value = match (section, key) {
                 ("[site]", "name") => quoted(self.site.trim()),
+                ("[site]", "agencies") => list(&self.agencies),
                 ("[site]", "language") => quoted(&self.language),
                 ("[site]", "timezone") => quoted(&self.zone),
                 ("[ingest]", "listen") => at(8883),
@@ -144,12 +151,20 @@ impl Answers {
 type Question = (&'static str, fn(&Answers) -> String, fn(&str, &mut Answers) -> Result<(), String>);
 
 /// What is asked, Vietnamese first.
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 7] = [
     (
         "Tên trung tâm · Name of the site",
         |all| all.site.clone(),
         |text, all| {
             text.clone_into(&mut all.site);
+            Ok(())
+        },
+    ),
+    (
+        "Cơ quan chủ quản và vận hành, cách nhau bằng dấu chấm phẩy · Agencies that own and run it, with semicolons",
+        |all| all.agencies.join("; "),
+        |text, all| {
+            all.agencies = text.split(';').map(|one| one.trim().to_owned()).collect();
             Ok(())
         },
     ),
@@ -234,15 +249,16 @@ mod tests {
 
     #[test]
     fn answers_are_asked_again_until_they_are_good_and_stand_in_the_configuration() {
-        let said = "IOC tỉnh \"Hà Nam\"\nfr\nvi\nHanoi\n\nioc.hanam.example 10.1.2.3\n0.0.0\n0.0.0.0\n\
+        let said = "IOC tỉnh \"Hà Nam\"\nSở KH&CN; ; Trung tâm CĐS\nSở KH&CN; Trung tâm CĐS\nfr\nvi\nHanoi\n\nioc.hanam.example 10.1.2.3\n0.0.0\n0.0.0.0\n\
                     mail.example ioc@example\nmail.example:587 ioc@hanam.example truc@hanam.example\n";
         let mut shown = Vec::new();
         let answers = ask(Answers::proposed("vm"), &mut said.as_bytes(), &mut shown).expect("answered");
         let shown = String::from_utf8(shown).expect("text");
-        assert_eq!(shown.matches("allowed").count(), 4, "{shown}");
+        assert_eq!(shown.matches("allowed").count(), 5, "{shown}");
         let text = answers.written().expect("written");
         let config = Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(config.site_name, "IOC tỉnh \"Hà Nam\"");
+        assert_eq!(config.agencies, ["Sở KH&CN", "Trung tâm CĐS"]);
         assert_eq!(config.web_url, "https://ioc.hanam.example:8443");
         assert_eq!((config.mqtt_listen.to_string().as_str(), config.channels.len()), ("0.0.0.0:8883", 1));
         assert!(config.names.iter().any(|name| name == "10.1.2.3") && config.names.iter().any(|name| name == "::1"));

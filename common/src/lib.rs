@@ -14,6 +14,7 @@ pub mod id;
 pub mod layout;
 pub mod metric;
 pub mod reading;
+pub mod redact;
 pub mod report;
 pub mod settings;
 pub mod software;

@@ -6,6 +6,7 @@
 pub mod fleet;
 pub mod harness;
 pub mod identity;
+pub mod keys;
 pub mod link;
 pub mod machine;
 pub mod modbus;

@@ -165,10 +165,12 @@ fn generated_pages_are_up_to_date() {
         .output()
         .unwrap();
     assert_eq!(kept, String::from_utf8(output.stdout).unwrap(), "run: ioc-collector docs metrics > docs/metrics.md");
-    let kept = std::fs::read_to_string(format!("{ROOT}/docs/commands.md")).unwrap_or_default();
-    #[allow(clippy::disallowed_methods, reason = "asks the program for its page")]
-    let output = std::process::Command::new(ioc_tests::harness::binary("ioc-manual")).arg("page").output().unwrap();
-    assert_eq!(kept, String::from_utf8(output.stdout).unwrap(), "run: ioc-manual page > docs/commands.md");
+    for (page, file) in [("page", "docs/commands.md"), ("keys", "docs/keys.md")] {
+        let kept = std::fs::read_to_string(format!("{ROOT}/{file}")).unwrap_or_default();
+        #[allow(clippy::disallowed_methods, reason = "asks the program for its page")]
+        let output = std::process::Command::new(ioc_tests::harness::binary("ioc-manual")).arg(page).output().unwrap();
+        assert_eq!(kept, String::from_utf8(output.stdout).unwrap(), "run: ioc-manual {page} > {file}");
+    }
     let fresh = tempfile::tempdir().unwrap();
     #[allow(clippy::disallowed_methods, reason = "asks the program for its pages")]
     let written =

@@ -20,6 +20,8 @@ pub(super) struct Chrome {
     app: App,
     pub(super) language: String,
     pub(super) site: String,
+    /// The agencies that own and run it.
+    pub(super) agencies: Vec<String>,
     pub(super) person: String,
     /// What that person may do.
     rights: Vec<Right>,
@@ -36,6 +38,7 @@ impl Chrome {
             app: app.clone(),
             language: language.to_owned(),
             site: app.config().site_name.clone(),
+            agencies: app.config().agencies.clone(),
             person: person.to_owned(),
             rights: Vec::new(),
             reach: Reach::EVERYWHERE,

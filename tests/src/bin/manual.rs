@@ -20,6 +20,8 @@ enum Cli {
     },
     /// docs/commands.md.
     Page,
+    /// docs/keys.md.
+    Keys,
 }
 
 fn programs() -> [Command; 2] {
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
             let command = programs().into_iter().find(|one| one.get_name() == program);
             package(command.with_context(|| format!("there is no program {program:?}"))?, &dir)
         }
+        Cli::Keys => Ok(std::io::stdout().write_all(ioc_tests::keys::page().as_bytes())?),
         Cli::Page => Ok(std::io::stdout().write_all(page().as_bytes())?),
     }
 }
