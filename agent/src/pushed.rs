@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use ioc_common::codec::DOWN_MAX_BYTES;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{ENDPOINTS_MAX, Outcome, Pushed, Signed, digest, signed_text};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Outcome, Pushed, Signed, digest, signed_text};
 
 use crate::config::{Config, probe_fault, survey_fault};
 use crate::identity::Store;
@@ -94,10 +94,7 @@ fn verify(authorities: &Path, device: &DeviceId, signed: &Signed) -> Result<(), 
     let known = known.map_err(|error| format!("{}: {error}", authorities.display()))?;
     let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
     let good = known.iter().filter_map(|der| webpki::EndEntityCert::try_from(der).ok()).any(|certificate| {
-        let by = |one: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
-            certificate.verify_signature(*one, text.as_bytes(), &signature).is_ok()
-        };
-        algorithms.iter().any(|one| by(one))
+        algorithms.iter().any(|one| certificate.verify_signature(*one, text.as_bytes(), &signature).is_ok())
     });
     if good { Ok(()) } else { Err("the signature is not one of this host's collector for this host".to_owned()) }
 }
@@ -105,7 +102,7 @@ fn verify(authorities: &Path, device: &DeviceId, signed: &Signed) -> Result<(), 
 fn apply(config: &mut Config, pushed: Pushed) -> Result<(), String> {
     let faults = pushed.forbid.iter().filter_map(|name| probe_fault(name));
     let faults = faults.chain(pushed.every.keys().filter_map(|name| survey_fault(name)));
-    if let Some(fault) = faults.chain(pushed.endpoint.iter().filter_map(|one| one.fault())).next() {
+    if let Some(fault) = faults.chain(pushed.endpoint.iter().filter_map(EndpointSetting::fault)).next() {
         return Err(fault);
     }
     config.interval = pushed.interval.unwrap_or(config.interval);

@@ -153,6 +153,12 @@ struct RemoteWriteForm {
     token_file: Option<PathBuf>,
 }
 
+impl RemoteWriteForm {
+    fn check(self, source: &Source) -> Result<RemoteWrite, ConfigError> {
+        Ok(RemoteWrite { url: channel::whole_url(source, self.url)?, token_file: self.token_file })
+    }
+}
+
 /// What Prometheus may be told of a device; each is a label of all its series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -457,13 +463,7 @@ impl Config {
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             exposed_labels: form.prometheus.labels,
-            remote_write: form
-                .remote_write
-                .map(|form| {
-                    let url = channel::whole_url(source, form.url)?;
-                    Ok::<_, ConfigError>(RemoteWrite { url, token_file: form.token_file })
-                })
-                .transpose()?,
+            remote_write: form.remote_write.map(|form| form.check(source)).transpose()?,
             oidc: form.oidc.map(|form| form.check(source)).transpose()?,
             second_for: form.people.second_factor_for,
             settings: given::check(source, form.settings)?,

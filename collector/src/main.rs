@@ -348,25 +348,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(&device)), None).await?;
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
-        Device::Settings { open } => {
-            let mut cursor = String::new();
-            loop {
-                let path = format!("/api/v1/settings?limit=1000{cursor}");
-                let answer = cli::ask(runtime, "GET", &path, None).await?;
-                let items = answer["items"].as_array().cloned().unwrap_or_default();
-                let shown = items
-                    .iter()
-                    .filter(|item| !open || ["waiting", "refused"].contains(&text(&item["standing"]).as_str()));
-                for item in shown {
-                    let (device, standing, why) =
-                        (text(&item["device"]), text(&item["standing"]), text(&item["said"]["why"]));
-                    say(format!("{device:<24} {standing:<8} {} {why}", item["settings"]).trim_end())?;
-                    say("\n")?;
-                }
-                let Some(next) = answer["next_cursor"].as_str() else { return Ok(()) };
-                cursor = format!("&cursor={}", percent_encoded(next));
-            }
-        }
+        Device::Settings { open } => settings(runtime, open).await,
         Device::Import { file, check } => {
             let table = register_of(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
@@ -383,6 +365,25 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/release", percent_encoded(&device)), None).await?;
             say("it may report again\n")
         }
+    }
+}
+
+/// How agents stand with their settings, a line each.
+async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/v1/settings?limit=1000{cursor}");
+        let answer = cli::ask(runtime, "GET", &path, None).await?;
+        let items = answer["items"].as_array().cloned().unwrap_or_default();
+        let shown =
+            items.iter().filter(|item| !open || ["waiting", "refused"].contains(&text(&item["standing"]).as_str()));
+        for item in shown {
+            let (device, standing, why) = (text(&item["device"]), text(&item["standing"]), text(&item["said"]["why"]));
+            say(format!("{device:<24} {standing:<8} {} {why}", item["settings"]).trim_end())?;
+            say("\n")?;
+        }
+        let Some(next) = answer["next_cursor"].as_str() else { return Ok(()) };
+        cursor = format!("&cursor={}", percent_encoded(next));
     }
 }
 

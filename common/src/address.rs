@@ -23,7 +23,7 @@ pub fn split_address(address: &str) -> Result<(String, u16), String> {
 /// Whether an address is a host without a port.
 #[must_use]
 pub fn is_portless(address: &str) -> bool {
-    !address.contains(':') || address.parse::<std::net::Ipv6Addr>().is_ok()
+    !address.contains(':') || address.parse::<core::net::Ipv6Addr>().is_ok()
 }
 
 /// Splits an address whose port may be left out.

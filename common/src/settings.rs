@@ -183,7 +183,7 @@ mod tests {
         );
         one.add(&other);
         assert_eq!(one.forbid, ["usb", "gpu"]);
-        assert_eq!(one.interval.map(|one| one.to_owned()), read(r#"{"interval":"10s"}"#).interval);
+        assert_eq!(one.interval, read(r#"{"interval":"10s"}"#).interval);
         assert!(one.endpoint.len() == 1 && one.endpoint[0].address == "y" && one.every.contains_key("smart"));
         assert!(Pushed::default().is_empty() && !one.is_empty());
         assert_eq!(serde_json::to_string(&Pushed::default()).expect("writes"), "{}");

@@ -1,5 +1,6 @@
 //! What every store must do. Run against each implementation.
 
+mod certificates;
 mod limits;
 
 use std::path::Path;
@@ -40,6 +41,7 @@ fn sqlite_keeps_the_contract() {
         all_or_nothing,
         rows_and_folding,
         limits::limits,
+        certificates::certificates,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
@@ -538,15 +540,6 @@ fn requests(open: Open, dir: &Path) {
     assert!(reader.request("r").expect("reads").is_some());
     store.commit(&[Change::RequestGone("r".into())]).expect("commits");
     assert_eq!(reader.request("r").expect("reads"), None);
-    assert!(!reader.is_enrolled(&id(1)).expect("reads") && !reader.is_enrolled(&id(9)).expect("reads"));
-    // A renewal leaves what there is; an enrolment ends it.
-    for (serial, alone, good) in [("1", true, "1"), ("2", false, "1 2"), ("3", true, "3")] {
-        let issued = Change::Certificate { device: id(1), serial: serial.into(), at: at(1), expires_at: at(9), alone };
-        store.commit(&[issued]).expect("commits");
-        let serials: Vec<String> = reader.serials().expect("reads").into_iter().map(|(_, serial)| serial).collect();
-        assert_eq!(serials.join(" "), good);
-    }
-    assert!(reader.is_enrolled(&id(1)).expect("reads"));
     let view = SavedView { account: "lan".into(), name: "Máy trạm".into(), query: "kind=workstation".into() };
     store.commit(&[Change::View(view.clone())]).expect("commits");
     assert_eq!(reader.views("lan").expect("reads"), std::slice::from_ref(&view));

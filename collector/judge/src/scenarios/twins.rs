@@ -23,12 +23,17 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     scene.input(Input::Lost { device: &id() });
     scene.until(60);
     // The collector starts anew: it still is so.
-    let faults = scene.effects.iter().filter_map(|effect| match effect {
-        Effect::Fault(fault) if fault.rule == crate::COLLISION => Some(fault.clone()),
-        _ => None,
-    });
+    let faults = scene
+        .effects
+        .iter()
+        .rev()
+        .filter_map(|effect| match effect {
+            Effect::Fault(fault) if fault.rule == crate::COLLISION => Some(fault.clone()),
+            _ => None,
+        })
+        .take(1);
     let devices = vec![Device::new(DeviceInfo::new(id(), DeviceKind::Server, "DB 1"))];
-    let snapshot = Snapshot { devices, faults: faults.last().into_iter().collect(), ..Snapshot::default() };
+    let snapshot = Snapshot { devices, faults: faults.collect(), ..Snapshot::default() };
     let (restored, _) = State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now());
     assert!(restored.is_quarantined(&id()));
     let why = Text::new("Đã ghi danh lại.", "It was enrolled anew.");

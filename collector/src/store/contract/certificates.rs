@@ -1,0 +1,30 @@
+//! By which certificates devices may connect, and what they said of their settings.
+
+use super::*;
+use ioc_common::settings::DOCUMENT;
+
+/// A renewal leaves what there is; an enrolment ends it. Who never had one is no agent, and has no settings.
+pub(super) fn certificates(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    let reader = store.reader().expect("reader");
+    for n in [1, 2] {
+        store.commit(&[Change::Device { info: info(n), at: at(0) }]).expect("enrolled");
+    }
+    assert!(!reader.is_enrolled(&id(1)).expect("reads") && !reader.is_enrolled(&id(9)).expect("reads"));
+    assert!(reader.serials().expect("reads").is_empty() && reader.settings().expect("reads").is_empty());
+    for (serial, alone, good) in [("1", true, "1"), ("2", false, "1 2"), ("3", true, "3")] {
+        let issued = Change::Certificate { device: id(1), serial: serial.into(), at: at(1), expires_at: at(9), alone };
+        store.commit(&[issued]).expect("commits");
+        let serials: Vec<String> = reader.serials().expect("reads").into_iter().map(|(_, serial)| serial).collect();
+        assert_eq!(serials.join(" "), good);
+    }
+    assert!(reader.is_enrolled(&id(1)).expect("reads"));
+    assert_eq!(reader.certificates(10).expect("reads"), [(id(1), at(9))]);
+    assert_eq!(reader.settings().expect("reads"), [(info(1), None)]);
+    let body = r#"{"version":1}"#.to_owned();
+    let said = |name: &str| Change::Document { device: id(1), name: name.into(), at: at(2), body: body.clone() };
+    store.commit(&[said(DOCUMENT), said("other")]).expect("commits");
+    assert_eq!(reader.settings().expect("reads"), [(info(1), Some(body.clone()))]);
+    store.commit(&[Change::Revoked { device: id(1), at: at(3) }]).expect("commits");
+    assert!(reader.serials().expect("reads").is_empty() && reader.settings().expect("reads").is_empty());
+}
