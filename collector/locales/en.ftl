@@ -587,6 +587,7 @@ settings = Settings of agents
 settings-about = Written in [[settings]] of collector.toml; signed by the collector, checked by each agent before it uses them.
 settings-none = No group: every agent uses what its own agent.toml says.
 settings-group = Group
+settings-everyone = Every machine
 settings-what = What
 settings-interval = Between samples
 settings-forbid = Must not run

@@ -584,6 +584,7 @@ settings = Tham số cho agent
 settings-about = Khai báo trong [[settings]] của collector.toml; bộ thu ký, agent kiểm tra rồi mới dùng.
 settings-none = Không nhóm nào: mọi agent dùng tham số trong agent.toml của máy mình.
 settings-group = Nhóm
+settings-everyone = Mọi máy
 settings-what = Nội dung
 settings-interval = Chu kỳ lấy mẫu
 settings-forbid = Không chạy

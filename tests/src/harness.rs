@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -65,10 +66,22 @@ pub fn python() -> PathBuf {
     python
 }
 
-/// A port that is free now.
+/// First of the ports that tests listen on, and how many there are: below those that the kernel gives to connections that go out
+/// (32768 and above), one of which could take it before it is listened on.
+const PORTS: (u16, u16) = (12_000, 20_000);
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// A port that is free now, and that no other test of this program is given.
+///
+/// # Panics
+/// When none is free.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    // Programs that run side by side begin at different places.
+    let own = u16::try_from(std::process::id().wrapping_mul(97) % u32::from(PORTS.1)).unwrap_or_default();
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let next = || PORTS.0 + own.wrapping_add(NEXT_PORT.fetch_add(1, Relaxed)) % PORTS.1;
+    std::iter::repeat_with(next).take(usize::from(PORTS.1)).find(free).expect("a free port")
 }
 
 impl Rig {

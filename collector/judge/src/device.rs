@@ -211,6 +211,8 @@ pub struct Device {
     pub(crate) former_run: String,
     /// How often the two have taken turns.
     pub(crate) returns: u8,
+    /// Its identity is on two machines: nothing that comes under it is believed.
+    pub(crate) quarantined: bool,
     /// Seconds between samples.
     pub interval_s: u32,
     /// MQTT keep-alive, seconds.
@@ -254,6 +256,7 @@ impl Device {
             run: String::new(),
             former_run: String::new(),
             returns: 0,
+            quarantined: false,
             interval_s: 10,
             keep_alive_s: 30,
             last_heard: None,

@@ -209,7 +209,8 @@ impl State {
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let whole = self.is_of_whole(&fault) || fault.title.is_some();
-        if whole && self.devices.contains_key(&fault.device) {
+        if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| whole) {
+            device.quarantined |= fault.rule == COLLISION;
             let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
             self.whole.insert(key, fault);
             return;

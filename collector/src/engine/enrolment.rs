@@ -214,7 +214,7 @@ impl Engine {
         let device = info.id.clone();
         self.access.expel(&device);
         self.access.admit(device.clone(), issued.serial.clone());
-        self.batch.kicked.push((device.clone(), "enrolled anew"));
+        self.drop_link(device.clone(), "enrolled anew", now);
         let why = Text::new("Thiết bị đã được ghi danh lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
         self.judge(Input::Enrolled(info), now);
@@ -234,7 +234,15 @@ impl Engine {
         tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
         self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
         self.access.expel(&device);
-        self.batch.kicked.push((device, "its identity is on two machines"));
+        self.drop_link(device, "its identity is on two machines", now);
+    }
+
+    /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
+    fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
+        if self.links.has(&device) {
+            self.judge(Input::Lost { device: &device }, now);
+            self.batch.kicked.push((device, why));
+        }
     }
 
     /// A person says that one machine alone has this identity.

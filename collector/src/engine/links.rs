@@ -119,6 +119,11 @@ impl Links {
         link.map(|link| link.messages.push((kind, payload))).is_some()
     }
 
+    /// Whether a device is connected.
+    pub(super) fn has(&self, device: &DeviceId) -> bool {
+        self.by_device.contains_key(device)
+    }
+
     /// Every device that is connected.
     pub(super) fn devices(&self) -> Vec<DeviceId> {
         self.by_device.keys().cloned().collect()

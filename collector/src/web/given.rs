@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use ioc_common::id::DeviceId;
 use ioc_common::settings::{DOCUMENT, Outcome};
-use ioc_judge::DeviceInfo;
+use ioc_judge::{DeviceInfo, Scope};
 
 use super::App;
 use super::admin::whom;
@@ -75,7 +75,11 @@ struct SettingsPage {
 
 impl SettingsPage {
     fn whom(&self, group: &Group) -> String {
-        whom(&self.chrome, &group.scope)
+        if group.scope == Scope::default() {
+            self.chrome.t("settings-everyone")
+        } else {
+            whom(&self.chrome, &group.scope)
+        }
     }
 
     /// What a group says, a line for each thing.

@@ -49,7 +49,6 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         5 incident INC-000001 open raised 1
         5 step 1.1 open: Two running machines take turns reporting under one identity (runs boot-b and boot-a, host name \"\"). Both are kept out.
         5 NOTICE INC-000001 opened Identity on two machines
-        5 record device.rebooted
         5 presence live
         10 presence suspect
         10 probe host
@@ -58,7 +57,8 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         60 incident INC-000001 resolved raised 0
         60 step 1.2 resolved: It was enrolled anew.
         60 NOTICE INC-000001 resolved Identity on two machines
-        60 presence live",
+        60 presence live
+        60 record device.rebooted",
     );
 }
 

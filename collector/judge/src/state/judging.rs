@@ -24,6 +24,9 @@ impl State {
     pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> Verdict {
         let envelope = &report.envelope;
         let Some(device) = self.devices.get_mut(&envelope.device) else { return Verdict::Stranger };
+        if device.quarantined {
+            return Verdict::Stranger;
+        }
         device.last_heard = Some(now);
         if envelope.position <= device.watermark {
             return Verdict::Duplicate;

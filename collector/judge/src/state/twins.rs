@@ -37,16 +37,14 @@ impl State {
     /// Whether a device's identity is known to be on two machines.
     #[must_use]
     pub fn is_quarantined(&self, id: &DeviceId) -> bool {
-        self.whole.contains_key(&collision(id))
+        self.devices.get(id).is_some_and(|device| device.quarantined)
     }
 
     /// Its runs take turns: two machines say that they are this device.
     pub(super) fn quarantine(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(device) = self.devices.get(id) else { return };
+        let Some(device) = self.devices.get_mut(id) else { return };
+        device.quarantined = true;
         let key = collision(id);
-        if self.whole.contains_key(&key) {
-            return;
-        }
         let (one, other) = (device.run.clone(), device.former_run.clone());
         let host = &hello.facts.hostname;
         let fault = Fault {
@@ -79,6 +77,7 @@ impl State {
         if let Some(device) = self.devices.get_mut(id) {
             device.returns = 0;
             device.former_run.clear();
+            device.quarantined = false;
         }
         if let Some(fault) = self.whole.remove(&collision(id)) {
             self.clear(fault, now, now, why, out);
