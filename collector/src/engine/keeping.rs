@@ -50,6 +50,9 @@ impl Engine {
                 self.keep_document(&device, "probes".to_owned(), at, body);
             }
             Body::State(Document::Document { name, doc }) => {
+                if name == settings::DOCUMENT {
+                    self.settings_said(&device, doc.text(), now);
+                }
                 self.keep_document(&device, name, at, doc.text().to_owned());
             }
             Body::Software(report) => self.keep_software(&device, at, report),
@@ -76,9 +79,6 @@ impl Engine {
 
     fn keep_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
         self.batch.visible = true;
-        if name == settings::DOCUMENT {
-            self.settings_said(device, &body, at);
-        }
         self.batch.changes.push(Change::Document { device: device.clone(), name, at, body });
     }
 

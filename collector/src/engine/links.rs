@@ -113,10 +113,13 @@ impl Links {
         }
     }
 
-    /// Sends a message after the commit. False when the device is not connected.
-    pub(super) fn queue(&mut self, device: &DeviceId, kind: DownKind, payload: Vec<u8>) -> bool {
-        let link = self.by_device.get(device).copied().and_then(|id| self.touch(id));
-        link.map(|link| link.messages.push((kind, payload))).is_some()
+    /// Sends a message after the commit.
+    pub(super) fn queue(&mut self, device: &DeviceId, kind: DownKind, payload: Vec<u8>) {
+        if let Some(id) = self.by_device.get(device).copied()
+            && let Some(link) = self.touch(id)
+        {
+            link.messages.push((kind, payload));
+        }
     }
 
     /// Whether a device is connected.

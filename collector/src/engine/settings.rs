@@ -18,7 +18,9 @@ impl Engine {
 
     /// Sends a device its settings where it has others; once on each link.
     pub(super) fn give_settings(&mut self, device: &DeviceId, now: Timestamp) {
-        let Some(info) = self.state.device(device).map(|known| &known.info) else { return };
+        let Some(info) = self.state.device(device).map(|known| &known.info).filter(|_| self.links.has(device)) else {
+            return;
+        };
         let given = Given::to(info, &self.config.settings);
         let none = Outcome::default();
         let said = self.settings.get(device).unwrap_or(&none);
@@ -35,9 +37,8 @@ impl Engine {
             .and_then(|signed| codec::write_message(&signed).map_err(|error| error.to_string()));
         match payload {
             Ok(payload) => {
-                if self.links.queue(device, DownKind::Settings, payload) {
-                    self.given.insert(device.clone(), given.digest);
-                }
+                self.links.queue(device, DownKind::Settings, payload);
+                self.given.insert(device.clone(), given.digest);
             }
             Err(error) => tracing::error!(%device, error, "settings cannot be sent"),
         }

@@ -22,14 +22,21 @@ pub fn start(program: &'static str, filter: &str) {
     let wanted = std::env::var("IOC_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter = wanted.or_else(|| filter.parse().ok()).unwrap_or_default();
     let registry = tracing_subscriber::registry().with(filter);
-    // systemd says whether standard error is the journal; by hand, or in a container, it is not.
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::open(program).ok());
+    let journal = is_journal().then(|| Journal::open(program).ok()).flatten();
     match journal {
         Some(journal) => registry.with(journal).init(),
         None => {
             registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).init();
         }
     }
+}
+
+/// Whether standard error is the journal: systemd says which device and inode that would be (systemd.exec(5), `JOURNAL_STREAM`). Whoever
+/// is started by a service with standard error elsewhere inherits the variable, and means the other place.
+fn is_journal() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(about) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    std::env::var("JOURNAL_STREAM").is_ok_and(|stream| stream == format!("{}:{}", about.dev(), about.ino()))
 }
 
 /// Writes events to the journal.

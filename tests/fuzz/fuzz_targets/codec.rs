@@ -1,4 +1,4 @@
-//! Any bytes as a report of any kind, and as a history row: refused or read, never a panic.
+//! Any bytes as a report of any kind, as a history row, and as settings: refused or read, never a panic.
 #![no_main]
 use ioc_common::codec;
 use ioc_common::topic::UpKind;
@@ -15,4 +15,12 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
     }
     let _ = ioc_collector::history::unpack(payload);
+    if let Ok(signed) = codec::read_message::<ioc_common::settings::Signed>(payload) {
+        let _ = signed.signature();
+    }
+    if let Ok(pushed) = codec::read_message::<ioc_common::settings::Pushed>(payload) {
+        let mut twice = pushed.clone();
+        twice.add(&pushed);
+        let _ = pushed.endpoint.iter().filter_map(|one| one.fault()).count();
+    }
 });

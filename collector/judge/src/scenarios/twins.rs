@@ -39,6 +39,8 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     let why = Text::new("Đã ghi danh lại.", "It was enrolled anew.");
     scene.input(Input::Released { device: &id(), why });
     assert!(!scene.state.is_quarantined(&id()));
+    // It has its time to come back; then its silence is told like any other's.
+    scene.until(200);
     come(&mut scene, 6, "boot-a");
     scene.golden(
         "0 record device.rebooted
@@ -58,7 +60,19 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         60 step 1.2 resolved: It was enrolled anew.
         60 NOTICE INC-000001 resolved Identity on two machines
         60 presence live
-        60 record device.rebooted",
+        180 presence suspect
+        180 probe host
+        183 presence silent
+        183 fault F-000002 device-silent raised under Some(2)
+        183 incident INC-000002 open raised 1
+        183 step 2.1 open: The agent is lost; the host could not be asked.
+        183 NOTICE INC-000002 opened Device silent
+        200 presence live
+        200 fault F-000002 device-silent cleared under Some(2)
+        200 incident INC-000002 resolved raised 0
+        200 step 2.2 resolved: The device is heard again.
+        200 NOTICE INC-000002 resolved Device silent
+        200 record device.rebooted",
     );
 }
 

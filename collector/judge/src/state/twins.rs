@@ -13,13 +13,17 @@ use super::State;
 use crate::device::Device;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
+use crate::presence::Presence;
 use crate::rule::Severity;
 use crate::text::Text;
 
 /// The rule by which a shared identity is a fault. It is not among the rules of the configuration: it cannot be turned off.
 pub const COLLISION: &str = "identity-collision";
-/// How often two boot IDs must have taken turns.
+/// How often two runs must have taken turns.
 const RETURNS: u8 = 2;
+/// How much is shown of what a machine calls its run and itself.
+const RUN_MAX_CHARS: usize = 16;
+const HOST_MAX_CHARS: usize = 64;
 
 impl Device {
     /// Takes note of a run. True when it and the one before have taken turns often enough.
@@ -45,8 +49,8 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.quarantined = true;
         let key = collision(id);
-        let (one, other) = (device.run.clone(), device.former_run.clone());
-        let host = &hello.facts.hostname;
+        let (one, other) = (shown(&device.run, RUN_MAX_CHARS), shown(&device.former_run, RUN_MAX_CHARS));
+        let host = shown(&hello.facts.hostname, HOST_MAX_CHARS);
         let fault = Fault {
             id: self.new_fault(),
             device: id.clone(),
@@ -82,7 +86,18 @@ impl State {
         if let Some(fault) = self.whole.remove(&collision(id)) {
             self.clear(fault, now, now, why, out);
         }
+        // Nobody was told that it is silent while it was kept out; from now on that counts.
+        let presence = self.devices.get(id).map(|device| device.presence);
+        if matches!(presence, Some(Presence::Silent { .. })) {
+            let until = now.plus_millis(self.settings.settle_ms);
+            self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
+        }
     }
+}
+
+/// What a machine says of itself, fit for a sentence.
+fn shown(text: &str, most: usize) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(most).collect()
 }
 
 fn collision(id: &DeviceId) -> super::WholeKey {

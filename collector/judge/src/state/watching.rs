@@ -202,7 +202,7 @@ impl State {
         self.judge_waiting(id, now, out);
     }
 
-    fn set_presence(&mut self, id: &DeviceId, presence: Presence, out: &mut Vec<Effect>) {
+    pub(super) fn set_presence(&mut self, id: &DeviceId, presence: Presence, out: &mut Vec<Effect>) {
         if let Some(device) = self.devices.get_mut(id) {
             device.presence = presence;
             out.push(Effect::Presence(id.clone()));
