@@ -231,3 +231,40 @@ async fn an_identity_on_two_machines_is_kept_out_until_it_is_enrolled_anew() {
     assert_eq!(rig.get("/api/v1/incidents?limit=10").await.unwrap()["items"][0]["state"], "resolved");
     rig.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_agent_takes_its_new_identity_by_itself_and_loses_nothing() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let mut agent = rig.agent("srv", "[report]\ninterval = \"1s\"\n").await.unwrap();
+    agent.start().unwrap();
+    let samples = || async { rig.get("/api/v1/devices/srv").await.unwrap()["watermark"]["seq"].as_u64().unwrap_or(0) };
+    eventually("it reports", || async { samples().await > 3 }).await.unwrap();
+    let again = token(&rig, json!({ "device": "srv" })).await;
+    // By mistake a token without --anew changes nothing.
+    let (good, said) = came_in(asking(&agent, &rig, &again, &[])).await;
+    assert!(!good && said.contains("--anew"), "{said}");
+    let (before, pid) = (samples().await, agent.pid());
+    let (good, said) = came_in(asking(&agent, &rig, &again, &["--anew"])).await;
+    assert!(good && said.contains("enrolled as srv"), "{said}");
+    eventually("it reports on, in the same order", || async { samples().await > before + 3 }).await.unwrap();
+    assert_eq!(agent.pid(), pid);
+    let device = rig.get("/api/v1/devices/srv").await.unwrap();
+    assert!(device["state"] == "live" && device["faults"].as_array().unwrap().is_empty(), "{device}");
+
+    // As another device: what waits is not that one's to report, and is put aside.
+    agent.stop().await.unwrap();
+    let other = token(&rig, json!({ "device": "other", "kind": "server", "name": "Máy khác" })).await;
+    std::fs::create_dir_all(agent.dir().join("state/spool")).unwrap();
+    let (good, said) = came_in(asking(&agent, &rig, &other, &["--anew"])).await;
+    assert!(good && said.contains("enrolled as other"), "{said}");
+    assert!(agent.dir().join("state/spool.of-srv").exists() && !agent.dir().join("state/spool").exists());
+    agent.start().unwrap();
+    eventually("it reports as the other", || async {
+        rig.get("/api/v1/devices/other").await.unwrap()["state"] == "live"
+    })
+    .await
+    .unwrap();
+    agent.stop().await.unwrap();
+    rig.stop().await.unwrap();
+}
