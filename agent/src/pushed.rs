@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use ioc_common::codec::DOWN_MAX_BYTES;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Outcome, Pushed, Signed, digest, signed_text};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Pushed, Signed, signed_text};
 
 use crate::config::{Config, probe_fault, survey_fault};
 use crate::identity::Store;
@@ -32,14 +32,9 @@ pub fn with_kept(config: Config) -> Config {
     if !path.exists() {
         return config;
     }
-    if !config.takes_settings {
-        return refused(config, &read(&path).unwrap_or_default(), NOT_HERE);
-    }
     let signed = read(&path);
-    match signed.as_ref().map_err(Clone::clone).and_then(|signed| applied(&config, signed)) {
-        Ok(config) => config,
-        Err(why) => refused(config, &signed.unwrap_or_default(), &why),
-    }
+    let used = taken(&config).and_then(|()| applied(&config, signed.as_ref().map_err(Clone::clone)?));
+    used.unwrap_or_else(|why| Config { pushed: signed.unwrap_or_default().refused(why), ..config })
 }
 
 /// The configuration with the settings that came.
@@ -47,9 +42,7 @@ pub fn with_kept(config: Config) -> Config {
 /// # Errors
 /// Why they cannot be used.
 pub fn with_offered(config: &Config) -> Result<Config, String> {
-    if !config.takes_settings {
-        return Err(NOT_HERE.to_owned());
-    }
+    taken(config)?;
     let signed = read(&config.state.join(OFFERED))?;
     let last = read(&config.state.join(KEPT)).map_or(0, |kept| kept.version);
     if signed.version <= last {
@@ -58,10 +51,9 @@ pub fn with_offered(config: &Config) -> Result<Config, String> {
     applied(config, &signed)
 }
 
-fn refused(config: Config, signed: &Signed, why: &str) -> Config {
-    let outcome =
-        Outcome { version: signed.version, digest: digest(&signed.settings), applied: false, why: why.to_owned() };
-    Config { pushed: outcome, ..config }
+/// Whether this host takes settings at all.
+fn taken(config: &Config) -> Result<(), String> {
+    if config.takes_settings { Ok(()) } else { Err(NOT_HERE.to_owned()) }
 }
 
 fn read(path: &Path) -> Result<Signed, String> {
@@ -81,8 +73,7 @@ fn applied(config: &Config, signed: &Signed) -> Result<Config, String> {
     let pushed: Pushed = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
     apply(&mut config, pushed)?;
-    let (version, digest) = (signed.version, digest(&signed.settings));
-    config.pushed = Outcome { version, digest, applied: true, why: String::new() };
+    config.pushed = signed.applied();
     Ok(config)
 }
 
@@ -130,6 +121,7 @@ mod tests {
     use crate::identity::{Identity, Material};
     use ioc_common::clock::Timestamp;
     use ioc_common::config::Source;
+    use ioc_common::settings::digest;
     use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 
     fn signed(key: &KeyPair, device: &str, version: u64, settings: &str) -> Signed {

@@ -133,6 +133,18 @@ impl Signed {
         Self { version, settings, signature: STANDARD.encode(signature) }
     }
 
+    /// What an agent says that uses them.
+    #[must_use]
+    pub fn applied(&self) -> Outcome {
+        Outcome { version: self.version, digest: digest(&self.settings), applied: true, why: String::new() }
+    }
+
+    /// What an agent says that refuses them.
+    #[must_use]
+    pub fn refused(&self, why: String) -> Outcome {
+        Outcome { applied: false, why, ..self.applied() }
+    }
+
     /// The signature; none where it is no base64.
     #[must_use]
     pub fn signature(&self) -> Option<Vec<u8>> {

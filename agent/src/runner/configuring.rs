@@ -5,7 +5,7 @@ use std::path::Path;
 use ioc_common::clock;
 use ioc_common::document::Json;
 use ioc_common::report::{Body, State as Document};
-use ioc_common::settings::{DOCUMENT, Outcome, Signed, digest};
+use ioc_common::settings::{DOCUMENT, Signed};
 
 use super::{Runner, schedule, surveying};
 use crate::config::{Config, settled};
@@ -70,8 +70,7 @@ impl Runner {
                     "settings of the collector are refused; nothing changes"
                 );
                 let _ = std::fs::remove_file(&offered);
-                let digest = digest(&signed.settings);
-                self.config.pushed = Outcome { version: signed.version, digest, applied: false, why };
+                self.config.pushed = signed.refused(why);
             }
         }
         self.tell_settings();

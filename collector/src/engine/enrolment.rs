@@ -49,7 +49,7 @@ impl Engine {
             (Grant::Group { template: Box::new(device) }, None)
         } else {
             // A machine that is enrolled anew: what is not said stays as it is.
-            let known = self.state.devices().find(|known| known.info.id.as_str() == device.device);
+            let known = DeviceId::new(&device.device).ok().and_then(|id| self.state.device(&id));
             let device = match known {
                 Some(known) => device.over(known.info.clone().into()),
                 None => device,

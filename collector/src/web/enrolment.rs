@@ -10,11 +10,10 @@ use serde_json::Value;
 
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
-use ioc_common::id::DeviceId;
 use ioc_judge::{COLLISION, DeviceKind, Fault};
 
 use super::App;
-use super::api::{Answered, ListQuery, Page};
+use super::api::{Answered, ListQuery, Page, device_id};
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
@@ -284,6 +283,14 @@ struct Done {
     assets: Option<(&'static str, u64)>,
 }
 
+impl Done {
+    /// A token was made: with the command that uses it, `how` in between.
+    fn token(app: &App, token: String, how: &str) -> Self {
+        let command = format!("ioc-agent enroll {how}--server {} {token}", server_of(app));
+        Self { token: Some((token, command)), ..Self::default() }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "enrolment.html")]
 struct EnrolmentPage {
@@ -396,21 +403,19 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
             let (token, _) = make(app, person, new, life).await?;
-            let command = format!("ioc-agent enroll --server {} {token}", server_of(app));
-            Ok(Some(Done { token: Some((token, command)), ..Done::default() }))
+            Ok(Some(Done::token(app, token, "")))
         }
         "anew" => {
-            let id = DeviceId::new(&form.which).map_err(|error| Problem::invalid(error.to_string()))?;
+            let id = device_id(&form.which)?;
             let missing = format!("there is no device {id}");
             let known = app.read(&person.reach, move |reader| reader.device(&id)).await?;
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
             let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
-            let command = format!("ioc-agent enroll --anew --server {} {token}", server_of(app));
-            Ok(Some(Done { token: Some((token, command)), ..Done::default() }))
+            Ok(Some(Done::token(app, token, "--anew ")))
         }
         "release" => {
-            let device = DeviceId::new(&form.which).map_err(|error| Problem::invalid(error.to_string()))?;
+            let device = device_id(&form.which)?;
             app.engine.command(Command::Release { device, actor }).await?;
             Ok(None)
         }

@@ -38,9 +38,7 @@ pub(super) struct SettingsItem {
 }
 
 impl SettingsItem {
-    fn new(info: DeviceInfo, said: Option<&str>, groups: &[Group]) -> Self {
-        let given = Given::to(&info, groups);
-        let said = said.and_then(|text| serde_json::from_str::<Outcome>(text).ok()).unwrap_or_default();
+    fn new(info: DeviceInfo, given: Given, said: Outcome) -> Self {
         Self {
             standing: given.standing(&said),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
@@ -52,15 +50,20 @@ impl SettingsItem {
     }
 }
 
+/// What a device said last of its settings.
+fn said_of(document: Option<&str>) -> Outcome {
+    document.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
 /// How a device stands with its settings, by what it said: for its page. None where it is given none.
 pub(super) fn standing_of(
     info: &DeviceInfo,
     groups: &[Group],
     documents: &[DocumentRecord],
 ) -> Option<(Standing, String)> {
-    let said = documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str());
-    let item = SettingsItem::new(info.clone(), said, groups);
-    (item.standing != Standing::None && info.parent.is_none()).then_some((item.standing, item.said.why))
+    let said = said_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
+    let standing = Given::to(info, groups).standing(&said);
+    (standing != Standing::None && info.parent.is_none()).then_some((standing, said.why))
 }
 
 #[derive(Template)]
@@ -111,16 +114,17 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let groups = app.config().settings.clone();
     match app.read(&person.reach, |reader| reader.settings()).await {
         Ok(all) => {
-            let items = all.into_iter().map(|(info, said)| SettingsItem::new(info, said.as_deref(), &groups));
             let mut counts =
                 [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
             let mut open = Vec::new();
-            for item in items {
-                if let Some((_, count)) = counts.iter_mut().find(|(standing, _)| *standing == item.standing) {
+            for (info, said) in all {
+                let (given, said) = (Given::to(&info, &groups), said_of(said.as_deref()));
+                let standing = given.standing(&said);
+                if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == standing) {
                     *count += 1;
                 }
-                if matches!(item.standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
-                    open.push(item);
+                if matches!(standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
+                    open.push(SettingsItem::new(info, given, said));
                 }
             }
             Ok(show(&SettingsPage { chrome, groups, counts: counts.into(), open }))
@@ -140,8 +144,11 @@ pub(super) async fn api(
     let all = app.read(&person.reach, |reader| reader.settings()).await?;
     let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
     let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
-    let items: Vec<SettingsItem> =
-        items.map(|(info, said)| SettingsItem::new(info, said.as_deref(), &groups)).collect();
+    let item = |(info, said): (DeviceInfo, Option<String>)| {
+        let given = Given::to(&info, &groups);
+        SettingsItem::new(info, given, said_of(said.as_deref()))
+    };
+    let items: Vec<SettingsItem> = items.map(item).collect();
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.to_string());
     Ok(Json(Page { items, next_cursor }))
 }

@@ -113,9 +113,10 @@ impl SqliteReader {
     }
 
     pub(super) fn good_serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
-        let sql = "SELECT d.info, c.serial FROM certificate c JOIN device d ON d.number = c.device \
+        let sql = "SELECT d.id, c.serial FROM certificate c JOIN device d ON d.number = c.device \
                    WHERE d.revoked_at IS NULL AND c.ended_at IS NULL";
-        self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?)))
+        let all = self.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        Ok(all.into_iter().filter_map(|(id, serial)| Some((DeviceId::new(&id).ok()?, serial))).collect())
     }
 
     pub(super) fn audit_backwards(
