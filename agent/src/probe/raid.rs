@@ -73,6 +73,11 @@ pub fn parse_mdstat(text: &str) -> Vec<Array> {
         }
         let Some(array) = arrays.last_mut() else { continue };
         let line = line.trim();
+        // What holds the volumes of a firmware's own RAID is never active; a volume in it says `external:/md127/0` (md(4)).
+        if line.split_once("super external:").is_some_and(|(_, kind)| !kind.starts_with(['/', '-'])) {
+            arrays.pop();
+            continue;
+        }
         // `[2/1] [U_]`: wanted, working, and which.
         let counts = line.split('[').skip(1).filter_map(|part| part.split(']').next()).find_map(|part| {
             let (wanted, working) = part.split_once('/')?;
@@ -283,6 +288,15 @@ mod tests {
         );
         assert_eq!((arrays[0].failed.as_slice(), arrays[0].progress_pct), (&["sdb1".to_owned()][..], Some(7.5)));
         assert_eq!((arrays[0].activity.as_str(), arrays[1].activity.as_str()), ("recovery", "resync"));
+    }
+
+    #[test]
+    fn the_container_of_a_firmwares_raid_is_no_array() {
+        let mdstat = "Personalities : [raid1]\nmd126 : active raid1 sdb[1] sda[0]\n      \
+            232781824 blocks super external:/md127/0 [2/2] [UU]\n\n\
+            md127 : inactive sdb[1](S) sda[0](S)\n      5544 blocks super external:imsm\n\nunused devices: <none>\n";
+        let short: Vec<_> = parse_mdstat(mdstat).into_iter().map(|array| (array.name, array.healthy)).collect();
+        assert_eq!(short, [("md126".to_owned(), Some(true))]);
     }
 
     #[test]

@@ -107,7 +107,9 @@ pub fn parse(name: &str, json: &[u8]) -> SmartDisk {
     disk.protocol = value["device"]["protocol"].as_str().unwrap_or_default().to_lowercase();
     disk.size = value["user_capacity"]["bytes"].as_u64().or_else(|| value["nvme_total_capacity"].as_u64());
     disk.passed = value["smart_status"]["passed"].as_bool();
-    disk.temperature = value["temperature"]["current"].as_f64();
+    // SAS disks without that log page give 0 for it and for the limit, too.
+    let has_limit = value["temperature"]["drive_trip"].as_f64() != Some(0.0);
+    disk.temperature = value["temperature"]["current"].as_f64().filter(|current| *current != 0.0 || has_limit);
     disk.hours = value["power_on_time"]["hours"].as_f64();
     ata(&value, &mut disk);
     nvme(&value, &mut disk);
@@ -238,6 +240,16 @@ mod tests {
         captured.settings.smart_accepted.insert("WD-1".into(), accepted);
         let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!((found.number("smart.pending", "sda"), found.number("smart.reallocated", "sda")), (0.0, 4.0));
+    }
+
+    #[test]
+    fn a_temperature_that_is_none() {
+        let disk = |temperature: &str| {
+            parse("sda", format!(r#"{{"device":{{"protocol":"SCSI"}},"temperature":{temperature}}}"#).as_bytes())
+        };
+        assert_eq!(disk(r#"{"current":0,"drive_trip":0}"#).temperature, None);
+        assert_eq!(disk(r#"{"current":0,"drive_trip":60}"#).temperature, Some(0.0), "a cold room");
+        assert_eq!(disk(r#"{"current":38}"#).temperature, Some(38.0));
     }
 
     #[test]
