@@ -16,7 +16,7 @@ use ioc_common::software::Software;
 
 use crate::settings::Settings;
 use crate::source::process::{self, Output};
-use crate::source::{SourceError, names_in, read_text};
+use crate::source::{SourceError, names_in, read_table, read_text};
 
 /// Where a captured machine keeps what programs printed.
 pub const COMMANDS: &str = ".ioc-capture/commands";
@@ -137,6 +137,14 @@ impl Machine<'_> {
             Ok(bytes)
         };
         read().map_err(|source| SourceError { path: path.clone(), source })
+    }
+
+    /// A table of the kernel with short lines, of at most `max` bytes.
+    ///
+    /// # Errors
+    /// [`SourceError`] names the path.
+    pub fn table(&self, path: &str, max: usize) -> Result<Vec<u8>, SourceError> {
+        read_table(self.root, path, max)
     }
 
     /// The last `max` bytes of a file, as a log is read.

@@ -3,18 +3,21 @@
 //! A list has an identifier computed from its items. A difference names the list it starts from; a collector that has
 //! another one asks for the whole list, so that a lost report heals itself.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// Most items in one report: 600 items of 150 bytes stay far below the largest payload.
-pub const PART_MAX_ITEMS: usize = 600;
+/// Most items in one part of a list. The agent keeps a part in memory until it is committed, and what is smaller than 128 KiB
+/// its allocator gives back.
+pub const PART_MAX_ITEMS: usize = 300;
+/// Most items that a difference adds and removes; a list of more changes is sent whole.
+pub const CHANGES_MAX_ITEMS: usize = 600;
 /// Most items in one list.
 pub const LIST_MAX_ITEMS: usize = 20_000;
 /// Longest text of an item, in bytes.
 pub const TEXT_MAX_BYTES: usize = 300;
 
 /// One piece of software. On the wire an array in this order, so that names are not repeated thousands of times.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
+#[serde(from = "Row")]
 pub struct Item {
     /// Where it is known from: `dpkg`, `rpm`, `flatpak`, `snap` or `file`.
     pub source: String,
@@ -40,9 +43,10 @@ impl From<Row> for Item {
     }
 }
 
-impl From<Item> for Row {
-    fn from(item: Item) -> Self {
-        (item.source, item.name, item.version, item.publisher, item.licence, item.place, item.installed_on)
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { source, name, version, publisher, licence, place, installed_on } = self;
+        (source, name, version, publisher, licence, place, installed_on).serialize(serializer)
     }
 }
 
@@ -128,23 +132,26 @@ pub fn list_id(items: &[Item]) -> String {
 
 /// The reports that bring a collector from `old` (none: it has nothing) to `new`. Both lists must be sorted.
 #[must_use]
-pub fn reports(old: Option<&[Item]>, new: &[Item]) -> Vec<Software> {
-    let list = list_id(new);
+pub fn reports(old: Option<&[Item]>, new: Vec<Item>) -> Vec<Software> {
+    let list = list_id(&new);
     if let Some(old) = old {
         let old_set: std::collections::HashSet<&Item> = old.iter().collect();
         let new_keys: std::collections::HashSet<String> = new.iter().map(Item::key).collect();
         let added: Vec<Item> = new.iter().filter(|item| !old_set.contains(item)).cloned().collect();
         let removed: Vec<String> = old.iter().map(Item::key).filter(|key| !new_keys.contains(key)).collect();
         // A difference that is longer than the list (a release upgrade) is sent as the list.
-        if added.len() + removed.len() <= PART_MAX_ITEMS.min(new.len().max(1)) {
+        if added.len() + removed.len() <= CHANGES_MAX_ITEMS.min(new.len().max(1)) {
             return vec![Software::Difference { base: list_id(old), list, added, removed }];
         }
     }
-    let parts: Vec<&[Item]> = if new.is_empty() { vec![&[]] } else { new.chunks(PART_MAX_ITEMS).collect() };
-    let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-    (1..)
-        .zip(parts)
-        .map(|(part, items)| Software::Whole { list: list.clone(), part, parts: count, items: items.to_vec() })
+    // An empty list is a list, too.
+    let count = u32::try_from(new.len().div_ceil(PART_MAX_ITEMS).max(1)).unwrap_or(u32::MAX);
+    let mut rest = new.into_iter();
+    (1..=count)
+        .map(|part| {
+            let items = rest.by_ref().take(PART_MAX_ITEMS).collect();
+            Software::Whole { list: list.clone(), part, parts: count, items }
+        })
         .collect()
 }
 
@@ -159,18 +166,18 @@ mod tests {
     #[test]
     fn whole_once_then_differences() {
         let old: Vec<Item> = (0..1500).map(|n| item(&format!("p{n:04}"), "1")).collect();
-        let whole = reports(None, &old);
-        assert_eq!(whole.len(), 3);
+        let whole = reports(None, old.clone());
+        assert_eq!(whole.len(), 5);
         assert!(whole.iter().all(Software::is_sound));
         let mut new = old.clone();
         new[7].version = "2".into();
         new.remove(9);
-        let change = reports(Some(&old), &new);
+        let change = reports(Some(&old), new.clone());
         let [Software::Difference { base, list, added, removed }] = change.as_slice() else { panic!("{change:?}") };
         assert_eq!((base, list), (&list_id(&old), &list_id(&new)));
         assert_eq!((added.len(), removed.as_slice()), (1, &["dpkg:p0009".to_owned()][..]));
         assert!(serde_json::to_vec(&change[0]).expect("writes").len() < 1000, "one upgrade stays below 1 kB");
-        assert_eq!(reports(Some(&old), &[]).len(), 1);
+        assert_eq!(reports(Some(&old), Vec::new()).len(), 1);
     }
 
     #[test]

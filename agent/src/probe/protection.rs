@@ -113,7 +113,7 @@ fn ports(machine: &Machine<'_>, protection: &mut Protection) {
     let mut sockets = Vec::new();
     for (file, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
         // A machine without IPv6 has no tcp6; it is not unknown.
-        if let Ok(text) = machine.bytes(&format!("/proc/net/{file}"), 8 << 20) {
+        if let Ok(text) = machine.table(&format!("/proc/net/{file}"), 8 << 20) {
             sockets.extend(parse_sockets(&String::from_utf8_lossy(&text), protocol));
         }
     }

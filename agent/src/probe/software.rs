@@ -3,7 +3,8 @@
 //! No process is started. The list is kept in the agent's own directory, so that the next survey sends what changed.
 
 use std::collections::HashSet;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
+use std::path::Path;
 
 use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
@@ -21,7 +22,7 @@ const DEPTH_MAX: usize = 3;
 /// Most files that are looked at below the configured paths.
 const FILES_MAX: usize = 5000;
 /// Bytes of a copyright file that are looked at: its licence stands near the top.
-const COPYRIGHT_MAX_BYTES: u64 = 4096;
+const COPYRIGHT_MAX_BYTES: usize = 4096;
 const RPM_DATABASES: [&str; 5] = [
     "/usr/lib/sysimage/rpm/rpmdb.sqlite",
     "/var/lib/rpm/rpmdb.sqlite",
@@ -42,7 +43,7 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         ));
     }
     items.sort();
-    items.dedup_by(|a, b| a.key() == b.key());
+    items.dedup_by(|a, b| a.source == b.source && a.name == b.name);
     items.truncate(LIST_MAX_ITEMS);
     let numbers = vec![("software.count", String::new(), items.len() as f64)];
     let last = machine.state.map(|state| state.join(LAST));
@@ -50,16 +51,19 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         .as_ref()
         .filter(|_| machine.memo != WHOLE)
         .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
-    let reports = software::reports(before.as_deref(), &items);
     if let (Some(path), true) = (&last, before.as_ref() != Some(&items)) {
         // A list that could not be kept is sent whole next time, which is dear and not wrong.
-        let fresh = path.with_extension("new");
-        let kept =
-            serde_json::to_vec(&items).map_err(std::io::Error::other).and_then(|text| std::fs::write(&fresh, text));
-        kept.and_then(|()| std::fs::rename(&fresh, path))
-            .map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
+        keep(path, &items).map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
     }
-    Ok(Found { numbers, software: reports, ..Found::default() })
+    Ok(Found { numbers, software: software::reports(before.as_deref(), items), ..Found::default() })
+}
+
+fn keep(path: &Path, items: &[Item]) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = BufWriter::new(std::fs::File::create(&fresh)?);
+    serde_json::to_writer(&mut file, items)?;
+    file.flush()?;
+    std::fs::rename(&fresh, path)
 }
 
 /// Everything that is installed, in no order.
@@ -132,15 +136,16 @@ fn dpkg_item(machine: &Machine<'_>, stanza: &Stanza) -> Item {
     let changed = machine
         .changed_at(&format!("/var/lib/dpkg/info/{name}.list"))
         .or_else(|| machine.changed_at(&format!("/var/lib/dpkg/info/{name}:{arch}.list")));
-    let mut head = Vec::new();
+    let mut head = [0; COPYRIGHT_MAX_BYTES];
     let copyright = std::fs::File::open(machine.path(&format!("/usr/share/doc/{name}/copyright")));
-    let licence = copyright.and_then(|file| file.take(COPYRIGHT_MAX_BYTES).read_to_end(&mut head)).ok();
+    // One read: what says the licence stands in the first lines.
+    let licence = copyright.and_then(|mut file| file.read(&mut head)).map(|count| &head[..count]);
     Item {
         source: "dpkg".to_owned(),
         name: format!("{name}:{arch}"),
         version: stanza.version.clone(),
         publisher: stanza.maintainer.clone(),
-        licence: licence.map(|_| parse_copyright(&String::from_utf8_lossy(&head))).unwrap_or_default(),
+        licence: licence.map(|head| parse_copyright(&String::from_utf8_lossy(head))).unwrap_or_default(),
         place: String::new(),
         installed_on: changed.map(|at| date(at.as_secs())).unwrap_or_default(),
     }

@@ -22,14 +22,13 @@ impl KeptFile {
         Self { path: root.join(path.trim_start_matches('/')), file: None }
     }
 
-    /// Reads the whole file into `buffer`, which is cleared first.
+    /// Reads the whole file over what `buffer` holds, which grows as needed and is never cleared.
     ///
     /// # Errors
     /// [`SourceError`] names the path. The file is opened anew next time.
     pub fn read<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], SourceError> {
-        buffer.clear();
         match self.try_read(buffer) {
-            Ok(()) => Ok(buffer),
+            Ok(filled) => Ok(&buffer[..filled]),
             Err(source) => {
                 self.file = None;
                 Err(SourceError { path: self.path.clone(), source })
@@ -37,7 +36,7 @@ impl KeptFile {
         }
     }
 
-    fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+    fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(File::open(&self.path)?),
@@ -51,14 +50,12 @@ impl KeptFile {
                 return Err(io::Error::other(format!("is larger than {FILE_MAX_BYTES} bytes")));
             }
             match file.read_at(&mut buffer[filled..], filled as u64) {
-                Ok(0) => break,
+                Ok(0) => return Ok(filled),
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        buffer.truncate(filled);
-        Ok(())
     }
 }
 
@@ -69,9 +66,40 @@ impl KeptFile {
 pub fn read_text(root: &Path, path: &str) -> Result<String, SourceError> {
     let path = root.join(path.trim_start_matches('/'));
     let read = || {
-        let mut bytes = Vec::new();
+        // Some files of the kernel cost as much for each piece that is asked for as for the whole.
+        let mut bytes = Vec::with_capacity(4096);
         File::open(&path)?.take(FILE_MAX_BYTES as u64).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    read().map_err(|source| SourceError { path: path.clone(), source })
+}
+
+/// Least that the kernel gives of a table at once, in bytes, where more lines are to come: a page less the longest line.
+const TABLE_PIECE_MIN_BYTES: usize = 4096 - 512;
+
+/// Reads a table of the kernel with lines of at most 512 bytes (`/proc/net/tcp`). A piece that is no full page is its end: to be
+/// told so by one more read would cost as much as the table, since the kernel walks through all its connections again.
+///
+/// # Errors
+/// [`SourceError`] names the path; a table of more than `max` bytes is an error.
+pub fn read_table(root: &Path, path: &str, max: usize) -> Result<Vec<u8>, SourceError> {
+    let path = root.join(path.trim_start_matches('/'));
+    let read = || {
+        let mut file = File::open(&path)?;
+        let (mut table, mut piece) = (Vec::new(), vec![0; 32 * 1024]);
+        loop {
+            let count = match file.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                count => count?,
+            };
+            table.extend_from_slice(&piece[..count]);
+            if table.len() > max {
+                return Err(io::Error::other(format!("is larger than {max} bytes")));
+            }
+            if count < TABLE_PIECE_MIN_BYTES {
+                return Ok(table);
+            }
+        }
     };
     read().map_err(|source| SourceError { path: path.clone(), source })
 }

@@ -6,4 +6,4 @@ pub mod process;
 pub mod socket;
 pub mod zone;
 
-pub use file::{FILE_MAX_BYTES, KeptFile, SourceError, names_in, read_text};
+pub use file::{FILE_MAX_BYTES, KeptFile, SourceError, names_in, read_table, read_text};

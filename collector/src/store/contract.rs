@@ -224,18 +224,21 @@ fn surveys(open: Open, dir: &Path) {
         fields: "{\"a\":\"b\"}".into(),
     };
     store.commit(&[event(3, "usb.attached"), event(8, "usb.detached")]).expect("commits");
-    let old: Vec<Item> = (0..700).map(|n| item(&format!("p{n:03}"), "1")).collect();
+    let old: Vec<Item> = (0..500).map(|n| item(&format!("p{n:03}"), "1")).collect();
     let software = |n: u32, report: Software| Change::Software { device: id(n), at: at(7), report };
-    let mut parts = reports(None, &old).into_iter();
+    let mut parts = reports(None, old.clone()).into_iter();
     store.commit(&[software(1, parts.next().expect("two parts"))]).expect("commits");
     assert_eq!(store.reader().expect("reads").software_list(&id(1)).expect("reads"), None, "half a list is none");
     store
-        .commit(&[software(1, parts.next().expect("two parts")), software(2, reports(None, &old[..3]).remove(0))])
+        .commit(&[
+            software(1, parts.next().expect("two parts")),
+            software(2, reports(None, old[..3].to_vec()).remove(0)),
+        ])
         .expect("commits");
     let mut new = old.clone();
     new[5].version = "2".into();
     new.remove(7);
-    store.commit(&[software(1, reports(Some(&old), &new).remove(0))]).expect("commits");
+    store.commit(&[software(1, reports(Some(&old), new.clone()).remove(0))]).expect("commits");
     drop(store);
 
     let mut store = open(dir);
@@ -251,7 +254,7 @@ fn surveys(open: Open, dir: &Path) {
     assert_eq!(reader.software(&id(1), "", 9999).expect("reads"), new);
     assert_eq!(reader.software(&id(1), "dpkg:p004", 1).expect("reads")[0].version, "2");
     // A new whole list leaves nothing of the old one.
-    let whole = reports(None, &new[..2]).remove(0);
+    let whole = reports(None, new[..2].to_vec()).remove(0);
     store.commit(&[software(1, whole)]).expect("commits");
     assert_eq!(store.reader().expect("reads").software(&id(1), "", 99).expect("reads"), new[..2]);
     assert_eq!(store.reader().expect("reads").software(&id(2), "", 99).expect("reads").len(), 3, "of another device");
