@@ -312,12 +312,19 @@ impl Connection {
         if !self.subscribed {
             return;
         }
-        let packet_id = NonZeroU16::new(self.next_packet);
-        self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
+        // A watermark covers all that came before it, and the link loses nothing while it stands: to acknowledge each would
+        // only cost both sides a packet a report.
+        let (qos, packet_id) = if kind == DownKind::Committed {
+            (QoS::AtMostOnce, None)
+        } else {
+            let packet_id = NonZeroU16::new(self.next_packet);
+            self.next_packet = self.next_packet.checked_add(1).unwrap_or(1);
+            (QoS::AtLeastOnce, packet_id)
+        };
         self.encode(Packet::Publish(Box::new(Publish {
             dup: false,
             retain: false,
-            qos: QoS::AtLeastOnce,
+            qos,
             topic: self.own.down(kind.as_str()).into(),
             packet_id,
             payload: Bytes::from(payload),
