@@ -47,6 +47,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        // A handful of descriptors; the default makes room for a thousand.
+        .max_io_events_per_tick(64)
         // One at work; each probe that hangs for good holds one more.
         .max_blocking_threads(16)
         .thread_stack_size(256 * 1024)

@@ -72,12 +72,13 @@ pub fn brief(value: f64) -> f64 {
         1.0
     };
     let rounded = (value * scale).round() / scale;
-    if magnitude >= 100_000.0 {
-        let step = 10_f64.powf(magnitude.log10().floor() - 4.0);
-        (rounded / step).round() * step
-    } else {
-        rounded
+    // No logarithm: it would be the only thing the agent needs the mathematics library for, which is 240 KiB of its memory.
+    let (mut step, mut left) = (1.0, magnitude);
+    while left >= 100_000.0 {
+        step *= 10.0;
+        left /= 10.0;
     }
+    if step > 1.0 { (rounded / step).round() * step } else { rounded }
 }
 
 #[cfg(test)]
