@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::machine::Machine;
 use crate::probe::{self, Context, Probe};
 use crate::settings::TOOLS;
-use crate::survey::{self, Answer};
-use crate::surveyor;
+use crate::survey;
+use crate::surveyor::{self, Made};
 
 /// The end of the agent's log.
 const LOG: [&str; 7] = ["-u", "ioc-agent*", "-n", "300", "-o", "short-iso", "--no-pager"];
@@ -24,9 +24,9 @@ const LOG_WITHIN_S: u64 = 20;
 /// One probe, read once.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What it gave, in the form of a survey's answer.
+    /// What it gave.
     #[serde(flatten)]
-    pub answer: Answer,
+    pub made: Made,
     /// How long it took, milliseconds.
     pub took_ms: f64,
     /// What it needs.
@@ -39,8 +39,8 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
     if let Some(survey) = survey::find(name) {
         let machine = machine(root, config, None);
         let started_us = clock::boottime_us();
-        let answer = surveyor::make(survey, &machine);
-        return Some(Finding { answer, took_ms: since(started_us), needs: survey.needs });
+        let made = surveyor::make(survey, &machine);
+        return Some(Finding { made, took_ms: since(started_us), needs: survey.needs });
     }
     let mut probe = probe::all(root).into_iter().find(|probe| probe.name() == name)?;
     let mut numbers = Numbers::default();
@@ -54,10 +54,8 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
-    let mut answer = Answer::without(name, outcome);
-    answer.numbers = numbers.0;
-    answer.events = events;
-    Some(Finding { answer, took_ms, needs: "nothing more" })
+    let made = Made { numbers: numbers.0, events, ..Made::without(name, outcome) };
+    Some(Finding { made, took_ms, needs: "nothing more" })
 }
 
 fn since(started_us: u64) -> f64 {
@@ -100,22 +98,22 @@ pub fn read_all(root: &Path, config: &Config) -> Vec<Finding> {
 /// One finding, for a person.
 #[must_use]
 pub fn text(finding: &Finding) -> String {
-    let answer = &finding.answer;
+    let made = &finding.made;
     let mut text = line(finding);
-    for (name, subject, value) in &answer.numbers {
+    for (name, subject, value) in &made.numbers {
         let name = if subject.is_empty() { name.clone() } else { format!("{name}|{subject}") };
         let _ = writeln!(text, "  {name:<50} {}", value.map_or("-".to_owned(), |value| value.to_string()));
     }
-    if let Some(document) = &answer.document
+    if let Some(document) = &made.document
         && let Ok(value) = document.read::<serde_json::Value>()
     {
         text += &serde_json::to_string_pretty(&value).unwrap_or_default();
         text.push('\n');
     }
-    for event in &answer.events {
+    for event in &made.events {
         let _ = writeln!(text, "  event {}: {}", event.name, event.text);
     }
-    for report in &answer.software {
+    for report in &made.software {
         text += &serde_json::to_string_pretty(report).unwrap_or_default();
         text.push('\n');
     }
@@ -124,8 +122,8 @@ pub fn text(finding: &Finding) -> String {
 
 /// A line for a probe, and one more with the mend where it could not be read.
 fn line(finding: &Finding) -> String {
-    let (name, took) = (&finding.answer.name, finding.took_ms);
-    match &finding.answer.outcome {
+    let (name, took) = (&finding.made.name, finding.took_ms);
+    match &finding.made.outcome {
         Outcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
         Outcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
         Outcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
@@ -141,12 +139,12 @@ pub fn report(root: &Path, config: &Config) -> (String, bool) {
     for finding in &findings {
         text += &line(finding);
         // A survey that was read may still lack a part; that is said in its document.
-        let lacks = finding.answer.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
+        let lacks = finding.made.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
         for why in lacks {
             let _ = writeln!(text, "         {:<13} lacks: {why}", "");
         }
     }
-    let mut bad = findings.iter().any(|finding| matches!(finding.answer.outcome, Outcome::Unknown { .. }));
+    let mut bad = findings.iter().any(|finding| matches!(finding.made.outcome, Outcome::Unknown { .. }));
     if root == Path::new("/") {
         text.push('\n');
         let machine = machine(root, config, None);
@@ -236,10 +234,10 @@ mod tests {
         let findings = read_all(dir.path(), &config);
         assert_eq!(findings.len(), probe::NAMES.len() + probe::SURVEYS.len());
         for finding in findings {
-            let name = finding.answer.name.as_str();
+            let name = finding.made.name.as_str();
             let known = ["antivirus", "time", "protection"].contains(&name);
-            let numbers: Vec<_> = finding.answer.numbers.iter().filter(|number| number.2.is_some()).collect();
-            match finding.answer.outcome {
+            let numbers: Vec<_> = finding.made.numbers.iter().filter(|number| number.2.is_some()).collect();
+            match finding.made.outcome {
                 Outcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
                 Outcome::Absent { .. } | Outcome::Unknown { .. } => assert!(numbers.is_empty(), "{name}: {numbers:?}"),
             }

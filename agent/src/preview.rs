@@ -65,7 +65,8 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
     let mut sample_bytes = 0;
     if let (Some(sample), Ok(device)) = (values, DeviceId::new("preview")) {
         let position = Position { epoch: 1, seq: 1 };
-        let sealed = codec::seal(&device, None, position, "00000000", clock::now(), &Body::Sample(sample))?;
+        let head = codec::Head { device: &device, about: None, position, boot: "00000000", taken_at: clock::now() };
+        let sealed = codec::seal(head, &Body::Sample(sample))?;
         sample_bytes = sealed.finish(Some(0)).len();
     }
     let mut probes = sampler.outcomes();

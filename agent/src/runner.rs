@@ -9,6 +9,7 @@ mod renewal;
 mod sampling;
 mod sensing;
 mod surveying;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use ioc_common::address::split_address;
 use ioc_common::clock;
-use ioc_common::codec;
+use ioc_common::codec::{self, Encoded, Head};
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::report::{
@@ -33,6 +34,7 @@ use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
+use crate::survey::Line;
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
@@ -41,6 +43,7 @@ use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
 use sensing::Sensing;
 use surveying::Surveying;
+use watchdog::Watchdog;
 
 /// How long the goodbye may take.
 const GOODBYE_MS: u64 = 3000;
@@ -112,6 +115,8 @@ struct Runner {
     identity: Identity,
     facts: Facts,
     boot_id: String,
+    /// What reports say of the boot.
+    boot: String,
     run: String,
     fingerprint: String,
     epoch: u64,
@@ -131,11 +136,13 @@ struct Runner {
     hello_wanted: bool,
     started_ms: u64,
     missed: Missed,
+    watchdog: Watchdog,
 }
 
 impl Runner {
     fn new(config_path: Option<PathBuf>, config: Config) -> Result<Self, RunError> {
         let root = Path::new("/");
+        let boot_id = facts::boot_id(root);
         let store = Store::new(config.state.clone());
         let identity = store.identity()?;
         // Read once to fail early and clearly; every link reads it again.
@@ -148,7 +155,8 @@ impl Runner {
         let epoch = store.next_epoch(clock::now(), above)?;
         Ok(Self {
             facts: facts::read(root),
-            boot_id: facts::boot_id(root),
+            boot: boot_id.chars().take(8).collect(),
+            boot_id,
             run: format!("{:08x}", entropy() >> 32),
             fingerprint: facts::fingerprint(root),
             epoch,
@@ -168,6 +176,7 @@ impl Runner {
             hello_wanted: false,
             started_ms: now_ms,
             missed: Missed::default(),
+            watchdog: Watchdog::new(),
             config_path,
             config,
             store,
@@ -190,7 +199,7 @@ impl Runner {
     /// Does all that is due, and says how long to sleep.
     fn turn(&mut self) -> u64 {
         let now_ms = clock::boottime_ms();
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        self.watchdog.feed(now_ms);
         if self.session.start_connecting(now_ms) {
             self.connect();
         }
@@ -215,14 +224,13 @@ impl Runner {
         let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
         self.miss(now_ms.saturating_sub(last_ms), after_ms);
 
-        let watchdog_ms = sd_notify::watchdog_enabled().and_then(|every| u64::try_from(every.as_millis() / 2).ok());
         let wakes = [
             self.session.next_wake_ms(),
             Some(self.schedule.next_wake_ms()),
             self.spill_due_ms(),
             self.sampling.next_wake_ms(),
             self.missed.next_wake_ms(last_ms, after_ms),
-            watchdog_ms.map(|every| now_ms + every),
+            self.watchdog.next_wake_ms(),
         ];
         let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
         wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
@@ -294,11 +302,10 @@ impl Runner {
         self.surveying.beat(clock::boottime_ms());
     }
 
-    fn answered(&mut self, answer: Option<crate::survey::Answer>) {
-        if let Some(answer) = answer {
-            for body in self.surveying.take(answer, clock::boottime_ms()) {
-                self.report(&body);
-            }
+    fn answered(&mut self, line: Option<(&'static str, Line)>) {
+        let Some((survey, line)) = line else { return };
+        if let Some(report) = self.surveying.take(survey, line, clock::boottime_ms()) {
+            self.pass_on(None, &report);
         }
     }
 
@@ -372,22 +379,29 @@ impl Runner {
     }
 
     fn report_about(&mut self, about: Option<&SensorName>, body: &Body) {
-        let boot: String = self.boot_id.chars().take(8).collect();
-        let position = Position { epoch: self.epoch, seq: self.seq + 1 };
-        match codec::seal(&self.identity.device, about, position, &boot, clock::now(), body) {
-            Ok(sealed) => {
-                self.seq = position.seq;
-                self.backlog.push(Entry { position, kind: body.kind(), taken_ms: clock::boottime_ms(), boot, sealed });
-            }
+        match Encoded::of(body) {
+            Ok(encoded) => self.pass_on(about, &encoded),
             Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report cannot be encoded"),
         }
     }
 
+    fn pass_on(&mut self, about: Option<&SensorName>, body: &Encoded) {
+        let position = Position { epoch: self.epoch, seq: self.seq + 1 };
+        let head = Head { device: &self.identity.device, about, position, boot: &self.boot, taken_at: clock::now() };
+        match codec::seal_encoded(head, body) {
+            Ok(sealed) => {
+                self.seq = position.seq;
+                let (kind, boot) = (body.kind(), self.boot.clone());
+                self.backlog.push(Entry { position, kind, taken_ms: clock::boottime_ms(), boot, sealed });
+            }
+            Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report is left out"),
+        }
+    }
+
     fn send(&mut self, now_ms: u64) {
-        let boot: String = self.boot_id.chars().take(8).collect();
         while let (Some(after), Some(link)) = (self.session.may_send(), &self.link) {
             let Some(entry) = self.backlog.next_after(after) else { return };
-            let age_ms = (entry.boot == boot).then(|| now_ms.saturating_sub(entry.taken_ms));
+            let age_ms = (entry.boot == self.boot).then(|| now_ms.saturating_sub(entry.taken_ms));
             if !link.publish(entry.kind, entry.sealed.finish(age_ms)) {
                 self.close_link("the client takes no more");
                 return;

@@ -3,13 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use ioc_common::document::Json;
-use ioc_common::report::{Event, ProbeOutcome as Outcome};
-use ioc_common::software::Software;
+use ioc_common::codec::Encoded;
+use ioc_common::report::ProbeOutcome as Outcome;
 
 use crate::probe;
 
-/// Longest line of jobs or of an answer, in bytes.
+/// Longest line of jobs or of what is answered, in bytes.
 pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A slow probe.
@@ -44,44 +43,37 @@ pub struct Job {
     pub memo: String,
 }
 
-/// What it answers.
+/// A line of what it answers: reports as they are made, then the end of each survey.
+///
+/// Reports come one by one and are passed on as they are: the agent needs no room for a whole list of software, nor the code to
+/// read one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// What the collector is to know.
+    Report(Encoded),
+    /// What the agent itself makes use of.
+    End(Answer),
+}
+
+/// How a survey ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// Which survey.
     pub name: String,
     /// Read, absent or unknown.
-    #[serde(flatten)]
     pub outcome: Outcome,
-    /// The document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub document: Option<Json>,
     /// Metric, subject, value.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub numbers: Vec<(String, String, Option<f64>)>,
-    /// What happened.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Event>,
     /// What to remember; none keeps what was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
-    /// Reports of the software list.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub software: Vec<Software>,
 }
 
 impl Answer {
     /// An answer without findings.
     #[must_use]
     pub fn without(name: &str, outcome: Outcome) -> Self {
-        Self {
-            name: name.to_owned(),
-            outcome,
-            document: None,
-            numbers: Vec::new(),
-            events: Vec::new(),
-            memo: None,
-            software: Vec::new(),
-        }
+        Self { name: name.to_owned(), outcome, numbers: Vec::new(), memo: None }
     }
 }
 

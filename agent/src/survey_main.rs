@@ -1,7 +1,7 @@
 //! `ioc-agent-survey`: does one thing and ends. Started by the agent for the surveys that are due, by the helper unit for those that
 //! need privilege, and by people through every command of `ioc-agent` but `run`.
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -43,15 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             report(&root, json, &config)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Probe { name, root, json } => {
-            let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
-            let finding = doctor::read(&name, &root, &config).with_context(|| {
-                format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", "))
-            })?;
-            let unknown = matches!(finding.answer.outcome, Outcome::Unknown { .. });
-            say(&if json { serde_json::to_string_pretty(&finding)? + "\n" } else { doctor::text(&finding) })?;
-            Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
+        Command::Probe { name, root, json } => show_probe(&name, &root, json, &config),
         Command::Doctor { root, bundle } => {
             let (text, bad) = doctor::report(&root, &config);
             say(&text)?;
@@ -120,6 +112,23 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
+}
+
+fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::Result<ExitCode> {
+    let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
+    let finding = doctor::read(name, root, config)
+        .with_context(|| format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", ")))?;
+    if json {
+        // A list of software is long: it is written as it is put into words.
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        serde_json::to_writer_pretty(&mut out, &finding)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+    } else {
+        say(&doctor::text(&finding))?;
+    }
+    let unknown = matches!(finding.made.outcome, Outcome::Unknown { .. });
+    Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {

@@ -2,18 +2,23 @@
 //!
 //! A child costs a millisecond and gives all its memory back; one that hangs, floods or crashes is cut off and costs only the
 //! survey it was at. What needs privilege is asked of the helper unit (`systemd/ioc-agent-helper@.service`), which is the
-//! same program with the same protocol: a line of jobs in, a line an answer out.
+//! same program with the same protocol: a line of jobs in, lines of reports and answers out.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::report::ProbeOutcome as Outcome;
+use ioc_common::codec::{CodecError, Encoded};
+use ioc_common::document::Json;
+use ioc_common::report::{Body, Event, ProbeOutcome as Outcome, State};
+use ioc_common::software::Software;
 
 use crate::config::Config;
 use crate::machine::{Found, Machine, Surveyed, unknown};
 use crate::probe;
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Survey, find};
+use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line, Survey, find};
 
 /// Most events of one answer; a log that floods is counted, not copied.
 const EVENTS_MAX: usize = 50;
@@ -41,38 +46,91 @@ fn maker(name: &str) -> fn(&Machine<'_>) -> Surveyed {
     }
 }
 
-fn answer_with(name: &str, found: Found) -> Answer {
-    let mut answer = Answer::without(name, Outcome::Read);
-    answer.document = found.document;
-    let number = |(metric, subject, value): (&str, String, f64)| {
-        (metric.to_owned(), subject, value.is_finite().then_some(value))
-    };
-    answer.numbers = found.numbers.into_iter().map(number).collect();
-    answer.events = found.events;
-    if answer.events.len() > EVENTS_MAX {
-        let more = answer.events.len() - EVENTS_MAX;
-        answer.events.truncate(EVENTS_MAX);
-        if let Some(last) = answer.events.last_mut() {
-            last.fields.insert("more".to_owned(), more.to_string());
+/// A survey or a probe as it came out, in the form that people are shown (`ioc-agent probe NAME --json`).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Made {
+    /// Which.
+    pub name: String,
+    /// Read, absent or unknown.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<Json>,
+    /// Metric, subject, value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<(String, String, Option<f64>)>,
+    /// What happened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// What to remember; none keeps what was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
+    /// Reports of the software list.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub software: Vec<Software>,
+}
+
+impl Made {
+    /// One without findings.
+    #[must_use]
+    pub fn without(name: &str, outcome: Outcome) -> Self {
+        Self {
+            name: name.to_owned(),
+            outcome,
+            document: None,
+            numbers: Vec::new(),
+            events: Vec::new(),
+            memo: None,
+            software: Vec::new(),
         }
     }
-    answer.memo = Some(found.memo);
-    answer.software = found.software;
-    answer
+
+    fn of(name: &str, found: Found) -> Self {
+        let number = |(metric, subject, value): (&str, String, f64)| {
+            (metric.to_owned(), subject, value.is_finite().then_some(value))
+        };
+        let mut events = found.events;
+        if events.len() > EVENTS_MAX {
+            let more = events.len() - EVENTS_MAX;
+            events.truncate(EVENTS_MAX);
+            if let Some(last) = events.last_mut() {
+                last.fields.insert("more".to_owned(), more.to_string());
+            }
+        }
+        Self {
+            document: found.document,
+            numbers: found.numbers.into_iter().map(number).collect(),
+            events,
+            memo: Some(found.memo),
+            software: found.software,
+            ..Self::without(name, Outcome::Read)
+        }
+    }
+
+    /// What the agent is told: the reports, and the end.
+    fn lines(self) -> impl Iterator<Item = Result<Line, CodecError>> {
+        let Self { name, outcome, document, numbers, events, memo, software } = self;
+        let document = document.map(|doc| Body::State(State::Document { name: name.clone(), doc }));
+        let software = software.into_iter().map(Body::Software);
+        let reports = events.into_iter().map(Body::Event).chain(document).chain(software);
+        let end = Line::End(Answer { name, outcome, numbers, memo });
+        reports.map(|body| Encoded::of(&body).map(Line::Report)).chain(std::iter::once(Ok(end)))
+    }
 }
 
 /// Makes one survey. A panic in it is *unknown*, too: a machine that is read wrongly must not end the agent.
 #[must_use]
-pub fn make(survey: &Survey, machine: &Machine<'_>) -> Answer {
+pub fn make(survey: &Survey, machine: &Machine<'_>) -> Made {
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| maker(survey.name)(machine)));
     match made {
-        Ok(Ok(found)) => answer_with(survey.name, found),
-        Ok(Err(outcome)) => Answer::without(survey.name, outcome),
-        Err(_) => Answer::without(survey.name, unknown(&"the survey failed; its log names the place")),
+        Ok(Ok(found)) => Made::of(survey.name, found),
+        Ok(Err(outcome)) => Made::without(survey.name, outcome),
+        Err(_) => Made::without(survey.name, unknown(&"the survey failed; its log names the place")),
     }
 }
 
-/// What a child does: reads a line of jobs, makes each survey, prints a line for each.
+/// What a child does: reads a line of jobs, makes each survey, prints its reports and its end, a line each.
 ///
 /// `helper` allows the privileged ones only: whoever reaches the helper can have nothing else done.
 ///
@@ -91,15 +149,18 @@ pub fn serve(
     // done it already.
     let _ = rustix::process::nice(10);
     for job in jobs {
-        let answer = match find(&job.name) {
+        let made = match find(&job.name) {
             Some(survey) if survey.privileged || !helper => {
                 let state = (!helper).then_some(config.state.as_path());
                 make(survey, &machine(config, clock::now(), &job.memo, state))
             }
-            _ => Answer::without(&job.name, unknown(&"this survey is not made here")),
+            _ => Made::without(&job.name, unknown(&"this survey is not made here")),
         };
-        serde_json::to_writer(&mut *output, &answer).map_err(std::io::Error::other)?;
-        output.write_all(b"\n")?;
+        for line in made.lines() {
+            let mut line = serde_json::to_vec(&line.map_err(std::io::Error::other)?).map_err(std::io::Error::other)?;
+            line.push(b'\n');
+            output.write_all(&line)?;
+        }
         output.flush()?;
     }
     Ok(())
@@ -124,8 +185,8 @@ mod tests {
         let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
         for survey in probe::SURVEYS {
             let asked = Machine { root: dir.path(), ..machine(&config, clock::now(), "", None) };
-            let answer = make(survey, &asked);
-            assert!(!format!("{:?}", answer.outcome).contains("nobody makes"), "{}", survey.name);
+            let made = make(survey, &asked);
+            assert!(!format!("{:?}", made.outcome).contains("nobody makes"), "{}", survey.name);
         }
     }
 
@@ -138,13 +199,15 @@ mod tests {
                 .expect("writes");
         let mut output = Vec::new();
         serve(&config, true, &mut format!("{jobs}\n").as_bytes(), &mut output).expect("answers");
-        let answers: Vec<Answer> = output
+        let lines: Vec<Line> = output
             .split(|b| *b == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).expect("reads"))
             .collect();
-        assert_eq!(answers.len(), 2);
-        assert!(answers.iter().all(|answer| matches!(answer.outcome, Outcome::Unknown { .. })), "{answers:?}");
+        assert_eq!(lines.len(), 2);
+        let refused =
+            |line: &Line| matches!(line, Line::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
+        assert!(lines.iter().all(refused), "{lines:?}");
         assert!(serve(&config, true, &mut &b"rubbish\n"[..], &mut Vec::new()).is_err());
     }
 }

@@ -16,6 +16,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{DeviceId, IdError};
 
 /// First level of every topic.
@@ -47,6 +49,8 @@ macro_rules! kinds {
 
 kinds! {
     /// What a device sends.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
     UpKind {
         /// Birth: facts, boot, fingerprint, agent version, probes present, layout.
         Hello = "hello",

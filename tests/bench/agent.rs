@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ioc_agent::probe;
-use ioc_agent::survey::{Answer, Job};
+use ioc_agent::survey::{Answer, Job, Line};
 use ioc_common::report::ProbeOutcome;
 use ioc_tests::harness::{Rig, binary, eventually, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -130,50 +130,63 @@ async fn scrape(port: u16) -> anyhow::Result<usize> {
     Ok(stream.read_to_end(&mut answer).await?)
 }
 
-/// CPU milliseconds of one run of the agent's child with this job, children included, by the shell's own count.
-async fn one(name: &str) -> anyhow::Result<(f64, Option<Answer>)> {
-    let jobs = serde_json::to_string(&[Job { name: name.to_owned(), memo: String::new() }])?;
+/// How often each survey is made for one figure: the shell counts milliseconds.
+const RUNS: usize = 20;
+
+/// CPU milliseconds of a child with these jobs, its own children included, by the shell's own count, and its last answer.
+async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<Answer>)> {
+    let jobs = serde_json::to_string(jobs)?;
     let config = tempfile::NamedTempFile::new()?;
     let state = tempfile::tempdir()?;
     std::fs::write(config.path(), format!("[paths]\nstate = {:?}\n", state.path()))?;
     let script = format!(
-        "TIMEFORMAT='%U %S'; time {} --config {} survey <<<'{jobs}'",
-        binary("ioc-agent").display(),
+        "TIMEFORMAT='%U %S'; time for run in {{1..{RUNS}}}; do {} --config {} survey <<<'{jobs}'; done",
+        binary("ioc-agent").with_file_name("ioc-agent-survey").display(),
         config.path().display()
     );
     let output = Command::new("/bin/bash").args(["-c", &script]).output().await?;
     let times = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
     let spent: f64 = times.split(' ').filter_map(|part| part.parse::<f64>().ok()).sum();
-    Ok((spent * 1000.0, serde_json::from_slice(&output.stdout).ok()))
+    let last = output.stdout.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let answer = match serde_json::from_slice(last) {
+        Ok(Line::End(answer)) => Some(answer),
+        Ok(Line::Report(_)) | Err(_) => None,
+    };
+    Ok((spent * 1000.0 / RUNS as f64, answer))
 }
 
+/// What a day of surveys costs, as the agent makes them: those that are due together share a child.
 pub(super) async fn surveys() -> anyhow::Result<()> {
-    let mut day_ms = 0.0;
+    let (start_ms, _) = child(&[]).await?;
+    println!("start and end of a child: {start_ms:.1} ms CPU");
+    let (mut day_ms, mut moments) = (0.0, std::collections::BTreeSet::new());
     for survey in probe::SURVEYS {
-        let mut runs = Vec::new();
-        let mut last = None;
-        for _ in 0..5 {
-            let (spent_ms, answer) = one(survey.name).await?;
-            runs.push(spent_ms);
-            last = answer.or(last);
-        }
-        runs.sort_by(f64::total_cmp);
-        let median = runs[runs.len() / 2];
-        let answer = last.with_context(|| format!("{} gives no answer", survey.name))?;
+        let job = Job { name: survey.name.to_owned(), memo: String::new() };
+        let (spent_ms, answer) = child(&[job]).await?;
+        let answer = answer.with_context(|| format!("{} gives no answer", survey.name))?;
         // What this machine does not have is looked for four times a day.
-        let (found, times) = match answer.outcome {
-            ProbeOutcome::Absent { .. } => ("absent", 4.0),
-            ProbeOutcome::Read => ("read", 86_400.0 / survey.every_s as f64),
-            ProbeOutcome::Unknown { .. } => ("unknown", 86_400.0 / survey.every_s as f64),
+        let (found, every_s) = match answer.outcome {
+            ProbeOutcome::Absent { .. } => ("absent", survey.every_s.max(86_400 / 4)),
+            ProbeOutcome::Read => ("read", survey.every_s),
+            ProbeOutcome::Unknown { .. } => ("unknown", survey.every_s),
         };
-        day_ms += median * times;
+        let times = 86_400 / every_s;
+        moments.extend((0..times).map(|time| time * every_s));
+        let own_ms = (spent_ms - start_ms).max(0.0);
+        day_ms += own_ms * times as f64;
         println!(
-            "{:<13} {found:<8} {median:>7.1} ms CPU, {times:>5.0} times a day, {} numbers",
+            "{:<13} {found:<8} {own_ms:>7.1} ms CPU, {times:>5} times a day, {} numbers",
             survey.name,
             answer.numbers.len()
         );
     }
-    println!("all surveys: {:.2} s CPU a day, {:.2} ms a sample at 10 s", day_ms / 1000.0, day_ms / 8640.0);
+    let children = moments.len();
+    day_ms += start_ms * children as f64;
+    println!(
+        "all surveys: {:.2} s CPU a day with {children} children, {:.2} ms a sample at 10 s",
+        day_ms / 1000.0,
+        day_ms / 8640.0
+    );
     Ok(())
 }
 
@@ -202,38 +215,43 @@ pub(super) async fn software(packages: usize) -> anyhow::Result<()> {
     std::fs::write(at("var/lib/dpkg/status".into()), status)?;
     let (mut times, mut peak) = (Vec::new(), 0);
     for _ in 0..7 {
-        let mut child = Command::new(binary("ioc-agent"))
-            .args(["probe", "software", "--json", "--root"])
-            .arg(dir.path())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let pid = child.id().context("runs")?;
-        let mut output = child.stdout.take().context("piped")?;
-        let watch = tokio::task::spawn_blocking(move || {
-            let mut most = 0;
-            while Path::new(&format!("/proc/{pid}/stat")).exists() {
-                match field_kib(pid, "status", "VmHWM:") {
-                    0 => break,
-                    peak => most = peak.max(most),
-                }
-            }
-            most
-        });
-        let mut text = Vec::new();
-        output.read_to_end(&mut text).await?;
-        child.wait().await?;
-        peak = peak.max(watch.await?);
+        let (text, most) = watched(&["probe", "software", "--json", "--root"], dir.path()).await?;
+        peak = peak.max(most);
         let finding: serde_json::Value = serde_json::from_slice(&text)?;
         times.push(finding["took_ms"].as_f64().context("a time")?);
     }
     times.sort_by(f64::total_cmp);
-    let idle = Command::new(binary("ioc-agent")).args(["probe", "load", "--json"]).output().await?;
-    anyhow::ensure!(idle.status.success(), "the agent does not run");
+    let (_, base) = watched(&["probe", "load", "--json", "--root"], Path::new("/")).await?;
     println!(
-        "software list of {packages} packages: {:.0} ms (best {:.0}), peak {} kB of the child that makes it",
+        "software list of {packages} packages: {:.0} ms (best {:.0}), peak {peak} kB of the child that makes it, {base} kB of one that makes \
+         almost nothing",
         times[times.len() / 2],
         times[0],
-        peak
     );
     Ok(())
+}
+
+/// Runs the surveyor, and says what it printed and the most memory it held, in kilobytes.
+async fn watched(arguments: &[&str], root: &Path) -> anyhow::Result<(Vec<u8>, u64)> {
+    let mut child = Command::new(binary("ioc-agent").with_file_name("ioc-agent-survey"))
+        .args(arguments)
+        .arg(root)
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let pid = child.id().context("runs")?;
+    let mut output = child.stdout.take().context("piped")?;
+    let watch = tokio::task::spawn_blocking(move || {
+        let mut most = 0;
+        loop {
+            match field_kib(pid, "status", "VmHWM:") {
+                0 => return most,
+                peak => most = peak.max(most),
+            }
+            std::thread::sleep(Duration::from_micros(300));
+        }
+    });
+    let mut text = Vec::new();
+    output.read_to_end(&mut text).await?;
+    anyhow::ensure!(child.wait().await?.success(), "ioc-agent-survey {arguments:?} fails");
+    Ok((text, watch.await?))
 }

@@ -256,8 +256,8 @@ impl Machine {
         self.position.seq += 1;
         let taken_at = now.plus_millis(self.clock_ahead_ms - age_ms.cast_signed());
         let boot: String = self.boot_id.chars().take(8).collect();
-        let sealed =
-            codec::seal(&self.device, None, self.position, &boot, taken_at, body).expect("a simulated report encodes");
+        let head = codec::Head { device: &self.device, about: None, position: self.position, boot: &boot, taken_at };
+        let sealed = codec::seal(head, body).expect("a simulated report encodes");
         (self.position, body.kind(), sealed.finish(Some(age_ms)))
     }
 }

@@ -307,8 +307,9 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         let body = machine.sample();
         machine.position.seq += 1;
         let taken_at = now.plus_millis(-age_ms.cast_signed());
-        let sealed =
-            ioc_common::codec::seal(&identity.device, None, machine.position, "00000000", taken_at, &body).unwrap();
+        let (device, position) = (&identity.device, machine.position);
+        let head = ioc_common::codec::Head { device, about: None, position, boot: "00000000", taken_at };
+        let sealed = ioc_common::codec::seal(head, &body).unwrap();
         backlog.push(ioc_agent::spool::Entry {
             position: machine.position,
             kind: UpKind::Sample,

@@ -336,9 +336,9 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     let put = |backlog: &mut Backlog, seq: u64| {
         let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(4000), fields: Default::default() });
         let position = Position { epoch: 1, seq };
-        let sealed =
-            ioc_common::codec::seal(&"srv-01".parse().unwrap(), None, position, "0", ioc_common::clock::now(), &body)
-                .unwrap();
+        let (device, taken_at) = ("srv-01".parse().unwrap(), ioc_common::clock::now());
+        let head = ioc_common::codec::Head { device: &device, about: None, position, boot: "0", taken_at };
+        let sealed = ioc_common::codec::seal(head, &body).unwrap();
         backlog.push(Entry { position, kind: ioc_common::topic::UpKind::Event, taken_ms: 0, boot: "0".into(), sealed });
     };
     for seq in 1..=20 {

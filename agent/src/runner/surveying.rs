@@ -10,18 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
+use ioc_common::codec::Encoded;
 use ioc_common::metric;
-use ioc_common::report::{Body, ProbeOutcome as Outcome, ProbeReport, State as Document};
+use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
+use ioc_common::topic::UpKind;
 
 use crate::config::surveyor;
 use crate::probe;
 use crate::sampler::Number;
 use crate::source::{names_in, read_text};
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Survey};
+use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line, Survey};
 
 /// Where the helper unit listens.
 const HELPER: &str = "/run/ioc-agent-helper.sock";
@@ -35,6 +39,9 @@ const SETTLE_MS: u64 = 20_000;
 const DISK_EVERY_BEATS: u64 = 6;
 /// What a child may take to start and to print, on top of the survey's own deadline.
 const GRACE_S: u64 = 15;
+
+/// A line, and the survey it belongs to.
+type Told = (&'static str, Line);
 
 struct Slot {
     survey: &'static Survey,
@@ -53,13 +60,53 @@ pub(super) struct Surveying {
     slots: Vec<Slot>,
     config_path: Option<PathBuf>,
     memos: PathBuf,
-    under_way: Option<mpsc::Receiver<Answer>>,
+    under_way: Option<mpsc::Receiver<Told>>,
     beats: u64,
     numbers: Arc<[Number]>,
     outcomes_changed: bool,
     /// Ticks that children had used when it was last looked.
     children_ticks: u64,
     children_us: u64,
+}
+
+impl Slot {
+    /// Whether the collector must be told: a document only when it changed, and once a day.
+    fn is_news(&mut self, report: &Encoded, now_ms: u64) -> bool {
+        if report.kind() != UpKind::State {
+            return true;
+        }
+        let hash = crc32fast::hash(report.text().as_bytes());
+        let known = self.sent.is_some_and(|(sent, at)| sent == hash && now_ms.saturating_sub(at) < WHOLE_MS);
+        if !known {
+            self.sent = Some((hash, now_ms));
+        }
+        !known
+    }
+
+    /// Takes how the survey ended. Says whether its outcome changed, and whether what it remembers did.
+    fn end(&mut self, answer: Answer, now_ms: u64) -> (bool, bool) {
+        let outcome_changed = self.outcome != answer.outcome;
+        self.outcome = answer.outcome;
+        if self.outcome == Outcome::Read {
+            let known = |(name, subject, value): (String, String, Option<f64>)| {
+                Some((metric::find(&name)?.name, subject, value.unwrap_or(f64::NAN)))
+            };
+            self.numbers = answer.numbers.into_iter().filter_map(known).collect();
+        } else if matches!(self.outcome, Outcome::Unknown { .. }) {
+            // Their places stay; their values are not known any more.
+            self.numbers.iter_mut().for_each(|number| number.2 = f64::NAN);
+        } else {
+            self.numbers.clear();
+            // What this machine does not have is looked for seldom: a child costs as much as ten samples.
+            self.next_ms = self.next_ms.max(next(now_ms, self.every_ms.max(ABSENT_EVERY_MS)));
+        }
+        let memo_changed = answer.memo.is_some_and(|memo| {
+            let changed = self.memo != memo;
+            self.memo = memo;
+            changed
+        });
+        (outcome_changed, memo_changed)
+    }
 }
 
 /// What is kept of surveys from one start of the agent to the next.
@@ -144,59 +191,35 @@ impl Surveying {
         self.under_way = Some(receiver);
     }
 
-    /// The next answer. Never ends while no survey is under way; none when all are made.
-    pub(super) async fn answered(&mut self) -> Option<Answer> {
+    /// The next line. Never ends while no survey is under way; none when all are made.
+    pub(super) async fn answered(&mut self) -> Option<Told> {
         let Some(receiver) = &mut self.under_way else { return std::future::pending().await };
-        let answer = receiver.recv().await;
-        if answer.is_none() {
+        let told = receiver.recv().await;
+        if told.is_none() {
             self.under_way = None;
             let ticks = children_ticks();
             // A tick is a hundredth of a second on every Linux that matters (USER_HZ).
             self.children_us += ticks.saturating_sub(self.children_ticks) * 10_000;
             self.children_ticks = ticks;
         }
-        answer
+        told
     }
 
-    /// Takes an answer, and says what is to be reported of it.
-    pub(super) fn take(&mut self, answer: Answer, now_ms: u64) -> Vec<Body> {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.survey.name == answer.name) else { return Vec::new() };
-        self.outcomes_changed |= slot.outcome != answer.outcome;
-        slot.outcome = answer.outcome;
-        let mut bodies = Vec::new();
-        if slot.outcome == Outcome::Read {
-            let known = |(name, subject, value): (String, String, Option<f64>)| {
-                Some((metric::find(&name)?.name, subject, value.unwrap_or(f64::NAN)))
-            };
-            slot.numbers = answer.numbers.into_iter().filter_map(known).collect();
-        } else if matches!(slot.outcome, Outcome::Unknown { .. }) {
-            // Their places stay; their values are not known any more.
-            slot.numbers.iter_mut().for_each(|number| number.2 = f64::NAN);
-        } else {
-            slot.numbers.clear();
-            // What this machine does not have is looked for seldom: a child costs as much as ten samples.
-            slot.next_ms = slot.next_ms.max(next(now_ms, slot.every_ms.max(ABSENT_EVERY_MS)));
-        }
-        bodies.extend(answer.events.into_iter().map(Body::Event));
-        if let Some(doc) = answer.document {
-            let hash = crc32fast::hash(doc.text().as_bytes());
-            let known = slot.sent.is_some_and(|(sent, at)| sent == hash && now_ms.saturating_sub(at) < WHOLE_MS);
-            if !known {
-                slot.sent = Some((hash, now_ms));
-                bodies.push(Body::State(Document::Document { name: answer.name, doc }));
+    /// Takes a line, and says what is to be reported of it.
+    pub(super) fn take(&mut self, survey: &str, line: Line, now_ms: u64) -> Option<Encoded> {
+        let slot = self.slots.iter_mut().find(|slot| slot.survey.name == survey)?;
+        match line {
+            Line::Report(report) => slot.is_news(&report, now_ms).then_some(report),
+            Line::End(answer) => {
+                let (outcome_changed, memo_changed) = slot.end(answer, now_ms);
+                self.outcomes_changed |= outcome_changed;
+                if memo_changed {
+                    self.keep_memos();
+                }
+                self.numbers = self.slots.iter().flat_map(|slot| slot.numbers.iter().cloned()).collect();
+                None
             }
         }
-        bodies.extend(answer.software.into_iter().map(Body::Software));
-        let changed = answer.memo.is_some_and(|memo| {
-            let changed = slot.memo != memo;
-            slot.memo = memo;
-            changed
-        });
-        if changed {
-            self.keep_memos();
-        }
-        self.numbers = self.slots.iter().flat_map(|slot| slot.numbers.iter().cloned()).collect();
-        bodies
     }
 
     /// Has the whole software list made anew.
@@ -257,14 +280,18 @@ fn is_kernel(path: &str) -> bool {
 /// A number that changes when one of the watched files does.
 fn stamp(watch: &[&str]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    // Patterns of one directory stand side by side: it is read once.
+    let mut listed: Option<(&str, Vec<String>)> = None;
     for path in watch {
-        match path.split_once("/*/") {
-            Some((dir, rest)) => {
-                for name in names_in(Path::new("/"), dir, 256).unwrap_or_default() {
-                    stamp_one(&format!("{dir}/{name}/{rest}"), &mut hasher);
-                }
-            }
-            None => stamp_one(path, &mut hasher),
+        let Some((dir, rest)) = path.split_once("/*/") else {
+            stamp_one(path, &mut hasher);
+            continue;
+        };
+        if listed.as_ref().is_none_or(|(known, _)| *known != dir) {
+            listed = Some((dir, names_in(Path::new("/"), dir, 256).unwrap_or_default()));
+        }
+        for name in listed.iter().flat_map(|(_, names)| names) {
+            stamp_one(&format!("{dir}/{name}/{rest}"), &mut hasher);
         }
     }
     hasher.finalize()
@@ -294,8 +321,8 @@ fn children_ticks() -> u64 {
     fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
 }
 
-/// Has every job made, and sends the answers.
-async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf>, sender: mpsc::Sender<Answer>) {
+/// Has every job made, and sends what comes of it.
+async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf>, sender: mpsc::Sender<Told>) {
     let helper = Path::new(HELPER).exists();
     let (privileged, own): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(survey, _)| survey.privileged && helper);
     let mut left = own;
@@ -311,11 +338,7 @@ async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf
 }
 
 /// Has jobs made by a child. Says how many were answered, the one that failed included.
-async fn ask_child(
-    jobs: &[(&'static Survey, Job)],
-    config_path: Option<&Path>,
-    sender: &mpsc::Sender<Answer>,
-) -> usize {
+async fn ask_child(jobs: &[(&'static Survey, Job)], config_path: Option<&Path>, sender: &mpsc::Sender<Told>) -> usize {
     let Ok(program) = surveyor() else {
         return fail(&jobs[0], "the kernel does not tell where this program lies", sender).await;
     };
@@ -343,7 +366,7 @@ async fn ask_child(
 }
 
 /// Has jobs made by the helper unit.
-async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Answer>) -> usize {
+async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Told>) -> usize {
     match UnixStream::connect(HELPER).await {
         Ok(stream) => {
             let (output, input) = stream.into_split();
@@ -355,17 +378,18 @@ async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Answe
     }
 }
 
-async fn fail(job: &(&'static Survey, Job), why: &str, sender: &mpsc::Sender<Answer>) -> usize {
-    let _ = sender.send(Answer::without(job.0.name, Outcome::Unknown { why: why.to_owned() })).await;
+async fn fail(job: &(&'static Survey, Job), why: &str, sender: &mpsc::Sender<Told>) -> usize {
+    let answer = Answer::without(job.0.name, Outcome::Unknown { why: why.to_owned() });
+    let _ = sender.send((job.0.name, Line::End(answer))).await;
     1
 }
 
-/// Writes the jobs, reads the answers, each within its deadline.
+/// Writes the jobs, reads what comes of them, each survey within its deadline.
 async fn converse(
     jobs: &[(&'static Survey, Job)],
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-    sender: &mpsc::Sender<Answer>,
+    sender: &mpsc::Sender<Told>,
 ) -> usize {
     let asked: Vec<&Job> = jobs.iter().map(|(_, job)| job).collect();
     let mut line = serde_json::to_vec(&asked).unwrap_or_default();
@@ -375,25 +399,39 @@ async fn converse(
     }
     let mut output = BufReader::new(output);
     for (place, job) in jobs.iter().enumerate() {
-        line.clear();
         let deadline = Duration::from_secs(job.0.deadline_s + GRACE_S);
-        let mut bounded = (&mut output).take(LINE_MAX_BYTES as u64);
-        let why = match tokio::time::timeout(deadline, bounded.read_until(b'\n', &mut line)).await {
-            Ok(Ok(0)) => "ended without an answer".to_owned(),
-            Ok(Ok(_)) => match serde_json::from_slice::<Answer>(&line) {
-                Ok(answer) if answer.name == job.0.name => {
-                    if sender.send(answer).await.is_err() {
-                        return jobs.len();
-                    }
-                    continue;
-                }
-                Ok(answer) => format!("answered as {:?}", answer.name),
-                Err(error) => format!("answered what cannot be read: {error}"),
-            },
-            Ok(Err(error)) => error.to_string(),
+        let why = match tokio::time::timeout(deadline, follow(job.0.name, &mut output, sender)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(why)) => why,
             Err(_) => format!("did not answer within {} s and was stopped", deadline.as_secs()),
         };
         return place + fail(job, &format!("the survey {why}"), sender).await;
     }
     jobs.len()
+}
+
+/// Passes on the lines of one survey, until its end; an error says what it did instead.
+async fn follow(
+    survey: &'static str,
+    output: &mut (impl AsyncBufRead + Unpin),
+    sender: &mpsc::Sender<Told>,
+) -> Result<(), String> {
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut *output).take(LINE_MAX_BYTES as u64);
+        if bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())? == 0 {
+            return Err("ended without an answer".to_owned());
+        }
+        let line: Line =
+            serde_json::from_slice(&line).map_err(|error| format!("answered what cannot be read: {error}"))?;
+        let ends = match &line {
+            Line::End(answer) if answer.name != survey => return Err(format!("answered as {:?}", answer.name)),
+            Line::End(_) => true,
+            Line::Report(_) => false,
+        };
+        // Nobody listens any more when the agent ends.
+        if sender.send((survey, line)).await.is_err() || ends {
+            return Ok(());
+        }
+    }
 }

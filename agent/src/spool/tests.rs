@@ -15,7 +15,9 @@ fn entry(seq: u64, event: bool) -> Entry {
     };
     let position = Position { epoch: 7, seq };
     let device = DeviceId::new("srv-01").expect("valid");
-    let sealed = codec::seal(&device, None, position, "3f1c9a02", Timestamp::from_millis(0), &body).expect("encodes");
+    let taken_at = Timestamp::from_millis(0);
+    let head = codec::Head { device: &device, about: None, position, boot: "3f1c9a02", taken_at };
+    let sealed = codec::seal(head, &body).expect("encodes");
     Entry { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
 }
 

@@ -9,7 +9,14 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(report) = codec::open(kind, payload) {
         // What was let in can be said again, and then reads the same.
         let envelope = report.envelope;
-        if let Ok(sealed) = codec::seal(&envelope.device, envelope.about.as_ref(), envelope.position, &envelope.boot, envelope.taken_at, &report.body) {
+        let head = codec::Head {
+            device: &envelope.device,
+            about: envelope.about.as_ref(),
+            position: envelope.position,
+            boot: &envelope.boot,
+            taken_at: envelope.taken_at,
+        };
+        if let Ok(sealed) = codec::seal(head, &report.body) {
             let again = codec::open(kind, &sealed.finish(envelope.age_ms));
             assert!(again.is_ok() || matches!(report.body, ioc_common::report::Body::State(_)));
         }

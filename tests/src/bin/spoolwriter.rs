@@ -33,7 +33,9 @@ fn main() -> anyhow::Result<()> {
         seq += 1;
         let position = Position { epoch: 1, seq };
         let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(200), fields: Default::default() });
-        let sealed = codec::seal(&device, None, position, "00000000", Timestamp::from_millis(0), &body)?;
+        let taken_at = Timestamp::from_millis(0);
+        let sealed =
+            codec::seal(codec::Head { device: &device, about: None, position, boot: "00000000", taken_at }, &body)?;
         backlog.push(Entry { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
         anyhow::ensure!(backlog.trouble().is_none(), "{:?}", backlog.trouble());
         writeln!(out, "{seq}")?;
