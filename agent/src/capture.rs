@@ -91,6 +91,8 @@ const PATHS: &[&str] = &[
     "/var/log/clamav/*",
     "/var/lib/dpkg/status",
     "/var/lib/apt/lists/*",
+    "/var/lib/apt/lists",
+    "/var/lib/apt/periodic/update-success-stamp",
     "/var/lib/rpm/Packages",
     "/var/lib/rpm/Packages.db",
     "/usr/lib/sysimage/rpm/Packages.db",
@@ -180,7 +182,14 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
         .strip_prefix("/proc/")
         .and_then(|rest| rest.split_once('/'))
         .is_some_and(|(first, rest)| matches!(rest, "comm" | "stat") && !first.bytes().all(|b| b.is_ascii_digit()));
-    if !about.is_file() || tar.count >= FILES_MAX || alien {
+    // Of apt's lists, what is on offer and by whom: descriptions and icons are most of what lies there.
+    let needless =
+        path.starts_with("/var/lib/apt/lists/") && !(path.contains("_Packages") || path.ends_with("Release"));
+    if about.is_dir() && PATHS.contains(&path) {
+        // Its time is what a probe reads of it.
+        return tar.entry(&format!("{}/", path.trim_start_matches('/')), b'5', &[], seconds(&about));
+    }
+    if !about.is_file() || tar.count >= FILES_MAX || alien || needless {
         return Ok(());
     }
     // A kernel is known by its name, a signature database by its header.
@@ -196,13 +205,14 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
     if std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).is_err() {
         return Ok(());
     }
-    let changed = about
-        .modified()
-        .ok()
-        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |since| since.as_secs());
     let bytes = redact(path, bytes);
-    tar.add(path.trim_start_matches('/'), &bytes, changed)
+    tar.add(path.trim_start_matches('/'), &bytes, seconds(&about))
+}
+
+/// When it was last changed, in seconds since 1970.
+fn seconds(about: &std::fs::Metadata) -> u64 {
+    let since = about.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Takes out what probes do not send.

@@ -9,6 +9,7 @@ pub mod identity;
 pub mod keys;
 pub mod link;
 pub mod machine;
+pub mod machines;
 pub mod modbus;
 pub mod prometheus;
 pub mod resender;

@@ -4,7 +4,7 @@
 //! (apt_preferences(5)) and dpkg's order of versions (deb-version(7)), which costs a tenth of `apt-get -s upgrade`. dnf's
 //! metadata are a database of its own, so dnf is asked, from its cache.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufReader;
 
 use ioc_common::clock::Timestamp;
@@ -361,9 +361,7 @@ fn dnf(machine: &Machine<'_>) -> Result<Patches, crate::probe::Outcome> {
     let security = parse_updateinfo(&String::from_utf8_lossy(&security.text));
     let mut updates = parse_check_update(&String::from_utf8_lossy(&pending.text));
     for update in &mut updates {
-        let whole = update.candidate.rsplit_once(':').map_or(update.candidate.as_str(), |(_, rest)| rest);
-        let (name, arch) = update.name.rsplit_once('.').unwrap_or((update.name.as_str(), ""));
-        update.security = security.iter().any(|one| *one == format!("{name}-{whole}.{arch}"));
+        update.security = security.contains(&update.name);
     }
     let solv = machine.names("/var/cache/dnf");
     let solv = solv.iter().filter(|name| name.ends_with(".solv"));
@@ -404,10 +402,17 @@ pub fn parse_check_update(text: &str) -> Vec<Update> {
         .collect()
 }
 
-/// Reads `dnf updateinfo list`: the packages, as name-version-release.arch.
+/// Reads `dnf updateinfo list --updates`: the packages, as name.arch. It gives them as name-[epoch:]version-release.arch, of the
+/// version that mended the fault, which need not be the newest one; all of them are newer than what is installed.
 #[must_use]
-pub fn parse_updateinfo(text: &str) -> Vec<String> {
-    text.lines().filter_map(|line| line.split_whitespace().nth(2)).map(str::to_owned).collect()
+pub fn parse_updateinfo(text: &str) -> BTreeSet<String> {
+    let package = |line: &str| {
+        let (whole, arch) = line.split_whitespace().nth(2)?.rsplit_once('.')?;
+        let (name, _release) = whole.rsplit_once('-')?;
+        let (name, _version) = name.rsplit_once('-')?;
+        Some(format!("{name}.{arch}"))
+    };
+    text.lines().filter_map(package).collect()
 }
 
 /// The kernel that runs against the newest one installed; another one of the same flavour asks for a reboot.

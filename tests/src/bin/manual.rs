@@ -1,4 +1,4 @@
-//! The manual, made from the command lines as clap reads them: man pages, completions of shells, and docs/commands.md.
+//! What developers make from what is there. The manual, made from the command lines as clap reads them: man pages, completions of shells, and docs/commands.md.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -22,6 +22,11 @@ enum Cli {
     Page,
     /// docs/keys.md.
     Keys,
+    /// A text for tests/machines of the machine in a directory, which is an unpacked capture.
+    Machine {
+        /// Where it lies.
+        dir: PathBuf,
+    },
 }
 
 fn programs() -> [Command; 2] {
@@ -35,6 +40,10 @@ fn main() -> anyhow::Result<()> {
             package(command.with_context(|| format!("there is no program {program:?}"))?, &dir)
         }
         Cli::Keys => Ok(std::io::stdout().write_all(ioc_tests::keys::page().as_bytes())?),
+        Cli::Machine { dir } => {
+            let text = ioc_tests::machines::pack(&dir, ioc_common::clock::now())?;
+            Ok(std::io::stdout().write_all(text.as_bytes())?)
+        }
         Cli::Page => Ok(std::io::stdout().write_all(page().as_bytes())?),
     }
 }

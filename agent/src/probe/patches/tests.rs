@@ -107,14 +107,16 @@ fn packed_lists_and_none() {
 #[test]
 fn dnf_by_its_documented_output() {
     let captured = Captured::new(&[("/etc/os-release", "ID=\"rocky\"\nVERSION_ID=\"9.4\"\n")]);
-    captured.says("dnf", &["-q", "-C", "check-update"], 100, "\nopenssl-libs.x86_64      1:3.0.7-28.el9_4     baseos\nbash.x86_64   5.1.8-9.el9  baseos\nObsoleting Packages\nold.x86_64  1-1  x\n");
+    captured.says("dnf", &["-q", "-C", "check-update"], 100, "\nopenssl-libs.x86_64      1:3.0.7-28.el9_4     baseos\nkernel-core.x86_64 5.14.0-503.el9 baseos\nbash.x86_64   5.1.8-9.el9  baseos\nObsoleting Packages\nold.x86_64  1-1  x\n");
     captured.says(
         "dnf",
         &["-q", "-C", "updateinfo", "list", "--updates", "--security"],
         0,
-        "RLSA-2024:1 Important/Sec. openssl-libs-3.0.7-28.el9_4.x86_64\n",
+        "RLSA-2024:1 Important/Sec. openssl-libs-1:3.0.7-28.el9_4.x86_64\nRLSA-2024:2 Moderate/Sec.  kernel-core-5.14.0-427.el9.x86_64\n",
     );
     let patches: Patches = survey(&captured.machine(NOW)).expect("read").read();
-    assert_eq!((patches.pending, patches.security, patches.end_of_life.as_str()), (2, 1, "2032-05-31"));
-    assert!(patches.updates[0].security && patches.updates[0].name == "openssl-libs.x86_64");
+    assert_eq!((patches.pending, patches.security, patches.end_of_life.as_str()), (3, 2, "2032-05-31"));
+    let security: Vec<&str> =
+        patches.updates.iter().filter(|update| update.security).map(|update| update.name.as_str()).collect();
+    assert_eq!(security, ["kernel-core.x86_64", "openssl-libs.x86_64"], "with an epoch, and mended before the newest");
 }
