@@ -70,7 +70,10 @@ fn lay(head: &str, content: &str, root: &Path, later: &mut Vec<(PathBuf, Vec<u8>
                 let target = words.next().context("a link to nowhere")?;
                 return Ok(std::os::unix::fs::symlink(target, &path)?);
             }
-            "later" => return Ok(later.push((path, bytes))),
+            "later" => {
+                later.push((path, bytes));
+                return Ok(());
+            }
             "hex" => bytes = unhex(content)?,
             seconds => {
                 let seconds = seconds.strip_prefix('@').context("neither @SECONDS, hex, later nor ->")?;

@@ -75,3 +75,29 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Text>,
 }
+
+impl Fault {
+    /// One that is raised at `at`, in no incident yet, on the series of a device that a rule names.
+    pub(crate) fn raised(
+        id: FaultId,
+        (device, rule, series): (DeviceId, String, String),
+        severity: Severity,
+        at: Timestamp,
+        reason: Text,
+    ) -> Self {
+        Self {
+            id,
+            device,
+            rule,
+            series,
+            severity,
+            state: FaultState::Raised,
+            raised_at: at,
+            cleared_at: None,
+            value: None,
+            reason,
+            incident: None,
+            title: None,
+        }
+    }
+}

@@ -385,19 +385,10 @@ impl State {
         let key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
         match (alert.firing, self.whole.remove(&key)) {
             (true, None) if self.devices.contains_key(&alert.device) => {
+                let (number, since) = (self.new_fault(), alert.since.min(now));
                 let mut fault = Fault {
-                    id: self.new_fault(),
-                    device: alert.device,
-                    rule: alert.name,
-                    series: alert.fingerprint,
-                    severity: alert.severity,
-                    state: FaultState::Raised,
-                    raised_at: alert.since.min(now),
-                    cleared_at: None,
-                    value: None,
-                    reason: alert.reason,
-                    incident: None,
                     title: Some(alert.title),
+                    ..Fault::raised(number, key.clone(), alert.severity, since, alert.reason)
                 };
                 if self.is_news(&fault, now) {
                     self.open_incident(&mut fault, now, out);

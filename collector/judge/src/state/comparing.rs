@@ -8,7 +8,7 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
 use crate::effect::Effect;
-use crate::fault::{Fault, FaultState};
+use crate::fault::Fault;
 use crate::incident::Refusal;
 use crate::rule::listed::{Compared, Listed};
 use crate::rule::{Rule, RuleKind};
@@ -82,20 +82,7 @@ impl State {
                 self.clear(fault, now, now, &why, out);
             }
             (Some(reason), None) => {
-                let fault = Fault {
-                    id: self.new_fault(),
-                    device: id.clone(),
-                    rule: rule.id.clone(),
-                    series: listed.path.clone(),
-                    severity: rule.severity,
-                    state: FaultState::Raised,
-                    raised_at: now,
-                    cleared_at: None,
-                    value: None,
-                    reason,
-                    incident: None,
-                    title: None,
-                };
+                let fault = Fault::raised(self.new_fault(), key.clone(), rule.severity, now, reason);
                 self.raise_whole(key, fault, now, out);
             }
             (Some(reason), Some(mut fault)) => {

@@ -274,20 +274,9 @@ impl State {
         let Some(layout) = device.layout.clone() else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
         let series = track::series_name(binding.source, &layout).to_owned();
-        let fault = Fault {
-            id: number,
-            device: id.clone(),
-            rule: rule.id.clone(),
-            reason: raised_reason(threshold, &series, value, &device.texts),
-            series,
-            severity: rule.severity,
-            state: FaultState::Raised,
-            raised_at: since,
-            cleared_at: None,
-            value: Some(value),
-            incident: None,
-            title: None,
-        };
+        let reason = raised_reason(threshold, &series, value, &device.texts);
+        let key = (id.clone(), rule.id.clone(), series);
+        let fault = Fault { value: Some(value), ..Fault::raised(number, key, rule.severity, since, reason) };
         out.push(Effect::Fault(fault.clone()));
         device.tracks[place] = Track::Raised(Box::new(fault));
     }

@@ -12,7 +12,7 @@ use ioc_common::report::Hello;
 use super::State;
 use crate::device::Device;
 use crate::effect::Effect;
-use crate::fault::{Fault, FaultState};
+use crate::fault::Fault;
 use crate::presence::Presence;
 use crate::rule::Severity;
 use crate::text::Text;
@@ -51,26 +51,17 @@ impl State {
         let key = collision(id);
         let (one, other) = (shown(&device.run, RUN_MAX_CHARS), shown(&device.former_run, RUN_MAX_CHARS));
         let host = shown(&hello.facts.hostname, HOST_MAX_CHARS);
-        let fault = Fault {
-            id: self.new_fault(),
-            device: id.clone(),
-            rule: COLLISION.to_owned(),
-            series: String::new(),
-            severity: Severity::Critical,
-            state: FaultState::Raised,
-            raised_at: now,
-            cleared_at: None,
-            value: None,
-            reason: Text::new(
-                format!(
-                    "Hai máy đang chạy thay nhau báo cáo bằng cùng một danh tính (lần chạy {one} và {other}, tên máy {host:?}). Cả hai bị cách ly."
-                ),
-                format!(
-                    "Two running machines take turns reporting under one identity (runs {one} and {other}, host name {host:?}). Both are kept out."
-                ),
+        let reason = Text::new(
+            format!(
+                "Hai máy đang chạy thay nhau báo cáo bằng cùng một danh tính (lần chạy {one} và {other}, tên máy {host:?}). Cả hai bị cách ly."
             ),
-            incident: None,
+            format!(
+                "Two running machines take turns reporting under one identity (runs {one} and {other}, host name {host:?}). Both are kept out."
+            ),
+        );
+        let fault = Fault {
             title: Some(Text::new("Danh tính bị nhân bản", "Identity on two machines")),
+            ..Fault::raised(self.new_fault(), key.clone(), Severity::Critical, now, reason)
         };
         out.push(Effect::Quarantined(id.clone()));
         self.raise_whole(key, fault, now, out);

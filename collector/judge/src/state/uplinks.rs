@@ -289,20 +289,7 @@ impl State {
                 fault.reason = reason.clone();
                 fault
             }
-            None => Fault {
-                id: self.new_fault(),
-                device: id.clone(),
-                rule,
-                series: series.to_owned(),
-                severity,
-                state: FaultState::Raised,
-                raised_at: since,
-                cleared_at: None,
-                value: None,
-                reason: reason.clone(),
-                incident: None,
-                title: None,
-            },
+            None => Fault::raised(self.new_fault(), key.clone(), severity, since, reason.clone()),
         };
         self.raise_whole(key, fault, now, out);
     }
