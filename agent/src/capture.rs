@@ -28,6 +28,7 @@ const PATHS: &[&str] = &[
     "/proc/vmstat",
     "/proc/cpuinfo",
     "/proc/diskstats",
+    "/proc/interrupts",
     "/proc/mdstat",
     "/proc/pressure/*",
     "/proc/net/dev",

@@ -297,6 +297,15 @@ const CARDS: &[Card] = &[
         cost: "100 ms, most of it waiting",
     },
     Card {
+        name: "mce",
+        article: "6.2",
+        vi: "Lỗi phần cứng do bộ xử lý báo",
+        en: "Machine checks of the processors",
+        reads: "`/proc/interrupts`",
+        metrics: &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"],
+        cost: "0.1 ms; 2 ms with 128 processors",
+    },
+    Card {
         name: "gpu",
         article: "6.2",
         vi: "Bộ xử lý đồ hoạ",

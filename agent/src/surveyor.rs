@@ -38,6 +38,7 @@ fn maker(name: &str) -> fn(&Machine<'_>) -> Surveyed {
         "services" => probe::services::survey,
         "time" => probe::time::survey,
         "ipmi" => probe::ipmi::survey,
+        "mce" => probe::mce::survey,
         "gpu" => probe::gpu::survey,
         "reach" => probe::reach::survey,
         "certificates" => probe::certificates::survey,

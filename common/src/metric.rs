@@ -112,9 +112,12 @@ catalogue! {
     "cpu.core.steal" "%" 0.0..100.0 "core" "system.cpu.utilization" "Nhân CPU bị máy chủ ảo hoá lấy" "Core stolen by the hypervisor";
     "cpu.core.system" "%" 0.0..100.0 "core" "system.cpu.utilization" "Nhân CPU chạy nhân hệ điều hành và ngắt" "Core in the kernel and in interrupts";
     "cpu.core.user" "%" 0.0..100.0 "core" "system.cpu.utilization" "Nhân CPU chạy chương trình" "Core in programs";
+    "cpu.corrected_errors" "1" 0.0..1e15 "" "hw.errors" "Số lần bộ xử lý báo lỗi phần cứng đã sửa, từ lúc khởi động" "Times the processors told of hardware errors that were corrected, since boot";
+    "cpu.deferred_errors" "1" 0.0..1e15 "" "hw.errors" "Số lần bộ xử lý báo dữ liệu hỏng chưa dùng tới, từ lúc khởi động" "Times the processors told of spoilt data not used yet, since boot";
     "cpu.frequency" "MHz" 0.0..1e5 "" "system.cpu.frequency" "Tần số trung bình của CPU" "Mean frequency of the cores";
     "cpu.iowait" "%" 0.0..100.0 "" "system.cpu.utilization" "CPU chờ vào/ra" "CPU waiting for I/O";
     "cpu.irq" "%" 0.0..100.0 "" "system.cpu.utilization" "CPU xử lý ngắt" "CPU in interrupts";
+    "cpu.machine_checks" "1" 0.0..1e15 "" "hw.errors" "Số lần bộ xử lý báo lỗi phần cứng không sửa được (MCE), từ lúc khởi động" "Machine check exceptions since boot: hardware errors that nothing could correct";
     "cpu.nice" "%" 0.0..100.0 "" "system.cpu.utilization" "CPU chạy chương trình ưu tiên thấp" "CPU in low-priority programs";
     "cpu.softirq" "%" 0.0..100.0 "" "system.cpu.utilization" "CPU xử lý ngắt mềm" "CPU in soft interrupts";
     "cpu.steal" "%" 0.0..100.0 "" "system.cpu.utilization" "CPU bị máy chủ ảo hoá lấy" "CPU stolen by the hypervisor";

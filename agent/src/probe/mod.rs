@@ -18,6 +18,7 @@ pub mod hardware;
 pub mod ipmi;
 pub mod link;
 pub mod load;
+pub mod mce;
 pub mod memory;
 pub mod mount;
 pub mod network;
@@ -229,6 +230,14 @@ pub static SURVEYS: &[Survey] = &[
         watch: &[],
         privileged: true,
         needs: "ipmitool and /dev/ipmi0 (the helper unit)",
+    },
+    Survey {
+        name: "mce",
+        every_s: 15 * MINUTE,
+        deadline_s: 10,
+        watch: &[],
+        privileged: false,
+        needs: "an x86 processor that the kernel sees as it is",
     },
     Survey {
         name: "gpu",

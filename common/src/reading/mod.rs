@@ -29,8 +29,8 @@ pub use disk::{Disk, DiskRates, Disks};
 pub use displays::{Connector, Difference, Displays, Panel};
 pub use filesystem::{Filesystem, Filesystems};
 pub use hardware::{
-    Gpu, Gpus, Ipmi, MemoryErrors, PowerSupplies, PowerSupply, Processes, RemoteMount, RemoteMounts, Sensor,
-    SensorKind, Sensors, UsbStorage,
+    Gpu, Gpus, Ipmi, MachineChecks, MemoryErrors, PowerSupplies, PowerSupply, Processes, RemoteMount, RemoteMounts,
+    Sensor, SensorKind, Sensors, UsbStorage,
 };
 pub use load::Load;
 pub use memory::Memory;

@@ -1,7 +1,7 @@
 //! Any bytes as what a survey reads, from a file, a program or the network: read or refused, never a panic, never without end.
 #![no_main]
 use ioc_agent::probe::{
-    accounts, antivirus, certificates, displays, gpu, ipmi, link, mount, patches, process, protection, raid, rpmdb, services, sessions,
+    accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, mount, patches, process, protection, raid, rpmdb, services, sessions,
     smart, software, time, version,
 };
 use ioc_agent::source::{net, zone};
@@ -20,7 +20,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = (accounts::parse_shadow(text), accounts::parse_sudoers(text), antivirus::parse_version(text));
-    let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text), mount::parse(text));
+    let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text), mce::parse(text), mount::parse(text));
     let _ = (patches::parse_check_update(text), patches::parse_updateinfo(text), process::parse_state(text));
     let _ = (protection::parse_sockets(text, "tcp"), protection::parse_sockets(text, "udp"));
     let _ = (raid::parse_mdstat(text), raid::parse_zpool(text), services::parse_units(text), services::parse_show(text));
