@@ -402,7 +402,7 @@ pub fn parse_check_update(text: &str) -> Vec<Update> {
         .collect()
 }
 
-/// Reads `dnf updateinfo list --updates`: the packages, as name.arch. It gives them as name-[epoch:]version-release.arch, of the
+/// Reads `dnf updateinfo list --updates`: the packages, as name.arch. It gives them as `name-[epoch:]version-release.arch`, of the
 /// version that mended the fault, which need not be the newest one; all of them are newer than what is installed.
 #[must_use]
 pub fn parse_updateinfo(text: &str) -> BTreeSet<String> {
