@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_agent::probe;
 use ioc_tests::machines;
+use serde_json::Value;
 
 fn kept() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("machines");
@@ -17,11 +18,42 @@ fn kept() -> Vec<PathBuf> {
     files
 }
 
+/// Names of documents and of what stands in them.
+#[derive(Default)]
+struct Words(BTreeSet<String>);
+
+impl Words {
+    fn take(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                // Its text is shown by itself.
+                for (name, below) in fields.iter().filter(|(name, _)| *name != "unknown") {
+                    self.0.insert(format!("field-{}", name.replace('_', "-")));
+                    self.take(below);
+                }
+            }
+            Value::Array(rows) => rows.iter().for_each(|row| self.take(row)),
+            _ => {}
+        }
+    }
+
+    fn without_text(&self) -> Vec<String> {
+        let locale = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../collector/locales/{name}.ftl"));
+            std::fs::read_to_string(path).unwrap()
+        };
+        let locales = [locale("vi"), locale("en")];
+        let has =
+            |word: &str| locales.iter().all(|text| text.lines().any(|line| line.starts_with(&format!("{word} ="))));
+        self.0.iter().filter(|word| !has(word)).cloned().collect()
+    }
+}
+
 #[test]
 fn every_machine_is_read_as_it_was_and_every_probe_reads_some_machine() {
     let files = kept();
     assert!(files.len() >= 4, "{files:?}");
-    let (mut wrong, mut read) = (Vec::new(), BTreeSet::new());
+    let (mut wrong, mut read, mut words) = (Vec::new(), BTreeSet::new(), Words::default());
     for file in files {
         let dir = tempfile::tempdir().unwrap();
         let laid = machines::unpack(&std::fs::read_to_string(&file).unwrap(), dir.path()).unwrap();
@@ -37,6 +69,12 @@ fn every_machine_is_read_as_it_was_and_every_probe_reads_some_machine() {
                 other => assert!(!reading["why"].as_str().unwrap().is_empty(), "{name} is {other} without a reason"),
             }
         }
+        for (name, survey) in
+            readings["surveys"].as_object().unwrap().iter().filter(|(_, one)| one["document"].is_object())
+        {
+            words.0.insert(format!("doc-{name}"));
+            words.take(&survey["document"]);
+        }
         let found = serde_json::to_string_pretty(&readings).unwrap() + "\n";
         let golden = file.with_extension("golden.json");
         if std::env::var_os("IOC_GOLDEN").is_some() {
@@ -51,6 +89,7 @@ fn every_machine_is_read_as_it_was_and_every_probe_reads_some_machine() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(words.without_text(), Vec::<String>::new(), "words of documents that a page would show as they are");
     let all = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
     let never: Vec<&str> = all.filter(|name| !read.contains(*name)).collect();
     // They ask the network, and the kernel for the room on a disk, which lies in no file; they have their own tests.
