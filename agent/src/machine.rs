@@ -129,7 +129,7 @@ impl Machine<'_> {
     pub fn bytes(&self, path: &str, max: usize) -> Result<Vec<u8>, SourceError> {
         let path = self.path(path);
         let read = || {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(4096);
             File::open(&path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
             if bytes.len() > max {
                 return Err(std::io::Error::other(format!("is larger than {max} bytes")));

@@ -34,7 +34,6 @@ use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
-use crate::survey::Line;
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
@@ -302,8 +301,8 @@ impl Runner {
         self.surveying.beat(clock::boottime_ms());
     }
 
-    fn answered(&mut self, line: Option<(&'static str, Line)>) {
-        let Some((survey, line)) = line else { return };
+    fn answered(&mut self, told: Option<surveying::Told>) {
+        let Some((survey, line)) = told else { return };
         if let Some(report) = self.surveying.take(survey, line, clock::boottime_ms()) {
             self.pass_on(None, &report);
         }

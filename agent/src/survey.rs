@@ -1,6 +1,9 @@
 //! Surveys: the slow probes, as the agent knows them: when each is due, what it is asked and what it answers. Who makes them is
 //! [`crate::surveyor`].
 
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use ioc_common::codec::Encoded;
@@ -32,6 +35,18 @@ pub struct Survey {
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Survey> {
     probe::SURVEYS.iter().find(|survey| survey.name == name)
+}
+
+/// Keeps what is remembered from one survey to the next, as JSON: the old file or the new one, never a part.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(path: &Path, remembered: &impl Serialize) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = BufWriter::new(std::fs::File::create(&fresh)?);
+    serde_json::to_writer(&mut file, remembered)?;
+    file.flush()?;
+    std::fs::rename(&fresh, path)
 }
 
 /// What is asked of a child or of the helper.

@@ -1,6 +1,6 @@
 //! What the agent costs, beside its peers in the same run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -130,6 +130,11 @@ async fn scrape(port: u16) -> anyhow::Result<usize> {
     Ok(stream.read_to_end(&mut answer).await?)
 }
 
+/// The program that makes surveys, beside the agent.
+fn surveyor() -> PathBuf {
+    binary("ioc-agent").with_file_name("ioc-agent-survey")
+}
+
 /// How often each survey is made for one figure: the shell counts milliseconds.
 const RUNS: usize = 20;
 
@@ -141,7 +146,7 @@ async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<Answer>)> {
     std::fs::write(config.path(), format!("[paths]\nstate = {:?}\n", state.path()))?;
     let script = format!(
         "TIMEFORMAT='%U %S'; time for run in {{1..{RUNS}}}; do {} --config {} survey <<<'{jobs}'; done",
-        binary("ioc-agent").with_file_name("ioc-agent-survey").display(),
+        surveyor().display(),
         config.path().display()
     );
     let output = Command::new("/bin/bash").args(["-c", &script]).output().await?;
@@ -233,11 +238,7 @@ pub(super) async fn software(packages: usize) -> anyhow::Result<()> {
 
 /// Runs the surveyor, and says what it printed and the most memory it held, in kilobytes.
 async fn watched(arguments: &[&str], root: &Path) -> anyhow::Result<(Vec<u8>, u64)> {
-    let mut child = Command::new(binary("ioc-agent").with_file_name("ioc-agent-survey"))
-        .args(arguments)
-        .arg(root)
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut child = Command::new(surveyor()).args(arguments).arg(root).stdout(Stdio::piped()).spawn()?;
     let pid = child.id().context("runs")?;
     let mut output = child.stdout.take().context("piped")?;
     let watch = tokio::task::spawn_blocking(move || {

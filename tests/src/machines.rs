@@ -17,6 +17,7 @@ use ioc_agent::sampler::{Probes, Sampler};
 use ioc_agent::surveyor::{self, Made};
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
+use ioc_common::enrolment::hex;
 use ioc_common::layout::Series;
 use ioc_common::reading::Own;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 /// Before the path of a file.
 const MARK: &str = "=== ";
 /// Directories whose time probes read.
-const TIMED: [&str; 1] = ["/var/lib/apt/lists/"];
+const TIMED: [&str; 1] = ["/var/lib/apt/lists"];
 /// The agent's configuration on such a machine, where it has one.
 const CONFIG: &str = "etc/ioc-watch/agent.toml";
 
@@ -114,7 +115,7 @@ pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
             continue;
         }
         if about.is_dir() {
-            if TIMED.iter().any(|timed| timed.strip_suffix('/') == Some(&name)) {
+            if TIMED.contains(&name.as_str()) {
                 left.push((path.clone(), true));
             }
             let below = std::fs::read_dir(&path)?.map(|entry| Ok((entry?.path(), false)));
@@ -139,12 +140,7 @@ pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
             }
             _ => {
                 out.push_str(" hex\n");
-                for row in bytes.chunks(32) {
-                    row.iter().for_each(|byte| {
-                        let _ = write!(out, "{byte:02x}");
-                    });
-                    out.push('\n');
-                }
+                bytes.chunks(32).for_each(|row| out.push_str(&(hex(row) + "\n")));
             }
         }
     }

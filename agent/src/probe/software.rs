@@ -3,8 +3,7 @@
 //! No process is started. The list is kept in the agent's own directory, so that the next survey sends what changed.
 
 use std::collections::HashSet;
-use std::io::{BufReader, BufWriter, Read as _, Write as _};
-use std::path::Path;
+use std::io::{BufReader, Read as _};
 
 use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 
@@ -12,6 +11,7 @@ use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
 use crate::machine::{Found, Machine, Surveyed, absent, unknown};
 use crate::source::zone::date;
+use crate::survey;
 
 /// Where the list that was last sent lies, in the agent's own directory.
 const LAST: &str = "software.json";
@@ -53,17 +53,9 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
     if let (Some(path), true) = (&last, before.as_ref() != Some(&items)) {
         // A list that could not be kept is sent whole next time, which is dear and not wrong.
-        keep(path, &items).map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
+        survey::keep(path, &items).map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
     }
     Ok(Found { numbers, software: software::reports(before.as_deref(), items), ..Found::default() })
-}
-
-fn keep(path: &Path, items: &[Item]) -> std::io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = BufWriter::new(std::fs::File::create(&fresh)?);
-    serde_json::to_writer(&mut file, items)?;
-    file.flush()?;
-    std::fs::rename(&fresh, path)
 }
 
 /// Everything that is installed, in no order.

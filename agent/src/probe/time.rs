@@ -29,15 +29,16 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         // timesyncd touches this file whenever it has set the clock.
         let synchronised = machine.exists("/run/systemd/timesync/synchronized");
         TimeSync { by: "systemd-timesyncd".to_owned(), synchronised: Some(synchronised), ..TimeSync::default() }
-    } else if machine.is_live() && !machine.exists(BUS) {
-        // Nobody keeps the time, and timedatectl could ask nobody.
-        TimeSync { synchronised: Some(false), ..TimeSync::default() }
     } else {
-        match machine.ask("timedatectl", &["show"], 10) {
-            Ok(output) if output.code == Some(0) => parse_timedatectl(&String::from_utf8_lossy(&output.text)),
+        // Without a bus timedatectl could ask nobody.
+        let can_ask = !machine.is_live() || machine.exists(BUS);
+        match can_ask.then(|| machine.ask("timedatectl", &["show"], 10)) {
+            Some(Ok(output)) if output.code == Some(0) => parse_timedatectl(&String::from_utf8_lossy(&output.text)),
             // Without anyone who keeps the time and anyone who could say: nobody keeps it.
-            Ok(_) | Err(Outcome::Absent { .. }) => TimeSync { synchronised: Some(false), ..TimeSync::default() },
-            Err(other) => return Err(other),
+            None | Some(Ok(_) | Err(Outcome::Absent { .. })) => {
+                TimeSync { synchronised: Some(false), ..TimeSync::default() }
+            }
+            Some(Err(other)) => return Err(other),
         }
     };
     Found::of(&sync, machine.now)

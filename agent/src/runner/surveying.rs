@@ -25,7 +25,7 @@ use crate::config::surveyor;
 use crate::probe;
 use crate::sampler::Number;
 use crate::source::{names_in, read_text};
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line, Survey};
+use crate::survey::{self, Answer, Job, LINE_MAX_BYTES, Line, Survey};
 
 /// Where the helper unit listens.
 const HELPER: &str = "/run/ioc-agent-helper.sock";
@@ -41,7 +41,7 @@ const DISK_EVERY_BEATS: u64 = 6;
 const GRACE_S: u64 = 15;
 
 /// A line, and the survey it belongs to.
-type Told = (&'static str, Line);
+pub(super) type Told = (&'static str, Line);
 
 struct Slot {
     survey: &'static Survey,
@@ -259,10 +259,7 @@ impl Surveying {
     fn keep_memos(&self) {
         let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && slot.memo != probe::software::WHOLE);
         let kept = Kept { memos: memos.map(|slot| (slot.survey.name.to_owned(), slot.memo.clone())).collect() };
-        let fresh = self.memos.with_extension("new");
-        let written =
-            serde_json::to_vec(&kept).map_err(std::io::Error::other).and_then(|text| std::fs::write(&fresh, text));
-        if let Err(error) = written.and_then(|()| std::fs::rename(&fresh, &self.memos)) {
+        if let Err(error) = survey::keep(&self.memos, &kept) {
             tracing::warn!(%error, path = %self.memos.display(), "what surveys remember cannot be kept");
         }
     }
