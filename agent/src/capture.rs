@@ -37,7 +37,13 @@ const PATHS: &[&str] = &[
     "/proc/net/udp",
     "/proc/net/udp6",
     "/proc/net/bonding/*",
+    "/proc/net/if_inet6",
+    "/proc/sys/net/ipv4/ip_local_port_range",
+    "/proc/spl/kstat/zfs/arcstats",
     "/proc/net/ip_tables_names",
+    "/proc/net/route",
+    "/proc/net/ipv6_route",
+    "/proc/net/ip6_tables_names",
     "/proc/self/mounts",
     "/proc/self/mountinfo",
     "/proc/sys/kernel/hostname",
@@ -50,7 +56,14 @@ const PATHS: &[&str] = &[
     "/sys/class/net/*/carrier_changes",
     "/sys/class/net/*/speed",
     "/sys/class/net/*/duplex",
+    "/sys/class/net/*/flags",
+    "/sys/class/net/*/bonding/ad_aggregator",
     "/sys/class/hwmon/*/*",
+    "/sys/class/hwmon/*/device/name",
+    "/sys/class/hwmon/*/device/temp*",
+    "/sys/class/hwmon/*/device/fan*",
+    "/sys/class/hwmon/*/device/in*",
+    "/sys/class/hwmon/*/device/power*",
     "/sys/class/thermal/*/*",
     "/sys/class/power_supply/*/*",
     "/sys/class/dmi/id/*",
@@ -62,6 +75,7 @@ const PATHS: &[&str] = &[
     "/sys/devices/system/edac/mc/*/*",
     "/sys/block/*/dm/*",
     "/sys/block/*/removable",
+    "/sys/block/*/size",
     "/sys/block/*/device/vendor",
     "/sys/block/*/device/model",
     "/sys/fs/btrfs/*/label",
@@ -79,13 +93,24 @@ const PATHS: &[&str] = &[
     "/etc/login.defs",
     "/etc/sudoers",
     "/etc/sudoers.d/*",
-    "/etc/ssh/sshd_config",
-    "/etc/ssh/sshd_config.d/*",
+    "/etc/sudoers.d",
+    "/usr/etc/sudoers",
+    "/etc/hostname",
+    "/etc/nsswitch.conf",
+    "/etc/ssh/*",
+    "/etc/ssh/*/*",
+    "/usr/etc/ssh/sshd_config",
+    "/usr/etc/ssh/sshd_config.d/*",
     "/etc/ufw/ufw.conf",
     "/etc/apt/preferences",
     "/etc/apt/preferences.d/*",
     "/etc/apt/apt.conf.d/*",
+    "/etc/fstab",
+    "/etc/apt/apt.conf",
+    "/etc/ioc-watch/support.toml",
     "/etc/dnf/automatic.conf",
+    "/etc/dnf/plugins/versionlock.list",
+    "/etc/dnf/versionlock.toml",
     "/etc/clamav/clamd.conf",
     "/etc/clamd.d/scan.conf",
     "/var/lib/clamav/*",
@@ -102,6 +127,8 @@ const PATHS: &[&str] = &[
     "/run/reboot-required",
     "/run/reboot-required.pkgs",
     "/run/systemd/timesync/synchronized",
+    "/run/systemd/sessions/*",
+    "/var/lib/systemd/timers/*",
     "/run/utmp",
     "/var/log/btmp",
     "/boot/vmlinuz-*",
@@ -111,8 +138,20 @@ const PATHS: &[&str] = &[
 const SILENT: [&str; 1] = ["journalctl"];
 
 /// Processes whose names probes look for; others become `-`.
-const KNOWN_PROCESSES: [&str; 9] =
-    ["chronyd", "clamonacc", "clamd", "firewalld", "ntpd", "ntpsec", "oaeventd", "scand", "systemd-timesyn"];
+const KNOWN_PROCESSES: [&str; 12] = [
+    "VBoxService",
+    "chronyd",
+    "clamd",
+    "clamonacc",
+    "firewalld",
+    "ntpd",
+    "ntpsec",
+    "oaeventd",
+    "phc2sys",
+    "scand",
+    "systemd-timesyn",
+    "vmtoolsd",
+];
 
 /// Writes a capture of this machine to `out`, and says how many files it holds.
 ///
@@ -186,11 +225,13 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
     // Of apt's lists, what is on offer and by whom: descriptions and icons are most of what lies there.
     let needless =
         path.starts_with("/var/lib/apt/lists/") && !(path.contains("_Packages") || path.ends_with("Release"));
+    // Beside sshd's configuration, and what it may include, lie its keys.
+    let secret = path.starts_with("/etc/ssh/") && !(path.ends_with(".conf") || path.ends_with("/sshd_config"));
     if about.is_dir() && PATHS.contains(&path) {
         // Its time is what a probe reads of it.
         return tar.entry(&format!("{}/", path.trim_start_matches('/')), b'5', &[], seconds(&about));
     }
-    if !about.is_file() || tar.count >= FILES_MAX || alien || needless {
+    if !about.is_file() || tar.count >= FILES_MAX || alien || needless || secret {
         return Ok(());
     }
     // A kernel is known by its name, a signature database by its header.

@@ -176,10 +176,8 @@ pub fn bundle(path: Option<&Path>, root: &Path, config: &Config, findings: &str,
         format!("IOC Watch agent {version} at {}\n\n== findings\n{findings}\n== status\n{status}", clock::now());
     let _ = writeln!(out, "\n== configuration, without secrets\n{}", redacted(&written));
     if root == Path::new("/") {
-        let log = match machine(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S) {
-            Ok(output) => String::from_utf8_lossy(&output.text).into_owned(),
-            Err(outcome) => format!("{outcome:?}"),
-        };
+        let log = machine(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S).lines_or_none();
+        let log = log.unwrap_or_else(|outcome| format!("{outcome:?}"));
         let _ = writeln!(out, "== log, without addresses\n{}", redacted(&log));
     }
     out

@@ -15,13 +15,20 @@ use ioc_common::report::{Event, ProbeOutcome as Outcome};
 use ioc_common::software::Software;
 
 use crate::settings::Settings;
-use crate::source::process::{self, Output};
+use crate::source::process::{self, Answer, Output};
 use crate::source::{SourceError, names_in, read_table, read_text};
 
 /// Where a captured machine keeps what programs printed.
 pub const COMMANDS: &str = ".ioc-capture/commands";
+/// How the first line begins where one did not come to its end.
+const FAILED: &str = "failed ";
 /// Where programs are looked for when the configuration does not say.
 const PLACES: [&str; 5] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"];
+
+/// Clocks of hosts differ by less.
+const AHEAD_MS: i64 = 3_600_000;
+/// A capture is looked at within this time, or nothing is said of its age.
+const CAPTURE_MS: i64 = 400 * 86_400_000;
 
 /// A machine to be surveyed.
 #[derive(Debug)]
@@ -188,6 +195,22 @@ impl Machine<'_> {
         i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
     }
 
+    /// Whether a time is ahead of the survey's, by more than clocks differ: what is told with it is as good as not told.
+    ///
+    /// A capture is laid out and looked at later than it was made, and its files may be as new as the laying out; there only what is
+    /// more than a year ahead counts.
+    #[must_use]
+    pub fn is_ahead(&self, at: Timestamp) -> bool {
+        at.millis_since(self.now) > if self.is_live() { AHEAD_MS } else { CAPTURE_MS }
+    }
+
+    /// Whether a time lies further back than `ms`; of a capture, which may be years old, only within a year.
+    #[must_use]
+    pub fn is_past(&self, at: Timestamp, ms: i64) -> bool {
+        let age = self.now.millis_since(at);
+        age > ms && (self.is_live() || age < CAPTURE_MS)
+    }
+
     /// The last part of the path a link leads to.
     #[must_use]
     pub fn link_name(&self, path: &str) -> Option<String> {
@@ -217,54 +240,76 @@ impl Machine<'_> {
         }
     }
 
-    /// Asks a program of [`crate::settings::TOOLS`].
-    ///
-    /// # Errors
-    /// *Absent* when it is not there or forbidden, *unknown* when it hangs, floods or cannot be started.
-    pub fn ask(&self, tool: &str, arguments: &[&str], deadline_s: u64) -> Result<Output, Outcome> {
-        let program = if self.is_live() { self.tool(tool)? } else { PathBuf::from(tool) };
-        self.run(tool, &program, arguments, deadline_s)
+    /// Asks a program of [`crate::settings::TOOLS`]. The answer is *absent* when it is not there or forbidden, *unknown* when it hangs,
+    /// floods, cannot be started or did not say all.
+    pub fn ask(&self, tool: &str, arguments: &[&str], deadline_s: u64) -> Answer {
+        let what = std::iter::once(tool).chain(arguments.iter().copied()).collect::<Vec<_>>().join(" ");
+        let program = if self.is_live() { self.tool(tool) } else { Ok(PathBuf::from(tool)) };
+        Answer::new(what, program.and_then(|program| self.run(tool, &program, arguments, deadline_s)))
     }
 
-    /// Runs a command that the configuration names itself.
-    ///
-    /// # Errors
-    /// As [`Self::ask`].
-    pub fn ask_custom(&self, command: &[String], deadline_s: u64) -> Result<Output, Outcome> {
-        let Some((program, arguments)) = command.split_first() else { return Err(absent(&"no command is configured")) };
+    /// Runs a command that the configuration names itself; as [`Self::ask`].
+    pub fn ask_custom(&self, command: &[String], deadline_s: u64) -> Answer {
+        let what = command.join(" ");
+        let Some((program, arguments)) = command.split_first() else {
+            return Answer::new(what, Err(absent(&"no command is configured")));
+        };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let name = Path::new(program).file_name().map_or(program.clone(), |name| name.to_string_lossy().into_owned());
-        self.run(&name, Path::new(program), &arguments, deadline_s)
+        Answer::new(what, self.run(&name, Path::new(program), &arguments, deadline_s))
     }
 
     fn run(&self, name: &str, program: &Path, arguments: &[&str], deadline_s: u64) -> Result<Output, Outcome> {
         let slug = slug(name, arguments);
         if !self.is_live() {
-            let text = self.bytes(&format!("{COMMANDS}/{slug}.txt"), process::OUTPUT_MAX_BYTES);
-            let text =
-                text.map_err(|_| absent(&format!("the capture has no output of '{name} {}'", arguments.join(" "))))?;
-            // The first line holds the exit status.
-            let (status, text) = text.split_at(text.iter().position(|b| *b == b'\n').map_or(text.len(), |at| at + 1));
-            let code =
-                std::str::from_utf8(status).ok().and_then(|line| line.trim().strip_prefix("exit ")?.parse().ok());
-            return Ok(Output { code, text: text.to_vec(), complaint: String::new() });
+            return self.captured(name, arguments, &slug);
         }
-        let output =
-            process::run(program, arguments, Duration::from_secs(deadline_s)).map_err(|error| unknown(&error))?;
+        let output = process::run(program, arguments, Duration::from_secs(deadline_s));
         if let Some(record) = self.record {
             let dir = record.join(COMMANDS);
-            let mut kept = format!("exit {}\n", output.code.unwrap_or(-1)).into_bytes();
-            kept.extend_from_slice(&output.text);
+            let mut kept = match &output {
+                Ok(output) => {
+                    let reason = output.complaint.lines().last().unwrap_or_default();
+                    format!("exit {} {reason}", output.code.unwrap_or(-1)).trim_end().to_owned()
+                }
+                Err(error) => format!("{FAILED}{}", error.why.lines().next().unwrap_or_default()),
+            };
+            kept.push('\n');
+            let mut kept = kept.into_bytes();
+            kept.extend_from_slice(output.as_ref().map_or(&[], |output| &output.text));
             let kept =
                 std::fs::create_dir_all(&dir).and_then(|()| std::fs::write(dir.join(format!("{slug}.txt")), kept));
             kept.map_err(|error| unknown(&format!("{}: {error}", dir.display())))?;
         }
-        Ok(output)
+        output.map_err(|error| unknown(&error))
+    }
+
+    /// What a program printed when the machine was captured. The first line holds the exit status and the last complaint, or why it
+    /// did not come to its end.
+    fn captured(&self, name: &str, arguments: &[&str], slug: &str) -> Result<Output, Outcome> {
+        let Ok(text) = self.bytes(&format!("{COMMANDS}/{slug}.txt"), process::OUTPUT_MAX_BYTES) else {
+            // A program that was asked other things is there.
+            let why = format!("the capture has no output of '{name} {}'", arguments.join(" "));
+            return Err(if self.has(name) { unknown(&why) } else { absent(&why) });
+        };
+        let (status, text) = text.split_at(text.iter().position(|b| *b == b'\n').map_or(text.len(), |at| at + 1));
+        let status = String::from_utf8_lossy(status);
+        if let Some(why) = status.strip_prefix(FAILED) {
+            return Err(unknown(&format!("{name}: {}", why.trim())));
+        }
+        let (code, complaint) =
+            status.trim().split_once(' ').map_or(("", ""), |(_, rest)| match rest.split_once(' ') {
+                Some((code, complaint)) => (code, complaint),
+                None => (rest, ""),
+            });
+        let code = code.parse().ok().filter(|code| *code >= 0);
+        Ok(Output { code, text: text.to_vec(), complaint: complaint.to_owned() })
     }
 }
 
-/// The file name under which a capture keeps what a command printed.
-fn slug(name: &str, arguments: &[&str]) -> String {
+/// The file name, less its ending, under which a capture keeps what a command printed.
+#[must_use]
+pub fn slug(name: &str, arguments: &[&str]) -> String {
     let mut slug = name.to_owned();
     for argument in arguments {
         slug.push('_');
@@ -342,9 +387,18 @@ mod tests {
         let machine = captured.machine("2026-11-24T00:00:00Z");
         assert_eq!(machine.number_if::<u32>("/etc/x"), Some(7));
         assert_eq!(machine.tail("/var/log/a", 8).expect("reads"), "whole\n");
-        let output = machine.ask("smartctl", &["--json", "/dev/sda"], 1).expect("is there");
-        assert_eq!((output.code, output.text.as_slice()), (Some(4), &b"{}"[..]));
+        let smart = || machine.ask("smartctl", &["--json", "/dev/sda"], 1);
+        assert_eq!(smart().ending(|code| code == 4).json(), Ok(serde_json::json!({})));
+        assert!(matches!(smart().json(), Err(Outcome::Unknown { why }) if why.contains("status 4")));
+        // What was asked otherwise is there, and what stood in its way is kept.
+        assert!(matches!(machine.ask("smartctl", &["--scan"], 1).json(), Err(Outcome::Unknown { .. })));
+        captured.write(&format!("{COMMANDS}/lvs.txt"), b"failed did not end within 30 s and was stopped\n");
+        assert!(matches!(machine.ask("lvs", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("30 s")));
+        captured.write(&format!("{COMMANDS}/nft.txt"), b"exit 1 Operation not permitted\n");
+        assert!(
+            matches!(machine.ask("nft", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("not permitted"))
+        );
         assert!(machine.has("smartctl") && !machine.has("zpool"));
-        assert!(matches!(machine.ask("zpool", &[], 1), Err(Outcome::Absent { .. })));
+        assert!(matches!(machine.ask("zpool", &[], 1).lines(), Err(Outcome::Absent { .. })));
     }
 }

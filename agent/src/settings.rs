@@ -16,25 +16,29 @@ use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting};
 const LIST_MAX: usize = ENDPOINTS_MAX;
 
 /// Programs that surveys may start, by name. An empty path forbids one.
-pub const TOOLS: [&str; 22] = [
-    "apt-config",
+pub const TOOLS: [&str; 26] = [
     "borg",
-    "btrfs",
     "chronyc",
     "dnf",
+    "dnf5",
     "eset",
-    "firewall-cmd",
+    "ip6tables-legacy-save",
+    "ip6tables-save",
     "ipmitool",
+    "iptables-legacy-save",
+    "iptables-save",
     "journalctl",
     "kesl-control",
     "lvs",
     "mdatp",
     "nft",
+    "ntpctl",
     "ntpq",
     "nvidia-smi",
     "restic",
     "smartctl",
     "sophos",
+    "sshd",
     "systemctl",
     "timedatectl",
     "trend",

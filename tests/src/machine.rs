@@ -219,7 +219,7 @@ impl Machine {
             }),
         };
         let connectors = names.iter().map(connector).collect();
-        let displays = Displays { connectors, wall_configured: true, wall: names, columns: 2, differences: Vec::new() };
+        let displays = Displays { connectors, wall_configured: true, wall: names, columns: 2, ..Displays::default() };
         let doc = Json::of(&displays).ok()?;
         Some(Body::State(State::Document { name: "displays".into(), doc }))
     }

@@ -2,7 +2,8 @@
 //!
 //! A line `now TIME` says when the machine is looked at. Then each file begins with a line `=== PATH`, which may go on with
 //! `@SECONDS`, when it was last changed, and `hex` for what is no text. `=== PATH/ @SECONDS` is a directory whose time counts, after
-//! what lies in it, and `=== PATH -> TARGET` a symbolic link. `=== PATH later` is what a file says a minute later, so that there are
+//! what lies in it, and `=== PATH -> TARGET` a symbolic link. `=== cmd: PROGRAM ARGUMENT…` is what a program printed, after a line
+//! `exit STATUS` or `failed WHY`; an argument with spaces stands in '…'. `=== PATH later` is what a file says a minute later, so that there are
 //! rates. Before the first file anything may be said. What programs printed lies where a capture keeps it, below `/.ioc-capture/commands`.
 
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use ioc_agent::config::Config;
-use ioc_agent::machine::Machine;
+use ioc_agent::machine::{COMMANDS, Machine, slug};
 use ioc_agent::probe::{self, facts};
 use ioc_agent::sampler::{Probes, Sampler};
 use ioc_agent::surveyor::{self, Made};
@@ -60,6 +61,13 @@ pub fn unpack(text: &str, root: &Path) -> anyhow::Result<Laid> {
 }
 
 fn lay(head: &str, content: &str, root: &Path, later: &mut Vec<(PathBuf, Vec<u8>)>) -> anyhow::Result<()> {
+    if let Some(command) = head.strip_prefix("cmd: ") {
+        let words = words(command);
+        let (program, arguments) = words.split_first().context("no program")?;
+        let dir = root.join(COMMANDS);
+        std::fs::create_dir_all(&dir)?;
+        return Ok(std::fs::write(dir.join(slug(program, arguments) + ".txt"), content)?);
+    }
     let mut words = head.split(' ');
     let name = words.next().unwrap_or_default();
     let path = root.join(name.trim_start_matches('/'));
@@ -89,6 +97,12 @@ fn lay(head: &str, content: &str, root: &Path, later: &mut Vec<(PathBuf, Vec<u8>
         std::fs::File::open(&path)?.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))?;
     }
     Ok(())
+}
+
+/// The words of a command line; what stands in '…' is one.
+fn words(command: &str) -> Vec<&str> {
+    let parts = command.split('\'').enumerate();
+    parts.flat_map(|(at, part)| if at % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect()
 }
 
 fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
@@ -152,8 +166,6 @@ pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
 /// # Errors
 /// When its configuration is wrong.
 pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
-    let text = std::fs::read_to_string(root.join(CONFIG)).unwrap_or_default();
-    let config = Config::parse(&Source::built_in(CONFIG, &text)).map_err(|error| anyhow::anyhow!("{error}"))?;
     let mut sampler = Sampler::new(Probes::new(root, &[]));
     let own = Own::default();
     let mut events = Vec::new();
@@ -170,6 +182,22 @@ pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
     let sample = series.iter().zip(&last.sample.v).filter(|(series, _)| !series.as_str().starts_with("agent."));
     let sample: serde_json::Map<String, Value> =
         sample.map(|(series, value)| (series.as_str().to_owned(), json!(value))).collect();
+    let found = json!({
+        "facts": facts::read(root),
+        "probes": sampler.outcomes(),
+        "sample": sample,
+        "events": events,
+        "surveys": surveys(root, machine)?,
+    });
+    placeless(&found, root)
+}
+
+/// What every survey finds, by name.
+///
+/// # Errors
+/// When the machine's configuration is wrong.
+pub fn surveys(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
+    let config = config(root)?;
     let surveys: serde_json::Map<String, Value> = probe::SURVEYS
         .iter()
         .map(|survey| {
@@ -186,14 +214,16 @@ pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
             Ok((survey.name.to_owned(), value))
         })
         .collect::<anyhow::Result<_>>()?;
-    let found = json!({
-        "facts": facts::read(root),
-        "probes": sampler.outcomes(),
-        "sample": sample,
-        "events": events,
-        "surveys": surveys,
-    });
-    // The same wherever the machine lies.
+    placeless(&Value::Object(surveys), root)
+}
+
+fn config(root: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(root.join(CONFIG)).unwrap_or_default();
+    Config::parse(&Source::built_in(CONFIG, &text)).map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// The same wherever the machine lies.
+fn placeless(found: &Value, root: &Path) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&found.to_string().replace(&root.display().to_string(), ""))?)
 }
 
@@ -213,6 +243,9 @@ mod tests {
             pack(dir.path(), now).unwrap().lines().skip(1).collect::<Vec<_>>(),
             text.lines().skip(1).collect::<Vec<_>>()
         );
+        unpack("now 2026-11-26T05:00:00Z\n=== cmd: ipmitool -c sdr type 'Power Supply'\nexit 0\n", dir.path()).unwrap();
+        let kept = dir.path().join(COMMANDS).join("ipmitool_-c_sdr_type_Power+Supply.txt");
+        assert_eq!(std::fs::read_to_string(kept).unwrap(), "exit 0\n");
         let refused = |text: &str| format!("{:#}", unpack(text, dir.path()).err().unwrap());
         assert!(refused("now x\n").contains("line 1"));
         assert!(refused("=== /a\n").contains("now TIME"));

@@ -20,6 +20,13 @@ pub fn names(machine: &Machine<'_>) -> BTreeSet<String> {
     pids.filter_map(|pid| machine.text_if(&format!("/proc/{pid}/comm"))).collect()
 }
 
+/// The names of all processes that run; none where not all can be seen, so that of one that is not among them nothing is known: no
+/// `/proc`, or one that shows everybody only their own (`hidepid`). The first process is always there.
+#[must_use]
+pub fn all_names(machine: &Machine<'_>) -> Option<BTreeSet<String>> {
+    machine.text_if("/proc/1/comm").map(|_| names(machine))
+}
+
 /// The state of a process: the letter behind its name, which may hold anything.
 #[must_use]
 pub fn parse_state(stat: &str) -> Option<char> {
@@ -60,6 +67,9 @@ impl Probe for ProcessProbe {
                 Some('D') => processes.stuck += 1,
                 _ => {}
             }
+        }
+        if processes.total == 0 {
+            return unknown(&"/proc: no process can be seen");
         }
         processes.emit(sink);
         Outcome::Read

@@ -14,6 +14,9 @@ pub struct Services {
     pub failed: Vec<String>,
     /// The services that should run (`[services] up`).
     pub watched: Vec<Service>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One watched service.
@@ -55,6 +58,9 @@ pub struct TimeSync {
     /// Offset to that source, milliseconds. A number only.
     #[serde(skip)]
     pub offset_ms: Option<f64>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 impl Findings for TimeSync {
