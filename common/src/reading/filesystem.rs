@@ -15,7 +15,7 @@ pub struct Filesystem {
     pub used: u64,
     /// Inodes used, %; none where the filesystem has no fixed number.
     pub inodes_used_pct: Option<f64>,
-    /// Mounted read-only.
+    /// It takes no writes, and is not meant to be read-only (`/etc/fstab`).
     pub read_only: bool,
 }
 
