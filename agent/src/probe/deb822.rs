@@ -13,6 +13,10 @@ pub(super) struct Stanza {
     pub(super) architecture: String,
     pub(super) status: String,
     pub(super) maintainer: String,
+    /// The source package where it is named otherwise, with its version in brackets where that differs.
+    pub(super) source: String,
+    /// On how many machines of a hundred it is to be installed by now, as a number; empty where on all.
+    pub(super) phased: String,
 }
 
 /// Reads deb822 stanzas, giving each to `take`. Only one stanza is in memory at a time.
@@ -35,11 +39,17 @@ pub(super) fn stanzas(mut input: impl BufRead, mut take: impl FnMut(&Stanza)) ->
         }
         // Most lines begin with other letters; looking at the first one saves the search for the colon.
         let field = match text[0] {
-            b'P' => text.strip_prefix(b"Package: ").map(|value| (&mut stanza.package, value)),
+            b'P' => text
+                .strip_prefix(b"Package: ")
+                .map(|value| (&mut stanza.package, value))
+                .or_else(|| text.strip_prefix(b"Phased-Update-Percentage: ").map(|value| (&mut stanza.phased, value))),
             b'V' => text.strip_prefix(b"Version: ").map(|value| (&mut stanza.version, value)),
             b'A' => text.strip_prefix(b"Architecture: ").map(|value| (&mut stanza.architecture, value)),
             b'M' => text.strip_prefix(b"Maintainer: ").map(|value| (&mut stanza.maintainer, value)),
-            b'S' => text.strip_prefix(b"Status: ").map(|value| (&mut stanza.status, value)),
+            b'S' => text
+                .strip_prefix(b"Status: ")
+                .map(|value| (&mut stanza.status, value))
+                .or_else(|| text.strip_prefix(b"Source: ").map(|value| (&mut stanza.source, value))),
             _ => None,
         };
         if let Some((field, value)) = field {
@@ -49,9 +59,18 @@ pub(super) fn stanzas(mut input: impl BufRead, mut take: impl FnMut(&Stanza)) ->
 }
 
 impl Stanza {
-    /// Whether dpkg has put it on the disk, configured or not.
+    /// Whether dpkg has put it on the disk, wholly or in part: apt takes all but removed packages for installed.
     pub(super) fn is_unpacked(&self) -> bool {
         let state = self.status.split(' ').nth(2);
-        matches!(state, Some("installed" | "half-configured" | "unpacked" | "triggers-awaited" | "triggers-pending"))
+        !self.version.is_empty() && state.is_some_and(|state| !matches!(state, "not-installed" | "config-files"))
+    }
+
+    /// The source package and its version.
+    pub(super) fn source(&self) -> (&str, &str) {
+        match self.source.split_once(" (") {
+            Some((name, version)) => (name, version.trim_end_matches(')')),
+            None if self.source.is_empty() => (&self.package, &self.version),
+            None => (&self.source, &self.version),
+        }
     }
 }

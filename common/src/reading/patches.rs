@@ -13,18 +13,23 @@ pub const UPDATES_MAX: usize = 400;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Patches {
-    /// Who was asked: `apt` or `dnf`.
+    /// Who was asked: `apt`, `dnf` or `dnf5`; or who should have been, where nobody knows what is pending.
     pub manager: String,
     /// When the package lists were last fetched.
     pub refreshed_at: Option<Timestamp>,
-    /// Updates that could be installed, held packages left out.
-    pub pending: u32,
-    /// How many of them the distribution itself calls security updates.
-    pub security: u32,
+    /// Updates that could be installed, held packages left out; none where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u32>,
+    /// How many of them the distribution itself calls security updates; none where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<u32>,
     /// The updates, security first.
     pub updates: Vec<Update>,
     /// Packages that an administrator holds back.
     pub held: Vec<String>,
+    /// Packages whose update comes in stages and has not come to this machine yet (Ubuntu).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phased: Vec<String>,
     /// Security updates are installed automatically.
     pub automatic: Option<bool>,
     /// A reboot is needed to use what is installed.
@@ -37,6 +42,9 @@ pub struct Patches {
     pub kernel_installed: String,
     /// When the distribution stops its security support, `YYYY-MM-DD`; empty when unknown.
     pub end_of_life: String,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One pending update.
@@ -49,8 +57,8 @@ pub struct Update {
     pub installed: String,
     /// Version that could be.
     pub candidate: String,
-    /// A security update, by the distribution's own word.
-    pub security: bool,
+    /// A security update, by the distribution's own word; none where it does not say.
+    pub security: Option<bool>,
     /// Since when this agent knows of it.
     pub known_since: Option<Timestamp>,
 }
@@ -59,12 +67,19 @@ impl Findings for Patches {
     const NAME: &'static str = "patches";
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
-        let oldest = self.updates.iter().filter(|update| update.security).filter_map(|update| update.known_since).min();
-        sink.put("patch.pending", "", f64::from(self.pending));
-        sink.put("patch.security", "", f64::from(self.security));
-        sink.put("patch.security_age", "", oldest.map_or(0.0, |since| days(now, since).max(0.0)));
+        let count = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
+        let oldest = self
+            .updates
+            .iter()
+            .filter(|update| update.security == Some(true))
+            .filter_map(|update| update.known_since)
+            .min();
+        sink.put("patch.pending", "", count(self.pending));
+        sink.put("patch.security", "", count(self.security));
+        let none = if self.security.is_some() { 0.0 } else { f64::NAN };
+        sink.put("patch.security_age", "", oldest.map_or(none, |since| days(now, since).max(0.0)));
         sink.put("patch.refresh_age", "", self.refreshed_at.map_or(f64::NAN, |at| days(now, at).max(0.0)));
-        sink.put("patch.held", "", self.held.len() as f64);
+        sink.put("patch.held", "", if self.pending.is_some() { self.held.len() as f64 } else { f64::NAN });
         sink.put("patch.automatic", "", flag(self.automatic));
         sink.put("patch.reboot_needed", "", flag(self.reboot_needed));
         let end = format!("{}T00:00:00Z", self.end_of_life).parse::<Timestamp>().ok();

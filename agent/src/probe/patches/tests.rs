@@ -62,8 +62,9 @@ fn apt_is_read_as_apt_decides() {
     // tool comes from backports at 100, which may upgrade; experimental at 1 may not; gone is not installed; vim is held.
     assert_eq!(names, ["openssl", "tool"], "{patches:?}");
     assert_eq!(patches.updates[0].candidate, "3.0.15-1~deb12u1");
-    assert!(patches.updates[0].security, "a security version lies between: {patches:?}");
-    assert_eq!((patches.pending, patches.security, patches.held.as_slice()), (2, 1, &["vim".to_owned()][..]));
+    assert_eq!(patches.updates[0].security, Some(true), "a security version lies between: {patches:?}");
+    assert_eq!((patches.pending, patches.security), (Some(2), Some(1)));
+    assert_eq!(patches.held, ["vim"]);
     assert_eq!((patches.automatic, patches.end_of_life.as_str()), (Some(true), "2028-06-30"));
     assert_eq!(patches.kernel_installed, "6.1.0-28-amd64");
     assert_eq!(found.number("patch.reboot_needed", ""), 1.0, "an older kernel runs");
@@ -81,9 +82,12 @@ fn pins_are_kept() {
     let patches: Patches = survey(&captured.machine(NOW)).expect("read").read();
     let names: Vec<&str> = patches.updates.iter().map(|update| update.candidate.as_str()).collect();
     assert_eq!(names, ["3.0.14-1~deb12u2"], "stable is forbidden, security is left; tool stays: {patches:?}");
-    captured.write("/etc/apt/preferences.d/y", b"Package: /^lib/\nPin: release a=x\nPin-Priority: 1\n");
-    assert!(matches!(survey(&captured.machine(NOW)), Err(crate::probe::Outcome::Unknown { .. })));
-    assert!(glob("lib*-dev", "libx-y-dev") && !glob("lib?", "libxy") && glob("*", "") && !glob("a", "ab"));
+    captured.write("/etc/apt/preferences.d/y", b"Package: /^lib{2}/\nPin: release a=x\nPin-Priority: 1\n");
+    let outcome = survey(&captured.machine(NOW));
+    assert!(
+        matches!(&outcome, Err(crate::probe::Outcome::Unknown { why }) if why.contains("/^lib{2}/") && why.contains("mend: ")),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -117,8 +121,12 @@ fn dnf_by_its_documented_output() {
         "RLSA-2024:1 Important/Sec. openssl-libs-1:3.0.7-28.el9_4.x86_64\nRLSA-2024:2 Moderate/Sec.  kernel-core-5.14.0-427.el9.x86_64\n",
     );
     let patches: Patches = survey(&captured.machine(NOW)).expect("read").read();
-    assert_eq!((patches.pending, patches.security, patches.end_of_life.as_str()), (3, 2, "2032-05-31"));
-    let security: Vec<&str> =
-        patches.updates.iter().filter(|update| update.security).map(|update| update.name.as_str()).collect();
+    assert_eq!((patches.pending, patches.security, patches.end_of_life.as_str()), (Some(3), Some(2), "2032-05-31"));
+    let security: Vec<&str> = patches
+        .updates
+        .iter()
+        .filter(|update| update.security == Some(true))
+        .map(|update| update.name.as_str())
+        .collect();
     assert_eq!(security, ["kernel-core.x86_64", "openssl-libs.x86_64"], "with an epoch, and mended before the newest");
 }
