@@ -3,9 +3,11 @@
 
 use ioc_common::reading::{Array, Raid};
 
-use crate::machine::{Found, Machine, Surveyed, absent};
+use crate::machine::{Found, Machine, Surveyed, absent, unknown};
 use crate::probe::Outcome;
 use crate::settings::CustomRaid;
+
+mod zfs;
 
 /// What is asked of LVM.
 const LVS: [&str; 7] = [
@@ -24,20 +26,27 @@ const LVS: [&str; 7] = [
 /// *Absent* where there is no array at all.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
     let mut raid = Raid::default();
-    raid.arrays.extend(parse_mdstat(&machine.text_if("/proc/mdstat").unwrap_or_default()));
-    btrfs(machine, &mut raid.arrays);
-    if machine.exists("/proc/spl/kstat/zfs") || machine.names("/proc/spl/kstat").contains(&"zfs".to_owned()) {
-        zfs(machine, &mut raid.arrays);
+    match machine.text("/proc/mdstat") {
+        Ok(text) => raid.arrays.extend(parse_mdstat(&text)),
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => raid.unknown.push(error.to_string()),
+    }
+    btrfs(machine, &mut raid);
+    if machine.exists("/proc/spl/kstat/zfs") {
+        zfs::read(machine, &mut raid);
     }
     // Only a mirror or a RAID can lose a leg; asking costs a process, so it must be there.
     if machine.names("/sys/block").iter().any(|name| dm_is_raid(machine, name)) {
-        lvm(machine, &mut raid.arrays);
+        lvm(machine, &mut raid);
     }
-    raid.arrays.extend(machine.settings.raid_custom.iter().map(|one| custom(machine, one)));
-    if raid.arrays.is_empty() {
-        return Err(absent(&"no md, btrfs of several disks, ZFS, LVM mirror or configured controller"));
+    for one in &machine.settings.raid_custom {
+        custom(machine, one, &mut raid);
     }
-    Found::of(&raid, machine.now)
+    match (raid.arrays.is_empty(), raid.unknown.is_empty()) {
+        (true, true) => Err(absent(&"no md, btrfs of several disks, ZFS, LVM mirror or configured controller")),
+        (true, false) => Err(unknown(&raid.unknown.join("; "))),
+        _ => Found::of(&raid, machine.now),
+    }
 }
 
 /// Reads `/proc/mdstat` (md(4)).
@@ -47,7 +56,9 @@ pub fn parse_mdstat(text: &str) -> Vec<Array> {
     for line in text.lines() {
         if let Some((name, rest)) = line.split_once(" : ").filter(|(name, _)| name.starts_with("md")) {
             let words: Vec<&str> = rest.split_whitespace().collect();
-            let active = words.first() == Some(&"active");
+            // `broken` is a raid0 or linear that lost a member and still runs.
+            let state = words.first().copied().unwrap_or_default();
+            let active = state == "active";
             let level = words.iter().skip(1).find(|word| !word.starts_with('(') && !word.contains('['));
             let members: Vec<&&str> = words.iter().filter(|word| word.contains('[')).collect();
             let failed: Vec<String> = members
@@ -55,15 +66,18 @@ pub fn parse_mdstat(text: &str) -> Vec<Array> {
                 .filter(|word| word.contains("(F)"))
                 .map(|word| word.split('[').next().unwrap_or("").to_owned())
                 .collect();
-            let spare = members.iter().filter(|word| word.contains("(S)")).count();
-            let count = u32::try_from(members.len() - spare).unwrap_or(0);
-            let working = count.saturating_sub(u32::try_from(failed.len()).unwrap_or(0));
+            // Spares, a journal and what is to replace a member are not members.
+            let own = |word: &&&&str| !["(S)", "(J)", "(R)"].iter().any(|mark| word.contains(mark));
+            let own: Vec<_> = members.iter().filter(own).collect();
+            let count = u32::try_from(own.len()).unwrap_or(0);
+            let working = own.iter().filter(|word| !word.contains("(F)")).count();
+            let working = u32::try_from(working).unwrap_or(0);
             arrays.push(Array {
                 name: name.trim().to_owned(),
                 kind: "md".to_owned(),
-                level: level.filter(|_| active).map_or(String::new(), |level| (*level).to_owned()),
+                level: level.filter(|_| state != "inactive").map_or(String::new(), |level| (*level).to_owned()),
                 healthy: Some(active && failed.is_empty()),
-                state: if active { "active" } else { "inactive" }.to_owned(),
+                state: state.to_owned(),
                 members: count,
                 working,
                 failed,
@@ -104,7 +118,7 @@ pub fn parse_mdstat(text: &str) -> Vec<Array> {
 }
 
 /// Filesystems of btrfs that span several devices: one that is missing, and errors counted on each (kernel 5.14 and later).
-fn btrfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
+fn btrfs(machine: &Machine<'_>, raid: &mut Raid) {
     for uuid in machine.names("/sys/fs/btrfs").iter().filter(|name| name.contains('-')) {
         let base = format!("/sys/fs/btrfs/{uuid}");
         let devices = machine.names(&format!("{base}/devinfo"));
@@ -112,26 +126,35 @@ fn btrfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
             continue;
         }
         let label = machine.text_if(&format!("{base}/label")).filter(|label| !label.is_empty());
+        let name = label.unwrap_or_else(|| uuid.chars().take(8).collect());
         let mut failed = Vec::new();
-        let mut errors = None;
+        let (mut errors, mut unclear) = (None, false);
         for device in &devices {
             let state = |name: &str| machine.text_if(&format!("{base}/devinfo/{device}/{name}"));
-            if state("missing").as_deref() == Some("1") {
-                failed.push(format!("device {device}"));
+            match state("missing").as_deref() {
+                Some("1") => failed.push(format!("device {device}")),
+                Some("0") => {}
+                _ => {
+                    unclear = true;
+                    raid.unknown.push(format!("btrfs {name}: whether device {device} is missing"));
+                }
             }
             for line in state("error_stats").unwrap_or_default().lines() {
-                let count = line.split_whitespace().nth(1).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
-                errors = Some(errors.unwrap_or(0) + count);
+                match line.split_whitespace().nth(1).and_then(|count| count.parse::<u64>().ok()) {
+                    Some(count) => errors = Some(errors.unwrap_or(0_u64).saturating_add(count)),
+                    // `invalid`, until the counters are read from the disk.
+                    None => raid.unknown.push(format!("btrfs {name}: errors of device {device}: {line:?}")),
+                }
             }
         }
         let profiles = machine.names(&format!("{base}/allocation/data"));
         let level = profiles.iter().find(|name| name.starts_with("raid") || ["single", "dup"].contains(&name.as_str()));
         let members = u32::try_from(devices.len()).unwrap_or(0);
-        arrays.push(Array {
-            name: label.unwrap_or_else(|| uuid.chars().take(8).collect()),
+        raid.arrays.push(Array {
+            name,
             kind: "btrfs".to_owned(),
             level: level.cloned().unwrap_or_default(),
-            healthy: Some(failed.is_empty()),
+            healthy: if unclear && failed.is_empty() { None } else { Some(failed.is_empty()) },
             state: if failed.is_empty() { "online" } else { "degraded" }.to_owned(),
             members,
             working: members.saturating_sub(u32::try_from(failed.len()).unwrap_or(0)),
@@ -142,66 +165,12 @@ fn btrfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
     }
 }
 
-fn zfs(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
-    match machine.ask("zpool", &["status", "-p"], 30) {
-        Ok(output) => arrays.extend(parse_zpool(&String::from_utf8_lossy(&output.text))),
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
-            arrays.push(Array { name: "zfs".to_owned(), kind: "zfs".to_owned(), state: why, ..Array::default() });
-        }
-        Err(Outcome::Read) => {}
-    }
-}
-
 /// Reads `zpool status -p`.
-#[must_use]
-pub fn parse_zpool(text: &str) -> Vec<Array> {
-    let mut pools: Vec<Array> = Vec::new();
-    let mut in_config = false;
-    for line in text.lines() {
-        let (key, value) = line.trim().split_once(':').unwrap_or(("", ""));
-        match key {
-            "pool" => {
-                in_config = false;
-                pools.push(Array { name: value.trim().to_owned(), kind: "zfs".to_owned(), ..Array::default() });
-                continue;
-            }
-            "config" => in_config = true,
-            "errors" => in_config = false,
-            _ => {}
-        }
-        let Some(pool) = pools.last_mut() else { continue };
-        match key {
-            "state" => {
-                value.trim().clone_into(&mut pool.state);
-                pool.healthy = Some(pool.state == "ONLINE");
-            }
-            "scan" if value.contains("in progress") => {
-                value.split_whitespace().next().unwrap_or("").clone_into(&mut pool.activity);
-            }
-            _ => {}
-        }
-        if let Some(done) = line.split(',').find_map(|part| part.trim().strip_suffix("% done")) {
-            pool.progress_pct = done.trim().parse().ok();
-        }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let ([name, state, read, write, sum, ..], true) = (words.as_slice(), in_config)
-            && let (Ok(read), Ok(write), Ok(sum)) = (read.parse::<u64>(), write.parse::<u64>(), sum.parse::<u64>())
-        {
-            let group = ["mirror", "raidz", "spare", "draid", "replacing"].iter().any(|kind| name.starts_with(kind));
-            if group {
-                name.split('-').next().unwrap_or("").clone_into(&mut pool.level);
-            } else if *name != pool.name {
-                pool.members += 1;
-                pool.errors = Some(pool.errors.unwrap_or(0) + read + write + sum);
-                if *state == "ONLINE" {
-                    pool.working += 1;
-                } else {
-                    pool.failed.push(format!("{name} {state}"));
-                }
-            }
-        }
-    }
-    pools
+///
+/// # Errors
+/// Where a pool's block does not come to its end, or there is none.
+pub fn parse_zpool(text: &str) -> Result<(Vec<Array>, Vec<String>), String> {
+    zfs::parse(text)
 }
 
 fn dm_is_raid(machine: &Machine<'_>, block: &str) -> bool {
@@ -212,45 +181,56 @@ fn dm_is_raid(machine: &Machine<'_>, block: &str) -> bool {
             .is_some_and(|name| name.contains("_rimage_") || name.contains("_mimage_"))
 }
 
-fn lvm(machine: &Machine<'_>, arrays: &mut Vec<Array>) {
-    match machine.ask("lvs", &LVS, 30) {
-        Ok(output) => arrays.extend(parse_lvs(&output.text)),
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
-            arrays.push(Array { name: "lvm".to_owned(), kind: "lvm".to_owned(), state: why, ..Array::default() });
+fn lvm(machine: &Machine<'_>, raid: &mut Raid) {
+    let found = machine
+        .ask("lvs", &LVS, 30)
+        .json()
+        .and_then(|value| parse_lvs(&value).map_err(|why| Outcome::Unknown { why: format!("lvs: {why}") }));
+    match found {
+        Ok(volumes) => {
+            let unclear = volumes.iter().filter(|volume| volume.healthy.is_none());
+            raid.unknown
+                .extend(unclear.map(|volume| format!("lvs: whether {} is well: {:?}", volume.name, volume.state)));
+            raid.arrays.extend(volumes);
         }
-        Err(Outcome::Read) => {}
+        Err(outcome) => raid.unknown.extend(why(outcome)),
     }
 }
 
-/// Reads `lvs --reportformat json`.
-#[must_use]
-pub fn parse_lvs(json: &[u8]) -> Vec<Array> {
-    let value: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
-    let volumes = value["report"][0]["lv"].as_array().map_or(&[][..], Vec::as_slice);
-    volumes
-        .iter()
-        .map(|volume| {
-            let text = |key: &str| volume[key].as_str().unwrap_or_default().to_owned();
-            let state = text("lv_health_status");
-            Array {
-                name: format!("{}/{}", text("vg_name"), text("lv_name")),
+/// Reads `lvs --reportformat json`. The kernel has such a volume, or it would not be asked.
+///
+/// # Errors
+/// Where it is no report, has no volume, or a volume without its fields.
+pub fn parse_lvs(value: &serde_json::Value) -> Result<Vec<Array>, String> {
+    let reports = value["report"].as_array().ok_or("its answer has no report")?;
+    let mut arrays = Vec::new();
+    for report in reports {
+        for volume in report["lv"].as_array().ok_or("its report has no list of volumes")? {
+            let text = |key: &str| volume[key].as_str().map(str::trim).ok_or(format!("a volume has no {key}"));
+            let state = text("lv_health_status")?;
+            arrays.push(Array {
+                name: format!("{}/{}", text("vg_name")?, text("lv_name")?),
                 kind: "lvm".to_owned(),
-                level: text("segtype"),
+                level: text("segtype")?.to_owned(),
                 // Empty is well; partial, refresh needed and mismatches are not (lvs(8)).
-                healthy: Some(state.is_empty()),
-                state,
-                progress_pct: text("sync_percent").parse().ok().filter(|pct: &f64| *pct < 100.0),
+                healthy: if state == "unknown" { None } else { Some(state.is_empty()) },
+                state: state.to_owned(),
+                progress_pct: text("sync_percent")?.parse().ok().filter(|pct: &f64| *pct < 100.0),
                 ..Array::default()
-            }
-        })
-        .collect()
+            });
+        }
+    }
+    if arrays.is_empty() {
+        Err("it lists no volume, yet the kernel has one with mirrored parts".to_owned())
+    } else {
+        Ok(arrays)
+    }
 }
 
-fn custom(machine: &Machine<'_>, settings: &CustomRaid) -> Array {
+fn custom(machine: &Machine<'_>, settings: &CustomRaid, raid: &mut Raid) {
     let mut array = Array { name: settings.name.clone(), kind: settings.name.clone(), ..Array::default() };
-    match machine.ask_custom(&settings.command, 30) {
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.text);
+    match machine.ask_custom(&settings.command, 30).lines() {
+        Ok(text) => {
             let bad = settings.bad.iter().find(|bad| text.contains(bad.as_str()));
             let good = settings.good.is_empty() || text.contains(&settings.good);
             array.healthy = Some(good && bad.is_none());
@@ -260,10 +240,17 @@ fn custom(machine: &Machine<'_>, settings: &CustomRaid) -> Array {
                 None => format!("{:?} is not said", settings.good),
             };
         }
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => array.state = why,
-        Err(Outcome::Read) => {}
+        Err(outcome) => raid.unknown.extend(why(outcome).map(|why| format!("{}: {why}", settings.name))),
     }
-    array
+    raid.arrays.push(array);
+}
+
+/// Why it is not known.
+fn why(outcome: Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Unknown { why } | Outcome::Absent { why } => Some(why),
+        Outcome::Read => None,
+    }
 }
 
 #[cfg(test)]
@@ -333,5 +320,64 @@ mod tests {
         assert_eq!((found.number("raid.errors", "data"), found.number("raid.errors", "tank")), (2.0, 4.0));
         assert_eq!((found.number("raid.missing", "tank"), found.number("raid.progress", "tank")), (1.0, 10.5));
         assert!(matches!(survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
+    }
+
+    #[test]
+    fn marks_of_members() {
+        let text = "md0 : active raid5 sde[4](J) sdd[3](R) sdc[2] sdb[1] sda[0]\n      100 blocks super 1.2 level 5 [3/3] [UUU]\n\
+            md1 : broken raid0 sdg[1] sdf[0]\n      100 blocks\n\
+            md2 : active raid1 sdi[1] sdh[0](F)\n      100 blocks [2/1] [_U]\n      [=>..]  check = 12.5% (1/8) finish=1min\n\
+            md3 : active linear sdk[1] sdj[0]\n      100 blocks\n";
+        let arrays = parse_mdstat(text);
+        let short: Vec<_> = arrays.iter().map(|a| (a.level.as_str(), a.healthy, a.members, a.working)).collect();
+        let (well, bad) = (Some(true), Some(false));
+        assert_eq!(short, [("raid5", well, 3, 3), ("raid0", bad, 2, 2), ("raid1", bad, 2, 1), ("linear", well, 2, 2)]);
+        assert_eq!((arrays[2].activity.as_str(), arrays[2].progress_pct), ("check", Some(12.5)));
+    }
+
+    #[test]
+    fn volumes_of_which_little_is_said() {
+        let volume = |state: &str| serde_json::json!({"report": [{"lv": [{"vg_name": "vg", "lv_name": "x", "segtype": "raid10", "lv_health_status": state, "sync_percent": ""}]}]});
+        let healthy = |state: &str| parse_lvs(&volume(state)).map(|volumes| volumes[0].healthy);
+        assert_eq!((healthy(""), healthy("unknown")), (Ok(Some(true)), Ok(None)));
+        for state in ["partial", "refresh needed", "mismatches exist"] {
+            assert_eq!(healthy(state), Ok(Some(false)), "{state}");
+        }
+        for odd in [
+            "{}",
+            "[]",
+            r#"{"report":[]}"#,
+            r#"{"report":[{}]}"#,
+            r#"{"report":[{"lv":[]}]}"#,
+            r#"{"report":[{"lv":[{}]}]}"#,
+        ] {
+            assert!(parse_lvs(&serde_json::from_str(odd).expect("JSON")).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_answered_is_not_well() {
+        let base = "/sys/fs/btrfs/0a1b2c3d-0000-0000-0000-000000000000";
+        let mut captured = Captured::new(&[
+            (&format!("{base}/devinfo/1/missing"), "0"),
+            (&format!("{base}/devinfo/1/error_stats"), "invalid\n"),
+        ]);
+        captured.settings.raid_custom = vec![CustomRaid {
+            name: "perc".into(),
+            command: vec!["/opt/perccli".into(), "show".into()],
+            good: "Optl".into(),
+            bad: vec![],
+        }];
+        for (code, text) in [(1, "Optl\n"), (0, "")] {
+            captured.says("perccli", &["show"], code, text);
+            let found = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
+            assert!(["raid.healthy", "raid.missing"].iter().all(|metric| found.number(metric, "perc").is_nan()));
+            let raid: Raid = found.read();
+            assert!(
+                raid.unknown[0].contains("errors of device 1") && raid.unknown[1].starts_with("perc: "),
+                "{:?}",
+                raid.unknown
+            );
+        }
     }
 }

@@ -9,18 +9,31 @@ use crate::machine::{Found, Machine, Surveyed, absent, unknown};
 use crate::probe::Outcome;
 use crate::settings::SmartDevice;
 
+mod attributes;
+
 /// Most disks that are asked.
 const DISKS_MAX: usize = 64;
 /// How long one disk may take.
 const DISK_DEADLINE_S: u64 = 20;
+/// How long the search for disks may take.
+const SCAN_DEADLINE_S: u64 = 20;
+/// Bits 0 and 1 of the exit status: the command line, the device. The others tell of its health (smartctl(8), EXIT STATUS).
+const REFUSED: u64 = 3;
+/// Bit 3: the disk says that it is failing.
+const FAILING: u64 = 8;
+/// Self-tests that a SCSI disk remembers.
+const SCSI_TESTS: usize = 20;
 
 /// Makes the survey.
 ///
 /// # Errors
 /// *Absent* without smartctl or without disks, *unknown* when none can be asked.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
-    let scan = machine.ask("smartctl", &["--scan", "--json"], 20)?;
-    let mut devices = parse_scan(&scan.text).map_err(|why| unknown(&format!("smartctl --scan: {why}")))?;
+    let scan = question(machine, &["--scan", "--json"], SCAN_DEADLINE_S)?;
+    let mut devices = parse_scan(&scan);
+    if devices.is_empty() && exit_status(&scan) & REFUSED != 0 {
+        return Err(unknown(&format!("smartctl --scan: {}", message(&scan))));
+    }
     for own in &machine.settings.smart_devices {
         // What the configuration says replaces what was found of the same device, unless it names a slot behind it.
         devices.retain(|found| found.device != own.device || own.r#type.contains(','));
@@ -30,9 +43,10 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
     if devices.is_empty() {
         return Err(absent(&"smartctl finds no disk; behind a RAID controller name them in [[smart.device]]"));
     }
+    let mut opened = None;
     let mut smart = Smart::default();
     for device in &devices {
-        smart.disks.push(ask(machine, device)?);
+        smart.disks.push(look(machine, device, &mut opened));
     }
     if smart.disks.iter().all(|disk| !disk.unknown.is_empty()) {
         return Err(unknown(&smart.disks[0].unknown));
@@ -43,58 +57,152 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
     Found::of(&smart, machine.now)
 }
 
+/// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with
+/// words (smartctl(8), EXIT STATUS).
+fn question(machine: &Machine<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, Outcome> {
+    let output = machine.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
+    let text = String::from_utf8_lossy(&output.text);
+    serde_json::from_str(&text).map_err(|error| {
+        let said = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(&output.complaint);
+        let said: String = said.chars().take(200).collect();
+        let old = ["smartctl 5.", "smartctl 6.", "smartctl version 5."].iter().any(|old| said.starts_with(old));
+        let what = format!("smartctl {}", arguments.join(" "));
+        if old || text.contains("UNRECOGNIZED OPTION") {
+            unknown(&format!("{what}: it cannot give JSON ({said}); mend: install smartmontools 7"))
+        } else {
+            unknown(&format!("{what}: its answer is no whole JSON: {error}: {said}"))
+        }
+    })
+}
+
 /// Reads `smartctl --scan --json`.
-///
-/// # Errors
-/// When it is not that.
-pub fn parse_scan(json: &[u8]) -> Result<Vec<SmartDevice>, String> {
-    let scan: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+#[must_use]
+pub fn parse_scan(scan: &Value) -> Vec<SmartDevice> {
     let devices = scan["devices"].as_array().map_or(&[][..], Vec::as_slice);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let all = devices.iter().map(|device| SmartDevice { device: text(&device["name"]), r#type: text(&device["type"]) });
-    Ok(all.filter(|device| device.device.starts_with("/dev/")).collect())
+    all.filter(|device| device.device.starts_with("/dev/")).collect()
 }
 
-fn ask(machine: &Machine<'_>, device: &SmartDevice) -> Result<SmartDisk, Outcome> {
-    let mut arguments = vec!["--json", "-n", "standby", "-i", "-H", "-A", "-l", "selftest", "-l", "error"];
-    if !device.r#type.is_empty() {
-        arguments.extend(["-d", device.r#type.as_str()]);
-    }
-    arguments.push(&device.device);
+/// Asks one disk. One that hangs or cannot be asked must not hide the others.
+///
+/// `--scan` opens no disk and guesses the type from the name of its node: a SATA disk is a `scsi` one to it. Where an answer looks
+/// like that, the disk is asked again as what it is (`opened` is what `--scan-open` says, once it was asked).
+fn look(machine: &Machine<'_>, device: &SmartDevice, opened: &mut Option<Vec<SmartDevice>>) -> SmartDisk {
     let short = device.device.trim_start_matches("/dev/");
     let name = if device.r#type.contains(',') { format!("{short},{}", device.r#type) } else { short.to_owned() };
-    match machine.ask("smartctl", &arguments, DISK_DEADLINE_S) {
-        Ok(output) => Ok(parse(&name, &output.text)),
-        // One disk that hangs must not hide the others.
-        Err(Outcome::Unknown { why }) => Ok(SmartDisk { device: name, unknown: why, ..SmartDisk::default() }),
-        Err(other) => Err(other),
+    let failed = |why: String| SmartDisk { device: name.clone(), unknown: why, ..SmartDisk::default() };
+    let why = |outcome: Outcome| match outcome {
+        Outcome::Unknown { why } | Outcome::Absent { why } => why,
+        _ => "smartctl was not asked".to_owned(),
+    };
+    let value = match ask(machine, &device.device, &device.r#type) {
+        Ok(value) => value,
+        Err(outcome) => return failed(why(outcome)),
+    };
+    let mut disk = parse(&name, &value);
+    let guessed = matches!(device.r#type.as_str(), "" | "auto" | "scsi");
+    let behind = ata_behind(&value);
+    if !guessed || disk.asleep || !(behind || (!disk.unknown.is_empty() && may_be_bridge(&value))) {
+        return disk;
     }
+    let mut kind = "sat".to_owned();
+    if !behind {
+        let opened = opened.get_or_insert_with(|| {
+            question(machine, &["--scan-open", "--json"], SCAN_DEADLINE_S).map_or(Vec::new(), |scan| parse_scan(&scan))
+        });
+        let known = opened.iter().find(|found| found.device == device.device);
+        kind = known.map_or(kind, |found| found.r#type.clone());
+    }
+    if matches!(kind.as_str(), "" | "auto" | "scsi") {
+        return disk;
+    }
+    let again = match ask(machine, &device.device, &kind) {
+        Ok(value) => parse(&name, &value),
+        Err(outcome) => failed(why(outcome)),
+    };
+    if again.unknown.is_empty() {
+        return again;
+    }
+    // What a SCSI disk tells is not what there is to know of a SATA disk: its sectors are not among it.
+    let first =
+        if disk.unknown.is_empty() { format!("{name}: a SATA disk that was asked as SCSI") } else { disk.unknown };
+    disk = SmartDisk { model: disk.model, serial: disk.serial, size: disk.size, ..failed(String::new()) };
+    disk.unknown = format!("{first}; as {kind}: {}", again.unknown.trim_start_matches(&format!("{name}: ")));
+    disk
+}
+
+fn ask(machine: &Machine<'_>, device: &str, kind: &str) -> Result<Value, Outcome> {
+    let mut arguments = vec!["--json", "-n", "standby", "-i", "-H", "-A", "-l", "selftest", "-l", "error"];
+    if !kind.is_empty() {
+        arguments.extend(["-d", kind]);
+    }
+    arguments.push(device);
+    question(machine, &arguments, DISK_DEADLINE_S)
+}
+
+/// Whether an answer of a SCSI disk is that of a translation with an ATA disk behind it (SAT: the vendor is `ATA`).
+fn ata_behind(value: &Value) -> bool {
+    let text = |key: &str| value[key].as_str().unwrap_or_default().trim();
+    let named = |key: &str| text(key).starts_with("ATA ");
+    let is_ata = value["device"]["protocol"] == "ATA" || value["ata_smart_attributes"].is_object();
+    !is_ata
+        && (text("scsi_vendor") == "ATA" || text("vendor") == "ATA" || named("scsi_model_name") || named("model_name"))
+}
+
+/// Whether a disk that tells nothing of its health as SCSI may tell it as another kind: not one that a machine or a controller makes
+/// up, or that has no disk behind it.
+fn may_be_bridge(value: &Value) -> bool {
+    if exit_status(value) & REFUSED != 0 {
+        return message(value).contains("USB bridge");
+    }
+    let text = |key: &str| value[key].as_str().unwrap_or_default().to_lowercase();
+    let all = ["scsi_vendor", "vendor", "scsi_product", "product", "scsi_model_name", "model_name"].map(text).join(" ");
+    let made_up = [
+        "qemu",
+        "vmware",
+        "virtual",
+        "msft",
+        "vbox",
+        "xen",
+        "perc",
+        "raid",
+        "logical volume",
+        "lio-org",
+        "iscsi",
+        "mr9",
+    ];
+    let kind = value["device_type"]["scsi_value"].as_u64().or_else(|| value["device_type"]["value"].as_u64());
+    kind.unwrap_or(0) == 0 && !made_up.iter().any(|name| all.contains(name))
+}
+
+fn exit_status(value: &Value) -> u64 {
+    value["smartctl"]["exit_status"].as_u64().unwrap_or(0)
+}
+
+/// What smartctl says of it: an error, or the first it says.
+fn message(value: &Value) -> &str {
+    let messages = value["smartctl"]["messages"].as_array().map_or(&[][..], Vec::as_slice);
+    let error = messages.iter().find(|one| one["severity"] == "error");
+    error.or(messages.first()).and_then(|one| one["string"].as_str()).unwrap_or_default()
 }
 
 /// Reads `smartctl --json -i -H -A -l selftest` of one disk (smartmontools 7).
 #[must_use]
-pub fn parse(name: &str, json: &[u8]) -> SmartDisk {
+pub fn parse(name: &str, value: &Value) -> SmartDisk {
     let mut disk = SmartDisk { device: name.to_owned(), ..SmartDisk::default() };
-    let value: Value = match serde_json::from_slice(json) {
-        Ok(value) => value,
-        Err(error) => {
-            disk.unknown = format!("{name}: smartctl said no JSON: {error}; mend: install smartmontools 7");
-            return disk;
-        }
-    };
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-    let status = value["smartctl"]["exit_status"].as_u64().unwrap_or(0);
     let messages = value["smartctl"]["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let message = messages.iter().find_map(|one| one["string"].as_str()).unwrap_or_default();
-    if message.contains("STANDBY")
-        || message.contains("SLEEP")
-        || value["power_mode"].as_str().is_some_and(|mode| mode.contains("STANDBY"))
-    {
+    let sleeps = |one: &Value| one["string"].as_str().is_some_and(|s| s.contains("STANDBY") || s.contains("SLEEP"));
+    if messages.iter().any(sleeps) || value["power_mode"].as_str().is_some_and(|mode| mode.contains("STANDBY")) {
         disk.asleep = true;
         return disk;
     }
-    // Bits 0 and 1: the command line, the device. The others tell of its health (smartctl(8), EXIT STATUS).
-    if status & 3 != 0 {
+    let status = exit_status(value);
+    let message = message(value);
+    if status & REFUSED != 0 {
+        let message =
+            if message.is_empty() { format!("smartctl ended with status {status}") } else { message.to_owned() };
         disk.unknown = format!("{name}: {message}; mend: run the helper unit, or name the type in [[smart.device]]");
         return disk;
     }
@@ -106,89 +214,170 @@ pub fn parse(name: &str, json: &[u8]) -> SmartDisk {
     disk.firmware = text("firmware_version");
     disk.protocol = value["device"]["protocol"].as_str().unwrap_or_default().to_lowercase();
     disk.size = value["user_capacity"]["bytes"].as_u64().or_else(|| value["nvme_total_capacity"].as_u64());
-    disk.passed = value["smart_status"]["passed"].as_bool();
-    // SAS disks without that log page give 0 for it and for the limit, too.
-    let has_limit = value["temperature"]["drive_trip"].as_f64() != Some(0.0);
-    disk.temperature = value["temperature"]["current"].as_f64().filter(|current| *current != 0.0 || has_limit);
-    disk.hours = value["power_on_time"]["hours"].as_f64();
-    ata(&value, &mut disk);
-    nvme(&value, &mut disk);
-    scsi(&value, &mut disk);
-    if disk.passed.is_none() && disk.protocol.is_empty() {
-        disk.unknown = format!("{name}: not readable: {message}");
+    disk.temperature = temperature(value);
+    disk.hours = value["power_on_time"]["hours"].as_f64().and_then(attributes::plausible_hours);
+    if !tells_health(value) {
+        disk.unknown = format!("{name}: {}", why_no_health(value, message));
+        return disk;
     }
+    disk.passed = value["smart_status"]["passed"].as_bool().or((status & FAILING != 0).then_some(false));
+    attributes::read(value, &mut disk);
+    nvme(value, &mut disk);
+    scsi(value, &mut disk);
+    if let Some(used) = endurance_used(value) {
+        disk.wear_pct = Some(used);
+    }
+    if value["rotation_rate"].as_u64().is_some_and(|rotation| rotation > 0) {
+        disk.wear_pct = None;
+    }
+    disk.self_test_failed = self_test_failed(value);
     disk
 }
 
-fn ata(value: &Value, disk: &mut SmartDisk) {
-    let table = value["ata_smart_attributes"]["table"].as_array().map_or(&[][..], Vec::as_slice);
-    for attribute in table {
-        let raw = attribute["raw"]["value"].as_u64();
-        let normalised = attribute["value"].as_f64();
-        match attribute["id"].as_u64() {
-            Some(5) => disk.reallocated = raw,
-            Some(197) => disk.pending = raw,
-            Some(198) => disk.uncorrectable = disk.uncorrectable.max(raw),
-            // Reported uncorrectable errors; some makers pack more into it, so only the low 32 bits count.
-            Some(187) => disk.uncorrectable = disk.uncorrectable.max(raw.map(|raw| raw & 0xffff_ffff)),
-            Some(199) => disk.crc_errors = raw,
-            // Life left of SSDs: Wear_Leveling_Count (177), SSD_Life_Left (231), Media_Wearout (233), Percent_Lifetime (202).
-            Some(177 | 231 | 233 | 202) if disk.wear_pct.is_none() => {
-                disk.wear_pct = normalised.filter(|left| (0.0..=100.0).contains(left)).map(|left| 100.0 - left);
-            }
-            _ => {}
-        }
-    }
-    if let Some(used) = value["endurance_used"]["current_percent"].as_f64() {
-        disk.wear_pct = Some(used);
-    }
-    let log = &value["ata_smart_self_test_log"];
-    for kind in ["extended", "standard"] {
-        if let Some(last) = log[kind]["table"].as_array().and_then(|table| table.first()) {
-            // A test that was broken off says nothing.
-            let passed = last["status"]["passed"].as_bool();
-            let ended = last["status"]["value"].as_u64().is_none_or(|value| !matches!(value >> 4, 1 | 2 | 15));
-            if ended {
-                disk.self_test_failed = passed.map(|passed| !passed);
-            }
-            break;
-        }
+/// Whether an answer says anything of the disk's health; who it is and how warm it is does not.
+fn tells_health(value: &Value) -> bool {
+    value["smart_status"]["passed"].is_boolean()
+        || exit_status(value) & FAILING != 0
+        || value["ata_smart_attributes"]["table"].as_array().is_some_and(|table| !table.is_empty())
+        || health_log(value).is_some()
+        || value["scsi_grown_defect_list"].is_u64()
+        || ["read", "write", "verify"].iter().any(|way| value["scsi_error_counter_log"][way].is_object())
+        || value["scsi_percentage_used_endurance_indicator"].is_u64()
+}
+
+fn why_no_health(value: &Value, message: &str) -> String {
+    let support = &value["smart_support"];
+    let said = if message.is_empty() { String::new() } else { format!(": {message}") };
+    if support["available"] == true && support["enabled"] == false {
+        format!("SMART is switched off{said}; mend: smartctl -s on")
+    } else if support["available"] == false {
+        format!("it tells nothing of its health{said}; mend: name its type or the disks behind it in [[smart.device]]")
+    } else {
+        format!("not readable: it tells nothing of its health{said}; mend: name its type in [[smart.device]]")
     }
 }
 
-fn nvme(value: &Value, disk: &mut SmartDisk) {
-    let log = &value["nvme_smart_health_information_log"];
-    if !log.is_object() {
-        return;
+/// Temperature now, °C, when there is a sensor that can be believed.
+fn temperature(value: &Value) -> Option<f64> {
+    let temperature = &value["temperature"];
+    // SAS disks without that log page give 0 for it and for the limit, too; SATA disks without a sensor 0 and no other.
+    let knows_more = ["power_cycle_max", "lifetime_max", "drive_trip", "op_limit_max", "limit_max"]
+        .iter()
+        .any(|key| temperature[key].as_f64().is_some_and(|other| other != 0.0));
+    let current = temperature["current"].as_f64()?;
+    ((-40.0..=150.0).contains(&current) && (current != 0.0 || knows_more)).then_some(current)
+}
+
+/// The share of its life that is used as the standards have it, which is more than what makers say of their own.
+fn endurance_used(value: &Value) -> Option<f64> {
+    let pages = value["ata_device_statistics"]["pages"].as_array().map_or(&[][..], Vec::as_slice);
+    let rows = pages.iter().filter_map(|page| page["table"].as_array()).flatten();
+    let statistic = rows
+        .filter(|row| row["name"] == "Percentage Used Endurance Indicator" && row["flags"]["valid"] != false)
+        .find_map(|row| row["value"].as_f64());
+    let all = [
+        health_log(value).and_then(|log| if keeps_no_log(log) { None } else { log["percentage_used"].as_f64() }),
+        value["scsi_percentage_used_endurance_indicator"].as_f64(),
+        statistic,
+        value["endurance_used"]["current_percent"].as_f64().filter(|_| !health_log(value).is_some_and(keeps_no_log)),
+    ];
+    all.into_iter().flatten().find(|used| (0.0..=255.0).contains(used))
+}
+
+/// Whether the newest self-test that came to its end failed; none when there is none. One that was broken off or runs says nothing.
+fn self_test_failed(value: &Value) -> Option<bool> {
+    let ata =
+        ["extended", "standard"].iter().find_map(|kind| value["ata_smart_self_test_log"][kind]["table"].as_array());
+    let ended = |test: &Value| {
+        let status = &test["status"];
+        match status["value"].as_u64().map(|value| value >> 4) {
+            Some(0) => Some(false),
+            Some(3..=8) => Some(true),
+            Some(_) => None,
+            None => status["passed"].as_bool().map(|passed| !passed),
+        }
+    };
+    if let Some(failed) = ata.and_then(|table| table.iter().find_map(ended)) {
+        return Some(failed);
     }
-    disk.media_errors = log["media_errors"].as_u64();
-    disk.wear_pct = log["percentage_used"].as_f64();
-    disk.spare_pct = log["available_spare"].as_f64();
-    disk.critical_warning = log["critical_warning"].as_u64();
-    if let Some(last) = value["nvme_self_test_log"]["table"].as_array().and_then(|table| table.first()) {
-        // Results 5 to 7 are failures (NVMe base specification, device self-test log).
-        disk.self_test_failed = last["self_test_result"]["value"].as_u64().map(|result| (5..=7).contains(&result));
+    // NVMe base specification, device self-test log: 0 is good, 5 to 7 are failures, the others were broken off.
+    let result = |test: &Value| match test["self_test_result"]["value"].as_u64() {
+        Some(0) => Some(false),
+        Some(5..=7) => Some(true),
+        _ => None,
+    };
+    if let Some(failed) =
+        value["nvme_self_test_log"]["table"].as_array().and_then(|table| table.iter().find_map(result))
+    {
+        return Some(failed);
+    }
+    // SPC-4, self-test results: 0 is good, 3 to 7 are failures; smartctl before 7.3 gives the words alone.
+    (0..SCSI_TESTS).find_map(|n| {
+        let result = &value[format!("scsi_self_test_{n}")]["result"];
+        let words = result["string"].as_str().unwrap_or_default().trim();
+        match result["value"].as_u64() {
+            Some(0) => Some(false),
+            Some(3..=7) => Some(true),
+            None if words == "Completed" => Some(false),
+            None if ["Completed, segment failed", "Failed", "Unknown error"]
+                .iter()
+                .any(|bad| words.starts_with(bad)) =>
+            {
+                Some(true)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The health log of an NVMe controller, unless it is one with all bits set.
+fn health_log(value: &Value) -> Option<&Value> {
+    let log = &value["nvme_smart_health_information_log"];
+    let number = |key: &str| log[key].as_u64();
+    let filled = number("critical_warning") == Some(255) && number("available_spare").is_none_or(|spare| spare > 100);
+    (number("critical_warning").is_some() && !filled).then_some(log)
+}
+
+/// Whether all of a health log that a living disk counts is 0, as controllers of virtual machines give it.
+fn keeps_no_log(log: &Value) -> bool {
+    let counted =
+        ["available_spare", "available_spare_threshold", "power_on_hours", "data_units_written", "power_cycles"];
+    counted.iter().all(|key| log[key].as_u64().unwrap_or(0) == 0) && log["power_on_hours"].is_u64()
+}
+
+fn nvme(value: &Value, disk: &mut SmartDisk) {
+    let Some(log) = health_log(value) else { return };
+    disk.media_errors = log["media_errors"].as_u64().and_then(attributes::plausible);
+    disk.critical_warning = log["critical_warning"].as_u64().filter(|bits| *bits <= 255);
+    let threshold = log["available_spare_threshold"].as_u64().filter(|threshold| *threshold <= 100);
+    let spare = log["available_spare"].as_u64().filter(|spare| *spare <= 100);
+    // No spare where nothing is asked of it is one that is not told.
+    let spare = spare.filter(|spare| *spare > 0 || threshold.is_some_and(|threshold| threshold > 0));
+    disk.spare_pct = spare.map(|spare| spare as f64);
+    if threshold.zip(spare).is_some_and(|(threshold, spare)| spare > 0 && spare < threshold) {
+        // Bit 0 is just this; some controllers forget to set it.
+        disk.critical_warning = disk.critical_warning.map(|bits| bits | 1);
+    }
+    if disk.hours.is_none() {
+        disk.hours = log["power_on_hours"].as_f64().and_then(attributes::plausible_hours);
     }
 }
 
 fn scsi(value: &Value, disk: &mut SmartDisk) {
     if let Some(defects) = value["scsi_grown_defect_list"].as_u64() {
-        disk.reallocated = Some(defects);
+        // Before 7.2, smartctl gives the bytes of the list; a defect has eight.
+        let version = [0, 1].map(|at| value["smartctl"]["version"][at].as_u64());
+        let in_bytes = matches!(version, [Some(7), Some(0 | 1)]);
+        disk.reallocated = attributes::plausible(if in_bytes { defects / 8 } else { defects });
+    }
+    if let Some(pending) = value["scsi_pending_defects"]["count"].as_u64() {
+        disk.pending = attributes::plausible(pending);
     }
     let counters = &value["scsi_error_counter_log"];
-    if counters.is_object() {
-        let total: u64 = ["read", "write", "verify"]
-            .iter()
-            .filter_map(|way| counters[way]["total_uncorrected_errors"].as_u64())
-            .sum();
-        disk.uncorrectable = Some(total);
-    }
-    if let Some(used) = value["scsi_percentage_used_endurance_indicator"].as_f64() {
-        disk.wear_pct = Some(used);
-    }
-    // `Completed` is good, `Failed in segment` is not; values 3 to 7 (SPC-4, self-test results).
-    if let Some(result) = value["scsi_self_test_0"]["result"]["value"].as_u64() {
-        disk.self_test_failed = Some((3..=7).contains(&result));
+    let ways = ["read", "write", "verify"].iter().filter_map(|way| counters[way]["total_uncorrected_errors"].as_u64());
+    let total = ways.fold(None, |total: Option<u64>, errors| Some(total.unwrap_or(0).saturating_add(errors)));
+    if total.is_some() {
+        disk.uncorrectable = total.and_then(attributes::plausible);
     }
 }
 
@@ -245,7 +434,8 @@ mod tests {
     #[test]
     fn a_temperature_that_is_none() {
         let disk = |temperature: &str| {
-            parse("sda", format!(r#"{{"device":{{"protocol":"SCSI"}},"temperature":{temperature}}}"#).as_bytes())
+            let json = format!(r#"{{"device":{{"protocol":"SCSI"}},"temperature":{temperature}}}"#);
+            parse("sda", &serde_json::from_str(&json).expect("JSON"))
         };
         assert_eq!(disk(r#"{"current":0,"drive_trip":0}"#).temperature, None);
         assert_eq!(disk(r#"{"current":0,"drive_trip":60}"#).temperature, Some(0.0), "a cold room");
@@ -268,6 +458,5 @@ mod tests {
         assert_eq!((smart.disks[3].device.as_str(), smart.disks[3].reallocated), ("bus/0,megaraid,3", Some(3)));
         let none = Captured::new(&[]);
         assert!(matches!(survey(&none.machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
-        assert!(parse("sda", b"smartctl 6.6 \n").unknown.contains("smartmontools 7"));
     }
 }

@@ -12,6 +12,9 @@ use crate::document::{Findings, flag};
 pub struct Raid {
     /// The arrays.
     pub arrays: Vec<Array>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One array, pool or controller.
@@ -28,7 +31,7 @@ pub struct Array {
     pub healthy: Option<bool>,
     /// What it says of itself, such as `DEGRADED`.
     pub state: String,
-    /// Members that should be there.
+    /// Members that should be there; 0 where nothing says so.
     pub members: u32,
     /// Members that work.
     pub working: u32,
@@ -49,7 +52,9 @@ impl Findings for Raid {
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for array in &self.arrays {
             sink.put("raid.healthy", &array.name, flag(array.healthy));
-            sink.put("raid.missing", &array.name, f64::from(array.members.saturating_sub(array.working)));
+            // LVM and controllers do not say how many there should be.
+            let missing = (array.members > 0).then(|| f64::from(array.members.saturating_sub(array.working)));
+            sink.put("raid.missing", &array.name, missing.unwrap_or(f64::NAN));
             sink.put("raid.errors", &array.name, array.errors.map_or(f64::NAN, |errors| errors as f64));
             sink.put("raid.progress", &array.name, array.progress_pct.unwrap_or(f64::NAN));
         }
