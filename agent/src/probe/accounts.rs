@@ -7,12 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Account, Accounts};
 
+use super::sudoers::{Person, Sudoers, Whom};
+use super::tree::Tree;
 use crate::machine::{Found, Machine, Surveyed, unknown};
 
 /// Most accounts of one host that are reported.
 const ACCOUNTS_MAX: usize = 200;
-/// Groups whose members may act as administrator where sudo is set up as the distributions do.
+/// Groups that the distributions give rights to, whether they are there or not.
 const ADMINISTRATOR_GROUPS: [&str; 3] = ["sudo", "wheel", "admin"];
+/// Most names whose accounts lie elsewhere that are said.
+const ELSEWHERE_MAX: usize = 20;
+/// Where sudo's configuration lies; the second is where SUSE's own lies until there is the first.
+const SUDOERS: [&str; 2] = ["/etc/sudoers", "/usr/etc/sudoers"];
 const DAY_MS: i64 = 86_400_000;
 
 /// Makes the survey.
@@ -20,55 +26,152 @@ const DAY_MS: i64 = 86_400_000;
 /// # Errors
 /// *Unknown* when the list of accounts cannot be read.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
-    let passwd = machine.text("/etc/passwd").map_err(|error| unknown(&error))?;
-    let group = machine.text_if("/etc/group").unwrap_or_default();
+    let passwd = Tree::text(machine, "/etc/passwd").map_err(|why| unknown(&why))?;
+    let passwd = passwd.ok_or_else(|| unknown(&"/etc/passwd: is not there"))?;
     let login = machine.text_if("/etc/login.defs").unwrap_or_default();
-    let (shadow, why) = match machine.text("/etc/shadow") {
-        Ok(text) => (parse_shadow(&text), String::new()),
-        Err(error) => (BTreeMap::new(), error.to_string()),
-    };
-    let mut rights = sudo_rights(machine);
-    let groups = parse_groups(&group);
-    let mut accounts = Accounts { unknown: why, ..Accounts::default() };
-    for user in parse_passwd(&passwd) {
-        let member = |name: &str| {
-            groups.get(name).is_some_and(|(gid, members)| *gid == user.gid || members.contains(&user.name))
+    let mut said = Vec::new();
+    let shadow =
+        match Tree::text(machine, "/etc/shadow").and_then(|text| text.ok_or("/etc/shadow: is not there".into())) {
+            Ok(text) => Some(parse_shadow(&text)),
+            Err(why) => {
+                said.push(why);
+                None
+            }
         };
+    let mut administrators_known = true;
+    let group = Tree::text(machine, "/etc/group").unwrap_or_else(|why| {
+        said.push(format!("administrators: {why}"));
+        administrators_known = false;
+        None
+    });
+    let groups = parse_groups(group.as_deref().unwrap_or_default());
+    let host = machine.text_if("/proc/sys/kernel/hostname").or_else(|| machine.text_if("/etc/hostname"));
+    let host = host.unwrap_or_default();
+    let main = SUDOERS.into_iter().find(|path| machine.exists(path));
+    let sudoers = main.map_or(Ok(None), |main| Sudoers::read(machine, main, &host)).unwrap_or_else(|why| {
+        said.push(format!("administrators: {why}"));
+        administrators_known = false;
+        None
+    });
+    let now: String = machine.now.to_string().chars().filter(char::is_ascii_digit).take(14).chain(['Z']).collect();
+    let users = parse_passwd(&passwd);
+    let mut all = Vec::new();
+    for user in &users {
+        let own = groups.iter().filter(|(_, (gid, members))| *gid == user.gid || members.contains(&user.name));
+        let mut own: Vec<(u32, &str)> = own.map(|(name, (gid, _))| (*gid, *name)).collect();
+        if !own.iter().any(|(gid, _)| *gid == user.gid) {
+            // A group without a name.
+            own.push((user.gid, ""));
+        }
         let mut by = Vec::new();
         if user.uid == 0 {
             by.push("uid 0".to_owned());
+        } else if let Some(sudoers) = &sudoers {
+            let right = sudoers.right(&Person { name: &user.name, uid: user.uid, groups: own.clone() }, &host, &now);
+            for (file, whom) in right.by {
+                by.extend(match whom {
+                    // Everybody is who can sign in.
+                    Whom::All if !user.can_sign_in => None,
+                    Whom::Group(name) if ADMINISTRATOR_GROUPS.contains(&name.as_str()) => Some(format!("group {name}")),
+                    Whom::Name(_) => Some(file),
+                    Whom::Alias(name) if name == user.name => Some(file),
+                    whom => Some(format!("{file} {whom}")),
+                });
+            }
+            if by.is_empty()
+                && let Some(why) = right.perhaps
+            {
+                said.push(format!("administrators: {}: {why}", user.name));
+                administrators_known = false;
+            }
+        } else {
+            // Without sudo, or where its rules could not be read, what the distributions give these groups.
+            let given = ADMINISTRATOR_GROUPS.iter().filter(|given| own.iter().any(|(_, name)| name == *given));
+            by.extend(given.map(|name| format!("group {name}")));
         }
-        by.extend(ADMINISTRATOR_GROUPS.iter().filter(|name| member(name)).map(|name| format!("group {name}")));
-        by.extend(rights.remove(&user.name).into_iter().flatten());
-        let from_groups: Vec<String> = rights
-            .iter()
-            .filter_map(|(whom, files)| Some((whom.strip_prefix('%')?, files)))
-            .filter(|(name, _)| !ADMINISTRATOR_GROUPS.contains(name) && member(name))
-            .flat_map(|(name, files)| files.iter().map(move |file| format!("{file} %{name}")))
-            .collect();
-        by.extend(from_groups);
-        let human = user.uid >= uid_min(&login) && user.uid < 65_000;
+        by.dedup();
+        // 65534 is nobody's, 65535 no number (systemd, UIDS-GIDS).
+        let human = user.uid >= uid_min(&login) && !matches!(user.uid, 65_534 | 65_535);
         let administrator = !by.is_empty();
         if !(user.can_sign_in && human || administrator) {
             continue;
         }
-        let secret = shadow.get(&user.name);
-        accounts.accounts.push(Account {
-            name: user.name,
-            administrator,
-            by,
-            locked: secret.map(|secret| secret.locked),
-            empty_password: secret.map(|secret| secret.empty),
-            changed_at: secret.and_then(|secret| secret.changed_at),
-            max_age_days: secret.and_then(|secret| secret.max_age_days),
-            expires_at: secret.and_then(|secret| secret.expires_at),
-        });
-        if accounts.accounts.len() >= ACCOUNTS_MAX {
-            break;
-        }
+        let secret = user.secret.as_ref().or_else(|| shadow.as_ref()?.get(&user.name));
+        all.push(account(user, by, secret));
     }
-    accounts.accounts.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(sudoers) = &sudoers {
+        said.extend(sudoers.notes.iter().cloned());
+        said.extend(elsewhere(machine, sudoers, &users, &groups));
+    }
+    let count = |which: fn(&Account) -> bool| u32::try_from(all.iter().filter(|one| which(one)).count()).ok();
+    let mut accounts = Accounts {
+        people: count(|_| true),
+        administrators: count(|one| one.administrator).filter(|_| administrators_known),
+        empty_passwords: count(|one| one.empty_password == Some(true)).filter(|_| shadow.is_some()),
+        ..Accounts::default()
+    };
+    // Where there are too many, administrators are named first.
+    all.sort_by(|a, b| b.administrator.cmp(&a.administrator).then_with(|| a.name.cmp(&b.name)));
+    if all.len() > ACCOUNTS_MAX {
+        said.push(format!("{} accounts, of which {ACCOUNTS_MAX} are listed", all.len()));
+        all.truncate(ACCOUNTS_MAX);
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    accounts.accounts = all;
+    accounts.unknown = said.join("; ");
     Found::of(&accounts, machine.now)
+}
+
+fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {
+    Account {
+        name: user.name.clone(),
+        administrator: !by.is_empty(),
+        by,
+        locked: secret.map(|secret| secret.locked),
+        empty_password: secret.map(|secret| secret.empty),
+        changed_at: secret.and_then(|secret| secret.changed_at),
+        max_age_days: secret.and_then(|secret| secret.max_age_days),
+        expires_at: secret.and_then(|secret| secret.expires_at),
+    }
+}
+
+/// Whom sudo's rules name that no file of this machine can resolve: accounts and groups of a domain, netgroups, groups of plug-ins.
+fn elsewhere(
+    machine: &Machine<'_>,
+    sudoers: &Sudoers,
+    users: &[User],
+    groups: &BTreeMap<&str, (u32, BTreeSet<String>)>,
+) -> Option<String> {
+    // Where only files are asked, a name that is not in them is nobody's.
+    let only_files = machine.text_if("/etc/nsswitch.conf").is_some_and(|text| {
+        let asked = text.lines().filter(|line| line.starts_with("passwd:") || line.starts_with("group:"));
+        let mut asked = asked.flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace().skip(1));
+        asked.all(|source| source.starts_with('[') || matches!(source, "files" | "systemd" | "altfiles" | "extrausers"))
+    });
+    let foreign = |name: &str| !only_files || name.contains(['\\', '@', ' ']);
+    let named = sudoers.named().into_iter().filter(|whom| match whom {
+        Whom::All => false,
+        Whom::Alias(name) | Whom::Name(name) => foreign(name) && !users.iter().any(|user| user.name == *name),
+        Whom::Id(uid) => !only_files && !users.iter().any(|user| user.uid == *uid),
+        Whom::Group(name) => {
+            foreign(name) && !groups.contains_key(name.as_str()) && !ADMINISTRATOR_GROUPS.contains(&name.as_str())
+        }
+        Whom::GroupId(gid) => {
+            !only_files && !groups.values().any(|(known, _)| known == gid) && !users.iter().any(|user| user.gid == *gid)
+        }
+        Whom::Netgroup(_) | Whom::NonUnix(_) => true,
+    });
+    let mut named: Vec<String> = named.map(|whom| whom.to_string()).collect();
+    named.sort();
+    let more = named.len().saturating_sub(ELSEWHERE_MAX);
+    named.truncate(ELSEWHERE_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!named.is_empty()).then(|| {
+        format!(
+            "administrators: sudoers also names {}{more}: who that is is not in this machine's files",
+            named.join(", ")
+        )
+    })
 }
 
 struct User {
@@ -76,6 +179,8 @@ struct User {
     uid: u32,
     gid: u32,
     can_sign_in: bool,
+    /// What stands here in place of the shadow file.
+    secret: Option<Secret>,
 }
 
 /// Reads passwd(5). Real names are left where they are: they are not needed.
@@ -84,9 +189,14 @@ fn parse_passwd(text: &str) -> Vec<User> {
     lines
         .filter_map(|line| {
             let fields: Vec<&str> = line.split(':').collect();
-            let [name, _, uid, gid, _, _, shell] = fields.as_slice() else { return None };
+            let [name, hash, uid, gid, _, _, shell] = fields.as_slice() else { return None };
             let can_sign_in = !["nologin", "false", "sync", "shutdown", "halt"].iter().any(|no| shell.ends_with(no));
-            Some(User { name: (*name).to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()?, can_sign_in })
+            let secret = (*hash != "x").then(|| Secret {
+                locked: hash.starts_with(['!', '*']),
+                empty: hash.is_empty(),
+                ..Secret::default()
+            });
+            Some(User { name: (*name).to_owned(), uid: uid.parse().ok()?, gid: gid.parse().ok()?, can_sign_in, secret })
         })
         .collect()
 }
@@ -146,45 +256,6 @@ pub fn parse_shadow(text: &str) -> BTreeMap<String, Secret> {
             Some((name.to_owned(), secret))
         })
         .collect()
-}
-
-/// Who is named in sudoers(5), with the file; `%` marks groups.
-fn sudo_rights(machine: &Machine<'_>) -> BTreeMap<String, Vec<String>> {
-    let mut rights: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut files = vec!["/etc/sudoers".to_owned()];
-    // Names with a dot or a tilde are not read by sudo.
-    let own = machine.names("/etc/sudoers.d");
-    files.extend(own.iter().filter(|name| !name.contains(['.', '~'])).map(|name| format!("/etc/sudoers.d/{name}")));
-    for path in files {
-        let Some(text) = machine.text_if(&path) else { continue };
-        let file = path.trim_start_matches("/etc/");
-        for whom in parse_sudoers(&text) {
-            let files = rights.entry(whom).or_default();
-            if !files.iter().any(|known| known == file) {
-                files.push(file.to_owned());
-            }
-        }
-    }
-    rights
-}
-
-/// The users and groups that a sudoers file gives rights to.
-#[must_use]
-pub fn parse_sudoers(text: &str) -> Vec<String> {
-    let joined = text.replace("\\\n", " ");
-    let mut whom = Vec::new();
-    for line in joined.lines().map(str::trim) {
-        let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let no_rule = first.is_empty()
-            || first.starts_with(['#', '@'])
-            || first.starts_with("Defaults")
-            || first.ends_with("_Alias")
-            || !rest.contains('=');
-        if !no_rule {
-            whom.extend(first.split(',').filter(|name| *name != "root").map(str::to_owned));
-        }
-    }
-    whom
 }
 
 #[cfg(test)]

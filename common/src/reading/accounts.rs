@@ -12,7 +12,13 @@ use crate::document::{Findings, days};
 pub struct Accounts {
     /// The accounts that a person can sign in with, and every administrator.
     pub accounts: Vec<Account>,
-    /// Why password dates are not known, when they are not.
+    /// How many these are, those that are too many to be listed among them.
+    pub people: Option<u32>,
+    /// How many of them are administrators; none when a rule could not be read or understood.
+    pub administrators: Option<u32>,
+    /// How many have no password at all; none when the shadow file could not be read.
+    pub empty_passwords: Option<u32>,
+    /// What could not be read or resolved, and why.
     pub unknown: String,
 }
 
@@ -22,7 +28,7 @@ pub struct Accounts {
 pub struct Account {
     /// Name.
     pub name: String,
-    /// It may act as administrator: uid 0, or by sudo.
+    /// It may act as administrator: uid 0, or by sudo, which lets it run at least one command as root on this host.
     pub administrator: bool,
     /// Why: `uid 0`, `group sudo`, `sudoers.d/ops` …
     pub by: Vec<String>,
@@ -42,12 +48,10 @@ impl Findings for Accounts {
     const NAME: &'static str = "accounts";
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
-        let count = |which: fn(&Account) -> bool| self.accounts.iter().filter(|one| which(one)).count() as f64;
-        sink.put("account.people", "", self.accounts.len() as f64);
-        sink.put("account.administrators", "", count(|one| one.administrator));
-        let known = self.unknown.is_empty();
-        let empty = if known { count(|one| one.empty_password == Some(true)) } else { f64::NAN };
-        sink.put("account.empty_passwords", "", empty);
+        let number = |count: Option<u32>| count.map_or(f64::NAN, f64::from);
+        sink.put("account.people", "", number(self.people));
+        sink.put("account.administrators", "", number(self.administrators));
+        sink.put("account.empty_passwords", "", number(self.empty_passwords));
         for account in &self.accounts {
             // Who cannot sign in by password has none to change.
             if account.locked != Some(true) {
@@ -62,12 +66,17 @@ impl Findings for Accounts {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sessions {
-    /// Sessions open now, by account and terminal.
+    /// How many sessions are open now; none when they cannot be read.
+    pub open: Option<u32>,
+    /// Sessions open now, by account and terminal; those that are named.
     pub sessions: Vec<Session>,
     /// Failed sign-ins of the last hour; none when they cannot be read.
     pub failures: Option<u32>,
     /// Where most of them came from.
     pub failures_from: Vec<String>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One session.
@@ -88,7 +97,7 @@ impl Findings for Sessions {
     const NAME: &'static str = "sessions";
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
-        sink.put("session.open", "", self.sessions.len() as f64);
+        sink.put("session.open", "", self.open.map_or(f64::NAN, f64::from));
         sink.put("session.failures", "", self.failures.map_or(f64::NAN, f64::from));
     }
 }
