@@ -102,6 +102,20 @@ pub fn rooms<'a>(
     rooms
 }
 
+/// What a UPS says of itself, what it costs, and how it is told.
+const STATES: [(&str, u8, &str, &str); 10] = [
+    ("ups.on_battery", 40, "Mất điện lưới, đang chạy ắc quy.", "Mains lost, on battery."),
+    ("ups.low_battery", 40, "Ắc quy sắp cạn.", "Battery nearly empty."),
+    ("ups.forced_shutdown", 40, "Sắp ngắt điện ra.", "About to cut its output."),
+    ("ups.off", 40, "Đang tắt đầu ra.", "Its output is off."),
+    ("ups.no_battery", 40, "Không có ắc quy.", "It has no battery."),
+    ("ups.bypass", 30, "Đang chạy nối tắt.", "On bypass."),
+    ("ups.replace_battery", 30, "Phải thay ắc quy.", "Battery must be replaced."),
+    ("ups.test_failed", 30, "Tự kiểm tra gần nhất thất bại.", "The last self-test failed."),
+    ("ups.overload", 20, "Quá tải.", "Overloaded."),
+    ("ups.alarm", 20, "Tự báo động.", "It reports an alarm."),
+];
+
 fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower {
     let of = |metric: &str| values.get(metric).copied().filter(|_| live);
     let flag = |metric: &str| of(metric).map(|value| value > 0.5);
@@ -116,14 +130,7 @@ fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower
             "Nothing is known of the UPS now: it is not heard.".into(),
         );
     }
-    for (metric, points, vi, en) in [
-        ("ups.on_battery", 40, "Mất điện lưới, đang chạy ắc quy.", "Mains lost, on battery."),
-        ("ups.low_battery", 40, "Ắc quy sắp cạn.", "Battery nearly empty."),
-        ("ups.bypass", 30, "Đang chạy nối tắt.", "On bypass."),
-        ("ups.replace_battery", 30, "Phải thay ắc quy.", "Battery must be replaced."),
-        ("ups.test_failed", 30, "Tự kiểm tra gần nhất thất bại.", "The last self-test failed."),
-        ("ups.overload", 20, "Quá tải.", "Overloaded."),
-    ] {
+    for (metric, points, vi, en) in STATES {
         if heard && flag(metric) == Some(true) {
             cost(points, vi.to_owned(), en.to_owned());
         }

@@ -12,7 +12,8 @@ use crate::settings::PanelSetting;
 /// # Errors
 /// *Absent* on a machine without a display connector.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
-    let mut displays = Displays { connectors: connectors(machine), ..Displays::default() };
+    let (connectors, unknown) = connectors(machine);
+    let mut displays = Displays { connectors, unknown, ..Displays::default() };
     let wall = &machine.settings.wall;
     if displays.connectors.is_empty() && wall.is_empty() {
         return Err(absent(&"/sys/class/drm has no connector"));
@@ -59,7 +60,9 @@ fn news(displays: &Displays, memo: &str) -> (Vec<Event>, String) {
     (events, serde_json::to_string(&now).unwrap_or_default())
 }
 
-fn connectors(machine: &Machine<'_>) -> Vec<Connector> {
+/// The connectors, and what could not be read of them.
+fn connectors(machine: &Machine<'_>) -> (Vec<Connector>, Vec<String>) {
+    let mut unknown = Vec::new();
     let names = machine.names("/sys/class/drm");
     let names: Vec<&String> = names.iter().filter(|name| name.starts_with("card") && name.contains('-')).collect();
     let short = |name: &str| name.split_once('-').map_or(name.to_owned(), |(_, rest)| rest.to_owned());
@@ -71,6 +74,13 @@ fn connectors(machine: &Machine<'_>) -> Vec<Connector> {
             let read = |file: &str| machine.text_if(&format!("/sys/class/drm/{name}/{file}"));
             let unique = names.iter().filter(|other| short(other) == short(name)).count() == 1;
             let edid = machine.bytes(&format!("/sys/class/drm/{name}/edid"), 4096).unwrap_or_default();
+            let panel = read_edid(&edid);
+            if let Err(why) = &panel
+                && (!edid.is_empty() || read("status").as_deref() == Some("connected"))
+            {
+                let why = if edid.is_empty() { "it gives no EDID" } else { why };
+                unknown.push(format!("{name}: which panel it is: {why}"));
+            }
             Connector {
                 name: if unique { short(name) } else { (*name).clone() },
                 connected: match read("status").as_deref() {
@@ -81,21 +91,44 @@ fn connectors(machine: &Machine<'_>) -> Vec<Connector> {
                 enabled: read("enabled").map(|state| state == "enabled"),
                 power: read("dpms").unwrap_or_default(),
                 mode: read("modes").and_then(|modes| modes.lines().next().map(str::to_owned)).unwrap_or_default(),
-                panel: parse_edid(&edid),
+                panel: panel.ok(),
             }
         })
         .collect();
     connectors.sort_by(|a, b| a.name.cmp(&b.name));
-    connectors
+    (connectors, unknown)
 }
 
 /// Reads an EDID block. None when it is none or its checksum is wrong.
 #[must_use]
 pub fn parse_edid(edid: &[u8]) -> Option<Panel> {
-    let block: &[u8; 128] = edid.get(..128)?.try_into().ok()?;
-    let sum = block.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
-    if block[..8] != [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0] || sum != 0 {
-        return None;
+    read_edid(edid).ok()
+}
+
+const HEADER: [u8; 8] = [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0];
+/// Bytes of the header that may be wrong: the kernel repairs as many (`edid_fixup`).
+const HEADER_WRONG_MAX: usize = 2;
+
+/// Reads an EDID block (VESA E-EDID 1.4, which holds 1.3).
+///
+/// # Errors
+/// Why it says nothing: of a block that is not whole no part can be believed.
+pub fn read_edid(edid: &[u8]) -> Result<Panel, &'static str> {
+    let block: Option<&[u8; 128]> = edid.get(..128).and_then(|block| block.try_into().ok());
+    let mut block = *block.ok_or("its EDID is shorter than a block")?;
+    if block.iter().all(|byte| *byte == block[0]) {
+        return Err("its EDID is empty");
+    }
+    let wrong = block.iter().zip(HEADER).filter(|(found, wanted)| **found != *wanted).count();
+    if wrong > HEADER_WRONG_MAX {
+        return Err("what it gives begins unlike an EDID");
+    }
+    block[..8].copy_from_slice(&HEADER);
+    if block.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) != 0 {
+        return Err("its EDID has a wrong checksum: a bad cable, adapter or switch in between");
+    }
+    if block[18] != 1 {
+        return Err("its EDID has a version that is not known");
     }
     // Three letters of five bits, A being 1.
     let packed = u16::from_be_bytes([block[8], block[9]]);
@@ -105,42 +138,74 @@ pub fn parse_edid(edid: &[u8]) -> Option<Panel> {
         .map(|letter| if letter.is_ascii_uppercase() { letter } else { '?' })
         .collect();
     let number = u32::from_le_bytes([block[12], block[13], block[14], block[15]]);
+    // What makers write who number nothing.
+    let numbered = !matches!(number, 0 | 0x0101_0101 | u32::MAX);
     let mut panel = Panel {
         maker,
         model: format!("{:04X}", u16::from_le_bytes([block[10], block[11]])),
-        serial: if number == 0 { String::new() } else { number.to_string() },
-        width_mm: u32::from(block[21]) * 10,
-        height_mm: u32::from(block[22]) * 10,
+        serial: if numbered { number.to_string() } else { String::new() },
         // In EDID 1.4 week 255 marks a model year; either way it is the year.
         year: if block[17] == 0 { 0 } else { 1990 + u32::from(block[17]) },
         ..Panel::default()
     };
+    // In EDID 1.4 one of them alone is the shape of the picture.
+    let mut sizes = vec![(u32::from(block[21]) * 10, u32::from(block[22]) * 10)];
+    let (mut name, mut label) = (None, None);
     for (place, descriptor) in block[54..126].chunks_exact(18).enumerate() {
         if descriptor[0] == 0 && descriptor[1] == 0 {
-            let text: String = descriptor[5..18]
-                .iter()
-                .take_while(|byte| **byte != b'\n')
-                .map(|byte| char::from(*byte))
-                .filter(|c| c.is_ascii_graphic() || *c == ' ')
-                .collect();
             match descriptor[3] {
-                0xfc => text.trim().clone_into(&mut panel.model),
-                // The serial number as text is the one on the label.
-                0xff => text.trim().clone_into(&mut panel.serial),
+                // Of several names the first is the panel's.
+                0xfc => name = name.or_else(|| said(&descriptor[5..18])),
+                0xff => label = label.or_else(|| said(&descriptor[5..18]).filter(|text| !is_filler(text))),
                 _ => {}
             }
         } else if place == 0 {
             // The first detailed timing is the native mode.
             let high = |low: u8, nibble: u8| u32::from(low) | u32::from(nibble) << 8;
-            let (width, height) = (high(descriptor[2], descriptor[4] >> 4), high(descriptor[5], descriptor[7] >> 4));
-            panel.native = format!("{width}x{height}");
-            let (mm_w, mm_h) = (high(descriptor[12], descriptor[14] >> 4), high(descriptor[13], descriptor[14] & 0xf));
-            if mm_w > 0 && mm_h > 0 {
-                (panel.width_mm, panel.height_mm) = (mm_w, mm_h);
+            let (width, lines) = (high(descriptor[2], descriptor[4] >> 4), high(descriptor[5], descriptor[7] >> 4));
+            // An interlaced timing gives the lines of one of its two fields.
+            let (height, mark) = if descriptor[17] & 0x80 == 0 { (lines, "") } else { (lines * 2, "i") };
+            if width > 0 && height > 0 {
+                panel.native = format!("{width}x{height}{mark}");
             }
+            let (mm_w, mm_h) = (high(descriptor[12], descriptor[14] >> 4), high(descriptor[13], descriptor[14] & 0xf));
+            sizes.insert(0, (mm_w, mm_h));
         }
     }
-    Some(panel)
+    if let Some((width, height)) = sizes.into_iter().find(|size| is_size(*size)) {
+        (panel.width_mm, panel.height_mm) = (width, height);
+    }
+    panel.model = name.unwrap_or(panel.model);
+    // The serial number as text is the one on the label.
+    panel.serial = label.unwrap_or(panel.serial);
+    Ok(panel)
+}
+
+/// The text of a descriptor: up to a line feed, padded with whatever the maker had.
+fn said(bytes: &[u8]) -> Option<String> {
+    let text: String = bytes
+        .iter()
+        .take_while(|byte| !matches!(byte, b'\n' | 0))
+        .map(|byte| char::from(*byte))
+        .filter(|c| c.is_ascii_graphic() || *c == ' ')
+        .collect();
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Whether a serial number is one that nobody gave.
+fn is_filler(text: &str) -> bool {
+    let same = text.chars().next().is_some_and(|first| text.chars().all(|c| c == first));
+    let digits = text.trim_start_matches("0x");
+    let zeros = !digits.is_empty() && digits.chars().all(|c| c == '0');
+    let counted = text.len() >= 8 && "0123456789012345678901234567890".contains(text);
+    zeros || same && text.len() >= 4 || counted || ["16843009", "01010101", "0x01010101"].contains(&text)
+}
+
+/// Whether millimetres are a size, and not the shape of the picture: some give 16 by 9, in any unit.
+fn is_size((width, height): (u32, u32)) -> bool {
+    let shapes =
+        [(16, 9), (16, 10), (4, 3), (5, 4), (21, 9), (160, 90), (160, 100), (210, 90), (1600, 900), (1600, 1000)];
+    width >= 20 && height >= 20 && !shapes.contains(&(width, height)) && !shapes.contains(&(height, width))
 }
 
 fn name_of(panel: &Panel) -> String {
@@ -208,7 +273,7 @@ mod tests {
         let packed: u16 = (19 << 10) | (1 << 5) | 13;
         block[8..10].copy_from_slice(&packed.to_be_bytes());
         block[10..12].copy_from_slice(&0x0f1e_u16.to_le_bytes());
-        block[17] = 33;
+        (block[17], block[18], block[19]) = (33, 1, 4);
         (block[21], block[22]) = (121, 68);
         // 1920 = 0x780, 1080 = 0x438; 1210 mm = 0x4ba, 680 mm = 0x2a8.
         block[54..72]
@@ -243,6 +308,52 @@ mod tests {
         assert_eq!(parse_edid(&[]), None);
     }
 
+    /// An EDID with some of its bytes changed, and its sum made right.
+    fn changed(changes: &[(usize, &[u8])]) -> Option<Panel> {
+        let mut block = edid("H4ZN500123");
+        for (at, bytes) in changes {
+            block[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        let sum = block[..127].iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        block[127] = 0_u8.wrapping_sub(sum);
+        // Errors of the header are no part of the sum that the maker wrote.
+        parse_edid(&block)
+    }
+
+    #[test]
+    fn what_makers_write_who_say_nothing() {
+        let size = |changes: &[(usize, &[u8])]| changed(changes).map(|panel| (panel.width_mm, panel.height_mm));
+        // raspberrypi/bookworm-feedback#422: a television that gives its shape.
+        assert_eq!(size(&[(21, &[16, 9]), (66, &[160, 90, 0])]), Some((0, 0)), "16 by 9 is no size");
+        assert_eq!(size(&[(66, &[160, 90, 0])]), Some((1210, 680)), "centimetres that are a size");
+        assert_eq!(size(&[(66, &[0x40, 0x84, 0x63])]), Some((1210, 680)), "1600 by 900");
+        assert_eq!(size(&[(21, &[79, 0]), (66, &[0, 0, 0])]), Some((0, 0)), "EDID 1.4: a shape");
+        let serial = |changes: &[(usize, &[u8])]| changed(changes).map(|panel| panel.serial);
+        let nothing: &[u8] = b"\n            ";
+        assert_eq!(serial(&[(95, nothing), (12, &[1, 1, 1, 1])]).as_deref(), Some(""));
+        assert_eq!(serial(&[(95, nothing), (12, &[0xff; 4])]).as_deref(), Some(""));
+        assert_eq!(serial(&[(95, nothing), (12, &[0x15, 0xcd, 0x5b, 7])]).as_deref(), Some("123456789"));
+        assert_eq!(serial(&[(95, b"0000000000000"), (12, &[7, 0, 0, 0])]).as_deref(), Some("7"));
+        assert_eq!(serial(&[(95, b"1234567890123"), (12, &[0; 4])]).as_deref(), Some(""));
+        let model = |changes: &[(usize, &[u8])]| changed(changes).map(|panel| panel.model);
+        assert_eq!(model(&[(93, &[0xfc])]).as_deref(), Some("UD46D-P"), "the first of two names");
+        assert_eq!(model(&[(77, b"AB\x00\xff\x03garbage")]).as_deref(), Some("AB"));
+        assert_eq!(model(&[(77, b"\x01 C\xe4D\x02\n      ")]).as_deref(), Some("CD"));
+        let native = |changes: &[(usize, &[u8])]| changed(changes).map(|panel| panel.native);
+        assert_eq!(
+            native(&[(59, &[0x1c, 0x16, 0x20]), (71, &[0x80])]).as_deref(),
+            Some("1920x1080i"),
+            "a field of 540 lines"
+        );
+        assert_eq!(native(&[(54, &[0, 0])]).as_deref(), Some(""), "no timing");
+        assert_eq!(changed(&[(18, &[2])]), None, "another version");
+        assert_eq!(changed(&[(8, &[0, 0])]).map(|panel| panel.maker).as_deref(), Some("???"));
+        assert_eq!(read_edid(&[0; 128]), Err("its EDID is empty"));
+        let mut header = edid("x");
+        header[0] = 0xff;
+        assert!(parse_edid(&header).is_some(), "a header that the kernel repairs");
+    }
+
     #[test]
     fn a_wall_that_is_not_as_it_should_be() {
         let mut captured =
@@ -264,6 +375,8 @@ mod tests {
         connector("HDMI-A-1", "connected", "800x600\n", &[]);
         let plain = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(plain.number("display.connected", ""), 4.0);
+        let document = plain.document.as_ref().expect("a document").text();
+        assert!(document.contains("card0-HDMI-A-1: which panel it is: it gives no EDID"), "{document}");
         assert!(plain.number("display.missing", "").is_nan(), "no wall is configured");
         let want = |connector: &str, serial: &str| PanelSetting {
             connector: connector.into(),

@@ -17,7 +17,7 @@ const STALE_POLLS: u64 = 3;
 /// What every sensor tells of how it is read.
 const OWN: [&str; 4] = ["sensor.up", "sensor.answer_time", "sensor.errors", "sensor.out_of_range"];
 /// Metrics whose every change is told at once: states, not levels.
-const STATES: [&str; 14] = [
+const STATES: [&str; 19] = [
     "beamer.errors",
     "beamer.power",
     "contact.alarm",
@@ -25,12 +25,17 @@ const STATES: [&str; 14] = [
     "cooling.on",
     "sensor.alarm",
     "sensor.up",
+    "ups.alarm",
     "ups.bypass",
+    "ups.forced_shutdown",
     "ups.linked",
     "ups.low_battery",
+    "ups.no_battery",
+    "ups.off",
     "ups.on_battery",
     "ups.overload",
     "ups.replace_battery",
+    "ups.says",
     "ups.test_failed",
 ];
 
@@ -45,6 +50,8 @@ pub struct Poll {
     pub out_of_range: u32,
     /// How long it took to answer, milliseconds.
     pub answer_ms: f64,
+    /// Metrics whose subjects are said while they hold: what this poll does not name is 0, not unknown.
+    pub over: &'static [&'static str],
 }
 
 struct Entry {
@@ -105,7 +112,9 @@ impl<W: Write> Board<W> {
         let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
         let first = entry.polled_ms.is_none();
         let mut grown = false;
-        entry.values.fill(None);
+        for (series, value) in entry.series.iter().zip(&mut entry.values) {
+            *value = poll.over.contains(&series.metric()).then_some(0.0);
+        }
         for (metric, subject, value) in poll.numbers {
             let place = entry.series.iter().position(|series| series.is(metric, &subject)).or_else(|| {
                 if entry.series.len() >= LAYOUT_MAX_SERIES || metric.len() + subject.len() > 190 {

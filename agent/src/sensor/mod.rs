@@ -6,6 +6,7 @@
 //! Deliberately absent: writing to any device.
 
 pub mod board;
+pub mod day;
 pub mod decode;
 pub mod modbus;
 pub mod nut;
@@ -15,6 +16,7 @@ pub mod profile;
 pub mod settings;
 pub mod shipped;
 pub mod tool;
+pub mod ups;
 pub mod watch;
 
 use serde::{Deserialize, Serialize};

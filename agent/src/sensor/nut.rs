@@ -6,11 +6,11 @@
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use ioc_common::clock::{self, Timestamp};
-use ioc_common::report::Facts;
+use ioc_common::clock;
 
 use super::board::Poll;
 use super::settings::NutUps;
+pub use super::ups::meaning;
 
 /// Most lines of one answer.
 const LINES_MAX: usize = 1000;
@@ -18,13 +18,17 @@ const LINES_MAX: usize = 1000;
 const ANSWER_MAX_BYTES: u64 = 128 * 1024;
 
 /// What every UPS is expected to tell; the rest comes as it is found.
-pub const EXPECTED: [(&str, &str); 6] = [
+pub const EXPECTED: [(&str, &str); 10] = [
     ("ups.linked", ""),
     ("ups.on_battery", ""),
     ("ups.low_battery", ""),
     ("ups.replace_battery", ""),
     ("ups.overload", ""),
     ("ups.bypass", ""),
+    ("ups.alarm", ""),
+    ("ups.off", ""),
+    ("ups.no_battery", ""),
+    ("ups.forced_shutdown", ""),
 ];
 
 /// What `LIST VAR` said.
@@ -80,85 +84,6 @@ fn unquoted(text: &str) -> String {
     out
 }
 
-/// What the variables of a UPS mean. `now` dates its battery and its last test.
-#[must_use]
-pub fn meaning(variables: &[(String, String)], now: Timestamp) -> Poll {
-    let value = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
-    let number = |names: &[&str]| {
-        let found = names.iter().find_map(|name| value(name)?.parse::<f64>().ok());
-        found.filter(|number| number.is_finite())
-    };
-    let status: Vec<&str> = value("ups.status").map(|text| text.split_whitespace().collect()).unwrap_or_default();
-    let flag = |name: &str| (!status.is_empty()).then(|| f64::from(u8::from(status.contains(&name))));
-    let mut poll = Poll::default();
-    let mut put = |metric: &'static str, subject: &str, value: Option<f64>| {
-        poll.numbers.push((metric, subject.to_owned(), value));
-    };
-    put("ups.linked", "", Some(1.0));
-    for (metric, name) in [
-        ("ups.on_battery", "OB"),
-        ("ups.low_battery", "LB"),
-        ("ups.replace_battery", "RB"),
-        ("ups.overload", "OVER"),
-        ("ups.bypass", "BYPASS"),
-    ] {
-        put(metric, "", flag(name));
-    }
-    for (metric, subject, names) in [
-        ("ups.charge", "", &["battery.charge"][..]),
-        ("ups.runtime", "", &["battery.runtime"]),
-        ("ups.load", "", &["ups.load", "output.power.percent"]),
-        ("ups.battery_voltage", "", &["battery.voltage"]),
-        ("ups.battery_temperature", "", &["battery.temperature", "ups.temperature"]),
-        ("ups.input_voltage", "", &["input.voltage"]),
-        ("ups.input_voltage", "L1", &["input.L1-N.voltage", "input.L1.voltage"]),
-        ("ups.input_voltage", "L2", &["input.L2-N.voltage", "input.L2.voltage"]),
-        ("ups.input_voltage", "L3", &["input.L3-N.voltage", "input.L3.voltage"]),
-        ("ups.output_voltage", "", &["output.voltage"]),
-        ("electric.frequency", "", &["input.frequency", "output.frequency"]),
-        ("electric.active_power", "", &["ups.realpower", "output.realpower"]),
-    ] {
-        if let Some(found) = number(names) {
-            put(metric, subject, Some(found));
-        }
-    }
-    let age =
-        |text: Option<&str>| text.and_then(date).map(|day| ((now.as_millis() - day) as f64 / 86_400_000.0).floor());
-    // The maker's date says nothing of a battery that was changed; it is the last resort.
-    let battery = age(value("battery.date")).or_else(|| age(value("battery.mfr.date")));
-    if let Some(days) = battery.filter(|days| *days >= 0.0) {
-        put("ups.battery_age", "", Some(days));
-    }
-    if let Some(result) = value("ups.test.result") {
-        let result = result.to_lowercase();
-        let failed = ["fail", "bad", "error", "warning"].iter().any(|word| result.contains(word));
-        let known = failed || ["pass", "ok", "good", "done", "success"].iter().any(|word| result.contains(word));
-        put("ups.test_failed", "", known.then(|| f64::from(u8::from(failed))));
-    }
-    if let Some(days) = age(value("ups.test.date")).filter(|days| *days >= 0.0) {
-        put("ups.test_age", "", Some(days));
-    }
-    let text = |names: &[&str]| names.iter().find_map(|name| value(name)).unwrap_or_default().to_owned();
-    poll.machine = Facts {
-        vendor: text(&["device.mfr", "ups.mfr"]),
-        product: text(&["device.model", "ups.model"]),
-        serial: text(&["device.serial", "ups.serial"]),
-        bios: text(&["ups.firmware"]),
-        ..Facts::default()
-    };
-    poll
-}
-
-/// A day as drivers write it: `2023/12/01`, `2023-12-01`, `12/01/2023`, `12/01/23`. Milliseconds since 1970.
-fn date(text: &str) -> Option<i64> {
-    let text = text.split_whitespace().next()?;
-    let parts: Vec<u32> = text.split(['/', '-', '.']).map(str::parse).collect::<Result<_, _>>().ok()?;
-    let &[a, b, c] = parts.as_slice() else { return None };
-    let (year, month, day) = if a > 31 { (a, b, c) } else { (if c < 100 { 2000 + c } else { c }, a, b) };
-    let at: Timestamp = format!("{year:04}-{month:02}-{day:02}T00:00:00Z").parse().ok()?;
-    Some(at.as_millis())
-}
-
 /// Asks a UPS once.
 ///
 /// # Errors
@@ -206,19 +131,20 @@ async fn exchange(ups: &NutUps) -> Result<String, String> {
         accepted(&mut stream, ups).await?;
     }
     say(&mut stream, &format!("LIST VAR {}\n", ups.ups)).await.map_err(&fault)?;
-    let mut text = String::new();
+    let mut text = Vec::new();
     let mut bounded = stream.take(ANSWER_MAX_BYTES);
     for _ in 0..LINES_MAX {
         let before = text.len();
-        let read = bounded.read_line(&mut text).await.map_err(&fault)?;
+        let read = bounded.read_until(b'\n', &mut text).await.map_err(&fault)?;
         let line = &text[before..];
-        if read == 0 || line.starts_with("ERR ") || line.starts_with("END LIST VAR ") {
+        if read == 0 || line.starts_with(b"ERR ") || line.starts_with(b"END LIST VAR ") {
             break;
         }
     }
     // A goodbye is polite, and nothing depends on it.
     let _ = bounded.into_inner().get_mut().write_all(b"LOGOUT\n").await;
-    Ok(text)
+    // Devices write their names as they like: one byte that is no UTF-8 costs a letter, not the UPS.
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 async fn say(stream: &mut BufReader<TcpStream>, line: &str) -> std::io::Result<()> {
@@ -237,6 +163,8 @@ async fn accepted(stream: &mut BufReader<TcpStream>, ups: &NutUps) -> Result<(),
 
 #[cfg(test)]
 mod tests {
+    use ioc_common::clock::Timestamp;
+
     use super::*;
 
     const LIST: &str = r#"BEGIN LIST VAR smart
@@ -290,13 +218,5 @@ END LIST VAR smart
         // A status that is not told leaves all flags unknown.
         let poll = meaning(&[], Timestamp::from_millis(0));
         assert_eq!(of(&poll, "ups.on_battery"), Some(None));
-    }
-
-    #[test]
-    fn days_as_drivers_write_them() {
-        let day = |text| date(text).map(|at| at / 86_400_000);
-        assert_eq!(day("2023/12/01"), day("12/01/2023"));
-        assert_eq!(day("2023-12-01"), day("12/01/23"));
-        assert_eq!((day("soon"), day("1/2"), day("2023/13/01")), (None, None, None));
     }
 }

@@ -20,6 +20,9 @@ pub struct Displays {
     pub columns: u32,
     /// What differs from it.
     pub differences: Vec<Difference>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One connector.

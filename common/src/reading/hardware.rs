@@ -142,13 +142,16 @@ impl Reading for PowerSupplies {
 pub struct Ipmi {
     /// Sensors that are not well: name and state.
     pub bad: Vec<String>,
-    /// Power supplies: name and whether it is well.
+    /// Power supplies: name and whether it is well; empty where the controller says nothing of them.
     pub supplies: Vec<(String, bool)>,
     /// The newest entries of its event log.
     pub events: Vec<String>,
     /// Numbers: name, unit, value. Numbers only.
     #[serde(skip)]
     pub values: Vec<(String, String, f64)>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 impl Findings for Ipmi {
@@ -156,7 +159,9 @@ impl Findings for Ipmi {
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("ipmi.bad", "", self.bad.len() as f64);
-        sink.put("ipmi.supplies_failed", "", self.supplies.iter().filter(|(_, well)| !well).count() as f64);
+        let failed = self.supplies.iter().filter(|(_, well)| !well).count() as f64;
+        // Supplies of which nothing is said are not supplies that are well.
+        sink.put("ipmi.supplies_failed", "", if self.supplies.is_empty() { f64::NAN } else { failed });
         for (name, unit, value) in &self.values {
             let metric = match unit.as_str() {
                 "degrees C" => "ipmi.temperature",
@@ -176,6 +181,9 @@ impl Findings for Ipmi {
 pub struct Gpus {
     /// The processors.
     pub gpus: Vec<Gpu>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// One of them.
@@ -232,13 +240,19 @@ impl Reading for Processes {
     }
 }
 
-/// Storage on USB that is attached now (article 5.1c).
+/// Storage on USB that is attached now (article 5.1c), by kernel name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct UsbStorage(pub Vec<String>);
+pub struct UsbStorage {
+    /// What somebody plugged in.
+    pub plugged: Vec<String>,
+    /// What the management controller shows, with a medium, and what is built in.
+    pub own: Vec<String>,
+}
 
 impl Reading for UsbStorage {
     fn emit(&self, sink: &mut dyn Sink) {
-        sink.put("usb.storage", "", self.0.len() as f64);
+        sink.put("usb.storage", "", self.plugged.len() as f64);
+        sink.put("usb.virtual", "", self.own.len() as f64);
     }
 }
 

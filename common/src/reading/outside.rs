@@ -1,5 +1,7 @@
 //! What lies outside the host and what it is trusted with: endpoints, certificates, backups.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Sink, brief};
@@ -57,6 +59,9 @@ pub struct Certificates {
     pub certificates: Vec<CertificateFile>,
 }
 
+/// More days than that are as good as never.
+const DAYS_MAX: f64 = 40_000.0;
+
 /// One certificate file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -65,7 +70,7 @@ pub struct CertificateFile {
     pub path: String,
     /// Whom it names.
     pub subject: String,
-    /// When it ends; of several in one file the first to end.
+    /// When it ends. A file of several has a row for its own, and one for each other that ends before it.
     pub until: Option<Timestamp>,
     /// Why it could not be read.
     pub unknown: String,
@@ -75,8 +80,17 @@ impl Findings for Certificates {
     const NAME: &'static str = "certificates";
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
+        let mut told = BTreeSet::new();
         for certificate in &self.certificates {
-            sink.put("cert.days", &certificate.path, certificate.until.map_or(f64::NAN, |until| -days(now, until)));
+            // What lies beside a file's own certificate is told under its own name.
+            let own = told.insert(certificate.path.clone());
+            let beside = || format!("{}: {}", certificate.path, certificate.subject);
+            let name = if own { certificate.path.clone() } else { beside() };
+            if own || told.insert(name.clone()) {
+                // Those that are never to end say so by the year 9999.
+                let left = certificate.until.map_or(f64::NAN, |until| -days(now, until));
+                sink.put("cert.days", &name, left.clamp(-DAYS_MAX, DAYS_MAX));
+            }
         }
     }
 }
