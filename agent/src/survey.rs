@@ -102,6 +102,8 @@ mod tests {
             assert!(ioc_common::document::is_name(survey.name), "{}", survey.name);
             assert!(probe::SURVEYS[..place].iter().all(|other| other.name != survey.name), "{}", survey.name);
             assert!(!probe::NAMES.contains(&survey.name), "{} is a sampling probe, too", survey.name);
+            let said = ioc_common::document::survey_every_s(survey.name);
+            assert_eq!(said, Some(survey.every_s), "{}: common/src/document.rs says how often, too", survey.name);
             assert!(survey.deadline_s < survey.every_s && !survey.needs.is_empty(), "{}", survey.name);
         }
     }

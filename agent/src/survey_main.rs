@@ -2,7 +2,7 @@
 //! need privilege, and by people through every command of `ioc-agent` but `run`.
 
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -11,9 +11,10 @@ use clap::Parser as _;
 use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say};
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
+use ioc_agent::probe::patches::support;
 use ioc_agent::sensor::{tool, watch};
 use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
-use ioc_common::config::Span;
+use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
@@ -100,6 +101,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::CheckConfig { json, .. } => {
+            // The table of ends of support lies beside the configuration, where there is one.
+            let beside = |config: &Path| config.with_file_name("support.toml");
+            let table = cli.config.as_deref().map_or_else(|| PathBuf::from(support::TABLE), beside);
+            if table.exists() {
+                support::Support::parse(&Source::read(&table)?)?;
+            }
             let text = format!("the configuration is in order\n{}", settings_text(&config.pushed));
             say(&(if json { serde_json::to_string(&config)? + "\n" } else { text }))?;
             Ok(ExitCode::SUCCESS)

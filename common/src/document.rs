@@ -89,9 +89,74 @@ pub fn flag(state: Option<bool>) -> f64 {
     state.map_or(f64::NAN, |yes| f64::from(u8::from(yes)))
 }
 
+/// How often each survey is made where nothing changes, seconds, by name. The agent is held to it.
+pub const SURVEYS_EVERY_S: [(&str, u64); 17] = [
+    ("patches", 86_400),
+    ("antivirus", 900),
+    ("software", 86_400),
+    ("accounts", 21_600),
+    ("sessions", 600),
+    ("protection", 1800),
+    ("smart", 1800),
+    ("raid", 1800),
+    ("displays", 3600),
+    ("services", 300),
+    ("time", 1800),
+    ("ipmi", 600),
+    ("mce", 900),
+    ("gpu", 300),
+    ("reach", 60),
+    ("certificates", 21_600),
+    ("backups", 3600),
+];
+
+/// How often the survey of this name is made, seconds; none where it is no survey, but a probe of every sample.
+#[must_use]
+pub fn survey_every_s(name: &str) -> Option<u64> {
+    SURVEYS_EVERY_S.iter().find(|(its, _)| *its == name).map(|(_, every_s)| *every_s)
+}
+
+/// The probe or survey that a metric comes from; the first part of its name where that is the probe's own.
+#[must_use]
+pub fn probe_of(metric: &str) -> &str {
+    let first = metric.split('.').next().unwrap_or_default();
+    match (first, metric) {
+        (_, "cpu.machine_checks" | "cpu.deferred_errors") => "mce",
+        (_, "memory.corrected_errors" | "memory.uncorrected_errors") => "edac",
+        (_, "net.bond_missing" | "net.full_duplex") => "link",
+        ("patch" | "os", _) => "patches",
+        ("av", _) => "antivirus",
+        ("account", _) => "accounts",
+        ("session", _) => "sessions",
+        ("protect", _) => "protection",
+        ("display", _) => "displays",
+        ("service", _) => "services",
+        ("cert", _) => "certificates",
+        ("backup", _) => "backups",
+        ("fs", _) => "filesystem",
+        ("net", _) => "network",
+        ("sensor", _) => "sensors",
+        ("battery", _) => "power",
+        _ => first,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_comes_from_a_probe() {
+        for (metric, probe) in [
+            ("patch.security", "patches"),
+            ("cpu.machine_checks", "mce"),
+            ("cpu.used_pct", "cpu"),
+            ("raid.errors", "raid"),
+        ] {
+            assert_eq!(probe_of(metric), probe, "{metric}");
+        }
+        assert_eq!((survey_every_s("reach"), survey_every_s("cpu")), (Some(60), None));
+    }
 
     #[test]
     fn names_ages_and_flags() {

@@ -148,7 +148,7 @@ catalogue! {
     "env.temperature" "Cel" -60.0..200.0 "place" "hw.temperature" "Nhiệt độ phòng" "Temperature of the room";
     "fs.available" "By" 0.0..1e18 "mount point" "system.filesystem.usage" "Dung lượng còn dùng được" "Space available to users";
     "fs.inodes_used_pct" "%" 0.0..100.0 "mount point" "" "Inode đã dùng" "Inodes used";
-    "fs.read_only" "1" 0.0..1.0 "mount point" "" "Hệ thống tệp chỉ đọc" "Mounted read-only";
+    "fs.read_only" "1" 0.0..1.0 "mount point" "" "Hệ thống tệp không cho ghi dù lẽ ra phải ghi được" "Takes no writes, though it should";
     "fs.size" "By" 0.0..1e18 "mount point" "system.filesystem.limit" "Dung lượng" "Size";
     "fs.used_pct" "%" 0.0..100.0 "mount point" "system.filesystem.utilization" "Dung lượng đã dùng" "Space used";
     "gpu.busy" "%" 0.0..100.0 "gpu" "hw.gpu.utilization" "GPU bận" "Graphics processor busy";
@@ -265,23 +265,38 @@ catalogue! {
     "system.uptime" "s" 0.0..1e10 "" "system.uptime" "Thời gian từ lúc khởi động" "Time since boot";
     "time.offset" "ms" 0.0..1e12 "" "" "Độ lệch so với nguồn giờ, không dấu" "Offset to the source of time, without sign";
     "time.synchronised" "1" 0.0..1.0 "" "" "Đồng hồ được đồng bộ" "The clock is synchronised";
+    "ups.alarm" "1" 0.0..1.0 "" "" "UPS tự báo động (ups.alarm)" "The UPS reports an alarm of its own (ups.alarm)";
     "ups.battery_age" "d" 0.0..40000.0 "" "" "Tuổi ắc quy" "Age of the battery";
     "ups.battery_temperature" "Cel" -40.0..150.0 "" "hw.temperature" "Nhiệt độ ắc quy" "Temperature of the battery";
     "ups.battery_voltage" "V" 0.0..2000.0 "" "hw.voltage" "Điện áp ắc quy" "Voltage of the battery";
+    "ups.boost" "1" 0.0..1.0 "" "" "UPS đang nâng điện áp vào thấp" "The UPS raises a low input voltage";
     "ups.bypass" "1" 0.0..1.0 "" "" "UPS đang chạy nối tắt" "The UPS is on bypass";
+    "ups.calibrating" "1" 0.0..1.0 "" "" "UPS đang hiệu chuẩn ắc quy" "The UPS calibrates its battery";
     "ups.charge" "%" 0.0..100.0 "" "hw.battery.charge" "Mức ắc quy" "Charge of the battery";
+    "ups.charging" "1" 0.0..1.0 "" "" "Ắc quy UPS đang sạc" "The battery is being charged";
+    "ups.discharging" "1" 0.0..1.0 "" "" "Ắc quy UPS đang xả" "The battery is being discharged";
+    "ups.eco" "1" 0.0..1.0 "" "" "UPS chạy chế độ tiết kiệm (ECO)" "The UPS runs in its saving mode (ECO)";
+    "ups.forced_shutdown" "1" 0.0..1.0 "" "" "UPS sắp ngắt điện ra (FSD)" "The UPS is about to cut its output (FSD)";
+    "ups.high_battery" "1" 0.0..1.0 "" "" "Ắc quy UPS báo mức cao" "The battery is above its high mark";
     "ups.input_voltage" "V" 0.0..1e5 "phase" "hw.voltage" "Điện áp vào UPS" "Input voltage of the UPS";
     "ups.linked" "1" 0.0..1.0 "" "" "Phần mềm còn liên lạc được với UPS" "The software still hears from the UPS";
-    "ups.load" "%" 0.0..500.0 "" "" "Tải của UPS" "Load of the UPS";
+    "ups.load" "%" 0.0..500.0 "phase" "" "Tải của UPS" "Load of the UPS";
     "ups.low_battery" "1" 0.0..1.0 "" "" "Ắc quy UPS sắp cạn" "The battery is nearly empty";
-    "ups.on_battery" "1" 0.0..1.0 "" "" "UPS đang chạy bằng ắc quy" "The UPS is on battery";
+    "ups.no_battery" "1" 0.0..1.0 "" "" "UPS không có ắc quy" "The UPS has no battery";
+    "ups.off" "1" 0.0..1.0 "" "" "UPS đang tắt đầu ra" "The output of the UPS is off";
+    "ups.on_battery" "1" 0.0..1.0 "" "" "UPS đang chạy bằng ắc quy (không kể khi hiệu chuẩn, tự kiểm tra)" "The UPS is on battery (not counting calibrations and self-tests)";
     "ups.output_voltage" "V" 0.0..1e5 "phase" "hw.voltage" "Điện áp ra UPS" "Output voltage of the UPS";
     "ups.overload" "1" 0.0..1.0 "" "" "UPS quá tải" "The UPS is overloaded";
     "ups.replace_battery" "1" 0.0..1.0 "" "" "Phải thay ắc quy UPS" "The battery must be replaced";
     "ups.runtime" "s" 0.0..1e7 "" "hw.battery.time_left" "Thời gian UPS còn chạy được" "Time the UPS can still run";
+    "ups.says" "1" 0.0..1.0 "text" "" "Lời UPS tự báo: 1 khi đang báo" "What the UPS says in words of its own: 1 while it says so";
+    "ups.temperature" "Cel" -40.0..150.0 "" "hw.temperature" "Nhiệt độ UPS" "Temperature of the UPS";
     "ups.test_age" "d" 0.0..40000.0 "" "" "Số ngày từ lần tự kiểm tra gần nhất" "Days since the last self-test";
     "ups.test_failed" "1" 0.0..1.0 "" "" "UPS tự kiểm tra thất bại" "The last self-test failed";
+    "ups.testing" "1" 0.0..1.0 "" "" "UPS đang tự kiểm tra" "The UPS tests itself";
+    "ups.trim" "1" 0.0..1.0 "" "" "UPS đang hạ điện áp vào cao" "The UPS lowers a high input voltage";
     "usb.storage" "1" 0.0..1000.0 "" "" "Số thiết bị lưu trữ USB đang cắm" "USB storage attached";
+    "usb.virtual" "1" 0.0..1000.0 "" "" "Số ổ ảo có đĩa của bộ quản lý máy (BMC), và thẻ nhớ lắp trong" "Virtual drives of the management controller that hold a medium, and cards that are built in";
 }
 
 #[cfg(test)]

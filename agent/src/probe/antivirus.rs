@@ -4,22 +4,18 @@
 //! What a product does not tell is *unknown*, never *bad* (lesson 15). Signatures are judged by their age, not by what the
 //! updater says (lesson 16).
 
-use std::path::Path;
-use std::time::Duration;
+mod clamav;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Product};
 use ioc_common::report::Event;
 
 use crate::machine::{Found, Machine, Surveyed};
+use crate::probe::Outcome;
 use crate::settings::CustomAntivirus;
-use crate::source::socket;
 use crate::source::zone::{Zone, month, three};
-
-/// Most bytes of a log that are read, from its end.
-const LOG_MAX_BYTES: u64 = 1024 * 1024;
-/// How long clamd may take for a word.
-const CLAMD_DEADLINE: Duration = Duration::from_secs(5);
+pub use clamav::{Header, parse_header, parse_version};
+use clamav::{clamav, ctime};
 
 /// Makes the survey. A host without any product is *read*: it has none, which is what the regulation asks about.
 ///
@@ -69,154 +65,27 @@ fn news(antivirus: &Antivirus, memo: &str) -> (Vec<Event>, String) {
     (events, serde_json::to_string(&keys).unwrap_or_default())
 }
 
-fn clamav(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
-    let configurations = ["/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf"];
-    let configuration = configurations.iter().find_map(|path| machine.text_if(path));
-    let databases = ["daily.cld", "daily.cvd", "main.cld", "main.cvd"].map(|name| format!("/var/lib/clamav/{name}"));
-    let headers: Vec<(String, Header)> =
-        databases.iter().filter_map(|path| Some((path.clone(), parse_header(&head(machine, path)?)?))).collect();
-    let clamscan = ["/usr/bin/clamscan", "/usr/sbin/clamd"].iter().any(|path| machine.exists(path));
-    if configuration.is_none() && headers.is_empty() && !clamscan {
-        return None;
+/// Whether one of these processes runs; none where not all processes can be seen.
+fn runs(machine: &Machine<'_>, product: &mut Product, names: &[&str]) -> Option<bool> {
+    let running = super::process::names(machine);
+    if names.iter().any(|name| running.contains(*name)) {
+        return Some(true);
     }
-    let configuration = configuration.unwrap_or_default();
-    let mut product = Product { name: "clamav".to_owned(), ..Product::default() };
-    if let Some((_, newest)) = headers.iter().max_by_key(|(_, header)| header.made_at) {
-        product.signatures.clone_from(&newest.version);
-        product.signatures_at = Some(newest.made_at);
+    if super::process::all_names(machine).is_some() {
+        return Some(false);
     }
-    let socket =
-        machine.settings.clamd_socket.clone().or_else(|| option(&configuration, "LocalSocket").map(Into::into));
-    match socket {
-        Some(path) if machine.is_live() => match socket::ask(&path, b"zVERSION\0", 1024, CLAMD_DEADLINE) {
-            Ok(answer) => {
-                product.running = Some(true);
-                if let Some(version) = parse_version(&String::from_utf8_lossy(&answer)) {
-                    product.engine = version.0;
-                    // What the daemon uses counts, not what lies beside it.
-                    if let Some((signatures, made_at)) = version.1 {
-                        product.signatures = signatures;
-                        product.signatures_at = made_at.or(product.signatures_at);
-                    }
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                product.unknown.push(format!("{}: {error}; mend: add ioc-agent to the group clamav", path.display()));
-            }
-            Err(_) => product.running = Some(false),
-        },
-        Some(_) => {}
-        None => product.unknown.push("clamd has no LocalSocket; mend: set [antivirus] clamd_socket".to_owned()),
+    product
+        .unknown
+        .push(format!("/proc does not show all processes, so whether {} runs cannot be seen", names.join(" or ")));
+    None
+}
+
+/// What a product said of itself, or a word that it did not.
+fn said<T>(product: &mut Product, what: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        product.unknown.push(format!("{}: its answer does not tell {what}", product.name));
     }
-    product.realtime = Some(super::process::names(machine).contains("clamonacc"));
-    let mut logs: Vec<String> = option(&configuration, "LogFile").into_iter().collect();
-    logs.extend(
-        machine
-            .names("/var/log/clamav")
-            .into_iter()
-            .filter(|name| name.ends_with(".log"))
-            .map(|name| format!("/var/log/clamav/{name}")),
-    );
-    logs.sort();
-    logs.dedup();
-    for log in logs {
-        match machine.tail(&log, LOG_MAX_BYTES) {
-            Ok(text) => take_log(&mut product, &text, zone),
-            Err(error) if error.is_absent() => {}
-            Err(error) => product.unknown.push(format!("{error}; mend: add ioc-agent to the group adm")),
-        }
-    }
-    product.detections.sort_by_key(|found| std::cmp::Reverse(found.at));
-    product.detections.truncate(DETECTIONS_MAX);
-    Some(product)
-}
-
-fn option(configuration: &str, name: &str) -> Option<String> {
-    let lines = configuration.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let mut values = lines.filter_map(|line| line.split_once(char::is_whitespace)).filter(|(key, _)| *key == name);
-    values.next().map(|(_, value)| value.trim().to_owned())
-}
-
-fn head(machine: &Machine<'_>, path: &str) -> Option<Vec<u8>> {
-    use std::io::Read as _;
-    let mut header = Vec::new();
-    std::fs::File::open(machine.path(path)).ok()?.take(512).read_to_end(&mut header).ok()?;
-    Some(header)
-}
-
-/// What the header of a signature database says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// Version.
-    pub version: String,
-    /// When it was made.
-    pub made_at: Timestamp,
-}
-
-/// Reads the header of a CVD or CLD file: `ClamAV-VDB:date:version:signatures:level:md5:signature:builder:seconds`.
-#[must_use]
-pub fn parse_header(header: &[u8]) -> Option<Header> {
-    let text = String::from_utf8_lossy(header.get(..512.min(header.len()))?);
-    let mut fields = text.trim_end_matches(['\0', ' ']).split(':');
-    if fields.next() != Some("ClamAV-VDB") {
-        return None;
-    }
-    let date = fields.next()?;
-    let version = fields.next()?.to_owned();
-    let seconds = fields.nth(5).and_then(|seconds| seconds.trim().parse::<i64>().ok());
-    let made_at = seconds.filter(|s| *s > 0).map(|s| Timestamp::from_millis(s.saturating_mul(1000)));
-    // Old headers have no seconds: `17 Sep 2007 08-32 +0000`.
-    let made_at = made_at.or_else(|| {
-        let mut words = date.split(' ');
-        let (day, name, year) = (words.next()?.parse().ok()?, words.next()?, words.next()?.parse().ok()?);
-        let (hour, minute) = words.next()?.split_once('-')?;
-        Zone::default().moment([year, month(name)?, day], [hour.parse().ok()?, minute.parse().ok()?, 0])
-    })?;
-    Some(Header { version, made_at })
-}
-
-/// Version and date of signatures.
-type Signatures = (String, Option<Timestamp>);
-
-/// Reads clamd's answer: `ClamAV 1.0.5/27300/Tue Jun 11 08:26:07 2024`, or without signatures.
-#[must_use]
-pub fn parse_version(answer: &str) -> Option<(String, Option<Signatures>)> {
-    let answer = answer.trim_matches(['\0', '\n', ' ']);
-    let mut parts = answer.strip_prefix("ClamAV ")?.splitn(3, '/');
-    let engine = parts.next()?.to_owned();
-    let signatures =
-        parts.next().map(|version| (version.to_owned(), parts.next().and_then(|date| ctime(date, &Zone::default()))));
-    Some((engine, signatures))
-}
-
-/// A time such as `Tue Jun 11 08:26:07 2024`.
-fn ctime(text: &str, zone: &Zone) -> Option<Timestamp> {
-    let mut words = text.split_whitespace().skip(1);
-    let (name, day, time, year) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    zone.moment([year.parse().ok()?, month(name)?, day.parse().ok()?], three(time, ':')?)
-}
-
-/// Takes detections and the end of the last scan from a log of clamd, clamonacc or clamscan.
-fn take_log(product: &mut Product, log: &str, zone: &Zone) {
-    for line in log.lines() {
-        let (at, rest) = match line.split_once(" -> ") {
-            Some((time, rest)) => (ctime(time, zone), rest),
-            None => (None, line),
-        };
-        if let Some(found) = rest.strip_suffix(" FOUND")
-            && let Some((file, malware)) = found.rsplit_once(": ")
-        {
-            let malware = malware.split('(').next().unwrap_or(malware).to_owned();
-            product.detections.push(Detection { at, malware, file: file.to_owned() });
-        } else if let Some(end) = rest.strip_prefix("End Date:") {
-            // 2026:11:24 10:00:00
-            let mut words = end.split_whitespace();
-            let date = words.next().and_then(|date| three(date, ':'));
-            let time = words.next().and_then(|time| three(time, ':'));
-            product.scanned_at =
-                product.scanned_at.max(date.zip(time).and_then(|(date, time)| zone.moment(date, time)));
-        }
-    }
+    value
 }
 
 /// `key : value` lines, as most products print; keys lower case.
@@ -230,17 +99,13 @@ fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
 
 /// What a command of a product printed; its name in `unknown` when it could not be asked.
 fn asked(machine: &Machine<'_>, product: &mut Product, tool: &str, arguments: &[&str]) -> Option<String> {
-    match machine.ask(tool, arguments, 30) {
-        Ok(output) if output.code == Some(0) => Some(String::from_utf8_lossy(&output.text).into_owned()),
-        Ok(output) => {
-            product.unknown.push(format!("{tool}: {}", output.complaint.lines().next().unwrap_or("failed")));
-            None
-        }
-        Err(crate::probe::Outcome::Unknown { why } | crate::probe::Outcome::Absent { why }) => {
+    match machine.ask(tool, arguments, 30).lines() {
+        Ok(text) => Some(text),
+        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
             product.unknown.push(why);
             None
         }
-        Err(crate::probe::Outcome::Read) => None,
+        Err(Outcome::Read) => None,
     }
 }
 
@@ -256,18 +121,38 @@ fn defender(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
                 .map(|value| value.trim_matches('"').split(' ').next().unwrap_or("").trim_matches('"').to_owned())
         };
         let yes = |key: &str| word(key).and_then(|word| word.parse::<bool>().ok());
-        product.running = yes("healthy").or(Some(true));
-        product.realtime = yes("real_time_protection_enabled");
+        product.running = said(&mut product, "whether it is healthy", yes("healthy"));
+        product.realtime = said(&mut product, "real-time protection", yes("real_time_protection_enabled"));
         product.engine = word("engine_version").unwrap_or_default();
         product.signatures = word("definitions_version").unwrap_or_default();
         let minutes = word("definitions_updated_minutes_ago").and_then(|word| word.parse::<i64>().ok());
+        let minutes = said(&mut product, "the age of its definitions", minutes);
         // Whole hours, so that the document stays the same between updates.
-        product.signatures_at = minutes.map(|minutes| {
+        product.signatures_at = minutes.filter(|minutes| *minutes >= 0).map(|minutes| {
             let at = machine.now.plus_millis(-minutes.saturating_mul(60_000)).as_millis();
             Timestamp::from_millis(at - at.rem_euclid(3_600_000))
         });
     }
-    if let Some(list) = asked(machine, &mut product, "mdatp", &["threat", "list"]) {
+    // A sentence is an empty list; rows that are no threats are something else, and silence is no answer.
+    let list = match machine.ask("mdatp", &["threat", "list"], 30).lines() {
+        Ok(text) if text.lines().any(|line| line.trim_start().to_lowercase().starts_with("no threat")) => {
+            product.detections_read = true;
+            None
+        }
+        Ok(text) if value(&text, "name").is_some() => Some(text),
+        Ok(text) => {
+            let first = text.lines().next().unwrap_or_default().chars().take(200).collect::<String>();
+            product.unknown.push(format!("mdatp threat list: not understood: {first}"));
+            None
+        }
+        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+            product.unknown.push(why);
+            None
+        }
+        Err(Outcome::Read) => None,
+    };
+    if let Some(list) = list {
+        product.detections_read = true;
         let mut found: Option<Detection> = None;
         for (key, text) in keys(&list) {
             match key.as_str() {
@@ -301,14 +186,19 @@ fn kaspersky(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
     }
     let mut product = Product { name: "kesl".to_owned(), ..Product::default() };
     if let Some(info) = asked(machine, &mut product, "kesl-control", &["--app-info"]) {
-        product.running = Some(true);
-        product.engine = value(&info, "version").unwrap_or_default().to_owned();
-        product.realtime = value(&info, "file threat protection").map(|state| state.to_lowercase().contains("running"));
+        let version = value(&info, "version").filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
+        product.engine = version.unwrap_or_default().to_owned();
+        product.running = said(&mut product, "its version", version.map(|_| true));
+        let state = value(&info, "file threat protection").map(str::to_lowercase);
+        let state = said(&mut product, "file threat protection", state);
+        product.realtime = state.map(|state| state.contains("running") && !state.contains("not running"));
         let date = value(&info, "last release date of databases").unwrap_or_default();
         product.signatures = date.to_owned();
         let (day, time) = date.split_once(' ').unwrap_or((date, "0:0:0"));
         product.signatures_at =
             three(day, '-').and_then(|day| zone.moment(day, three(time.trim(), ':').unwrap_or([0, 0, 0])));
+        let dated = product.signatures_at;
+        said(&mut product, "the date of its databases", dated);
     }
     product.unknown.push("kesl: detections are not asked for; its own log has them".to_owned());
     Some(product)
@@ -321,9 +211,8 @@ fn eset(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
     }
     let mut product = Product { name: "eset".to_owned(), ..Product::default() };
     if let Some(list) = asked(machine, &mut product, "eset", &["--list-modules"]) {
-        let running = super::process::names(machine);
-        product.running = Some(running.contains("oaeventd") || running.contains("scand"));
-        product.realtime = Some(running.contains("oaeventd"));
+        product.running = runs(machine, &mut product, &["oaeventd", "scand"]);
+        product.realtime = runs(machine, &mut product, &["oaeventd"]);
         if let Some(line) = list.lines().find(|line| line.to_lowercase().contains("detection engine")) {
             product.signatures = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
             let date = line.split(['(', ')']).nth(1).filter(|date| date.len() == 8 && date.is_ascii());
@@ -332,7 +221,10 @@ fn eset(machine: &Machine<'_>, zone: &Zone) -> Option<Product> {
                 zone.moment([number(0..4)?, number(4..6)?, number(6..8)?], [0, 0, 0])
             });
         }
+        let dated = product.signatures_at;
+        said(&mut product, "its detection engine with a date", dated);
     }
+    product.unknown.push("eset: detections are not asked for; its own log has them".to_owned());
     Some(product)
 }
 
@@ -344,11 +236,12 @@ fn sophos(machine: &Machine<'_>) -> Option<Product> {
     let mut product = Product { name: "sophos".to_owned(), ..Product::default() };
     if let Some(text) = asked(machine, &mut product, "sophos", &["--version"]) {
         let text = text.replace('=', ":");
-        product.running = Some(true);
         product.engine =
             value(&text, "threat detection engine").or(value(&text, "engine version")).unwrap_or_default().to_owned();
         product.signatures =
             value(&text, "threat data version").or(value(&text, "threat data")).unwrap_or_default().to_owned();
+        let known = !product.engine.is_empty() || !product.signatures.is_empty();
+        product.running = said(&mut product, "its version", known.then_some(true));
         // `Tue 11 Jun 2024 08:00:00 AM UTC`
         let date = value(&text, "threat data release").unwrap_or_default();
         let words: Vec<&str> = date.split_whitespace().collect();
@@ -357,7 +250,10 @@ fn sophos(machine: &Machine<'_>) -> Option<Product> {
             product.signatures_at =
                 day.and_then(|((day, month), year)| Zone::default().moment([year, month, day], [0, 0, 0]));
         }
+        let dated = product.signatures_at;
+        said(&mut product, "the date of its threat data", dated);
     }
+    product.unknown.push("sophos: detections are not asked for; its own log has them".to_owned());
     Some(product)
 }
 
@@ -368,40 +264,63 @@ fn trend(machine: &Machine<'_>) -> Option<Product> {
     }
     let mut product = Product { name: "trend".to_owned(), ..Product::default() };
     if let Some(text) = asked(machine, &mut product, "trend", &["-c", "GetComponentInfo", "-r", "au", "AM"]) {
-        product.running = Some(true);
-        product.realtime = value(&text, "component.am.mode").map(|mode| matches!(mode, "on" | "1" | "2"));
+        let known = keys(&text).any(|(key, _)| key.starts_with("component."));
+        product.running = said(&mut product, "its components", known.then_some(true));
+        let mode = said(&mut product, "its mode", value(&text, "component.am.mode"));
+        product.realtime = mode.and_then(|mode| match mode.to_lowercase().as_str() {
+            "on" | "1" | "2" => Some(true),
+            "off" | "0" => Some(false),
+            _ => None,
+        });
         product.engine = value(&text, "component.am.version.engine.vsapi").unwrap_or_default().to_owned();
         product.signatures = value(&text, "component.am.version.pattern.vsapi").unwrap_or_default().to_owned();
     }
     product.unknown.push("trend: the date of the pattern is not told; its version is".to_owned());
+    product.unknown.push("trend: detections are not asked for; its own log has them".to_owned());
     Some(product)
+}
+
+fn short(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(200).collect()
 }
 
 /// A product that only its administrator knows.
 fn custom(machine: &Machine<'_>, settings: &CustomAntivirus) -> Product {
     let mut product = Product { name: settings.name.clone(), ..Product::default() };
-    let mut line = |command: &[String]| -> Option<(bool, String)> {
+    let mut said = |command: &[String], good: fn(i32) -> bool| -> Option<(bool, String)> {
         if command.is_empty() {
             return None;
         }
-        match machine.ask_custom(command, 30) {
+        match machine.ask_custom(command, 30).ending(good).ended_well() {
             Ok(output) => Some((output.code == Some(0), String::from_utf8_lossy(&output.text).trim().to_owned())),
-            Err(why) => {
-                let name = Path::new(&command[0]).display().to_string();
-                product.unknown.push(format!("{name}: {why:?}"));
+            Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+                product.unknown.push(why);
                 None
             }
+            Err(Outcome::Read) => None,
         }
     };
-    let running = line(&settings.running).map(|(good, _)| good);
-    let signatures = line(&settings.signatures_at).map(|(_, text)| text);
-    let detections = line(&settings.detections).and_then(|(_, text)| text.parse::<usize>().ok());
+    // 126 and 127 are a shell's word for a program that could not be started.
+    let running = said(&settings.running, |code| !matches!(code, 126 | 127)).map(|(good, _)| good);
+    let signatures = said(&settings.signatures_at, |code| code == 0).map(|(_, text)| text);
+    let detections = said(&settings.detections, |code| code == 0).map(|(_, text)| text);
     product.running = running;
     if let Some(text) = signatures {
         let seconds = text.parse::<i64>().ok().map(|s| Timestamp::from_millis(s.saturating_mul(1000)));
-        product.signatures_at = seconds.or_else(|| text.parse().ok());
+        product.signatures_at = seconds.or_else(|| text.parse().ok()).filter(|at| !machine.is_ahead(*at));
+        if product.signatures_at.is_none() {
+            product.unknown.push(format!("signatures_at printed no time that can be: {}", short(&text)));
+        }
         product.signatures = text;
     }
+    let detections = detections.and_then(|text| match text.parse::<usize>() {
+        Ok(count) => Some(count),
+        Err(_) => {
+            product.unknown.push(format!("detections printed no number: {}", short(&text)));
+            None
+        }
+    });
+    product.detections_read = detections.is_some();
     for _ in 0..detections.unwrap_or(0).min(DETECTIONS_MAX) {
         product.detections.push(Detection { malware: "?".to_owned(), ..Detection::default() });
     }
@@ -436,7 +355,8 @@ mod tests {
                 "/var/log/clamav/scan.log",
                 "----------- SCAN SUMMARY -----------\nInfected files: 0\nEnd Date:   2026:11:20 00:00:00\n",
             ),
-            ("/proc/1/comm", "clamonacc\n"),
+            ("/proc/1/comm", "init\n"),
+            ("/proc/9/comm", "clamonacc\n"),
         ]);
         let found = survey(&captured.machine(NOW)).expect("read");
         let antivirus: Antivirus = found.read();
@@ -502,6 +422,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_product_does_not_say_is_unknown() {
+        let captured = Captured::new(&[("/proc/77/comm", "sh\n")]);
+        captured.says("mdatp", &["health"], 0, "Could not connect to the daemon. Status: 14: failed to connect\n");
+        captured.says("mdatp", &["threat", "list"], 0, "Could not connect to the daemon.\n");
+        captured.says("kesl-control", &["--app-info"], 0, "Error: The service is not available\n");
+        captured.says("eset", &["--list-modules"], 0, "Cannot connect to the daemon\n");
+        captured.says("sophos", &["--version"], 0, "Failed to contact savd\n");
+        captured.says("trend", &["-c", "GetComponentInfo", "-r", "au", "AM"], 0, "HTTP Status: 403\n");
+        let found = survey(&captured.machine(NOW)).expect("read");
+        for product in ["mdatp", "kesl", "eset", "sophos", "trend"] {
+            for metric in ["av.running", "av.realtime", "av.signature_age", "av.detections"] {
+                assert!(found.number(metric, product).is_nan(), "{product} {metric}");
+            }
+        }
+        assert!(found.read::<Antivirus>().products.iter().all(|product| !product.unknown.is_empty()));
+        captured.says("mdatp", &["health"], 0, "healthy : false\n");
+        captured.says("mdatp", &["threat", "list"], 0, "No threats\n");
+        captured.says(
+            "kesl-control",
+            &["--app-info"],
+            0,
+            "Version: 12.0.0.6672\nFile Threat Protection: Available and not running\n",
+        );
+        let found = survey(&captured.machine(NOW)).expect("read");
+        assert_eq!((found.number("av.running", "mdatp"), found.number("av.detections", "mdatp")), (0.0, 0.0));
+        assert!(found.number("av.realtime", "mdatp").is_nan());
+        assert_eq!((found.number("av.running", "kesl"), found.number("av.realtime", "kesl")), (1.0, 0.0));
+    }
+
+    #[test]
     fn a_product_by_its_administrators_commands() {
         let mut captured = Captured::new(&[]);
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -516,5 +466,17 @@ mod tests {
         captured.says("ctl", &["count"], 0, "2");
         let found = survey(&captured.machine(NOW)).expect("read");
         assert_eq!((found.number("av.signature_age", "bkav"), found.number("av.detections", "bkav")), (3.0, 2.0));
+        captured.says("ctl", &["status"], 3, "down");
+        captured.says("ctl", &["date"], 1, "1795000000\n");
+        captured.says("ctl", &["count"], 1, "0");
+        let found = survey(&captured.machine(NOW)).expect("read");
+        assert_eq!(found.number("av.running", "bkav"), 0.0, "its status decides");
+        assert!(found.number("av.signature_age", "bkav").is_nan() && found.number("av.detections", "bkav").is_nan());
+        captured.says("ctl", &["status"], 127, "");
+        captured.says("ctl", &["date"], 0, "yesterday");
+        captured.says("ctl", &["count"], 0, "error");
+        let found = survey(&captured.machine(NOW)).expect("read");
+        assert!(found.number("av.running", "bkav").is_nan() && found.number("av.detections", "bkav").is_nan());
+        assert_eq!(found.read::<Antivirus>().products[0].unknown.len(), 3);
     }
 }

@@ -13,6 +13,7 @@ pub mod disk;
 pub mod displays;
 pub mod facts;
 pub mod filesystem;
+pub mod firewall;
 pub mod gpu;
 pub mod hardware;
 pub mod ipmi;
@@ -23,6 +24,7 @@ pub mod memory;
 pub mod mount;
 pub mod network;
 pub mod patches;
+pub mod ports;
 pub mod pressure;
 pub mod process;
 pub mod protection;
@@ -35,7 +37,10 @@ pub mod services;
 pub mod sessions;
 pub mod smart;
 pub mod software;
+pub mod sshd;
+pub mod sudoers;
 pub mod time;
+pub mod tree;
 pub mod usb;
 pub mod version;
 
@@ -126,7 +131,10 @@ pub static SURVEYS: &[Survey] = &[
             "/var/lib/apt/lists",
             "/var/lib/apt/periodic/update-success-stamp",
             "/run/reboot-required",
+            "/etc/apt/preferences",
             "/etc/apt/preferences.d",
+            "/etc/apt/apt.conf.d",
+            "/etc/ioc-watch/support.toml",
             "/var/lib/rpm/rpmdb.sqlite",
             "/var/lib/rpm/Packages",
             "/var/lib/rpm/Packages.db",
@@ -183,7 +191,8 @@ pub static SURVEYS: &[Survey] = &[
         deadline_s: 60,
         watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
         privileged: true,
-        needs: "nft (CAP_NET_ADMIN), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
+        needs: "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
+            sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
     },
     Survey {
         name: "smart",

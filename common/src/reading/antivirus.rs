@@ -39,6 +39,9 @@ pub struct Product {
     pub scanned_at: Option<Timestamp>,
     /// What was found, newest first.
     pub detections: Vec<Detection>,
+    /// It could be read what was found; else that nothing was says nothing. For the number only.
+    #[serde(skip)]
+    pub detections_read: bool,
     /// What could not be read, and why.
     pub unknown: Vec<String>,
 }
@@ -71,7 +74,8 @@ impl Findings for Antivirus {
             sink.put("av.realtime", &product.name, flag(product.realtime));
             sink.put("av.signature_age", &product.name, age(product.signatures_at));
             sink.put("av.scan_age", &product.name, age(product.scanned_at));
-            sink.put("av.detections", &product.name, recent as f64);
+            let recent = if product.detections_read || recent > 0 { recent as f64 } else { f64::NAN };
+            sink.put("av.detections", &product.name, recent);
         }
     }
 }

@@ -10,11 +10,17 @@ use crate::document::{Findings, flag};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Protection {
-    /// A firewall filters what comes in.
+    /// A stranger who connects to a port that nobody allowed is kept out, over every protocol that the host speaks.
     pub firewall: Option<bool>,
+    /// The same over IPv4: `filtering`, `open`, `unknown`; empty where the host does not speak it.
+    pub firewall_ipv4: String,
+    /// The same over IPv6.
+    pub firewall_ipv6: String,
     /// Which: `nftables`, `iptables`, `ufw`, `firewalld`.
     pub firewall_by: Vec<String>,
-    /// Ports that listen to other machines.
+    /// How many ports listen to other machines, each address counted; none when a table of sockets could not be read.
+    pub ports: Option<u32>,
+    /// Ports that listen to other machines; those that could be read.
     pub listening: Vec<Port>,
     /// Those that are on no approved list; empty when no list is configured.
     pub unapproved: Vec<String>,
@@ -53,8 +59,11 @@ impl Findings for Protection {
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("protect.firewall", "", flag(self.firewall));
-        sink.put("protect.ports", "", self.listening.len() as f64);
-        let unapproved = if self.list_configured { self.unapproved.len() as f64 } else { f64::NAN };
+        sink.put("protect.ports", "", self.ports.map_or(f64::NAN, f64::from));
+        // Without all tables none is no answer; those that were seen are there.
+        let unapproved = self.unapproved.len();
+        let told = self.list_configured && (self.ports.is_some() || unapproved > 0);
+        let unapproved = if told { unapproved as f64 } else { f64::NAN };
         sink.put("protect.ports_unapproved", "", unapproved);
         sink.put("protect.mandatory_access", "", flag(self.mandatory_access));
         sink.put("protect.disk_encrypted", "", flag(self.disk_encrypted));
