@@ -120,8 +120,8 @@ pub enum Command {
     Alerts {
         /// Its name in the configuration.
         source: String,
-        /// What it says.
-        alerts: Vec<Alert>,
+        /// What it says, each with the names by which its device may be known ([`crate::alert::names`]).
+        alerts: Vec<(Alert, Vec<String>)>,
     },
     /// Plan a maintenance window or a freeze.
     PlanWindow {

@@ -1,10 +1,11 @@
 //! Coverage: of how many machines it is known that something is in order, against all that should be (articles 5.2, 7, 8.2, 9.2, 13.2).
 //!
-//! Pure. A machine counts as covered when it reports, told of the matter, and no fault of the matter's article is open on it.
+//! Pure. A machine counts as covered when it reports, told of the matter, no fault of the matter's article is open on it, and every rule of the
+//! matter can be judged. Where one cannot, it is counted apart: neither good nor bad.
 
 use std::collections::{BTreeSet, HashMap};
 
-use ioc_judge::RuleSet;
+use ioc_judge::{RuleKind, RuleSet};
 
 /// What the store knows of the matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct Facts {
     pub documents: HashMap<String, BTreeSet<u64>>,
     /// Open faults: rule and device.
     pub faults: Vec<(String, u64)>,
+    /// Of computers that are heard now, the metrics whose newest value is not known, by device.
+    pub unknown: HashMap<u64, BTreeSet<String>>,
+    /// Of computers that are heard now, the surveys that could not be made, by device.
+    pub failed: HashMap<u64, BTreeSet<String>>,
 }
 
 /// How far one matter is covered.
@@ -28,6 +33,8 @@ pub struct Coverage {
     pub name: &'static str,
     /// In order.
     pub covered: u64,
+    /// Neither in order nor not: it reports, nothing is known to be wrong, and a rule of the matter cannot be judged.
+    pub unknown: u64,
     /// Of how many.
     pub of: u64,
 }
@@ -51,16 +58,38 @@ pub const MATTERS: [(&str, &str, &[&str]); 4] = [
 /// How far everything is covered, reporting first.
 #[must_use]
 pub fn of(facts: &Facts, rules: &RuleSet) -> Vec<Coverage> {
-    let mut all = vec![Coverage { name: "reporting", covered: facts.live, of: facts.devices }];
+    let mut all = vec![Coverage { name: "reporting", covered: facts.live, unknown: 0, of: facts.devices }];
     for (name, document, _) in MATTERS {
         let against = rules_against(name, rules);
         let faulty: BTreeSet<u64> =
             facts.faults.iter().filter(|(rule, _)| against.contains(rule)).map(|(_, device)| *device).collect();
+        let blind = blind(name, facts, rules);
         let told = facts.documents.get(document);
-        let covered = told.map_or(0, |told| told.difference(&faulty).count()) as u64;
-        all.push(Coverage { name, covered, of: facts.computers });
+        let covered =
+            told.map_or(0, |told| told.difference(&faulty).filter(|one| !blind.contains(*one)).count()) as u64;
+        let unknown = blind.difference(&faulty).count() as u64;
+        all.push(Coverage { name, covered, unknown, of: facts.computers });
     }
     all
+}
+
+/// The computers on which a rule of a matter cannot be judged.
+#[must_use]
+pub fn blind(matter: &str, facts: &Facts, rules: &RuleSet) -> BTreeSet<u64> {
+    let against = rules_against(matter, rules);
+    let document = MATTERS.into_iter().find(|(name, ..)| *name == matter).map_or("", |(_, document, _)| document);
+    let metrics: BTreeSet<&str> = rules
+        .rules()
+        .iter()
+        .filter(|rule| against.contains(&rule.id))
+        .filter_map(|rule| match &rule.kind {
+            RuleKind::Threshold(threshold) => Some(threshold.metric.name),
+            _ => None,
+        })
+        .collect();
+    let unknown = facts.unknown.iter().filter(|(_, unknown)| unknown.iter().any(|one| metrics.contains(one.as_str())));
+    let failed = facts.failed.iter().filter(|(_, failed)| failed.contains(document));
+    unknown.map(|(device, _)| *device).chain(failed.map(|(device, _)| *device)).collect()
 }
 
 /// The rules whose faults speak against a matter.
@@ -92,14 +121,23 @@ mod tests {
             computers: 4,
             documents: documents.map(|(name, of)| (name.to_owned(), of.into_iter().collect())).into(),
             faults: vec![("malware-found".into(), 2), ("disk-nearly-full".into(), 1), ("password-old".into(), 1)],
+            // What is bad is bad, whatever else is not known of it.
+            unknown: [(3, ["av.running".to_owned()].into()), (2, ["av.running".to_owned()].into())].into(),
+            failed: [(4, ["backups".to_owned()].into())].into(),
         };
-        let found: Vec<(&str, u64, u64)> =
-            of(&facts, &rules).iter().map(|one| (one.name, one.covered, one.of)).collect();
+        let found: Vec<(&str, u64, u64, u64)> =
+            of(&facts, &rules).iter().map(|one| (one.name, one.covered, one.unknown, one.of)).collect();
         assert_eq!(
             found,
-            [("reporting", 5, 6), ("antivirus", 2, 4), ("patches", 0, 4), ("backups", 0, 4), ("passwords", 0, 4)]
+            [
+                ("reporting", 5, 0, 6),
+                ("antivirus", 1, 1, 4),
+                ("patches", 0, 0, 4),
+                ("backups", 0, 1, 4),
+                ("passwords", 0, 0, 4)
+            ]
         );
         assert!(is_under("7.1", "7") && is_under("7", "7") && !is_under("17.2", "1") && !is_under("72", "7"));
-        assert_eq!(Coverage { name: "x", covered: 0, of: 0 }.percent(), 100);
+        assert_eq!(Coverage { name: "x", covered: 0, unknown: 0, of: 0 }.percent(), 100);
     }
 }

@@ -5,6 +5,7 @@
 //! writer of state: the engine's thread.
 
 pub mod account;
+pub mod alert;
 pub mod arguments;
 pub mod audit;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod history;
 mod http;
 pub mod ingest;
 pub mod inventory;
+pub mod judged;
 pub mod link;
 pub mod notify;
 mod oidc;

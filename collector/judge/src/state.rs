@@ -382,7 +382,14 @@ impl State {
 
     /// Another system's alert: a fault of the device as a whole.
     fn alert(&mut self, alert: Alert, now: Timestamp, out: &mut Vec<Effect>) {
-        let key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
+        let mut key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
+        // It may have been told of another device first: of the system itself, before its device was registered.
+        if !self.whole.contains_key(&key) {
+            let same = |other: &&WholeKey| other.1 == alert.name && other.2 == alert.fingerprint;
+            if let Some(other) = self.whole.keys().find(same) {
+                key = other.clone();
+            }
+        }
         match (alert.firing, self.whole.remove(&key)) {
             (true, None) if self.devices.contains_key(&alert.device) => {
                 let (number, since) = (self.new_fault(), alert.since.min(now));

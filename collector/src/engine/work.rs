@@ -12,6 +12,7 @@ use ioc_judge::{
 
 use super::Engine;
 use super::commands::check_device;
+use crate::alert::{self, Registered};
 use crate::command::{Answer, CommandError, NewDevice, TicketAct, TicketEvent};
 use crate::store::{Change, Delivery, DeliveryState, Handover, OutboxEntry, TicketRecord};
 use crate::written::one_line;
@@ -118,9 +119,13 @@ impl Engine {
     }
 
     /// Takes in another system's alerts. What names none of our devices is kept with the system itself.
-    pub(super) fn alerts(&mut self, source: &str, alerts: Vec<Alert>, now: Timestamp) -> super::Carried {
-        for mut alert in alerts {
-            if self.state.device(&alert.device).is_none() {
+    pub(super) fn alerts(&mut self, source: &str, alerts: Vec<(Alert, Vec<String>)>, now: Timestamp) -> super::Carried {
+        let registered = Registered::of(self.state.devices().map(|device| &device.info));
+        for (mut alert, names) in alerts {
+            alert.since = alert::believable(alert.since, now);
+            if let Some(device) = registered.find(&names) {
+                alert.device = device.clone();
+            } else {
                 let id = DeviceId::new(&format!("source-{source}"));
                 alert.device = id.map_err(|error| CommandError::Invalid(error.to_string()))?;
                 if self.state.device(&alert.device).is_none() {

@@ -1,6 +1,7 @@
 //! What every store must do. Run against each implementation.
 
 mod certificates;
+mod failures;
 mod limits;
 
 use std::path::Path;
@@ -304,6 +305,7 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     store.commit(&[heard, document(1), document(2)]).expect("commits");
     let facts = reader.coverage().expect("reads");
     assert_eq!((facts.live, facts.documents["patches"].len()), (1, 1), "what is silent covers nothing");
+    failures::are_of_what_is_heard(store.as_mut(), &id(1), &id(2));
     assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
     assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
     assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));
@@ -335,7 +337,7 @@ fn plans(open: Open, dir: &Path) {
         who: "admin".into(),
         note: String::new(),
     };
-    let some: std::collections::BTreeSet<String> = ["root".to_owned()].into();
+    let some: BTreeSet<String> = ["root".to_owned()].into();
     let compared = Compared { accepted: some.clone(), found: some };
     let list = Change::List { device: id(1), rule: "admins".into(), compared: compared.clone() };
     let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };

@@ -14,7 +14,7 @@ mod query;
 pub mod sqlite;
 mod ticket;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -284,6 +284,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn coverage(&self) -> Result<coverage::Facts, StoreError>;
+
+    /// Computers by the numbers that [`Self::coverage`] gives, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
 
     /// Machines that are heard, or should be, and have no document of this name, by name.
     ///

@@ -23,6 +23,7 @@ use super::server::Peer;
 use crate::audit;
 use crate::command::{Command, NewDevice};
 use crate::inventory::DeviceRecord;
+use crate::judged::{self, Unjudged};
 use crate::replay::{Replay, Replayer};
 use crate::store::{DeliveryState, DeviceQuery, DeviceState, EventRecord, FaultQuery, Reader, StoreError, TicketQuery};
 use crate::ticket::page_of;
@@ -104,6 +105,8 @@ pub(super) struct DeviceWhole {
     hello: Option<Value>,
     /// Its open faults, newest first.
     faults: Vec<Fault>,
+    /// Rules that cannot be judged: their value has not been known for longer than the interval at which it is made.
+    unjudged: Vec<Unjudged>,
 }
 
 /// What a survey found.
@@ -177,13 +180,15 @@ pub(super) async fn devices(
 pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<DeviceWhole> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
+    let config = app.config();
     let found = app
         .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
+            let unjudged = judged::of_device(&record, &config.rules, reader, clock::now())?;
             let item = DeviceItem::new(record, reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
-            Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)? }))
+            Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)?, unjudged }))
         })
         .await?;
     found.map(Json).ok_or_else(|| Problem::not_found(missing))

@@ -89,21 +89,30 @@ mod tests {
         let mut found = BTreeSet::new();
         let mut take =
             |value: Result<serde_json::Value, serde_json::Error>| fields(&value.expect("writes"), &mut found);
-        take(serde_json::to_value(r::Patches { updates: vec![r::Update::default()], ..r::Patches::default() }));
+        let (updates, phased, unknown) = (vec![r::Update::default()], vec![String::new()], vec![String::new()]);
+        let counts = (Some(0), Some(0));
+        take(serde_json::to_value(r::Patches {
+            updates,
+            phased,
+            unknown,
+            pending: counts.0,
+            security: counts.1,
+            ..r::Patches::default()
+        }));
         let detections = vec![r::Detection::default()];
         take(serde_json::to_value(r::Antivirus { products: vec![r::Product { detections, ..r::Product::default() }] }));
         take(serde_json::to_value(r::Accounts { accounts: vec![r::Account::default()], ..r::Accounts::default() }));
         take(serde_json::to_value(r::Sessions { sessions: vec![r::Session::default()], ..r::Sessions::default() }));
         take(serde_json::to_value(r::Protection { listening: vec![r::Port::default()], ..r::Protection::default() }));
         take(serde_json::to_value(r::Smart { disks: vec![r::SmartDisk::default()] }));
-        take(serde_json::to_value(r::Raid { arrays: vec![r::Array::default()] }));
+        take(serde_json::to_value(r::Raid { arrays: vec![r::Array::default()], ..r::Raid::default() }));
         let connectors = vec![r::Connector { panel: Some(r::Panel::default()), ..r::Connector::default() }];
         let differences = vec![r::Difference::default()];
         take(serde_json::to_value(r::Displays { connectors, differences, ..r::Displays::default() }));
         take(serde_json::to_value(r::Services { watched: vec![r::Service::default()], ..r::Services::default() }));
         take(serde_json::to_value(r::TimeSync::default()));
         take(serde_json::to_value(r::Ipmi::default()));
-        take(serde_json::to_value(r::Gpus { gpus: vec![r::Gpu::default()] }));
+        take(serde_json::to_value(r::Gpus { gpus: vec![r::Gpu::default()], ..r::Gpus::default() }));
         take(serde_json::to_value(r::Reach { endpoints: vec![r::Endpoint::default()] }));
         take(serde_json::to_value(r::Certificates { certificates: vec![r::CertificateFile::default()] }));
         take(serde_json::to_value(r::Backups { jobs: vec![r::Backup::default()] }));

@@ -22,6 +22,7 @@ use super::auth::Person;
 use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
 use super::problem::Problem;
 use super::view::{Chrome, DeviceRow, incident_tone};
+use crate::alert;
 use crate::command::{Answer, Command, CommandError};
 use crate::store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
 use crate::ticket::page_of;
@@ -437,21 +438,25 @@ struct AlertBody {
     annotations: HashMap<String, String>,
     #[serde(default, rename = "startsAt")]
     starts_at: Option<String>,
+    #[serde(default, rename = "endsAt")]
+    ends_at: Option<String>,
     #[serde(default)]
     fingerprint: String,
 }
 
 impl AlertBody {
-    fn alert(self, source: &str, own: &DeviceId) -> Alert {
+    /// What it says, and by which names its device may be known. A fault names the place within the alert.
+    fn alert(self, source: &str, own: &DeviceId, now: Timestamp) -> Result<(Alert, Vec<String>), String> {
+        let since = told(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
+        told(self.ends_at.as_deref(), "endsAt")?;
+        let firing = match self.status.to_ascii_lowercase().as_str() {
+            "firing" => true,
+            "resolved" => false,
+            _ => return Err(format!("status: found {:?}; allowed are firing, resolved", short(&self.status))),
+        };
         let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
-        let short =
-            |text: &str| text.chars().filter(|c| !c.is_control()).take(ALERT_TEXT_MAX_CHARS).collect::<String>();
         let note = |name: &str| self.annotations.get(name).map(|text| short(text)).filter(|text| !text.is_empty());
         let name = if label("alertname").is_empty() { "alert" } else { label("alertname") };
-        // The device by our own name for it, or by the host part of Prometheus' instance.
-        let host = label("instance").rsplit_once(':').map_or(label("instance"), |(host, _)| host);
-        let device = [label("device"), host].into_iter().find_map(|name| DeviceId::new(name).ok());
-        let device = device.unwrap_or_else(|| own.clone());
         let title = note("summary").unwrap_or_else(|| short(name));
         let reason = note("description").unwrap_or_else(|| title.clone());
         let severity = match label("severity") {
@@ -467,17 +472,31 @@ impl AlertBody {
         } else {
             short(&self.fingerprint)
         };
-        Alert {
-            device,
+        let names = alert::names(&self.labels);
+        let alert = Alert {
+            // The engine knows who is registered.
+            device: own.clone(),
             name: format!("{source}/{}", short(name)),
             fingerprint,
             severity,
             title: Text::new(title.clone(), title),
             reason: Text::new(reason.clone(), reason),
-            since: self.starts_at.and_then(|text| text.parse().ok()).unwrap_or_else(clock::now),
-            firing: self.status != "resolved",
-        }
+            since,
+            firing,
+        };
+        Ok((alert, names))
     }
+}
+
+/// A text of another system, without what cannot be shown.
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(ALERT_TEXT_MAX_CHARS).collect()
+}
+
+/// A moment that another system tells, if it tells one.
+fn told(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    text.map(str::parse).transpose().map_err(|error| format!("{field}: {error}"))
 }
 
 /// Takes in alerts of another system, which shows its token.
@@ -504,7 +523,47 @@ pub(super) async fn alerts(
         return Err(Problem::invalid(format!("found {} alerts; allowed are {ALERTS_MAX}", body.alerts.len())));
     }
     let own = device_id(&format!("source-{source}"))?;
-    let alerts = body.alerts.into_iter().map(|alert| alert.alert(&source, &own)).collect();
+    let now = clock::now();
+    let alerts = body.alerts.into_iter().enumerate().map(|(at, alert)| {
+        alert.alert(&source, &own, now).map_err(|why| Problem::invalid(format!("alerts[{at}].{why}")))
+    });
+    let alerts = alerts.collect::<Result<_, _>>()?;
     app.engine.command(Command::Alerts { source, alerts }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: Value) -> Result<(Alert, Vec<String>), String> {
+        let body: AlertBody = serde_json::from_value(body).unwrap_or_else(|e| panic!("{e}"));
+        let own = DeviceId::new("source-am").unwrap_or_else(|e| panic!("{e}"));
+        let now = "2026-11-28T04:00:00Z".parse().unwrap_or_else(|e| panic!("{e}"));
+        body.alert("am", &own, now)
+    }
+
+    #[test]
+    fn an_alert_begins_when_it_can_have_begun_and_is_refused_by_the_place_of_its_fault() {
+        let since = |starts: Value| {
+            let body = json!({ "status": "firing", "labels": { "alertname": "X" }, "startsAt": starts,
+                "endsAt": "0001-01-01T00:00:00Z" });
+            read(body).map(|(alert, _)| alert.since.to_string())
+        };
+        for (starts, wanted) in [
+            (json!("0001-01-01T00:00:00Z"), "2026-11-28T04:00:00.000Z"),
+            (json!("1970-01-01T00:00:00Z"), "2026-11-28T04:00:00.000Z"),
+            (json!("2031-01-01T00:00:00Z"), "2026-11-28T04:00:00.000Z"),
+            (json!(""), "2026-11-28T04:00:00.000Z"),
+            (Value::Null, "2026-11-28T04:00:00.000Z"),
+            (json!("2026-11-28T03:00:00.123456789+00:00"), "2026-11-28T03:00:00.123Z"),
+        ] {
+            assert_eq!(since(starts.clone()).as_deref(), Ok(wanted), "{starts}");
+        }
+        assert!(since(json!("yesterday")).is_err_and(|why| why.starts_with("startsAt: ") && why.contains("yesterday")));
+        let ends = read(json!({ "status": "resolved", "endsAt": "never" }));
+        assert!(ends.is_err_and(|why| why.starts_with("endsAt: ")));
+        assert!(read(json!({ "status": "maybe" })).is_err_and(|why| why.contains("allowed are firing, resolved")));
+        assert!(read(json!({ "status": "resolved" })).is_ok_and(|(alert, _)| !alert.firing));
+    }
 }

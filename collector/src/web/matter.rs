@@ -33,6 +33,8 @@ struct MatterPage {
     faults: Vec<Fault>,
     /// Machines that told nothing of the matter.
     untold: Vec<DeviceInfo>,
+    /// Machines on which a rule of the matter cannot be judged; their pages say which and why.
+    unjudged: Vec<DeviceInfo>,
     names: HashMap<DeviceId, String>,
 }
 
@@ -72,7 +74,8 @@ pub(super) async fn page(
         let detail = chrome.t("not-allowed");
         return Err(Failure::new(chrome, Problem::forbidden(detail)));
     }
-    let rules = coverage::rules_against(name, &app.config().rules);
+    let config = app.config();
+    let rules = coverage::rules_against(name, &config.rules);
     let found = app
         .read(&person.reach, move |reader| {
             let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
@@ -80,11 +83,15 @@ pub(super) async fn page(
             let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
             faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
             let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
-            Ok((faults, names, reader.machines_without(document, SILENT)?))
+            let blind = coverage::blind(name, &reader.coverage()?, &config.rules);
+            let unjudged = reader.machines_of(&blind, SILENT)?;
+            Ok((faults, names, reader.machines_without(document, SILENT)?, unjudged))
         })
         .await;
     match found {
-        Ok((faults, names, untold)) => Ok(show(&MatterPage { chrome, name, faults, untold, names })),
+        Ok((faults, names, untold, unjudged)) => {
+            Ok(show(&MatterPage { chrome, name, faults, untold, unjudged, names }))
+        }
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
 }

@@ -27,6 +27,7 @@ use super::problem::Problem;
 use super::screens::{self, Screens};
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::config::Standing;
+use crate::judged::{self, Unjudged};
 use crate::store::{DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
 use crate::written::csv_field;
 
@@ -158,6 +159,8 @@ struct DevicePage {
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     differing: Vec<ioc_judge::Rule>,
+    /// Rules that cannot be judged now.
+    unjudged: Vec<Unjudged>,
     charts: Vec<Chart>,
 }
 
@@ -191,10 +194,11 @@ pub(super) async fn device(
     let Ok(id) = DeviceId::new(&id) else {
         return Err(Failure::not_found(chrome));
     };
-    let now = chrome.now;
+    let (now, config) = (chrome.now, app.config());
     let found = app
         .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
+            let unjudged = judged::of_device(&record, &config.rules, reader, now)?;
             let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
             let faults = reader.faults(&FaultQuery { device: Some(&id), ..FaultQuery::default() }, 20)?;
@@ -219,6 +223,7 @@ pub(super) async fn device(
                 software,
                 lines,
                 windows,
+                unjudged,
             }))
         })
         .await;
@@ -235,15 +240,13 @@ pub(super) async fn device(
             software,
             lines,
             windows,
+            unjudged,
         })) => {
             personal::seen(&app, &person, &row.record.info.id, &mut documents).await;
             let english = chrome.language == "en";
             let differing = app.config().rules.differing(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
-            // What was sent since the hello is newer.
-            let newer = documents.iter().find(|record| record.name == "probes");
-            let newer = newer.and_then(|record| serde_json::from_str::<Vec<ProbeReport>>(&record.body).ok());
-            let outcomes = newer.or_else(|| hello.as_ref().map(|hello| hello.probes.clone())).unwrap_or_default();
+            let outcomes = judged::outcomes_of(&documents, hello.as_ref());
             let screens = screens::of(&chrome, &documents);
             let heard = matches!(row.record.state(now), "live" | "stale");
             let settings = given::standing_of(&row.record.info, &app.config().settings, &documents);
@@ -267,6 +270,7 @@ pub(super) async fn device(
                 events,
                 software,
                 differing,
+                unjudged,
                 charts,
             }))
         }
@@ -287,6 +291,7 @@ fn shown_probe(chrome: &Chrome, report: &ProbeReport) -> (String, &'static str, 
 
 /// What is read for a device's page.
 struct Device {
+    unjudged: Vec<Unjudged>,
     row: DeviceRow,
     children: Vec<DeviceRow>,
     hello: Option<Hello>,

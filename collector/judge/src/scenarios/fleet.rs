@@ -598,9 +598,9 @@ fn incidents_are_joined_and_taken_apart() {
 #[test]
 fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
     let mut fleet = Fleet::behind_switch(1, no_plan());
-    let alert = |firing| {
+    let of = |id: &str, firing| {
         Input::Alert(Alert {
-            device: device("d-0"),
+            device: device(id),
             name: "prometheus/HighLatency".into(),
             fingerprint: "a1".into(),
             severity: Severity::Warning,
@@ -611,12 +611,14 @@ fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
         })
     };
     for firing in [true, true] {
-        fleet.input(alert(firing)).expect("allowed");
+        fleet.input(of("d-0", firing)).expect("allowed");
     }
     fleet.restart();
-    fleet.input(alert(true)).expect("allowed");
+    fleet.input(of("d-0", true)).expect("allowed");
     assert_eq!(fleet.told().len(), 1);
-    fleet.input(alert(false)).expect("allowed");
+    // Meanwhile it is known to be about another: it is the same alert all the same, and ends with it.
+    fleet.input(of("sw-1", true)).expect("allowed");
+    fleet.input(of("sw-1", false)).expect("allowed");
     let seen: Vec<&str> = fleet.told().iter().map(|(_, occasion, ..)| *occasion).collect();
     assert_eq!(seen, ["opened", "resolved"]);
 }

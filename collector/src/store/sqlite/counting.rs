@@ -1,16 +1,20 @@
 //! What is counted and summed up: states, coverage, deliveries, certificates; and the log backwards.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Row, ToSql};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
+use ioc_common::layout::Layout;
+use ioc_common::report::{ProbeOutcome, ProbeReport};
 use ioc_judge::DeviceInfo;
 
 use super::read::{SqliteReader, below, body, limit_of, moment, required};
 use crate::audit;
 use crate::coverage::{Facts, MATTERS};
+use crate::history;
 use crate::store::{ChannelTally, Counts, PlaceCount, StoreError};
 
 pub(super) const AUDIT_COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
@@ -79,9 +83,59 @@ impl SqliteReader {
             let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
             facts.documents.insert(document.to_owned(), devices);
         }
+        self.what_is_unknown(&live, &mut facts)?;
         let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
         facts.faults = self.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
         Ok(facts)
+    }
+
+    /// Metrics without a newest value, and surveys that failed, of the computers that are heard.
+    fn what_is_unknown(&self, live: &BTreeSet<u64>, facts: &mut Facts) -> Result<(), StoreError> {
+        let number = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get::<_, i64>(0)?.unsigned_abs());
+        let mut layouts: HashMap<i64, Option<Layout>> = HashMap::new();
+        let sql = "SELECT l.device, l.layout, l.latest FROM live l JOIN device d ON d.number = l.device \
+                   WHERE d.computer AND d.revoked_at IS NULL AND l.layout IS NOT NULL AND l.latest IS NOT NULL";
+        let rows = self.all(sql, &[], |row| Ok((number(row)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)))?;
+        for (device, id, latest) in rows.into_iter().filter(|(device, ..)| live.contains(device)) {
+            let layout = match layouts.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(self.one("SELECT series FROM layout WHERE id = ?1", &[&id], |row| body(row, 0))?)
+                }
+            };
+            let Some(layout) = layout else { continue };
+            let values = history::unpack(&latest).unwrap_or_default();
+            let unknown = layout.series().iter().zip(values).filter(|(_, value)| value.is_none());
+            // One thing of many may have no such number; a backup job always has.
+            let unknown = unknown.filter(|(series, _)| {
+                series.subject().is_empty() || ["backup.", "av."].iter().any(|of| series.metric().starts_with(of))
+            });
+            let unknown: BTreeSet<String> = unknown.map(|(series, _)| series.metric().to_owned()).collect();
+            if !unknown.is_empty() {
+                facts.unknown.insert(device, unknown);
+            }
+        }
+        let sql = "SELECT d.number, coalesce(o.body, json_extract(h.body, '$.probes')) FROM device d \
+                   LEFT JOIN hello h ON h.device = d.number LEFT JOIN document o ON o.device = d.number AND o.name = 'probes' \
+                   WHERE d.computer AND d.revoked_at IS NULL";
+        let rows = self.all(sql, &[], |row| Ok((number(row)?, row.get::<_, Option<String>>(1)?)))?;
+        for (device, probes) in rows.into_iter().filter(|(device, _)| live.contains(device)) {
+            let probes: Vec<ProbeReport> = probes.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            let failed = probes.into_iter().filter(|one| matches!(one.outcome, ProbeOutcome::Unknown { .. }));
+            let failed: BTreeSet<String> = failed.map(|one| one.probe).collect();
+            if !failed.is_empty() {
+                facts.failed.insert(device, failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of devices by their numbers.
+    pub(super) fn infos_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+        let sql = "SELECT d.number, d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL ORDER BY d.name_key";
+        let all = self.all(sql, &[], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), body::<DeviceInfo>(row, 1)?)))?;
+        let of = all.into_iter().filter(|(number, _)| numbers.contains(number)).map(|(_, info)| info);
+        Ok(of.take(limit).collect())
     }
 
     pub(super) fn without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {

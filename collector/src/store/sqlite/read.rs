@@ -1,6 +1,6 @@
 //! Reading from the embedded store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -461,6 +461,10 @@ impl Reader for SqliteReader {
 
     fn coverage(&self) -> Result<Facts, StoreError> {
         self.facts_of_coverage()
+    }
+
+    fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
+        self.infos_of(numbers, limit)
     }
 
     fn machines_without(&self, document: &str, limit: usize) -> Result<Vec<DeviceInfo>, StoreError> {
