@@ -1,4 +1,4 @@
-//! Probes against what they read for real: this machine's apt and dpkg, a real clamd, a real ruleset of nftables, a real database
+//! Probes against what they read for real: this machine's apt and dpkg, a real clamd, a real database
 //! of rpm, a filesystem of btrfs on loop devices; and the way of what they find to the collector.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
@@ -61,6 +61,330 @@ async fn pending_patches_are_those_that_apt_lists() {
         let name = line.split('/').next().unwrap();
         let ours = updates.iter().find(|one| one["name"] == name).unwrap();
         assert_eq!(ours["security"], true, "{line}");
+    }
+}
+
+/// Archives of one place: suite, component, what their Release file says (with the first component alone), and their version of each package.
+const ARCHIVES: [(&str, &str, &str, &str); 6] = [
+    ("bookworm", "main", "Origin: Debian\nLabel: Debian\nSuite: stable\nVersion: 12.8\nCodename: bookworm\n", "2.1-1"),
+    ("bookworm", "contrib", "", "2.2-1"),
+    (
+        "bookworm-security",
+        "main",
+        "Origin: Debian\nLabel: Debian-Security\nSuite: stable-security\nVersion: 12\nCodename: bookworm-security\n",
+        "2.1-1+deb12u1",
+    ),
+    (
+        "bookworm-backports",
+        "main",
+        "Origin: Debian Backports\nLabel: Debian Backports\nSuite: stable-backports\nCodename: bookworm-backports\nNotAutomatic: yes\nButAutomaticUpgrades: yes\n",
+        "3.0-1~bpo12+1",
+    ),
+    (
+        "experimental",
+        "main",
+        "Origin: Debian\nLabel: Debian\nSuite: experimental\nCodename: rc-buggy\nNotAutomatic: yes\n",
+        "4.0-1",
+    ),
+    (
+        "oldstable",
+        "main",
+        "Origin: Debian\nLabel: Debian\nSuite: oldstable\nVersion: 11.11\nCodename: bullseye\n",
+        "1.0-1",
+    ),
+];
+
+const SOURCES: &str = "deb [trusted=yes arch=amd64] http://mirror.example/debian bookworm main contrib\n\
+         deb [trusted=yes arch=amd64] http://mirror.example/debian bookworm-security main\n\
+         deb [trusted=yes arch=amd64] http://mirror.example/debian bookworm-backports main\n\
+         deb [trusted=yes arch=amd64] http://mirror.example/debian experimental main\n\
+         deb [trusted=yes arch=amd64] http://mirror.example/debian oldstable main\n\
+         deb [trusted=yes arch=amd64] http://pkgs.example/deb /\n\
+         deb [trusted=yes arch=amd64] file:/srv/own ./\n";
+
+/// A root with lists of a few archives, as apt keeps them, and a few packages that lie in several of them.
+fn apt_root() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let stanza = |name: &str, version: &str, more: &str| {
+        format!(
+            "Package: {name}\nArchitecture: amd64\nVersion: {version}\nMaintainer: x <x@example.org>\nDescription: x\nFilename: pool/{name}.deb\nSize: 1\nSHA256: {:064}\n{more}\n",
+            1
+        )
+    };
+    let installed =
+        |name: &str, version: &str, more: &str| stanza(name, version, &format!("Status: install ok installed\n{more}"));
+    let mut status = installed("dpkg", "1.21", "");
+    for (name, more) in [
+        ("libssl3", "Source: openssl\n"),
+        ("openssl", ""),
+        ("curl", ""),
+        ("tool", ""),
+        ("linux-image", "Source: linux-signed (1)\n"),
+        ("kubelet", ""),
+    ] {
+        status.push_str(&installed(name, "2.0-1", more));
+    }
+    write("var/lib/dpkg/status", &status);
+    let lists = "var/lib/apt/lists";
+    let base = "mirror.example_debian_dists";
+    for (suite, component, release, version) in ARCHIVES {
+        if !release.is_empty() {
+            write(
+                &format!("{lists}/{base}_{suite}_Release"),
+                &format!("{release}Architectures: amd64\nComponents: main contrib\n"),
+            );
+        }
+        let names: &[&str] =
+            if component == "contrib" { &["tool"] } else { &["libssl3", "openssl", "curl", "tool", "linux-image"] };
+        let packages: String = names
+            .iter()
+            .map(|name| {
+                stanza(
+                    name,
+                    version,
+                    match *name {
+                        "libssl3" => "Source: openssl\n",
+                        "linux-image" => "Source: linux-signed (1)\n",
+                        _ => "",
+                    },
+                )
+            })
+            .collect();
+        write(&format!("{lists}/{base}_{suite}_{component}_binary-amd64_Packages"), &packages);
+    }
+    write(
+        &format!("{lists}/pkgs.example_deb_Packages"),
+        &(stanza("kubelet", "2.5-1", "") + &stanza("curl", "9.0-1", "")),
+    );
+    write(&format!("{lists}/pkgs.example_deb_Release"), "Origin: obs://x\nLabel: Kubernetes stable\n");
+    write(&format!("{lists}/_srv_own_._Packages"), &stanza("kubelet", "2.6-1", ""));
+    write(&format!("{lists}/_srv_own_._Release"), "Label: own\n");
+    write("etc/apt/sources.list", SOURCES);
+    for path in
+        ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/cache/apt/archives/partial", "var/lib/apt/lists/partial"]
+    {
+        std::fs::create_dir_all(dir.path().join(path)).unwrap();
+    }
+    dir
+}
+
+/// A program of apt that reads a root of ours and no configuration of this machine.
+async fn apt_of(root: &Path, program: &str, arguments: &[&str]) -> String {
+    let conf = root.join("apt.conf");
+    let text = format!(
+        "Dir {:?};\nDir::State::status {:?};\nAPT::Architecture \"amd64\";\nAPT::Architectures {{ \"amd64\"; }};\nDir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n",
+        root,
+        root.join("var/lib/dpkg/status")
+    );
+    std::fs::write(&conf, text).unwrap();
+    let output =
+        Command::new(program).args(arguments).env("APT_CONFIG", &conf).env("LC_ALL", "C").output().await.unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What the agent's probe finds pending below a root.
+async fn pending_below(root: &Path, config: &Path) -> BTreeMap<String, String> {
+    let finding = probe("patches", root, config).await;
+    let updates = finding["document"]["updates"].as_array().unwrap_or_else(|| panic!("{finding}"));
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    updates.iter().map(|one| (text(&one["name"]), text(&one["candidate"]))).collect()
+}
+
+#[tokio::test]
+async fn pins_are_what_apt_makes_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir, "");
+    let root = apt_root();
+    let one = |whose: &str, what: &str, priority: &str| {
+        format!("Package: {whose}\nPin: {what}\nPin-Priority: {priority}\n\n")
+    };
+    let preferences = [
+        String::new(),
+        one("*", "release c=contrib", "-1"),
+        one("*", "release a=stable-security", "990") + &one("*", "release o=Debian", "50"),
+        one("*", "release n=bookworm*, c=main", "995"),
+        one("*", "release o=debian", "-1"),
+        one("*", "release v=12*", "90"),
+        one("*", "release 11*", "1001"),
+        one("*", "release l=*Kubernetes*", "-1"),
+        one("*", "origin mirror.example", "10"),
+        one("*", "origin \"\"", "-1"),
+        one("*", "origin \"pkgs.*\"", "1"),
+        one("src:openssl", "release a=*", "-1"),
+        one("src:linux-signed", "release n=experimental", "700") + &one("src:/^open/", "release a=experimental", "600"),
+        one("lib*", "version 2.1-1+*", "1001") + &one("curl", "version 2.0*", "1001"),
+        one("/^(curl|tool)$/", "release a=experimental", "600"),
+        one("openssl tool", "version /^3\\./", "600"),
+        one("curl:amd64", "origin mirror.example", "999") + &one("curl:i386", "release *", "-1"),
+        one("curl:any", "release a=oldstable", "1000"),
+        one("libssl[0-9]", "release a=experimental", "500") + &one("libssl3", "release *", "-1"),
+        one("*", "release a=now", "600"),
+        one("tool", "release a=now", "1000"),
+        one("*", "release *", "-1") + &one("tool", "release a=stable", "500"),
+        one("*", "release stable-backports", "never") + &one("tool", "release *", "700"),
+        one("*", "release experimental", "501"),
+        one("*", "release rc-buggy", "501"),
+        one("*", "release x=1", "-1"),
+        one("*", "version 4*", "900"),
+        one("tool", "release c=contrib", "-1") + &one("tool", "release c=*", "5"),
+        one("*", "release b=amd64", "400"),
+        one("tool", "release b=amd64", "5") + &one("*", "release c=now", "600"),
+        one("tool", "release o=*", "5") + &one("curl", "release l=*", "5") + &one("openssl", "release n=*", "5"),
+        one("kubelet", "release c=*", "5") + &one("tool", "release v=*", "5"),
+        "# only a remark\n\n".to_owned()
+            + "Explanation: x\n  goes on\nPackage: openssl\n curl\nPin: release a=experimental\nPin-Priority: 900\n",
+    ];
+    let names = ["libssl3", "openssl", "curl", "tool", "linux-image", "kubelet", "dpkg"];
+    let mut wrong = Vec::new();
+    for release in ["", "bookworm-security", "a=experimental", "stable-backports"] {
+        std::fs::write(
+            root.path().join("etc/apt/apt.conf"),
+            if release.is_empty() { String::new() } else { format!("APT {{ Default-Release {release:?}; }};\n") },
+        )
+        .unwrap();
+        for preference in &preferences {
+            std::fs::write(root.path().join("etc/apt/preferences"), preference).unwrap();
+            let policy = apt_of(root.path(), "apt-cache", &[&["policy"][..], &names].concat()).await;
+            let field = |text: &str, name: &str| {
+                text.lines().find_map(|line| line.trim().strip_prefix(name).map(|value| value.trim().to_owned()))
+            };
+            let apt: BTreeMap<String, String> = names
+                .iter()
+                .filter_map(|name| {
+                    let own = policy.split_once(&format!("{name}:\n"))?.1;
+                    let candidate = field(own, "Candidate:")?;
+                    (candidate != "(none)" && Some(&candidate) != field(own, "Installed:").as_ref())
+                        .then(|| ((*name).to_owned(), candidate))
+                })
+                .collect();
+            let ours = pending_below(root.path(), &config).await;
+            if ours != apt {
+                wrong.push(format!("release {release:?}, preferences:\n{preference}ours {ours:?}\napt  {apt:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn stages_of_updates_are_those_that_apt_waits_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(&dir, "");
+    let root = apt_root();
+    let path = root.path().join("var/lib/apt/lists/mirror.example_debian_dists_bookworm_main_binary-amd64_Packages");
+    let plain = std::fs::read_to_string(&path).unwrap();
+    // Only the archive with stages offers anything.
+    std::fs::write(root.path().join("etc/apt/preferences"), "Package: *\nPin: release n=bookworm,c=main\nPin-Priority: 500\n\nPackage: *\nPin: release *\nPin-Priority: -1\n").unwrap();
+    let mut waited = 0;
+    for (percentage, machine) in (0..6).map(|at| (10 + at * 15, format!("{:032x}", 0x1234_5678_9abc_u64 * (at + 1)))) {
+        std::fs::write(
+            &path,
+            plain.replace("Version: ", &format!("Phased-Update-Percentage: {percentage}\nVersion: ")),
+        )
+        .unwrap();
+        std::fs::write(root.path().join("etc/apt/apt.conf"), format!("APT::Machine-ID \"{machine}\";\n")).unwrap();
+        let simulated = apt_of(root.path(), "apt-get", &["-s", "upgrade"]).await;
+        let apt: Vec<&str> =
+            simulated.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next()).collect();
+        let apt: std::collections::BTreeSet<&str> = apt.into_iter().collect();
+        let ours = pending_below(root.path(), &config).await;
+        assert_eq!(
+            ours.keys().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+            apt,
+            "{percentage} {machine}\n{simulated}"
+        );
+        waited += 5 - apt.len();
+    }
+    assert!(waited > 0, "nothing waited, so nothing was compared");
+}
+
+#[tokio::test]
+async fn versions_are_ordered_as_dpkg_and_rpm_order_them() {
+    use ioc_agent::probe::version;
+    use std::cmp::Ordering;
+    let mut versions: Vec<String> = [
+        "0",
+        "1",
+        "1.0",
+        "1.00",
+        "1.0~",
+        "1.0~rc1",
+        "1.0~~a",
+        "1.0^",
+        "1.0^git1",
+        "1.0^git1~2",
+        "1.0+b1",
+        "1.0+dfsg",
+        "1.0.1",
+        "1.0a",
+        "1.0a1",
+        "1.0.a",
+        "1..0",
+        "1_0",
+        "10",
+        "2",
+        "2.10",
+        "2.9",
+        "1.el8_10",
+        "1.157.1.el8_10",
+        "a",
+        "A",
+        "b",
+        "z1",
+        "~",
+        "^",
+        "0~",
+        "1.0.",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .collect();
+    // A few more from a generator that gives the same ones each time.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..60 {
+        let mut text = String::from("1");
+        for _ in 0..6 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            text.push(b"019az.~^+_"[usize::try_from(state % 10).unwrap()] as char);
+        }
+        versions.push(text);
+    }
+    let pairs: Vec<(&String, &String)> =
+        versions.iter().enumerate().flat_map(|(at, a)| versions[at..].iter().map(move |b| (a, b))).collect();
+    let mut rpm: Vec<i32> = Vec::new();
+    // An argument has its bounds.
+    for some in pairs.chunks(500) {
+        let asked: String = some.iter().map(|(a, b)| format!("print(rpm.vercmp('{a}','{b}') .. ' ')\n")).collect();
+        let answer = output("rpm", &["--eval", &format!("%{{lua: {asked}}}")]).await;
+        rpm.extend(answer.split_whitespace().map(|number| number.parse::<i32>().unwrap()));
+    }
+    assert_eq!(rpm.len(), pairs.len());
+    for ((a, b), wanted) in pairs.iter().zip(rpm) {
+        assert_eq!(version::rpm(&format!("1-{a}"), &format!("1-{b}")), wanted.cmp(&0), "rpm {a} {b}");
+    }
+    // dpkg is asked for fewer: each is a process of its own.
+    let plain = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['^', '_']) && !text.ends_with('-')
+    };
+    for (a, b) in pairs.iter().filter(|(a, b)| plain(a) && plain(b)).step_by(3) {
+        let less = Command::new("dpkg").args(["--compare-versions", a, "lt", b]).status().await.unwrap().success();
+        let equal = Command::new("dpkg").args(["--compare-versions", a, "eq", b]).status().await.unwrap().success();
+        let wanted = if equal {
+            Ordering::Equal
+        } else if less {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        };
+        assert_eq!(version::compare(a, b), wanted, "dpkg {a} {b}");
     }
 }
 
@@ -145,34 +469,6 @@ async fn a_real_clamd_with_a_detection() {
     );
     assert!(number(&finding, "av.detections", "clamav") >= 1.0);
     assert_eq!(number(&stopped, "av.running", "clamav"), 0.0, "a daemon that does not answer is not running");
-}
-
-#[tokio::test]
-async fn real_rulesets_of_nftables() {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = config(&dir, "").display().to_string();
-    let agent = binary("ioc-agent").display().to_string();
-    let in_namespace = async |ruleset: &str| -> Value {
-        let script = format!("{ruleset}\n{agent} --config {settings} probe protection --json");
-        let output = Command::new("unshare").args(["-n", "/bin/sh", "-c", &script]).output().await.unwrap();
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-    };
-    let none = in_namespace("").await;
-    assert_eq!(none["document"]["firewall"], false, "{none}");
-    let open =
-        in_namespace("nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'").await;
-    assert_eq!(open["document"]["firewall"], false, "a chain that lets everything in");
-    let closed = in_namespace(
-        "nft add table inet t; nft 'add chain inet t in { type filter hook input priority 0; }'; nft add chain inet t bad; \
-         nft add rule inet t in tcp dport 23 jump bad; nft add rule inet t bad reject",
-    )
-    .await;
-    assert_eq!(closed["document"]["firewall"], true, "{closed}");
-    assert_eq!(closed["document"]["firewall_by"][0], "nftables");
-    let policy =
-        in_namespace("nft add table ip t; nft 'add chain ip t in { type filter hook input priority 0; policy drop; }'")
-            .await;
-    assert_eq!(policy["document"]["firewall"], true);
 }
 
 /// In a network of its own: echo requests over both protocols, a DNS server that answers, one that is not there.
@@ -361,6 +657,27 @@ async fn a_real_btrfs_that_loses_a_device() {
         (number(&degraded, "raid.healthy", "ioc-test"), number(&degraded, "raid.missing", "ioc-test")),
         (0.0, 1.0)
     );
+}
+
+/// A filesystem whose mount is read-only where the agent runs, as its unit makes all of them, and then one that takes no writes.
+#[tokio::test]
+async fn a_sandbox_is_not_taken_for_a_read_only_filesystem() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::File::create(at("image")).unwrap().set_len(64 << 20).unwrap();
+    std::fs::create_dir(at("mnt")).unwrap();
+    output("mkfs.ext4", &["-q", "-F", &at("image")]).await;
+    output("mount", &["-o", "loop", &at("image"), &at("mnt")]).await;
+    let settings = config(&dir, "");
+    let agent = binary("ioc-agent").display().to_string();
+    let script = "mount -o remount,bind,ro \"$1\" && ! touch \"$1/x\" 2>/dev/null && exec \"$2\" --config \"$3\" probe filesystem --json";
+    let inside = ["--mount", "sh", "-c", script, "sh", &at("mnt"), &agent, settings.to_str().unwrap()];
+    let sandboxed: Value = serde_json::from_str(&output("unshare", &inside).await).unwrap();
+    output("mount", &["-o", "remount,ro", &at("mnt")]).await;
+    let read_only = probe("filesystem", Path::new("/"), &settings).await;
+    output("umount", &[&at("mnt")]).await;
+    assert_eq!(number(&sandboxed, "fs.read_only", &at("mnt")), 0.0, "the host can write");
+    assert_eq!(number(&read_only, "fs.read_only", &at("mnt")), 1.0);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("agent/src/sensor/plan.rs", &["tokio", "std::net", "clock::now"]),
     ("agent/src/sensor/profile.rs", &["tokio", "std::net", "clock::now"]),
     ("agent/src/sensor/board.rs", &["tokio", "std::net", "clock::now"]),
+    ("agent/src/sensor/day.rs", &["tokio", "std::net", "clock::now"]),
+    ("agent/src/sensor/ups.rs", &["tokio", "std::net", "clock::now"]),
     ("collector/src/store", &["tokio", "axum", "crate::engine", "crate::web", "crate::notify", "crate::ingest"]),
     ("collector/src/engine", &["axum", "crate::web", "crate::notify", "crate::ingest", "rusqlite"]),
     ("collector/src/ingest", &["axum", "crate::web", "crate::notify", "rusqlite", "ioc_judge"]),

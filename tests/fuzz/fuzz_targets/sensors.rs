@@ -63,6 +63,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let _ = nut::meaning(&variables, Timestamp::from_millis(1_795_485_600_000));
     }
     let lines: Vec<&str> = text.lines().collect();
+    let _ = lines.first().map(|line| pjlink::greeting(line));
     let replies: Vec<(&str, pjlink::Reply)> = ["POWR", "ERST", "AVMT", "LAMP", "FILT", "INF1"]
         .into_iter()
         .zip(lines)

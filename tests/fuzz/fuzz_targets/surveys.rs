@@ -1,15 +1,17 @@
 //! Any bytes as what a survey reads, from a file, a program or the network: read or refused, never a panic, never without end.
 #![no_main]
 use ioc_agent::probe::{
-    accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, mount, patches, process, protection, raid, rpmdb, services, sessions,
+    accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, memory, mount, patches, ports, process, raid, rpmdb, services, sessions,
     smart, software, time, version,
 };
 use ioc_agent::source::{net, zone};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let _ = (antivirus::parse_header(data), certificates::validity(data), displays::parse_edid(data), sessions::parse(data));
-    let _ = (protection::nft_filters(data), raid::parse_lvs(data), rpmdb::packages(data), rpmdb::header_item(data));
-    let _ = (smart::parse("sda", data), smart::parse_scan(data), net::answer_code(data, 7));
+    let _ = (antivirus::parse_header(data), certificates::validity(data), certificates::parse(data), displays::parse_edid(data), sessions::parse(data));
+    let _ = (rpmdb::packages(data), rpmdb::header_item(data), net::answer_code(data, 7));
+    if let Ok(json) = serde_json::from_slice(data) {
+        let _ = (raid::parse_lvs(&json), smart::parse("sda", &json), smart::parse_scan(&json));
+    }
     let _ = zone::Zone::parse(data).moment([2026, 11, 24], [1, 2, 3]);
     // A checksum keeps random bytes out; what lies behind it is reached with one that is right.
     if let Some(block) = data.get(..127) {
@@ -19,13 +21,15 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let _ = displays::parse_edid(&edid);
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let _ = (accounts::parse_shadow(text), accounts::parse_sudoers(text), antivirus::parse_version(text));
-    let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text), mce::parse(text), mount::parse(text));
+    let _ = (accounts::parse_shadow(text), antivirus::parse_version(text));
+    let _ = (gpu::parse_nvidia(text), ipmi::parse_sdr(text), ipmi::parse_supplies(text), link::parse_bond(text));
+    let _ = (memory::parse_meminfo(text), memory::parse_arcstats(text), mce::parse(text), mount::parse(text));
     let _ = (patches::parse_check_update(text), patches::parse_updateinfo(text), process::parse_state(text));
-    let _ = (protection::parse_sockets(text, "tcp"), protection::parse_sockets(text, "udp"));
-    let _ = (raid::parse_mdstat(text), raid::parse_zpool(text), services::parse_units(text), services::parse_show(text));
-    let _ = (software::parse_copyright(text), time::parse_chrony(text), time::parse_ntpq(text), time::parse_timedatectl(text));
+    let _ = (ports::parse_sockets(text, "tcp"), ports::parse_sockets(text, "udp"));
+    let _ = (raid::parse_mdstat(text), raid::parse_zpool(text), services::parse_units(text), services::parse_show(text, &[]));
+    let _ = (sessions::parse_logind(text), software::parse_copyright(text), time::parse_chrony(text), time::parse_ntpq(text), time::parse_ntpctl(text), time::parse_timedatectl(text));
     if let Some((a, b)) = text.split_once('\n') {
         assert_eq!(version::compare(a, b), version::compare(b, a).reverse());
+        assert_eq!(version::rpm(a, b), version::rpm(b, a).reverse());
     }
 });
