@@ -121,17 +121,7 @@ impl Stranger {
         if address.is_ipv4() != (self.family == Family::V4) {
             return Some(false);
         }
-        let never = match address {
-            IpAddr::V4(v4) => v4.is_loopback() || v4.is_multicast() || v4.is_broadcast(),
-            IpAddr::V6(v6) => v6.is_loopback() || v6.is_multicast() || v6.segments()[0] == 0xfe80,
-        };
-        if length == 0 {
-            Some(true)
-        } else if never {
-            Some(false)
-        } else {
-            None
-        }
+        may_be_host(address, u32::try_from(length).ok()?)
     }
 
     pub(super) fn number(&self, value: &Value) -> Option<u128> {
@@ -271,6 +261,21 @@ fn fib(body: &Value) -> Field {
         Some("oifname") if has("saddr") => Field::Interface,
         Some("oif" | "check") if has("daddr") => Field::Number(1),
         _ => Field::Unknown,
+    }
+}
+
+/// Whether a network that a rule names is this host's own address: an ordinary one may be.
+pub(super) fn may_be_host(address: IpAddr, length: u32) -> Option<bool> {
+    let never = match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_multicast() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_multicast() || v6.segments()[0] == 0xfe80,
+    };
+    if length == 0 {
+        Some(true)
+    } else if never {
+        Some(false)
+    } else {
+        None
     }
 }
 

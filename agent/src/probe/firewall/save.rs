@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::field::in_prefix;
+use super::field::{in_prefix, may_be_host};
 use super::packet::{Family, Stranger};
 use super::walk::{Base, Rule, RuleSet, Step, Verdict};
 
@@ -340,7 +340,9 @@ impl Reader<'_> {
             "-p" | "--protocol" => matches!(wanted, "tcp" | "6" | "all" | "0"),
             "-i" | "--in-interface" => return Some(Step::Test(self.stranger.comes_by(wanted, '+'))),
             "-s" | "--source" | "--ctorigsrc" => return Some(Step::Test(self.is_source(wanted))),
-            "-d" | "--destination" => return Some(Step::Port(is_host(wanted))),
+            "-d" | "--destination" => {
+                return Some(Step::Port(prefix(wanted).and_then(|(address, length)| may_be_host(address, length))));
+            }
             "--connlimit-upto" | "--quota" => wanted != "0",
             "--connlimit-above" => wanted == "0",
             "--ports" => {
@@ -441,22 +443,6 @@ fn prefix(text: &str) -> Option<(IpAddr, u32)> {
         },
     };
     Some((address, length))
-}
-
-/// Whether an address is this host's: an ordinary one may be.
-fn is_host(text: &str) -> Option<bool> {
-    let (address, length) = prefix(text)?;
-    let never = match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_multicast() || v4.is_broadcast(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_multicast() || v6.segments()[0] == 0xfe80,
-    };
-    if length == 0 {
-        Some(true)
-    } else if never {
-        Some(false)
-    } else {
-        None
-    }
 }
 
 fn flags(text: &str) -> u32 {
