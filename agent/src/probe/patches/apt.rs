@@ -35,8 +35,17 @@ pub(super) fn survey(machine: &Machine<'_>) -> Result<Patches, Outcome> {
         let list = archives.len() - 1;
         let path = machine.path(&format!("{LISTS}/{name}"));
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));
-        let file = BufReader::with_capacity(BUFFER_BYTES, std::fs::File::open(&path).map_err(fault)?);
-        let mut take = |stanza: &Stanza| installed.offer(stanza, list);
+        let mut file = std::fs::File::open(&path).map_err(fault)?;
+        let empty = file.metadata().map_err(fault)?.len() == 0;
+        if coding.is_empty() && !ends_whole(&mut file).map_err(fault)? {
+            return Err(unknown(&format!("{}: is cut within a line; mend: run 'apt-get update'", path.display())));
+        }
+        let file = BufReader::with_capacity(BUFFER_BYTES, file);
+        let mut offered = 0_usize;
+        let mut take = |stanza: &Stanza| {
+            offered += usize::from(!stanza.package.is_empty() && !stanza.version.is_empty());
+            installed.offer(stanza, list);
+        };
         match coding {
             "" => stanzas(file, &mut take).map_err(fault)?,
             ".lz4" => {
@@ -52,6 +61,11 @@ pub(super) fn survey(machine: &Machine<'_>) -> Result<Patches, Outcome> {
                 let mend = "set Acquire::GzipIndexes \"false\" and run 'apt-get update'";
                 return Err(unknown(&format!("{}: packed as {other}; mend: {mend}", path.display())));
             }
+        }
+        // A list may be empty; one that holds something else, such as a captive portal's page, is none.
+        if offered == 0 && !empty && coding.is_empty() {
+            let what = "holds no package, and is not empty";
+            return Err(unknown(&format!("{}: {what}; mend: run 'apt-get update'", path.display())));
         }
     }
     if archives.len() == 1 {
@@ -206,13 +220,32 @@ struct Offer {
     lists: Vec<usize>,
 }
 
+/// Whether a text ends with its last line; it is then read from its start.
+fn ends_whole(file: &mut std::fs::File) -> std::io::Result<bool> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    file.rewind()?;
+    Ok(last == *b"\n")
+}
+
 impl Installed {
     fn read(machine: &Machine<'_>) -> Result<Self, Outcome> {
         let status = machine.path(STATUS);
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", status.display()));
-        let file = std::fs::File::open(&status).map_err(fault)?;
+        let mut file = std::fs::File::open(&status).map_err(fault)?;
+        if !ends_whole(&mut file).map_err(fault)? {
+            return Err(unknown(&format!("{}: is cut within a line", status.display())));
+        }
         let mut installed = Self::default();
         stanzas(BufReader::with_capacity(BUFFER_BYTES, file), |stanza| installed.take(stanza)).map_err(fault)?;
+        if installed.packages.is_empty() {
+            return Err(unknown(&format!("{}: names no package that is installed", status.display())));
+        }
         if installed.native.is_empty() {
             // Without dpkg itself in the list, the architecture that most packages have.
             let mut counts: HashMap<&str, usize> = HashMap::new();
