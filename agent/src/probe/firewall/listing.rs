@@ -132,5 +132,5 @@ pub(super) fn priority(value: &Value) -> i64 {
         "srcnat" => 100,
         number => number.parse().unwrap_or(0),
     };
-    base + more
+    i64::saturating_add(base, more)
 }

@@ -139,10 +139,23 @@ impl Stranger {
     /// A stranger who asks for a port outside all of these ranges that rules name.
     #[must_use]
     pub fn new(family: Family, outside: Outside, named: &[(u16, u16)]) -> Self {
-        let narrow: Vec<_> = named.iter().filter(|(low, high)| high.saturating_sub(*low) < WIDE).collect();
-        let free = |port: &u16| !narrow.iter().any(|(low, high)| (low..=high).contains(&port));
+        // How many narrow ranges begin, less how many end, at each port.
+        let mut edges = vec![0_i32; usize::from(u16::MAX) + 2];
+        for (low, high) in named.iter().filter(|(low, high)| low <= high && high - low < WIDE) {
+            edges[usize::from(*low)] += 1;
+            edges[usize::from(*high) + 1] -= 1;
+        }
+        let mut over = 0;
+        let free: Vec<bool> = edges
+            .iter()
+            .map(|edge| {
+                over += edge;
+                over == 0
+            })
+            .collect();
         // First where services of one's own are put, then anywhere.
-        let port = (0..60_000).map(|step| 1024 + (step * 7919 + 22_425) % 60_000).find(free).unwrap_or(23_449);
+        let mut all = (0..60_000_u32).filter_map(|step| u16::try_from(1024 + (step * 7919 + 22_425) % 60_000).ok());
+        let port = all.find(|port| free[usize::from(*port)]).unwrap_or(23_449);
         let address = match family {
             Family::V4 => IpAddr::from([93, 184, 215, 14]),
             Family::V6 => IpAddr::from([0x2a02, 0x26f0, 0x0042, 0x17, 0, 0, 0xbeef, 0x7]),
@@ -169,5 +182,21 @@ impl Stranger {
             return Some(false);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_one_that_no_rule_names() {
+        let asks = |named: &[(u16, u16)]| Stranger::new(Family::V4, Outside::default(), named).port;
+        let first = asks(&[]);
+        assert_ne!(asks(&[(first, first)]), first);
+        // Wide ranges mean any port; where narrow ones name all but a few, one of these few is found.
+        assert_eq!(asks(&[(1, u16::MAX)]), first);
+        let narrow: Vec<(u16, u16)> = (0..60).map(|part| (part * 1000, part * 1000 + 999)).collect();
+        assert!((60_000..=61_023).contains(&asks(&narrow)));
     }
 }
