@@ -51,6 +51,16 @@ pub struct Member {
     pub churned: bool,
 }
 
+/// Drivers of USB that know no duplex and say *half*: management controllers' own cards, telephones, modems.
+const NO_DUPLEX: [&str; 8] =
+    ["cdc_eem", "cdc_ether", "cdc_mbim", "cdc_ncm", "cdc_subset", "huawei_cdc_ncm", "qmi_wwan", "rndis_host"];
+
+fn guesses_duplex(root: &Path, name: &str) -> bool {
+    let driver = std::fs::read_link(root.join(format!("sys/class/net/{name}/device/driver")));
+    let driver = driver.ok().and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    driver.is_some_and(|driver| NO_DUPLEX.contains(&driver.as_str()))
+}
+
 /// Reads `/proc/net/bonding/*` (Documentation/networking/bonding.rst; drivers/net/bonding/bond_procfs.c), and which aggregate is the
 /// active one, where it says so: only those who may change the network are told.
 ///
@@ -168,6 +178,7 @@ impl Probe for LinkProbe {
                 let full = match duplex.as_str() {
                     // Some drivers say so of a link that is down.
                     "half" if read("carrier").as_deref() == Some("0") => f64::NAN,
+                    "half" if guesses_duplex(&self.root, &name) => f64::NAN,
                     "full" => 1.0,
                     "half" => 0.0,
                     _ => f64::NAN,

@@ -193,7 +193,11 @@ pub fn parse(name: &str, value: &Value) -> SmartDisk {
     let mut disk = SmartDisk { device: name.to_owned(), ..SmartDisk::default() };
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     let messages = value["smartctl"]["messages"].as_array().map_or(&[][..], Vec::as_slice);
-    let sleeps = |one: &Value| one["string"].as_str().is_some_and(|s| s.contains("STANDBY") || s.contains("SLEEP"));
+    let sleeps = |one: &Value| {
+        one["string"]
+            .as_str()
+            .is_some_and(|s| s.starts_with("Device is in ") && ["STANDBY", "SLEEP"].iter().any(|mode| s.contains(mode)))
+    };
     if messages.iter().any(sleeps) || value["power_mode"].as_str().is_some_and(|mode| mode.contains("STANDBY")) {
         disk.asleep = true;
         return disk;
@@ -284,50 +288,61 @@ fn endurance_used(value: &Value) -> Option<f64> {
     all.into_iter().flatten().find(|used| (0.0..=255.0).contains(used))
 }
 
-/// Whether the newest self-test that came to its end failed; none when there is none. One that was broken off or runs says nothing.
+/// Whether a self-test failed that no later one has outdated; none when none came to its end. One that was broken off or runs says
+/// nothing. A short test reads little of a disk: its success does not outdate the failure of a long one (smartctl(8), `-l selftest`).
 fn self_test_failed(value: &Value) -> Option<bool> {
     let ata =
         ["extended", "standard"].iter().find_map(|kind| value["ata_smart_self_test_log"][kind]["table"].as_array());
-    let ended = |test: &Value| {
-        let status = &test["status"];
-        match status["value"].as_u64().map(|value| value >> 4) {
+    let ata = ata.map_or(&[][..], Vec::as_slice).iter().map(|test| {
+        let (kind, status) = (test["type"]["value"].as_u64(), &test["status"]);
+        let failed = match status["value"].as_u64().map(|value| value >> 4) {
             Some(0) => Some(false),
             Some(3..=8) => Some(true),
             Some(_) => None,
             None => status["passed"].as_bool().map(|passed| !passed),
-        }
-    };
-    if let Some(failed) = ata.and_then(|table| table.iter().find_map(ended)) {
-        return Some(failed);
-    }
+        };
+        // 1 offline, 129 in captive mode.
+        (kind.is_some_and(|kind| kind & 0x7f == 1), failed)
+    });
     // NVMe base specification, device self-test log: 0 is good, 5 to 7 are failures, the others were broken off.
-    let result = |test: &Value| match test["self_test_result"]["value"].as_u64() {
-        Some(0) => Some(false),
-        Some(5..=7) => Some(true),
-        _ => None,
-    };
-    if let Some(failed) =
-        value["nvme_self_test_log"]["table"].as_array().and_then(|table| table.iter().find_map(result))
-    {
-        return Some(failed);
-    }
+    let nvme = value["nvme_self_test_log"]["table"].as_array().map_or(&[][..], Vec::as_slice).iter().map(|test| {
+        let failed = match test["self_test_result"]["value"].as_u64() {
+            Some(0) => Some(false),
+            Some(5..=7) => Some(true),
+            _ => None,
+        };
+        (test["self_test_code"]["value"].as_u64() == Some(1), failed)
+    });
     // SPC-4, self-test results: 0 is good, 3 to 7 are failures; smartctl before 7.3 gives the words alone.
-    (0..SCSI_TESTS).find_map(|n| {
-        let result = &value[format!("scsi_self_test_{n}")]["result"];
-        let words = result["string"].as_str().unwrap_or_default().trim();
-        match result["value"].as_u64() {
+    let scsi = (0..SCSI_TESTS).map(|n| {
+        let test = &value[format!("scsi_self_test_{n}")];
+        let words = test["result"]["string"].as_str().unwrap_or_default().trim();
+        let bad = ["Completed, segment failed", "Failed", "Unknown error"];
+        let failed = match test["result"]["value"].as_u64() {
             Some(0) => Some(false),
             Some(3..=7) => Some(true),
             None if words == "Completed" => Some(false),
-            None if ["Completed, segment failed", "Failed", "Unknown error"]
-                .iter()
-                .any(|bad| words.starts_with(bad)) =>
-            {
-                Some(true)
-            }
+            None if bad.iter().any(|bad| words.starts_with(bad)) => Some(true),
             _ => None,
+        };
+        // 1 in the background, 5 in the foreground.
+        (matches!(test["code"]["value"].as_u64(), Some(1 | 5)), failed)
+    });
+    standing(ata).or_else(|| standing(nvme)).or_else(|| standing(scsi))
+}
+
+/// Whether a failure stands, of tests from the newest to the oldest: whether each is a short one, and whether it failed.
+fn standing(tests: impl Iterator<Item = (bool, Option<bool>)>) -> Option<bool> {
+    let mut short_passed = false;
+    for (short, failed) in tests {
+        match failed {
+            Some(true) if !(short && short_passed) => return Some(true),
+            Some(false) if short => short_passed = true,
+            Some(false) => return Some(false),
+            _ => {}
         }
-    })
+    }
+    short_passed.then_some(false)
 }
 
 /// The health log of an NVMe controller, unless it is one with all bits set.
@@ -440,6 +455,26 @@ mod tests {
         assert_eq!(disk(r#"{"current":0,"drive_trip":0}"#).temperature, None);
         assert_eq!(disk(r#"{"current":0,"drive_trip":60}"#).temperature, Some(0.0), "a cold room");
         assert_eq!(disk(r#"{"current":38}"#).temperature, Some(38.0));
+    }
+
+    #[test]
+    fn a_short_test_does_not_outdate_a_long_one() {
+        let failed = |json: &str| self_test_failed(&serde_json::from_str(json).expect("JSON"));
+        let ata = |tests: &[(u32, u32)]| {
+            let row =
+                |(kind, status): &(u32, u32)| format!(r#"{{"type":{{"value":{kind}}},"status":{{"value":{status}}}}}"#);
+            let rows: Vec<String> = tests.iter().map(row).collect();
+            failed(&format!(r#"{{"ata_smart_self_test_log":{{"standard":{{"table":[{}]}}}}}}"#, rows.join(",")))
+        };
+        assert_eq!(ata(&[(1, 0), (2, 121)]), Some(true), "the long one failed, and only a short one ran since");
+        assert_eq!(ata(&[(2, 0), (2, 121)]), Some(false));
+        assert_eq!(ata(&[(1, 0), (1, 121), (2, 0)]), Some(false), "the short one was repeated");
+        assert_eq!(
+            (ata(&[(1, 121), (2, 0)]), ata(&[(2, 25), (1, 0)]), ata(&[(2, 25)])),
+            (Some(true), Some(false), None)
+        );
+        let scsi = r#"{"scsi_self_test_0":{"code":{"value":1},"result":{"value":0}},"scsi_self_test_1":{"code":{"value":2},"result":{"value":7}}}"#;
+        assert_eq!(failed(scsi), Some(true));
     }
 
     #[test]

@@ -9,7 +9,7 @@ const NO_READING: [&str; 6] = ["ns", "na", "us", "disabled", "unknown", "no read
 const BEYOND: [&str; 9] = ["nc", "cr", "nr", "lnc", "lcr", "lnr", "unc", "ucr", "unr"];
 
 /// Parts of words that tell of a fault.
-const FAULTS: [&str; 26] = [
+const FAULTS: [&str; 34] = [
     "fail",
     "fault",
     "error",
@@ -36,9 +36,26 @@ const FAULTS: [&str; 26] = [
     "machine check",
     "logging limit",
     "parity",
+    "controller unavailable",
+    "controller off-line",
+    "controller offline",
+    "pci serr",
+    "pci perr",
+    "bus timeout",
+    "fatal nmi",
+    "240va",
 ];
 /// Parts of words that tell of none, though they hold one of those: the last means that the least that is needed is back.
-const WELL: [&str; 6] = ["deasserted", "not exceeded", "no error", "no fail", "no fault", "from insufficient"];
+const WELL: [&str; 8] = [
+    "parity check in progress",
+    "consistency check",
+    "deasserted",
+    "not exceeded",
+    "no error",
+    "no fail",
+    "no fault",
+    "from insufficient",
+];
 /// The same, where the words begin so: what was corrected is not lost, and how often that is so is counted elsewhere.
 const WELL_HEADS: [&str; 4] = ["fully redundant", "bus correctable", "correctable machine check", "lan leash"];
 
@@ -72,16 +89,31 @@ impl Row {
         }
         let words = self.words.as_deref().filter(|_| self.reads())?;
         let asserted = words.to_lowercase().contains("state asserted") && {
+            // By words: an interrupt is no error, and a default is no fault.
             let name = self.name.to_lowercase();
-            ["fail", "fault", "err", "lost", "over temp", "overtemp", "trip"].iter().any(|part| name.contains(part))
+            let is_bad = |word: &str| {
+                word.starts_with("fail")
+                    || word.starts_with("fault")
+                    || ["fail", "failure", "fault", "error"].iter().any(|end| word.ends_with(end)) && word != "default"
+                    || ["err", "lost", "overtemp", "trip"].contains(&word)
+            };
+            name.contains("over temp") || name.split(|c: char| !c.is_alphanumeric()).any(is_bad)
         };
         // `AC lost or out-of-range` and its like have no comma that would part them wrongly.
-        let said: Vec<&str> = words.split(", ").map(str::trim).filter(|said| is_fault(said)).collect();
+        let said: Vec<&str> =
+            words.split(", ").map(str::trim).filter(|said| is_fault(said) || self.is_low_battery(said)).collect();
         match (said.is_empty(), asserted) {
             (true, false) => None,
             (true, true) => Some("State Asserted".to_owned()),
             _ => Some(said.join(", ")),
         }
+    }
+
+    /// A battery whose charge is `Low`; a processor's temperature may be so, and is well then.
+    fn is_low_battery(&self, said: &str) -> bool {
+        let name = self.name.to_lowercase();
+        said.eq_ignore_ascii_case("low")
+            && (self.entity.starts_with("40.") || name.contains("bat") || name.contains("cmos"))
     }
 
     /// It tells whether parts that stand in for each other still do.
@@ -113,9 +145,8 @@ impl Row {
 
 fn is_fault(said: &str) -> bool {
     let said = said.to_lowercase();
-    // A battery's charge is `Low`.
     let well = WELL.iter().any(|part| said.contains(part)) || WELL_HEADS.iter().any(|head| said.starts_with(head));
-    said == "low" || !well && FAULTS.iter().any(|part| said.contains(part))
+    !well && FAULTS.iter().any(|part| said.contains(part))
 }
 
 fn is_state(word: &str) -> bool {
@@ -240,10 +271,17 @@ mod tests {
             "Thermal Trip",
             "FRB1/BIST failure",
             "General Chassis intrusion",
-            "Low",
         ] {
             assert!(fault(bad), "{bad}");
         }
+        // A battery that is low is empty soon; Supermicro's older boards call a cool processor so.
+        let low = |name: &str| Row {
+            name: name.to_owned(),
+            state: "ok".to_owned(),
+            words: Some("Low".to_owned()),
+            ..Row::default()
+        };
+        assert!(low("CMOS Battery").fault().is_some() && low("CPU1 Temp").fault().is_none());
         for good in [
             "",
             "Presence detected",

@@ -93,6 +93,7 @@ struct Block {
     /// Errors of the pool itself, of its groups, and of its devices.
     counted: [Option<u64>; 3],
     has_row: bool,
+    spare_gone: bool,
 }
 
 impl Block {
@@ -143,6 +144,8 @@ impl Block {
             self.array.members = self.array.members.saturating_add(1);
             self.array.working = self.array.working.saturating_add(u32::from(works));
         }
+        // A spare that is gone is found out when it is needed; a cache that is gone loses nothing.
+        self.spare_gone |= !works && self.part == Part::Spares;
         if !works {
             self.array.failed.push(format!("{name} {state}"));
         }
@@ -175,7 +178,7 @@ impl Block {
         let note = status.is_empty() || NOTES.iter().any(|part| status.contains(part));
         let hidden = errors.starts_with("list of errors unavailable");
         let no_error = errors.is_empty() || errors.starts_with("no known data errors");
-        let missing = self.array.members > self.array.working;
+        let missing = self.array.members > self.array.working || self.spare_gone;
         let bad = state != "ONLINE" || fault || missing || lost > 0;
         self.array.healthy = match (bad, note && no_error) {
             (true, _) => Some(false),
@@ -215,7 +218,9 @@ fn counter(word: &str) -> Option<u64> {
 fn group(name: &str) -> Option<&str> {
     let (kind, number) = name.rsplit_once('-')?;
     let kinds = ["mirror", "spare", "replacing", "indirect"];
-    let is_group = kinds.contains(&kind) || kind.starts_with("raidz") || kind.starts_with("draid");
+    let is_group = kinds.contains(&kind) || kind.starts_with("raidz")
+        // `draid1-0-0` is a place that dRAID keeps free, which stands in as a device.
+        || kind.starts_with("draid") && !kind.contains('-');
     (is_group && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(kind)
 }
 
