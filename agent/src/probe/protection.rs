@@ -1,6 +1,7 @@
 //! Protection of the host (articles 5.1b, 5.1c): firewall, listening ports, mandatory access control, encryption, SSH.
 
 use ioc_common::reading::Protection;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::{Found, Machine, Surveyed};
 use crate::probe::{firewall, ports};
@@ -11,6 +12,8 @@ use crate::probe::{firewall, ports};
 /// *Unknown* when the findings cannot be written.
 pub fn survey(machine: &Machine<'_>) -> Surveyed {
     let mut protection = Protection::default();
+    let remembered = Remembered::parse(machine.memo);
+    let machine = &Machine { memo: &remembered.ports, ..*machine };
     firewall::read(machine, &mut protection);
     let seen = ports::read(machine, &mut protection);
     mandatory_access(machine, &mut protection);
@@ -22,10 +25,30 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         protection.unknown.push(why);
         None
     });
-    super::sshd::survey(machine, &mut protection);
+    let ssh = super::sshd::survey(machine, &mut protection, remembered.ssh);
     let mut found = Found::of(&protection, machine.now)?;
-    (found.events, found.memo) = ports::news(&protection, &seen, machine.memo);
+    let (events, ports) = ports::news(&protection, &seen, machine.memo);
+    found.events = events;
+    found.memo = match ssh {
+        Some(_) => serde_json::to_string(&Remembered { ports, ssh }).unwrap_or_default(),
+        None => ports,
+    };
     Ok(found)
+}
+
+/// What is remembered from one survey to the next.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    ports: String,
+    /// What sshd answered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ssh: Option<super::sshd::Answered>,
+}
+
+impl Remembered {
+    fn parse(memo: &str) -> Self {
+        serde_json::from_str(memo).unwrap_or_else(|_| Self { ports: memo.to_owned(), ssh: None })
+    }
 }
 
 fn mandatory_access(machine: &Machine<'_>, protection: &mut Protection) {
@@ -129,6 +152,32 @@ fn secure_boot(machine: &Machine<'_>) -> Result<Option<bool>, String> {
 mod tests {
     use super::*;
     use crate::machine::testing::Captured;
+
+    #[test]
+    fn sshd_is_asked_again_when_its_files_changed_and_once_a_day() {
+        let mut captured = Captured::new(&[("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        let about = "user=root,host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22";
+        let answer = |captured: &Captured, root: &str| {
+            let text = format!(
+                "port 22\npermitrootlogin {root}\npubkeyauthentication yes\npasswordauthentication no\nkbdinteractiveauthentication no\nauthenticationmethods any\n"
+            );
+            captured.says("sshd", &["-T", "-C", about], 0, &text);
+        };
+        let root = |captured: &mut Captured, now: &str| {
+            let found = survey(&captured.machine(now)).expect("read");
+            let root = found.read::<Protection>().ssh_root;
+            captured.memo = found.memo;
+            root
+        };
+        answer(&captured, "no");
+        assert_eq!(root(&mut captured, "2026-11-24T00:00:00Z"), Some(false));
+        answer(&captured, "yes");
+        assert_eq!(root(&mut captured, "2026-11-24T23:00:00Z"), Some(false), "nothing changed");
+        assert_eq!(root(&mut captured, "2026-11-25T01:00:00Z"), Some(true), "a day later");
+        answer(&captured, "no");
+        captured.write("/etc/ssh/sshd_config", b"PermitRootLogin no\nPasswordAuthentication no\n");
+        assert_eq!(root(&mut captured, "2026-11-25T02:00:00Z"), Some(false), "its file changed");
+    }
 
     #[test]
     fn the_rest_from_its_files() {

@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use super::tree::{Tree, fits};
 use crate::machine::Machine;
 use crate::probe::Outcome;
+use ioc_common::clock::Timestamp;
 use ioc_common::reading::Protection;
+use serde::{Deserialize, Serialize};
 
 /// A stranger's address (RFC 5737).
 const STRANGER: &str = "203.0.113.9";
@@ -20,6 +22,8 @@ const ASKED: &str = "198.51.100.1";
 const ORDINARY: &str = "nobody";
 /// Where its configuration lies; the second is where SUSE's own lies until there is the first.
 const MAIN: [&str; 2] = ["/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config"];
+/// Where distributions put what is added to it.
+const DROP_INS: &str = "/etc/ssh/sshd_config.d";
 /// How deep files may include each other (SERVCONF_MAX_DEPTH).
 const DEPTH_MAX: usize = 16;
 /// Most files of one configuration that are read.
@@ -473,8 +477,21 @@ fn glob(tree: &dyn Tree, pattern: &str) -> Result<Vec<String>, String> {
     Ok(paths)
 }
 
-/// What sshd lets a stranger do, into the survey of protection.
-pub fn survey(machine: &Machine<'_>, protection: &mut Protection) {
+/// What sshd answered, and to what: it loads its keys and its libraries to say so, which costs ten times what its files do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Checksum of its files as they were then.
+    files: u32,
+    at: Timestamp,
+    root: bool,
+    password: bool,
+}
+
+/// An answer is asked for again after this, changed files or not: sshd itself may be another.
+const ANSWER_MS: i64 = 86_400_000;
+
+/// What sshd lets a stranger do, into the survey of protection. `before` is what it answered last; what it answered is to be remembered.
+pub fn survey(machine: &Machine<'_>, protection: &mut Protection, before: Option<Answered>) -> Option<Answered> {
     let main = MAIN.into_iter().find(|path| machine.exists(path));
     let groups = Groups::of(machine);
     let asking = |user: &str, port| Asking { user: user.to_owned(), groups: groups.of_user(user), port };
@@ -489,7 +506,17 @@ pub fn survey(machine: &Machine<'_>, protection: &mut Protection) {
     let (root, ordinary) = (asking("root", port), asking(ORDINARY, port));
     let (by_root, by_ordinary) = (read(&root), read(&ordinary));
     if matches!(by_root, Ok(None)) {
-        return;
+        return None;
+    }
+    // What we make of the files, and when the usual ones were written: we may not understand what changed.
+    let usual = machine.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
+    let written: Vec<_> =
+        main.map(str::to_owned).into_iter().chain(usual).map(|path| machine.changed_at(&path)).collect();
+    let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?}").as_bytes());
+    let age = |before: &Answered| machine.now.millis_since(before.at);
+    if let Some(before) = before.filter(|before| before.files == files && (0..ANSWER_MS).contains(&age(before))) {
+        (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
+        return Some(before);
     }
     let ask = |who: &Asking| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
@@ -500,9 +527,9 @@ pub fn survey(machine: &Machine<'_>, protection: &mut Protection) {
     let answered = ask(&root).and_then(|root| Ok((if alike { root.clone() } else { ask(&ordinary)? }, root)));
     match answered {
         Ok((for_ordinary, for_root)) => {
-            protection.ssh_root = Some(for_root.lets_root_in(&root));
-            protection.ssh_password = Some(for_ordinary.password_is_enough());
-            return;
+            let (root, password) = (for_root.lets_root_in(&root), for_ordinary.password_is_enough());
+            (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
+            return Some(Answered { files, at: machine.now, root, password });
         }
         Err(Outcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
@@ -518,6 +545,7 @@ pub fn survey(machine: &Machine<'_>, protection: &mut Protection) {
         (Err(why), _) | (_, Err(why)) => protection.unknown.push(format!("what sshd allows: {why}")),
         _ => {}
     }
+    None
 }
 
 /// Who is in which group, by the files of the system.
