@@ -61,10 +61,12 @@ impl Findings for Protection {
         sink.put("protect.firewall", "", flag(self.firewall));
         sink.put("protect.ports", "", self.ports.map_or(f64::NAN, f64::from));
         // Without all tables none is no answer; those that were seen are there.
-        let unapproved = self.unapproved.len();
-        let told = self.list_configured && (self.ports.is_some() || unapproved > 0);
-        let unapproved = if told { unapproved as f64 } else { f64::NAN };
-        sink.put("protect.ports_unapproved", "", unapproved);
+        // Without a list there is nothing to judge, which is not the same as not knowing.
+        if self.list_configured {
+            let unapproved = self.unapproved.len();
+            let told = self.ports.is_some() || unapproved > 0;
+            sink.put("protect.ports_unapproved", "", if told { unapproved as f64 } else { f64::NAN });
+        }
         sink.put("protect.mandatory_access", "", flag(self.mandatory_access));
         sink.put("protect.disk_encrypted", "", flag(self.disk_encrypted));
         sink.put("protect.secure_boot", "", flag(self.secure_boot));
