@@ -253,10 +253,7 @@ impl<'j> Compiler<'j> {
     }
 
     fn statement(&mut self, kind: &str, body: &Value, rule: &Value, steps: &mut Vec<Step>, name: &mut String) {
-        let chain = |target: &Value| {
-            let text = |key: &str| rule[key].as_str().unwrap_or_default();
-            format!("{} {} {}", text("family"), text("table"), target["target"].as_str().unwrap_or_default())
-        };
+        let chain = |target: &Value| key_in(rule, &target["target"]);
         match kind {
             "match" => steps.push(self.test(body, rule)),
             "accept" => steps.push(Step::Verdict(Verdict::Accept)),
@@ -286,7 +283,7 @@ impl<'j> Compiler<'j> {
             })),
             // Statements within it say when the element counts.
             "set" | "meter" | "map" => {
-                if self.judging.contains(&self.set_key(&body["set"], rule)) {
+                if self.judging.contains(&key_in(rule, &body["set"])) {
                     *name += ": its set judges by itself";
                     steps.push(Step::Test(None));
                 }
@@ -386,10 +383,7 @@ impl<'j> Compiler<'j> {
             (None, Some(word)) => (word, &Value::Null),
             _ => return Verdict::Elsewhere,
         };
-        let chain = || {
-            let text = |key: &str| rule[key].as_str().unwrap_or_default();
-            format!("{} {} {}", text("family"), text("table"), body["target"].as_str().unwrap_or_default())
-        };
+        let chain = || key_in(rule, &body["target"]);
         match kind {
             "accept" => Verdict::Accept,
             "drop" | "reject" => Verdict::Drop,
@@ -427,12 +421,7 @@ impl<'j> Compiler<'j> {
 
     /// Who is in no set is in none, unless rules put him there.
     fn listless(&self, name: &Value, rule: &Value) -> Option<bool> {
-        if self.written.contains(&self.set_key(name, rule)) { None } else { Some(false) }
-    }
-
-    fn set_key(&self, name: &Value, rule: &Value) -> String {
-        let text = |value: &Value| value.as_str().unwrap_or_default().trim_start_matches('@').to_owned();
-        format!("{} {} {}", text(&rule["family"]), text(&rule["table"]), text(name))
+        if self.written.contains(&key_in(rule, name)) { None } else { Some(false) }
     }
 
     fn test(&mut self, body: &Value, rule: &Value) -> Step {
@@ -560,6 +549,12 @@ impl<'j> Compiler<'j> {
         }
         found
     }
+}
+
+/// The key of a chain or a set (`@name`) that a rule names: it lies in the rule's own table.
+fn key_in(rule: &Value, name: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().trim_start_matches('@').to_owned();
+    format!("{} {} {}", text(&rule["family"]), text(&rule["table"]), text(name))
 }
 
 /// Whether the packet has no such thing, or not all of several.
