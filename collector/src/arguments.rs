@@ -24,7 +24,17 @@ pub enum Command {
     /// Ask what must be known of this site, write the configuration, and say what to do next.
     Init(Box<Init>),
     /// Make keys, store and administrator, and end: what the first start of the service does by itself.
-    Prepare,
+    Prepare {
+        /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
+        #[arg(long, value_name = "WHAT")]
+        anew: Option<crate::first::Anew>,
+    },
+    /// The store: whether it is sound, and a word that a loss is known.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Say what is wrong here, and the mend. Fails when something is broken.
     Doctor {
         /// Write what helps whoever helps into this file, without secrets: look at it before you hand it on.
@@ -67,6 +77,21 @@ pub enum Command {
     Docs {
         /// Which: metrics.
         page: String,
+    },
+}
+
+/// The store.
+#[derive(Subcommand)]
+pub enum StoreCommand {
+    /// Look it over, whether the collector runs or not: every page, index, checksum and the audit log's chain. Fails when it is damaged.
+    Check,
+    /// Save what can be read of a damaged store into a new one; the damaged one is kept beside it. The collector must be stopped.
+    Recover,
+    /// Confirm what the store lost, so that the collector calls itself ready again.
+    Confirm {
+        /// What was done about it, or why nothing is to be done.
+        #[arg(long)]
+        reason: String,
     },
 }
 

@@ -206,6 +206,15 @@ pub enum Command {
         /// What people did there.
         events: Vec<TicketEvent>,
     },
+    /// Keep what a look at the store found.
+    Examined(Vec<String>),
+    /// A person knows of what the store has lost.
+    ConfirmLoss {
+        /// What they did about it, or why nothing is to be done.
+        reason: String,
+        /// Who.
+        actor: String,
+    },
     /// Use these rules and channels from now on.
     Reload(Box<crate::config::Config>),
     /// Delete rows of history that are folded.

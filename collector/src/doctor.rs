@@ -100,7 +100,16 @@ fn room(config: &Config) -> Finding {
 
 fn store(config: &Config) -> Finding {
     match SqliteStore::check(&config.data) {
-        Ok(version) => Finding::good(format!("the store can be read (schema {version})")),
+        Ok(version) => match SqliteStore::look(&config.data, false) {
+            Ok(findings) if findings.is_empty() => Finding::good(format!(
+                "the store is sound (schema {version}; every checksum: ioc-collector store check)"
+            )),
+            Ok(findings) => Finding::broken(
+                format!("the store is damaged: {}", findings.join("; ")),
+                "look at this machine's disk, copy the data directory, then restore a backup, or save what can be read: ioc-collector store recover (docs/operate.md)",
+            ),
+            Err(error) => Finding::broken(error.to_string(), "what the message says"),
+        },
         Err(error) => Finding::broken(
             error.to_string(),
             "what the message says; a copy of the data from before the upgrade lies beside it",

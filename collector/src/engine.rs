@@ -6,6 +6,7 @@
 
 mod access;
 mod commands;
+mod custody;
 pub(crate) mod enrolment;
 mod keeping;
 mod links;
@@ -48,6 +49,8 @@ const QUEUE_MAX: usize = 8192;
 const BATCH_MAX: usize = 2048;
 /// Between two tries of a commit that fails.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a commit that fails is still tried when the collector is to end, milliseconds.
+const STOP_MS: u64 = 5000;
 /// The longest sleep without an input.
 const SLEEP_MAX_MS: i64 = 10_000;
 
@@ -277,6 +280,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         batch: Batch::default(),
     };
     engine.take_effects(effects, now);
+    engine.losses_found(now);
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -314,6 +318,9 @@ impl Engine {
                 self.health.queue.store(receiver.len() as u64, Relaxed);
                 let stop = self.turn(&mut inputs) || received == Ok(0);
                 if stop {
+                    if let Err(error) = self.store.close() {
+                        tracing::warn!(%error, "the store was not put in order; the next start does it");
+                    }
                     return;
                 }
             }
@@ -334,8 +341,7 @@ impl Engine {
         }
         let judged_us = clock::boottime_us();
         self.health.judge_us.fetch_add(judged_us.saturating_sub(started_us), Relaxed);
-        self.commit();
-        stop
+        stop | !self.commit()
     }
 
     fn take(&mut self, message: Message, now: Timestamp) {
@@ -531,8 +537,9 @@ impl Engine {
         }
     }
 
-    /// Makes everything that was decided durable, however long it takes, and then lets it be known.
-    fn commit(&mut self) {
+    /// Makes everything that was decided durable, however long it takes, and then lets it be known. False when the collector is to end
+    /// and it could not be kept.
+    fn commit(&mut self) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
         for (device, latest) in std::mem::take(&mut batch.touched) {
             let Some(known) = self.state.device(&device) else { continue };
@@ -547,7 +554,10 @@ impl Engine {
         }
         if !batch.changes.is_empty() {
             let started_us = clock::boottime_us();
-            self.commit_until_done(&batch.changes);
+            if !self.commit_until_done(&batch.changes) {
+                Self::say_what_waits(&batch);
+                return false;
+            }
             self.health.commit_us.fetch_add(clock::boottime_us().saturating_sub(started_us), Relaxed);
             self.health.commits.fetch_add(1, Relaxed);
             self.health.reports.fetch_add(batch.reports, Relaxed);
@@ -578,9 +588,10 @@ impl Engine {
         if batch.visible {
             self.pages.send_modify(|count| *count += 1);
         }
+        true
     }
 
-    fn commit_until_done(&mut self, changes: &[Change]) {
+    fn commit_until_done(&mut self, changes: &[Change]) -> bool {
         let mut tries = 0_u32;
         loop {
             match self.store.commit(changes) {
@@ -589,7 +600,7 @@ impl Engine {
                         tracing::info!("the store can be written again");
                         self.health.set_trouble(None);
                     }
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     tries += 1;
@@ -597,6 +608,9 @@ impl Engine {
                         tracing::error!(%error, no_room = error.is_no_room(), "the store cannot be written; nothing is acknowledged until it can");
                     }
                     self.health.set_trouble(Some(error.to_string()));
+                    if self.health.stopping_for_ms().is_some_and(|passed| passed > STOP_MS) {
+                        return false;
+                    }
                     std::thread::sleep(RETRY);
                 }
             }

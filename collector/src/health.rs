@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_judge::Text;
 
 /// Counters and states of the running collector. Shared by all its tasks.
 #[derive(Debug, Default)]
@@ -34,6 +37,19 @@ pub struct Health {
     pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
+    /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
+    stopping_ms: AtomicU64,
+    lost: Mutex<Vec<Text>>,
+    examined: Mutex<Option<Examined>>,
+}
+
+/// What a look at the store found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// When.
+    pub at: Timestamp,
+    /// What is wrong, a line each; nothing when it is sound.
+    pub findings: Vec<String>,
 }
 
 impl Health {
@@ -55,6 +71,40 @@ impl Health {
         if let Ok(mut now) = self.trouble.lock() {
             *now = trouble;
         }
+    }
+
+    /// The collector is to end.
+    pub fn stop(&self) {
+        self.stopping_ms.store((clock::boottime_us() / 1000).max(1), Relaxed);
+    }
+
+    /// For how long the collector has been ending, milliseconds; none while it runs.
+    #[must_use]
+    pub fn stopping_for_ms(&self) -> Option<u64> {
+        let since = self.stopping_ms.load(Relaxed);
+        (since > 0).then(|| (clock::boottime_us() / 1000).saturating_sub(since))
+    }
+
+    /// Says what was acknowledged once and is lost; nothing once a person has confirmed it.
+    pub fn set_lost(&self, lost: Vec<Text>) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+    }
+
+    /// What was acknowledged once and is lost, until a person has confirmed it.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Text> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what the last look at the store found.
+    pub fn set_examined(&self, examined: Examined) {
+        *self.examined.lock().unwrap_or_else(PoisonError::into_inner) = Some(examined);
+    }
+
+    /// What the last look at the store found; none before the first.
+    #[must_use]
+    pub fn examined(&self) -> Option<Examined> {
+        self.examined.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the store cannot be written, while it cannot.
@@ -96,6 +146,9 @@ impl Health {
         );
         let writable = f64::from(u8::from(self.trouble().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
+        let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
+        put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
+        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.lost().len() as f64);
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );

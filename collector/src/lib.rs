@@ -15,6 +15,8 @@ pub mod config;
 pub mod coverage;
 pub mod doctor;
 pub mod engine;
+pub mod examining;
+pub mod first;
 pub mod folding;
 pub mod health;
 pub mod history;

@@ -8,11 +8,14 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use serde_json::{Value, json};
 
-use ioc_collector::arguments::{Account, Audit, Cli, Command, Device, Enroll, Init, NewToken, Rule, Token};
+use ioc_collector::arguments::{
+    Account, Audit, Cli, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
+};
 use ioc_collector::config::{Config, DEFAULT_CONFIG};
 use ioc_collector::setup::{self, Answers, Mail};
+use ioc_collector::store::sqlite::SqliteStore;
 use ioc_collector::written::percent_encoded;
-use ioc_collector::{audit, cli, doctor, serve, sheet};
+use ioc_collector::{audit, cli, doctor, first, serve, sheet};
 use ioc_common::metric::CATALOGUE;
 
 fn main() -> ExitCode {
@@ -49,7 +52,13 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             serve::serve(cli.config, config).await?;
             Ok(())
         }
-        Command::Prepare => prepare(&config),
+        Command::Prepare { anew } => prepare(&config, anew),
+        Command::Store { command: StoreCommand::Check } => check_store(&config),
+        Command::Store { command: StoreCommand::Recover } => recover(&config),
+        Command::Store { command: StoreCommand::Confirm { reason } } => {
+            cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
+            say("confirmed\n")
+        }
         Command::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
         Command::CheckConfig => say(&format!(
             "the configuration is in order: {} rules, {} channels\n",
@@ -112,8 +121,8 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     // Written over, not replaced: owner and mode stay as the package made them.
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
-    let password = serve::FIRST_PASSWORD_FILE;
-    let account = serve::FIRST_ACCOUNT;
+    let password = first::FIRST_PASSWORD_FILE;
+    let account = first::FIRST_ACCOUNT;
     let next = [
         format!("{file} is written. Next:"),
         "systemctl enable --now ioc-collector".to_owned(),
@@ -139,13 +148,35 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
     Ok(())
 }
 
-fn prepare(config: &Config) -> anyhow::Result<()> {
-    let (_, _, password) = serve::prepare(config)?;
+/// Looks the store over.
+fn check_store(config: &Config) -> anyhow::Result<()> {
+    let findings = SqliteStore::look(&config.data, true)?;
+    for finding in &findings {
+        say(&format!("{finding}\n"))?;
+    }
+    anyhow::ensure!(
+        findings.is_empty(),
+        "the store is damaged; mend: restore a copy, or stop the collector and run: ioc-collector store recover (docs/operate.md)"
+    );
+    say("the store is sound\n")
+}
+
+fn recover(config: &Config) -> anyhow::Result<()> {
+    for one in SqliteStore::recover(&config.data)? {
+        let damaged =
+            if one.damaged > 0 { format!("; {} places could not be read", one.damaged) } else { String::new() };
+        say(&format!("{}: {} rows{damaged}\n", one.table, one.rows))?;
+    }
+    say("the damaged files are kept beside the new ones; next: systemctl start ioc-collector\n")
+}
+
+fn prepare(config: &Config, anew: Option<first::Anew>) -> anyhow::Result<()> {
+    let (_, _, password) = first::prepare(config, anew)?;
     let data = config.data.display();
     match password {
         Some(path) => say(&format!(
             "made keys, store and the account {:?} in {data}; its password is in {}\nnext: ioc-collector serve\n",
-            serve::FIRST_ACCOUNT,
+            first::FIRST_ACCOUNT,
             path.display()
         )),
         None => say(&format!("{data} is in order; nothing was changed\n")),

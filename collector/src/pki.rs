@@ -62,13 +62,19 @@ pub struct Issued {
 }
 
 impl Authority {
+    /// Whether there is one in `dir`, or a part of one.
+    #[must_use]
+    pub fn is_there(dir: &Path) -> bool {
+        ["ca.key.pem", "ca.pem"].iter().any(|name| dir.join(name).exists())
+    }
+
     /// Opens the authority in `dir`, or makes it on first start.
     ///
     /// # Errors
     /// [`PkiError`] names the file.
     pub fn open(dir: &Path, site: &str, now: Timestamp) -> Result<Self, PkiError> {
         let (key_path, cert_path) = (dir.join("ca.key.pem"), dir.join("ca.pem"));
-        if !key_path.exists() && !cert_path.exists() {
+        if !Self::is_there(dir) {
             let mut builder = fs::DirBuilder::new();
             builder.recursive(true).mode(0o700).create(dir).map_err(|source| file(dir, source))?;
             let key = KeyPair::generate().map_err(|error| PkiError::Make(error.to_string()))?;

@@ -11,17 +11,15 @@ use tokio::sync::{mpsc, watch};
 use ioc_common::clock;
 use ioc_common::config::{ConfigError, Source};
 
-use crate::account;
-use crate::audit;
 use crate::command::Command;
 use crate::config::Config;
 use crate::engine::{self, Access, Handle, Message, Parts};
+use crate::first::{FIRST_ACCOUNT, prepare};
 use crate::health::Health;
 use crate::ingest::endpoint::Endpoint;
 use crate::link::Links;
 use crate::notify;
 use crate::pki::{self, Authority, PkiError, Swappable};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::web::{App, server};
 
@@ -31,10 +29,6 @@ const READERS: usize = 4;
 const READERS_LIMITED: usize = 2;
 /// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
-/// The file in which the first administrator's password is left, once.
-pub const FIRST_PASSWORD_FILE: &str = "first-password";
-/// The first administrator.
-pub const FIRST_ACCOUNT: &str = "admin";
 
 /// Reads the configuration at `path`, or the built-in defaults.
 ///
@@ -47,53 +41,13 @@ pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
     }
 }
 
-/// Makes what a first start needs: directories, keys, store, administrator. Says where the password was left, if one was made.
-///
-/// # Errors
-/// [`ServeError`] names the place.
-pub fn prepare(config: &Config) -> Result<(Authority, SqliteStore, Option<PathBuf>), ServeError> {
-    use std::io::Write as _;
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-    let file = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ServeError::File { path, source }
-    };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(&config.data).map_err(file(&config.data))?;
-    let now = clock::now();
-    let authority = Authority::open(&config.data.join("pki"), &config.site_name, now)?;
-    let mut store = SqliteStore::open(&config.data)?;
-    if store.reader()?.account(FIRST_ACCOUNT)?.is_some() {
-        return Ok((authority, store, None));
-    }
-    let password = account::new_password()?;
-    let path = config.data.join(FIRST_PASSWORD_FILE);
-    // The password is on disk before the account exists, so that it can never be lost in between.
-    let _ = std::fs::remove_file(&path);
-    let mut out =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
-    out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
-    let record = account::new_account(FIRST_ACCOUNT, account::Role::Administrator, &password, now)?;
-    store.commit(&[
-        crate::store::Change::Account(record),
-        crate::store::Change::Audit(audit::Entry {
-            at: now,
-            actor: String::new(),
-            action: "account.created".to_owned(),
-            subject: FIRST_ACCOUNT.to_owned(),
-            detail: "first start".to_owned(),
-        }),
-    ])?;
-    Ok((authority, store, Some(path)))
-}
-
 /// Runs the collector until it is told to stop.
 ///
 /// # Errors
 /// [`ServeError`] when it cannot start.
 pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
     raise_file_limit();
-    let (authority, store, first_password) = prepare(&config)?;
+    let (authority, store, first_password) = prepare(&config, None)?;
     if let Some(path) = first_password {
         tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
     }
@@ -114,7 +68,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let readers = (0..READERS).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
-    let remote_reader = store.reader()?;
+    let (remote_reader, examine_reader) = (store.reader()?, store.reader()?);
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(Access::default());
@@ -147,6 +101,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&health),
     ));
+    tokio::spawn(crate::examining::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
     let endpoint =
@@ -160,11 +115,13 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
 
     let mut running =
-        Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate };
+        Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
     running.until_told_to_stop().await?;
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping: finishing commits");
+    // While the store cannot be written, the engine ends by itself after a while.
+    running.health.stop();
     let _ = stop.send(true);
     let _ = endpoint.await;
     let _ = web.await;
@@ -188,6 +145,7 @@ struct Running {
     authority: Arc<Authority>,
     mqtt_certificate: Arc<Swappable>,
     web_certificate: Arc<Swappable>,
+    health: Arc<Health>,
 }
 
 impl Running {
@@ -285,6 +243,18 @@ pub enum ServeError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Keys and certificates are gone.
+    #[error("{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: ioc-collector prepare --anew authority", path.display())]
+    KeysGone {
+        /// Where they were.
+        path: PathBuf,
+    },
+    /// Somebody asked for something new in the place of what is there.
+    #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
+    NotAnew {
+        /// The directory.
+        path: PathBuf,
     },
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]

@@ -128,6 +128,7 @@ impl Resender {
     /// What is wrong.
     pub fn check(devices: &[Self], data: &Path) -> anyhow::Result<usize> {
         let store = SqliteStore::open(data)?;
+        anyhow::ensure!(store.lost().all.is_empty(), "said to be lost: {:?}", store.lost());
         let reader = store.reader()?;
         let mut total = 0;
         for device in devices {

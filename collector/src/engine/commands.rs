@@ -89,6 +89,8 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
+            Command::Examined(findings) => self.examined(findings, now),
+            Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }

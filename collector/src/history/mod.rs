@@ -103,6 +103,12 @@ fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
     body.strip_prefix(&[version]).ok_or(Corrupt)
 }
 
+/// Whether a row or a chunk is as it was written.
+#[must_use]
+pub fn is_whole(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|version| proven(bytes, *version).is_ok())
+}
+
 /// A row or a chunk that does not match its checksum or form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Corrupt;

@@ -228,6 +228,8 @@ pub enum Change {
         /// Its digest.
         digest: String,
     },
+    /// A person knows of what was found to be lost.
+    LossConfirmed,
     /// An audit record.
     Audit(audit::Entry),
 }

@@ -26,7 +26,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Step, Window};
+use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Step, Text, Window};
 
 use crate::audit;
 use crate::coverage;
@@ -70,6 +70,15 @@ pub struct Counts {
     pub incidents: u64,
 }
 
+/// What was acknowledged once and is not there any more, as it was found when the store was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// What nobody has confirmed yet.
+    pub all: Vec<Text>,
+    /// Some of it was found just now.
+    pub fresh: bool,
+}
+
 /// The one writer.
 pub trait Store: Send {
     /// Makes all of `changes` durable, in order, in one commit.
@@ -77,6 +86,15 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError`] when nothing of it was kept.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
+    fn lost(&self) -> &Lost;
+
+    /// Puts everything in its place before the end: a log that is empty can lose nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written; what was committed is safe all the same.
+    fn close(&mut self) -> Result<(), StoreError>;
 
     /// Deletes rows of history up to a number, which are folded, at most `limit` of them, and says how many.
     ///
@@ -435,6 +453,10 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
+    /// What is wrong with the store, a line each; nothing when it is sound. `deep` compares indexes with tables and reads every
+    /// checksum, which takes as long as reading everything does.
+    fn examine(&self, deep: bool) -> Vec<String>;
+
     /// Folded history.
     ///
     /// # Errors
@@ -527,6 +549,20 @@ pub enum StoreError {
         what: &'static str,
         /// Why.
         why: String,
+    },
+    /// Another process writes it.
+    #[error("{}: another collector ({holder}) uses this directory; mend: stop it, or give this one a directory of its own (paths.data)", path.display())]
+    Held {
+        /// The lock.
+        path: PathBuf,
+        /// Its process, as it wrote it down.
+        holder: String,
+    },
+    /// It was there, and is not any more.
+    #[error("{}: the store is gone, and beside it lies what belongs to it; mend: restore it from a copy (docs/operate.md); only if there is none, begin a new one: ioc-collector prepare --anew store", path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
     },
     /// It was written by a newer version.
     #[error("{}: its version is {found}; this program reads up to {known}: install the newer version again", path.display())]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleKind, Scope};
+use ioc_judge::{Rule, RuleKind, Scope, Text};
 
 use super::App;
 use super::auth::Person;
@@ -52,6 +52,8 @@ struct ChannelRow {
 struct AdminPage {
     chrome: Chrome,
     facts: Vec<Fact>,
+    /// What the store lost and nobody has confirmed.
+    lost: Vec<Text>,
     refused: Vec<(&'static str, u64)>,
     channels: Vec<ChannelRow>,
     rules: Vec<Rule>,
@@ -119,6 +121,13 @@ fn facts_of(app: &App, chrome: &Chrome, config: &Config) -> Vec<Fact> {
             Some(why) => fact("own-store", why, "bad"),
             None => good("own-store", chrome.t("own-writable")),
         },
+        match health.examined() {
+            None => good("own-examined", chrome.t("own-examined-not-yet")),
+            Some(examined) if examined.findings.is_empty() => {
+                good("own-examined", format!("{} · {}", chrome.t("own-sound"), chrome.ago(&examined.at)))
+            }
+            Some(examined) => fact("own-examined", examined.findings.join("; "), "bad"),
+        },
         good("own-version", env!("CARGO_PKG_VERSION").to_owned()),
         good("own-since", chrome.ago(&app.since)),
         good("own-connections", health.connections.load(Relaxed).to_string()),
@@ -158,6 +167,7 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let own = own.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
         facts: facts_of(&app, &chrome, &config),
+        lost: app.health.lost(),
         refused: app.health.all_refused(),
         channels: channels.collect(),
         rules: config.rules.rules().to_vec(),

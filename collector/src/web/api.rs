@@ -452,11 +452,25 @@ pub(super) async fn audit(
     Ok(Json(Page { items, next_cursor }))
 }
 
-/// Whether the collector can do its work: 503 with the reason while the store cannot be written.
+/// Whether the collector can do its work: 503 with the reason while the store cannot be written, has lost what was acknowledged, or is
+/// damaged.
 pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    match app.health.trouble() {
-        None => Ok("ready\n"),
-        Some(why) => Err(Problem::unavailable(format!("the store cannot be written: {why}"))),
+    if let Some(why) = app.health.trouble() {
+        return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
+    }
+    let lost = app.health.lost();
+    if !lost.is_empty() {
+        let lost = lost.iter().map(|one| one.en.as_str()).collect::<Vec<_>>().join(" ");
+        return Err(Problem::unavailable(format!(
+            "{lost} It goes on with what is left; see docs/operate.md, then: ioc-collector store confirm"
+        )));
+    }
+    match app.health.examined() {
+        Some(examined) if !examined.findings.is_empty() => Err(Problem::unavailable(format!(
+            "the store is damaged: {}; see docs/operate.md",
+            examined.findings.join("; ")
+        ))),
+        _ => Ok("ready\n"),
     }
 }
 

@@ -5,6 +5,7 @@ mod api;
 mod auth;
 mod charts;
 mod code;
+mod custody;
 mod described;
 mod document;
 mod duty;
@@ -238,6 +239,7 @@ impl App {
             .route("/maintenance", get(maintenance::page).post(maintenance::plan))
             .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/admin", get(admin::page))
+            .route("/admin/store", post(custody::confirm_form))
             .route("/settings", get(given::page))
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
@@ -329,6 +331,19 @@ fn devices_api(all: &mut Described) {
         .body::<api::ReplayBody>()
         .answers::<Replay>(200);
     all.post("/devices/{id}/revoke", api::revoke, "Takes its right to report, and drops its link").done(204);
+    all.get(
+        "/store",
+        custody::standing,
+        "How the store stands: whether it can be written, what it lost, what a look at it found",
+    )
+    .answers::<custody::Standing>(200);
+    all.post(
+        "/store/confirm",
+        custody::confirm,
+        "Confirms what the store lost, so that the collector calls itself ready again",
+    )
+    .body::<custody::Confirmation>()
+    .done(204);
     all.post("/devices/{id}/release", api::release, "Lets it report again whose identity was found on two machines")
         .done(204);
     all.get("/settings", given::api, "What agents are given to set, and how each stands with it")

@@ -46,6 +46,7 @@ const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
     ("/audit", Right::Audit),
     ("/admin", Right::Administer),
+    ("/api/v1/store", Right::Administer),
     ("/people", Right::Administer),
     ("/enrolment", Right::Administer),
     ("/settings", Right::Administer),

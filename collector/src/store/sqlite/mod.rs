@@ -2,11 +2,15 @@
 
 mod archive;
 mod counting;
+mod examine;
 mod fleet;
+mod guard;
 mod limit;
 mod people;
 mod read;
+mod recover;
 mod version;
+mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,15 +20,16 @@ use serde::Serialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
 
-use super::{Archive, Change, Reader, RequestState, Store, StoreError};
+use super::{Archive, Change, Lost, Reader, RequestState, Store, StoreError};
 use crate::account::Role;
 use crate::audit;
 use crate::collate;
 use archive::SqliteArchive;
+use guard::{Guard, Opening};
 use read::SqliteReader;
+pub use recover::Saved;
 
 /// Page cache of the writer, KiB.
 const CACHE_KIB: i64 = 32 * 1024;
@@ -42,6 +47,8 @@ pub struct SqliteStore {
     newest: HashMap<i64, i64>,
     next_row: i64,
     last_audit: (u64, String),
+    guard: Guard,
+    lost: Lost,
 }
 
 /// The store's file.
@@ -50,14 +57,21 @@ const FILE: &str = "ioc-watch.db";
 pub const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", archive::FILE, "history.db-wal"];
 
 impl SqliteStore {
-    /// Opens or makes the store in `dir`.
+    /// Opens or makes the store in `dir`, for this process alone. What is found to be lost does not keep it from opening: see
+    /// [`Store::lost`].
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
+    /// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
+    /// watermark is there.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
         let path = dir.join(FILE);
-        let connection = Connection::open(&path).map_err(|source| database(&path, source))?;
+        let opening = Opening::begin(dir)?;
+        let mut connection = Connection::open(&path).map_err(|source| database(&path, source))?;
+        let lost = opening.compare(&connection)?;
+        prepare(&connection).map_err(|source| database(&path, source))?;
+        version::migrate(&mut connection, &path)?;
+        let (guard, lost) = opening.finish(&connection, &lost)?;
         let mut store = Self {
             path,
             connection,
@@ -66,25 +80,48 @@ impl SqliteStore {
             newest: HashMap::new(),
             next_row: 1,
             last_audit: (0, audit::GENESIS.to_owned()),
+            guard,
+            lost,
         };
-        store.prepare().map_err(|source| database(&store.path, source))?;
-        store.migrate()?;
         store.warm().map_err(|source| database(&store.path, source))?;
+        // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
+        // On a full disk that waits.
+        if let Err(error) = store.close() {
+            tracing::warn!(%error, "the write-ahead log could not be emptied");
+        }
         // Made here, so that readers find it.
         SqliteArchive::open(dir)?;
         Ok(store)
     }
 
-    fn prepare(&self) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-        self.connection.pragma_update(None, "journal_mode", "WAL")?;
-        // FULL syncs the log at every commit: what was acknowledged survives a power cut.
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        self.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-        self.connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-        self.connection.set_prepared_statement_cache_capacity(64);
-        Ok(())
+    /// Whether there is a store in `dir`, sound or not: a file without tables is none.
+    #[must_use]
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join(FILE).exists() && !matches!(Self::check(dir), Ok(0))
+    }
+
+    /// Looks over the store in `dir`, whoever writes it, and says what is wrong, a line each. `deep` reads every checksum.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be opened.
+    pub fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+        Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
+    }
+
+    /// Makes a new store in `dir` out of what can be read of a damaged one, which is kept beside it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a collector uses it, or the new one cannot be written.
+    pub fn recover(dir: &Path) -> Result<Vec<Saved>, StoreError> {
+        recover::recover(dir)
+    }
+
+    /// Renames what is left of a store that cannot be used, so that a new one can be made in its place.
+    ///
+    /// # Errors
+    /// [`StoreError`] when another collector uses it, or a file cannot be renamed.
+    pub fn put_aside(dir: &Path) -> Result<(), StoreError> {
+        guard::put_aside(dir)
     }
 
     fn warm(&mut self) -> rusqlite::Result<()> {
@@ -112,6 +149,18 @@ impl SqliteStore {
         }
         Ok(())
     }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL syncs the log at every commit: what was acknowledged survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
 }
 
 /// What a commit in progress has learnt; thrown away when it fails.
@@ -144,7 +193,11 @@ impl Store for SqliteStore {
             last_audit: self.last_audit.clone(),
             received: clock::now().as_millis(),
         };
+        let number = signed(self.guard.next());
         let mut result = changes.iter().try_for_each(|change| pending.apply(change));
+        if result.is_ok() {
+            result = pending.run("UPDATE state SET commits = ?1", [number]).map(|_| ());
+        }
         let Pending {
             transaction,
             numbers,
@@ -174,7 +227,19 @@ impl Store for SqliteStore {
         self.last_audit = last_audit;
         newest.extend(appended);
         self.next_row = next_row;
+        self.guard.committed();
         Ok(())
+    }
+
+    fn lost(&self) -> &Lost {
+        &self.lost
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        // Readers may still hold a part of the log; what is left of it is read at the next start.
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.guard.sync();
+        emptied.map_err(|source| database(&self.path, source))
     }
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
@@ -189,20 +254,23 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
-            Connection::open_with_flags(&self.path, flags).map_err(|source| database(&self.path, source))?;
-        connection
-            .busy_timeout(std::time::Duration::from_millis(BUSY_MS))
-            .map_err(|source| database(&self.path, source))?;
-        // What a reader keeps for itself leaves no file behind.
-        connection.pragma_update(None, "temp_store", "MEMORY").map_err(|source| database(&self.path, source))?;
-        let history = self.path.with_file_name(archive::FILE);
-        connection
-            .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
-            .map_err(|source| database(&history, source))?;
-        Ok(Box::new(SqliteReader::new(self.path.clone(), connection)))
+        Ok(Box::new(SqliteReader::new(self.path.clone(), reading(&self.path)?)))
     }
+}
+
+/// A connection that only reads, with folded history beside the store.
+fn reading(path: &Path) -> Result<Connection, StoreError> {
+    let fault = |source| database(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
+    // What a reader keeps for itself leaves no file behind.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fault)?;
+    let history = path.with_file_name(archive::FILE);
+    connection
+        .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
+        .map_err(|source| database(&history, source))?;
+    Ok(connection)
 }
 
 impl Pending<'_> {
@@ -213,83 +281,6 @@ impl Pending<'_> {
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
         self.transaction.prepare_cached(sql)?.execute(params)
-    }
-
-    fn software(&self, device: i64, at: i64, report: &Software) -> rusqlite::Result<()> {
-        let put = |list: &str, item: &Item| {
-            self.run(
-                "INSERT OR REPLACE INTO software (device, key, list, item) VALUES (?1, ?2, ?3, ?4)",
-                params![device, item.key(), list, json(item)?],
-            )
-        };
-        let name = |list: &str, whole: bool| {
-            self.run(
-                "INSERT OR REPLACE INTO software_list (device, list, at, whole) VALUES (?1, ?2, ?3, ?4)",
-                params![device, list, at, whole],
-            )
-        };
-        match report {
-            Software::Whole { list, part, parts, items } => {
-                for item in items {
-                    put(list, item)?;
-                }
-                if part == parts {
-                    self.run("DELETE FROM software WHERE device = ?1 AND list <> ?2", params![device, list])?;
-                }
-                name(list, part == parts)?;
-            }
-            Software::Difference { list, added, removed, base } => {
-                for key in removed {
-                    self.run("DELETE FROM software WHERE device = ?1 AND key = ?2", params![device, key])?;
-                }
-                for item in added {
-                    put(base, item)?;
-                }
-                name(list, true)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What people plan and write down.
-    fn apply_work(&self, change: &Change) -> rusqlite::Result<()> {
-        let put = |table: &str, id: u64, body: String| {
-            let sql = format!("INSERT OR REPLACE INTO {table} (id, gone, body) VALUES (?1, 0, ?2)");
-            self.run(&sql, params![signed(id), body])
-        };
-        match change {
-            Change::Attachment { incident, sha256, content } => self.run(
-                "INSERT OR IGNORE INTO attachment (incident, sha256, content) VALUES (?1, ?2, ?3)",
-                params![signed(incident.0), sha256, content],
-            )?,
-            Change::TicketDue { system, incident } => self.run(
-                "INSERT INTO ticket (system, incident, ticket, step, pushed, seen, attempts, next_at, due, open) \
-                 VALUES (?1, ?2, '', 0, 'open', '', 0, 0, 1, 1) ON CONFLICT (system, incident) DO UPDATE SET due = 1, open = 1",
-                params![system, signed(incident.0)],
-            )?,
-            Change::Ticket(record) => self.run(
-                "UPDATE ticket SET ticket = ?3, step = ?4, pushed = ?5, seen = ?6, attempts = ?7, next_at = ?8, error = ?9, \
-                 due = ?9 IS NOT NULL OR ?4 < (SELECT max(number) FROM step WHERE incident = ?2), \
-                 open = coalesce((SELECT json_extract(body, '$.state') <> 'closed' FROM incident WHERE id = ?2), 0) \
-                 WHERE system = ?1 AND incident = ?2",
-                params![
-                    record.system, signed(record.incident.0), record.ticket, record.step, record.pushed, record.seen,
-                    record.attempts, record.next_at.as_millis(), record.error
-                ],
-            )?,
-            Change::Window(window) => put("window", window.id, json(window)?)?,
-            Change::WindowGone { id, at } => {
-                self.run("UPDATE window SET gone = ?2 WHERE id = ?1", params![signed(*id), at.as_millis()])?
-            }
-            Change::Cover(cover) => put("cover", cover.id, json(cover)?)?,
-            Change::CoverGone(id) => self.run("UPDATE cover SET gone = 1 WHERE id = ?1", params![signed(*id)])?,
-            Change::Handover(entry) => self.run(
-                "INSERT INTO handover (at, rota, who, text) VALUES (?1, ?2, ?3, ?4)",
-                params![entry.at.as_millis(), entry.rota, entry.who, entry.text],
-            )?,
-            _ => 0,
-        };
-        Ok(())
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm per change; splitting it would hide that the list is whole")]
@@ -577,6 +568,9 @@ impl Pending<'_> {
             }
             Change::SessionEnded { digest } => {
                 self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;
+            }
+            Change::LossConfirmed => {
+                self.run("UPDATE state SET lost = ''", [])?;
             }
             Change::Audit(entry) => {
                 let (number, previous) = &self.last_audit;

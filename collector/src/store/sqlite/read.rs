@@ -608,6 +608,10 @@ impl Reader for SqliteReader {
         Ok(folded.unwrap_or(0).unsigned_abs())
     }
 
+    fn examine(&self, deep: bool) -> Vec<String> {
+        super::examine::examine(&self.connection, deep)
+    }
+
     fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError> {
         let (from, until) = (query.tier.chunk_of(query.from.as_millis()), query.until.as_millis());
         let mut sql =

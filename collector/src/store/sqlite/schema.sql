@@ -1,5 +1,12 @@
 -- The embedded store. Times are milliseconds since 1970-01-01T00:00:00Z. Never change a version that was released: add the
 -- next one in sqlite.rs.
+-- Which store this is, how many commits it holds, and what was found to be lost and is not confirmed yet, JSON (guard.rs). One row.
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    commits INTEGER NOT NULL,
+    lost TEXT NOT NULL
+);
 CREATE TABLE device (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

@@ -17,12 +17,12 @@ fn newest(steps: &[&str]) -> i64 {
     1 + i64::try_from(steps.len()).unwrap_or(0)
 }
 
-impl SqliteStore {
-    pub(super) fn migrate(&mut self) -> Result<(), StoreError> {
-        bring_up(&mut self.connection, &self.path, STEPS)?;
-        Ok(())
-    }
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    bring_up(connection, path, STEPS)?;
+    Ok(())
+}
 
+impl SqliteStore {
     /// Whether there is a store in `dir` that can be read, and of which version. Nothing is changed.
     ///
     /// # Errors
