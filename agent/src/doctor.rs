@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use ioc_common::clock;
+use ioc_common::owner::as_owner;
 use ioc_common::redact::redacted;
 use ioc_common::report::{Event, ProbeOutcome as Outcome};
 
@@ -211,8 +212,8 @@ fn lacking(json: &str) -> Vec<String> {
 
 fn state_trouble(state: &Path) -> Option<String> {
     let probe = state.join(".doctor");
-    let written = std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe));
-    written.err().map(|error| {
+    let written = as_owner(state, || std::fs::write(&probe, b"x").and_then(|()| std::fs::remove_file(&probe)));
+    written.and_then(|written| written).err().map(|error| {
         let dir = state.display();
         format!(
             "{dir}: {error}; mend: install -d -o ioc-agent -g ioc-agent -m 700 {dir}, and run this as that user or root"

@@ -1,5 +1,6 @@
 //! Enrolment and renewal: a key that never leaves this host, a request, a certificate.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, EnrolWaiting, Token};
+use ioc_common::id::DeviceId;
+use ioc_common::owner::as_owner;
 
 use crate::identity::{Identity, IdentityError, Material, Store};
 use crate::probe::facts;
@@ -78,12 +81,15 @@ pub async fn enrol(
     how: &Ask<'_>,
     waits: impl Fn(&EnrolWaiting),
 ) -> Result<Identity, EnrolError> {
-    let before = store.identity().ok().map(|identity| identity.device);
+    // Root touches what the service's user owns only as that user.
+    let owned = |source| IdentityError::File { path: store.dir().to_owned(), source };
+    let before = as_owner(store.dir(), || store.identity()).map_err(owned)?.ok().map(|identity| identity.device);
     if let Some(device) = before.as_ref().filter(|_| !how.anew) {
         return Err(EnrolError::Already { device: device.to_string() });
     }
-    std::fs::create_dir_all(store.dir())
-        .map_err(|source| IdentityError::File { path: store.dir().to_owned(), source })?;
+    let mut made = std::fs::DirBuilder::new();
+    made.recursive(true).mode(0o700);
+    as_owner(store.dir(), || made.create(store.dir())).and_then(|made| made).map_err(owned)?;
     let Request { key, csr } = request()?;
     let ask = EnrolRequest {
         token: how.token.to_string(),
@@ -96,16 +102,27 @@ pub async fn enrol(
     let answer = wait_for_it(how, &ask, waits).await?;
     let identity =
         Identity { device: answer.device, mqtt: answer.mqtt, renew_at: answer.renew_at, expires_at: answer.expires_at };
-    let staged = store.stage(&Material { key, certificate: answer.certificate, authorities: answer.authorities })?;
+    let material = Material { key, certificate: answer.certificate, authorities: answer.authorities };
+    as_owner(store.dir(), || take_on(store, &material, &identity, before)).map_err(owned)??;
+    Ok(identity)
+}
+
+/// Writes who this host is from now on.
+fn take_on(
+    store: &Store,
+    material: &Material,
+    identity: &Identity,
+    before: Option<DeviceId>,
+) -> Result<(), IdentityError> {
+    let staged = store.stage(material)?;
     crate::identity::client_config(&staged)?;
     store.promote(&staged)?;
-    store.save_identity(&identity)?;
+    store.save_identity(identity)?;
     // What another device took is not this one's to report.
-    if let Some(old) = before.filter(|old| *old != identity.device) {
-        store.put_spool_aside(&old)?;
+    match before.filter(|old| *old != identity.device) {
+        Some(old) => store.put_spool_aside(&old),
+        None => Ok(()),
     }
-    give_to_owner(store.dir());
-    Ok(identity)
 }
 
 /// Asks until a person has decided.
@@ -191,24 +208,6 @@ async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<Answer, Enro
         serde_json::from_slice(&body).map(|response| Answer::Enrolled(Box::new(response)))
     };
     answer.map_err(|error| EnrolError::Answer(error.to_string()))
-}
-
-/// When root enrols, the files belong to whoever owns the state directory, which is the user the service runs as.
-fn give_to_owner(dir: &Path) {
-    use std::os::unix::fs::{MetadataExt as _, lchown};
-    fn walk(path: &Path, owner: (u32, u32)) {
-        let _ = lchown(path, Some(owner.0), Some(owner.1));
-        let real_dir = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
-        if real_dir && let Ok(entries) = std::fs::read_dir(path) {
-            entries.flatten().for_each(|entry| walk(&entry.path(), owner));
-        }
-    }
-    if let Ok(meta) = std::fs::metadata(dir)
-        && rustix::process::geteuid().is_root()
-        && meta.uid() != 0
-    {
-        walk(dir, (meta.uid(), meta.gid()));
-    }
 }
 
 /// Trusts exactly the authority whose fingerprint the token carries, and then checks the server against it as usual.

@@ -156,19 +156,28 @@ impl Store {
         self.dir.join("tls/current")
     }
 
-    /// Takes the next epoch and keeps it before it is used. It never falls back, even when the state was lost: it is at least
-    /// the time in seconds.
+    /// Takes the next epoch and keeps it before it is used, as far as the disk allows ([`Self::keep_epoch`]): a host whose disk is
+    /// broken is the very one that must report. It never falls back, even when the state was lost: it is at least the time in
+    /// seconds, and above what the collector knows.
+    pub fn next_epoch(&self, now: Timestamp, above: u64) -> (u64, Result<(), IdentityError>) {
+        let kept = fs::read_to_string(self.epoch_file()).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let clock = u64::try_from(now.as_secs()).unwrap_or(0);
+        let epoch = kept.unwrap_or(0).max(above).saturating_add(1).max(clock);
+        (epoch, self.keep_epoch(epoch))
+    }
+
+    /// Keeps the epoch that is in use.
     ///
     /// # Errors
     /// [`IdentityError`] names the file.
-    pub fn next_epoch(&self, now: Timestamp, above: u64) -> Result<u64, IdentityError> {
-        let path = self.dir.join("epoch");
-        let kept = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
-        let clock = u64::try_from(now.as_secs()).unwrap_or(0);
-        let epoch = kept.max(above).saturating_add(1).max(clock);
+    pub fn keep_epoch(&self, epoch: u64) -> Result<(), IdentityError> {
+        let path = self.epoch_file();
         write_durably(&path, format!("{epoch}\n").as_bytes(), 0o644)
-            .map_err(|source| IdentityError::File { path, source })?;
-        Ok(epoch)
+            .map_err(|source| IdentityError::File { path, source })
+    }
+
+    fn epoch_file(&self) -> PathBuf {
+        self.dir.join("epoch")
     }
 }
 
@@ -246,11 +255,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let store = Store::new(dir.path().to_owned());
         let late = Timestamp::from_millis(2_000_000_000_000);
-        assert_eq!(store.next_epoch(late, 0).expect("written"), 2_000_000_000);
-        assert_eq!(store.next_epoch(Timestamp::from_millis(0), 0).expect("written"), 2_000_000_001);
-        assert_eq!(store.next_epoch(Timestamp::from_millis(0), 3_000_000_000).expect("written"), 3_000_000_001);
+        let next = |now, above| match store.next_epoch(now, above) {
+            (epoch, Ok(())) => epoch,
+            (_, Err(error)) => panic!("{error}"),
+        };
+        assert_eq!(next(late, 0), 2_000_000_000);
+        assert_eq!(next(Timestamp::from_millis(0), 0), 2_000_000_001);
+        assert_eq!(next(Timestamp::from_millis(0), 3_000_000_000), 3_000_000_001);
         fs::remove_file(dir.path().join("epoch")).expect("removed");
-        assert_eq!(store.next_epoch(late, 0).expect("written"), 2_000_000_000);
+        assert_eq!(next(late, 0), 2_000_000_000);
+        // A disk that takes nothing is said, and does not keep the agent from an epoch.
+        let nowhere = Store::new(dir.path().join("none/below"));
+        let (epoch, kept) = nowhere.next_epoch(late, 2_500_000_000);
+        assert!(epoch == 2_500_000_001 && kept.is_err());
     }
 
     #[test]

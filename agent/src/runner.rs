@@ -8,6 +8,7 @@ mod missed;
 mod renewal;
 mod sampling;
 mod sensing;
+mod state;
 mod surveying;
 mod watchdog;
 
@@ -41,6 +42,7 @@ use missed::Missed;
 use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
 use sensing::Sensing;
+use state::State;
 use surveying::Surveying;
 use watchdog::Watchdog;
 
@@ -120,6 +122,7 @@ struct Runner {
     fingerprint: String,
     epoch: u64,
     seq: u64,
+    state: State,
     backlog: Backlog,
     session: Session,
     link: Option<Link>,
@@ -151,7 +154,9 @@ impl Runner {
             Limits { ring_max_reports: config.ring_max_reports.usize(), spool_max_bytes: config.spool_max_bytes.0 };
         let backlog = Backlog::open(config.state.join("spool"), limits);
         let above = backlog.last_position().map_or(0, |position| position.epoch);
-        let epoch = store.next_epoch(clock::now(), above)?;
+        // What can still be read and sent is: the disk that takes nothing is one of the things to report.
+        let (epoch, kept) = store.next_epoch(clock::now(), above);
+        let state = State::new(kept, now_ms);
         Ok(Self {
             facts: facts::read(root),
             boot: boot_id.chars().take(8).collect(),
@@ -160,6 +165,7 @@ impl Runner {
             fingerprint: facts::fingerprint(root),
             epoch,
             seq: 0,
+            state,
             backlog,
             session: Session::new(now_ms),
             link: None,
@@ -218,6 +224,7 @@ impl Runner {
             self.backlog.spill();
             self.last_spill_ms = now_ms;
         }
+        self.state.try_again(now_ms, || self.store.keep_epoch(self.epoch));
         self.renew(now_ms);
         self.send(now_ms);
         let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
@@ -230,6 +237,7 @@ impl Runner {
             self.sampling.next_wake_ms(),
             self.missed.next_wake_ms(last_ms, after_ms),
             self.watchdog.next_wake_ms(),
+            self.state.next_wake_ms(),
         ];
         let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
         wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
@@ -268,6 +276,7 @@ impl Runner {
         self.sampling.start(About {
             waiting: waiting.in_memory.max(waiting.on_disk),
             lost: losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt,
+            state_writable: self.state.trouble().is_none() && self.backlog.trouble().is_none(),
             children_us: self.surveying.take_children_us(),
             more: self.surveying.numbers(),
         });
@@ -508,16 +517,14 @@ impl Runner {
         }
         let watermark = self.session.committed(message.position, now_ms);
         self.backlog.free_through(watermark);
-        if watermark.epoch > self.epoch {
+        // The same epoch with more than was made in it is an earlier run's, whose number could not be kept.
+        if watermark > (Position { epoch: self.epoch, seq: self.seq }) {
             // The state was lost while the clock was behind: what was taken since has places that are used up.
-            match self.store.next_epoch(clock::now(), watermark.epoch) {
-                Ok(epoch) => {
-                    tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
-                    (self.epoch, self.seq) = (epoch, 0);
-                    self.hello();
-                }
-                Err(error) => tracing::error!(%error, "cannot take a new epoch"),
-            }
+            let (epoch, kept) = self.store.next_epoch(clock::now(), watermark.epoch);
+            tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
+            (self.epoch, self.seq) = (epoch, 0);
+            self.state = State::new(kept, now_ms);
+            self.hello();
         }
     }
 
@@ -577,6 +584,7 @@ impl Runner {
             waiting_in_memory: waiting.in_memory,
             waiting_on_disk: waiting.on_disk,
             spool_bytes: waiting.disk_bytes,
+            state_trouble: self.state.trouble().map(str::to_owned),
             spool_trouble: self.backlog.trouble().map(str::to_owned),
             losses: self.backlog.losses(),
             last_refusal: self.last_refusal.clone(),

@@ -35,6 +35,9 @@ pub struct Status {
     pub waiting_on_disk: u64,
     /// Bytes of reports on disk.
     pub spool_bytes: u64,
+    /// Why the agent's own directory cannot be written, while it cannot.
+    #[serde(default)]
+    pub state_trouble: Option<String>,
     /// Why the spool cannot be written, while it cannot.
     pub spool_trouble: Option<String>,
     /// What was lost.

@@ -17,6 +17,7 @@ use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, st
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::metric;
+use ioc_common::owner::as_owner;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
 
@@ -36,7 +37,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig { offered: true, .. } => pushed::with_offered(&config).map_err(anyhow::Error::msg)?,
         // It may not see the agent's own files, and makes nothing that can be set.
         Command::Survey { helper: true } => config,
-        _ => pushed::with_kept(config),
+        // What the collector gave lies in the service's own directory.
+        _ => {
+            let state = config.state.clone();
+            as_owner(&state, || pushed::with_kept(config)).with_context(|| state.display().to_string())?
+        }
     };
     match cli.command {
         Command::Report { once, json, root } => {
@@ -52,7 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 let status = runtime()?.block_on(status::ask(&config.runtime));
                 let status = status.map_or_else(|error| format!("{error}\n"), |status| status_text(&status));
                 let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &text, &status);
-                std::fs::write(&file, whole).with_context(|| format!("cannot write {}", file.display()))?;
+                write_new(&file, &whole).with_context(|| format!("cannot write {}", file.display()))?;
                 say(&format!("\n{}: look at it before you hand it on\n", file.display()))?;
             }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -113,12 +118,26 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Status { json } => {
             let status = runtime()?.block_on(status::ask(&config.runtime))?;
-            let healthy = status.connected && status.spool_trouble.is_none();
+            let healthy = status.connected && status.spool_trouble.is_none() && status.state_trouble.is_none();
             say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
             Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
+}
+
+/// Writes a file over one that is there, but through no link: whoever may write in that directory could lead root elsewhere.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(flags)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::Result<ExitCode> {
@@ -207,6 +226,9 @@ fn status_text(status: &status::Status) -> String {
         status.spool_bytes,
         status.certificate_expires_at
     );
+    if let Some(why) = &status.state_trouble {
+        text += &format!("state        {why}\n");
+    }
     if let Some(why) = &status.spool_trouble {
         text += &format!("spool        {why}\n");
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::owner::as_owner;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
@@ -99,8 +100,15 @@ fn room(config: &Config) -> Finding {
 }
 
 fn store(config: &Config) -> Finding {
-    match SqliteStore::check(&config.data) {
-        Ok(version) => match SqliteStore::look(&config.data, false) {
+    let looked = as_owner(&config.data, || {
+        SqliteStore::check(&config.data).map(|version| (version, SqliteStore::look(&config.data, false)))
+    });
+    let looked = match looked {
+        Ok(looked) => looked,
+        Err(error) => return Finding::broken(format!("{}: {error}", config.data.display()), "what the message says"),
+    };
+    match looked {
+        Ok((version, looked)) => match looked {
             Ok(findings) if findings.is_empty() => Finding::good(format!(
                 "the store is sound (schema {version}; every checksum: ioc-collector store check)"
             )),

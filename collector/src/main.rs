@@ -17,6 +17,7 @@ use ioc_collector::store::sqlite::SqliteStore;
 use ioc_collector::written::percent_encoded;
 use ioc_collector::{audit, cli, doctor, first, serve, sheet};
 use ioc_common::metric::CATALOGUE;
+use ioc_common::owner::as_owner;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -150,7 +151,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 
 /// Looks the store over.
 fn check_store(config: &Config) -> anyhow::Result<()> {
-    let findings = SqliteStore::look(&config.data, true)?;
+    let findings = as_owner(&config.data, || SqliteStore::look(&config.data, true))??;
     for finding in &findings {
         say(&format!("{finding}\n"))?;
     }
@@ -162,7 +163,7 @@ fn check_store(config: &Config) -> anyhow::Result<()> {
 }
 
 fn recover(config: &Config) -> anyhow::Result<()> {
-    for one in SqliteStore::recover(&config.data)? {
+    for one in as_owner(&config.data, || SqliteStore::recover(&config.data))?? {
         let damaged =
             if one.damaged > 0 { format!("; {} places could not be read", one.damaged) } else { String::new() };
         say(&format!("{}: {} rows{damaged}\n", one.table, one.rows))?;
@@ -171,7 +172,8 @@ fn recover(config: &Config) -> anyhow::Result<()> {
 }
 
 fn prepare(config: &Config, anew: Option<first::Anew>) -> anyhow::Result<()> {
-    let (_, _, password) = first::prepare(config, anew)?;
+    // Root leaves nothing there that the service's user cannot use, and follows none of its links.
+    let password = as_owner(&config.data, || first::prepare(config, anew).map(|(_, _, password)| password))??;
     let data = config.data.display();
     match password {
         Some(path) => say(&format!(

@@ -13,6 +13,7 @@ pub mod enrolment;
 pub mod id;
 pub mod layout;
 pub mod metric;
+pub mod owner;
 pub mod reading;
 pub mod redact;
 pub mod report;

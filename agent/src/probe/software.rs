@@ -53,7 +53,10 @@ pub fn survey(machine: &Machine<'_>) -> Surveyed {
         .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
     if let (Some(path), true) = (&last, before.as_ref() != Some(&items)) {
         // A list that could not be kept is sent whole next time, which is dear and not wrong.
-        survey::keep(path, &items).map_err(|error| unknown(&format!("{}: {error}", path.display())))?;
+        if let Err(error) = survey::keep(path, &items) {
+            tracing::warn!(%error, path = %path.display(), "the list of software cannot be kept");
+            let _ = std::fs::remove_file(path);
+        }
     }
     Ok(Found { numbers, software: software::reports(before.as_deref(), items), ..Found::default() })
 }

@@ -51,6 +51,8 @@ pub(super) struct About {
     pub(super) waiting: u64,
     /// Reports that were lost.
     pub(super) lost: u64,
+    /// The agent's own directory can be written.
+    pub(super) state_writable: bool,
     /// CPU that children used since the last sample, microseconds.
     pub(super) children_us: u64,
     /// The numbers of surveys.
@@ -66,7 +68,13 @@ impl Worker {
         let spent = self.cpu_us.map(|before| cpu_us.saturating_sub(before) + about.children_us);
         self.cpu_us = Some(cpu_us);
         let cpu_ms = spent.map(|us| us as f64 / 1000.0);
-        let own = Own { cpu_ms, rss: self.rss, waiting: about.waiting, lost: about.lost };
+        let own = Own {
+            cpu_ms,
+            rss: self.rss,
+            waiting: about.waiting,
+            lost: about.lost,
+            state_writable: about.state_writable,
+        };
         self.sampler.take(clock::boottime_ms(), &own, &about.more)
     }
 }

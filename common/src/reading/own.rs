@@ -13,6 +13,8 @@ pub struct Own {
     pub waiting: u64,
     /// Reports lost since the spool was made.
     pub lost: u64,
+    /// The agent's own directory can be written, as far as it was tried.
+    pub state_writable: bool,
 }
 
 impl Reading for Own {
@@ -21,5 +23,6 @@ impl Reading for Own {
         sink.put("agent.rss", "", self.rss.map_or(f64::NAN, |rss| brief(rss as f64)));
         sink.put("agent.waiting", "", self.waiting as f64);
         sink.put("agent.lost", "", self.lost as f64);
+        sink.put("agent.state_writable", "", f64::from(u8::from(self.state_writable)));
     }
 }

@@ -33,7 +33,7 @@ pub struct Saved {
 /// # Errors
 /// [`StoreError`] when the directory is in use, or the new store cannot be written; nothing is changed then.
 pub(super) fn recover(dir: &Path) -> Result<Vec<Saved>, StoreError> {
-    let held = guard::Held::new(dir)?;
+    let held = Held::new(dir)?;
     let mut saved = Vec::new();
     for (name, schema) in [(FILES[0], include_str!("schema.sql")), (FILES[2], include_str!("history.sql"))] {
         let (from, to) = (dir.join(name), dir.join(format!("{name}.mended")));
