@@ -5,6 +5,7 @@
 //! again, and nothing is acknowledged meanwhile.
 
 mod access;
+mod accounts;
 mod commands;
 mod custody;
 pub(crate) mod enrolment;
@@ -38,6 +39,7 @@ use crate::health::Health;
 use crate::pki::Authority;
 use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
+use accounts::Accounts;
 pub(crate) use commands::check_device;
 use links::Links;
 pub use links::{Down, LinkId};
@@ -197,6 +199,7 @@ pub struct Engine {
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
+    accounts: Accounts,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
     /// What devices said last of their settings.
@@ -253,6 +256,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
     let said = reader.settings()?.into_iter();
     let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
+    let accounts = Accounts::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
     let (outbox, outbox_wake) = watch::channel(0);
@@ -274,6 +278,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         probes,
         outbox,
         pages,
+        accounts,
         software: HashMap::new(),
         settings,
         given: HashMap::new(),

@@ -27,6 +27,7 @@ pub mod judged;
 pub mod link;
 pub mod notify;
 mod oidc;
+pub mod people;
 pub mod pki;
 pub mod place;
 pub mod probe_host;

@@ -56,32 +56,13 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
-            Command::SaveAccount(account, entry) => {
-                self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
+            Command::Person(intent) => self.person(*intent, now),
             Command::Note(entry) => {
                 self.batch.changes.push(Change::Audit(entry));
                 Ok(Answer::Done)
             }
-            Command::SaveToken(session, entry) => {
-                self.batch.changes.extend([Change::Session(session), Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
             Command::SaveView(view) => {
                 self.batch.changes.push(Change::View(view));
-                Ok(Answer::Done)
-            }
-            Command::EndSessions { account, but, entry } => {
-                self.batch.changes.extend([Change::SessionsEnded { account, but }, Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
-            Command::SignedIn(account, session, entry) => {
-                self.batch.changes.extend([Change::Account(account), Change::Session(session), Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
-            Command::SignedOut { digest, entry } => {
-                self.batch.changes.extend([Change::SessionEnded { digest }, Change::Audit(entry)]);
                 Ok(Answer::Done)
             }
             Command::Delivered(deliveries) => {

@@ -223,6 +223,13 @@ pub enum Change {
         /// The digest of the one that goes on; empty for none.
         but: String,
     },
+    /// Whoever has a session showed again who they are.
+    SessionConfirmed {
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Timestamp,
+    },
     /// A session ended.
     SessionEnded {
         /// Its digest.

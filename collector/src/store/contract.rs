@@ -491,6 +491,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
         peer: "here".into(),
         created_at: at(3),
         expires_at: Timestamp::MAX,
+        confirmed_at: at(3),
     };
     let robot =
         SessionRecord { digest: "robot".into(), label: "robot".into(), role: Some(Role::Viewer), ..session.clone() };

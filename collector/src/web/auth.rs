@@ -1,5 +1,7 @@
 //! Signing in and out, and who is asking.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use axum::Form;
 use axum::Json;
@@ -9,24 +11,30 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::enrolment::hex;
 
 use super::App;
 use super::limits;
 use super::pages::Failure;
+use super::people::slowly;
 use super::problem::Problem;
 use super::rights;
 use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, Right, Role, SignIn};
-use crate::audit;
-use crate::command::Command;
-use crate::pki::PkiError;
+use crate::account::{self, Right, Role};
+use crate::command::{Answer, Command, CommandError};
+use crate::people::{Intent, Origin};
 use crate::reach::Reach;
 
 pub(super) const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
+/// What a browser is known by that has signed in before: its own number, and a mark for each account.
+const KNOWN_COOKIE: &str = "__Host-ioc-known";
+/// Most accounts that one browser is known by.
+const KNOWN_MAX: usize = 8;
+/// How long it is known, seconds.
+const KNOWN_S: i64 = 180 * 86_400;
 
 /// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for this
 /// route is refused here, before anything is done ([`rights`]).
@@ -44,6 +52,10 @@ pub(super) struct Person {
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
     pub(super) session: String,
+    /// When they last showed who they are; none for the command line, where the machine says it.
+    pub(super) confirmed_at: Option<Timestamp>,
+    /// The organisation's identity provider says who they are.
+    pub(super) foreign: bool,
 }
 
 impl Person {
@@ -76,6 +88,8 @@ impl FromRequestParts<App> for Person {
                 reach: Reach::EVERYWHERE,
                 language,
                 session,
+                confirmed_at: None,
+                foreign: false,
             });
         }
         let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -132,7 +146,9 @@ impl FromRequestParts<App> for Person {
         }
         let reach = account.reach();
         let (role, token_role) = (account.role, session.role);
-        let person = Self { name: account.name, role, token_role, reach, language, session: digest };
+        let (confirmed_at, foreign) = (Some(session.confirmed_at), session.foreign);
+        let name = account.name;
+        let person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);
         }
@@ -194,42 +210,100 @@ pub(super) struct Credentials {
 pub(super) enum SignedIn {
     /// The cookie.
     Cookie(String),
-    /// A code is needed, too.
-    NeedsCode,
+    /// A code is needed, too: the hash that the password matches.
+    NeedsCode(String),
+}
+
+/// From where someone tries to sign in, and whether their browser has signed in to this account before.
+pub(super) fn origin_of(app: &App, peer: &Peer, headers: &HeaderMap, name: &str) -> Origin {
+    let network = match peer {
+        // One subscriber has 64 bits of an IPv6 network to choose from.
+        Peer::Remote(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        other => other.to_string(),
+    };
+    let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
+    let browser = shown.split_once('.').filter(|(browser, marks)| {
+        let own = app.links.known(browser, name);
+        !browser.is_empty() && marks.split('.').any(|mark| mark == own)
+    });
+    Origin { peer: peer.to_string(), network, browser: browser.map(|(browser, _)| browser.to_owned()) }
+}
+
+/// What a browser is given to be known by later, beside what it has for other accounts.
+fn known_cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<String> {
+    let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
+    let (browser, marks) = shown.split_once('.').unwrap_or_default();
+    let is_id = browser.len() == 32 && browser.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let browser = if is_id { browser.to_owned() } else { hex(&crate::pki::secret::<16>().ok()?) };
+    let own = app.links.known(&browser, name);
+    let mut all = vec![own.as_str()];
+    all.extend(marks.split('.').filter(|mark| is_id && mark.len() == own.len() && *mark != own).take(KNOWN_MAX - 1));
+    Some(set_cookie(KNOWN_COOKIE, &format!("{browser}.{}", all.join(".")), KNOWN_S))
+}
+
+/// What the engine refuses is told to whoever signs in: the same for every account, there or not.
+pub(super) fn refused(error: CommandError) -> Problem {
+    match error {
+        CommandError::Forbidden(why) => Problem::unauthorized(why),
+        error => error.into(),
+    }
+}
+
+/// Has an attempt counted and the password looked at: gives the hash that it matches.
+pub(super) async fn show_password(
+    app: &App,
+    name: &str,
+    password: String,
+    code: &str,
+    from: &Origin,
+) -> Result<String, Problem> {
+    let person = |intent| app.engine.command(Command::Person(Box::new(intent)));
+    let (name, from) = (name.to_owned(), from.clone());
+    let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
+    let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
+        return Err(Problem::internal("sign-in failed"));
+    };
+    let asked = hash.clone();
+    match slowly(app, move || account::verify(&asked, &password)).await {
+        Ok(true) => Ok(hash),
+        Ok(false) => {
+            person(Intent::Wrong { name, from }).await.map_err(refused)?;
+            Err(Problem::unauthorized("name, password or code is wrong"))
+        }
+        Err(problem) => {
+            let _ = person(Intent::Unseen { name, from }).await;
+            Err(problem)
+        }
+    }
 }
 
 /// Checks credentials and keeps what follows.
-async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<SignedIn, Problem> {
+async fn try_sign_in(
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    credentials: Credentials,
+) -> Result<SignedIn, Problem> {
     let Credentials { name, password, code } = credentials;
     let address = format!("sign-in {peer}");
     if app.limits.take(&address, limits::SIGN_IN, clock::now()).is_err() {
         return Err(Problem::too_many("too many attempts from this address; wait a minute"));
     }
-    let asked = name.clone();
-    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
-    let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
-    let checked = tokio::task::spawn_blocking(move || {
-        account::sign_in(known, &name, &password, &code, &peer.to_string(), clock::now())
-    });
-    let outcome = checked.await.map_err(|_| Problem::internal("sign-in failed"))?;
-    keep(app, outcome).await
+    let from = origin_of(app, &peer, headers, &name);
+    let hash = show_password(app, &name, password, &code, &from).await?;
+    come_by(app, Intent::Proved { name, hash, code, from }).await
 }
 
-/// Keeps what follows from an attempt.
-pub(super) async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, Problem> {
-    let wrong = || Problem::unauthorized("name, password or code is wrong");
-    match outcome.map_err(|error| Problem::internal(error.to_string()))? {
-        SignIn::Welcome { cookie, session, account, entry } => {
-            app.engine.command(Command::SignedIn(account, session, entry)).await?;
-            Ok(SignedIn::Cookie(cookie))
-        }
-        SignIn::Wrong { account: Some(account), entry } => {
-            app.engine.command(Command::SaveAccount(account, entry)).await?;
-            Err(wrong())
-        }
-        SignIn::Wrong { account: None, .. } => Err(wrong()),
-        SignIn::NeedsCode => Ok(SignedIn::NeedsCode),
-        SignIn::Locked(until) => Err(Problem::too_many(format!("too many failed attempts; locked until {until}"))),
+/// Asks the engine to let someone in.
+pub(super) async fn come_by(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
+    let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
+    match app.engine.command(Command::Person(Box::new(intent))).await.map_err(refused)? {
+        Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
+        Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
+        _ => Err(Problem::internal("sign-in failed")),
     }
 }
 
@@ -245,11 +319,12 @@ pub(super) fn cookie_text(name: &str, value: &str, same_site: &str, seconds: i64
 /// How long a code may take, milliseconds.
 const CODE_MS: i64 = 300_000;
 
-/// Keeps whose password was right and whose code is still to come, by the digest of what their browser holds, which is given.
-fn half_in(app: &App, account: &str) -> Result<String, Problem> {
+/// Keeps whose password was right, by which hash, and whose code is still to come, by the digest of what their browser holds, which is
+/// given.
+fn half_in(app: &App, account: &str, hash: String) -> Result<String, Problem> {
     let ticket =
         crate::pki::secret::<20>().map_err(|_| Problem::internal("sign-in failed")).map(|bytes| hex(&bytes))?;
-    app.half_in.begin(account::session_digest(&ticket), account.to_owned(), clock::now(), CODE_MS)?;
+    app.half_in.begin(account::session_digest(&ticket), (account.to_owned(), hash), clock::now(), CODE_MS)?;
     Ok(ticket)
 }
 
@@ -289,9 +364,19 @@ pub(super) fn render_login(
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 
-fn come_in(cookie: &str) -> Response {
-    let cookie = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+fn come_in(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
+    with_cookies(app, headers, name, cookie, Redirect::to("/").into_response())
+}
+
+/// A session's cookie, and the one that the browser is known by.
+fn with_cookies(app: &App, headers: &HeaderMap, name: &str, cookie: &str, mut response: Response) -> Response {
+    let session = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
+    for one in std::iter::once(session).chain(known_cookie(app, headers, name)) {
+        if let Ok(one) = header::HeaderValue::from_str(&one) {
+            response.headers_mut().append(header::SET_COOKIE, one);
+        }
+    }
+    response
 }
 
 pub(super) async fn login(
@@ -304,9 +389,9 @@ pub(super) async fn login(
         return Problem::forbidden("this request comes from another site").into_response();
     }
     let name = credentials.name.clone();
-    match try_sign_in(&app, peer, credentials).await {
-        Ok(SignedIn::Cookie(cookie)) => come_in(&cookie),
-        Ok(SignedIn::NeedsCode) => match half_in(&app, &name) {
+    match try_sign_in(&app, peer, &headers, credentials).await {
+        Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
+        Ok(SignedIn::NeedsCode(hash)) => match half_in(&app, &name, hash) {
             Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
@@ -330,20 +415,22 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    let Some(name) = app.half_in.get(&account::session_digest(&form.ticket), clock::now()) else {
+    let Some((name, hash)) = app.half_in.get(&account::session_digest(&form.ticket), clock::now()) else {
         return Redirect::to("/login").into_response();
     };
+    let from = origin_of(&app, &peer, &headers, &name);
     let tried = async {
-        let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await?;
-        let known = known.ok_or_else(|| Problem::unauthorized("there is no such account any more"))?;
-        keep(&app, account::second_step(known, &form.code, &peer.to_string(), clock::now())).await
+        // Counted like a password before it is looked at.
+        let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
+        app.engine.command(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
         Ok(SignedIn::Cookie(cookie)) => {
             app.half_in.take(&account::session_digest(&form.ticket), clock::now());
-            come_in(&cookie)
+            come_in(&app, &headers, &name, &cookie)
         }
-        Ok(SignedIn::NeedsCode) => render_login(&app, &headers, None, Some(form.ticket)),
+        Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.ticket)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }
 }
@@ -355,15 +442,9 @@ pub(super) async fn logout(State(app): State<App>, person: Person, headers: Head
 
 async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
-        let entry = audit::Entry {
-            at: clock::now(),
-            actor: person.name.clone(),
-            action: "account.signed_out".to_owned(),
-            subject: person.name.clone(),
-            detail: String::new(),
-        };
         let digest = account::session_digest(&cookie);
-        let _ = app.engine.command(Command::SignedOut { digest, entry }).await;
+        let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
+        let _ = app.engine.command(Command::Person(Box::new(intent))).await;
     }
 }
 
@@ -400,11 +481,11 @@ pub(super) async fn api_sign_in(
     if !same_origin(&headers) {
         return Err(Problem::forbidden("this request comes from another site"));
     }
-    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, credentials).await? else {
+    let name = credentials.name.clone();
+    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, &headers, credentials).await? else {
         return Err(Problem::unauthorized("code: this account has a second factor; give its code, too"));
     };
-    let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    Ok(with_cookies(&app, &headers, &name, &cookie, StatusCode::NO_CONTENT.into_response()))
 }
 
 pub(super) async fn api_sign_out(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {

@@ -5,6 +5,7 @@ mod api;
 mod auth;
 mod charts;
 mod code;
+mod confirm;
 mod custody;
 mod described;
 mod document;
@@ -89,7 +90,7 @@ pub struct App {
     said: Arc<personal::Said>,
     links: Arc<Links>,
     /// Accounts whose code is still to come.
-    half_in: Arc<Pending<String>>,
+    half_in: Arc<Pending<(String, String)>>,
     /// Sign-ins that are with the identity provider.
     attempts: Arc<Pending<(Attempt, Provider)>>,
     limits: Arc<limits::Limits>,
@@ -246,6 +247,7 @@ impl App {
             .route("/people/{name}", post(people::change))
             .route("/account", get(own::page))
             .route("/account/password", post(own::password))
+            .route("/account/confirm", get(confirm::page).post(confirm::press))
             .route("/account/second", post(own::second))
             .route("/account/tokens", post(own::token))
             .route("/account/sessions/{digest}/end", post(own::end_session))
@@ -406,6 +408,9 @@ fn incidents_api(all: &mut Described) {
 fn people_api(all: &mut Described) {
     all.post("/session", auth::api_sign_in, "Signs in: sets a cookie").body::<auth::Credentials>().done(204);
     all.delete("/session", auth::api_sign_out, "Signs out").done(204);
+    all.post("/session/confirm", confirm::api, "Shows again who one is, before accounts are changed")
+        .body::<confirm::ConfirmForm>()
+        .done(204);
     all.get("/audit", api::audit, "The audit log in order, each record with its hash")
         .query::<api::AuditQuery>()
         .answers::<api::Page<crate::audit::Record>>(200);

@@ -549,8 +549,8 @@ impl Pending<'_> {
             Change::Session(session) => {
                 self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
                 self.run(
-                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         session.digest,
                         session.account,
@@ -559,12 +559,17 @@ impl Pending<'_> {
                         session.peer,
                         session.created_at.as_millis(),
                         session.expires_at.as_millis(),
-                        session.foreign
+                        session.foreign,
+                        session.confirmed_at.as_millis()
                     ],
                 )?;
             }
             Change::SessionsEnded { account, but } => {
                 self.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, but])?;
+            }
+            Change::SessionConfirmed { digest, at } => {
+                let sql = "UPDATE session SET confirmed_at = ?2 WHERE digest = ?1";
+                self.run(sql, params![digest, at.as_millis()])?;
             }
             Change::SessionEnded { digest } => {
                 self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;

@@ -260,6 +260,7 @@ CREATE TABLE session (
     foreign_in INTEGER NOT NULL,
     peer TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    confirmed_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX session_by_account ON session (account);
