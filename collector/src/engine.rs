@@ -10,6 +10,7 @@ pub(crate) mod enrolment;
 mod keeping;
 mod links;
 mod settings;
+pub mod time;
 mod values;
 mod work;
 
@@ -39,6 +40,7 @@ use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 pub(crate) use commands::check_device;
 use links::Links;
+use time::Time;
 pub use links::{Down, LinkId};
 pub use work::FILE_MAX_BYTES;
 
@@ -48,8 +50,8 @@ const QUEUE_MAX: usize = 8192;
 const BATCH_MAX: usize = 2048;
 /// Between two tries of a commit that fails.
 const RETRY: Duration = Duration::from_millis(500);
-/// The longest sleep without an input.
-const SLEEP_MAX_MS: i64 = 10_000;
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
 
 /// What goes into the engine.
 #[derive(Debug)]
@@ -201,6 +203,7 @@ pub struct Engine {
     /// The digest of what each was given on its present link.
     given: HashMap<DeviceId, String>,
     batch: Batch,
+    time: Time,
 }
 
 /// What became of a command.
@@ -236,6 +239,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The clocks of the machine.
+    pub clocks: Box<dyn time::Clocks>,
 }
 
 /// Starts the engine on its own thread.
@@ -243,9 +248,10 @@ pub struct Parts {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
-    let Parts { config, store, authority, access, health, probes } = parts;
-    let now = clock::now();
+    let Parts { config, store, authority, access, health, probes, clocks } = parts;
     let reader = store.reader()?;
+    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let now = time.now();
     let judging = judging(&config);
     let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
     let said = reader.settings()?.into_iter();
@@ -275,6 +281,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         settings,
         given: HashMap::new(),
         batch: Batch::default(),
+        time,
     };
     engine.take_effects(effects, now);
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -308,7 +315,7 @@ impl Engine {
                 let sleep_ms = self
                     .state
                     .next_wake()
-                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(clock::now()).clamp(0, SLEEP_MAX_MS));
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
                 let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
                 let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
                 self.health.queue.store(receiver.len() as u64, Relaxed);
@@ -322,12 +329,17 @@ impl Engine {
 
     /// Judges and commits what has come in. True when the engine is to end.
     fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
-        let now = clock::now();
+        let mut now = self.keep_time();
         let started_us = clock::boottime_us();
         let mut stop = false;
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
+            let command = matches!(message, Message::Command(..));
             self.take(message, now);
+            if command {
+                // A person may have confirmed another time.
+                now = self.time.now();
+            }
         }
         if self.state.next_wake().is_some_and(|wake| wake <= now) {
             self.judge(Input::Wake, now);
@@ -399,8 +411,9 @@ impl Engine {
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::Fresh { at } => {
-                self.keep(*report, at, now);
+            Verdict::Fresh { at, kept_at } => {
+                self.witness(&report);
+                self.keep(*report, at, kept_at, now);
                 self.links.acknowledge(link, packet, None);
             }
             Verdict::Unannounced => self.links.acknowledge(link, packet, None),
@@ -546,6 +559,7 @@ impl Engine {
             });
         }
         if !batch.changes.is_empty() {
+            self.keep_mark(&mut batch.changes);
             let started_us = clock::boottime_us();
             self.commit_until_done(&batch.changes);
             self.health.commit_us.fetch_add(clock::boottime_us().saturating_sub(started_us), Relaxed);

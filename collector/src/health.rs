@@ -34,6 +34,24 @@ pub struct Health {
     pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
+    clock: Mutex<ClockState>,
+}
+
+/// What is wrong with the machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClockState {
+    /// It was stepped so far, milliseconds with sign, and that is not followed.
+    pub step_ms: Option<i64>,
+    /// It was so far ahead at the start, milliseconds, and nobody confirmed it.
+    pub doubt_ms: Option<i64>,
+}
+
+impl ClockState {
+    /// What is to be confirmed, milliseconds; none while all is well. Nothing that goes by its age is deleted meanwhile.
+    #[must_use]
+    pub fn by_ms(self) -> Option<i64> {
+        self.step_ms.or(self.doubt_ms)
+    }
 }
 
 impl Health {
@@ -61,6 +79,19 @@ impl Health {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
+    /// Says what is wrong with the machine's clock.
+    pub fn set_clock(&self, state: ClockState) {
+        if let Ok(mut now) = self.clock.lock() {
+            *now = state;
+        }
+    }
+
+    /// What is wrong with the machine's clock.
+    #[must_use]
+    pub fn clock(&self) -> ClockState {
+        self.clock.lock().map_or_else(|_| ClockState::default(), |state| *state)
     }
 
     /// What was refused, by its reason, and how often.
@@ -96,6 +127,11 @@ impl Health {
         );
         let writable = f64::from(u8::from(self.trouble().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
+        let clock = self.clock();
+        let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
+        put("ioc_clock_step_seconds", "gauge", "A step of the machine's clock that is not followed; 0 when none.", step_s);
+        let suspended = f64::from(u8::from(clock.by_ms().is_some()));
+        put("ioc_deletion_suspended", "gauge", "1 while the clock is in doubt and nothing is deleted by its age.", suspended);
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );

@@ -56,6 +56,7 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
+            Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::SaveAccount(account, entry) => {
                 self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
                 Ok(Answer::Done)

@@ -20,6 +20,8 @@ use super::pages::{Failure, Paged, chrome};
 use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
+use crate::engine::time::spelt;
+use crate::health::ClockState;
 use crate::audit;
 use crate::command::{Command, NewDevice};
 use crate::inventory::DeviceRecord;
@@ -453,9 +455,19 @@ pub(super) async fn audit(
 }
 
 /// Whether the collector can do its work: 503 with the reason while the store cannot be written.
-pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
+    let clock = match app.health.clock() {
+        ClockState { step_ms: Some(by_ms), .. } => format!(
+            "the machine's clock was stepped by {}: not followed, and nothing is deleted, until it is confirmed\n",
+            spelt(by_ms)
+        ),
+        ClockState { doubt_ms: Some(by_ms), .. } => {
+            format!("the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n", spelt(by_ms))
+        }
+        ClockState { .. } => String::new(),
+    };
     match app.health.trouble() {
-        None => Ok("ready\n"),
+        None => Ok(format!("ready\n{clock}")),
         Some(why) => Err(Problem::unavailable(format!("the store cannot be written: {why}"))),
     }
 }

@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod auth;
 mod charts;
+mod clock;
 mod code;
 mod described;
 mod document;
@@ -45,7 +46,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::command::NewDevice;
@@ -136,7 +137,7 @@ impl App {
             attempts: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
-            since: clock::now(),
+            since: time::now(),
         }
     }
 
@@ -238,6 +239,7 @@ impl App {
             .route("/maintenance", get(maintenance::page).post(maintenance::plan))
             .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/admin", get(admin::page))
+            .route("/admin/clock", post(clock::confirm))
             .route("/settings", get(given::page))
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
@@ -410,6 +412,11 @@ fn people_api(all: &mut Described) {
     all.post("/account/tokens", own::api_token, "A token of one's own, shown once")
         .body::<own::TokenForm>()
         .answers::<own::NewApiToken>(201);
+    all.get("/clock", clock::api, "The machine's clock beside the time by which the collector goes")
+        .answers::<clock::ClockAnswer>(200);
+    all.post("/clock/confirm", clock::api_confirm, "A person says that the machine's clock is right after a step of it")
+        .body::<clock::ConfirmForm>()
+        .done(204);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 

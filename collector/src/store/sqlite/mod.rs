@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod clock;
 mod counting;
 mod fleet;
 mod limit;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::software::{Item, Software};
 use ioc_judge::{IncidentState, Severity};
@@ -42,6 +43,8 @@ pub struct SqliteStore {
     newest: HashMap<i64, i64>,
     next_row: i64,
     last_audit: (u64, String),
+    /// The clock is in doubt: nothing is deleted that goes by its age.
+    keeps_all: bool,
 }
 
 /// The store's file.
@@ -66,6 +69,7 @@ impl SqliteStore {
             newest: HashMap::new(),
             next_row: 1,
             last_audit: (0, audit::GENESIS.to_owned()),
+            keeps_all: false,
         };
         store.prepare().map_err(|source| database(&store.path, source))?;
         store.migrate()?;
@@ -110,6 +114,7 @@ impl SqliteStore {
         if let Some(last) = last.optional()? {
             self.last_audit = last;
         }
+        self.keeps_all = clock::mark(&self.connection)?.is_some_and(|mark| mark.keeps_all());
         Ok(())
     }
 }
@@ -127,6 +132,7 @@ struct Pending<'s> {
     new_layouts: Vec<u64>,
     last_audit: (u64, String),
     received: i64,
+    keeps_all: bool,
 }
 
 impl Store for SqliteStore {
@@ -142,7 +148,8 @@ impl Store for SqliteStore {
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             last_audit: self.last_audit.clone(),
-            received: clock::now().as_millis(),
+            received: time::now().as_millis(),
+            keeps_all: self.keeps_all,
         };
         let mut result = changes.iter().try_for_each(|change| pending.apply(change));
         let Pending {
@@ -155,6 +162,7 @@ impl Store for SqliteStore {
             newest,
             appended,
             next_row,
+            keeps_all,
             ..
         } = pending;
         if result.is_ok() {
@@ -174,6 +182,7 @@ impl Store for SqliteStore {
         self.last_audit = last_audit;
         newest.extend(appended);
         self.next_row = next_row;
+        self.keeps_all = keeps_all;
         Ok(())
     }
 
@@ -515,7 +524,7 @@ impl Pending<'_> {
                 self.run("DELETE FROM request WHERE id = ?1", [id])?;
             }
             Change::RequestsPruned { before } => {
-                self.run("DELETE FROM request WHERE seen_at < ?1", [before.as_millis()])?;
+                self.prune("DELETE FROM request WHERE seen_at < ?1", before.as_millis())?;
             }
             Change::Certificate { device, serial, at, expires_at, alone } => {
                 let number = self.number(device)?;
@@ -556,7 +565,7 @@ impl Pending<'_> {
                 }
             }
             Change::Session(session) => {
-                self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
+                self.prune("DELETE FROM session WHERE expires_at < ?1", self.received)?;
                 self.run(
                     "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -578,6 +587,8 @@ impl Pending<'_> {
             Change::SessionEnded { digest } => {
                 self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;
             }
+            Change::Clock(mark) => self.mark_clock(mark)?,
+            Change::ClockStepped { at, by_ms } => self.step_clock(*at, *by_ms)?,
             Change::Audit(entry) => {
                 let (number, previous) = &self.last_audit;
                 let record = audit::seal(previous, number + 1, entry);
