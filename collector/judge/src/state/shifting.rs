@@ -3,12 +3,13 @@
 //!
 //! What a person signed, and the steps of a timeline, are records of what the clock showed then; they are left as they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::id::IncidentId;
+use ioc_common::id::{DeviceId, IncidentId};
 
 use super::State;
+use crate::device::Device;
 use crate::effect::Effect;
 use crate::presence::Presence;
 use crate::track::Track;
@@ -17,13 +18,18 @@ impl State {
     /// Moves everything that goes by elapsed time by a step of the clock, milliseconds with sign. `now` is the time after the step. What
     /// is kept of devices, faults and incidents is given out as it now is.
     pub fn shift(&mut self, by_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
-        let moved = |at: Timestamp| moved(at, by_ms);
+        let sampled: HashMap<DeviceId, i64> =
+            self.devices.values().map(|device| (device.info.id.clone(), self.samples_move(device, by_ms))).collect();
+        let moved_by = moved;
+        let moved = |at: Timestamp| moved_by(at, by_ms);
         for device in self.devices.values_mut() {
             device.presence = shifted(device.presence, by_ms);
             device.last_heard = device.last_heard.map(moved);
-            device.last_sample = device.last_sample.map(moved);
             // The same clock of the device, seen from another time here.
             device.clock_error_ms = device.clock_error_ms.map(|error| error.saturating_sub(by_ms));
+            let sample_by_ms = sampled.get(&device.info.id).copied().unwrap_or(by_ms);
+            let moved = |at: Timestamp| moved_by(at, sample_by_ms);
+            device.last_sample = device.last_sample.map(moved);
             for track in &mut device.tracks {
                 match track {
                     Track::Good => {}
@@ -34,7 +40,7 @@ impl State {
                     }
                 }
             }
-            device.memories.iter_mut().for_each(|memory| memory.shift(by_ms));
+            device.memories.iter_mut().for_each(|memory| memory.shift(sample_by_ms));
             if device.presence != Presence::NeverSeen || device.last_heard.is_some() {
                 out.push(Effect::Presence(device.info.id.clone()));
             }
@@ -73,6 +79,15 @@ impl State {
         }
         // How far the machine's own clock stands away is less by what was followed.
         self.wall_ahead_ms = self.wall_ahead_ms.map(|ahead| ahead.saturating_sub(by_ms)).filter(|ahead| *ahead != 0);
+    }
+
+    /// By how much the times of a device's samples move: where its own clock is believed before and after, they do not.
+    fn samples_move(&self, device: &Device, by_ms: i64) -> i64 {
+        // The clock of a sensor is that of the device that speaks for it.
+        let speaker = device.info.parent.as_ref().and_then(|id| self.devices.get(id)).unwrap_or(device);
+        let error = speaker.clock_error_ms.unwrap_or(0);
+        let believed = |error: i64| if error.abs() > self.settings.clock_trust_ms { 0 } else { error };
+        by_ms + believed(error.saturating_sub(by_ms)) - believed(error)
     }
 
     /// The machine's clock was stepped so far and is not followed yet, milliseconds; none while the two agree. A device whose clock
