@@ -248,6 +248,18 @@ pub struct Parts {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+    let engine = assembled(parts)?;
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((Handle { sender, outbox, pages }, thread))
+}
+
+/// An engine that takes up where the last one left off.
+fn assembled(parts: Parts) -> Result<Engine, StoreError> {
     let Parts { config, store, authority, access, health, probes, clocks } = parts;
     let reader = store.reader()?;
     let time = Time::resume(clocks, reader.clock()?.as_ref());
@@ -258,8 +270,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
-    let (outbox, outbox_wake) = watch::channel(0);
-    let (pages, pages_wake) = watch::channel(0);
+    let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
     for (device, serial) in reader.serials()? {
         if !state.is_quarantined(&device) {
             access.admit(device, serial);
@@ -284,12 +295,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         time,
     };
     engine.take_effects(effects, now);
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let thread = std::thread::Builder::new()
-        .name("engine".to_owned())
-        .spawn(move || engine.run(receiver))
-        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((Handle { sender, outbox: outbox_wake, pages: pages_wake }, thread))
+    Ok(engine)
 }
 
 fn judging(config: &Config) -> Settings {
