@@ -203,6 +203,23 @@ mod tests {
     use ioc_judge::{DeviceInfo, DeviceKind};
 
     #[test]
+    fn nothing_is_deleted_while_the_clock_is_in_doubt() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let config = Config::parse(&Source::built_in("(defaults)", "")).expect("defaults");
+        let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
+        store.commit(&[Change::Device { info, at: now }]).expect("commits");
+        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+        let series = archive.series(&["load.1"]).expect("numbers");
+        fold_device(&device, vec![(now.as_millis(), vec![(series[0], 1.0)])], 1, archive.as_mut()).expect("folds");
+        let later = now.plus_millis(2 * 365 * 86_400_000);
+        let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), &config, later, forget).expect("folds").forgotten;
+        assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
+        assert!(fold(true) > 0, "once that is confirmed it is past its time");
+    }
+
+    #[test]
     fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut store = SqliteStore::open(dir.path()).expect("opens");
