@@ -40,8 +40,8 @@ use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 pub(crate) use commands::check_device;
 use links::Links;
-use time::Time;
 pub use links::{Down, LinkId};
+use time::Time;
 pub use work::FILE_MAX_BYTES;
 
 /// Most inputs that wait; then connections are no longer read.

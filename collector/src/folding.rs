@@ -214,7 +214,8 @@ mod tests {
         let series = archive.series(&["load.1"]).expect("numbers");
         fold_device(&device, vec![(now.as_millis(), vec![(series[0], 1.0)])], 1, archive.as_mut()).expect("folds");
         let later = now.plus_millis(2 * 365 * 86_400_000);
-        let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), &config, later, forget).expect("folds").forgotten;
+        let mut fold =
+            |forget| round(reader.as_ref(), archive.as_mut(), &config, later, forget).expect("folds").forgotten;
         assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
         assert!(fold(true) > 0, "once that is confirmed it is past its time");
     }

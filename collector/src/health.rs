@@ -129,9 +129,19 @@ impl Health {
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
         let clock = self.clock();
         let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
-        put("ioc_clock_step_seconds", "gauge", "A step of the machine's clock that is not followed; 0 when none.", step_s);
+        put(
+            "ioc_clock_step_seconds",
+            "gauge",
+            "A step of the machine's clock that is not followed; 0 when none.",
+            step_s,
+        );
         let suspended = f64::from(u8::from(clock.by_ms().is_some()));
-        put("ioc_deletion_suspended", "gauge", "1 while the clock is in doubt and nothing is deleted by its age.", suspended);
+        put(
+            "ioc_deletion_suspended",
+            "gauge",
+            "1 while the clock is in doubt and nothing is deleted by its age.",
+            suspended,
+        );
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );

@@ -142,7 +142,13 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&links),
     ));
-    tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone(), Arc::clone(&health)));
+    tokio::spawn(crate::folding::run(
+        engine.clone(),
+        fold_reader,
+        archive,
+        config_receiver.clone(),
+        Arc::clone(&health),
+    ));
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,

@@ -120,9 +120,8 @@ async fn a_step_forward_of_ten_years_deletes_nothing_and_does_not_survive_a_rest
     let mut scene = Scene::start(|_| 200).await;
     let mut agent = scene.rig.agent("srv-1", "[report]\ninterval = \"1s\"\n").await.unwrap();
     agent.start().unwrap();
-    let live = async |scene: &Scene| {
-        scene.rig.get("/api/v1/devices/srv-1").await.unwrap_or_default()["state"] == "live"
-    };
+    let live =
+        async |scene: &Scene| scene.rig.get("/api/v1/devices/srv-1").await.unwrap_or_default()["state"] == "live";
     eventually("heard", || live(&scene)).await.unwrap();
     // Rows are folded ten seconds after they came; in ten years all of them are past their time.
     tokio::time::sleep(Duration::from_secs(12)).await;

@@ -152,6 +152,10 @@ mod tests {
         assert_eq!(asked(30, 24 * 30, 0).first(), Some(&(24 * 20)));
         assert_eq!(asked(30, 24 * 30, -year).first(), Some(&(24 * 20)), "set back, it is due after the same while");
         let ahead = asked(30, 48, 10 * year);
-        assert_eq!((ahead.first(), ahead.len()), (Some(&1), 47), "set forward, it is asked for at once, and once an hour at most");
+        assert_eq!(
+            (ahead.first(), ahead.len()),
+            (Some(&1), 47),
+            "set forward, it is asked for at once, and once an hour at most"
+        );
     }
 }

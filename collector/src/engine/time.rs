@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::document::Findings as _;
 use ioc_common::id::DeviceId;
 use ioc_common::keeper::{Keeper, Reading};
-use ioc_common::document::Findings as _;
 use ioc_common::reading::TimeSync;
 use ioc_common::report::{Body, Report, State as Document};
 use ioc_judge::{Input, Manual, Severity, Text};
@@ -156,8 +156,8 @@ impl Time {
     fn is_trusted(&mut self, by_ms: i64, reading: Reading) -> bool {
         let agree = self.witnesses.values().filter(|agrees| **agrees).count();
         let heard = self.witnesses.len();
-        let synchronised =
-            self.clocks.is_synchronised(reading.wall) || self.synchronised.is_some_and(|(synchronised, _)| synchronised);
+        let synchronised = self.clocks.is_synchronised(reading.wall)
+            || self.synchronised.is_some_and(|(synchronised, _)| synchronised);
         let all = synchronised && heard >= WITNESSES_MIN && agree * 4 >= heard * 3 && by_ms.abs() <= TRUSTED_MAX_MS;
         if !all {
             self.agreed_boot_ms = None;
@@ -349,10 +349,16 @@ impl Engine {
         self.batch.visible = true;
         let (title, why) = match (step_ms, doubt_ms) {
             (Some(by_ms), _) => (
-                Text::new("Đồng hồ máy chủ bộ thu bị chỉnh đột ngột", "The clock of the collector's machine was stepped"),
+                Text::new(
+                    "Đồng hồ máy chủ bộ thu bị chỉnh đột ngột",
+                    "The clock of the collector's machine was stepped",
+                ),
                 Text::new(
                     format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xóa gì.", spelt(by_ms)),
-                    format!("It jumped by {}. The collector goes on by its own time, and deletes nothing.", spelt(by_ms)),
+                    format!(
+                        "It jumped by {}. The collector goes on by its own time, and deletes nothing.",
+                        spelt(by_ms)
+                    ),
                 ),
             ),
             (None, Some(by_ms)) => (

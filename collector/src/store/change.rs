@@ -10,7 +10,8 @@ use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Step, Window};
 
 use super::{
-    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 

@@ -20,10 +20,10 @@ use super::pages::{Failure, Paged, chrome};
 use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
-use crate::engine::time::spelt;
-use crate::health::ClockState;
 use crate::audit;
 use crate::command::{Command, NewDevice};
+use crate::engine::time::spelt;
+use crate::health::ClockState;
 use crate::inventory::DeviceRecord;
 use crate::judged::{self, Unjudged};
 use crate::replay::{Replay, Replayer};
@@ -462,7 +462,10 @@ pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
             spelt(by_ms)
         ),
         ClockState { doubt_ms: Some(by_ms), .. } => {
-            format!("the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n", spelt(by_ms))
+            format!(
+                "the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n",
+                spelt(by_ms)
+            )
         }
         ClockState { .. } => String::new(),
     };

@@ -414,9 +414,13 @@ fn people_api(all: &mut Described) {
         .answers::<own::NewApiToken>(201);
     all.get("/clock", clock::api, "The machine's clock beside the time by which the collector goes")
         .answers::<clock::ClockAnswer>(200);
-    all.post("/clock/confirm", clock::api_confirm, "A person says that the machine's clock is right after a step of it")
-        .body::<clock::ConfirmForm>()
-        .done(204);
+    all.post(
+        "/clock/confirm",
+        clock::api_confirm,
+        "A person says that the machine's clock is right after a step of it",
+    )
+    .body::<clock::ConfirmForm>()
+    .done(204);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 

@@ -235,7 +235,8 @@ fn a_large_step_is_withstood_told_and_followed_when_a_person_says_so() {
         assert!(matches!(rig.confirm(by_ms / 1000 + 3600), Err(CommandError::Conflict(_))));
         rig.confirm(by_ms / 1000).expect("followed");
         assert_eq!(rig.error_ms(start), by_ms);
-        assert_eq!(machine.inside().believed_ms, machine.read().offset_ms(), "others go by it");
+        let believed_ms = machine.inside().believed_ms;
+        assert_eq!(believed_ms, machine.read().offset_ms(), "others go by it");
         let moved = rig.engine.state.incident(opened.incident).and_then(|one| one.acknowledge_by).expect("one");
         assert_eq!(moved.millis_since(deadline), by_ms, "what is due moves with it");
         let kept = rig.reader.incident(opened.incident).expect("reads").expect("kept").0;

@@ -25,9 +25,9 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeliveryState, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView,
+    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
