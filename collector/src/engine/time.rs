@@ -376,8 +376,10 @@ impl Engine {
             title,
             reason: why.clone(),
             advice: Text::new(
-                "Kiểm tra NTP của máy chủ bộ thu. Nếu giờ mới đúng: xác nhận ở trang Quản trị, hoặc chạy «ioc-collector clock confirm». Nếu sai: chỉnh lại đồng hồ của máy.",
-                "Look at the NTP of the collector's machine. If its new time is right, confirm it under Administration, or run 'ioc-collector clock confirm'; if it is wrong, set the machine's clock right.",
+                "Kiểm tra NTP của máy chủ bộ thu. Nếu giờ mới đúng: xác nhận ở trang Quản trị, hoặc chạy \
+                 «ioc-collector clock confirm». Nếu sai: chỉnh lại đồng hồ của máy.",
+                "Look at the NTP of the collector's machine. If its new time is right, confirm it under Administration, or run \
+                 'ioc-collector clock confirm'; if it is wrong, set the machine's clock right.",
             ),
             report: None,
         };
