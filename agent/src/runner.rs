@@ -473,7 +473,7 @@ impl Runner {
                 tracing::info!(collector = self.mqtt(), "linked to the collector");
                 self.session.opened(now_ms);
                 self.last_error = None;
-                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity) {
+                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity, now_ms) {
                     self.identity = identity;
                 }
             }

@@ -173,6 +173,13 @@ pub enum Command {
     },
     /// Look for holes in the duty plan.
     CheckDuty,
+    /// A person confirms the machine's clock after a step of it.
+    ConfirmClock {
+        /// The step that they were shown, seconds with sign; another one is not confirmed.
+        step_s: Option<i64>,
+        /// Who asks.
+        actor: String,
+    },
     /// Keep an audit record, and nothing else.
     Note(audit::Entry),
     /// Keep a list of devices for a person, or forget it.

@@ -65,6 +65,17 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
             "make room, or mount the file system for writing; it goes on by itself",
         ));
     }
+    if let Ok(clock) = cli::ask(&config.runtime, "GET", "/api/v1/clock", None).await
+        && clock["deletion_suspended"] == true
+    {
+        all.push(Finding::broken(
+            format!(
+                "the machine's clock is in doubt: it shows {}, the collector goes by {}",
+                clock["wall"], clock["now"]
+            ),
+            "set it right (NTP); or, if it is right, 'ioc-collector clock confirm'",
+        ));
+    }
     all.extend(certificate(config));
     all.push(reachable_names(config));
     for channel in &config.channels {

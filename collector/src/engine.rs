@@ -12,6 +12,7 @@ pub(crate) mod enrolment;
 mod keeping;
 mod links;
 mod settings;
+pub mod time;
 mod values;
 mod work;
 
@@ -43,6 +44,7 @@ use accounts::Accounts;
 pub(crate) use commands::check_device;
 use links::Links;
 pub use links::{Down, LinkId};
+use time::Time;
 pub use work::FILE_MAX_BYTES;
 
 /// Most inputs that wait; then connections are no longer read.
@@ -53,8 +55,8 @@ const BATCH_MAX: usize = 2048;
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a commit that fails is still tried when the collector is to end, milliseconds.
 const STOP_MS: u64 = 5000;
-/// The longest sleep without an input.
-const SLEEP_MAX_MS: i64 = 10_000;
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
 
 /// What goes into the engine.
 #[derive(Debug)]
@@ -207,6 +209,7 @@ pub struct Engine {
     /// The digest of what each was given on its present link.
     given: HashMap<DeviceId, String>,
     batch: Batch,
+    time: Time,
 }
 
 /// What became of a command.
@@ -242,6 +245,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The clocks of the machine.
+    pub clocks: Box<dyn time::Clocks>,
 }
 
 /// Starts the engine on its own thread.
@@ -249,9 +254,22 @@ pub struct Parts {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
-    let Parts { config, store, authority, access, health, probes } = parts;
-    let now = clock::now();
+    let engine = assembled(parts)?;
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((Handle { sender, outbox, pages }, thread))
+}
+
+/// An engine that takes up where the last one left off.
+fn assembled(parts: Parts) -> Result<Engine, StoreError> {
+    let Parts { config, store, authority, access, health, probes, clocks } = parts;
     let reader = store.reader()?;
+    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let now = time.now();
     let judging = judging(&config);
     let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
     let said = reader.settings()?.into_iter();
@@ -259,8 +277,7 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
     let accounts = Accounts::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
-    let (outbox, outbox_wake) = watch::channel(0);
-    let (pages, pages_wake) = watch::channel(0);
+    let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
     for (device, serial) in reader.serials()? {
         if !state.is_quarantined(&device) {
             access.admit(device, serial);
@@ -283,15 +300,11 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         settings,
         given: HashMap::new(),
         batch: Batch::default(),
+        time,
     };
     engine.take_effects(effects, now);
     engine.losses_found(now);
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let thread = std::thread::Builder::new()
-        .name("engine".to_owned())
-        .spawn(move || engine.run(receiver))
-        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((Handle { sender, outbox: outbox_wake, pages: pages_wake }, thread))
+    Ok(engine)
 }
 
 fn judging(config: &Config) -> Settings {
@@ -317,7 +330,7 @@ impl Engine {
                 let sleep_ms = self
                     .state
                     .next_wake()
-                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(clock::now()).clamp(0, SLEEP_MAX_MS));
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
                 let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
                 let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
                 self.health.queue.store(receiver.len() as u64, Relaxed);
@@ -334,12 +347,17 @@ impl Engine {
 
     /// Judges and commits what has come in. True when the engine is to end.
     fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
-        let now = clock::now();
+        let mut now = self.keep_time();
         let started_us = clock::boottime_us();
         let mut stop = false;
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
+            let command = matches!(message, Message::Command(..));
             self.take(message, now);
+            if command {
+                // A person may have confirmed another time.
+                now = self.time.now();
+            }
         }
         if self.state.next_wake().is_some_and(|wake| wake <= now) {
             self.judge(Input::Wake, now);
@@ -410,8 +428,9 @@ impl Engine {
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::Fresh { at } => {
-                self.keep(*report, at, now);
+            Verdict::Fresh { at, kept_at } => {
+                self.witness(&report);
+                self.keep(*report, at, kept_at, now);
                 self.links.acknowledge(link, packet, None);
             }
             Verdict::Unannounced => self.links.acknowledge(link, packet, None),
@@ -558,6 +577,7 @@ impl Engine {
             });
         }
         if !batch.changes.is_empty() {
+            self.keep_mark(&mut batch.changes);
             let started_us = clock::boottime_us();
             if !self.commit_until_done(&batch.changes) {
                 Self::say_what_waits(&batch);

@@ -41,6 +41,7 @@ pub struct Health {
     stopping_ms: AtomicU64,
     lost: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
+    clock: Mutex<ClockState>,
 }
 
 /// What a look at the store found.
@@ -50,6 +51,23 @@ pub struct Examined {
     pub at: Timestamp,
     /// What is wrong, a line each; nothing when it is sound.
     pub findings: Vec<String>,
+}
+
+/// What is wrong with the machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClockState {
+    /// It was stepped so far, milliseconds with sign, and that is not followed.
+    pub step_ms: Option<i64>,
+    /// It was so far ahead at the start, milliseconds, and nobody confirmed it.
+    pub doubt_ms: Option<i64>,
+}
+
+impl ClockState {
+    /// What is to be confirmed, milliseconds; none while all is well. Nothing that goes by its age is deleted meanwhile.
+    #[must_use]
+    pub fn by_ms(self) -> Option<i64> {
+        self.step_ms.or(self.doubt_ms)
+    }
 }
 
 impl Health {
@@ -113,6 +131,19 @@ impl Health {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
     }
 
+    /// Says what is wrong with the machine's clock.
+    pub fn set_clock(&self, state: ClockState) {
+        if let Ok(mut now) = self.clock.lock() {
+            *now = state;
+        }
+    }
+
+    /// What is wrong with the machine's clock.
+    #[must_use]
+    pub fn clock(&self) -> ClockState {
+        self.clock.lock().map_or_else(|_| ClockState::default(), |state| *state)
+    }
+
     /// What was refused, by its reason, and how often.
     #[must_use]
     pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
@@ -149,6 +180,21 @@ impl Health {
         let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
         put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
         put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.lost().len() as f64);
+        let clock = self.clock();
+        let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
+        put(
+            "ioc_clock_step_seconds",
+            "gauge",
+            "A step of the machine's clock that is not followed; 0 when none.",
+            step_s,
+        );
+        let suspended = f64::from(u8::from(clock.by_ms().is_some()));
+        put(
+            "ioc_deletion_suspended",
+            "gauge",
+            "1 while the clock is in doubt and nothing is deleted by its age.",
+            suspended,
+        );
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );

@@ -51,6 +51,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     if let Some(path) = first_password {
         tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
     }
+    // Before anything is issued: the machine's clock may have been stepped while the collector was off.
+    engine::time::believe(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
     let mqtt_certificate = Swappable::new(authority.server(&config.names, clock::now())?);
     let web_certificate = Swappable::new(web_certificate(&config, &authority)?);
@@ -80,6 +82,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         access: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
+        clocks: Box::new(engine::time::MachineClocks),
     })?;
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
@@ -93,7 +96,13 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&links),
     ));
-    tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone()));
+    tokio::spawn(crate::folding::run(
+        engine.clone(),
+        fold_reader,
+        archive,
+        config_receiver.clone(),
+        Arc::clone(&health),
+    ));
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,

@@ -180,6 +180,9 @@ pub enum Verdict {
     Fresh {
         /// When it was taken, corrected where the device's clock is known to be wrong.
         at: Timestamp,
+        /// Under which time it is kept: the same, but for a step of the machine's clock that is not followed yet, with which the
+        /// device's own clock agrees.
+        kept_at: Timestamp,
     },
     /// Already committed: answer with the watermark, keep nothing.
     Duplicate,

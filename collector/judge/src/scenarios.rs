@@ -4,6 +4,7 @@ mod documents;
 mod fleet;
 mod numbers;
 mod simulation;
+mod steps;
 mod twins;
 
 use std::fmt::Write as _;
@@ -495,9 +496,13 @@ fn a_wrong_clock_is_a_fault_and_does_not_decide_history() {
     let mut scene = Scene::new();
     scene.until(1000);
     let verdict = scene.report(sample(&[50.0]), 0, -20 * 365 * 86_400);
-    assert_eq!(verdict, Verdict::Fresh { at: scene.now() });
+    assert_eq!(verdict, Verdict::Fresh { at: scene.now(), kept_at: scene.now() });
     let small = scene.report(sample(&[50.0]), 0, 30);
-    assert_eq!(small, Verdict::Fresh { at: scene.now().plus_millis(30_000) }, "a small error is the device's own word");
+    assert_eq!(
+        small,
+        Verdict::Fresh { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
+        "a small error is the device's own word"
+    );
     scene.report(sample(&[50.0]), 0, 0);
     scene.golden(
         "1000 fault F-000001 clock-wrong raised under None

@@ -7,6 +7,7 @@ mod holding;
 mod judging;
 mod pursuing;
 mod sensors;
+mod shifting;
 mod twins;
 mod uplinks;
 mod watching;
@@ -118,6 +119,8 @@ pub struct State {
     last_incident: u64,
     last_window: u64,
     last_cover: u64,
+    /// How far the machine's clock stands away from the time that is believed, while a step of it is not followed, milliseconds.
+    wall_ahead_ms: Option<i64>,
 }
 
 impl State {
@@ -152,6 +155,7 @@ impl State {
             last_incident: snapshot.last_incident,
             last_window: snapshot.last_window,
             last_cover: snapshot.last_cover,
+            wall_ahead_ms: None,
         };
         let mut out = Vec::new();
         for incident in snapshot.incidents {

@@ -123,6 +123,11 @@ impl Memory {
         Some(found)
     }
 
+    /// The clock was stepped: what is remembered is as long ago as it was.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.0.iter_mut().for_each(|(at, _)| *at = at.plus_millis(by_ms));
+    }
+
     /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
     pub(crate) fn forget(&mut self, of: Of) {
         if matches!(of, Of::Unchanged | Of::Missing) {

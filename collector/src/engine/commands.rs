@@ -57,6 +57,7 @@ impl Engine {
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
             Command::Person(intent) => self.person(*intent, now),
+            Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {
                 self.batch.changes.push(Change::Audit(entry));
                 Ok(Answer::Done)

@@ -10,7 +10,8 @@ use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Step, Window};
 
 use super::{
-    AccountRecord, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 
@@ -237,6 +238,15 @@ pub enum Change {
     },
     /// A person knows of what was found to be lost.
     LossConfirmed,
+    /// What is believed of the time now.
+    Clock(ClockMark),
+    /// The clock was stepped, and that is followed: what is due after a while moves with it.
+    ClockStepped {
+        /// The time after the step.
+        at: Timestamp,
+        /// The step, milliseconds with sign.
+        by_ms: i64,
+    },
     /// An audit record.
     Audit(audit::Entry),
 }

@@ -1,6 +1,7 @@
 //! What every store must do. Run against each implementation.
 
 mod certificates;
+mod clock;
 mod failures;
 mod limits;
 
@@ -42,6 +43,7 @@ fn sqlite_keeps_the_contract() {
         all_or_nothing,
         rows_and_folding,
         limits::limits,
+        clock::clock,
         certificates::certificates,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");

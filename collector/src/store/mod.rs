@@ -6,6 +6,7 @@
 mod account;
 mod archive;
 mod change;
+mod clock;
 #[cfg(test)]
 mod contract;
 mod enrolment;
@@ -35,6 +36,7 @@ use crate::reach::Reach;
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
+pub use clock::ClockMark;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount};
@@ -128,6 +130,12 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;
+
+    /// What was last believed of the time; none in a new store.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn clock(&self) -> Result<Option<ClockMark>, StoreError>;
 
     /// Devices that match, a page of them.
     ///

@@ -22,6 +22,8 @@ use super::problem::Problem;
 use super::server::Peer;
 use crate::audit;
 use crate::command::{Command, NewDevice};
+use crate::engine::time::spelt;
+use crate::health::ClockState;
 use crate::inventory::DeviceRecord;
 use crate::judged::{self, Unjudged};
 use crate::replay::{Replay, Replayer};
@@ -454,7 +456,7 @@ pub(super) async fn audit(
 
 /// Whether the collector can do its work: 503 with the reason while the store cannot be written, has lost what was acknowledged, or is
 /// damaged.
-pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if let Some(why) = app.health.trouble() {
         return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
     }
@@ -465,12 +467,25 @@ pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
             "{lost} It goes on with what is left; see docs/operate.md, then: ioc-collector store confirm"
         )));
     }
+    let clock = match app.health.clock() {
+        ClockState { step_ms: Some(by_ms), .. } => format!(
+            "the machine's clock was stepped by {}: not followed, and nothing is deleted, until it is confirmed\n",
+            spelt(by_ms)
+        ),
+        ClockState { doubt_ms: Some(by_ms), .. } => {
+            format!(
+                "the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n",
+                spelt(by_ms)
+            )
+        }
+        ClockState { .. } => String::new(),
+    };
     match app.health.examined() {
         Some(examined) if !examined.findings.is_empty() => Err(Problem::unavailable(format!(
             "the store is damaged: {}; see docs/operate.md",
             examined.findings.join("; ")
         ))),
-        _ => Ok("ready\n"),
+        _ => Ok(format!("ready\n{clock}")),
     }
 }
 

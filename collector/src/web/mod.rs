@@ -4,6 +4,7 @@ mod admin;
 mod api;
 mod auth;
 mod charts;
+mod clock;
 mod code;
 mod confirm;
 mod custody;
@@ -47,7 +48,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::command::NewDevice;
@@ -138,7 +139,7 @@ impl App {
             attempts: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
-            since: clock::now(),
+            since: time::now(),
         }
     }
 
@@ -241,6 +242,7 @@ impl App {
             .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/admin", get(admin::page))
             .route("/admin/store", post(custody::confirm_form))
+            .route("/admin/clock", post(clock::confirm))
             .route("/settings", get(given::page))
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
@@ -430,6 +432,15 @@ fn people_api(all: &mut Described) {
     all.post("/account/tokens", own::api_token, "A token of one's own, shown once")
         .body::<own::TokenForm>()
         .answers::<own::NewApiToken>(201);
+    all.get("/clock", clock::api, "The machine's clock beside the time by which the collector goes")
+        .answers::<clock::ClockAnswer>(200);
+    all.post(
+        "/clock/confirm",
+        clock::api_confirm,
+        "A person says that the machine's clock is right after a step of it",
+    )
+    .body::<clock::ConfirmForm>()
+    .done(204);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 

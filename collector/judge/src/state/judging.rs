@@ -34,18 +34,27 @@ impl State {
         device.watermark = envelope.position;
 
         let trust = self.settings.clock_trust_ms;
+        let mut witnessed = false;
         let at = match envelope.age_ms {
             Some(age) => {
                 let real = now.plus_millis(-i64::try_from(age).unwrap_or(i64::MAX));
                 let error = envelope.taken_at.millis_since(real);
                 device.clock_error_ms = Some(error);
+                // Two clocks that agree against ours are believed in what is kept, or it could not be mended when ours is set right.
+                witnessed = self.wall_ahead_ms.is_some_and(|ahead| error.saturating_sub(ahead).abs() <= trust);
                 if error.abs() > trust { real } else { envelope.taken_at }
             }
             // The machine rebooted since, so nothing but its word is known; a time to come is not believed.
-            None if envelope.taken_at > now.plus_millis(trust) => now,
+            None if envelope.taken_at > now.plus_millis(trust) => {
+                let wall = self.wall_ahead_ms.map(|ahead| now.plus_millis(ahead.saturating_add(trust)));
+                witnessed = wall.is_some_and(|wall| envelope.taken_at <= wall);
+                now
+            }
             None => envelope.taken_at,
         };
-        let live = now.millis_since(at) <= self.settings.live_within_ms;
+        // A clock that errs by a few minutes makes no backlog of what was taken just now.
+        let age_ms = envelope.age_ms.map_or(now.millis_since(at), |age| i64::try_from(age).unwrap_or(i64::MAX));
+        let live = age_ms <= self.settings.live_within_ms;
 
         if !matches!(report.body, Body::Bye(_)) {
             self.heard(&envelope.device, now, out);
@@ -73,7 +82,8 @@ impl State {
             Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
-        Verdict::Fresh { at }
+        let kept_at = if witnessed { envelope.taken_at } else { at };
+        Verdict::Fresh { at, kept_at }
     }
 
     fn hello(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {

@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod clock;
 mod counting;
 mod examine;
 mod fleet;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{IncidentState, Severity};
 
@@ -49,6 +50,8 @@ pub struct SqliteStore {
     last_audit: (u64, String),
     guard: Guard,
     lost: Lost,
+    /// The clock is in doubt: nothing is deleted that goes by its age.
+    keeps_all: bool,
 }
 
 /// The store's file.
@@ -82,6 +85,7 @@ impl SqliteStore {
             last_audit: (0, audit::GENESIS.to_owned()),
             guard,
             lost,
+            keeps_all: false,
         };
         store.warm().map_err(|source| database(&store.path, source))?;
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
@@ -147,6 +151,7 @@ impl SqliteStore {
         if let Some(last) = last.optional()? {
             self.last_audit = last;
         }
+        self.keeps_all = clock::mark(&self.connection)?.is_some_and(|mark| mark.keeps_all());
         Ok(())
     }
 }
@@ -176,6 +181,7 @@ struct Pending<'s> {
     new_layouts: Vec<u64>,
     last_audit: (u64, String),
     received: i64,
+    keeps_all: bool,
 }
 
 impl Store for SqliteStore {
@@ -191,7 +197,8 @@ impl Store for SqliteStore {
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             last_audit: self.last_audit.clone(),
-            received: clock::now().as_millis(),
+            received: time::now().as_millis(),
+            keeps_all: self.keeps_all,
         };
         let number = signed(self.guard.next());
         let mut result = changes.iter().try_for_each(|change| pending.apply(change));
@@ -208,6 +215,7 @@ impl Store for SqliteStore {
             newest,
             appended,
             next_row,
+            keeps_all,
             ..
         } = pending;
         if result.is_ok() {
@@ -228,6 +236,7 @@ impl Store for SqliteStore {
         newest.extend(appended);
         self.next_row = next_row;
         self.guard.committed();
+        self.keeps_all = keeps_all;
         Ok(())
     }
 
@@ -506,7 +515,7 @@ impl Pending<'_> {
                 self.run("DELETE FROM request WHERE id = ?1", [id])?;
             }
             Change::RequestsPruned { before } => {
-                self.run("DELETE FROM request WHERE seen_at < ?1", [before.as_millis()])?;
+                self.prune("DELETE FROM request WHERE seen_at < ?1", before.as_millis())?;
             }
             Change::Certificate { device, serial, at, expires_at, alone } => {
                 let number = self.number(device)?;
@@ -547,7 +556,7 @@ impl Pending<'_> {
                 }
             }
             Change::Session(session) => {
-                self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
+                self.prune("DELETE FROM session WHERE expires_at < ?1", self.received)?;
                 self.run(
                     "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at) \
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -577,6 +586,8 @@ impl Pending<'_> {
             Change::LossConfirmed => {
                 self.run("UPDATE state SET lost = ''", [])?;
             }
+            Change::Clock(mark) => self.mark_clock(mark)?,
+            Change::ClockStepped { at, by_ms } => self.step_clock(*at, *by_ms)?,
             Change::Audit(entry) => {
                 let (number, previous) = &self.last_audit;
                 let record = audit::seal(previous, number + 1, entry);

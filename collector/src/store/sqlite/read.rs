@@ -25,9 +25,9 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeliveryState, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView,
+    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
 };
 
 const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -572,28 +572,17 @@ impl Reader for SqliteReader {
         self.arrived(after, limit)
     }
 
+    fn clock(&self) -> Result<Option<ClockMark>, StoreError> {
+        self.one(super::clock::MARK, &[], |row| body(row, 0))
+    }
+
     fn last_row(&self) -> Result<u64, StoreError> {
         let last = self.one("SELECT max(number) FROM sample", &[], |row| row.get::<_, Option<i64>>(0))?;
         Ok(last.flatten().unwrap_or(0).unsigned_abs())
     }
 
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {
-        // Rows are numbered as they are received, so half of them is left after each look.
-        let bounds = self.one("SELECT min(number), max(number) FROM sample", &[], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
-        })?;
-        let Some((Some(first), Some(last))) = bounds else { return Ok(0) };
-        let (mut before, mut beyond) = (first - 1, last + 1);
-        while before + 1 < beyond {
-            let middle = before + (beyond - before) / 2;
-            let sql = "SELECT number, received FROM sample WHERE number >= ?1 ORDER BY number LIMIT 1";
-            let found = self.one(sql, &[&middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-            match found {
-                Some((number, at)) if at < received.as_millis() => before = number,
-                _ => beyond = middle,
-            }
-        }
-        Ok(if before < first { 0 } else { before.unsigned_abs() })
+        self.row_before(received)
     }
 
     fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError> {

@@ -264,6 +264,17 @@ CREATE TABLE session (
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX session_by_account ON session (account);
+-- What is believed of the time, JSON, and the steps of the clock that were followed: rows of `sample` below `row` were received before.
+CREATE TABLE clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    body TEXT NOT NULL
+);
+CREATE TABLE clock_step (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    by_ms INTEGER NOT NULL,
+    row INTEGER NOT NULL
+);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
