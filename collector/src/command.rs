@@ -199,6 +199,8 @@ pub enum Command {
     },
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
+    /// Notices, by their keys, that their channel has not delivered in time: their fallback carries them, too.
+    FallBack(Vec<String>),
     /// Keep what a ticket system knows of an incident, and do what people did there, in one commit.
     Ticket {
         /// What it knows.

@@ -88,6 +88,10 @@ impl Engine {
                 self.delivered(deliveries, now);
                 Ok(Answer::Done)
             }
+            Command::FallBack(keys) => {
+                keys.iter().for_each(|key| self.fall_back(key, now));
+                Ok(Answer::Done)
+            }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
