@@ -143,7 +143,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         stopping.clone(),
     ));
     tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone()));
-    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
+    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,
         config.data.clone(),

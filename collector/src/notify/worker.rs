@@ -200,3 +200,147 @@ impl<D: Desk> Worker<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    use ioc_common::config::Source;
+    use ioc_common::id::IncidentId;
+    use ioc_judge::Severity;
+
+    use super::*;
+
+    /// A store that commits when it is let, and a receiver that takes everything.
+    #[derive(Clone, Default)]
+    struct Fake(Arc<World>);
+
+    #[derive(Default)]
+    struct World {
+        rows: Mutex<Vec<Waiting>>,
+        sent: Mutex<Vec<String>>,
+        dead: Mutex<Vec<String>>,
+        stuck: AtomicBool,
+        held: AtomicBool,
+    }
+
+    impl Desk for Fake {
+        async fn waiting(&self, _: &str) -> Option<Vec<Waiting>> {
+            Some(self.0.rows.lock().expect("rows").clone())
+        }
+
+        async fn entries(&self, keys: Vec<String>) -> Option<Vec<OutboxEntry>> {
+            Some(keys.into_iter().map(|key| OutboxEntry::new(key, IncidentId(1), "hook", "{}", self.wall())).collect())
+        }
+
+        async fn send(&self, entries: Vec<OutboxEntry>) -> Result<(), SendError> {
+            self.0.sent.lock().expect("sent").extend(entries.into_iter().map(|entry| entry.key));
+            Ok(())
+        }
+
+        async fn keep(&self, deliveries: Vec<Delivery>) -> bool {
+            while self.0.stuck.load(Relaxed) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let over = |key: &String| deliveries.iter().any(|one| one.key == *key);
+            self.0.rows.lock().expect("rows").retain(|row| !over(&row.key));
+            let dead = deliveries.into_iter().filter(|one| one.state == DeliveryState::Dead).map(|one| one.key);
+            self.0.dead.lock().expect("dead").extend(dead);
+            true
+        }
+
+        async fn fall_back(&self, _: Vec<String>) -> bool {
+            true
+        }
+
+        fn held(&self) -> bool {
+            self.0.held.load(Relaxed)
+        }
+
+        fn wall(&self) -> Timestamp {
+            Timestamp::from_millis(1_000_000)
+        }
+    }
+
+    impl Fake {
+        fn put(&self, key: &str) {
+            let at = self.wall();
+            self.0.rows.lock().expect("rows").push(Waiting {
+                key: key.to_owned(),
+                incident: IncidentId(key.len() as u64),
+                step: 1,
+                severity: Severity::Critical,
+                person: String::new(),
+                address: String::new(),
+                created_at: at,
+                attempts: 0,
+                unanswered: 0,
+                next_attempt_at: at,
+            });
+        }
+
+        fn sent(&self) -> Vec<String> {
+            self.0.sent.lock().expect("sent").clone()
+        }
+    }
+
+    fn config(channels: &str) -> Arc<Config> {
+        Arc::new(Config::parse(&Source::built_in("x", channels)).expect("parses"))
+    }
+
+    async fn soon(check: impl Fn() -> bool) {
+        for _ in 0..400 {
+            if check() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it does not become so");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_twice_while_commits_hang_nor_at_all_while_they_fail() {
+        let fake = Fake::default();
+        let (wake, outbox) = watch::channel(0_u64);
+        let hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x/\"\n";
+        let (configs, config_receiver) = watch::channel(config(hook));
+        let (stop, stopping) = watch::channel(false);
+        let wakes = Wakes { outbox, config: config_receiver, stopping };
+        let worker = tokio::spawn(serve(fake.clone(), "hook".to_owned(), wakes.clone()));
+        fake.0.stuck.store(true, Relaxed);
+        fake.put("a");
+        wake.send_modify(|count| *count += 1);
+        soon(|| fake.sent() == ["a"]).await;
+        for _ in 0..20 {
+            wake.send_modify(|count| *count += 1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(fake.sent(), ["a"], "the store still says that it waits");
+        fake.0.held.store(true, Relaxed);
+        fake.put("bb");
+        wake.send_modify(|count| *count += 1);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(fake.sent(), ["a"], "what cannot be remembered is not sent");
+        fake.0.stuck.store(false, Relaxed);
+        fake.0.held.store(false, Relaxed);
+        soon(|| fake.sent() == ["a", "bb"]).await;
+        // A reload that keeps the channel doubles nothing; one that takes it away has what waits given up.
+        configs.send_replace(config(&format!("{hook}per_minute = 5\n")));
+        fake.put("ccc");
+        wake.send_modify(|count| *count += 1);
+        soon(|| fake.sent() == ["a", "bb", "ccc"]).await;
+        soon(|| fake.0.rows.lock().expect("rows").is_empty()).await;
+        fake.0.held.store(true, Relaxed);
+        fake.put("dddd");
+        configs.send_replace(config(""));
+        fake.0.held.store(false, Relaxed);
+        worker.await.expect("it ends");
+        assert_eq!((fake.sent().len(), fake.0.dead.lock().expect("dead").clone()), (3, vec!["dddd".to_owned()]));
+        // A stop begins nothing.
+        fake.put("e");
+        stop.send_replace(true);
+        serve(fake.clone(), "hook".to_owned(), wakes).await;
+        assert_eq!(fake.sent().len(), 3);
+    }
+}
