@@ -196,7 +196,7 @@ impl Queue {
             // What may have arrived goes again as it was.
             let unanswered = |row: &&Waiting| self.known.get(&row.key).is_some_and(|known| known.unanswered > 0);
             let count = match lane.first() {
-                Some(head) if traits.folds && !unanswered(&head) => {
+                Some(head) if traits.folds && !unanswered(head) => {
                     lane[..=last].iter().take_while(|row| !unanswered(row)).count().min(DIGEST_MAX)
                 }
                 _ => 1,

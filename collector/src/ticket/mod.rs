@@ -263,7 +263,11 @@ impl Turn<'_> {
                 let (incident, system) = (next.incident, &self.system.name);
                 tracing::warn!(%incident, system, %error, "the ticket system did not take it");
                 // What will never work as it is may once someone has mended the configuration or the other side.
-                next.next_at = clock::now().plus_millis(wait_ms(&error, next.attempts));
+                next.next_at = clock::now().plus_millis(wait_ms(
+                    &error,
+                    next.attempts,
+                    next.ticket.is_empty() && finds(self.system),
+                ));
                 (next.attempts + 1, Some(error.to_string().chars().take(500).collect()))
             }
         };
@@ -298,10 +302,18 @@ impl Turn<'_> {
     }
 }
 
-/// How long to wait after another attempt that failed, milliseconds.
-fn wait_ms(error: &SendError, attempts: u32) -> i64 {
+/// Whether a ticket is looked for before it is made, so that making it again after a lost answer makes no second one.
+fn finds(system: &TicketSystem) -> bool {
+    match &system.kind {
+        TicketKind::Rt { .. } => true,
+        TicketKind::Http(mapped) => mapped.find.is_some(),
+    }
+}
+
+/// How long to wait after another attempt that failed, milliseconds. `harmless` says that repeating it does nothing twice.
+fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
     match error {
-        SendError::Unknown(_) => (REPEAT_FIRST_MS << attempts.min(10)).min(REPEAT_LAST_MS),
+        SendError::Unknown(_) if !harmless => (REPEAT_FIRST_MS << attempts.min(10)).min(REPEAT_LAST_MS),
         error => {
             let asked = i64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
             http::backoff_ms(attempts + 1).max(asked)

@@ -25,7 +25,7 @@ pub(super) fn outbox(open: Open, dir: &Path) {
         Change::Outbox(entry("1-3-mail", "mail", Severity::Warning)),
         Change::Outbox(entry("1-1-sms", "sms", Severity::Critical)),
     ];
-    store.commit(&[first.clone()]).expect("commits");
+    store.commit(std::slice::from_ref(&first)).expect("commits");
     store.commit(&others).expect("commits");
     store.commit(&[first]).expect("the same key is kept once");
     let waiting = |store: &dyn Store, channel: &str| {
