@@ -188,6 +188,8 @@ pub enum Command {
     Person(Box<Intent>),
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
+    /// Notices, by their keys, that their channel has not delivered in time: their fallback carries them, too.
+    FallBack(Vec<String>),
     /// Keep what a ticket system knows of an incident, and do what people did there, in one commit.
     Ticket {
         /// What it knows.

@@ -175,6 +175,18 @@ impl Handle {
         }
     }
 
+    /// Has a command carried out, and waits for its commit for as long as that takes. For what was done outside and must not be done
+    /// again before it is known whether it is kept.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
+    pub async fn keep(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
     /// Wakes when notices may be due. It carries no data: read the store.
     #[must_use]
     pub fn outbox_wake(&self) -> watch::Receiver<u64> {
@@ -501,7 +513,12 @@ impl Engine {
     fn address(&mut self, notice: &Notice, now: Timestamp) {
         let Ok(text) = serde_json::to_string(notice) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
-        let entry = |key, channel: &str| OutboxEntry::new(key, notice.incident, channel, &text, now);
+        let (severity, step) = (notice.severity, notice.step);
+        let entry = |key, channel: &str| OutboxEntry {
+            severity,
+            step,
+            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
+        };
         let mut entries = Vec::new();
         let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
         for channel in all.filter(|channel| notice.severity >= channel.min_severity) {

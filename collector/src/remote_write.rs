@@ -110,7 +110,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
                 let pause = u64::try_from(http::backoff_ms(failures)).unwrap_or(0).min(60_000);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                tokio::time::sleep(Duration::from_millis(pause).max(error.asked().unwrap_or_default())).await;
             }
         }
     }

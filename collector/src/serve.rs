@@ -29,6 +29,8 @@ const READERS: usize = 4;
 const READERS_LIMITED: usize = 2;
 /// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
+/// How long notices under way may take to arrive when the collector stops.
+const NOTICES_END: Duration = Duration::from_secs(5);
 
 /// Reads the configuration at `path`, or the built-in defaults.
 ///
@@ -89,12 +91,13 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 
     tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
     let links = Arc::new(Links::open(&config.data)?);
-    tokio::spawn(notify::run(
+    let notices = tokio::spawn(notify::run(
         engine.clone(),
         outbox_reader,
         Arc::clone(&health),
         config_receiver.clone(),
         Arc::clone(&links),
+        stopping.clone(),
     ));
     tokio::spawn(crate::folding::run(
         engine.clone(),
@@ -103,7 +106,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&health),
     ));
-    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
+    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,
         config.data.clone(),
@@ -134,6 +137,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = stop.send(true);
     let _ = endpoint.await;
     let _ = web.await;
+    // What is under way is let arrive, and kept as delivered: a restart makes no copies.
+    let _ = tokio::time::timeout(NOTICES_END, notices).await;
     // Everything the connections handed over comes before this, and is committed.
     running.engine.send(Message::Stop).await;
     let joined = tokio::task::spawn_blocking(move || engine_thread.join());

@@ -70,6 +70,10 @@ impl Engine {
                 self.delivered(deliveries, now);
                 Ok(Answer::Done)
             }
+            Command::FallBack(keys) => {
+                keys.iter().for_each(|key| self.fall_back(key, now));
+                Ok(Answer::Done)
+            }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
             Command::Examined(findings) => self.examined(findings, now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),

@@ -38,7 +38,7 @@ pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
-pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount};
 pub use ticket::{TicketQuery, TicketRecord};
 
@@ -239,11 +239,17 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
-    /// Notices that are due at `now`, oldest first, and when the next one is due.
+    /// What waits on one channel, due or not: the worst first, and of those the oldest.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError>;
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+
+    /// The channels on which something waits, in use or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn outbox_channels(&self) -> Result<Vec<String>, StoreError>;
 
     /// Notices that were given up, the newest first.
     ///

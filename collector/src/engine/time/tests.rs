@@ -184,8 +184,9 @@ impl Rig {
     }
 
     fn notices(&self) -> Vec<OutboxEntry> {
-        let far = Timestamp::MAX;
-        self.reader.outbox_due(far, 100).expect("reads").0
+        let channels = self.reader.outbox_channels().expect("reads");
+        let waiting = channels.iter().flat_map(|channel| self.reader.outbox_waiting(channel, 100).expect("reads"));
+        waiting.filter_map(|one| self.reader.outbox_entry(&one.key).expect("reads")).collect()
     }
 
     fn now(&self) -> Timestamp {
@@ -427,6 +428,7 @@ fn deliveries_that_failed_are_tried_again_after_the_same_time() {
         attempts: 1,
         next_attempt_at,
         error: None,
+        unanswered: 0,
     };
     rig.command(Command::Delivered(vec![delivery])).expect("kept");
     machine.step(-DAY);

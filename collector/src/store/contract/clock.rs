@@ -29,7 +29,7 @@ pub(super) fn clock(open: Open, dir: &Path) {
         })
     };
     store.commit(&[Change::Clock(mark.clone()), session("old", 5)]).expect("commits");
-    assert_eq!(open(dir).reader().expect("reads").clock().expect("reads"), Some(mark.clone()));
+    assert_eq!(store.reader().expect("reads").clock().expect("reads"), Some(mark.clone()));
     store
         .commit(&[
             entry("retry", now - 1000, now + 60_000, 2),

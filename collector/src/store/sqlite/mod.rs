@@ -7,6 +7,7 @@ mod examine;
 mod fleet;
 mod guard;
 mod limit;
+mod outbox;
 mod people;
 mod read;
 mod recover;
@@ -462,22 +463,23 @@ impl Pending<'_> {
             Change::Outbox(entry) => {
                 self.run(
                     "INSERT OR IGNORE INTO outbox (key, incident, channel, person, address, language, notice, created_at, \
-                     attempts, next_attempt_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                     attempts, next_attempt_at, state, severity, step, unanswered) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                     params![
                         entry.key, signed(entry.incident.0), entry.channel, entry.person, entry.address, entry.language,
                         entry.notice, entry.created_at.as_millis(), entry.attempts, entry.next_attempt_at.as_millis(),
-                        entry.state.as_str()
+                        entry.state.as_str(), entry.severity as i64, entry.step, entry.unanswered
                     ],
                 )?;
             }
             Change::Delivery(delivery) => {
                 let delivered = (delivery.state == super::DeliveryState::Delivered).then(|| delivery.at.as_millis());
                 self.run(
-                    "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6 \
-                     WHERE key = ?1",
+                    "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6, \
+                     unanswered = ?7 WHERE key = ?1",
                     params![
                         delivery.key, delivery.state.as_str(), delivery.attempts, delivery.next_attempt_at.as_millis(),
-                        delivery.error, delivered
+                        delivery.error, delivered, delivery.unanswered
                     ],
                 )?;
             }

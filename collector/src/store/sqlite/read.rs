@@ -17,6 +17,7 @@ use ioc_judge::{Device, DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::counting::{AUDIT_COLUMNS, audit_record};
 use super::fleet::{Condition, DEVICE_COLUMNS, DEVICE_TABLES, device_record, order_of};
+use super::outbox::{self, OUTBOX_COLUMNS, outbox_entry};
 use super::people::{ACCOUNT_COLUMNS, SESSION_COLUMNS, TOKEN_COLUMNS, account, session, token};
 use crate::audit;
 use crate::collate;
@@ -25,13 +26,10 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeliveryState, DeviceQuery, DocumentRecord,
-    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView,
-    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
+    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
+    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
 };
-
-const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
-     delivered_at, person, address, language FROM outbox";
 
 /// A reader with its own connection.
 #[derive(Debug)]
@@ -108,29 +106,6 @@ pub(super) fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timesta
 pub(super) fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
     let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
     Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
-}
-
-fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
-    let state: String = row.get(7)?;
-    Ok(OutboxEntry {
-        key: row.get(0)?,
-        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
-        channel: row.get(2)?,
-        notice: row.get(3)?,
-        created_at: required(row, 4)?,
-        attempts: row.get(5)?,
-        next_attempt_at: required(row, 6)?,
-        state: match state.as_str() {
-            "delivered" => DeliveryState::Delivered,
-            "dead" => DeliveryState::Dead,
-            _ => DeliveryState::Waiting,
-        },
-        last_error: row.get(8)?,
-        delivered_at: moment(row, 9)?,
-        person: row.get(10)?,
-        address: row.get(11)?,
-        language: row.get(12)?,
-    })
 }
 
 fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
@@ -382,14 +357,12 @@ impl Reader for SqliteReader {
         Ok(Some((incident, steps, notices)))
     }
 
-    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError> {
-        let sql = format!(
-            "{OUTBOX_COLUMNS} WHERE state = 'waiting' AND next_attempt_at <= ?1 ORDER BY next_attempt_at, created_at LIMIT ?2"
-        );
-        let due = self.all(&sql, &[&now.as_millis(), &limit_of(limit)], outbox_entry)?;
-        let sql = "SELECT min(next_attempt_at) FROM outbox WHERE state = 'waiting' AND next_attempt_at > ?1";
-        let next = self.one(sql, &[&now.as_millis()], |row| moment(row, 0))?.flatten();
-        Ok((due, next))
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.all(outbox::WAITING, &[&channel, &limit_of(limit)], outbox::waiting)
+    }
+
+    fn outbox_channels(&self) -> Result<Vec<String>, StoreError> {
+        self.all("SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'", &[], |row| row.get(0))
     }
 
     fn outbox_dead(&self, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
@@ -414,8 +387,10 @@ impl Reader for SqliteReader {
         let limit = limit_of(limit);
         match query {
             TicketQuery::Due { system, now } => {
+                // Nothing waits for longer than eight hours but by a clock that was set back.
                 let sql = format!(
-                    "{columns} WHERE due AND system = ?1 AND next_at <= ?2 ORDER BY next_at, incident LIMIT ?3"
+                    "{columns} WHERE due AND system = ?1 AND (next_at <= ?2 OR next_at > ?2 + 28800000) \
+                     ORDER BY next_at, incident LIMIT ?3"
                 );
                 self.all(&sql, &[system, &now.as_millis(), &limit], ticket)
             }

@@ -146,14 +146,19 @@ CREATE TABLE outbox (
     address TEXT NOT NULL,
     language TEXT NOT NULL,
     notice TEXT NOT NULL,
+    -- 0 to 2, what is worse is more; and the step of the incident, in whose order they go.
+    severity INTEGER NOT NULL,
+    step INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
+    -- Attempts that were handed over and never answered.
+    unanswered INTEGER NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     last_error TEXT,
     delivered_at INTEGER
 );
-CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX outbox_waiting ON outbox (channel) WHERE state = 'waiting';
 CREATE INDEX outbox_by_incident ON outbox (incident);
 CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
 -- What ticket systems know of incidents. `due` while a step is not carried, `open` until the incident is closed.
