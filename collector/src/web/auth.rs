@@ -132,7 +132,10 @@ impl FromRequestParts<App> for Person {
         }
         let reach = account.reach();
         let (role, token_role) = (account.role, session.role);
-        let person = Self { name: account.name, role, token_role, reach, language, session: digest };
+        let mut person = Self { name: account.name, role, token_role, reach, language, session: digest };
+        if !person.may(Right::Personal) {
+            person.reach = person.reach.sealed();
+        }
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);
         }
@@ -220,11 +223,11 @@ pub(super) async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result
     let wrong = || Problem::unauthorized("name, password or code is wrong");
     match outcome.map_err(|error| Problem::internal(error.to_string()))? {
         SignIn::Welcome { cookie, session, account, entry } => {
-            app.engine.command(Command::SignedIn(account, session, entry)).await?;
+            app.engine.of_accounts(Command::SignedIn(account, session, entry)).await?;
             Ok(SignedIn::Cookie(cookie))
         }
         SignIn::Wrong { account: Some(account), entry } => {
-            app.engine.command(Command::SaveAccount(account, entry)).await?;
+            app.engine.of_accounts(Command::SaveAccount(account, entry)).await?;
             Err(wrong())
         }
         SignIn::Wrong { account: None, .. } => Err(wrong()),
@@ -363,7 +366,7 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
             detail: String::new(),
         };
         let digest = account::session_digest(&cookie);
-        let _ = app.engine.command(Command::SignedOut { digest, entry }).await;
+        let _ = app.engine.of_accounts(Command::SignedOut { digest, entry }).await;
     }
 }
 

@@ -37,7 +37,7 @@ async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result
         Err(why) => return Ok(Err(why)),
     };
     let name = person.name.clone();
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
+    app.engine.of_accounts(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
     end_sessions(app, person, &name, &person.session, "password changed").await?;
     Ok(Ok(()))
 }
@@ -63,7 +63,7 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
     let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
     let entry = entry(person, "account.token_created", &person.name, &detail);
-    app.engine.command(Command::SaveToken(record, entry)).await?;
+    app.engine.of_accounts(Command::SaveToken(record, entry)).await?;
     Ok(token)
 }
 
@@ -271,7 +271,7 @@ async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<
         }
     };
     let entry = entry(person, action, &person.name, "");
-    app.engine.command(Command::SaveAccount(account, entry)).await?;
+    app.engine.of_accounts(Command::SaveAccount(account, entry)).await?;
     Ok(done)
 }
 
@@ -337,7 +337,7 @@ pub(super) async fn end_session(
     match app.read(&person.reach, move |reader| reader.session(&asked)).await {
         Ok(Some(session)) if session.account == person.name => {
             let entry = entry(&person, "account.session_ended", &person.name, &session.label);
-            match app.engine.command(Command::SignedOut { digest, entry }).await {
+            match app.engine.of_accounts(Command::SignedOut { digest, entry }).await {
                 Ok(_) => Ok(Redirect::to("/account").into_response()),
                 Err(error) => Err(Failure::new(chrome, error.into())),
             }

@@ -66,7 +66,7 @@ async fn fresh(app: &App, name: &str, role: Role) -> Result<(String, AccountReco
 pub(super) async fn end_sessions(app: &App, person: &Person, name: &str, but: &str, why: &str) -> Result<(), Problem> {
     let (account, but) = (name.to_owned(), but.to_owned());
     let entry = entry(person, "account.sessions_ended", name, why);
-    app.engine.command(Command::EndSessions { account, but, entry }).await?;
+    app.engine.of_accounts(Command::EndSessions { account, but, entry }).await?;
     Ok(())
 }
 
@@ -83,7 +83,7 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     let detail = shown(role, false, &places, "");
     let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), places, ..made };
     let entry = entry(person, "account.created", &form.name, &detail);
-    app.engine.command(Command::SaveAccount(record, entry)).await?;
+    app.engine.of_accounts(Command::SaveAccount(record, entry)).await?;
     Ok(password)
 }
 
@@ -98,7 +98,7 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
     earlier.insert(0, before.password);
     let (full_name, places, disabled, second) = (before.full_name, before.places, before.disabled, before.second);
     let record = AccountRecord { full_name, places, disabled, second, earlier, ..made };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
+    app.engine.of_accounts(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
     end_sessions(app, person, name, "", "password reset").await?;
     Ok(password)
 }
@@ -106,7 +106,7 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
 /// Takes an account's second factor away: its owner has lost it.
 async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
     let record = AccountRecord { second: None, ..known(app, name).await? };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.second_removed", name, ""))).await?;
+    app.engine.of_accounts(Command::SaveAccount(record, entry(person, "account.second_removed", name, ""))).await?;
     end_sessions(app, person, name, "", "second factor removed").await
 }
 
@@ -156,7 +156,7 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     let detail = format!("{was} -> {}", shown(role, disabled, &places, &full_name));
     let ends = disabled || role != before.role || places != before.places;
     let record = AccountRecord { role, disabled, full_name, places, ..before };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
+    app.engine.of_accounts(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
     if ends {
         end_sessions(app, person, name, "", "account changed").await?;
     }

@@ -6,6 +6,7 @@ mod fleet;
 mod limit;
 mod people;
 mod read;
+mod sealed;
 mod version;
 
 use std::collections::HashMap;
@@ -610,7 +611,8 @@ const fn rank(severity: Severity) -> i64 {
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    ioc_judge::text::kept(|| serde_json::to_string(value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn database(path: &Path, source: rusqlite::Error) -> StoreError {
