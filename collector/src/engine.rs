@@ -5,6 +5,7 @@
 //! again, and nothing is acknowledged meanwhile.
 
 mod access;
+mod binding;
 mod commands;
 pub(crate) mod enrolment;
 mod keeping;

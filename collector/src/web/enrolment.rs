@@ -310,6 +310,14 @@ impl EnrolmentPage {
             Reason::Enrolled { device } => ("why-enrolled", Some(device)),
             Reason::Name { device } => ("why-name", Some(device)),
             Reason::Machine { device } => ("why-machine", Some(device)),
+            Reason::Kind { device } => ("why-kind", Some(device)),
+            Reason::Place { device } => ("why-place", Some(device)),
+            Reason::Uplink { device } => ("why-uplink", Some(device)),
+            Reason::Importance { device } => ("why-importance", Some(device)),
+            Reason::Address { device } => ("why-address", Some(device)),
+            Reason::Hardware { device } => ("why-hardware", Some(device)),
+            Reason::Look { device } => ("why-look", Some(device)),
+            Reason::Removed { device } => ("why-removed", Some(device)),
         };
         let text = self.chrome.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
