@@ -10,7 +10,7 @@ use ioc_common::document::Json;
 use ioc_common::enrolment::{EnrolRequest, Token};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{Body, Event, Facts, Hello, Sample, State};
-use ioc_tests::harness::{PATIENCE, Rig, eventually};
+use ioc_tests::harness::{Rig, eventually};
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
@@ -154,10 +154,12 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let _here = planted(&rig, "srv-here", "Tầng 2, phòng máy").await;
-    let _there = planted(&rig, "srv-elsewhere", "Tầng 20").await;
+    let _there = planted(&rig, "srv-far", "Tầng 20").await;
     let when = json!({ "kind": "once", "from": "2030-01-01T00:00:00Z", "until": "2030-01-01T02:00:00Z" });
-    for scope in [json!({ "devices": ["srv-here", "srv-elsewhere"] }), json!({ "places": ["Tầng 20"] })] {
-        rig.post("/api/v1/windows", json!({ "title": "Thay nguồn", "scope": scope, "when": when })).await.unwrap();
+    for scope in [json!({ "devices": ["srv-here", "srv-far"] }), json!({ "places": ["Tầng 20"] })] {
+        rig.post("/api/v1/windows", json!({ "title": "Thay nguồn", "scope": scope, "when": when, "overrule": true }))
+            .await
+            .unwrap();
     }
     let incidents = || async {
         let all = rig.get("/api/v1/incidents").await.unwrap();
@@ -169,35 +171,36 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     };
     eventually("both have an incident", || async { incidents().await.len() == 2 }).await.unwrap();
     let ids = incidents().await;
-    let all = paths(&rig, ["srv-here", "srv-elsewhere"], &ids).await;
+    let all = paths(&rig, ["srv-here", "srv-far"], &ids).await;
 
     let viewer = Client::settled(&rig, json!({ "name": "viewer", "role": "viewer" })).await;
     let limited = json!({ "name": "limited", "role": "viewer", "places": ["Tầng 2"] });
     let limited = Client::settled(&rig, limited).await;
     let officer = json!({ "name": "officer", "role": "duty_officer", "places": ["Tầng 2"] });
     let officer = Client::settled(&rig, officer).await;
-    let mut read = 0;
+    let (mut read, mut leaks) = (0, Vec::new());
     for path in &all {
         for client in [&viewer, &limited, &officer] {
             let (status, text) = client.ask("GET", path, None).await;
             read += usize::from(status == 200);
             assert!(status < 500, "{path}: {status} {text}");
             let is_officer = client.base == officer.base && client.jar == officer.jar;
-            if !is_officer {
-                for name in NAMES {
-                    // What was asked for is not given back either.
-                    assert!(!text.contains(name), "{path} names {name} to {:?}: {text}", client.jar);
-                }
+            let to = format!("{path} to {}", client.jar.file_stem().unwrap_or_default().display());
+            // What was asked for by its name is given back, and nothing with it.
+            if is_officer {
+                assert!(status < 500, "{to}");
+            } else if path.contains("series=") {
+                assert!(status == 404 || text.contains("\"points\":[]"), "{to}: {text}");
+            } else {
+                leaks.extend(NAMES.iter().filter(|name| text.contains(*name)).map(|name| format!("{to}: {name}")));
             }
-            if client.jar != viewer.jar && !path.contains("srv-elsewhere") {
-                assert!(
-                    !text.contains("srv-elsewhere") && !text.contains("Tầng 20"),
-                    "{path} to {:?}: {text}",
-                    client.jar
-                );
+            if client.jar != viewer.jar && !path.contains("srv-far") {
+                let there = ["srv-far", "Tầng 20"];
+                leaks.extend(there.iter().filter(|name| text.contains(*name)).map(|name| format!("{to}: {name}")));
             }
         }
     }
+    assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     assert!(read > 60, "{read} answers were looked at");
     // They see how many and where.
     let (_, text) = viewer.ask("GET", &format!("/api/v1/incidents/{}", ids[0]), None).await;
@@ -254,8 +257,11 @@ async fn a_live_page_ends_with_the_right_to_it() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let admin = Client::settled(&rig, json!({ "name": "boss", "role": "administrator" })).await;
-    for change in [json!({ "disabled": true }), json!({ "role": "viewer" }), json!({ "places": ["Tầng 2"] })] {
-        let name = format!("p{}", change.to_string().len());
+    for (name, change) in [
+        ("gone", json!({ "disabled": true })),
+        ("less", json!({ "role": "viewer" })),
+        ("here", json!({ "places": ["Tầng 2"] })),
+    ] {
         let client = Client::settled(&rig, json!({ "name": name, "role": "technician" })).await;
         let mut live = client.curl("/live").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut out = live.stdout.take().unwrap();
@@ -292,7 +298,6 @@ async fn knock(rig: &Rig, token: &str, host: &str, label: &str) -> Option<Value>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_workstations_makes_no_core_switch() {
-    assert!(PATIENCE > Duration::from_secs(1));
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     for device in [
