@@ -52,7 +52,7 @@ impl Client {
 
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
         let mut command = self.curl(path);
-        command.args(["-m", "10", "-X", method, "-w", "\n%{http_code}"]);
+        command.args(["-m", "40", "-X", method, "-w", "\n%{http_code}"]);
         if let Some(body) = body {
             command.args(["-H", "content-type: application/json", "-d", &body.to_string()]);
         }
