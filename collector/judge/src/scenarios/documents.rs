@@ -9,7 +9,7 @@ use ioc_common::report::{Body, State as Document};
 
 use super::fleet::{Fleet, device, no_plan};
 use super::*;
-use crate::{FaultState, IncidentState, Refusal};
+use crate::{FaultState, IncidentState, Refusal, Text};
 
 fn document(name: &str, json: &str) -> Body {
     let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
