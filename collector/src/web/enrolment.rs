@@ -203,7 +203,7 @@ pub(super) async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Result<Response, Problem> {
     let peer = peer.to_string();
-    match app.engine.from_machine(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
+    match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
         Ok(Answer::Enrolled(response)) => Ok(Json(*response).into_response()),
         Ok(Answer::Waiting { request }) => {
             let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };

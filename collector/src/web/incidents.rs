@@ -530,7 +530,7 @@ pub(super) async fn alerts(
         alert.alert(&source, &own, now).map_err(|why| Problem::invalid(format!("alerts[{at}].{why}")))
     });
     let alerts = alerts.collect::<Result<_, _>>()?;
-    app.engine.from_source(Command::Alerts { source, alerts }).await?;
+    app.engine.of_sources(Command::Alerts { source, alerts }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -147,12 +147,12 @@ impl Door {
     }
 
     /// A machine with its token.
-    pub(super) async fn from_machine(&self, command: Command) -> Result<Answer, CommandError> {
+    pub(super) async fn of_machines(&self, command: Command) -> Result<Answer, CommandError> {
         self.through(&Way::Machine, command).await
     }
 
     /// Another system with its token.
-    pub(super) async fn from_source(&self, command: Command) -> Result<Answer, CommandError> {
+    pub(super) async fn of_sources(&self, command: Command) -> Result<Answer, CommandError> {
         self.through(&Way::Source, command).await
     }
 
