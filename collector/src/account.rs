@@ -78,7 +78,7 @@ impl Right {
     /// Whether it concerns the whole, so that nobody who is limited to places has it.
     #[must_use]
     pub const fn is_of_the_whole(self) -> bool {
-        matches!(self, Self::Audit | Self::Administer)
+        matches!(self, Self::Duty | Self::Audit | Self::Administer)
     }
 
     /// Its name.

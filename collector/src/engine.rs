@@ -6,6 +6,7 @@
 
 mod access;
 mod accounts;
+mod binding;
 mod commands;
 mod custody;
 pub(crate) mod enrolment;
@@ -511,7 +512,8 @@ impl Engine {
 
     /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
     fn address(&mut self, notice: &Notice, now: Timestamp) {
-        let Ok(text) = serde_json::to_string(notice) else { return };
+        let sealed = notice.clone().sealed();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
         let (severity, step) = (notice.severity, notice.step);
         let entry = |key, channel: &str| OutboxEntry {

@@ -300,6 +300,14 @@ catalogue! {
     "usb.virtual" "1" 0.0..1000.0 "" "" "Số ổ ảo có đĩa của bộ quản lý máy (BMC), và thẻ nhớ lắp trong" "Virtual drives of the management controller that hold a medium, and cards that are built in";
 }
 
+impl Metric {
+    /// Whether its subject is an account: its name says something of a person (article 12).
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.subject == "account"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ pub mod notice;
 pub mod presence;
 pub mod rule;
 pub mod state;
-mod text;
+pub mod text;
 mod track;
 
 pub use device::{Device, DeviceInfo, DeviceKind, Importance};

@@ -424,8 +424,7 @@ impl State {
     fn clear(&mut self, mut fault: Fault, at: Timestamp, now: Timestamp, why: &Text, out: &mut Vec<Effect>) {
         fault.state = if fault.incident.is_some() { FaultState::Cleared } else { FaultState::Past };
         fault.cleared_at = Some(at);
-        fault.reason.vi = format!("{} {}", fault.reason.vi, why.vi);
-        fault.reason.en = format!("{} {}", fault.reason.en, why.en);
+        fault.reason.append(why);
         let id = fault.id;
         let incident = fault.incident;
         out.push(Effect::Fault(fault));

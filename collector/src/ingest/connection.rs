@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use ioc_common::clock;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Renew;
@@ -23,6 +24,7 @@ use ioc_common::topic::{DownKind, UpKind};
 
 use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
+use super::standing::Standing;
 use crate::engine::{Down, Handle, LinkId, Message};
 use crate::health::Health;
 use crate::serve::stopped;
@@ -53,6 +55,7 @@ pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     own: Own,
     device: DeviceId,
+    standing: Standing,
     link: LinkId,
     shared: Arc<Shared>,
     codec: Codec,
@@ -72,7 +75,7 @@ type End = (&'static str, String);
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    (device, serial): (DeviceId, String),
+    (device, standing): (DeviceId, Standing),
     link: LinkId,
     peer: SocketAddr,
     shared: Arc<Shared>,
@@ -127,6 +130,7 @@ pub(super) async fn connect(
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
     let (sender, down) = mpsc::unbounded_channel();
+    let serial = standing.serial.clone();
     let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
@@ -139,6 +143,7 @@ pub(super) async fn connect(
         stream,
         own,
         device,
+        standing,
         link,
         shared,
         codec,
@@ -168,6 +173,7 @@ impl Connection {
     async fn serve(&mut self) -> End {
         let mut stop = self.shared.stop.clone();
         let mut deadline = Instant::now() + self.idle;
+        let mut look = Instant::now() + self.standing.look_in(clock::now());
         loop {
             while self.unacknowledged < UNACKNOWLEDGED_MAX {
                 match self.codec.decode(&mut self.read) {
@@ -205,6 +211,13 @@ impl Connection {
                             return end;
                         }
                     }
+                }
+                () = tokio::time::sleep_until(look) => {
+                    let now = clock::now();
+                    if let Some(why) = self.standing.ended(&self.device, now) {
+                        return (why, self.standing.serial.clone());
+                    }
+                    look = Instant::now() + self.standing.look_in(now);
                 }
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),

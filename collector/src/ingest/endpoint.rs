@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::connection::{self, Shared};
+use super::standing::Standing;
 use crate::engine::{Access, Handle};
 use crate::health::Health;
 use crate::pki;
@@ -135,11 +136,14 @@ impl Welcome {
                 .map_err(late("handshake_timeout"))?
                 .map_err(|error| ("tls", error.to_string()))?
         };
-        let (device, serial) = {
+        let (device, serial, until) = {
             let (_, session) = stream.get_ref();
             let certificate = session.peer_certificates().and_then(|chain| chain.first());
             let certificate = certificate.ok_or_else(|| ("certificate", "none was shown".to_owned()))?;
-            pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?
+            let (device, serial) = pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?;
+            let until =
+                pki::ends_at(certificate).ok_or_else(|| ("certificate", "its end cannot be read".to_owned()))?;
+            (device, serial, until)
         };
         if !self.access.allows(&device, &serial) {
             return Err((
@@ -150,8 +154,9 @@ impl Welcome {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
+        let standing = Standing { serial, until, access: Arc::clone(&self.access) };
         let connection =
-            connection::connect(stream, (device, serial), self.link, self.peer, Arc::clone(&self.shared)).await?;
+            connection::connect(stream, (device, standing), self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

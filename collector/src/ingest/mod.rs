@@ -4,5 +4,6 @@
 mod check;
 mod connection;
 pub mod endpoint;
+mod standing;
 
 pub use check::packet_path;

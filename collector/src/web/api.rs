@@ -193,7 +193,10 @@ pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Pat
             Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)?, unjudged }))
         })
         .await?;
-    found.map(Json).ok_or_else(|| Problem::not_found(missing))
+    let Some(mut whole) = found else { return Err(Problem::not_found(missing)) };
+    let of = whole.item.record.info.id.to_string();
+    personal::open_faults(&app, &person, &of, &mut whole.faults).await;
+    Ok(Json(whole))
 }
 
 /// What surveys of a device found, each whole.
@@ -262,12 +265,13 @@ pub(super) async fn faults(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app
+    let mut items = app
         .read(&person.reach, move |reader| {
             let device = device.as_ref();
             reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
         })
         .await?;
+    personal::open_faults(&app, &person, "faults", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
@@ -278,7 +282,9 @@ pub(super) async fn incidents(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    let mut items =
+        app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    personal::open_incidents(&app, &person, "incidents", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
@@ -292,8 +298,9 @@ pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): P
         })
         .await?;
     let (found, tickets) = found;
-    let (incident, timeline, notices) =
+    let (mut incident, mut timeline, notices) =
         found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    personal::open_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
     let tickets = tickets.into_iter().map(|ticket| TicketItem {
         page: page_of(&ticket, &app.config()),
         system: ticket.system,
@@ -320,7 +327,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.engine.command(Command::Revoke { device, actor: person.name }).await?;
+    app.carry_out(&person, Command::Revoke { device, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -331,7 +338,7 @@ pub(super) async fn release(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.engine.command(Command::Release { device, actor: person.name }).await?;
+    app.carry_out(&person, Command::Release { device, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -351,7 +358,7 @@ pub(super) async fn remark(
     Json(body): Json<RemarkBody>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.carry_out(&person.reach, Command::Remark { device, text: body.text, actor: person.name }).await?;
+    app.carry_out(&person, Command::Remark { device, text: body.text, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -366,7 +373,7 @@ pub(super) async fn remark_form(
     let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
     let device = device_id(&id).map_err(refuse)?;
     let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
-    app.carry_out(&person.reach, command).await.map_err(|error| refuse(error.into()))?;
+    app.carry_out(&person, command).await.map_err(|error| refuse(error.into()))?;
     Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
 }
 
@@ -422,7 +429,7 @@ pub(super) async fn describe(
     Json(mut info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
     info.device = device_id(&id)?.to_string();
-    app.engine.command(Command::Describe { info, actor: person.name }).await?;
+    app.carry_out(&person, Command::Describe { info, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -432,7 +439,7 @@ pub(super) async fn register(
     person: Person,
     Json(info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::Register { info, actor: person.name }).await?;
+    app.carry_out(&person, Command::Register { info, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 

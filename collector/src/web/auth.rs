@@ -148,7 +148,10 @@ impl FromRequestParts<App> for Person {
         let (role, token_role) = (account.role, session.role);
         let (confirmed_at, foreign) = (Some(session.confirmed_at), session.foreign);
         let name = account.name;
-        let person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
+        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
+        if !person.may(Right::Personal) {
+            person.reach = person.reach.sealed();
+        }
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);
         }
@@ -260,7 +263,7 @@ pub(super) async fn show_password(
     code: &str,
     from: &Origin,
 ) -> Result<String, Problem> {
-    let person = |intent| app.engine.command(Command::Person(Box::new(intent)));
+    let person = |intent| app.engine.of_accounts(Command::Person(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
     let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
     let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
@@ -300,7 +303,7 @@ async fn try_sign_in(
 /// Asks the engine to let someone in.
 pub(super) async fn come_by(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
     let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
-    match app.engine.command(Command::Person(Box::new(intent))).await.map_err(refused)? {
+    match app.engine.of_accounts(Command::Person(Box::new(intent))).await.map_err(refused)? {
         Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
         Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
         _ => Err(Problem::internal("sign-in failed")),
@@ -422,7 +425,7 @@ pub(super) async fn login_code(
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
-        app.engine.command(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        app.engine.of_accounts(Command::Person(Box::new(attempt))).await.map_err(refused)?;
         come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
@@ -444,7 +447,7 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
         let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
-        let _ = app.engine.command(Command::Person(Box::new(intent))).await;
+        let _ = app.engine.of_accounts(Command::Person(Box::new(intent))).await;
     }
 }
 

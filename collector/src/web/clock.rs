@@ -56,7 +56,7 @@ pub(super) async fn api_confirm(
     person: Person,
     Json(form): Json<ConfirmForm>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person.reach, Command::ConfirmClock { step_s: form.step_s, actor: person.name }).await?;
+    app.carry_out(&person, Command::ConfirmClock { step_s: form.step_s, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -67,8 +67,8 @@ pub(super) async fn confirm(
     Form(form): Form<ConfirmForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let command = Command::ConfirmClock { step_s: form.step_s, actor: person.name };
-    match app.carry_out(&person.reach, command).await {
+    let command = Command::ConfirmClock { step_s: form.step_s, actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to("/admin").into_response()),
         Err(error) => Err(Failure::new(chrome, error.into())),
     }

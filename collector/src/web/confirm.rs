@@ -52,7 +52,7 @@ pub(super) async fn meant(app: &App, person: &Person, intent: Intent) -> Result<
     if needs_fresh && !fresh {
         return Err(Problem::confirm());
     }
-    Ok(app.engine.command(Command::Person(Box::new(intent))).await?)
+    Ok(app.engine.of_accounts(Command::Person(Box::new(intent))).await?)
 }
 
 /// Who one is, shown again.
@@ -89,7 +89,7 @@ async fn confirm(
     let (name, session) = (person.name.clone(), person.session.clone());
     let from = origin_of(app, &peer, headers, &name);
     let hash = show_password(app, &name, password, &code, &from).await?;
-    match app.engine.command(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from }))).await {
+    match app.engine.of_accounts(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }

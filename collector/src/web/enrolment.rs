@@ -62,7 +62,7 @@ fn life_of(text: &str) -> Result<Span, Problem> {
 }
 
 async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(String, Option<String>), Problem> {
-    match app.engine.command(Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
+    match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
         Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
         _ => Err(Problem::internal("unexpected answer")),
     }
@@ -110,7 +110,7 @@ pub(super) async fn api_end(
     person: Person,
     Path(digest): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::EndToken { digest, actor: person.name }).await?;
+    app.carry_out(&person, Command::EndToken { digest, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -142,7 +142,7 @@ pub(super) async fn api_decide(
         Decision { device: Some(device), .. } => Some(device),
         Decision { device: None, .. } => Some(proposal(&app, &id).await?),
     };
-    app.engine.command(Command::DecideRequest { id, approved, actor: person.name }).await?;
+    app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -190,7 +190,7 @@ pub(super) struct Imported {
 }
 
 async fn take_in(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
-    match app.engine.command(Command::Import { devices, actor: person.name.clone() }).await? {
+    match app.carry_out(person, Command::Import { devices, actor: person.name.clone() }).await? {
         Answer::Imported(changed) => Ok(changed),
         _ => Err(Problem::internal("unexpected answer")),
     }
@@ -203,7 +203,7 @@ pub(super) async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Result<Response, Problem> {
     let peer = peer.to_string();
-    match app.engine.command(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
+    match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
         Ok(Answer::Enrolled(response)) => Ok(Json(*response).into_response()),
         Ok(Answer::Waiting { request }) => {
             let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
@@ -310,6 +310,14 @@ impl EnrolmentPage {
             Reason::Enrolled { device } => ("why-enrolled", Some(device)),
             Reason::Name { device } => ("why-name", Some(device)),
             Reason::Machine { device } => ("why-machine", Some(device)),
+            Reason::Kind { device } => ("why-kind", Some(device)),
+            Reason::Place { device } => ("why-place", Some(device)),
+            Reason::Uplink { device } => ("why-uplink", Some(device)),
+            Reason::Importance { device } => ("why-importance", Some(device)),
+            Reason::Address { device } => ("why-address", Some(device)),
+            Reason::Hardware { device } => ("why-hardware", Some(device)),
+            Reason::Look { device } => ("why-look", Some(device)),
+            Reason::Removed { device } => ("why-removed", Some(device)),
         };
         let text = self.chrome.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
@@ -416,11 +424,11 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
         }
         "release" => {
             let device = device_id(&form.which)?;
-            app.engine.command(Command::Release { device, actor }).await?;
+            app.carry_out(person, Command::Release { device, actor }).await?;
             Ok(None)
         }
         "end" => {
-            app.engine.command(Command::EndToken { digest: form.which.clone(), actor }).await?;
+            app.carry_out(person, Command::EndToken { digest: form.which.clone(), actor }).await?;
             Ok(None)
         }
         "approve" => {
@@ -435,13 +443,12 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 tags: shown.tags,
                 ..proposal(app, &form.which).await?
             };
-            app.engine
-                .command(Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
                 .await?;
             Ok(None)
         }
         "refuse" => {
-            app.engine.command(Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
             Ok(None)
         }
         "import" => match register::read(&form.table) {

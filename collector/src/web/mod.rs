@@ -65,6 +65,7 @@ use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, Token
 use described::Described;
 use pending::Pending;
 use problem::Problem;
+use reaching::Door;
 
 /// Largest request body.
 const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -80,7 +81,7 @@ const COVERAGE_MS: i64 = 5000;
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
-    engine: Handle,
+    engine: Door,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     readers: Arc<Readers>,
@@ -125,7 +126,7 @@ impl App {
         links: Arc<Links>,
     ) -> Self {
         Self {
-            engine,
+            engine: Door::new(engine),
             health,
             config,
             readers: Readers::new(readers),
@@ -156,8 +157,7 @@ impl App {
         let mut reader = readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
         let reach = reach.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let limited = if reach.is_everywhere() { Ok(()) } else { reader.limit(&reach) };
-            let result = limited.and_then(|()| read(reader.as_ref()));
+            let result = reader.limit(&reach).and_then(|()| read(reader.as_ref()));
             if let Ok(mut idle) = readers.idle.lock() {
                 idle.push(reader);
             }

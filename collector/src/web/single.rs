@@ -124,7 +124,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         Problem::forbidden(error.to_string())
     })?;
     let intent = Intent::Foreign { name, peer: peer.to_string() };
-    match app.engine.command(Command::Person(Box::new(intent))).await? {
+    match app.engine.of_accounts(Command::Person(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok(cookie),
         _ => Err(Problem::internal("sign-in failed")),
     }

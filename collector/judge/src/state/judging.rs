@@ -423,11 +423,23 @@ fn unit_of(threshold: &Threshold) -> String {
 }
 
 fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[StateText]) -> Text {
+    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
+    let whole = raised_text(threshold, series, subject, value, texts);
+    if subject.is_empty() || !threshold.metric.is_personal() {
+        return whole;
+    }
+    // Everyone may read that it is an account, and who may see whose reads it on the page.
+    let mut shown = raised_text(threshold, series, "", value, &[]);
+    shown.vi.push_str(" Tài khoản nào: xem ở trang sự cố.");
+    shown.en.push_str(" Whose account: see the incident's page.");
+    Text::personal((whole.vi, whole.en), (shown.vi, shown.en))
+}
+
+fn raised_text(threshold: &Threshold, series: &str, subject: &str, value: f64, texts: &[StateText]) -> Text {
     if let Some(text) = texts.iter().find(|text| text.series == series) {
         return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
     }
     let metric = threshold.metric;
-    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
     let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
     if threshold.of == Of::Value && is_flag(threshold) {
         return match threshold.raise {

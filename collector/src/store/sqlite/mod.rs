@@ -11,6 +11,7 @@ mod outbox;
 mod people;
 mod read;
 mod recover;
+mod sealed;
 mod version;
 mod work;
 
@@ -622,7 +623,8 @@ const fn rank(severity: Severity) -> i64 {
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    ioc_judge::text::kept(|| serde_json::to_string(value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn database(path: &Path, source: rusqlite::Error) -> StoreError {

@@ -36,11 +36,15 @@ use crate::store::{
 pub(super) struct SqliteReader {
     path: PathBuf,
     connection: Connection,
+    /// Who has an account on a machine is left out of what is read.
+    pub(super) sealed: bool,
+    /// Only some places are shown.
+    pub(super) limited: bool,
 }
 
 impl SqliteReader {
     pub(super) const fn new(path: PathBuf, connection: Connection) -> Self {
-        Self { path, connection }
+        Self { path, connection, sealed: false, limited: false }
     }
 
     pub(super) fn all<T>(
@@ -78,7 +82,7 @@ impl SqliteReader {
         self.connection.execute_batch(sql).map_err(|source| super::database(&self.path, source))
     }
 
-    fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
+    pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
         Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
     }
 
@@ -165,7 +169,8 @@ impl SqliteReader {
 
 impl Reader for SqliteReader {
     fn limit(&mut self, reach: &Reach) -> Result<(), StoreError> {
-        self.limit_to(reach)
+        (self.sealed, self.limited) = (!reach.sees_names(), !reach.is_everywhere());
+        if reach.is_everywhere() { Ok(()) } else { self.limit_to(reach) }
     }
 
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
@@ -226,7 +231,8 @@ impl Reader for SqliteReader {
             limit_of(query.limit),
             limit_of(query.skip),
         );
-        self.all(&sql, &condition.params(), device_record)
+        let records = self.all(&sql, &condition.params(), device_record)?;
+        records.into_iter().map(|record| self.record_as_shown(record)).collect()
     }
 
     fn devices_count(&self, query: &DeviceQuery) -> Result<u64, StoreError> {
@@ -259,18 +265,21 @@ impl Reader for SqliteReader {
     }
 
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
-        self.one(&format!("{DEVICE_COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], device_record)
+        let record = self.one(&format!("{DEVICE_COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], device_record)?;
+        record.map(|record| self.record_as_shown(record)).transpose()
     }
 
     fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError> {
-        self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))
+        let hello = self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))?;
+        Ok(hello.map(|text| self.hello_as_shown(text)))
     }
 
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
         let sql = "SELECT name, at, body FROM document WHERE device = ?1 ORDER BY name";
-        self.all(sql, &[&self.number(id)?], |row| {
+        let all = self.all(sql, &[&self.number(id)?], |row| {
             Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
-        })
+        })?;
+        Ok(self.documents_as_shown(all))
     }
 
     fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
@@ -279,13 +288,8 @@ impl Reader for SqliteReader {
                    ORDER BY at DESC, number DESC LIMIT ?2";
         self.all(sql, &[&self.number(id)?, &limit_of(limit), &before.map(super::signed)], |row| {
             let number = row.get::<_, i64>(4)?.unsigned_abs();
-            Ok(EventRecord {
-                number,
-                at: required(row, 0)?,
-                name: row.get(1)?,
-                text: row.get(2)?,
-                fields: body(row, 3)?,
-            })
+            let (at, name, text) = (required(row, 0)?, row.get(1)?, row.get(2)?);
+            Ok(self.event_as_shown(EventRecord { number, at, name, text, fields: body(row, 3)? }))
         })
     }
 
@@ -300,7 +304,9 @@ impl Reader for SqliteReader {
     }
 
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError> {
-        self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))
+        let layout =
+            self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))?;
+        Ok(layout.and_then(|layout| self.layout_as_shown(layout)))
     }
 
     fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
@@ -322,7 +328,7 @@ impl Reader for SqliteReader {
             params.extend(query.rules.iter().map(|rule| rule as &dyn ToSql));
         }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &params, |row| body(row, 0))
+        self.all(&sql, &params, |row| Ok(self.fault_as_shown(body(row, 0)?)))
     }
 
     fn incidents(
@@ -341,7 +347,8 @@ impl Reader for SqliteReader {
             sql += " AND active";
         }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
+        let all: Vec<Incident> = self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
+        all.into_iter().map(|incident| self.incident_as_shown(incident)).collect()
     }
 
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
@@ -354,7 +361,7 @@ impl Reader for SqliteReader {
             self.all("SELECT body FROM step WHERE incident = ?1 ORDER BY number", &[&number], |row| body(row, 0))?;
         let sql = format!("{OUTBOX_COLUMNS} WHERE incident = ?1 ORDER BY created_at, key");
         let notices = self.all(&sql, &[&number], outbox_entry)?;
-        Ok(Some((incident, steps, notices)))
+        Ok(Some((self.incident_as_shown(incident)?, steps, notices)))
     }
 
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
@@ -591,6 +598,7 @@ impl Reader for SqliteReader {
             sql += &format!(" AND c.series IN (SELECT number FROM history.series WHERE name IN ('', {places}))");
             params.extend(query.names.iter().map(|name| name as &dyn ToSql));
         }
-        self.all(&sql, &params, |row| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? }))
+        let chunk = |row: &Row<'_>| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? });
+        Ok(self.chunks_as_shown(self.all(&sql, &params, chunk)?))
     }
 }
