@@ -16,9 +16,9 @@ use ioc_agent::sensor::{tool, watch};
 use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
-use ioc_common::metric;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
+use ioc_common::{metric, redact};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -46,13 +46,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Probe { name, root, json } => show_probe(&name, &root, json, &config),
         Command::Doctor { root, bundle } => {
-            let (text, bad) = doctor::report(&root, &config);
+            let findings = doctor::read_all(&root, &config);
+            let (text, bad) = doctor::report(&root, &config, &findings);
             say(&text)?;
             if let Some(file) = bundle {
                 let status = runtime()?.block_on(status::ask(&config.runtime));
-                let status = status.map_or_else(|error| format!("{error}\n"), |status| status_text(&status));
-                let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &text, &status);
-                std::fs::write(&file, whole).with_context(|| format!("cannot write {}", file.display()))?;
+                let status = status.map_err(|error| error.to_string());
+                let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &findings, &status);
+                redact::write(&file, &whole).with_context(|| format!("cannot write {}", file.display()))?;
                 say(&format!("\n{}: look at it before you hand it on\n", file.display()))?;
             }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -38,6 +38,7 @@ use crate::pki::Authority;
 use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 pub(crate) use commands::check_device;
+pub use ioc_judge::presence::quiet_after_ms;
 use links::Links;
 pub use links::{Down, LinkId};
 pub use work::FILE_MAX_BYTES;
@@ -82,6 +83,17 @@ pub enum Message {
         link: LinkId,
         /// Whose.
         device: DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// Nothing comes any more on a link that still stands, or something does again.
+    Quiet {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds; none when one came now.
+        quiet_ms: Option<i64>,
     },
     /// A report.
     Report {
@@ -356,11 +368,16 @@ impl Engine {
                     self.settings_anew(&device, now);
                 }
             }
-            Message::Closed { link, device } => {
+            Message::Closed { link, device, quiet_ms } => {
                 if self.links.close(link, &device) {
-                    self.judge(Input::Lost { device: &device }, now);
+                    self.judge(Input::Lost { device: &device, quiet_ms }, now);
                 }
             }
+            Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
+                Some(quiet_ms) => self.judge(Input::Quiet { device: &device, quiet_ms }, now),
+                None => self.judge(Input::Heard { device: &device }, now),
+            },
+            Message::Quiet { .. } => {}
             Message::Values { link, device, packet, values } => {
                 self.take_values(link, &device, packet, &values, now);
             }

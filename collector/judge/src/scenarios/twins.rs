@@ -20,7 +20,7 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     come(&mut scene, 4, "boot-b");
     assert!(scene.state.is_quarantined(&id()));
     come(&mut scene, 5, "boot-a");
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(60);
     // The collector starts anew: it still is so.
     let faults = scene
