@@ -172,12 +172,12 @@ const KEYS: [&str; 52] = [
 pub fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    // A file that was there may be open to others, or be a link to elsewhere.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    // A file that was there may be open to others; a terminal, or what else it may be, stays.
+    if std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file()) {
+        std::fs::remove_file(path)?;
     }
-    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// A configuration without anything that may be secret, or say who people are: a line for each value.
