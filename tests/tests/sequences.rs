@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use ioc_common::clock;
+use ioc_common::report::{Body, Position};
 use ioc_tests::harness::Rig;
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
@@ -121,19 +122,22 @@ async fn every_sequence_is_answered_as_the_standard_says() {
     rig.stop().await.unwrap();
 }
 
-/// Sends a sample whose layout the collector cannot know, and says which messages came before its acknowledgement and the ping's.
+/// Sends a hello, and a sample that is not as it says. Gives the messages that came before their acknowledgements and the ping's.
 async fn asked(link: &mut Link, machine: &mut Machine, packet: u16) -> Vec<(u8, String)> {
-    let body = machine.sample();
-    let (_, _, payload) = machine.seal(&body, clock::now(), 0);
     let topics = format!("ioc/1/{}/{}", machine.device.shard(), machine.device);
-    let mut publish = bytes(&format!("32 L \"$Usample\" {packet:04x}"), "", &topics);
-    let mut rest = publish.split_off(publish.iter().skip(1).position(|byte| byte & 0x80 == 0).unwrap() + 2);
-    rest.extend(payload);
-    let length = rest.len();
-    let mut whole = vec![0x32, length as u8 | 0x80, (length >> 7) as u8];
-    whole.extend(rest);
-    link.send_raw(&whole).await.unwrap();
-    let (mut messages, mut acknowledged) = (Vec::new(), false);
+    let hello = machine.hello(10, 30);
+    let mut sample = machine.sample();
+    if let Body::Sample(sample) = &mut sample {
+        sample.v.pop();
+    }
+    for (at, body) in [hello, sample].into_iter().enumerate() {
+        let (_, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let topic = bytes(&format!("\"$U{}\" {:04x}", kind.as_str(), packet + at as u16), "", &topics);
+        let length = topic.len() + payload.len();
+        let header = vec![0x32, length as u8 | 0x80, (length >> 7) as u8];
+        link.send_raw(&[header, topic, payload].concat()).await.unwrap();
+    }
+    let (mut messages, mut acknowledged) = (Vec::new(), 0);
     loop {
         let packet = link.hear_raw().await.unwrap();
         match packet[0] >> 4 {
@@ -142,13 +146,14 @@ async fn asked(link: &mut Link, machine: &mut Machine, packet: u16) -> Vec<(u8, 
                 let topic = String::from_utf8_lossy(&body[2..2 + usize::from(body[1])]).into_owned();
                 messages.push((packet[0], topic.rsplit('/').next().unwrap().to_owned()));
             }
+            4 if acknowledged == 0 => acknowledged = 1,
             4 => {
-                acknowledged = true;
+                acknowledged = 2;
                 // What the engine sends with the acknowledgement is there when the ping is answered.
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;
                 link.send_raw(&[0xc0, 0]).await.unwrap();
             }
-            13 if acknowledged => return messages,
+            13 if acknowledged == 2 => return messages,
             _ => {}
         }
     }
@@ -161,8 +166,7 @@ async fn what_is_sent_down_follows_what_was_subscribed() {
     let identity = rig.enrol(1).await.unwrap().remove(0);
     let topics = format!("ioc/1/{}/{}", identity.device.shard(), identity.device);
     let mut link = Link::tls(&identity).await.unwrap();
-    let mut machine =
-        Machine::new(identity.device.clone(), "server", 1, ioc_common::report::Position::default(), clock::now());
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, Position::default(), clock::now());
     let send = |text: &str| bytes(text, identity.device.as_str(), &topics);
     link.send_raw(&send("10 L \"MQTT\" 04 02 001E \"$I\"")).await.unwrap();
     assert_eq!(heard(&mut link).await.unwrap()[0], 0x20);
@@ -170,7 +174,7 @@ async fn what_is_sent_down_follows_what_was_subscribed() {
     for (filter, qos, first) in [("$D+", "00", 0x30), ("$D#", "01", 0x32), ("$D+", "01", 0x32)] {
         link.send_raw(&send(&format!("82 L 0007 \"{filter}\" {qos}"))).await.unwrap();
         assert_eq!(heard(&mut link).await.unwrap()[0], 0x90);
-        let messages = asked(&mut link, &mut machine, 2).await;
+        let messages = asked(&mut link, &mut machine, 3).await;
         assert!(messages.contains(&(first, "ask".to_owned())), "{filter} {qos}: {messages:?}");
         assert!(messages.contains(&(0x30, "committed".to_owned())), "{messages:?}");
         if filter == "$D#" {
@@ -180,6 +184,6 @@ async fn what_is_sent_down_follows_what_was_subscribed() {
     }
     link.send_raw(&send("A2 L 0008 \"$D+\" \"$Dask\"")).await.unwrap();
     assert_eq!(heard(&mut link).await.unwrap(), [0xb0, 2, 0, 8]);
-    assert_eq!(asked(&mut link, &mut machine, 3).await, [], "what was unsubscribed comes no more");
+    assert_eq!(asked(&mut link, &mut machine, 5).await, [], "what was unsubscribed comes no more");
     rig.stop().await.unwrap();
 }
