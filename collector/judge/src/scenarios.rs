@@ -330,12 +330,12 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
         "0 presence live
         5 presence suspect
         5 probe host
-        8 presence silent
-        8 fault F-000001 device-silent raised under Some(1)
-        8 incident INC-000001 open raised 1
-        8 step 1.1 open: The agent is lost; the host could not be asked.
-        8 NOTICE INC-000001 opened Device silent
-        8 presence srv-01.ups-1 silent
+        7 presence silent
+        7 fault F-000001 device-silent raised under Some(1)
+        7 incident INC-000001 open raised 1
+        7 step 1.1 open: The agent is lost; the host could not be asked.
+        7 NOTICE INC-000001 opened Device silent
+        7 presence srv-01.ups-1 silent
         60 presence live
         60 fault F-000001 device-silent cleared under Some(1)
         60 incident INC-000001 resolved raised 0
@@ -435,7 +435,7 @@ fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_noth
     assert!(!scene.log.contains("silent"), "{}", scene.log);
     scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(68);
-    assert!(scene.log.contains("68 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
+    assert!(scene.log.contains("67 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
 }
 
 #[test]
