@@ -14,6 +14,7 @@ use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::account::Role;
+use crate::ingest::Bounds;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
@@ -43,6 +44,8 @@ pub struct Config {
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
+    /// Most sockets that have not yet shown a device's certificate.
+    pub newcomers: Bounds,
     /// Address of pages and API.
     pub web_listen: SocketAddr,
     /// Where people reach the pages, for links in notices.
@@ -263,6 +266,9 @@ struct IngestForm {
     listen: SocketAddr,
     advertise: Option<String>,
     connections_max: Bounded<1, 1_000_000>,
+    newcomers_max: Bounded<16, 1_000_000>,
+    newcomers_per_address_max: Bounded<8, 1_000_000>,
+    newcomers_per_network_max: Bounded<8, 1_000_000>,
 }
 
 #[derive(Deserialize)]
@@ -334,7 +340,14 @@ impl Default for PathsForm {
 
 impl Default for IngestForm {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8883).into(), advertise: None, connections_max: Bounded(20_000) }
+        Self {
+            listen: ([127, 0, 0, 1], 8883).into(),
+            advertise: None,
+            connections_max: Bounded(20_000),
+            newcomers_max: Bounded(8192),
+            newcomers_per_address_max: Bounded(512),
+            newcomers_per_network_max: Bounded(2048),
+        }
     }
 }
 
@@ -450,6 +463,11 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
+            newcomers: Bounds {
+                all: form.ingest.newcomers_max.usize(),
+                per_address: form.ingest.newcomers_per_address_max.usize(),
+                per_network: form.ingest.newcomers_per_network_max.usize(),
+            },
             web_listen: form.web.listen,
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,

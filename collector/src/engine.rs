@@ -43,6 +43,7 @@ use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 use accounts::Accounts;
 pub(crate) use commands::check_device;
+pub use ioc_judge::presence::quiet_after_ms;
 use links::Links;
 pub use links::{Down, LinkId};
 use time::Time;
@@ -90,6 +91,17 @@ pub enum Message {
         link: LinkId,
         /// Whose.
         device: DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// Nothing comes any more on a link that still stands, or something does again.
+    Quiet {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds; none when one came now.
+        quiet_ms: Option<i64>,
     },
     /// A report.
     Report {
@@ -398,11 +410,16 @@ impl Engine {
                     self.settings_anew(&device, now);
                 }
             }
-            Message::Closed { link, device } => {
+            Message::Closed { link, device, quiet_ms } => {
                 if self.links.close(link, &device) {
-                    self.judge(Input::Lost { device: &device }, now);
+                    self.judge(Input::Lost { device: &device, quiet_ms }, now);
                 }
             }
+            Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
+                Some(quiet_ms) => self.judge(Input::Quiet { device: &device, quiet_ms }, now),
+                None => self.judge(Input::Heard { device: &device }, now),
+            },
+            Message::Quiet { .. } => {}
             Message::Values { link, device, packet, values } => {
                 self.take_values(link, &device, packet, &values, now);
             }

@@ -142,7 +142,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
     say(&doctor::shown(&findings))?;
     if let Some(file) = bundle {
         let text = doctor::bundle(config, path, &findings).await;
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
         say(&format!("written to {}: look at it before you hand it on\n", file.display()))?;
     }
     let broken = findings.iter().filter(|one| one.badness > 1).count();

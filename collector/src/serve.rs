@@ -116,8 +116,10 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(crate::examining::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
+    let newcomers = config.newcomers;
+    let health_of = Arc::clone(&health);
     let endpoint =
-        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };
+        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
     let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links).router();
     let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), stopping.clone()));

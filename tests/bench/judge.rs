@@ -128,7 +128,7 @@ fn outage() -> anyhow::Result<()> {
     };
     for number in 0..BEHIND {
         now = now.plus_millis(6);
-        step(&mut state, Input::Lost { device: &device(number) }, now, &mut out)?;
+        step(&mut state, Input::Lost { device: &device(number), quiet_ms: 0 }, now, &mut out)?;
     }
     for _ in 0..300 {
         now = now.plus_millis(200);

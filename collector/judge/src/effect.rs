@@ -40,6 +40,20 @@ pub enum Input<'a> {
     Lost {
         /// Whose.
         device: &'a DeviceId,
+        /// How long ago its last packet came, milliseconds on a clock that nobody sets.
+        quiet_ms: i64,
+    },
+    /// Nothing came on a link that still stands for [`presence::quiet_after_ms`](crate::presence::quiet_after_ms).
+    Quiet {
+        /// Whose.
+        device: &'a DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// A packet came on a link that was quiet.
+    Heard {
+        /// Whose.
+        device: &'a DeviceId,
     },
     /// A report came.
     Report(&'a Report),

@@ -3,6 +3,7 @@
 mod documents;
 mod fleet;
 mod numbers;
+mod quiet;
 mod simulation;
 mod steps;
 mod twins;
@@ -313,7 +314,7 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
     scene.sensor("ups-1", sensor_hello(&ALARM, Vec::new()));
     scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
     scene.log.clear();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(60);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.report(sample(&[1.0]), 0, 0);
@@ -330,12 +331,12 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
         "0 presence live
         5 presence suspect
         5 probe host
-        8 presence silent
-        8 fault F-000001 device-silent raised under Some(1)
-        8 incident INC-000001 open raised 1
-        8 step 1.1 open: The agent is lost; the host could not be asked.
-        8 NOTICE INC-000001 opened Device silent
-        8 presence srv-01.ups-1 silent
+        7 presence silent
+        7 fault F-000001 device-silent raised under Some(1)
+        7 incident INC-000001 open raised 1
+        7 step 1.1 open: The agent is lost; the host could not be asked.
+        7 NOTICE INC-000001 opened Device silent
+        7 presence srv-01.ups-1 silent
         60 presence live
         60 fault F-000001 device-silent cleared under Some(1)
         60 incident INC-000001 resolved raised 0
@@ -402,7 +403,7 @@ fn a_fault_that_returns_reopens_its_incident_and_a_second_disk_joins_it() {
 fn a_broken_link_is_probed_then_silent_then_heard_again() {
     let mut scene = Scene::new();
     scene.until(100);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(106);
     scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::Yes });
     scene.until(200);
@@ -428,21 +429,21 @@ fn a_broken_link_is_probed_then_silent_then_heard_again() {
 #[test]
 fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_nothing() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(3);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.until(60);
     assert!(!scene.log.contains("silent"), "{}", scene.log);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(68);
-    assert!(scene.log.contains("68 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
+    assert!(scene.log.contains("67 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
 }
 
 #[test]
 fn a_goodbye_is_no_outage_until_its_deadline() {
     let mut scene = Scene::new();
     scene.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 120 }), 0, 0);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(119);
     scene.golden("0 presence away");
     scene.until(125);
@@ -450,7 +451,7 @@ fn a_goodbye_is_no_outage_until_its_deadline() {
 
     let mut back = Scene::new();
     back.report(Body::Bye(Bye { reason: ByeReason::Shutdown, return_within_s: 120 }), 0, 0);
-    back.input(Input::Lost { device: &id() });
+    back.input(Input::Lost { device: &id(), quiet_ms: 0 });
     back.until(90);
     back.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     back.report_at(Position { epoch: 2, seq: 1 }, hello("boot-b", &["/"]), 0, 0);
@@ -550,7 +551,7 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
     scene.report(sample(&[95.0]), 0, 0);
     scene.until(60);
     scene.report(sample(&[95.0]), 0, 0);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(80);
     let (state, effects) = restart(&scene);
     assert!(effects.is_empty(), "{effects:?}");
@@ -566,7 +567,7 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
 #[test]
 fn only_an_open_incident_can_be_acknowledged() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(30);
     let ack = |scene: &mut Scene, number| {
         let incident = ioc_common::id::IncidentId(number);
@@ -591,7 +592,7 @@ proptest! {
         for (what, wait, used) in script {
             scene.until(scene.now_s + wait);
             match what {
-                0 => { scene.input(Input::Lost { device: &id() }); }
+                0 => { scene.input(Input::Lost { device: &id(), quiet_ms: 0 }); }
                 1 => { scene.input(Input::Connected { device: &id(), keep_alive_s: 10 }); }
                 2 => { scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::No }); }
                 3 => {

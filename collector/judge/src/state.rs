@@ -260,7 +260,9 @@ impl State {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
             Input::Connected { device, keep_alive_s } => self.connected(device, keep_alive_s, now, out),
-            Input::Lost { device } => self.lost(device, now, out),
+            Input::Lost { device, quiet_ms } => self.lost(device, quiet_ms, now, out),
+            Input::Quiet { device, quiet_ms } => self.quiet(device, quiet_ms, now, out),
+            Input::Heard { device } => self.heard_again(device, now, out),
             Input::HostProbed { device, answer } => self.host_probed(device, answer, now, out),
             Input::Enrolled(info) => self.enrolled(info, out),
             Input::Released { device, why } => self.released(device, &why, now, out),

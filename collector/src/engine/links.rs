@@ -69,6 +69,11 @@ impl Links {
         self.open.insert(id, link);
     }
 
+    /// Whether this link is a device's present one.
+    pub(super) fn is_open(&self, id: LinkId) -> bool {
+        self.open.contains_key(&id)
+    }
+
     /// A link is closed. True when it was the device's present one.
     pub(super) fn close(&mut self, id: LinkId, device: &DeviceId) -> bool {
         self.open.remove(&id);

@@ -148,8 +148,8 @@ fn holes_and_people_who_cannot_be_reached_are_found() {
 fn faults_in_the_plan_point_at_their_line() {
     for (from, to, line, word) in [
         ("members = [\"lan\", \"binh\"]", "members = [\"lan\", \"bin\"]", 16, "bin"),
-        ("channel = \"sms\", address = \"+84 900\"", "channel = \"fax\", address = \"1\"", 5, "fax"),
-        ("rota:truc-ban", "rota:truc", 35, "truc"),
+        ("channel = \"sms\", address = \"+84 900\"", "channel = \"fax\", address = \"1\"", 5, "allowed are sms, mail"),
+        ("rota:truc-ban", "rota:truc", 35, "allowed"),
         ("from = \"12:00\"", "from = \"12:10\"", 26, "quarters"),
         ("people = [\"mute\"]", "people = []", 24, "without people"),
         ("priority = \"P1\"", "priority = \"P9\"", 39, "P9"),
