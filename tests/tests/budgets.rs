@@ -245,7 +245,7 @@ async fn a_device_that_turned_bad_costs_the_others_memory_and_disk_nothing() {
         assert!((1..=5).contains(&given), "{given} certificates");
         bad.was_refused("certificates");
         // Without acknowledgement, too: what is on its way is bounded.
-        for n in 0..200 {
+        for n in 0..100 {
             let payload = bad.payload(None, &state_of("raid", 200_000 + n));
             let topic = format!("ioc/1/{}/{name}/up/state", identities[1].device.shard());
             let packet = bad.link.publish_on(&topic, payload, QoS::AtMostOnce);
@@ -287,7 +287,7 @@ async fn a_device_that_turned_bad_costs_the_others_memory_and_disk_nothing() {
     let v: Vec<Option<f64>> = (0..4000).map(|n| Some(f64::from(n) * 1.000_000_1)).collect();
     let sample = serde_json::to_string(&Sample { layout: layout.id(), v }).unwrap();
     let mut slow = Bad::new(&identities[2]).await;
-    let bytes = slow.flood(Duration::from_secs(8), "nothing", |_| (UpKind::Sample, None, sample.clone())).await;
+    let bytes = slow.flood(Duration::from_secs(4), "nothing", |_| (UpKind::Sample, None, sample.clone())).await;
     assert!(slow.refused.is_empty(), "{:?}", slow.refused.first());
     assert!(bytes < 80 * 1024 * 1024, "{bytes} bytes went up");
     assert!(honest.latency(9).await < before * 4 + Duration::from_millis(25));

@@ -11,7 +11,7 @@ use super::{Corrupt, Tier};
 use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 
 /// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.
-const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
+pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads lines of a device: what is folded and what is not, as one.
 ///
