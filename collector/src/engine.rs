@@ -6,7 +6,9 @@
 
 mod access;
 mod accounts;
+mod admitting;
 mod binding;
+mod budget;
 mod commands;
 mod custody;
 pub(crate) mod enrolment;
@@ -42,6 +44,7 @@ use crate::pki::Authority;
 use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
 use accounts::Accounts;
+use budget::Kind;
 pub(crate) use commands::check_device;
 pub use ioc_judge::presence::quiet_after_ms;
 use links::Links;
@@ -111,6 +114,8 @@ pub enum Message {
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
+        /// The size of its payload.
+        bytes: usize,
         /// The report, or why it was refused.
         report: Result<Box<Report>, Refused>,
     },
@@ -233,6 +238,10 @@ pub struct Engine {
     settings: HashMap<DeviceId, Outcome>,
     /// The digest of what each was given on its present link.
     given: HashMap<DeviceId, String>,
+    budgets: budget::Budgets,
+    /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
+    boot_ms: u64,
+    disk_seen_ms: u64,
     batch: Batch,
     time: Time,
 }
@@ -324,6 +333,9 @@ fn assembled(parts: Parts) -> Result<Engine, StoreError> {
         software: HashMap::new(),
         settings,
         given: HashMap::new(),
+        budgets: budget::Budgets::new(clock::boottime_us() / 1000),
+        boot_ms: clock::boottime_us() / 1000,
+        disk_seen_ms: 0,
         batch: Batch::default(),
         time,
     };
@@ -374,6 +386,8 @@ impl Engine {
     fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
         let mut now = self.keep_time();
         let started_us = clock::boottime_us();
+        self.boot_ms = started_us / 1000;
+        self.look_at_disk();
         let mut stop = false;
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
@@ -394,18 +408,27 @@ impl Engine {
 
     fn take(&mut self, message: Message, now: Timestamp) {
         match message {
-            Message::Report { link, device, packet, report } => self.take_report(link, &device, packet, report, now),
+            Message::Report { link, device, packet, bytes, report } => {
+                let refused = self.take_report(link, &device, bytes, report, now);
+                self.links.acknowledge(link, packet, refused);
+            }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.access.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
                     return;
                 }
+                if let Err(kind) = self.charge(&device, Kind::Links, 0, now) {
+                    let _ = sender.send(Down::Close(kind.label()));
+                    return;
+                }
                 self.links.open(link, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
             Message::Subscribed { link, device } => {
-                if self.state.device(&device).is_some() {
+                if let Err(kind) = self.charge(&device, Kind::Subscriptions, 0, now) {
+                    self.drop_link(device, kind.label(), now);
+                } else if self.state.device(&device).is_some() {
                     self.links.greet(link);
                     self.settings_anew(&device, now);
                 }
@@ -424,8 +447,11 @@ impl Engine {
                 self.take_values(link, &device, packet, &values, now);
             }
             Message::Renew { link, device, packet, csr } => {
-                self.links.acknowledge(link, packet, None);
-                self.renew(&device, &csr, now);
+                let refused = self.may_renew(&device, csr.len(), now).err();
+                if refused.is_none() {
+                    self.renew(&device, &csr, now);
+                }
+                self.links.acknowledge(link, packet, refused);
             }
             Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
             Message::Command(command, reply) => {
@@ -436,43 +462,42 @@ impl Engine {
         }
     }
 
+    /// Takes a report. Why it was refused, when it was.
     fn take_report(
         &mut self,
         link: LinkId,
         device: &DeviceId,
-        packet: Option<u16>,
+        bytes: usize,
         report: Result<Box<Report>, Refused>,
         now: Timestamp,
-    ) {
+    ) -> Option<String> {
         let report = match report {
             Ok(report) => report,
-            Err(refused) => {
-                self.health.refuse("payload");
-                tracing::warn!(%device, error = %refused.error, "report refused");
-                self.links.acknowledge(link, packet, Some(refused.to_string()));
-                return;
-            }
+            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
         };
+        if let Err(why) = self.admit(link, &report, bytes, now) {
+            return Some(why);
+        }
         let mut out = Vec::new();
         let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::Stranger);
+        self.count_judged(device, &out);
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
             Verdict::Fresh { at, kept_at } => {
                 self.witness(&report);
                 self.keep(*report, at, kept_at, now);
-                self.links.acknowledge(link, packet, None);
             }
-            Verdict::Unannounced => self.links.acknowledge(link, packet, None),
+            Verdict::Unannounced => {}
             Verdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
-                self.links.acknowledge(link, packet, None);
             }
             Verdict::Stranger => {
                 self.health.refuse("stranger");
-                self.links.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
+                return Some("this device is not enrolled".to_owned());
             }
         }
+        None
     }
 
     fn judge(&mut self, input: Input<'_>, now: Timestamp) {
@@ -573,6 +598,7 @@ impl Engine {
             Ok(issued) => {
                 self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
                 self.access.admit(device.clone(), issued.serial.clone());
+                self.renewed(device);
                 self.batch.changes.push(Change::Certificate {
                     device: device.clone(),
                     serial: issued.serial.clone(),

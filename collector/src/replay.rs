@@ -118,7 +118,7 @@ impl Replayer {
             }
             start = end;
         }
-        let mut rows = reader.rows(&device, reader.folded(&device)?)?;
+        let mut rows = reader.newest_rows(&device, reader.folded(&device)?, chart::ROWS_MAX_BYTES)?;
         rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
         rows.sort_by_key(|row| row.at);
         let layouts = chart::layouts_of(&rows, reader)?;

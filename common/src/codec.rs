@@ -22,6 +22,8 @@ pub const PAYLOAD_MAX_BYTES: usize = 256 * 1024;
 pub const DOWN_MAX_BYTES: usize = 64 * 1024;
 /// Longest `boot` text.
 const BOOT_MAX_BYTES: usize = 36;
+/// Longest name that an agent gives its boot, its run, its machine and itself.
+const HELLO_NAME_MAX_BYTES: usize = 128;
 /// Longest event name and text.
 const EVENT_TEXT_MAX_BYTES: usize = 4096;
 /// Most fields of an event.
@@ -216,7 +218,15 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
 
 fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
     let body = match kind {
-        UpKind::Hello => Body::Hello(Box::new(serde_json::from_str::<Hello>(text)?)),
+        UpKind::Hello => {
+            let hello: Hello = serde_json::from_str(text)?;
+            // The collector holds these in memory.
+            let names = [&hello.boot_id, &hello.run, &hello.fingerprint, &hello.agent_version];
+            if names.into_iter().any(|name| name.len() > HELLO_NAME_MAX_BYTES) {
+                return Err(CodecError::Field { field: "boot_id, run, fingerprint", allowed: "128 bytes" });
+            }
+            Body::Hello(Box::new(hello))
+        }
         UpKind::Sample => {
             let sample: Sample = serde_json::from_str(text)?;
             if sample.v.len() > LAYOUT_MAX_SERIES {

@@ -238,6 +238,8 @@ pub struct Device {
     /// What rules that look at change remember, one for each track.
     pub(crate) memories: Vec<Memory>,
     pub(crate) asked_layout: bool,
+    /// Since it brought more than its budgets allow: when it is believed to keep within them again.
+    pub(crate) beyond_until: Option<Timestamp>,
     /// It was asked to announce its sensors, or told off for one, since its last hello: once is enough.
     pub(crate) asked_sensors: bool,
 }
@@ -271,6 +273,7 @@ impl Device {
             tracks: Vec::new(),
             memories: Vec::new(),
             asked_layout: false,
+            beyond_until: None,
             asked_sensors: false,
         }
     }

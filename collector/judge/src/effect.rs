@@ -2,7 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_common::report::{Ask, Report};
+use ioc_common::report::{Ask, Position, Report};
 
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
@@ -57,6 +57,20 @@ pub enum Input<'a> {
     },
     /// A report came.
     Report(&'a Report),
+    /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
+    Passed {
+        /// Whose.
+        device: &'a DeviceId,
+        /// Its place.
+        position: Position,
+    },
+    /// A device brings more than its budgets allow.
+    Beyond {
+        /// Which.
+        device: &'a DeviceId,
+        /// Of what, in words.
+        what: Text,
+    },
     /// The second probe has an answer.
     HostProbed {
         /// Whose host.

@@ -1,5 +1,6 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
+mod budgets;
 mod documents;
 mod fleet;
 mod numbers;
@@ -32,6 +33,12 @@ id = "device-silent"
 kind = "silent"
 severity = "critical"
 title = { vi = "Mất liên lạc", en = "Device silent" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "device-over-budget"
+kind = "budget"
+severity = "warning"
+title = { vi = "Quá mức", en = "Over budget" }
 advice = { vi = "x", en = "x" }
 [[rule]]
 id = "disk-nearly-full"

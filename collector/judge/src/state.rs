@@ -1,6 +1,7 @@
 //! The whole state of judging and its one entry, [`State::step`].
 
 mod acting;
+mod budgets;
 mod comparing;
 mod handling;
 mod holding;
@@ -213,6 +214,9 @@ impl State {
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let whole = self.is_of_whole(&fault) || fault.title.is_some();
+        if whole && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
+            self.watch_budget(&fault.device, now);
+        }
         if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| whole) {
             device.quarantined |= fault.rule == COLLISION;
             let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
@@ -240,7 +244,7 @@ impl State {
     fn is_of_whole(&self, fault: &Fault) -> bool {
         let Some(rule) = self.rules.find(&fault.rule) else { return false };
         match &rule.kind {
-            RuleKind::Silent => true,
+            RuleKind::Silent | RuleKind::Budget => true,
             RuleKind::Threshold(_) => false,
             RuleKind::Listed(listed) => {
                 let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
@@ -259,6 +263,8 @@ impl State {
     pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<Verdict, Refusal> {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
+            Input::Passed { device, position } => self.passed(device, position, now, out),
+            Input::Beyond { device, what } => self.beyond(device, &what, now, out),
             Input::Connected { device, keep_alive_s } => self.connected(device, keep_alive_s, now, out),
             Input::Lost { device, quiet_ms } => self.lost(device, quiet_ms, now, out),
             Input::Quiet { device, quiet_ms } => self.quiet(device, quiet_ms, now, out),

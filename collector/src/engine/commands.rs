@@ -89,6 +89,7 @@ impl Engine {
         // Faults and incidents end first, while the device is still known.
         self.judge(Input::Removed(device), now);
         self.access.expel(device);
+        self.budgets.forget(device);
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.record(now, actor, "device.revoked", device.as_str(), "");

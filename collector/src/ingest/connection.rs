@@ -1,5 +1,6 @@
 //! One MQTT connection, from CONNECT to its end.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -33,8 +34,10 @@ use crate::health::Health;
 use crate::serve::stopped;
 use crate::values;
 
-/// Reading stops at this many reports that are not yet committed.
+/// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
+/// … and at this many bytes of them, but for one message.
+const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// First size of the read buffer; it is given back when a connection is idle.
@@ -63,7 +66,12 @@ pub(super) struct Connection {
     read: BytesMut,
     write: BytesMut,
     down: mpsc::UnboundedReceiver<Down>,
-    unacknowledged: usize,
+    /// Sizes of the messages that the engine is not done with, with and without acknowledgement, and their sum.
+    unacknowledged: VecDeque<usize>,
+    unacknowledged_bytes: usize,
+    /// The device brings too much: one message at a time, and none before then.
+    slow: bool,
+    paused_until: Option<Instant>,
     next_packet: u16,
     subscriptions: Subscriptions,
     /// Without a packet for this long the engine is told, and for `idle` the link is closed.
@@ -163,7 +171,10 @@ pub(super) async fn connect(
         read,
         write: BytesMut::new(),
         down,
-        unacknowledged: 0,
+        unacknowledged: VecDeque::new(),
+        unacknowledged_bytes: 0,
+        slow: false,
+        paused_until: None,
         next_packet: 1,
         subscriptions: Subscriptions::default(),
         quiet: Duration::from_millis(u64::try_from(quiet_after_ms(keep_alive_s)).unwrap_or_default()),
@@ -193,7 +204,8 @@ impl Connection {
     pub(super) async fn run(mut self) {
         let (reason, detail) = self.serve().await;
         self.shared.health.connections.fetch_sub(1, Relaxed);
-        if !matches!(reason, "disconnected" | "closed" | "stopping") {
+        // What went beyond a budget was counted and said by the engine.
+        if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
             self.shared.health.refuse(reason);
             if let Some(left_out) = self.shared.pace.allows(reason, Instant::now()) {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
@@ -208,7 +220,12 @@ impl Connection {
         let mut stop = self.shared.stop.clone();
         let mut look = Instant::now() + self.standing.look_in(clock::now());
         loop {
-            while self.unacknowledged < UNACKNOWLEDGED_MAX {
+            if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+                // It was not listened to meanwhile.
+                self.paused_until = None;
+                self.heard = Instant::now();
+            }
+            while self.may_read() {
                 match self.take_next().await {
                     Ok(true) => {}
                     Ok(false) => break,
@@ -224,7 +241,7 @@ impl Connection {
             if self.read.is_empty() && self.read.capacity() > READ_BYTES {
                 self.read = BytesMut::new();
             }
-            let may_read = self.unacknowledged < UNACKNOWLEDGED_MAX;
+            let (may_read, paused_until) = (self.may_read(), self.paused_until);
             if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
                 self.read.reserve(READ_BYTES);
             }
@@ -262,9 +279,18 @@ impl Connection {
                         return end;
                     }
                 }
+                () = tokio::time::sleep_until(paused_until.unwrap_or(deadline)), if paused_until.is_some() => {}
                 () = stopped(&mut stop) => return ("stopping", String::new()),
             }
         }
+    }
+
+    /// Whether there is room for another message.
+    fn may_read(&self) -> bool {
+        let most = if self.slow { 1 } else { UNACKNOWLEDGED_MAX };
+        self.paused_until.is_none()
+            && self.unacknowledged.len() < most
+            && self.unacknowledged_bytes < UNACKNOWLEDGED_MAX_BYTES
     }
 
     /// Takes the next packet from the device. False while it has not come whole.
@@ -350,11 +376,17 @@ impl Connection {
             {
                 return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
             }
-            Message::Report { link: self.link, device: self.device.clone(), packet, report: report.map(Box::new) }
+            let bytes = publish.payload.len();
+            Message::Report {
+                link: self.link,
+                device: self.device.clone(),
+                packet,
+                bytes,
+                report: report.map(Box::new),
+            }
         };
-        if packet.is_some() {
-            self.unacknowledged += 1;
-        }
+        self.unacknowledged.push_back(publish.payload.len());
+        self.unacknowledged_bytes += publish.payload.len();
         self.forward(message).await
     }
 
@@ -365,8 +397,11 @@ impl Connection {
     /// Takes what the engine sends down.
     fn put(&mut self, down: Down) -> Result<(), End> {
         match down {
-            Down::Committed { packets, payload } => {
-                self.unacknowledged = self.unacknowledged.saturating_sub(packets.len());
+            Down::Committed { packets, payload, settled, pause_ms } => {
+                let settled = settled.min(self.unacknowledged.len());
+                self.unacknowledged_bytes -= self.unacknowledged.drain(..settled).sum::<usize>();
+                self.slow = pause_ms > 0;
+                self.paused_until = self.slow.then(|| Instant::now() + Duration::from_millis(pause_ms));
                 for packet_id in packets.into_iter().filter_map(NonZeroU16::new) {
                     self.encode(Packet::PublishAck { packet_id });
                 }

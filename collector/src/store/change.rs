@@ -119,6 +119,18 @@ pub enum Change {
         /// The report.
         report: Software,
     },
+    /// Only so many of a device's events stay, the newest.
+    EventsPruned {
+        /// Whose.
+        device: DeviceId,
+        /// How many.
+        keep: u64,
+    },
+    /// Parts of software lists that never became whole go.
+    SoftwareCleared {
+        /// Whose.
+        device: DeviceId,
+    },
     /// A fault as it now is.
     Fault(Fault),
     /// An incident as it now is.

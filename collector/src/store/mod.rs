@@ -39,8 +39,11 @@ pub use change::Change;
 pub use clock::ClockMark;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
-pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount};
+pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, Kept, PlaceCount};
 pub use ticket::{TicketQuery, TicketRecord};
+
+/// Most certificates of one device that are good at a time: the newest.
+pub const CERTIFICATES_MAX: usize = 6;
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,6 +193,18 @@ pub trait Reader: Send {
     /// # Errors
     /// [`StoreError`] when it cannot be read.
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
+
+    /// How many bytes what surveys of a device found has, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError>;
+
+    /// How much of a kind is kept of a device, counted up to `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError>;
 
     /// What happened on a device, newest first, before the event of a number.
     ///
@@ -425,7 +440,13 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// The same for at most `limit` rows, with the numbers of those that are corrupt instead of an error: folding goes on without
+    /// The newest of these rows, as many as have no more than `most_bytes` as they are stored, and one more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError>;
+
+    /// The rows after a number, at most `limit`, with the numbers of those that are corrupt instead of an error: folding goes on without
     /// them.
     ///
     /// # Errors

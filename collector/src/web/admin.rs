@@ -79,7 +79,7 @@ impl AdminPage {
                 format!("{} {limit}", threshold.metric.name)
             }
             RuleKind::Listed(listed) => listed.document.clone(),
-            RuleKind::Silent => String::new(),
+            RuleKind::Silent | RuleKind::Budget => String::new(),
         }
     }
 }

@@ -88,10 +88,9 @@ impl WindowForm {
 
 /// A moment as browsers send it, in the site's time zone.
 pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
-    let local = text.trim().parse::<jiff::civil::DateTime>();
-    let zoned = local.and_then(|local| local.to_zoned_datetime(config.timezone.clone()));
-    let zoned = zoned.map_err(|_| CommandError::Invalid(format!("{field}: allowed is a date and a time")))?;
-    Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+    let local = text.trim().parse::<jiff::civil::DateTime>().ok();
+    let moment = local.and_then(|local| ioc_judge::duty::local::instant(local, &config.timezone));
+    moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
 }
 
 /// A window as a row.

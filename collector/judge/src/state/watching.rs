@@ -152,6 +152,7 @@ impl State {
 
     pub(super) fn deadline_passed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         self.uplink_deadline_passed(id, now, out);
+        self.budget_deadline_passed(id, now, out);
         let Some(device) = self.devices.get(id) else { return };
         if device.info.parent.is_some() {
             return self.sensor_deadline_passed(id, now, out);

@@ -175,7 +175,7 @@ impl Rig {
             age_ms: Some(0),
         };
         let report = Ok(Box::new(Report { envelope, body }));
-        self.turn(Some(Message::Report { link: 1, device, packet: None, report }));
+        self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, report }));
     }
 
     fn audit(&self, action: &str) -> Vec<String> {

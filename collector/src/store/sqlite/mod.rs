@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod bounds;
 mod clock;
 mod counting;
 mod examine;
@@ -416,6 +417,14 @@ impl Pending<'_> {
             Change::Software { device, at, report } => {
                 let number = self.number(device)?;
                 self.software(number, at.as_millis(), report)?;
+            }
+            Change::EventsPruned { device, keep } => {
+                let number = self.number(device)?;
+                self.prune_events(number, *keep)?;
+            }
+            Change::SoftwareCleared { device } => {
+                let number = self.number(device)?;
+                self.clear_software(number)?;
             }
             Change::List { device, rule, compared } => {
                 let number = self.number(device)?;

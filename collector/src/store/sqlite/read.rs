@@ -27,7 +27,7 @@ use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
     AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
+    FaultQuery, Handover, HistoryRow, Kept, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
     StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
 };
 
@@ -86,7 +86,7 @@ impl SqliteReader {
         Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
     }
 
-    fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
+    pub(super) fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
         StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
     }
 }
@@ -280,6 +280,14 @@ impl Reader for SqliteReader {
             Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
         })?;
         Ok(self.documents_as_shown(all))
+    }
+
+    fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {
+        self.sizes_of_documents(self.number(id)?)
+    }
+
+    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError> {
+        self.count_of(kind, self.number(id)?, most)
     }
 
     fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
@@ -518,18 +526,11 @@ impl Reader for SqliteReader {
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
-        // The chain is followed by SQLite itself: one statement, whatever its length.
-        let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data) AS (\
-                   SELECT number, previous, epoch, seq, at, layout, data FROM sample \
-                   WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
-                   UNION ALL \
-                   SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data FROM chain c \
-                   JOIN sample s ON s.number = c.previous \
-                   WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number) \
-                   SELECT epoch, seq, at, layout, data, number FROM chain";
-        let rows = self.all(sql, &[&self.number(device)?, &super::signed(after)], history_row)?;
-        let rows = rows.into_iter().rev().map(|row| row.map_err(|error| self.content("a history row", &error)));
-        rows.collect()
+        self.newest_rows(device, after, u64::MAX)
+    }
+
+    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError> {
+        self.rows_back(self.number(device)?, after, most_bytes)
     }
 
     fn rows_to_fold(
