@@ -9,6 +9,7 @@ mod commands;
 pub(crate) mod enrolment;
 mod keeping;
 mod links;
+mod losses;
 mod settings;
 mod values;
 mod work;
@@ -389,6 +390,9 @@ impl Engine {
             Ok(report) => report,
             Err(refused) => {
                 self.health.refuse("payload");
+                if let Some(position) = refused.position.filter(|_| refused.device.as_ref() == Some(device)) {
+                    self.state.refused(device, position);
+                }
                 tracing::warn!(%device, error = %refused.error, "report refused");
                 self.links.acknowledge(link, packet, Some(refused.to_string()));
                 return;
@@ -443,6 +447,8 @@ impl Engine {
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
+                Effect::Lost(device, loss) => self.lost(device, &loss),
+                Effect::Book(device) => self.keep_book(device),
                 Effect::Notice(notice) => self.address(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
                 Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),

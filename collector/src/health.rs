@@ -33,6 +33,7 @@ pub struct Health {
     /// Reports that remote write could not hand on.
     pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    lost: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
 }
 
@@ -41,6 +42,14 @@ impl Health {
     pub fn refuse(&self, reason: &'static str) {
         if let Ok(mut refused) = self.refused.lock() {
             *refused.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// Counts reports that never came, by their reason.
+    pub fn lose(&self, reason: &'static str, count: u64) {
+        if let Ok(mut lost) = self.lost.lock() {
+            let counted = lost.entry(reason).or_default();
+            *counted = counted.saturating_add(count);
         }
     }
 
@@ -101,6 +110,10 @@ impl Health {
         );
         for (reason, count) in self.all_refused() {
             let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
+        }
+        text.push_str("# HELP ioc_reports_lost_total Reports of devices that never came, by reason.\n# TYPE ioc_reports_lost_total counter\n");
+        for (reason, count) in self.lost.lock().iter().flat_map(|lost| lost.iter()) {
+            let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
         text
     }
