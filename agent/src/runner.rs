@@ -525,6 +525,7 @@ impl Runner {
             match self.store.next_epoch(clock::now(), watermark.epoch) {
                 Ok(epoch) => {
                     tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
+                    self.backlog.displaced(self.seq);
                     (self.epoch, self.seq) = (epoch, 0);
                     self.backlog.begin(self.identity.device.as_str(), epoch);
                     self.hello();

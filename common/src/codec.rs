@@ -23,7 +23,7 @@ pub const PAYLOAD_MAX_BYTES: usize = 256 * 1024;
 /// Largest payload of `down/*`, in bytes.
 pub const DOWN_MAX_BYTES: usize = 64 * 1024;
 /// Room for what is added when a report is sent: its age, and what was lost.
-const FINISH_MAX_BYTES: usize = 448;
+const FINISH_MAX_BYTES: usize = 480;
 /// Longest `boot` text.
 const BOOT_MAX_BYTES: usize = 36;
 /// Longest event name and text.

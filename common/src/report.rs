@@ -236,6 +236,8 @@ pub struct ProbeReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Losses {
+    /// When counting began, milliseconds: counters of another beginning go on from nothing. 0 while nothing was lost.
+    pub made: u64,
     /// Samples thinned out of a full spool: what is left is coarser, not gone.
     pub samples_thinned: u64,
     /// Samples dropped from a full spool or ring.
@@ -276,22 +278,39 @@ impl Losses {
         self.by_reason().iter().take(7).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
     }
 
-    /// What was lost since `before`. Counters that fell back are those of a state that was made anew: then everything is new.
+    /// Nothing was lost.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.by_reason().iter().all(|(_, count)| *count == 0)
+    }
+
+    /// What was lost since `before`: nothing new where this was written earlier, everything where it counts anew.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let fell = self.by_reason().iter().zip(before.by_reason()).any(|((_, now), (_, then))| *now < then);
-        if fell {
+        if self.made != before.made || (self.made == 0 && fell) {
             return *self;
         }
+        self.each(before, u64::saturating_sub)
+    }
+
+    /// The most that either has counted, where both count the same.
+    #[must_use]
+    pub fn or_more(&self, before: &Self) -> Self {
+        if self.made == before.made && self.made != 0 { self.each(before, u64::max) } else { *self }
+    }
+
+    fn each(&self, other: &Self, make: impl Fn(u64, u64) -> u64) -> Self {
         Self {
-            samples_thinned: self.samples_thinned - before.samples_thinned,
-            samples_dropped: self.samples_dropped - before.samples_dropped,
-            events_dropped: self.events_dropped - before.events_dropped,
-            too_large: self.too_large - before.too_large,
-            corrupt: self.corrupt - before.corrupt,
-            failing: self.failing - before.failing,
-            unsaved: self.unsaved - before.unsaved,
-            quarantined: self.quarantined - before.quarantined,
+            made: self.made,
+            samples_thinned: make(self.samples_thinned, other.samples_thinned),
+            samples_dropped: make(self.samples_dropped, other.samples_dropped),
+            events_dropped: make(self.events_dropped, other.events_dropped),
+            too_large: make(self.too_large, other.too_large),
+            corrupt: make(self.corrupt, other.corrupt),
+            failing: make(self.failing, other.failing),
+            unsaved: make(self.unsaved, other.unsaved),
+            quarantined: make(self.quarantined, other.quarantined),
         }
     }
 }

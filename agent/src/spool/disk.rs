@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::Bound;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
 use super::Entry;
-use super::frame::{self, Found};
-use super::live::{self, Live, no_room, sync_dir};
+use super::frame::{self, Found, number_in, write_file};
+use super::live::{self, Live, no_room};
 
 /// What an entry takes beside its report.
 pub(super) const OVERHEAD_BYTES: u64 = 64;
@@ -589,39 +589,6 @@ impl DiskSpool {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
-}
-
-/// The number in the name of a file of frames.
-fn number_in(path: &Path) -> Option<u32> {
-    path.extension().filter(|end| *end == "rec")?;
-    path.file_stem()?.to_str()?.parse().ok()
-}
-
-/// Writes frames into a new file so that it is there whole, or not at all.
-fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item = io::Result<F>>) -> io::Result<()> {
-    let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(dir)?;
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = io::BufWriter::new(File::create(&temporary)?);
-        for frame in frames {
-            file.write_all(frame?.as_ref())?;
-        }
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync_dir(dir)?;
-        // The spool's directory and the one that it is in, when they are new.
-        for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_dir(parent)?;
-        }
-        Ok(())
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// The spool cannot be used now.

@@ -3,8 +3,8 @@
 //! Mark, version, kind, boot, boot clock, epoch, sequence, length, CRC-32 of these; the report; CRC-32 of all. So a file can be read from
 //! end to end without what made it: a flipped byte costs the report that it is in, which is known by its place, and the rest goes on.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
@@ -12,6 +12,7 @@ use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
 
 use super::Entry;
+use super::live::sync_dir;
 
 const MARK: [u8; 4] = *b"\x8bIoC";
 const VERSION: u8 = 2;
@@ -104,7 +105,7 @@ pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(Found)) -
     loop {
         let from = base + buffer.len() as u64;
         let before = buffer.len();
-        let read = file.by_ref().take(READ_BYTES).read_to_end(&mut buffer);
+        let read = io::Read::by_ref(&mut file).take(READ_BYTES).read_to_end(&mut buffer);
         if let Err(error) = read {
             if !leave_out {
                 return Err(error);
@@ -127,7 +128,7 @@ fn block(file: &mut File, from: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
     let end = (from / BLOCK_BYTES + 1) * BLOCK_BYTES;
     let (before, len) = (buffer.len(), end - from);
     file.seek(SeekFrom::Start(from))?;
-    let read = file.by_ref().take(len).read_to_end(buffer);
+    let read = io::Read::by_ref(file).take(len).read_to_end(buffer);
     if read.is_ok() {
         return Ok(0);
     }
@@ -184,4 +185,37 @@ fn find(piece: &[u8], from: usize) -> Option<usize> {
         }
         at += 1;
     }
+}
+
+/// The number in the name of a file of frames.
+pub(super) fn number_in(path: &Path) -> Option<u32> {
+    path.extension().filter(|end| *end == "rec")?;
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// Writes frames into a new file so that it is there whole, or not at all.
+pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item = io::Result<F>>) -> io::Result<()> {
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(dir)?;
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let mut file = io::BufWriter::new(File::create(&temporary)?);
+        for frame in frames {
+            file.write_all(frame?.as_ref())?;
+        }
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        fs::rename(&temporary, path)?;
+        sync_dir(dir)?;
+        // The spool's directory and the one that it is in, when they are new.
+        for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent)?;
+        }
+        Ok(())
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }

@@ -65,6 +65,8 @@ pub struct Backlog {
     disk: DiskSpool,
     losses: Losses,
     ledger: Ledger,
+    /// When counting began, if it begins in this run.
+    made: u64,
     trouble: Option<String>,
     /// Why the disk cannot be read, while it cannot.
     unreadable: Option<String>,
@@ -103,6 +105,7 @@ impl Backlog {
             disk,
             losses,
             ledger,
+            made: u64::try_from(clock::now().as_millis()).unwrap_or(0),
             trouble: None,
             unreadable: None,
             retry_at_ms: 0,
@@ -115,15 +118,22 @@ impl Backlog {
         let known = self.disk.last_of(self.ledger.running(device)).map_or(0, |position| position.seq);
         let news = self.losses.since(&self.ledger.losses());
         self.ledger.begin(device, epoch, known);
-        self.losses = if self.ledger.losses() == Losses::default() { news } else { self.losses };
-        self.ledger.lost(self.losses);
+        if self.ledger.losses().is_none() {
+            self.losses = Losses { made: 0, ..news };
+        }
+        self.ledger.lost(self.losses());
     }
 
     /// The run ends by itself after this place. What is in memory only is lost with it, and counted.
     pub fn end(&mut self, last: Position, committed: Position) {
         self.spill();
         self.losses.unsaved += self.ring.iter().filter(|slot| !slot.on_disk).count() as u64;
-        self.ledger.end(last.seq, self.losses, committed.epoch);
+        self.ledger.end(last.seq, self.losses(), committed.epoch);
+    }
+
+    /// So many reports had places that were used up, and cannot be sent.
+    pub const fn displaced(&mut self, count: u64) {
+        self.losses.unsaved += count;
     }
 
     /// How earlier runs ended of which the collector may not have all.
@@ -175,7 +185,7 @@ impl Backlog {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
                 // The disk is written anyway.
-                self.ledger.lost(self.losses);
+                self.ledger.lost(self.losses());
                 self.ledger.retry();
             }
             Err(error) => {
@@ -257,8 +267,12 @@ impl Backlog {
 
     /// What was lost so far.
     #[must_use]
-    pub const fn losses(&self) -> Losses {
-        self.losses
+    pub fn losses(&self) -> Losses {
+        let made = match self.losses.made {
+            0 if !self.losses.is_none() => self.made,
+            made => made,
+        };
+        Losses { made, ..self.losses }
     }
 
     /// The highest position that waits, to continue after it.
@@ -269,7 +283,7 @@ impl Backlog {
 
     /// Writes down what was lost, when that is news. Called when something else is due, not in the sampling path.
     pub fn note_losses(&mut self) {
-        self.ledger.lost(self.losses);
+        self.ledger.lost(self.losses());
     }
 
     /// Why the disk cannot be written or read, while it cannot.

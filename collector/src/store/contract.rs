@@ -3,6 +3,7 @@
 mod certificates;
 mod failures;
 mod limits;
+mod losses;
 
 use std::path::Path;
 
@@ -43,6 +44,7 @@ fn sqlite_keeps_the_contract() {
         rows_and_folding,
         limits::limits,
         certificates::certificates,
+        losses::losses,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
@@ -107,8 +109,6 @@ fn devices_and_samples(open: Open, dir: &Path) {
         body: "{}".into(),
     };
     let presence = Change::Presence { device: id(2), presence: Presence::Live { since: at(9) } };
-    let book: ioc_judge::Book = serde_json::from_str("{\"balance\":-2,\"total\":7}").expect("a book");
-    store.commit(&[Change::Losses { device: id(2), book: book.clone() }]).expect("commits");
     store.commit(&[hello, presence, Change::Revoked { device: id(4), at: at(99) }]).expect("commits");
     drop(store);
 
@@ -118,9 +118,6 @@ fn devices_and_samples(open: Open, dir: &Path) {
     assert_eq!((device.watermark, device.latest.as_slice()), (Position { epoch: 5, seq: 3 }, &[Some(3.0)][..]));
     assert_eq!((device.interval_s, device.keep_alive_s, device.boot_id.as_str()), (7, 70, "boot"));
     assert_eq!((device.presence, device.clock_error_ms), (Presence::Live { since: at(9) }, Some(-3)));
-    let snapshot = reader.snapshot(at(0)).expect("reads");
-    let kept = snapshot.devices.iter().find(|device| device.info.id == id(2)).expect("there");
-    assert_eq!((device.reports_lost, &kept.book), (7, &book));
     assert_eq!(reader.layout(layout.id()).expect("reads"), Some(layout));
     let rows = reader.rows(&id(2), 0).expect("reads");
     assert_eq!(

@@ -72,6 +72,19 @@ fn what_a_device_tells_gives_the_reason_and_is_not_counted_twice() {
 }
 
 #[test]
+fn a_hello_that_was_written_before_a_loss_is_no_news_after_it() {
+    let mut scene = Scene::new();
+    let told = |corrupt, made| Losses { corrupt, made, ..Losses::default() };
+    sample_after(&mut scene, at(1, 4), told(2, 5), 600);
+    scene.report_at(at(2, 1), telling(Losses::default(), &[]), 0, 0);
+    scene.report_at(at(2, 2), telling(told(1, 5), &[]), 0, 0);
+    scene.report_at(at(2, 3), telling(told(2, 5), &[]), 0, 0);
+    assert_eq!(lost(&scene), [vec![("corrupt", 2)]]);
+    scene.report_at(at(2, 4), telling(told(3, 6), &[]), 0, 0);
+    assert_eq!(lost(&scene)[1..], [vec![("corrupt", 3)]], "another beginning");
+}
+
+#[test]
 fn the_end_of_an_epoch_is_told_by_the_next_ones_hello() {
     let mut scene = Scene::new();
     scene.report_at(at(5, 1), telling(Losses::default(), &[(3, 70, true)]), 0, 0);

@@ -199,9 +199,10 @@ impl Device {
         let book = &mut self.book;
         let mut reasons = Vec::new();
         let (mut gone, mut thinned, mut unreadable) = (0_u64, 0, false);
-        if let Some(told) = told {
+        // A hello that was made before something was lost comes after what told of it.
+        if let Some(told) = told.filter(|told| !told.is_none()) {
             let news = told.since(&book.told);
-            book.told = told;
+            book.told = told.or_more(&book.told);
             unreadable = news.quarantined > 0;
             // What was missed before anybody said why was counted then.
             let mut explained = book.balance.min(0).unsigned_abs();
