@@ -156,7 +156,7 @@ async fn what_is_lost_is_an_event_with_its_number_and_reason() {
     };
     caught_up(&agent).await;
     rig.kill().await.unwrap();
-    eventually("spooled", || async { agent.status().await.is_ok_and(|s| s.waiting_on_disk >= 6) }).await.unwrap();
+    eventually("spooled", || async { agent.status().await.is_ok_and(|s| s.waiting_on_disk >= 12) }).await.unwrap();
     agent.stop().await.unwrap();
     // One bit of sled's own settings, and one bit each of two reports: those two are lost, the rest is not.
     let spool = agent.dir().join("state/spool");

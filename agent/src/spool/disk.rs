@@ -23,6 +23,9 @@ pub(super) const OVERHEAD_BYTES: u64 = 64;
 const SLED_MAX_BYTES: usize = 96 * 1024;
 /// Files that are only read; with more, they are written anew as one.
 const FILES_MAX: usize = 48;
+/// So few reports, so few times, are written as files of their own: one event that is committed in a moment is not worth opening sled.
+const LOOSE_REPORTS_MAX: usize = 8;
+const LOOSE_FILES_MAX: u32 = 4;
 /// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
 const PATIENCE_MS: u64 = 60_000;
 /// After sled failed, files are written without it for this long, milliseconds.
@@ -37,6 +40,8 @@ pub struct DiskSpool {
     max_bytes: u64,
     live: Option<Live>,
     without_sled_until_ms: u64,
+    /// Files that were written without sled since it was last open.
+    loose: u32,
     /// The files were looked for.
     listed: bool,
     /// Files that are not yet read, and since when they cannot be.
@@ -82,6 +87,7 @@ impl DiskSpool {
             max_bytes,
             live: None,
             without_sled_until_ms: 0,
+            loose: 0,
             listed: false,
             unread: Vec::new(),
             failing_since_ms: None,
@@ -225,7 +231,8 @@ impl DiskSpool {
         let frames: Vec<(Position, Vec<u8>)> =
             entries.iter().map(|entry| (entry.position, frame::encode(entry))).collect();
         let small = frames.iter().all(|(_, frame)| frame.len() <= SLED_MAX_BYTES);
-        let by_sled = small && clock::boottime_ms() >= self.without_sled_until_ms;
+        let loose = self.live.is_none() && frames.len() < LOOSE_REPORTS_MAX && self.loose < LOOSE_FILES_MAX;
+        let by_sled = small && !loose && clock::boottime_ms() >= self.without_sled_until_ms;
         let written = if by_sled {
             self.put_live(&frames, losses)
         } else {
@@ -270,6 +277,7 @@ impl DiskSpool {
         if self.live.is_none() {
             self.retire(losses)?;
             self.live = Some(Live::create(&self.dir).map_err(|source| self.error("open", source))?);
+            self.loose = 0;
         }
         match &self.live {
             Some(live) => live.put(frames).map_err(|source| self.error("write", source)),
@@ -288,6 +296,7 @@ impl DiskSpool {
             result = write_file(&path, frames.iter().map(|(_, frame)| Ok(frame)));
         }
         result.map_err(|source| self.error_at("write", &path, source))?;
+        self.loose += 1;
         self.files.insert(number, Kept { path, waiting: frames.len() as u64, damaged: false });
         Ok(number)
     }
@@ -495,6 +504,7 @@ impl DiskSpool {
         }
         if self.index.is_empty() && self.listed && self.unread.is_empty() && self.damaged.is_empty() {
             self.live = None;
+            self.loose = 0;
             for (_, file) in std::mem::take(&mut self.files) {
                 self.let_go(&file);
             }

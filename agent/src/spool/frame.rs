@@ -196,6 +196,7 @@ pub(super) fn number_in(path: &Path) -> Option<u32> {
 /// Writes frames into a new file so that it is there whole, or not at all.
 pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item = io::Result<F>>) -> io::Result<()> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
+    let new = !dir.exists();
     fs::create_dir_all(dir)?;
     let temporary = path.with_extension("tmp");
     let write = || {
@@ -208,7 +209,9 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
         fs::rename(&temporary, path)?;
         sync_dir(dir)?;
         // The spool's directory and the one that it is in, when they are new.
-        for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
+        for parent in
+            dir.ancestors().skip(1).take(if new { 2 } else { 0 }).filter(|parent| !parent.as_os_str().is_empty())
+        {
             sync_dir(parent)?;
         }
         Ok(())

@@ -77,7 +77,8 @@ impl Ledger {
             self.kept.former.drain(..over);
         }
         (self.kept.running, self.kept.ended) = (epoch, None);
-        self.save();
+        // Not synced: a start is not to wait for the disk, and a power cut within moments of it costs no more than was cut off anyway.
+        self.save(false);
     }
 
     /// The epoch ends by itself at this place.
@@ -85,7 +86,7 @@ impl Ledger {
         self.kept.ended = Some(seq);
         self.kept.losses = losses;
         self.forget_before(committed_epoch);
-        self.save();
+        self.save(true);
     }
 
     /// Earlier runs that the collector has passed need not be told any more. Written with the next change.
@@ -99,15 +100,15 @@ impl Ledger {
     pub(super) fn lost(&mut self, losses: Losses) {
         if self.kept.losses != losses {
             self.kept.losses = losses;
-            self.save();
+            self.save(true);
         }
     }
 
-    fn save(&mut self) {
+    fn save(&mut self, durably: bool) {
         if self.saved.as_ref() == Some(&self.kept) {
             return;
         }
-        match self.write() {
+        match self.write(durably) {
             Ok(()) => self.saved = Some(self.kept.clone()),
             Err(error) => {
                 self.saved = None;
@@ -119,14 +120,17 @@ impl Ledger {
     /// Tries again what could not be written.
     pub(super) fn retry(&mut self) {
         if self.saved.is_none() && !self.kept.device.is_empty() {
-            self.save();
+            self.save(true);
         }
     }
 
-    fn write(&self) -> io::Result<()> {
+    fn write(&self, durably: bool) -> io::Result<()> {
         let temporary = self.path.with_extension("tmp");
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(&self.kept)?)?;
+        if !durably {
+            return fs::rename(&temporary, &self.path);
+        }
         file.sync_all()?;
         fs::rename(&temporary, &self.path)?;
         self.path.parent().map_or(Ok(()), super::live::sync_dir)
