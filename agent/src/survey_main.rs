@@ -201,7 +201,7 @@ fn status_text(status: &status::Status) -> String {
         (None, false) => "not connected yet".to_owned(),
     };
     let losses = &status.losses;
-    let lost = losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt;
+    let lost = losses.total();
     let mut text = format!(
         "device       {}\ncollector    {} ({link})\ncommitted    {} of {}\nwaiting      {} in memory, {} on disk ({} bytes)\nlost         {lost}\ncertificate  until {}\n",
         status.device,

@@ -14,6 +14,7 @@ mod custody;
 pub(crate) mod enrolment;
 mod keeping;
 mod links;
+mod losses;
 mod settings;
 pub mod time;
 mod values;
@@ -528,6 +529,8 @@ impl Engine {
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
+                Effect::Lost(device, loss) => self.lost(device, &loss),
+                Effect::Book(device) => self.keep_book(device),
                 Effect::Notice(notice) => self.address(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
                 Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),

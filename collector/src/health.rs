@@ -36,10 +36,11 @@ pub struct Health {
     /// Reports that remote write could not hand on.
     pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    lost: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
     /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
     stopping_ms: AtomicU64,
-    lost: Mutex<Vec<Text>>,
+    missing: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
     clock: Mutex<ClockState>,
 }
@@ -78,6 +79,14 @@ impl Health {
         }
     }
 
+    /// Counts reports that never came, by their reason.
+    pub fn lose(&self, reason: &'static str, count: u64) {
+        if let Ok(mut lost) = self.lost.lock() {
+            let counted = lost.entry(reason).or_default();
+            *counted = counted.saturating_add(count);
+        }
+    }
+
     /// How often something was refused for `reason`.
     #[must_use]
     pub fn refused(&self, reason: &str) -> u64 {
@@ -104,14 +113,14 @@ impl Health {
     }
 
     /// Says what was acknowledged once and is lost; nothing once a person has confirmed it.
-    pub fn set_lost(&self, lost: Vec<Text>) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+    pub fn set_missing(&self, missing: Vec<Text>) {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
     }
 
     /// What was acknowledged once and is lost, until a person has confirmed it.
     #[must_use]
-    pub fn lost(&self) -> Vec<Text> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn missing(&self) -> Vec<Text> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps what the last look at the store found.
@@ -179,7 +188,7 @@ impl Health {
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
         let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
         put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
-        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.lost().len() as f64);
+        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.missing().len() as f64);
         let clock = self.clock();
         let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
         put(
@@ -200,6 +209,10 @@ impl Health {
         );
         for (reason, count) in self.all_refused() {
             let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
+        }
+        text.push_str("# HELP ioc_reports_lost_total Reports of devices that never came, by reason.\n# TYPE ioc_reports_lost_total counter\n");
+        for (reason, count) in self.lost.lock().iter().flat_map(|lost| lost.iter()) {
+            let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
         text
     }

@@ -148,6 +148,7 @@ impl Replayer {
                 probes: Vec::new(),
                 layout: layout.clone(),
                 losses: Losses::default(),
+                former: Vec::new(),
                 sensor: None,
             }));
             self.report(hello, row.at, &mut out);
@@ -176,6 +177,7 @@ impl Replayer {
             boot: String::new(),
             taken_at: at,
             age_ms: None,
+            lost: None,
         };
         let _ = self.state.step(Input::Report(&Report { envelope, body }), at, out);
     }

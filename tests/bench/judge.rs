@@ -35,6 +35,7 @@ fn report(id: &DeviceId, seq: u64, now: Timestamp, body: Body) -> Report {
         boot: "boot".into(),
         taken_at: now,
         age_ms: Some(0),
+        lost: None,
     };
     Report { envelope, body }
 }
@@ -51,6 +52,7 @@ fn hello(layout: &Layout) -> Body {
         probes: Vec::new(),
         layout: layout.clone(),
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: None,
     }))
 }

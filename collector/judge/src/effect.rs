@@ -13,6 +13,7 @@ use crate::notice::Notice;
 use crate::presence::HostAnswer;
 use crate::rule::Severity;
 use crate::rule::listed::Compared;
+use crate::state::Loss;
 use crate::text::Text;
 
 /// What happened.
@@ -184,6 +185,10 @@ pub enum Effect {
         /// What it holds.
         compared: Compared,
     },
+    /// Reports of a device are lost.
+    Lost(DeviceId, Box<Loss>),
+    /// What is known of a device's losses has changed: keep it.
+    Book(DeviceId),
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].

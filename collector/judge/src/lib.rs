@@ -24,7 +24,7 @@ pub use maintenance::{When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
 pub use rule::{Rule, RuleKind, RuleSet, Scope, Severity};
-pub use state::{COLLISION, Settings, Snapshot, State};
+pub use state::{Book, COLLISION, Loss, Settings, Snapshot, State};
 pub use text::Text;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod budgets;
 mod documents;
 mod fleet;
+mod losses;
 mod numbers;
 mod quiet;
 mod simulation;
@@ -58,6 +59,15 @@ metric = "clock.error"
 raise = { above = 60 }
 clear = { below = 10 }
 title = { vi = "Đồng hồ sai", en = "Clock wrong" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "reports-lost"
+kind = "threshold"
+severity = "warning"
+metric = "reports.lost"
+raise = { above = 60 }
+clear = { below = 1 }
+title = { vi = "Mất báo cáo", en = "Reports lost" }
 advice = { vi = "x", en = "x" }
 [[rule]]
 id = "sensor-alarm"
@@ -141,6 +151,7 @@ fn hello(boot: &str, mounts: &[&str]) -> Body {
         probes: Vec::new(),
         layout: layout(mounts),
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: None,
     }))
 }
@@ -193,6 +204,11 @@ impl Scene {
                 Effect::Cover(cover) => format!("cover {} {}", cover.rota, cover.person),
                 Effect::CoverGone(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
+                Effect::Lost(device, loss) => {
+                    format!("lost {device} {:?} {}..{}", loss.reasons, loss.after, loss.before)
+                }
+                // Beside what it is about.
+                Effect::Book(_) => continue,
                 Effect::Ask(_, ask) => format!("ask {ask:?}"),
                 Effect::Record { action, .. } => format!("record {action}"),
             };
@@ -245,6 +261,7 @@ impl Scene {
             boot: "boot".into(),
             taken_at: self.now().plus_millis((ahead_s - age_s) * 1000),
             age_ms: Some(u64::try_from(age_s * 1000).expect("not negative")),
+            lost: None,
         };
         self.input(Input::Report(&Report { envelope, body }))
     }

@@ -6,6 +6,7 @@ mod comparing;
 mod handling;
 mod holding;
 mod judging;
+mod losses;
 mod pursuing;
 mod sensors;
 mod shifting;
@@ -31,6 +32,7 @@ use crate::rule::listed::Compared;
 use crate::rule::{RuleKind, RuleSet, Severity};
 use crate::text::Text;
 use crate::track::{Binding, Track};
+pub use losses::{Book, Loss};
 pub use twins::COLLISION;
 
 /// Limits of time that hold for every device.

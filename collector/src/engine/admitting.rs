@@ -123,6 +123,9 @@ impl Engine {
         now: Timestamp,
     ) -> String {
         self.health.refuse("payload");
+        if let Some(position) = refused.position.filter(|_| refused.device.as_ref() == Some(device)) {
+            self.state.refused(device, position);
+        }
         if self.budgets.may_log(device, self.boot_ms) {
             tracing::warn!(%device, error = %refused.error, "report refused");
         }

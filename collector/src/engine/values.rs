@@ -76,6 +76,7 @@ impl Engine {
                 boot: String::new(),
                 taken_at: now,
                 age_ms: Some(0),
+                lost: None,
             };
             let report = Box::new(Report { envelope, body });
             refused = self.take_report(link, device, bytes, Ok(report), now).or(refused);
@@ -98,6 +99,7 @@ fn hello(profile: &str, layout: Layout, keep_alive_s: u16) -> Hello {
         probes: vec![ProbeReport { probe: profile.clone(), outcome: ProbeOutcome::Read }],
         layout,
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: Some(SensorFacts { profile, address: "mqtt".to_owned(), ..SensorFacts::default() }),
     }
 }

@@ -99,6 +99,13 @@ pub enum Change {
         /// Details, JSON.
         fields: String,
     },
+    /// What is known of a device's losses.
+    Losses {
+        /// Whose.
+        device: DeviceId,
+        /// What is known.
+        book: ioc_judge::Book,
+    },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
         /// Whose.

@@ -4,6 +4,7 @@ mod certificates;
 mod clock;
 mod failures;
 mod limits;
+mod losses;
 mod outbox;
 
 use std::path::Path;
@@ -46,6 +47,7 @@ fn sqlite_keeps_the_contract() {
         limits::limits,
         clock::clock,
         certificates::certificates,
+        losses::losses,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());

@@ -467,7 +467,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if let Some(why) = app.health.trouble() {
         return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
     }
-    let lost = app.health.lost();
+    let lost = app.health.missing();
     if !lost.is_empty() {
         let lost = lost.iter().map(|one| one.en.as_str()).collect::<Vec<_>>().join(" ");
         return Err(Problem::unavailable(format!(

@@ -33,7 +33,7 @@ pub(super) async fn standing(State(app): State<App>, _: Person) -> Json<Standing
     let examined = app.health.examined();
     Json(Standing {
         trouble: app.health.trouble(),
-        lost: app.health.lost(),
+        lost: app.health.missing(),
         examined_at: examined.as_ref().map(|examined| examined.at),
         findings: examined.map(|examined| examined.findings).unwrap_or_default(),
     })

@@ -164,6 +164,7 @@ impl Fleet {
             boot: "boot".into(),
             taken_at: self.now,
             age_ms: Some(0),
+            lost: None,
         };
         self.input(Input::Report(&Report { envelope, body })).expect("allowed");
     }

@@ -16,7 +16,11 @@ const KEPT_MS: i64 = 600_000;
 impl State {
     /// A report was refused unread: its place in the order is taken all the same.
     pub(super) fn passed(&mut self, id: &DeviceId, position: Position, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(device) = self.devices.get_mut(id).filter(|device| !device.quarantined) else { return };
+        if self.devices.get(id).is_none_or(|device| device.quarantined) {
+            return;
+        }
+        self.miss_before(id, position, now, out);
+        let Some(device) = self.devices.get_mut(id) else { return };
         device.last_heard = Some(now);
         device.watermark = device.watermark.max(position);
         self.heard(id, now, out);

@@ -31,7 +31,7 @@ impl State {
         if envelope.position <= device.watermark {
             return Verdict::Duplicate;
         }
-        device.watermark = envelope.position;
+        let was = std::mem::replace(&mut device.watermark, envelope.position);
 
         let trust = self.settings.clock_trust_ms;
         let mut witnessed = false;
@@ -56,6 +56,7 @@ impl State {
         let age_ms = envelope.age_ms.map_or(now.millis_since(at), |age| i64::try_from(age).unwrap_or(i64::MAX));
         let live = age_ms <= self.settings.live_within_ms;
 
+        self.miss_places(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
             self.heard(&envelope.device, now, out);
         }
@@ -224,7 +225,8 @@ impl State {
         for (place, binding) in bindings.iter().enumerate() {
             let rule = &rules.rules()[usize::from(binding.rule)];
             let RuleKind::Threshold(threshold) = &rule.kind else { continue };
-            let found = value_of(binding.source, sample, device).filter(|value| threshold.metric.plausible(*value));
+            let found =
+                value_of(binding.source, sample, device, now).filter(|value| threshold.metric.plausible(*value));
             let (Some(track), Some(memory)) = (device.tracks.get_mut(place), device.memories.get_mut(place)) else {
                 continue;
             };
@@ -397,9 +399,11 @@ fn advance(track: &mut Track, threshold: &Threshold, value: f64, at: Timestamp) 
     }
 }
 
-fn value_of(source: Source, sample: &Sample, device: &Device) -> Option<f64> {
+fn value_of(source: Source, sample: &Sample, device: &Device, now: Timestamp) -> Option<f64> {
     match source {
         Source::Series(at) => sample.v.get(usize::from(at)).copied().flatten(),
+        Source::Lost => Some(device.book.recent(now)[0] as f64),
+        Source::Thinned => Some(device.book.recent(now)[1] as f64),
         Source::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
     }
 }

@@ -164,6 +164,7 @@ impl Rig {
             probes: Vec::new(),
             layout: Layout::new(vec![Series::new("load.1", "")]).expect("allowed"),
             losses: Losses::default(),
+            former: Vec::new(),
             sensor: None,
         }));
         let envelope = Envelope {
@@ -173,6 +174,7 @@ impl Rig {
             boot: "boot".into(),
             taken_at,
             age_ms: Some(0),
+            lost: None,
         };
         let report = Ok(Box::new(Report { envelope, body }));
         self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, report }));

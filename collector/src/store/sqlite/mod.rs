@@ -407,6 +407,14 @@ impl Pending<'_> {
                     params![number, at.as_millis(), name, text, fields],
                 )?;
             }
+            Change::Losses { device, book } => {
+                let number = self.number(device)?;
+                let total = i64::try_from(book.total()).unwrap_or(i64::MAX);
+                self.run(
+                    "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
+                    params![number, total, json(book)?],
+                )?;
+            }
             Change::Document { device, name, at, body } => {
                 let number = self.number(device)?;
                 self.run(

@@ -177,6 +177,7 @@ impl Reader for SqliteReader {
         let sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL");
         let records = self.all(&sql, &[], device_record)?;
         let mut layouts = std::collections::HashMap::new();
+        let mut books = self.books()?;
         let mut snapshot = Snapshot::default();
         for record in records {
             let mut device = Device::new(record.info);
@@ -197,6 +198,7 @@ impl Reader for SqliteReader {
             device.last_heard = record.last_heard;
             device.last_sample = record.last_sample;
             device.clock_error_ms = record.clock_error_ms;
+            device.book = books.remove(&device.info.id).unwrap_or_default();
             if let Some(id) = record.layout {
                 if let std::collections::hash_map::Entry::Vacant(e) = layouts.entry(id) {
                     e.insert(self.layout(id)?.map(Arc::new));

@@ -60,6 +60,12 @@ CREATE TABLE document (
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
 CREATE INDEX document_by_name ON document (name, device);
+-- What is known of a device's losses: how many reports in all, and what the judge needs to find more.
+CREATE TABLE losses (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    total INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
 -- What documents hold for rules that look into them, and what of it was accepted.
 CREATE TABLE list (
     device INTEGER NOT NULL,
