@@ -89,6 +89,7 @@ impl Run {
             boot: "boot".into(),
             taken_at: Timestamp::from_millis(START_MS + self.real_ms),
             age_ms: Some(0),
+            lost: None,
         };
         self.input(Input::Report(&Report { envelope, body }));
     }
@@ -160,7 +161,7 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
             }
             Some(Event::Lost) => {
                 here = false;
-                run.input(Input::Lost { device: &id() });
+                run.input(Input::Lost { device: &id(), quiet_ms: 0 });
             }
             Some(Event::Back) => {
                 here = true;
@@ -169,7 +170,7 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
             Some(Event::Bye) => {
                 here = false;
                 run.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 }));
-                run.input(Input::Lost { device: &id() });
+                run.input(Input::Lost { device: &id(), quiet_ms: 0 });
             }
             None => {}
         }
