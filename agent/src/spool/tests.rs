@@ -134,8 +134,10 @@ fn a_flipped_bit_costs_the_report_that_it_is_in_and_is_counted() {
             bytes[at.strict_add_signed(beside)] ^= 1 << (n % 8);
             std::fs::write(&db, &bytes).expect("written");
             let mut again = open(dir.path(), 4, 1 << 20);
+            // What is damaged is counted when a later report goes past it, and the last one has none behind it.
+            again.push(entry(41, true));
             let left = drain(&mut again);
-            let lost = 40 - left.len() as u64;
+            let lost = 41 - left.len() as u64;
             assert!(lost <= 1, "{lost} lost by one bit {beside} from the mark at {at}");
             assert!(beside != 60 || again.losses().corrupt == lost, "{:?}", again.losses());
             drop(again);

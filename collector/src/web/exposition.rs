@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(
             text,
             "iocw_device_up{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 1\n\
+             iocw_device_reports_lost_total{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 0\n\
              iocw_cpu_busy{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 1.5\n\
              iocw_fs_used_pct{device=\"srv-1\",place=\"Phòng \\\"A\\\"\",subject=\"/a\\\"b\\\\c\"} 70\n"
         );
