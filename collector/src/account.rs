@@ -1,14 +1,12 @@
 //! People's accounts: passwords, lock-out, sessions.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 
 use crate::audit;
+use crate::hashing;
 use crate::pki::{self, PkiError};
 use crate::reach::Reach;
 use crate::store::{AccountRecord, SessionRecord};
@@ -165,7 +163,7 @@ pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Re
         full_name: String::new(),
         role,
         places: Vec::new(),
-        password: hash(password)?,
+        password: hashing::hash(password)?,
         earlier: Vec::new(),
         password_at: now,
         must_change: false,
@@ -216,9 +214,7 @@ pub fn change_password(
     new: &str,
     now: Timestamp,
 ) -> Result<Result<AccountRecord, NotTaken>, PkiError> {
-    let is = |hash: &str, password: &str| {
-        PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-    };
+    let is = hashing::matches;
     if present.len() > PASSWORD_MAX_BYTES || !is(&account.password, present) {
         return Ok(Err(NotTaken::Wrong));
     }
@@ -231,7 +227,7 @@ pub fn change_password(
     if is(&account.password, new) || account.earlier.iter().any(|hash| is(hash, new)) {
         return Ok(Err(NotTaken::Again));
     }
-    let before = std::mem::replace(&mut account.password, hash(new)?);
+    let before = std::mem::replace(&mut account.password, hashing::hash(new)?);
     account.earlier.insert(0, before);
     account.earlier.truncate(EARLIER_MAX);
     (account.password_at, account.must_change) = (now, false);
@@ -297,12 +293,6 @@ pub fn new_token(
     Ok((token, session))
 }
 
-fn hash(password: &str) -> Result<String, PkiError> {
-    let failed = |error: argon2::password_hash::Error| PkiError::Make(error.to_string());
-    let salt = SaltString::encode_b64(&pki::secret::<16>()?).map_err(failed)?;
-    Ok(Argon2::default().hash_password(password.as_bytes(), &salt).map_err(failed)?.to_string())
-}
-
 /// What became of an attempt to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
@@ -349,9 +339,7 @@ pub fn sign_in(
         return Ok(SignIn::Locked(until));
     }
     let stored = known.as_ref().map_or(NOBODY, |account| &account.password);
-    let parsed = PasswordHash::new(stored).map_err(|error| PkiError::Make(error.to_string()))?;
-    let right =
-        password.len() <= PASSWORD_MAX_BYTES && Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
+    let right = password.len() <= PASSWORD_MAX_BYTES && hashing::matches(stored, password);
     match known {
         Some(account) if right && !account.disabled => match account.asks_for_code() {
             true if code.is_empty() => Ok(SignIn::NeedsCode),

@@ -14,6 +14,7 @@ use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::account::Role;
+use crate::crowd::Bounds;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
@@ -45,6 +46,8 @@ pub struct Config {
     pub connections_max: Bounded<1, 1_000_000>,
     /// Address of pages and API.
     pub web_listen: SocketAddr,
+    /// How many may be connected there.
+    pub web_bounds: Bounds,
     /// Where people reach the pages, for links in notices.
     pub web_url: String,
     /// Names and addresses in the server's certificate.
@@ -269,6 +272,10 @@ struct IngestForm {
 #[serde(deny_unknown_fields, default)]
 struct WebForm {
     listen: SocketAddr,
+    strangers_max: Bounded<16, 1_000_000>,
+    strangers_per_address_max: Bounded<8, 1_000_000>,
+    strangers_per_network_max: Bounded<8, 1_000_000>,
+    signed_in_max: Bounded<16, 1_000_000>,
     url: Option<String>,
     names: Vec<String>,
     certificate: Option<Spanned<PathBuf>>,
@@ -342,6 +349,10 @@ impl Default for WebForm {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 8443).into(),
+            strangers_max: Bounded(2000),
+            strangers_per_address_max: Bounded(256),
+            strangers_per_network_max: Bounded(1024),
+            signed_in_max: Bounded(2000),
             url: None,
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             certificate: None,
@@ -451,6 +462,12 @@ impl Config {
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
             web_listen: form.web.listen,
+            web_bounds: Bounds {
+                all: form.web.strangers_max.usize(),
+                per_address: form.web.strangers_per_address_max.usize(),
+                per_network: form.web.strangers_per_network_max.usize(),
+                known: form.web.signed_in_max.usize(),
+            },
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,
             web_certificate,

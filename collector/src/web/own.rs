@@ -29,9 +29,10 @@ const TOKEN_DAYS_MAX: i64 = 366;
 
 /// A password that its owner chose. All their other sessions end.
 async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
+    app.limits.own(&person.name)?;
     let before = known(app, &person.name).await?;
     let PasswordForm { present, new } = form;
-    let changed = slowly(app, move || account::change_password(before, &present, &new, clock::now())).await?;
+    let changed = slowly(app, person, move || account::change_password(before, &present, &new, clock::now())).await?;
     let record = match changed.map_err(|error| Problem::internal(error.to_string()))? {
         Ok(record) => record,
         Err(why) => return Ok(Err(why)),
@@ -240,6 +241,7 @@ enum SecondDone {
 async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<SecondDone, Problem> {
     let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
     refuse_token(person)?;
+    app.limits.own(&person.name)?;
     let mut account = known(app, &person.name).await?;
     let wrong = || Problem::invalid("code: it is wrong, or was used; wait for the next one".to_owned());
     let now = clock::now();

@@ -18,6 +18,7 @@ use super::view::Chrome;
 use crate::account::{self, Role};
 use crate::audit;
 use crate::command::Command;
+use crate::hashing::Asker;
 use crate::reach::{PLACES_MAX, Reach};
 use crate::store::AccountRecord;
 use crate::written::one_line;
@@ -44,21 +45,22 @@ pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Proble
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
 }
 
-/// Does something slow with passwords, off the async threads and not more than a few at a time.
+/// Does something slow with passwords for someone who is signed in, on the hashing thread.
 pub(super) async fn slowly<T: Send + 'static>(
     app: &App,
+    person: &Person,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("hashing failed"))
+    Ok(app.hashing.run(Asker::Known(person.name.clone()), work).await?)
 }
 
 /// An account as new, with a password that its owner must change.
-async fn fresh(app: &App, name: &str, role: Role) -> Result<(String, AccountRecord), Problem> {
+async fn fresh(app: &App, person: &Person, name: &str, role: Role) -> Result<(String, AccountRecord), Problem> {
     let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
     let password = account::new_password().map_err(internal)?;
     let (name, text) = (name.to_owned(), password.clone());
-    let made = slowly(app, move || account::new_account(&name, role, &text, clock::now())).await?.map_err(internal)?;
+    let made = slowly(app, person, move || account::new_account(&name, role, &text, clock::now())).await?;
+    let made = made.map_err(internal)?;
     Ok((password, AccountRecord { must_change: true, ..made }))
 }
 
@@ -79,7 +81,7 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
         return Err(Problem::conflict(format!("name: there is an account {:?} already", form.name)));
     }
     let places = places_of(&form.places, role)?;
-    let (password, made) = fresh(app, &form.name, role).await?;
+    let (password, made) = fresh(app, person, &form.name, role).await?;
     let detail = shown(role, false, &places, "");
     let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), places, ..made };
     let entry = entry(person, "account.created", &form.name, &detail);
@@ -93,7 +95,7 @@ async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem
         return Err(Problem::conflict("this is your own account; choose a new password on its page".to_owned()));
     }
     let before = known(app, name).await?;
-    let (password, made) = fresh(app, name, before.role).await?;
+    let (password, made) = fresh(app, person, name, before.role).await?;
     let mut earlier = before.earlier;
     earlier.insert(0, before.password);
     let (full_name, places, disabled, second) = (before.full_name, before.places, before.disabled, before.second);
