@@ -25,7 +25,7 @@ const ATTEMPT_MS: u64 = 600_000;
 const ATTEMPT: &str = "oidc";
 /// How long what the provider says of itself is believed, and how long that it does not answer.
 const KNOWN_MS: u64 = 600_000;
-const SILENT_MS: u64 = 5000;
+const SILENT_MS: u64 = 1000;
 
 /// What the identity provider said of itself, by its address, and when: strangers must not make us ask it without end.
 #[derive(Default)]
