@@ -1,13 +1,11 @@
 //! People's accounts: passwords, lock-out, sessions.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
-
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 
+use crate::hashing;
 use crate::pki::{self, PkiError};
 use crate::reach::Reach;
 use crate::store::{AccountRecord, SessionRecord};
@@ -156,7 +154,7 @@ impl Role {
 /// # Errors
 /// When the system gives no randomness.
 pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Result<AccountRecord, PkiError> {
-    Ok(with_hash(name, role, hash(password)?, now))
+    Ok(with_hash(name, role, hashing::hash(password)?, now))
 }
 
 /// The same with the hash of its password.
@@ -297,21 +295,10 @@ pub fn new_token(
     Ok((token, session))
 }
 
-/// The hash of a password, as a PHC string. Slow on purpose: call it off the async threads.
-///
-/// # Errors
-/// When the system gives no randomness.
-pub fn hash(password: &str) -> Result<String, PkiError> {
-    let failed = |error: argon2::password_hash::Error| PkiError::Make(error.to_string());
-    let salt = SaltString::encode_b64(&pki::secret::<16>()?).map_err(failed)?;
-    Ok(Argon2::default().hash_password(password.as_bytes(), &salt).map_err(failed)?.to_string())
-}
-
 /// Whether a password matches a hash. Slow on purpose: call it off the async threads.
 #[must_use]
 pub fn verify(hash: &str, password: &str) -> bool {
-    let matches = |hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok();
-    password.len() <= PASSWORD_MAX_BYTES && PasswordHash::new(hash).is_ok_and(matches)
+    password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
 }
 
 /// A session: its cookie, and what is kept of it. `foreign` where the organisation's identity provider says who it is.
@@ -365,7 +352,7 @@ mod tests {
         assert_eq!(check(&account, "correct horse", "I am the Admin, I am"), Err(NotTaken::Named));
         assert_eq!(check(&account, "correct horse", "correct horse"), Err(NotTaken::Again));
         assert_eq!(check(&account, "correct horse", "battery staple"), Ok(()));
-        set_password(&mut account, hash("battery staple").expect("hashed"), now);
+        set_password(&mut account, hashing::hash("battery staple").expect("hashed"), now);
         assert_eq!(check(&account, "battery staple", "correct horse"), Err(NotTaken::Again), "not even after another");
         let due = |ms| account.is_due(now.plus_millis(ms));
         assert!(!due(PASSWORD_LIFE_MS) && due(PASSWORD_LIFE_MS + 1));

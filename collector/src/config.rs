@@ -14,7 +14,6 @@ use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::account::Role;
-use crate::ingest::Bounds;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
@@ -45,9 +44,11 @@ pub struct Config {
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
     /// Most sockets that have not yet shown a device's certificate.
-    pub newcomers: Bounds,
+    pub newcomers: crate::ingest::Bounds,
     /// Address of pages and API.
     pub web_listen: SocketAddr,
+    /// How many may be connected there.
+    pub web_bounds: crate::crowd::Bounds,
     /// Where people reach the pages, for links in notices.
     pub web_url: String,
     /// Names and addresses in the server's certificate.
@@ -275,6 +276,10 @@ struct IngestForm {
 #[serde(deny_unknown_fields, default)]
 struct WebForm {
     listen: SocketAddr,
+    strangers_max: Bounded<16, 1_000_000>,
+    strangers_per_address_max: Bounded<8, 1_000_000>,
+    strangers_per_network_max: Bounded<8, 1_000_000>,
+    signed_in_max: Bounded<16, 1_000_000>,
     url: Option<String>,
     names: Vec<String>,
     certificate: Option<Spanned<PathBuf>>,
@@ -355,6 +360,10 @@ impl Default for WebForm {
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 8443).into(),
+            strangers_max: Bounded(2000),
+            strangers_per_address_max: Bounded(256),
+            strangers_per_network_max: Bounded(1024),
+            signed_in_max: Bounded(2000),
             url: None,
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
             certificate: None,
@@ -463,12 +472,18 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
-            newcomers: Bounds {
+            newcomers: crate::ingest::Bounds {
                 all: form.ingest.newcomers_max.usize(),
                 per_address: form.ingest.newcomers_per_address_max.usize(),
                 per_network: form.ingest.newcomers_per_network_max.usize(),
             },
             web_listen: form.web.listen,
+            web_bounds: crate::crowd::Bounds {
+                all: form.web.strangers_max.usize(),
+                per_address: form.web.strangers_per_address_max.usize(),
+                per_network: form.web.strangers_per_network_max.usize(),
+                known: form.web.signed_in_max.usize(),
+            },
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,
             web_certificate,

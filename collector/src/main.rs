@@ -19,10 +19,15 @@ use ioc_collector::{audit, cli, doctor, first, serve, sheet};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 
+/// Threads for what blocks.
+const BLOCKING_MAX: usize = 32;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Each thread that ever ran keeps a stack and a part of the heap: files, the store's readers and names are looked up on these.
+        .max_blocking_threads(BLOCKING_MAX)
         .build()
         .context("cannot start the runtime")
         .and_then(|runtime| runtime.block_on(run(cli)));

@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::ingest::endpoint::Endpoint;
 use crate::link::Links;
 use crate::notify;
+use crate::paced::Paced;
 use crate::pki::{self, Authority, PkiError, Swappable};
 use crate::store::{Store, StoreError};
 use crate::web::{App, server};
@@ -31,6 +32,8 @@ const READERS_LIMITED: usize = 2;
 const UPKEEP: Duration = Duration::from_secs(600);
 /// How long notices under way may take to arrive when the collector stops.
 const NOTICES_END: Duration = Duration::from_secs(5);
+/// Between two looks at what was left out of the log.
+const LEFT_OUT: Duration = Duration::from_secs(60);
 
 /// Reads the configuration at `path`, or the built-in defaults.
 ///
@@ -121,8 +124,11 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let endpoint =
         Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
     let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
-    let router = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links).router();
-    let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), stopping.clone()));
+    let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
+    tokio::spawn(say_left_out(app.paced()));
+    let router = app.router();
+    let bounds = config.web_bounds;
+    let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), bounds, stopping.clone()));
     tokio::spawn(server::serve_control(control, router, stopping));
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -147,6 +153,16 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
     tracing::info!("collector stopped");
     Ok(())
+}
+
+/// Says how much of what strangers do was not written down, when they have stopped.
+async fn say_left_out(paced: Arc<Paced>) {
+    loop {
+        tokio::time::sleep(LEFT_OUT).await;
+        for (kind, left_out) in paced.left_out(clock::boottime_us() / 1000) {
+            tracing::warn!(kind, left_out, "more of the same was refused");
+        }
+    }
 }
 
 /// Ends when the collector is to stop.

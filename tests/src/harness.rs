@@ -72,9 +72,9 @@ pub fn python() -> PathBuf {
 const PORTS: (u16, u16) = (12_000, 20_000);
 static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 
-/// What the agent's unit sets in its environment: what is tested and measured is what is shipped.
-fn shipped_environment() -> anyhow::Result<Vec<(String, String)>> {
-    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd/ioc-agent.service");
+/// What a unit sets in its program's environment: what is tested and measured is what is shipped.
+fn shipped_environment(unit: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd").join(unit);
     let unit = std::fs::read_to_string(&unit).with_context(|| unit.display().to_string())?;
     let words = unit.lines().filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);
     Ok(words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect())
@@ -171,6 +171,7 @@ impl Rig {
             .arg("--config")
             .arg(&path)
             .arg("serve")
+            .envs(shipped_environment("ioc-collector.service")?)
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -303,7 +304,7 @@ impl Agent {
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("agent.log"))?;
         let mut command = self.command();
-        command.arg("run").envs(shipped_environment()?).stdout(Stdio::null()).stderr(log);
+        command.arg("run").envs(shipped_environment("ioc-agent.service")?).stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn()?);
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Signing in and out, and who is asking.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
 use axum::Json;
 use axum::extract::{Extension, FromRequestParts, MatchedPath, OriginalUri, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -15,15 +16,15 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::enrolment::hex;
 
 use super::App;
-use super::limits;
 use super::pages::Failure;
-use super::people::slowly;
 use super::problem::Problem;
 use super::rights;
 use super::server::Peer;
 use super::view::Chrome;
 use crate::account::{self, Right, Role};
 use crate::command::{Answer, Command, CommandError};
+use crate::crowd::Place;
+use crate::hashing::Asker;
 use crate::people::{Intent, Origin};
 use crate::reach::Reach;
 
@@ -92,29 +93,17 @@ impl FromRequestParts<App> for Person {
                 foreign: false,
             });
         }
-        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-        // A screen on the wall can show its token in the address alone.
-        let on_wall = token.is_none() && matches!(path.as_str(), "/wall" | "/live");
-        let in_address = parts
-            .uri
-            .query()
-            .filter(|_| on_wall)
-            .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")));
-        let of_wall = in_address.is_some();
-        let shown =
-            token.or_else(|| in_address.map(str::to_owned)).filter(|token| token.starts_with(account::TOKEN_PREFIX));
-        let is_token = shown.is_some();
+        let shown = shown(&parts.headers, &parts.uri);
+        let is_token = shown.as_ref().is_some_and(|(_, way)| *way != Way::Cookie);
+        let of_wall = shown.as_ref().is_some_and(|(_, way)| *way == Way::Address);
         // A program that shows a token is led by no browser.
         if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
             return Err(Problem::forbidden("this request comes from another site").into_response());
         }
-        let Some(shown) = shown.or_else(|| cookie(&parts.headers, COOKIE)) else {
-            return Err(sign_in_first(wants_page));
-        };
+        let Some((shown, _)) = shown else { return Err(sign_in_first(wants_page)) };
         let digest = account::session_digest(&shown);
         let now = clock::now();
-        app.limits.take(&digest, limits::SESSION, now).map_err(|refused| *refused)?;
+        app.limits.before(&digest).map_err(|refused| *refused)?;
         let asked = digest.clone();
         let found = app.read(&Reach::EVERYWHERE, move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
@@ -126,7 +115,11 @@ impl FromRequestParts<App> for Person {
             let kind = session.label.is_empty() != is_token && (!of_wall || session.role == Some(Role::Viewer));
             session.expires_at > now && !account.disabled && kind
         });
+        app.limits.after(&digest, found.is_some());
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
+        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+            place.prove(&digest);
+        }
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
         if account.is_due(now) && !session.foreign && !rights::is_open_when_due(route) {
             if wants_page {
@@ -162,6 +155,33 @@ impl FromRequestParts<App> for Person {
         }
         Err(Problem::forbidden("your role does not allow this").into_response())
     }
+}
+
+/// How a session or a token is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By a browser.
+    Cookie,
+    /// A token, by a program.
+    Bearer,
+    /// A token, by a screen on the wall, which can show it in the address alone.
+    Address,
+}
+
+/// The session or token that is shown, and how.
+pub(super) fn shown(headers: &HeaderMap, uri: &Uri) -> Option<(String, Way)> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
+    let on_wall = bearer.is_none() && matches!(uri.path(), "/wall" | "/live");
+    let in_address = uri
+        .query()
+        .filter(|_| on_wall)
+        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")))
+        .map(|token| (token, Way::Address));
+    let token = bearer.map(|token| (token, Way::Bearer)).or(in_address);
+    let token = token.filter(|(token, _)| token.starts_with(account::TOKEN_PREFIX));
+    let token = token.map(|(token, way)| (token.to_owned(), way));
+    token.or_else(|| cookie(headers, COOKIE).map(|cookie| (cookie, Way::Cookie)))
 }
 
 fn sign_in_first(wants_page: bool) -> Response {
@@ -255,6 +275,15 @@ pub(super) fn refused(error: CommandError) -> Problem {
     }
 }
 
+/// As whom someone who signs in waits for a hash.
+fn asker_of(peer: &Peer, from: &Origin) -> Asker {
+    match (&from.browser, peer) {
+        (Some(browser), _) => Asker::Known(format!("browser {browser}")),
+        (None, Peer::Remote(address)) => Asker::Stranger(*address),
+        (None, Peer::Local(_)) => Asker::Known(peer.to_string()),
+    }
+}
+
 /// Has an attempt counted and the password looked at: gives the hash that it matches.
 pub(super) async fn show_password(
     app: &App,
@@ -262,6 +291,7 @@ pub(super) async fn show_password(
     password: String,
     code: &str,
     from: &Origin,
+    asker: Asker,
 ) -> Result<String, Problem> {
     let person = |intent| app.engine.of_accounts(Command::Person(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
@@ -270,15 +300,15 @@ pub(super) async fn show_password(
         return Err(Problem::internal("sign-in failed"));
     };
     let asked = hash.clone();
-    match slowly(app, move || account::verify(&asked, &password)).await {
+    match app.hashing.run(asker, move || account::verify(&asked, &password)).await {
         Ok(true) => Ok(hash),
         Ok(false) => {
             person(Intent::Wrong { name, from }).await.map_err(refused)?;
             Err(Problem::unauthorized("name, password or code is wrong"))
         }
-        Err(problem) => {
+        Err(busy) => {
             let _ = person(Intent::Unseen { name, from }).await;
-            Err(problem)
+            Err(busy.into())
         }
     }
 }
@@ -291,12 +321,9 @@ async fn try_sign_in(
     credentials: Credentials,
 ) -> Result<SignedIn, Problem> {
     let Credentials { name, password, code } = credentials;
-    let address = format!("sign-in {peer}");
-    if app.limits.take(&address, limits::SIGN_IN, clock::now()).is_err() {
-        return Err(Problem::too_many("too many attempts from this address; wait a minute"));
-    }
     let from = origin_of(app, &peer, headers, &name);
-    let hash = show_password(app, &name, password, &code, &from).await?;
+    app.limits.sign_in(&peer, from.browser.as_deref())?;
+    let hash = show_password(app, &name, password, &code, &from, asker_of(&peer, &from)).await?;
     come_by(app, Intent::Proved { name, hash, code, from }).await
 }
 
@@ -320,15 +347,15 @@ pub(super) fn cookie_text(name: &str, value: &str, same_site: &str, seconds: i64
 }
 
 /// How long a code may take, milliseconds.
-const CODE_MS: i64 = 300_000;
+const CODE_MS: u64 = 300_000;
+/// What the ticket of such a sign-in is sealed for.
+const CODE_TICKET: &str = "sign-in code";
 
-/// Keeps whose password was right, by which hash, and whose code is still to come, by the digest of what their browser holds, which is
-/// given.
-fn half_in(app: &App, account: &str, hash: String) -> Result<String, Problem> {
-    let ticket =
-        crate::pki::secret::<20>().map_err(|_| Problem::internal("sign-in failed")).map(|bytes| hex(&bytes))?;
-    app.half_in.begin(account::session_digest(&ticket), (account.to_owned(), hash), clock::now(), CODE_MS)?;
-    Ok(ticket)
+/// Has the browser keep whose password was right, by which hash, and whose code is still to come: sealed, so that nothing has to be kept
+/// here. It is bound to the password, so that another one ends it.
+fn half_in(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
+    let until_ms = clock::boottime_us() / 1000 + CODE_MS;
+    app.seal.close(CODE_TICKET, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
 
 #[derive(Template)]
@@ -394,7 +421,7 @@ pub(super) async fn login(
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, &headers, credentials).await {
         Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
-        Ok(SignedIn::NeedsCode(hash)) => match half_in(&app, &name, hash) {
+        Ok(SignedIn::NeedsCode(hash)) => match half_in(&app, &name, &hash) {
             Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
@@ -418,10 +445,13 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    let Some((name, hash)) = app.half_in.get(&account::session_digest(&form.ticket), clock::now()) else {
+    let Some([name, hash]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_us() / 1000) else {
         return Redirect::to("/login").into_response();
     };
     let from = origin_of(&app, &peer, &headers, &name);
+    if let Err(problem) = app.limits.sign_in(&peer, from.browser.as_deref()) {
+        return render_login(&app, &headers, Some(problem), Some(form.ticket));
+    }
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
@@ -429,10 +459,7 @@ pub(super) async fn login_code(
         come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
-        Ok(SignedIn::Cookie(cookie)) => {
-            app.half_in.take(&account::session_digest(&form.ticket), clock::now());
-            come_in(&app, &headers, &name, &cookie)
-        }
+        Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
         Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.ticket)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }
@@ -468,7 +495,7 @@ pub(super) async fn language(headers: HeaderMap, Form(form): Form<LanguageForm>)
     let language = if form.language == "en" { "en" } else { "vi" };
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // Back to the page of ours that it was pressed on, and to nowhere else.
-    let from = text(header::REFERER).and_then(|from| from.parse::<axum::http::Uri>().ok());
+    let from = text(header::REFERER).and_then(|from| from.parse::<Uri>().ok());
     let from = from.filter(|from| from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST));
     let from = from.as_ref().and_then(|from| from.path_and_query()).map(axum::http::uri::PathAndQuery::as_str);
     let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).map_or("/", page_of);

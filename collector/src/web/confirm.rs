@@ -21,6 +21,7 @@ use super::server::Peer;
 use super::view::Chrome;
 use crate::account;
 use crate::command::{Answer, Command};
+use crate::hashing::Asker;
 use crate::people::Intent;
 use crate::reach::Reach;
 
@@ -85,10 +86,11 @@ async fn confirm(
     if person.session.is_empty() {
         return Ok(());
     }
+    app.limits.own(&person.name)?;
     let ConfirmForm { password, code, .. } = form;
     let (name, session) = (person.name.clone(), person.session.clone());
     let from = origin_of(app, &peer, headers, &name);
-    let hash = show_password(app, &name, password, &code, &from).await?;
+    let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
     match app.engine.of_accounts(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))

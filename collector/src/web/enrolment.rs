@@ -8,6 +8,7 @@ use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use ioc_common::clock;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{COLLISION, DeviceKind, Fault};
@@ -15,6 +16,7 @@ use ioc_judge::{COLLISION, DeviceKind, Fault};
 use super::App;
 use super::api::{Answered, ListQuery, Page, device_id};
 use super::auth::Person;
+use super::limits;
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::server::Peer;
@@ -201,21 +203,27 @@ pub(super) async fn enrol(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<EnrolRequest>,
-) -> Result<Response, Problem> {
-    let peer = peer.to_string();
-    match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.clone() }).await {
-        Ok(Answer::Enrolled(response)) => Ok(Json(*response).into_response()),
-        Ok(Answer::Waiting { request }) => {
-            let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
-            Ok((StatusCode::ACCEPTED, Json(waiting)).into_response())
-        }
-        Ok(_) => Err(Problem::internal("unexpected answer")),
-        Err(error) => {
-            app.health.refuse("enrolment");
-            tracing::warn!(%peer, %error, "enrolment refused");
-            Err(error.into())
-        }
-    }
+) -> Result<Response, Response> {
+    app.limits.stranger(limits::ENROL, &peer).map_err(|refused| *refused)?;
+    let response =
+        match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await {
+            Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
+            Ok(Answer::Waiting { request }) => {
+                let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
+                (StatusCode::ACCEPTED, Json(waiting)).into_response()
+            }
+            Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
+            Err(error) => {
+                app.health.refuse("enrolment");
+                if let Some(left_out) = app.paced.allows("enrolment", peer.address(), clock::boottime_us() / 1000) {
+                    tracing::warn!(%peer, %error, left_out, "enrolment refused");
+                }
+                return Err(Problem::from(error).into_response());
+            }
+        };
+    // Its token is good: it costs its address nothing.
+    app.limits.welcome(limits::ENROL, &peer);
+    Ok((Extension(limits::Welcome), response).into_response())
 }
 
 /// What the page's forms send: each names what it does.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -19,9 +19,11 @@ use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, Manual, Refusal, 
 use super::App;
 use super::api::device_id;
 use super::auth::Person;
+use super::limits;
 use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
 use super::personal;
 use super::problem::Problem;
+use super::server::Peer;
 use super::view::{Chrome, DeviceRow, incident_tone};
 use crate::alert;
 use crate::command::{Answer, Command, CommandError};
@@ -504,11 +506,15 @@ fn told(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
 /// Takes in alerts of another system, which shows its token.
 pub(super) async fn alerts(
     State(app): State<App>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Path(source): Path<String>,
     Json(body): Json<AlertsBody>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(Extension<limits::Welcome>, StatusCode), Problem> {
     let config = app.config();
+    if app.limits.stranger(limits::LINK, &peer).is_err() {
+        return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
+    }
     let known = config.sources.iter().find(|one| one.name == source);
     let known = known.ok_or_else(|| Problem::not_found("there is no such source in the configuration"))?;
     let token = std::fs::read_to_string(&known.token_file)
@@ -521,6 +527,7 @@ pub(super) async fn alerts(
         app.health.refuse("alert token");
         return Err(Problem::unauthorized("show the token of this source: Authorization: Bearer …"));
     }
+    app.limits.welcome(limits::LINK, &peer);
     if body.alerts.len() > ALERTS_MAX {
         return Err(Problem::invalid(format!("found {} alerts; allowed are {ALERTS_MAX}", body.alerts.len())));
     }
@@ -531,7 +538,7 @@ pub(super) async fn alerts(
     });
     let alerts = alerts.collect::<Result<_, _>>()?;
     app.engine.of_sources(Command::Alerts { source, alerts }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Extension(limits::Welcome), StatusCode::NO_CONTENT))
 }
 
 #[cfg(test)]

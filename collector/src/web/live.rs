@@ -14,6 +14,7 @@ use ioc_common::clock;
 
 use super::App;
 use super::auth::Person;
+use super::problem::Problem;
 use crate::account::Role;
 use crate::reach::Reach;
 
@@ -52,11 +53,16 @@ async fn standing(app: &App, session: &str) -> Option<Standing> {
     })
 }
 
-pub(super) async fn live(State(app): State<App>, person: Person) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub(super) async fn live(
+    State(app): State<App>,
+    person: Person,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let open = app.live.take(&person.session);
+    let open = open.ok_or_else(|| Problem::too_many("too many live pages are open; close some"))?;
     let wake = app.engine.pages_wake();
     let of = person.session;
     let first = if of.is_empty() { None } else { standing(&app, &of).await };
-    let events = stream::unfold((wake, true), move |(mut wake, begins)| {
+    let events = stream::unfold((wake, true, open), move |(mut wake, begins, open)| {
         let (app, of, first) = (app.clone(), of.clone(), first.clone());
         async move {
             if !begins {
@@ -73,10 +79,10 @@ pub(super) async fn live(State(app): State<App>, person: Person) -> Sse<impl Str
                 }
             }
             wake.mark_unchanged();
-            Some((Ok(sign("changed")), (wake, false)))
+            Some((Ok(sign("changed")), (wake, false, open)))
         }
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(sign("alive")))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(sign("alive"))))
 }
 
 /// An event without content. A browser passes over one whose data are empty (HTML, "server-sent events", dispatch), and axum

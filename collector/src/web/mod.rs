@@ -2,6 +2,7 @@
 
 mod admin;
 mod api;
+mod arriving;
 mod auth;
 mod charts;
 mod clock;
@@ -24,7 +25,6 @@ mod maintenance;
 mod matter;
 mod own;
 mod pages;
-mod pending;
 mod people;
 mod personal;
 mod plan;
@@ -54,16 +54,19 @@ use ioc_common::enrolment::ENROL_PATH;
 use crate::command::NewDevice;
 use crate::config::Config;
 use crate::coverage::Facts;
+use crate::crowd::Counted;
 use crate::engine::{FILE_MAX_BYTES, Handle};
+use crate::hashing::Hashing;
 use crate::health::Health;
 use crate::link::Links;
-use crate::oidc::{Attempt, Provider};
+use crate::paced::Paced;
+use crate::pki::PkiError;
 use crate::reach::Reach;
 use crate::replay::Replay;
 use crate::room::Room;
+use crate::seal::Seal;
 use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
 use described::Described;
-use pending::Pending;
 use problem::Problem;
 use reaching::Door;
 
@@ -78,6 +81,10 @@ const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 /// How old what is said of coverage may be, milliseconds.
 const COVERAGE_MS: i64 = 5000;
 
+/// Live pages of one session, such as of one token on several walls, and of all.
+const LIVE_PER_SESSION_MAX: usize = 32;
+const LIVE_MAX: usize = 1000;
+
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
@@ -88,13 +95,18 @@ pub struct App {
     /// The same for people who do not reach everywhere.
     limited: Arc<Readers>,
     texts: Arc<i18n::Texts>,
-    hashing: Arc<Semaphore>,
+    /// All that is hashed goes through this.
+    hashing: Hashing,
     said: Arc<personal::Said>,
     links: Arc<Links>,
-    /// Accounts whose code is still to come.
-    half_in: Arc<Pending<(String, String)>>,
-    /// Sign-ins that are with the identity provider.
-    attempts: Arc<Pending<(Attempt, Provider)>>,
+    /// What browsers keep of a sign-in that is not finished.
+    seal: Arc<Seal>,
+    /// What the identity provider said of itself.
+    provider: Arc<single::Known>,
+    /// Live pages that are open, by session.
+    live: Arc<Counted>,
+    /// What strangers cause to be written down.
+    paced: Arc<Paced>,
     limits: Arc<limits::Limits>,
     covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
     /// When it started.
@@ -116,7 +128,9 @@ impl Readers {
 
 impl App {
     /// Pages and API over these readers.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When the system gives no randomness, or no thread.
     pub fn new(
         engine: Handle,
         health: Arc<Health>,
@@ -124,24 +138,31 @@ impl App {
         readers: Vec<Box<dyn Reader>>,
         limited: Vec<Box<dyn Reader>>,
         links: Arc<Links>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, PkiError> {
+        let started = Hashing::start();
+        Ok(Self {
             engine: Door::new(engine),
             health,
             config,
             readers: Readers::new(readers),
             limited: Readers::new(limited),
             texts: Arc::new(i18n::Texts::load()),
-            // Each hash takes 19 MiB and tens of milliseconds: never many at once.
-            hashing: Arc::new(Semaphore::new(2)),
+            hashing: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
             said: Arc::default(),
             links,
-            half_in: Arc::default(),
-            attempts: Arc::default(),
+            seal: Arc::new(Seal::new()?),
+            provider: Arc::default(),
+            live: Counted::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
+            paced: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
             since: time::now(),
-        }
+        })
+    }
+
+    /// Says now and then how much of what strangers do was not written down.
+    pub(crate) fn paced(&self) -> Arc<Paced> {
+        Arc::clone(&self.paced)
     }
 
     /// Reads from the store, off the async threads: what this reach shows of it.
@@ -277,6 +298,7 @@ impl App {
             .fallback(pages::not_found)
             .layer(axum::Extension(docs))
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), limits::strangers))
             .layer(axum::middleware::map_response(guard))
             .with_state(self)
     }

@@ -21,6 +21,7 @@ use super::server::Peer;
 use super::view::Chrome;
 use crate::account::{self, NotTaken, Role};
 use crate::command::Answer;
+use crate::hashing;
 use crate::people::Intent;
 use crate::second::Second;
 use crate::store::{AccountRecord, SessionRecord};
@@ -31,11 +32,12 @@ const TOKEN_DAYS_MAX: i64 = 366;
 
 /// A password that its owner chose. All their other sessions end.
 async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
+    app.limits.own(&person.name)?;
     let before = known(app, &person.name).await?;
     let present = before.password.clone();
     let PasswordForm { present: shown, new } = form;
     let changed =
-        slowly(app, move || account::check_change(&before, &shown, &new).map(|()| account::hash(&new))).await?;
+        slowly(app, person, move || account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))).await?;
     let hash = match changed {
         Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
@@ -238,6 +240,7 @@ async fn change_second(
     headers: &HeaderMap,
     form: &SecondForm,
 ) -> Result<SecondDone, Problem> {
+    app.limits.own(&person.name)?;
     let (name, code) = (person.name.clone(), form.code.clone());
     let from = origin_of(app, peer, headers, &name);
     let intent = match form.r#do.as_str() {

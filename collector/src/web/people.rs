@@ -17,6 +17,7 @@ use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::account::{self, Role};
+use crate::hashing::{self, Asker};
 use crate::people::Intent;
 use crate::reach::{PLACES_MAX, Reach};
 use crate::store::AccountRecord;
@@ -34,21 +35,21 @@ pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Proble
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
 }
 
-/// Does something slow with passwords, off the async threads and not more than a few at a time.
+/// Does something slow with passwords for someone who is signed in, on the hashing thread.
 pub(super) async fn slowly<T: Send + 'static>(
     app: &App,
+    person: &Person,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let Ok(_place) = app.hashing.acquire().await else { return Err(Problem::internal("stopping")) };
-    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("hashing failed"))
+    Ok(app.hashing.run(Asker::Known(person.name.clone()), work).await?)
 }
 
 /// A password that its owner must change, and its hash.
-async fn fresh(app: &App) -> Result<(String, String), Problem> {
+async fn fresh(app: &App, person: &Person) -> Result<(String, String), Problem> {
     let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
     let password = account::new_password().map_err(internal)?;
     let text = password.clone();
-    let hash = slowly(app, move || account::hash(&text)).await?.map_err(internal)?;
+    let hash = slowly(app, person, move || hashing::hash(&text)).await?.map_err(internal)?;
     Ok((password, hash))
 }
 
@@ -57,7 +58,7 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
     let role = role_of(&form.role)?;
     let places = places_of(&form.places)?;
-    let (password, hash) = fresh(app).await?;
+    let (password, hash) = fresh(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
     meant(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() }).await?;
     Ok(password)
@@ -65,7 +66,7 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
-    let (password, hash) = fresh(app).await?;
+    let (password, hash) = fresh(app, person).await?;
     meant(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
     Ok(password)
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use ioc_judge::Refusal;
 
 use crate::command::CommandError;
+use crate::hashing::{Busy, RETRY_AFTER_S};
 
 /// What a program knows the wish to be shown again who asks by.
 const CONFIRM: &str = "urn:ioc-watch:confirm";
@@ -101,12 +102,21 @@ impl From<CommandError> for Problem {
     }
 }
 
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::unavailable(busy.to_string())
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
         let mut response = (status, Json(self)).into_response();
         let kind = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(RETRY_AFTER_S));
+        }
         response
     }
 }

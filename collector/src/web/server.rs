@@ -1,27 +1,37 @@
 //! Accepting HTTP connections: over TLS for people, over a Unix socket for the command line.
 
+use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use hyper::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::ServiceExt as _;
 
+use super::arriving::{Arriving, Leaving, Taken};
+use super::problem::Problem;
+use crate::crowd::{Bounds, Crowd, Place};
 use crate::serve::stopped;
 
-/// Open HTTP connections.
-const CONNECTIONS_MAX: usize = 2000;
-/// How long TLS, and each request's head, may take.
+/// How long TLS, each request's head, and a connection without a request may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a request comes from.
@@ -31,6 +41,16 @@ pub(super) enum Peer {
     Remote(IpAddr),
     /// Over the control socket, by this user of the machine.
     Local(u32),
+}
+
+impl Peer {
+    /// Its address; none for this machine's own command line.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Remote(address) => Some(*address),
+            Self::Local(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Peer {
@@ -43,9 +63,16 @@ impl std::fmt::Display for Peer {
 }
 
 /// Serves people until `stop` says so.
-pub async fn serve_tls(listener: TcpListener, tls: Arc<ServerConfig>, router: Router, mut stop: watch::Receiver<bool>) {
-    let acceptor = TlsAcceptor::from(tls);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    router: Router,
+    bounds: Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
+    let crowd = Crowd::new(bounds);
+    // As many as there are processors, so that whoever comes alone does not wait for all of a flood.
+    let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     loop {
         let accepted = tokio::select! {
             () = stopped(&mut stop) => return,
@@ -55,16 +82,43 @@ pub async fn serve_tls(listener: TcpListener, tls: Arc<ServerConfig>, router: Ro
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        let peer = remote(peer);
+        let place = Arc::new(crowd.enter(peer));
+        let (tls, turns, router, stop) = (Arc::clone(&tls), Arc::clone(&turns), router.clone(), stop.clone());
         tokio::spawn(async move {
-            let _place = place;
             let _ = socket.set_nodelay(true);
-            let handshake = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await;
-            if let Ok(Ok(stream)) = handshake {
-                serve(stream, Peer::Remote(remote(peer)), router, stop).await;
+            let served = async {
+                // The handshake's future is large, and is not kept with a connection that stays.
+                let handshake = Box::pin(handshake(Taken::new(socket), tls, &turns, &place));
+                if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, handshake).await {
+                    serve(stream, Peer::Remote(peer), Some(Arc::clone(&place)), router, stop).await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = place.taken() => {}
+                () = served => {}
             }
         });
+    }
+}
+
+/// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that opens many
+/// wait for each other, not the others for them.
+async fn handshake<S>(socket: S, tls: Arc<ServerConfig>, turns: &Semaphore, place: &Place) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
+    let mut accept = Box::pin(start.into_stream(tls));
+    let first = {
+        let _own = place.turn().acquire().await;
+        let _turn = turns.acquire().await;
+        poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await
+    };
+    match first {
+        Poll::Ready(done) => done,
+        Poll::Pending => accept.await,
     }
 }
 
@@ -76,7 +130,7 @@ fn remote(peer: SocketAddr) -> IpAddr {
 ///
 /// # Errors
 /// When the directory cannot be written.
-pub fn control_socket(runtime: &Path) -> std::io::Result<UnixListener> {
+pub fn control_socket(runtime: &Path) -> io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir_all(runtime)?;
     let path = runtime.join(CONTROL_SOCKET);
@@ -99,16 +153,19 @@ pub async fn serve_control(listener: UnixListener, router: Router, mut stop: wat
         };
         let Ok((socket, _)) = accepted else { continue };
         let uid = socket.peer_cred().map_or(u32::MAX, |credentials| credentials.uid());
-        tokio::spawn(serve(socket, Peer::Local(uid), router.clone(), stop.clone()));
+        tokio::spawn(serve(socket, Peer::Local(uid), None, router.clone(), stop.clone()));
     }
 }
 
-async fn serve<S>(stream: S, peer: Peer, router: Router, mut stop: watch::Receiver<bool>)
+async fn serve<S>(stream: S, peer: Peer, place: Option<Arc<Place>>, router: Router, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = router.layer(axum::Extension(peer));
-    let service = TowerToHyperService::new(tower_service(router));
+    let mut router = router.layer(axum::Extension(peer));
+    if let Some(place) = &place {
+        router = router.layer(axum::Extension(Arc::clone(place)));
+    }
+    let service = service_fn(move |request| answer(router.clone(), place.clone(), request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -124,13 +181,18 @@ where
     }
 }
 
-fn tower_service(
+/// Answers one request; one whose body does not arrive is told so.
+async fn answer(
     router: Router,
-) -> impl tower::Service<
-    Request<Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Clone {
-    tower::ServiceExt::<Request<Body>>::map_request(router, |request: Request<Incoming>| request.map(Body::new))
+    place: Option<Arc<Place>>,
+    request: Request<Incoming>,
+) -> Result<Response<Leaving>, Infallible> {
+    let late = Arc::new(AtomicBool::new(false));
+    let request = request.map(|body| Body::new(Arriving::new(body, place.clone(), Arc::clone(&late))));
+    let mut response = router.oneshot(request).await?;
+    if late.load(Relaxed) {
+        response = Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| Leaving::new(body, place)))
 }

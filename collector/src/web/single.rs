@@ -9,27 +9,59 @@ use ioc_common::clock;
 
 use super::App;
 use super::auth::{COOKIE, cookie, cookie_text, language_of, render_login, set_cookie};
-use super::limits;
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
 use crate::account;
 use crate::command::{Answer, Command};
 use crate::config::Oidc;
-use crate::oidc::{self, Attempt};
+use crate::oidc::{self, Attempt, Provider};
 use crate::people::Intent;
 
 /// What binds an attempt to the browser that began it. It comes back from another site, so that it cannot be strict.
 const STATE_COOKIE: &str = "__Host-ioc-oidc";
 /// How long signing in there may take, milliseconds.
-const ATTEMPT_MS: i64 = 600_000;
+const ATTEMPT_MS: u64 = 600_000;
+/// What an attempt is sealed for.
+const ATTEMPT: &str = "oidc";
+/// How long what the provider says of itself is believed, and how long that it does not answer.
+const KNOWN_MS: u64 = 600_000;
+const SILENT_MS: u64 = 1000;
+
+/// What the identity provider said of itself, by its address, and when: strangers must not make us ask it without end.
+#[derive(Default)]
+pub(super) struct Known(tokio::sync::Mutex<Option<(String, Result<Provider, String>, u64)>>);
+
+impl Known {
+    async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {
+        let mut known = self.0.lock().await;
+        let now_ms = now_ms();
+        if let Some((issuer, said, at_ms)) = known.as_ref()
+            && *issuer == config.issuer
+            && now_ms.saturating_sub(*at_ms) < if said.is_ok() { KNOWN_MS } else { SILENT_MS }
+        {
+            return said.clone().map_err(Problem::unavailable);
+        }
+        let said = oidc::discover(config).await.map_err(|error| {
+            tracing::warn!(%error, "sign-in by the identity provider");
+            error.to_string()
+        });
+        *known = Some((config.issuer.clone(), said.clone(), self::now_ms()));
+        said.map_err(Problem::unavailable)
+    }
+}
+
+fn now_ms() -> u64 {
+    clock::boottime_us() / 1000
+}
+
 fn secret() -> Result<String, Problem> {
     crate::pki::secret_text().map_err(|error| Problem::internal(error.to_string()))
 }
 
-/// The cookie that holds an attempt's state.
-fn state_cookie(state: &str, seconds: i64) -> String {
-    cookie_text(STATE_COOKIE, state, "Lax", seconds)
+/// The cookie that holds an attempt, sealed: nothing of it is kept here, so that no stranger can fill a place of others.
+fn state_cookie(state: &str, seconds: u64) -> String {
+    cookie_text(STATE_COOKIE, state, "Lax", i64::try_from(seconds).unwrap_or(0))
 }
 
 fn configured(app: &App) -> Result<Oidc, Problem> {
@@ -43,24 +75,18 @@ fn back_of(app: &App) -> String {
 /// Sends the browser to the provider.
 pub(super) async fn out(State(app): State<App>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
     let begun = async {
-        let now = clock::now();
-        if app.limits.take(&format!("sign-in {peer}"), limits::SIGN_IN, now).is_err() {
-            return Err(Problem::too_many("too many attempts from this address; wait a minute"));
-        }
+        app.limits.sign_in(&peer, None)?;
         let config = configured(&app)?;
-        let provider = oidc::discover(&config).await.map_err(|error| {
-            tracing::warn!(%error, "sign-in by the identity provider");
-            Problem::unavailable(error.to_string())
-        })?;
+        let provider = app.provider.ask(&config).await?;
         let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()? };
         let address = oidc::address(&config, &provider, &attempt, &back_of(&app));
-        let state = attempt.state.clone();
-        app.attempts.begin(state.clone(), (attempt, provider), now, ATTEMPT_MS)?;
-        Ok((address, state))
+        let parts = [attempt.state.as_str(), &attempt.nonce, &attempt.verifier];
+        let sealed = app.seal.close(ATTEMPT, &parts, now_ms() + ATTEMPT_MS);
+        Ok((address, sealed.map_err(|error| Problem::internal(error.to_string()))?))
     };
     match begun.await {
-        Ok((address, state)) => {
-            let kept = state_cookie(&state, ATTEMPT_MS / 1000);
+        Ok((address, sealed)) => {
+            let kept = state_cookie(&sealed, ATTEMPT_MS / 1000);
             ([(header::SET_COOKIE, kept)], Redirect::to(&address)).into_response()
         }
         Err(problem) => render_login(&app, &headers, Some(problem), None),
@@ -106,20 +132,24 @@ pub(super) async fn back(
 
 /// Checks who comes back, and gives the cookie of their session.
 async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery) -> Result<String, Problem> {
+    app.limits.sign_in(peer, None)?;
     let config = configured(app)?;
     let now = clock::now();
     if !query.error.is_empty() {
         let why: String = query.error.chars().filter(|letter| !letter.is_control()).take(100).collect();
         return Err(Problem::forbidden(format!("the identity provider refused: {why}")));
     }
-    let own = cookie(headers, STATE_COOKIE).is_some_and(|kept| !kept.is_empty() && kept == query.state);
     // Whoever has not begun it does not end it either.
-    let attempt = if own { app.attempts.take(&query.state, now) } else { None };
-    let Some((attempt, provider)) = attempt else {
+    let begun = cookie(headers, STATE_COOKIE).and_then(|sealed| app.seal.open(ATTEMPT, &sealed, now_ms()));
+    let attempt = begun.map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
+    let Some(attempt) = attempt.filter(|attempt| attempt.state == query.state) else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
+    let provider = app.provider.ask(&config).await?;
     let name = oidc::redeem(&config, &provider, &attempt, &query.code, &back_of(app), now).await.map_err(|error| {
-        tracing::warn!(%error, %peer, "sign-in by the identity provider");
+        if let Some(left_out) = app.paced.allows("identity provider", peer.address(), now_ms()) {
+            tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
+        }
         app.health.refuse("identity provider");
         Problem::forbidden(error.to_string())
     })?;

@@ -1,7 +1,7 @@
 //! Taking an incident from the notice itself: a signed link, one page for a telephone, one button. No sign-in.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -11,8 +11,10 @@ use ioc_judge::Incident;
 use super::App;
 use super::auth::language_of;
 use super::incidents::refused;
+use super::limits;
 use super::pages::{Failure, Paged, show};
 use super::problem::Problem;
+use super::server::Peer;
 use super::view::{Chrome, incident_tone};
 use crate::inventory::DeviceRecord;
 use crate::link::Link;
@@ -30,9 +32,16 @@ struct TakingPage {
 }
 
 /// The link, or a page that says that it is worth nothing.
-fn opened(app: &App, headers: &HeaderMap, text: &str) -> Result<(Chrome, Link), Box<Failure>> {
+fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(Chrome, Link), Box<Failure>> {
     let config = app.config();
+    if app.limits.stranger(limits::LINK, peer).is_err() {
+        let chrome = Chrome::new(app, &language_of(headers, &config.language), "", false);
+        return Err(Box::new(Failure::new(chrome, Problem::too_many("too many links were tried from this address"))));
+    }
     let link = app.links.check(text, clock::now());
+    if link.is_some() {
+        app.limits.welcome(limits::LINK, peer);
+    }
     let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
     let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());
     let chrome = Chrome::new(app, &language, "", false);
@@ -45,8 +54,13 @@ fn opened(app: &App, headers: &HeaderMap, text: &str) -> Result<(Chrome, Link), 
     }
 }
 
-pub(super) async fn page(State(app): State<App>, headers: HeaderMap, Path(text): Path<String>) -> Paged {
-    let (chrome, link) = opened(&app, &headers, &text).map_err(|failure| *failure)?;
+pub(super) async fn page(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Path(text): Path<String>,
+) -> Paged {
+    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = app
         .read(&Reach::EVERYWHERE, move |reader| {
@@ -67,8 +81,13 @@ pub(super) async fn page(State(app): State<App>, headers: HeaderMap, Path(text):
 }
 
 /// The button. Whoever previews links (chats, mail filters) only reads; taking needs a press.
-pub(super) async fn take(State(app): State<App>, headers: HeaderMap, Path(text): Path<String>) -> Paged {
-    let (chrome, link) = opened(&app, &headers, &text).map_err(|failure| *failure)?;
+pub(super) async fn take(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Path(text): Path<String>,
+) -> Paged {
+    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = match app.read(&Reach::EVERYWHERE, move |reader| reader.incident(id)).await {
         Ok(found) => found,
