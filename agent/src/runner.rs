@@ -4,6 +4,7 @@
 
 mod alarm;
 mod configuring;
+mod entropy;
 mod missed;
 mod renewal;
 mod sampling;
@@ -38,6 +39,7 @@ use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
+use entropy::entropy;
 use missed::Missed;
 use renewal::Renewal;
 use sampling::{About, Sampled, Sampling};
@@ -617,13 +619,6 @@ fn schedule(config: &Config, identity: &Identity, now_ms: u64) -> Schedule {
 
 fn surveying(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -> Surveying {
     Surveying::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
-}
-
-fn entropy() -> u64 {
-    use ring::rand::SecureRandom as _;
-    let mut bytes = [0; 8];
-    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
 }
 
 /// The agent cannot start.

@@ -414,21 +414,7 @@ impl Config {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
             source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
         })?;
-        let web_certificate = match (form.web.certificate, form.web.key) {
-            (Some(certificate), Some(key)) => Some((certificate.into_inner(), key)),
-            (None, None) => None,
-            (Some(certificate), None) => {
-                let message = "found a certificate without a key; allowed are both or none";
-                return Err(source.fault(certificate.span(), message, "add key = \"…\" beside it"));
-            }
-            (None, Some(_)) => {
-                return Err(source.fault(
-                    0..0,
-                    "found web.key without web.certificate",
-                    "add certificate = \"…\" beside it",
-                ));
-            }
-        };
+        let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
         // Relative to the configuration, so that both can be moved together.
         let beside = |path: &PathBuf| {
             let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
@@ -506,6 +492,26 @@ impl Config {
             plan,
             sources,
         })
+    }
+}
+
+/// Certificate and key of the pages: both or none.
+fn certificate_and_key(
+    source: &Source,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate.into_inner(), key))),
+        (None, None) => Ok(None),
+        (Some(certificate), None) => {
+            let message = "found a certificate without a key; allowed are both or none";
+            Err(source.fault(certificate.span(), message, "add key = \"…\" beside it"))
+        }
+        (None, Some(_)) => {
+            let message = "found web.key without web.certificate";
+            Err(source.fault(0..0, message, "add certificate = \"…\" beside it"))
+        }
     }
 }
 

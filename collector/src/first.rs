@@ -51,11 +51,13 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<(Authority, Sqlite
     }
     if !making.exists() {
         match (keys, stored, anew) {
-            (true, false, Some(Anew::Store)) | (false, true, Some(Anew::Authority)) => {}
+            (true, false, Some(Anew::Store))
+            | (false, true, Some(Anew::Authority))
+            | (true, true, None)
+            | (false, false, None) => {}
             (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
             (true, false, None) => return Err(StoreError::Gone { path: data.join("ioc-watch.db") }.into()),
             (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
-            (true, true, None) | (false, false, None) => {}
         }
     }
     if anew == Some(Anew::Store) {
@@ -124,12 +126,12 @@ mod tests {
         let away = |names: &[&str]| {
             names.iter().for_each(|name| {
                 let _ = std::fs::rename(dir.path().join(name), aside.join(name));
-            })
+            });
         };
         let back = || {
             std::fs::read_dir(&aside).expect("read").flatten().for_each(|one| {
                 let _ = std::fs::rename(one.path(), dir.path().join(one.file_name()));
-            })
+            });
         };
         let store_files =
             ["ioc-watch.db", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db", "history.db-wal", "history.db-shm"];

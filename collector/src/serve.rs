@@ -118,8 +118,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     ));
     tokio::spawn(crate::examining::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
-    let connections_max = config.connections_max.usize();
-    let newcomers = config.newcomers;
+    let (connections_max, newcomers) = (config.connections_max.usize(), config.newcomers);
     let health_of = Arc::clone(&health);
     let endpoint =
         Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
@@ -147,12 +146,16 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = web.await;
     // What is under way is let arrive, and kept as delivered: a restart makes no copies.
     let _ = tokio::time::timeout(NOTICES_END, notices).await;
-    // Everything the connections handed over comes before this, and is committed.
-    running.engine.send(Message::Stop).await;
-    let joined = tokio::task::spawn_blocking(move || engine_thread.join());
+    end(&running.engine, engine_thread).await;
+    Ok(())
+}
+
+/// Has the engine commit everything that the connections handed over, and end.
+async fn end(engine: &Handle, thread: std::thread::JoinHandle<()>) {
+    engine.send(Message::Stop).await;
+    let joined = tokio::task::spawn_blocking(move || thread.join());
     let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
     tracing::info!("collector stopped");
-    Ok(())
 }
 
 /// Says how much of what strangers do was not written down, when they have stopped.
@@ -277,7 +280,12 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// Keys and certificates are gone.
-    #[error("{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: ioc-collector prepare --anew authority", path.display())]
+    #[error(
+        "{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a \
+         copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: \
+         ioc-collector prepare --anew authority",
+        path.display()
+    )]
     KeysGone {
         /// Where they were.
         path: PathBuf,

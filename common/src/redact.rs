@@ -245,7 +245,7 @@ fn fits(shape: &Shape, value: &toml::Value) -> bool {
         (Shape::Number, toml::Value::Integer(_)) => true,
         (Shape::Span, toml::Value::String(text)) => text.parse::<Span>().is_ok(),
         (Shape::Word(words), toml::Value::String(text)) => words.contains(&text.as_str()),
-        (Shape::Listen, toml::Value::String(text)) => text.parse::<std::net::SocketAddr>().is_ok(),
+        (Shape::Listen, toml::Value::String(text)) => text.parse::<core::net::SocketAddr>().is_ok(),
         (Shape::Path, toml::Value::String(text)) => text.starts_with('/') && plain(text, "/_.-"),
         (Shape::Zone, toml::Value::String(text)) => plain(text, "/_+-") && (text.contains('/') || text == "UTC"),
         _ => false,

@@ -111,9 +111,9 @@ async fn neither_keys_nor_store_are_made_anew_and_one_directory_has_one_collecto
     for spoil in ["removed", "emptied"] {
         std::fs::copy(&store, &away).unwrap();
         if spoil == "removed" {
-            std::fs::remove_file(&store).unwrap()
+            std::fs::remove_file(&store).unwrap();
         } else {
-            std::fs::write(&store, "").unwrap()
+            std::fs::write(&store, "").unwrap();
         };
         let gone = refusal(&rig);
         assert!(gone.contains("the store is gone") && gone.contains("restore"), "{gone}");

@@ -8,6 +8,7 @@ mod numbers;
 mod quiet;
 mod simulation;
 mod steps;
+mod taking;
 mod twins;
 
 use std::fmt::Write as _;
@@ -586,23 +587,6 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
     assert!(!scene.log.contains("opened"), "{}", scene.log);
     scene.report(sample(&[10.0]), 0, 0);
     assert_eq!(scene.log.matches("resolved raised 0").count(), 2, "silence and disk both end\n{}", scene.log);
-}
-
-#[test]
-fn only_an_open_incident_can_be_acknowledged() {
-    let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
-    scene.until(30);
-    let ack = |scene: &mut Scene, number| {
-        let incident = ioc_common::id::IncidentId(number);
-        let now = scene.now();
-        let mut out = Vec::new();
-        let action = Action::Acknowledge { note: String::new() };
-        scene.state.step(Input::Act { incident, who: "Lan", action }, now, &mut out).map(|_| out)
-    };
-    assert!(ack(&mut scene, 1).is_ok());
-    assert!(ack(&mut scene, 1).expect_err("twice").to_string().contains("acknowledged"));
-    assert!(ack(&mut scene, 9).expect_err("unknown").to_string().contains("INC-000009"));
 }
 
 proptest! {

@@ -188,8 +188,7 @@ impl Accounts {
                     let role = role.as_str();
                     return Err(CommandError::Invalid(format!("role: {role} may do what you may not; choose another")));
                 }
-                let (token, record) =
-                    account::new_token(&name, &label, role, &peer, at.now, life_ms).map_err(random)?;
+                let (token, record) = account::new_token(&name, &label, role, &peer, at.now, life_ms)?;
                 let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
                 changes.push(said(at, &name, "account.token_created", &name, &detail));
                 changes.push(Change::Session(record));
@@ -278,7 +277,7 @@ impl Accounts {
     }
 
     fn let_in(&mut self, name: &str, peer: &str, foreign: bool, at: Moment, changes: &mut Changes) -> Carried {
-        let (cookie, session) = account::new_session(name, peer, foreign, at.now).map_err(random)?;
+        let (cookie, session) = account::new_session(name, peer, foreign, at.now)?;
         let by = if foreign { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
         changes.push(said(at, name, "account.signed_in", name, &by));
@@ -347,7 +346,7 @@ impl Accounts {
                 if known.asks_for_code() {
                     return Err(conflict("there is a second factor already; end it first"));
                 }
-                let made = Second::new().map_err(random)?;
+                let made = Second::new()?;
                 known.second = Some(made.clone());
                 changes.push(said(at, &name, "account.second_started", &name, ""));
                 self.keep_same(&name, changes);
@@ -363,7 +362,7 @@ impl Accounts {
                 let known = self.get(&name)?;
                 let second = known.second.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
                 second.confirmed = true;
-                let codes = second.renew_recovery().map_err(random)?;
+                let codes = second.renew_recovery()?;
                 changes.push(said(at, &name, "account.second_codes_made", &name, ""));
                 self.keep_same(&name, changes);
                 Ok(Answer::Codes(codes))
@@ -448,8 +447,11 @@ struct Altered {
 /// The same for whoever does not come in, whatever is wrong.
 const WRONG: &str = "name, password or code is wrong";
 
-fn random(error: PkiError) -> CommandError {
-    CommandError::Unavailable(error.to_string())
+impl From<PkiError> for CommandError {
+    /// The system gives no randomness.
+    fn from(error: PkiError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
 }
 
 fn locked(wait_ms: u64) -> CommandError {

@@ -95,8 +95,10 @@ type Words = (&'static str, &'static str);
 const LOST: (Words, Words) = (
     ("Kho dữ liệu mất những gì đã xác nhận", "The store has lost what was acknowledged"),
     (
-        "Mở trang Quản trị xem mất gì. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. Nếu có bản sao lưu mới hơn: dừng dịch vụ, phục hồi, chạy lại. Sau đó xác nhận trên trang Quản trị.",
-        "See on the page Administration what is missing. What is left was copied into the directory damaged-… of the data directory. With a newer backup: stop the service, restore it, start again. Then confirm on the page Administration.",
+        "Mở trang Quản trị xem mất gì. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. \
+         Nếu có bản sao lưu mới hơn: dừng dịch vụ, phục hồi, chạy lại. Sau đó xác nhận trên trang Quản trị.",
+        "See on the page Administration what is missing. What is left was copied into the directory damaged-… of the data directory. \
+         With a newer backup: stop the service, restore it, start again. Then confirm on the page Administration.",
     ),
 );
 const DAMAGED: (Words, Words) = (

@@ -176,7 +176,7 @@ fn believed(mark: &ClockMark, boot_id: &str, reading: Reading) -> (Keeper, Optio
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
-    if passed_ms < -ioc_common::keeper::STEP_MS || passed_ms > OFF_BELIEVED_MAX_MS || held {
+    if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
         let then = Reading { wall: mark.at, boot_ms: reading.boot_ms };
         return (Keeper::resume(then.offset_ms(), reading.boot_ms), mark.doubt_ms);

@@ -594,7 +594,11 @@ pub enum StoreError {
         holder: String,
     },
     /// It was there, and is not any more.
-    #[error("{}: the store is gone, and beside it lies what belongs to it; mend: restore it from a copy (docs/operate.md); only if there is none, begin a new one: ioc-collector prepare --anew store", path.display())]
+    #[error(
+        "{}: the store is gone, and beside it lies what belongs to it; mend: restore it from a copy (docs/operate.md); only if there is \
+         none, begin a new one: ioc-collector prepare --anew store",
+        path.display()
+    )]
     Gone {
         /// The file.
         path: PathBuf,

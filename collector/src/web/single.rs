@@ -30,7 +30,10 @@ const SILENT_MS: u64 = 1000;
 
 /// What the identity provider said of itself, by its address, and when: strangers must not make us ask it without end.
 #[derive(Default)]
-pub(super) struct Known(tokio::sync::Mutex<Option<(String, Result<Provider, String>, u64)>>);
+pub(super) struct Known(tokio::sync::Mutex<Option<Said>>);
+
+/// By its address, what it said, and when.
+type Said = (String, Result<Provider, String>, u64);
 
 impl Known {
     async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {

@@ -37,7 +37,7 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
         });
         match found {
             Ok(lines) => {
-                findings.extend(lines.into_iter().filter(|line| line != "ok").map(|line| format!("{file}: {line}")))
+                findings.extend(lines.into_iter().filter(|line| line != "ok").map(|line| format!("{file}: {line}")));
             }
             Err(error) => findings.push(format!("{file}: {error}")),
         }

@@ -8,6 +8,7 @@ mod examine;
 mod fleet;
 mod guard;
 mod limit;
+mod opening;
 mod outbox;
 mod people;
 mod read;
@@ -19,7 +20,7 @@ mod work;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 
 use ioc_common::clock::{self as time, Timestamp};
@@ -32,11 +33,10 @@ use crate::audit;
 use crate::collate;
 use archive::SqliteArchive;
 use guard::{Guard, Opening};
+use opening::{prepare, reading};
 use read::SqliteReader;
 pub use recover::Saved;
 
-/// Page cache of the writer, KiB.
-const CACHE_KIB: i64 = 32 * 1024;
 /// How long a lock that another process holds (a backup) is waited for.
 const BUSY_MS: u64 = 10_000;
 
@@ -159,18 +159,6 @@ impl SqliteStore {
     }
 }
 
-fn prepare(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    // FULL syncs the log at every commit: what was acknowledged survives a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    Ok(())
-}
-
 /// What a commit in progress has learnt; thrown away when it fails.
 struct Pending<'s> {
     transaction: Transaction<'s>,
@@ -268,21 +256,6 @@ impl Store for SqliteStore {
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         Ok(Box::new(SqliteReader::new(self.path.clone(), reading(&self.path)?)))
     }
-}
-
-/// A connection that only reads, with folded history beside the store.
-fn reading(path: &Path) -> Result<Connection, StoreError> {
-    let fault = |source| database(path, source);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
-    // What a reader keeps for itself leaves no file behind.
-    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fault)?;
-    let history = path.with_file_name(archive::FILE);
-    connection
-        .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
-        .map_err(|source| database(&history, source))?;
-    Ok(connection)
 }
 
 impl Pending<'_> {

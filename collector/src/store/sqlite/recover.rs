@@ -165,7 +165,7 @@ impl Table<'_> {
             match self.target.prepare_cached(&self.put)?.execute(params_from_iter(values)) {
                 Ok(_) => {}
                 Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                    self.damaged += 1
+                    self.damaged += 1;
                 }
                 Err(error) => return Err(error),
             }
