@@ -345,6 +345,17 @@ impl Default for IngestForm {
     }
 }
 
+impl WebForm {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            all: self.strangers_max.usize(),
+            per_address: self.strangers_per_address_max.usize(),
+            per_network: self.strangers_per_network_max.usize(),
+            known: self.signed_in_max.usize(),
+        }
+    }
+}
+
 impl Default for WebForm {
     fn default() -> Self {
         Self {
@@ -403,6 +414,7 @@ impl Config {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
             source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
         })?;
+        let web_bounds = form.web.bounds();
         let web_certificate = match (form.web.certificate, form.web.key) {
             (Some(certificate), Some(key)) => Some((certificate.into_inner(), key)),
             (None, None) => None,
@@ -462,12 +474,7 @@ impl Config {
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
             web_listen: form.web.listen,
-            web_bounds: Bounds {
-                all: form.web.strangers_max.usize(),
-                per_address: form.web.strangers_per_address_max.usize(),
-                per_network: form.web.strangers_per_network_max.usize(),
-                known: form.web.signed_in_max.usize(),
-            },
+            web_bounds,
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,
             web_certificate,

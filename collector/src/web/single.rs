@@ -27,15 +27,21 @@ const ATTEMPT: &str = "oidc";
 const KNOWN_MS: u64 = 600_000;
 const SILENT_MS: u64 = 1000;
 
-/// What the identity provider said of itself, by its address, and when: strangers must not make us ask it without end.
+/// What the identity provider said of itself: strangers must not make us ask it without end.
 #[derive(Default)]
-pub(super) struct Known(tokio::sync::Mutex<Option<(String, Result<Provider, String>, u64)>>);
+pub(super) struct Known(tokio::sync::Mutex<Option<Said>>);
+
+struct Said {
+    issuer: String,
+    said: Result<Provider, String>,
+    at_ms: u64,
+}
 
 impl Known {
     async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {
         let mut known = self.0.lock().await;
         let now_ms = now_ms();
-        if let Some((issuer, said, at_ms)) = known.as_ref()
+        if let Some(Said { issuer, said, at_ms }) = known.as_ref()
             && *issuer == config.issuer
             && now_ms.saturating_sub(*at_ms) < if said.is_ok() { KNOWN_MS } else { SILENT_MS }
         {
@@ -45,7 +51,7 @@ impl Known {
             tracing::warn!(%error, "sign-in by the identity provider");
             error.to_string()
         });
-        *known = Some((config.issuer.clone(), said.clone(), self::now_ms()));
+        *known = Some(Said { issuer: config.issuer.clone(), said: said.clone(), at_ms: self::now_ms() });
         said.map_err(Problem::unavailable)
     }
 }
