@@ -368,7 +368,10 @@ pub(super) async fn login_code(
         keep(&app, account::second_step(known, &form.code, &peer.to_string(), clock::now())).await
     };
     match tried.await {
-        Ok(SignedIn::Cookie(cookie)) => come_in(&cookie),
+        Ok(SignedIn::Cookie(cookie)) => {
+            app.seal.spend(&form.ticket);
+            come_in(&cookie)
+        }
         Ok(SignedIn::NeedsCode) => render_login(&app, &headers, None, Some(form.ticket)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }

@@ -145,8 +145,9 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         return Err(Problem::forbidden(format!("the identity provider refused: {why}")));
     }
     // Whoever has not begun it does not end it either.
-    let begun = cookie(headers, STATE_COOKIE).and_then(|sealed| app.seal.open(ATTEMPT, &sealed, now_ms()));
-    let attempt = begun.map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
+    let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
+    let attempt =
+        app.seal.open(ATTEMPT, &sealed, now_ms()).map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
     let Some(attempt) = attempt.filter(|attempt| attempt.state == query.state) else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
@@ -158,6 +159,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         app.health.refuse("identity provider");
         Problem::forbidden(error.to_string())
     })?;
+    app.seal.spend(&sealed);
     let asked = name.clone();
     let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
     let shown: String = name.chars().filter(|letter| !letter.is_control()).take(60).collect();
