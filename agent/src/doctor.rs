@@ -7,18 +7,20 @@ use serde::Serialize;
 
 use ioc_common::clock;
 use ioc_common::owner::as_owner;
-use ioc_common::redact::redacted;
+use ioc_common::redact;
 use ioc_common::report::{Event, ProbeOutcome as Outcome};
 
 use crate::config::Config;
 use crate::machine::Machine;
 use crate::probe::{self, Context, Probe};
 use crate::settings::TOOLS;
+use crate::status::Status;
 use crate::survey;
 use crate::surveyor::{self, Made};
 
 /// The end of the agent's log.
-const LOG: [&str; 7] = ["-u", "ioc-agent*", "-n", "300", "-o", "short-iso", "--no-pager"];
+const LOG: [&str; 9] =
+    ["-u", "ioc-agent*", "-n", "300", "-o", "json", "--output-fields", redact::LOG_FIELDS, "--no-pager"];
 /// How long the journal may take to tell it, seconds.
 const LOG_WITHIN_S: u64 = 20;
 
@@ -134,10 +136,9 @@ fn line(finding: &Finding) -> String {
 
 /// The whole report, and whether something is really wrong.
 #[must_use]
-pub fn report(root: &Path, config: &Config) -> (String, bool) {
+pub fn report(root: &Path, config: &Config, findings: &[Finding]) -> (String, bool) {
     let mut text = String::new();
-    let findings = read_all(root, config);
-    for finding in &findings {
+    for finding in findings {
         text += &line(finding);
         // A survey that was read may still lack a part; that is said in its document.
         let lacks = finding.made.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
@@ -168,20 +169,57 @@ pub fn report(root: &Path, config: &Config) -> (String, bool) {
     (text, bad)
 }
 
-/// What to hand to whoever helps: findings, how the running agent is, its configuration without secrets, the end of its log.
+/// What to hand to whoever helps: findings, how the running agent is, its configuration and the end of its log; of all of them what
+/// is known to be harmless, and of the rest how much there is.
 #[must_use]
-pub fn bundle(path: Option<&Path>, root: &Path, config: &Config, findings: &str, status: &str) -> String {
-    let written = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+pub fn bundle(
+    path: Option<&Path>,
+    root: &Path,
+    config: &Config,
+    findings: &[Finding],
+    status: &Result<Status, String>,
+) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let mut out =
-        format!("IOC Watch agent {version} at {}\n\n== findings\n{findings}\n== status\n{status}", clock::now());
-    let _ = writeln!(out, "\n== configuration, without secrets\n{}", redacted(&written));
+    let mut out = format!("IOC Watch agent {version} at {}\n\n== findings\n", clock::now());
+    for finding in findings {
+        let (name, took) = (&finding.made.name, finding.took_ms);
+        let (what, why) = match &finding.made.outcome {
+            Outcome::Read => ("read", String::new()),
+            Outcome::Absent { why } => ("absent", redact::reason(why)),
+            Outcome::Unknown { why } => ("UNKNOWN", redact::reason(why)),
+        };
+        let _ = writeln!(out, "{what:<8} {name:<13} {took:>8.1} ms {why}");
+    }
+    let _ = writeln!(out, "\n== status");
+    match status {
+        Ok(status) => {
+            let document = serde_json::to_value(status).unwrap_or_default();
+            out += &redact::document(&document, &STATUS);
+        }
+        Err(error) => {
+            let _ = writeln!(out, "{}", redact::reason(error));
+        }
+    }
+    let _ = writeln!(out, "\n== configuration, without secrets");
+    out += &written(path);
     if root == Path::new("/") {
         let log = machine(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S).lines_or_none();
-        let log = log.unwrap_or_else(|outcome| format!("{outcome:?}"));
-        let _ = writeln!(out, "== log, without addresses\n{}", redacted(&log));
+        let log = log.map_or_else(|outcome| redact::reason(&format!("{outcome:?}")), |lines| redact::log(&lines));
+        let _ = writeln!(out, "\n== log, without what it says of this place\n{log}");
     }
     out
+}
+
+/// Texts of the status that are let out: our own words.
+const STATUS: [&str; 7] = ["version", "name", "outcome", "read", "committed", "taken", "certificate_expires_at"];
+
+/// The configuration as it is handed on.
+fn written(path: Option<&Path>) -> String {
+    let Some(path) = path else { return "(defaults)\n".to_owned() };
+    match std::fs::read_to_string(path) {
+        Ok(text) => redact::configuration(&text),
+        Err(error) => redact::reason(&error.to_string()) + "\n",
+    }
 }
 
 /// What documents say they lack: texts under `unknown`, at any depth.
@@ -247,5 +285,30 @@ mod tests {
     #[test]
     fn what_is_lacking_is_found_at_any_depth() {
         assert_eq!(lacking(r#"{"a":[{"unknown":"x"}],"unknown":["y","z"],"b":{"unknown":""}}"#), ["x", "y", "z"]);
+    }
+
+    #[test]
+    fn a_bundle_hands_on_no_secret() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("agent.toml");
+        let text = "[missed]\nafter = \"15m\"\nurl = \"https://u:S3CR3T@chat.example/S3CR3T\" # S3CR3T\n\
+                    [[endpoint]]\nname = \"S3CR3T\"\nkind = \"https\"\naddress = \"S3CR3T.example:443\"\nask = \"/?token=S3CR3T\"\n";
+        std::fs::write(&path, text).expect("written");
+        let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
+        let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
+        let made = Made::without("backups", Outcome::Unknown { why });
+        let findings = [Finding { made, took_ms: 1.0, needs: "nothing more" }];
+        let status = Err("cannot ask S3CR3T: timed out".to_owned());
+        let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);
+        assert!(!shown.contains("S3CR3T"), "{shown}");
+        for part in [
+            "UNKNOWN  backups",
+            "permission denied",
+            "timed out",
+            "missed.after = \"15m\"",
+            "endpoint[0].kind = \"https\"",
+        ] {
+            assert!(shown.contains(part), "{part}\n{shown}");
+        }
     }
 }

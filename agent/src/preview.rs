@@ -67,7 +67,7 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
         let position = Position { epoch: 1, seq: 1 };
         let head = codec::Head { device: &device, about: None, position, boot: "00000000", taken_at: clock::now() };
         let sealed = codec::seal(head, &Body::Sample(sample))?;
-        sample_bytes = sealed.finish(Some(0)).len();
+        sample_bytes = sealed.finish(Some(0), None).len();
     }
     let mut probes = sampler.outcomes();
     probes.extend(

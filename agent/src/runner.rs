@@ -152,11 +152,12 @@ impl Runner {
         let now_ms = clock::boottime_ms();
         let limits =
             Limits { ring_max_reports: config.ring_max_reports.usize(), spool_max_bytes: config.spool_max_bytes.0 };
-        let backlog = Backlog::open(config.state.join("spool"), limits);
+        let mut backlog = Backlog::open(config.state.join("spool"), limits);
         let above = backlog.last_position().map_or(0, |position| position.epoch);
         // What can still be read and sent is: the disk that takes nothing is one of the things to report.
         let (epoch, kept) = store.next_epoch(clock::now(), above);
         let state = State::new(kept, now_ms);
+        backlog.begin(identity.device.as_str(), epoch);
         Ok(Self {
             facts: facts::read(root),
             boot: boot_id.chars().take(8).collect(),
@@ -222,6 +223,7 @@ impl Runner {
         }
         if self.spill_due_ms().is_some_and(|due| due <= now_ms) {
             self.backlog.spill();
+            self.backlog.note_losses();
             self.last_spill_ms = now_ms;
         }
         self.state.try_again(now_ms, || self.store.keep_epoch(self.epoch));
@@ -275,7 +277,7 @@ impl Runner {
         let losses = self.backlog.losses();
         self.sampling.start(About {
             waiting: waiting.in_memory.max(waiting.on_disk),
-            lost: losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt,
+            lost: losses.total(),
             state_writable: self.state.trouble().is_none() && self.backlog.trouble().is_none(),
             children_us: self.surveying.take_children_us(),
             more: self.surveying.numbers(),
@@ -336,6 +338,7 @@ impl Runner {
             probes: self.outcomes(),
             layout,
             losses: self.backlog.losses(),
+            former: self.backlog.former(),
             sensor: None,
         };
         self.report(&Body::Hello(Box::new(hello)));
@@ -363,6 +366,7 @@ impl Runner {
             facts: machine,
             layout,
             losses: Losses::default(),
+            former: Vec::new(),
             sensor: Some(facts),
         };
         self.report_about(Some(sensor), &Body::Hello(Box::new(hello)));
@@ -402,7 +406,12 @@ impl Runner {
                 let (kind, boot) = (body.kind(), self.boot.clone());
                 self.backlog.push(Entry { position, kind, taken_ms: clock::boottime_ms(), boot, sealed });
             }
-            Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report is left out"),
+            Err(error) => {
+                // It takes its place all the same, so that it is missed and said.
+                self.seq = position.seq;
+                self.backlog.too_large();
+                tracing::error!(%error, kind = body.kind().as_str(), "a report is left out");
+            }
         }
     }
 
@@ -410,7 +419,10 @@ impl Runner {
         while let (Some(after), Some(link)) = (self.session.may_send(), &self.link) {
             let Some(entry) = self.backlog.next_after(after) else { return };
             let age_ms = (entry.boot == self.boot).then(|| now_ms.saturating_sub(entry.taken_ms));
-            if !link.publish(entry.kind, entry.sealed.finish(age_ms)) {
+            let follows = entry.position.epoch == after.epoch && entry.position.seq == after.seq + 1;
+            let losses = self.backlog.losses();
+            let lost = (!follows && losses != Losses::default()).then_some(&losses);
+            if !link.publish(entry.kind, entry.sealed.finish(age_ms, lost)) {
                 self.close_link("the client takes no more");
                 return;
             }
@@ -473,7 +485,7 @@ impl Runner {
                 tracing::info!(collector = self.mqtt(), "linked to the collector");
                 self.session.opened(now_ms);
                 self.last_error = None;
-                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity) {
+                if let Some(identity) = self.renewal.trial_passed(&self.store, &self.identity, now_ms) {
                     self.identity = identity;
                 }
             }
@@ -522,7 +534,9 @@ impl Runner {
             // The state was lost while the clock was behind: what was taken since has places that are used up.
             let (epoch, kept) = self.store.next_epoch(clock::now(), watermark.epoch);
             tracing::warn!(epoch, "the collector knows a higher epoch; continuing above it");
+            self.backlog.displaced(self.seq);
             (self.epoch, self.seq) = (epoch, 0);
+            self.backlog.begin(self.identity.device.as_str(), epoch);
             self.state = State::new(kept, now_ms);
             self.hello();
         }
@@ -563,7 +577,7 @@ impl Runner {
                 Ok(LinkEvent::Down(..) | LinkEvent::Opened) => {}
             }
         }
-        self.backlog.spill();
+        self.backlog.end(Position { epoch: self.epoch, seq: self.seq }, self.session.watermark());
         if let Some(link) = self.link.take() {
             link.close().await;
         }

@@ -16,10 +16,10 @@ use ioc_agent::sensor::{tool, watch};
 use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
-use ioc_common::metric;
 use ioc_common::owner::as_owner;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
+use ioc_common::{metric, redact};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -51,13 +51,14 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Probe { name, root, json } => show_probe(&name, &root, json, &config),
         Command::Doctor { root, bundle } => {
-            let (text, bad) = doctor::report(&root, &config);
+            let findings = doctor::read_all(&root, &config);
+            let (text, bad) = doctor::report(&root, &config, &findings);
             say(&text)?;
             if let Some(file) = bundle {
                 let status = runtime()?.block_on(status::ask(&config.runtime));
-                let status = status.map_or_else(|error| format!("{error}\n"), |status| status_text(&status));
-                let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &text, &status);
-                write_new(&file, &whole).with_context(|| format!("cannot write {}", file.display()))?;
+                let status = status.map_err(|error| error.to_string());
+                let whole = doctor::bundle(cli.config.as_deref(), &root, &config, &findings, &status);
+                redact::write(&file, &whole).with_context(|| format!("cannot write {}", file.display()))?;
                 say(&format!("\n{}: look at it before you hand it on\n", file.display()))?;
             }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -124,20 +125,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
-}
-
-/// Writes a file over one that is there, but through no link: whoever may write in that directory could lead root elsewhere.
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::Result<ExitCode> {
@@ -214,7 +201,7 @@ fn status_text(status: &status::Status) -> String {
         (None, false) => "not connected yet".to_owned(),
     };
     let losses = &status.losses;
-    let lost = losses.samples_thinned + losses.samples_dropped + losses.events_dropped + losses.corrupt;
+    let lost = losses.total();
     let mut text = format!(
         "device       {}\ncollector    {} ({link})\ncommitted    {} of {}\nwaiting      {} in memory, {} on disk ({} bytes)\nlost         {lost}\ncertificate  until {}\n",
         status.device,

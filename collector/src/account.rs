@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 
-use crate::audit;
 use crate::hashing;
 use crate::pki::{self, PkiError};
 use crate::reach::Reach;
@@ -13,11 +12,8 @@ use crate::store::{AccountRecord, SessionRecord};
 
 /// How long a session lasts, milliseconds.
 pub const SESSION_MS: i64 = 12 * 3_600_000;
-/// Failed attempts before an account is locked.
-const FAILURES_MAX: u32 = 5;
-/// First lock, doubled with every further failure up to the last.
-const LOCK_FIRST_MS: i64 = 60_000;
-const LOCK_LAST_MS: i64 = 3_600_000;
+/// For so long after its owner showed who they are, a session may change other people's accounts, milliseconds.
+pub const FRESH_MS: i64 = 15 * 60_000;
 /// A password is changed after this (article 13.2: at least every 3 months).
 const PASSWORD_LIFE_MS: i64 = 90 * 86_400_000;
 /// Passwords that are remembered.
@@ -80,7 +76,7 @@ impl Right {
     /// Whether it concerns the whole, so that nobody who is limited to places has it.
     #[must_use]
     pub const fn is_of_the_whole(self) -> bool {
-        matches!(self, Self::Audit | Self::Administer)
+        matches!(self, Self::Duty | Self::Audit | Self::Administer)
     }
 
     /// Its name.
@@ -158,12 +154,18 @@ impl Role {
 /// # Errors
 /// When the system gives no randomness.
 pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Result<AccountRecord, PkiError> {
-    Ok(AccountRecord {
+    Ok(with_hash(name, role, hashing::hash(password)?, now))
+}
+
+/// The same with the hash of its password.
+#[must_use]
+pub fn with_hash(name: &str, role: Role, hash: String, now: Timestamp) -> AccountRecord {
+    AccountRecord {
         name: name.to_owned(),
         full_name: String::new(),
         role,
         places: Vec::new(),
-        password: hashing::hash(password)?,
+        password: hash,
         earlier: Vec::new(),
         password_at: now,
         must_change: false,
@@ -171,7 +173,16 @@ pub fn new_account(name: &str, role: Role, password: &str, now: Timestamp) -> Re
         failures: 0,
         locked_until: None,
         second: None,
-    })
+    }
+}
+
+/// Gives an account another password, by its hash; the one before is not taken again.
+pub fn set_password(account: &mut AccountRecord, hash: String, now: Timestamp) {
+    let before = std::mem::replace(&mut account.password, hash);
+    account.earlier.insert(0, before);
+    account.earlier.truncate(EARLIER_MAX);
+    (account.password_at, account.must_change) = (now, false);
+    (account.failures, account.locked_until) = (0, None);
 }
 
 /// Why a name or a password cannot be taken.
@@ -204,35 +215,25 @@ pub fn check_name(name: &str) -> Result<(), NotTaken> {
     if first && (2..=40).contains(&name.len()) && name.bytes().all(allowed) { Ok(()) } else { Err(NotTaken::Name) }
 }
 
-/// Gives an account a password that its owner chose. Slow on purpose: call it off the async threads.
+/// Whether a password that its owner chose can be taken, and whether they know the present one. Slow on purpose: call it off the async
+/// threads.
 ///
 /// # Errors
-/// [`NotTaken`] when it is too weak, or was used before; that the system gives no randomness.
-pub fn change_password(
-    mut account: AccountRecord,
-    present: &str,
-    new: &str,
-    now: Timestamp,
-) -> Result<Result<AccountRecord, NotTaken>, PkiError> {
-    let is = hashing::matches;
-    if present.len() > PASSWORD_MAX_BYTES || !is(&account.password, present) {
-        return Ok(Err(NotTaken::Wrong));
+/// [`NotTaken`] when it is too weak, or was used before.
+pub fn check_change(account: &AccountRecord, present: &str, new: &str) -> Result<(), NotTaken> {
+    if !verify(&account.password, present) {
+        return Err(NotTaken::Wrong);
     }
     if new.len() < PASSWORD_MIN_BYTES || new.len() > PASSWORD_MAX_BYTES {
-        return Ok(Err(NotTaken::Length));
+        return Err(NotTaken::Length);
     }
     if new.to_lowercase().contains(&account.name) {
-        return Ok(Err(NotTaken::Named));
+        return Err(NotTaken::Named);
     }
-    if is(&account.password, new) || account.earlier.iter().any(|hash| is(hash, new)) {
-        return Ok(Err(NotTaken::Again));
+    if verify(&account.password, new) || account.earlier.iter().any(|hash| verify(hash, new)) {
+        return Err(NotTaken::Again);
     }
-    let before = std::mem::replace(&mut account.password, hashing::hash(new)?);
-    account.earlier.insert(0, before);
-    account.earlier.truncate(EARLIER_MAX);
-    (account.password_at, account.must_change) = (now, false);
-    (account.failures, account.locked_until) = (0, None);
-    Ok(Ok(account))
+    Ok(())
 }
 
 impl AccountRecord {
@@ -289,126 +290,44 @@ pub fn new_token(
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(life_ms),
+        confirmed_at: now,
     };
     Ok((token, session))
 }
 
-/// What became of an attempt to sign in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignIn {
-    /// Right: the cookie, what is kept, the account and the audit record.
-    Welcome {
-        /// What the browser keeps.
-        cookie: String,
-        /// What is kept of it.
-        session: SessionRecord,
-        /// The account, its failures forgotten.
-        account: AccountRecord,
-        /// Audit record.
-        entry: audit::Entry,
-    },
-    /// Wrong: the account as it now is, when there is one, and the audit record.
-    Wrong {
-        /// The account.
-        account: Option<AccountRecord>,
-        /// Audit record.
-        entry: audit::Entry,
-    },
-    /// The password is right; a code of the second factor is needed, too.
-    NeedsCode,
-    /// Locked until then.
-    Locked(Timestamp),
+/// Whether a password matches a hash. Slow on purpose: call it off the async threads.
+#[must_use]
+pub fn verify(hash: &str, password: &str) -> bool {
+    password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
 }
 
-/// Checks a password, and a code where the account has a second factor. Takes as long for a name that does not exist. Slow on
-/// purpose: call it off the async threads.
+/// A session: its cookie, and what is kept of it. `foreign` where the organisation's identity provider says who it is.
 ///
 /// # Errors
 /// When the system gives no randomness.
-pub fn sign_in(
-    known: Option<AccountRecord>,
-    name: &str,
-    password: &str,
-    code: &str,
+pub fn new_session(
+    account: &str,
     peer: &str,
+    foreign: bool,
     now: Timestamp,
-) -> Result<SignIn, PkiError> {
-    if let Some(until) = known.as_ref().and_then(|account| account.locked_until)
-        && until > now
-    {
-        return Ok(SignIn::Locked(until));
-    }
-    let stored = known.as_ref().map_or(NOBODY, |account| &account.password);
-    let right = password.len() <= PASSWORD_MAX_BYTES && hashing::matches(stored, password);
-    match known {
-        Some(account) if right && !account.disabled => match account.asks_for_code() {
-            true if code.is_empty() => Ok(SignIn::NeedsCode),
-            true => second_step(account, code, peer, now),
-            false => welcome(account, peer, false, now),
-        },
-        Some(account) => Ok(failed(account, peer, now)),
-        None => {
-            let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-            Ok(SignIn::Wrong { account: None, entry: entry(&shown, "account.sign_in_failed", peer, now) })
-        }
-    }
-}
-
-/// Checks a code of the second factor, when the password was right.
-///
-/// # Errors
-/// When the system gives no randomness.
-pub fn second_step(mut account: AccountRecord, code: &str, peer: &str, now: Timestamp) -> Result<SignIn, PkiError> {
-    if let Some(until) = account.locked_until.filter(|until| *until > now) {
-        return Ok(SignIn::Locked(until));
-    }
-    let taken = account.second.as_mut().and_then(|second| second.take(code, now));
-    if taken.is_none() || account.disabled {
-        Ok(failed(account, peer, now))
-    } else {
-        welcome(account, peer, false, now)
-    }
-}
-
-fn entry(name: &str, action: &str, peer: &str, at: Timestamp) -> audit::Entry {
-    let (actor, subject) = (name.to_owned(), name.to_owned());
-    audit::Entry { at, actor, action: action.to_owned(), subject, detail: format!("from {peer}") }
-}
-
-/// Lets someone in; `foreign` where the organisation's identity provider says who it is.
-///
-/// # Errors
-/// When the system gives no randomness.
-pub fn welcome(account: AccountRecord, peer: &str, foreign: bool, now: Timestamp) -> Result<SignIn, PkiError> {
+) -> Result<(String, SessionRecord), PkiError> {
     let cookie = pki::secret_text()?;
     let session = SessionRecord {
         digest: session_digest(&cookie),
-        account: account.name.clone(),
+        account: account.to_owned(),
         label: String::new(),
         role: None,
         foreign,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),
+        confirmed_at: now,
     };
-    let by = if foreign { format!("{peer} by the identity provider") } else { peer.to_owned() };
-    let entry = entry(&account.name, "account.signed_in", &by, now);
-    let account = AccountRecord { failures: 0, locked_until: None, ..account };
-    Ok(SignIn::Welcome { cookie, session, account, entry })
-}
-
-fn failed(mut account: AccountRecord, peer: &str, now: Timestamp) -> SignIn {
-    account.failures += 1;
-    if account.failures >= FAILURES_MAX {
-        let lock = LOCK_FIRST_MS << (account.failures - FAILURES_MAX).min(10);
-        account.locked_until = Some(now.plus_millis(lock.min(LOCK_LAST_MS)));
-    }
-    let entry = entry(&account.name, "account.sign_in_failed", peer, now);
-    SignIn::Wrong { account: Some(account), entry }
+    Ok((cookie, session))
 }
 
 /// A hash that no password matches, for names that do not exist.
-const NOBODY: &str =
+pub const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What is kept of a session's cookie.
@@ -422,45 +341,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn right_wrong_and_locked() {
+    fn what_can_be_chosen() {
         let now = Timestamp::from_millis(1_000_000);
         let mut account = new_account("admin", Role::Administrator, "correct horse", now).expect("hashed");
-        assert!(account.password.starts_with("$argon2id$"));
-        let wrong = |account: &AccountRecord, now| {
-            sign_in(Some(account.clone()), "admin", "battery", "", "here", now).expect("checked")
-        };
-        for round in 1..=5 {
-            let SignIn::Wrong { account: Some(next), entry } = wrong(&account, now) else { panic!("round {round}") };
-            assert_eq!(entry.action, "account.sign_in_failed");
-            account = next;
-        }
-        assert!(matches!(wrong(&account, now), SignIn::Locked(until) if until == now.plus_millis(60_000)));
-        let later = now.plus_millis(60_000);
-        let SignIn::Welcome { cookie, session, account, .. } =
-            sign_in(Some(account), "admin", "correct horse", "", "here", later).expect("checked")
-        else {
-            panic!("right password")
-        };
-        assert_eq!((session.digest, account.failures), (session_digest(&cookie), 0));
-        assert!(matches!(sign_in(None, "nobody", "", "", "here", now), Ok(SignIn::Wrong { account: None, .. })));
-        let disabled = AccountRecord { disabled: true, ..account.clone() };
-        assert!(matches!(
-            sign_in(Some(disabled), "admin", "correct horse", "", "here", later),
-            Ok(SignIn::Wrong { .. })
-        ));
-
-        let change = |account: &AccountRecord, present: &str, new: &str| {
-            change_password(account.clone(), present, new, later).expect("random")
-        };
-        assert_eq!(change(&account, "battery", "a new long password"), Err(NotTaken::Wrong));
-        assert_eq!(change(&account, "correct horse", "short"), Err(NotTaken::Length));
-        assert_eq!(change(&account, "correct horse", "I am the Admin, I am"), Err(NotTaken::Named));
-        assert_eq!(change(&account, "correct horse", "correct horse"), Err(NotTaken::Again));
-        let next = change(&account, "correct horse", "battery staple").expect("taken");
-        assert_eq!(change(&next, "battery staple", "correct horse"), Err(NotTaken::Again), "not even after another");
-        assert!(
-            !next.is_due(later.plus_millis(PASSWORD_LIFE_MS)) && next.is_due(later.plus_millis(PASSWORD_LIFE_MS + 1))
-        );
+        assert!(account.password.starts_with("$argon2id$") && verify(&account.password, "correct horse"));
+        assert!(!verify(NOBODY, "") && !verify(NOBODY, "correct horse"));
+        let check = |account: &AccountRecord, present: &str, new: &str| check_change(account, present, new);
+        assert_eq!(check(&account, "battery", "a new long password"), Err(NotTaken::Wrong));
+        assert_eq!(check(&account, "correct horse", "short"), Err(NotTaken::Length));
+        assert_eq!(check(&account, "correct horse", "I am the Admin, I am"), Err(NotTaken::Named));
+        assert_eq!(check(&account, "correct horse", "correct horse"), Err(NotTaken::Again));
+        assert_eq!(check(&account, "correct horse", "battery staple"), Ok(()));
+        set_password(&mut account, hashing::hash("battery staple").expect("hashed"), now);
+        assert_eq!(check(&account, "battery staple", "correct horse"), Err(NotTaken::Again), "not even after another");
+        let due = |ms| account.is_due(now.plus_millis(ms));
+        assert!(!due(PASSWORD_LIFE_MS) && due(PASSWORD_LIFE_MS + 1));
         assert!(check_name("lan.nt").is_ok() && check_name("Lan").is_err() && check_name("a").is_err());
         assert_ne!(new_password().expect("random"), new_password().expect("random"));
     }

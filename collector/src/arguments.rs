@@ -73,6 +73,12 @@ pub enum Command {
         #[command(subcommand)]
         command: Audit,
     },
+    /// The machine's clock.
+    Clock {
+        /// What to do.
+        #[command(subcommand)]
+        command: Clock,
+    },
     /// Print a generated page of the documentation.
     Docs {
         /// Which: metrics.
@@ -330,6 +336,15 @@ pub enum Account {
         /// Which.
         name: String,
     },
+}
+
+/// The machine's clock.
+#[derive(Subcommand)]
+pub enum Clock {
+    /// Say what it shows, and by what time the collector goes.
+    Show,
+    /// Say that it is right after a step of it: what is due moves with it, and what is past its time is deleted again.
+    Confirm,
 }
 
 /// The audit log.

@@ -8,7 +8,9 @@ use ioc_judge::{Action, Alert, DeviceInfo, Manual, Refusal, Text, Window};
 
 use crate::audit;
 use crate::folding::Folded;
-use crate::store::{AccountRecord, Delivery, Handover, SavedView, SessionRecord, TicketRecord};
+use crate::people::Intent;
+use crate::second::Second;
+use crate::store::{Delivery, Handover, SavedView, TicketRecord};
 
 /// A command.
 #[derive(Debug)]
@@ -171,34 +173,23 @@ pub enum Command {
     },
     /// Look for holes in the duty plan.
     CheckDuty,
-    /// Keep an account, with an audit record.
-    SaveAccount(AccountRecord, audit::Entry),
+    /// A person confirms the machine's clock after a step of it.
+    ConfirmClock {
+        /// The step that they were shown, seconds with sign; another one is not confirmed.
+        step_s: Option<i64>,
+        /// Who asks.
+        actor: String,
+    },
     /// Keep an audit record, and nothing else.
     Note(audit::Entry),
-    /// Keep a token of the API.
-    SaveToken(SessionRecord, audit::Entry),
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
-    /// End all sessions and tokens of an account, but for one.
-    EndSessions {
-        /// Whose.
-        account: String,
-        /// The digest of the one that goes on; empty for none.
-        but: String,
-        /// Audit record.
-        entry: audit::Entry,
-    },
-    /// A person signed in: keep account and session, with an audit record.
-    SignedIn(AccountRecord, SessionRecord, audit::Entry),
-    /// A session ended.
-    SignedOut {
-        /// Its digest.
-        digest: String,
-        /// Audit record.
-        entry: audit::Entry,
-    },
+    /// What is meant to be done with an account.
+    Person(Box<Intent>),
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
+    /// Notices, by their keys, that their channel has not delivered in time: their fallback carries them, too.
+    FallBack(Vec<String>),
     /// Keep what a ticket system knows of an incident, and do what people did there, in one commit.
     Ticket {
         /// What it knows.
@@ -364,6 +355,16 @@ pub enum Answer {
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.
     Incident(IncidentId),
+    /// What a password is compared with; for a name that does not exist one that nothing matches.
+    Hash(String),
+    /// The password is right; a code of the second factor is needed, too.
+    NeedsCode,
+    /// A cookie or a token, shown once.
+    Secret(String),
+    /// A second factor that its owner has to confirm.
+    Second(Second),
+    /// Codes to recover with, shown once.
+    Codes(Vec<String>),
 }
 
 /// Why a command was refused.
@@ -387,6 +388,12 @@ pub enum CommandError {
     /// The token is not good.
     #[error("{0}")]
     Forbidden(String),
+    /// Too many attempts.
+    #[error("too many attempts; try again in {wait_s} s")]
+    TooMany {
+        /// How long to wait, seconds.
+        wait_s: u64,
+    },
     /// The engine is stopping, or the store cannot be written.
     #[error("{0}")]
     Unavailable(String),

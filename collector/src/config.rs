@@ -14,7 +14,6 @@ use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::account::Role;
-use crate::crowd::Bounds;
 use crate::values::{Profiles, ValuesForm};
 pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
@@ -44,10 +43,12 @@ pub struct Config {
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
+    /// Most sockets that have not yet shown a device's certificate.
+    pub newcomers: crate::ingest::Bounds,
     /// Address of pages and API.
     pub web_listen: SocketAddr,
     /// How many may be connected there.
-    pub web_bounds: Bounds,
+    pub web_bounds: crate::crowd::Bounds,
     /// Where people reach the pages, for links in notices.
     pub web_url: String,
     /// Names and addresses in the server's certificate.
@@ -266,6 +267,9 @@ struct IngestForm {
     listen: SocketAddr,
     advertise: Option<String>,
     connections_max: Bounded<1, 1_000_000>,
+    newcomers_max: Bounded<16, 1_000_000>,
+    newcomers_per_address_max: Bounded<8, 1_000_000>,
+    newcomers_per_network_max: Bounded<8, 1_000_000>,
 }
 
 #[derive(Deserialize)]
@@ -341,13 +345,20 @@ impl Default for PathsForm {
 
 impl Default for IngestForm {
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 8883).into(), advertise: None, connections_max: Bounded(20_000) }
+        Self {
+            listen: ([127, 0, 0, 1], 8883).into(),
+            advertise: None,
+            connections_max: Bounded(20_000),
+            newcomers_max: Bounded(8192),
+            newcomers_per_address_max: Bounded(512),
+            newcomers_per_network_max: Bounded(2048),
+        }
     }
 }
 
 impl WebForm {
-    fn bounds(&self) -> Bounds {
-        Bounds {
+    fn bounds(&self) -> crate::crowd::Bounds {
+        crate::crowd::Bounds {
             all: self.strangers_max.usize(),
             per_address: self.strangers_per_address_max.usize(),
             per_network: self.strangers_per_network_max.usize(),
@@ -473,6 +484,11 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
+            newcomers: crate::ingest::Bounds {
+                all: form.ingest.newcomers_max.usize(),
+                per_address: form.ingest.newcomers_per_address_max.usize(),
+                per_network: form.ingest.newcomers_per_network_max.usize(),
+            },
             web_listen: form.web.listen,
             web_bounds,
             web_url: web_url.trim_end_matches('/').to_owned(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::owner::as_owner;
+use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
@@ -32,45 +33,68 @@ pub struct Finding {
     pub what: String,
     /// What to do; empty where nothing is to be done.
     pub mend: String,
+    /// What it is about, in words that say nothing of this place.
+    pub about: &'static str,
 }
 
 impl Finding {
     fn good(what: impl Into<String>) -> Self {
-        Self { badness: 0, what: what.into(), mend: String::new() }
+        Self { badness: 0, what: what.into(), mend: String::new(), about: "" }
     }
 
     fn look(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { badness: 1, what: what.into(), mend: mend.into() }
+        Self { badness: 1, what: what.into(), mend: mend.into(), about: "" }
     }
 
     fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { badness: 2, what: what.into(), mend: mend.into() }
+        Self { badness: 2, what: what.into(), mend: mend.into(), about: "" }
+    }
+
+    fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
     }
 }
 
 /// Looks at everything.
 pub async fn examine(config: &Config) -> Vec<Finding> {
-    let mut all = vec![data(config), room(config), store(config)];
-    all.push(clock_of());
+    let mut all = vec![
+        data(config).about("the data directory"),
+        room(config).about("free space"),
+        store(config).about("the store"),
+        clock_of().about("the clock"),
+    ];
     let running = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=1", None).await;
-    all.push(match &running {
+    let answers = match &running {
         Ok(_) => Finding::good("the collector runs and answers"),
         Err(error) => Finding::broken(error.to_string(), "systemctl status ioc-collector; journalctl -u ioc-collector"),
-    });
+    };
+    all.push(answers.about("the running collector"));
     if let Err(error) = &cli::ask(&config.runtime, "GET", "/readyz", None).await
         && running.is_ok()
     {
-        all.push(Finding::broken(
-            error.to_string(),
-            "make room, or mount the file system for writing; it goes on by itself",
-        ));
+        let mend = "make room, or mount the file system for writing; it goes on by itself";
+        all.push(Finding::broken(error.to_string(), mend).about("readiness"));
     }
-    all.extend(certificate(config));
-    all.push(reachable_names(config));
+    if let Ok(clock) = cli::ask(&config.runtime, "GET", "/api/v1/clock", None).await
+        && clock["deletion_suspended"] == true
+    {
+        all.push(
+            Finding::broken(
+                format!(
+                    "the machine's clock is in doubt: it shows {}, the collector goes by {}",
+                    clock["wall"], clock["now"]
+                ),
+                "set it right (NTP); or, if it is right, 'ioc-collector clock confirm'",
+            )
+            .about("the machine's clock"),
+        );
+    }
+    all.extend(certificate(config).map(|one| one.about("the pages' certificate")));
+    all.push(reachable_names(config).about("names for other machines"));
     for channel in &config.channels {
-        all.push(reach(channel));
+        all.push(reach(channel).about("a channel"));
     }
-    all.push(people(config));
+    all.push(people(config).about("the duty plan"));
     all
 }
 
@@ -236,13 +260,27 @@ fn people(config: &Config) -> Finding {
     }
 }
 
+fn mark(one: &Finding) -> &'static str {
+    ["  ok ", "LOOK ", " BAD "].get(usize::from(one.badness)).copied().unwrap_or(" BAD ")
+}
+
+/// The collector's own counters, line by line: a name of ours, at most one label that is a word, a number.
+fn own_counters(text: &str) -> String {
+    let word = |text: &str| text.chars().all(|one| one.is_ascii_alphanumeric() || "_{}=\"".contains(one));
+    let ours = |line: &&str| {
+        line.split_once(' ').is_some_and(|(name, value)| {
+            name.starts_with("ioc_") && name.len() <= 120 && word(name) && value.parse::<f64>().is_ok()
+        })
+    };
+    text.lines().filter(ours).fold(String::new(), |out, line| out + line + "\n")
+}
+
 /// Findings for a person.
 #[must_use]
 pub fn shown(findings: &[Finding]) -> String {
     let mut text = String::new();
     for one in findings {
-        let mark = ["  ok ", "LOOK ", " BAD "].get(usize::from(one.badness)).copied().unwrap_or(" BAD ");
-        let _ = writeln!(text, "{mark} {}", one.what);
+        let _ = writeln!(text, "{} {}", mark(one), one.what);
         if !one.mend.is_empty() {
             let _ = writeln!(text, "       mend: {}", one.mend);
         }
@@ -250,23 +288,27 @@ pub fn shown(findings: &[Finding]) -> String {
     text
 }
 
-/// What to hand to whoever helps: findings, the configuration without its secrets, and the running collector's counters.
+/// What to hand to whoever helps: findings, the configuration and the running collector's counters; of all of them what is known to be
+/// harmless, and of the rest how much there is.
 pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) -> String {
-    let written = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
-    let counters = cli::text(&config.runtime, "/metrics").await.unwrap_or_else(|error| error.to_string());
+    let written = match path.map(std::fs::read_to_string) {
+        None => "(defaults)\n".to_owned(),
+        Some(Ok(text)) => redact::configuration(&text),
+        Some(Err(error)) => redact::reason(&error.to_string()) + "\n",
+    };
+    let counters = cli::text(&config.runtime, "/metrics").await;
+    let counters = counters.map_or_else(|error| redact::reason(&error.to_string()) + "\n", |text| own_counters(&text));
     let devices = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=500", None).await.unwrap_or(Value::Null);
     let mut kinds = std::collections::BTreeMap::<(String, String), u64>::new();
     for device in devices["items"].as_array().into_iter().flatten() {
         let text = |key: &str| device[key].as_str().unwrap_or_default().to_owned();
         *kinds.entry((text("kind"), text("state"))).or_default() += 1;
     }
-    let mut out = format!(
-        "IOC Watch collector {} at {}\n\n== findings\n{}",
-        env!("CARGO_PKG_VERSION"),
-        clock::now(),
-        shown(findings)
-    );
-    let _ = writeln!(out, "\n== configuration, without secrets\n{}", ioc_common::redact::redacted(&written));
+    let mut out = format!("IOC Watch collector {} at {}\n\n== findings\n", env!("CARGO_PKG_VERSION"), clock::now());
+    for one in findings {
+        let _ = writeln!(out, "{} {} {}", mark(one), one.about, redact::reason(&one.what));
+    }
+    let _ = writeln!(out, "\n== configuration, without secrets\n{written}");
     let _ = writeln!(out, "== devices by kind and state (of the first 500)");
     for ((kind, state), count) in kinds {
         let _ = writeln!(out, "{kind} {state} {count}");

@@ -5,12 +5,18 @@
 //! again, and nothing is acknowledged meanwhile.
 
 mod access;
+mod accounts;
+mod admitting;
+mod binding;
+mod budget;
 mod commands;
 mod custody;
 pub(crate) mod enrolment;
 mod keeping;
 mod links;
+mod losses;
 mod settings;
+pub mod time;
 mod values;
 mod work;
 
@@ -38,9 +44,13 @@ use crate::health::Health;
 use crate::pki::Authority;
 use crate::store::{Change, OutboxEntry, Reader, Store, StoreError};
 pub use access::Access;
+use accounts::Accounts;
+use budget::Kind;
 pub(crate) use commands::check_device;
+pub use ioc_judge::presence::quiet_after_ms;
 use links::Links;
 pub use links::{Down, LinkId};
+use time::Time;
 pub use work::FILE_MAX_BYTES;
 
 /// Most inputs that wait; then connections are no longer read.
@@ -51,8 +61,8 @@ const BATCH_MAX: usize = 2048;
 const RETRY: Duration = Duration::from_millis(500);
 /// How long a commit that fails is still tried when the collector is to end, milliseconds.
 const STOP_MS: u64 = 5000;
-/// The longest sleep without an input.
-const SLEEP_MAX_MS: i64 = 10_000;
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
 
 /// What goes into the engine.
 #[derive(Debug)]
@@ -85,6 +95,17 @@ pub enum Message {
         link: LinkId,
         /// Whose.
         device: DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// Nothing comes any more on a link that still stands, or something does again.
+    Quiet {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds; none when one came now.
+        quiet_ms: Option<i64>,
     },
     /// A report.
     Report {
@@ -94,6 +115,8 @@ pub enum Message {
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
+        /// The size of its payload.
+        bytes: usize,
         /// The report, or why it was refused.
         report: Result<Box<Report>, Refused>,
     },
@@ -171,6 +194,18 @@ impl Handle {
         }
     }
 
+    /// Has a command carried out, and waits for its commit for as long as that takes. For what was done outside and must not be done
+    /// again before it is known whether it is kept.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
+    pub async fn keep(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
     /// Wakes when notices may be due. It carries no data: read the store.
     #[must_use]
     pub fn outbox_wake(&self) -> watch::Receiver<u64> {
@@ -197,13 +232,19 @@ pub struct Engine {
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
+    accounts: Accounts,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
     /// What devices said last of their settings.
     settings: HashMap<DeviceId, Outcome>,
     /// The digest of what each was given on its present link.
     given: HashMap<DeviceId, String>,
+    budgets: budget::Budgets,
+    /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
+    boot_ms: u64,
+    disk_seen_ms: u64,
     batch: Batch,
+    time: Time,
 }
 
 /// What became of a command.
@@ -239,6 +280,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The clocks of the machine.
+    pub clocks: Box<dyn time::Clocks>,
 }
 
 /// Starts the engine on its own thread.
@@ -246,17 +289,30 @@ pub struct Parts {
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
 pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
-    let Parts { config, store, authority, access, health, probes } = parts;
-    let now = clock::now();
+    let engine = assembled(parts)?;
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((Handle { sender, outbox, pages }, thread))
+}
+
+/// An engine that takes up where the last one left off.
+fn assembled(parts: Parts) -> Result<Engine, StoreError> {
+    let Parts { config, store, authority, access, health, probes, clocks } = parts;
     let reader = store.reader()?;
+    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let now = time.now();
     let judging = judging(&config);
     let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
     let said = reader.settings()?.into_iter();
     let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
+    let accounts = Accounts::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
-    let (outbox, outbox_wake) = watch::channel(0);
-    let (pages, pages_wake) = watch::channel(0);
+    let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
     for (device, serial) in reader.serials()? {
         if !state.is_quarantined(&device) {
             access.admit(device, serial);
@@ -274,19 +330,19 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
         probes,
         outbox,
         pages,
+        accounts,
         software: HashMap::new(),
         settings,
         given: HashMap::new(),
+        budgets: budget::Budgets::new(clock::boottime_us() / 1000),
+        boot_ms: clock::boottime_us() / 1000,
+        disk_seen_ms: 0,
         batch: Batch::default(),
+        time,
     };
     engine.take_effects(effects, now);
     engine.losses_found(now);
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let thread = std::thread::Builder::new()
-        .name("engine".to_owned())
-        .spawn(move || engine.run(receiver))
-        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((Handle { sender, outbox: outbox_wake, pages: pages_wake }, thread))
+    Ok(engine)
 }
 
 fn judging(config: &Config) -> Settings {
@@ -312,7 +368,7 @@ impl Engine {
                 let sleep_ms = self
                     .state
                     .next_wake()
-                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(clock::now()).clamp(0, SLEEP_MAX_MS));
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
                 let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
                 let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
                 self.health.queue.store(receiver.len() as u64, Relaxed);
@@ -329,12 +385,19 @@ impl Engine {
 
     /// Judges and commits what has come in. True when the engine is to end.
     fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
-        let now = clock::now();
+        let mut now = self.keep_time();
         let started_us = clock::boottime_us();
+        self.boot_ms = started_us / 1000;
+        self.look_at_disk();
         let mut stop = false;
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
+            let command = matches!(message, Message::Command(..));
             self.take(message, now);
+            if command {
+                // A person may have confirmed another time.
+                now = self.time.now();
+            }
         }
         if self.state.next_wake().is_some_and(|wake| wake <= now) {
             self.judge(Input::Wake, now);
@@ -346,33 +409,50 @@ impl Engine {
 
     fn take(&mut self, message: Message, now: Timestamp) {
         match message {
-            Message::Report { link, device, packet, report } => self.take_report(link, &device, packet, report, now),
+            Message::Report { link, device, packet, bytes, report } => {
+                let refused = self.take_report(link, &device, bytes, report, now);
+                self.links.acknowledge(link, packet, refused);
+            }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.access.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
                     return;
                 }
+                if let Err(kind) = self.charge(&device, Kind::Links, 0, now) {
+                    let _ = sender.send(Down::Close(kind.label()));
+                    return;
+                }
                 self.links.open(link, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
             Message::Subscribed { link, device } => {
-                if self.state.device(&device).is_some() {
+                if let Err(kind) = self.charge(&device, Kind::Subscriptions, 0, now) {
+                    self.drop_link(device, kind.label(), now);
+                } else if self.state.device(&device).is_some() {
                     self.links.greet(link);
                     self.settings_anew(&device, now);
                 }
             }
-            Message::Closed { link, device } => {
+            Message::Closed { link, device, quiet_ms } => {
                 if self.links.close(link, &device) {
-                    self.judge(Input::Lost { device: &device }, now);
+                    self.judge(Input::Lost { device: &device, quiet_ms }, now);
                 }
             }
+            Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
+                Some(quiet_ms) => self.judge(Input::Quiet { device: &device, quiet_ms }, now),
+                None => self.judge(Input::Heard { device: &device }, now),
+            },
+            Message::Quiet { .. } => {}
             Message::Values { link, device, packet, values } => {
                 self.take_values(link, &device, packet, &values, now);
             }
             Message::Renew { link, device, packet, csr } => {
-                self.links.acknowledge(link, packet, None);
-                self.renew(&device, &csr, now);
+                let refused = self.may_renew(&device, csr.len(), now).err();
+                if refused.is_none() {
+                    self.renew(&device, &csr, now);
+                }
+                self.links.acknowledge(link, packet, refused);
             }
             Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
             Message::Command(command, reply) => {
@@ -383,42 +463,42 @@ impl Engine {
         }
     }
 
+    /// Takes a report. Why it was refused, when it was.
     fn take_report(
         &mut self,
         link: LinkId,
         device: &DeviceId,
-        packet: Option<u16>,
+        bytes: usize,
         report: Result<Box<Report>, Refused>,
         now: Timestamp,
-    ) {
+    ) -> Option<String> {
         let report = match report {
             Ok(report) => report,
-            Err(refused) => {
-                self.health.refuse("payload");
-                tracing::warn!(%device, error = %refused.error, "report refused");
-                self.links.acknowledge(link, packet, Some(refused.to_string()));
-                return;
-            }
+            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
         };
+        if let Err(why) = self.admit(link, &report, bytes, now) {
+            return Some(why);
+        }
         let mut out = Vec::new();
         let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::Stranger);
+        self.count_judged(device, &out);
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::Fresh { at } => {
-                self.keep(*report, at, now);
-                self.links.acknowledge(link, packet, None);
+            Verdict::Fresh { at, kept_at } => {
+                self.witness(&report);
+                self.keep(*report, at, kept_at, now);
             }
-            Verdict::Unannounced => self.links.acknowledge(link, packet, None),
+            Verdict::Unannounced => {}
             Verdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
-                self.links.acknowledge(link, packet, None);
             }
             Verdict::Stranger => {
                 self.health.refuse("stranger");
-                self.links.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
+                return Some("this device is not enrolled".to_owned());
             }
         }
+        None
     }
 
     fn judge(&mut self, input: Input<'_>, now: Timestamp) {
@@ -449,6 +529,8 @@ impl Engine {
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
+                Effect::Lost(device, loss) => self.lost(device, &loss),
+                Effect::Book(device) => self.keep_book(device),
                 Effect::Notice(notice) => self.address(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
                 Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
@@ -475,9 +557,15 @@ impl Engine {
 
     /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
     fn address(&mut self, notice: &Notice, now: Timestamp) {
-        let Ok(text) = serde_json::to_string(notice) else { return };
+        let sealed = notice.clone().sealed();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
-        let entry = |key, channel: &str| OutboxEntry::new(key, notice.incident, channel, &text, now);
+        let (severity, step) = (notice.severity, notice.step);
+        let entry = |key, channel: &str| OutboxEntry {
+            severity,
+            step,
+            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
+        };
         let mut entries = Vec::new();
         let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
         for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
@@ -513,6 +601,7 @@ impl Engine {
             Ok(issued) => {
                 self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
                 self.access.admit(device.clone(), issued.serial.clone());
+                self.renewed(device);
                 self.batch.changes.push(Change::Certificate {
                     device: device.clone(),
                     serial: issued.serial.clone(),
@@ -553,6 +642,7 @@ impl Engine {
             });
         }
         if !batch.changes.is_empty() {
+            self.keep_mark(&mut batch.changes);
             let started_us = clock::boottime_us();
             if !self.commit_until_done(&batch.changes) {
                 Self::say_what_waits(&batch);

@@ -16,6 +16,7 @@ use ioc_common::layout::{LayoutId, Series};
 use crate::command::{Command, CommandError};
 use crate::config::Config;
 use crate::engine::Handle;
+use crate::health::Health;
 use crate::history::fold::{self, Block, Packed, Row};
 use crate::history::{Tier, chunk};
 use crate::store::{Archive, HistoryRow, Reader, StoreError};
@@ -48,6 +49,7 @@ pub async fn run(
     reader: Box<dyn Reader>,
     archive: Box<dyn Archive>,
     config: watch::Receiver<Arc<Config>>,
+    health: Arc<Health>,
 ) {
     let mut parts = Some((reader, archive));
     let started = clock::boottime_us();
@@ -69,8 +71,10 @@ pub async fn run(
         }
         last = Some(clock::boottime_us());
         let Some((reader, mut archive)) = parts.take() else { return };
+        // While the clock is in doubt nobody knows how old anything is.
+        let forget = health.clock().by_ms().is_none();
         let task = tokio::task::spawn_blocking(move || {
-            let result = round(reader.as_ref(), archive.as_mut(), &current, clock::now());
+            let result = round(reader.as_ref(), archive.as_mut(), &current, clock::now(), forget);
             (reader, archive, result)
         });
         let Ok((reader, archive, result)) = task.await else { return };
@@ -87,7 +91,7 @@ pub async fn run(
     }
 }
 
-/// Folds everything that was received until a little while ago.
+/// Folds everything that was received until a little while ago; deletes what is past its time where `forget` says so.
 ///
 /// # Errors
 /// [`StoreError`] when something cannot be read or written; what was folded until then stays.
@@ -96,6 +100,7 @@ pub fn round(
     archive: &mut dyn Archive,
     config: &Config,
     now: Timestamp,
+    forget: bool,
 ) -> Result<Folded, StoreError> {
     let mut folded = Folded { through: reader.last_row_before(now.plus_millis(-GRACE_MS))?, ..Folded::default() };
     let mut layouts: HashMap<LayoutId, Option<Vec<u32>>> = HashMap::new();
@@ -118,7 +123,7 @@ pub fn round(
             }
         }
     }
-    for (tier, keep) in Tier::ALL.into_iter().zip(config.history_keep) {
+    for (tier, keep) in Tier::ALL.into_iter().zip(config.history_keep).filter(|_| forget) {
         folded.forgotten += archive.forget(tier, now.plus_millis(-keep.as_millis()))?;
     }
     if folded.forgotten > 0 || folded.through > 0 {
@@ -198,6 +203,24 @@ mod tests {
     use ioc_judge::{DeviceInfo, DeviceKind};
 
     #[test]
+    fn nothing_is_deleted_while_the_clock_is_in_doubt() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let config = Config::parse(&Source::built_in("(defaults)", "")).expect("defaults");
+        let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
+        store.commit(&[Change::Device { info, at: now }]).expect("commits");
+        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+        let series = archive.series(&["load.1"]).expect("numbers");
+        fold_device(&device, vec![(now.as_millis(), vec![(series[0], 1.0)])], 1, archive.as_mut()).expect("folds");
+        let later = now.plus_millis(2 * 365 * 86_400_000);
+        let mut fold =
+            |forget| round(reader.as_ref(), archive.as_mut(), &config, later, forget).expect("folds").forgotten;
+        assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
+        assert!(fold(true) > 0, "once that is confirmed it is past its time");
+    }
+
+    #[test]
     fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut store = SqliteStore::open(dir.path()).expect("opens");
@@ -224,7 +247,7 @@ mod tests {
         }
         store.commit(&changes).expect("commits");
         let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
-        let mut fold = |now| round(reader.as_ref(), archive.as_mut(), &config, now).expect("folds");
+        let mut fold = |now| round(reader.as_ref(), archive.as_mut(), &config, now, true).expect("folds");
         assert_eq!(fold(now), Folded::default(), "what has just come waits");
         let folded = fold(now.plus_millis(60_000));
         assert_eq!(folded, Folded { through: 6, rows: 2, corrupt: 4, forgotten: 0 });

@@ -36,11 +36,13 @@ pub struct Health {
     /// Reports that remote write could not hand on.
     pub remote_lost: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    lost: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
     /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
     stopping_ms: AtomicU64,
-    lost: Mutex<Vec<Text>>,
+    missing: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
+    clock: Mutex<ClockState>,
 }
 
 /// What a look at the store found.
@@ -52,11 +54,36 @@ pub struct Examined {
     pub findings: Vec<String>,
 }
 
+/// What is wrong with the machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClockState {
+    /// It was stepped so far, milliseconds with sign, and that is not followed.
+    pub step_ms: Option<i64>,
+    /// It was so far ahead at the start, milliseconds, and nobody confirmed it.
+    pub doubt_ms: Option<i64>,
+}
+
+impl ClockState {
+    /// What is to be confirmed, milliseconds; none while all is well. Nothing that goes by its age is deleted meanwhile.
+    #[must_use]
+    pub fn by_ms(self) -> Option<i64> {
+        self.step_ms.or(self.doubt_ms)
+    }
+}
+
 impl Health {
     /// Counts something that was refused, by its reason.
     pub fn refuse(&self, reason: &'static str) {
         if let Ok(mut refused) = self.refused.lock() {
             *refused.entry(reason).or_default() += 1;
+        }
+    }
+
+    /// Counts reports that never came, by their reason.
+    pub fn lose(&self, reason: &'static str, count: u64) {
+        if let Ok(mut lost) = self.lost.lock() {
+            let counted = lost.entry(reason).or_default();
+            *counted = counted.saturating_add(count);
         }
     }
 
@@ -86,14 +113,14 @@ impl Health {
     }
 
     /// Says what was acknowledged once and is lost; nothing once a person has confirmed it.
-    pub fn set_lost(&self, lost: Vec<Text>) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+    pub fn set_missing(&self, missing: Vec<Text>) {
+        *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = missing;
     }
 
     /// What was acknowledged once and is lost, until a person has confirmed it.
     #[must_use]
-    pub fn lost(&self) -> Vec<Text> {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn missing(&self) -> Vec<Text> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps what the last look at the store found.
@@ -111,6 +138,19 @@ impl Health {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
+    /// Says what is wrong with the machine's clock.
+    pub fn set_clock(&self, state: ClockState) {
+        if let Ok(mut now) = self.clock.lock() {
+            *now = state;
+        }
+    }
+
+    /// What is wrong with the machine's clock.
+    #[must_use]
+    pub fn clock(&self) -> ClockState {
+        self.clock.lock().map_or_else(|_| ClockState::default(), |state| *state)
     }
 
     /// What was refused, by its reason, and how often.
@@ -148,12 +188,31 @@ impl Health {
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);
         let unsound = self.examined().map_or(0.0, |examined| examined.findings.len() as f64);
         put("ioc_store_findings", "gauge", "What the last look at the store found to be wrong.", unsound);
-        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.lost().len() as f64);
+        put("ioc_store_lost", "gauge", "Losses of the store that nobody has confirmed.", self.missing().len() as f64);
+        let clock = self.clock();
+        let step_s = clock.step_ms.unwrap_or(0) as f64 / 1000.0;
+        put(
+            "ioc_clock_step_seconds",
+            "gauge",
+            "A step of the machine's clock that is not followed; 0 when none.",
+            step_s,
+        );
+        let suspended = f64::from(u8::from(clock.by_ms().is_some()));
+        put(
+            "ioc_deletion_suspended",
+            "gauge",
+            "1 while the clock is in doubt and nothing is deleted by its age.",
+            suspended,
+        );
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );
         for (reason, count) in self.all_refused() {
             let _ = writeln!(text, "ioc_refused_total{{reason=\"{reason}\"}} {count}");
+        }
+        text.push_str("# HELP ioc_reports_lost_total Reports of devices that never came, by reason.\n# TYPE ioc_reports_lost_total counter\n");
+        for (reason, count) in self.lost.lock().iter().flat_map(|lost| lost.iter()) {
+            let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
         text
     }

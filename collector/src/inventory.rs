@@ -44,6 +44,8 @@ pub struct DeviceRecord {
     /// The worst severity of its raised faults: 0 none, 1 info, 2 warning, 3 critical.
     #[serde(skip)]
     pub worst: u8,
+    /// How many of its reports were lost in all.
+    pub reports_lost: u64,
 }
 
 impl DeviceRecord {

@@ -30,6 +30,7 @@ pub mod link;
 pub mod notify;
 mod oidc;
 mod paced;
+pub mod people;
 pub mod pki;
 pub mod place;
 pub mod probe_host;

@@ -68,6 +68,13 @@ impl Links {
         format!("{text}.{code}")
     }
 
+    /// What a browser shows later to be known: that `name` has signed in in it.
+    #[must_use]
+    pub fn known(&self, browser: &str, name: &str) -> String {
+        let said = format!("known browser\n{browser}\n{name}");
+        hex(&hmac::sign(&self.key, said.as_bytes()).as_ref()[..CODE_BYTES])
+    }
+
     /// What a link stands for; none when it is not ours or its time is over.
     #[must_use]
     pub fn check(&self, text: &str, now: Timestamp) -> Option<Link> {

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    Account, Audit, Cli, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
+    Account, Audit, Cli, Clock, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
 };
 use ioc_collector::config::{Config, DEFAULT_CONFIG};
 use ioc_collector::setup::{self, Answers, Mail};
@@ -87,6 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Device { command } => device(&runtime, command).await,
         Command::Account { command } => account(&runtime, command).await,
         Command::Audit { command: Audit::Verify } => verify(&runtime).await,
+        Command::Clock { command } => clock(&runtime, command).await,
         Command::Init(_) | Command::Docs { .. } => Ok(()),
     }
 }
@@ -146,7 +147,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
     say(&doctor::shown(&findings))?;
     if let Some(file) = bundle {
         let text = doctor::bundle(config, path, &findings).await;
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
         say(&format!("written to {}: look at it before you hand it on\n", file.display()))?;
     }
     let broken = findings.iter().filter(|one| one.badness > 1).count();
@@ -435,6 +436,22 @@ fn replayed(answer: &Value, language: &str) -> String {
     }
     let (from, until) = (text(&answer["from"]), text(&answer["until"]));
     page + &format!("{} reports from {from} until {until}\n", answer["reports"])
+}
+
+async fn clock(runtime: &Path, command: Clock) -> anyhow::Result<()> {
+    let answer = cli::ask(runtime, "GET", "/api/v1/clock", None).await?;
+    let step_s = answer["step_s"].as_i64().or(answer["doubt_s"].as_i64());
+    match (command, step_s) {
+        (Clock::Show, _) | (Clock::Confirm, None) => {
+            let state = if step_s.is_some() { "to be confirmed; nothing is deleted until then" } else { "all is well" };
+            let (now, wall) = (text(&answer["now"]), text(&answer["wall"]));
+            say(&format!("the collector goes by {now}, the machine's clock shows {wall}: {state}\n"))
+        }
+        (Clock::Confirm, Some(step_s)) => {
+            cli::ask(runtime, "POST", "/api/v1/clock/confirm", Some(json!({ "step_s": step_s }))).await?;
+            say("confirmed\n")
+        }
+    }
 }
 
 async fn verify(runtime: &Path) -> anyhow::Result<()> {

@@ -196,7 +196,7 @@ impl Authority {
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|error| PkiError::Make(error.to_string()))?;
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_details(provider, Arc::new(Believed))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| PkiError::Make(error.to_string()))?
             .with_client_cert_verifier(verifier)
@@ -206,6 +206,17 @@ impl Authority {
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         config.max_early_data_size = 0;
         Ok(Arc::new(config))
+    }
+}
+
+/// Devices' certificates are judged by the time that is believed: a clock that is set years ahead ends none of them.
+#[derive(Debug)]
+struct Believed;
+
+impl rustls::time_provider::TimeProvider for Believed {
+    fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
+        let seconds = u64::try_from(ioc_common::clock::now().as_secs()).ok()?;
+        Some(rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
     }
 }
 
@@ -287,6 +298,13 @@ pub fn device_of(certificate: &CertificateDer<'_>) -> Result<(DeviceId, String),
     let text = first.as_str().map_err(|_| "common name is no text")?;
     let device = DeviceId::new(text).map_err(|_| "common name is no device identifier")?;
     Ok((device, hex(parsed.raw_serial())))
+}
+
+/// When a certificate ends; none where that cannot be read.
+#[must_use]
+pub fn ends_at(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(Timestamp::from_millis(parsed.validity().not_after.timestamp().saturating_mul(1000)))
 }
 
 /// A secret of `N` random bytes.

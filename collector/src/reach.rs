@@ -7,16 +7,36 @@ pub const PLACES_MAX: usize = 50;
 
 /// How far an account reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reach(Option<Arc<[String]>>);
+pub struct Reach(Option<Arc<[String]>>, Names);
+
+/// Whether what is read may name the people of machines: accounts, who is signed in (article 12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Names {
+    #[default]
+    Shown,
+    Sealed,
+}
 
 impl Reach {
     /// Everywhere.
-    pub const EVERYWHERE: Self = Self(None);
+    pub const EVERYWHERE: Self = Self(None, Names::Shown);
 
     /// Only these places and what is below them; everywhere when there are none.
     #[must_use]
     pub fn of(places: &[String]) -> Self {
-        Self(Some(places).filter(|places| !places.is_empty()).map(Into::into))
+        Self(Some(places).filter(|places| !places.is_empty()).map(Into::into), Names::Shown)
+    }
+
+    /// The same for whoever may not see who has an account on a machine.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        Self(self.0, Names::Sealed)
+    }
+
+    /// Whether who has an account on a machine may be seen.
+    #[must_use]
+    pub const fn sees_names(&self) -> bool {
+        matches!(self.1, Names::Shown)
     }
 
     /// Whether nothing is out of reach.

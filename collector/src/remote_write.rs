@@ -20,6 +20,7 @@ use ioc_judge::DeviceInfo;
 use crate::config::{Config, ExposedLabel, RemoteWrite};
 use crate::health::Health;
 use crate::http::{self, Request, SendError};
+use crate::reach::Reach;
 use crate::store::{Arrived, Reader, StoreError};
 
 /// Rows in one request.
@@ -49,6 +50,12 @@ type Batch = BTreeMap<Labels, Vec<(i64, f64)>>;
 /// Hands on what comes in, until the collector ends.
 pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
     let path = data.join(FILE);
+    // What leaves the house names no accounts.
+    let mut reader = reader;
+    if let Err(error) = reader.limit(&Reach::EVERYWHERE.sealed()) {
+        tracing::error!(%error, "the store cannot be read; nothing is handed on");
+        return;
+    }
     let (mut reader, mut position, mut failures) = (Some(reader), read_position(&path), 0_u32);
     let mut was_off = true;
     loop {
@@ -110,7 +117,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
                 let pause = u64::try_from(http::backoff_ms(failures)).unwrap_or(0).min(60_000);
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+                tokio::time::sleep(Duration::from_millis(pause).max(error.asked().unwrap_or_default())).await;
             }
         }
     }

@@ -118,7 +118,7 @@ impl Replayer {
             }
             start = end;
         }
-        let mut rows = reader.rows(&device, reader.folded(&device)?)?;
+        let mut rows = reader.newest_rows(&device, reader.folded(&device)?, chart::ROWS_MAX_BYTES)?;
         rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
         rows.sort_by_key(|row| row.at);
         let layouts = chart::layouts_of(&rows, reader)?;
@@ -148,6 +148,7 @@ impl Replayer {
                 probes: Vec::new(),
                 layout: layout.clone(),
                 losses: Losses::default(),
+                former: Vec::new(),
                 sensor: None,
             }));
             self.report(hello, row.at, &mut out);
@@ -176,6 +177,7 @@ impl Replayer {
             boot: String::new(),
             taken_at: at,
             age_ms: None,
+            lost: None,
         };
         let _ = self.state.step(Input::Report(&Report { envelope, body }), at, out);
     }

@@ -223,6 +223,7 @@ mod tests {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
+            reports_lost: 0,
             layout: None,
             latest: Vec::new(),
             worst: 0,

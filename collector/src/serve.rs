@@ -30,6 +30,8 @@ const READERS: usize = 4;
 const READERS_LIMITED: usize = 2;
 /// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
+/// How long notices under way may take to arrive when the collector stops.
+const NOTICES_END: Duration = Duration::from_secs(5);
 /// Between two looks at what was left out of the log.
 const LEFT_OUT: Duration = Duration::from_secs(60);
 
@@ -54,6 +56,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     if let Some(path) = first_password {
         tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
     }
+    // Before anything is issued: the machine's clock may have been stepped while the collector was off.
+    engine::time::believe(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
     let mqtt_certificate = Swappable::new(authority.server(&config.names, clock::now())?);
     let web_certificate = Swappable::new(web_certificate(&config, &authority)?);
@@ -83,21 +87,29 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         access: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
+        clocks: Box::new(engine::time::MachineClocks),
     })?;
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
     let links = Arc::new(Links::open(&config.data)?);
-    tokio::spawn(notify::run(
+    let notices = tokio::spawn(notify::run(
         engine.clone(),
         outbox_reader,
         Arc::clone(&health),
         config_receiver.clone(),
         Arc::clone(&links),
+        stopping.clone(),
     ));
-    tokio::spawn(crate::folding::run(engine.clone(), fold_reader, archive, config_receiver.clone()));
-    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, config_receiver.clone()));
+    tokio::spawn(crate::folding::run(
+        engine.clone(),
+        fold_reader,
+        archive,
+        config_receiver.clone(),
+        Arc::clone(&health),
+    ));
+    tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,
         config.data.clone(),
@@ -107,8 +119,10 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(crate::examining::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let connections_max = config.connections_max.usize();
+    let newcomers = config.newcomers;
+    let health_of = Arc::clone(&health);
     let endpoint =
-        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: Arc::clone(&health), connections_max };
+        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
     let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     tokio::spawn(say_left_out(app.paced()));
@@ -131,6 +145,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = stop.send(true);
     let _ = endpoint.await;
     let _ = web.await;
+    // What is under way is let arrive, and kept as delivered: a restart makes no copies.
+    let _ = tokio::time::timeout(NOTICES_END, notices).await;
     // Everything the connections handed over comes before this, and is committed.
     running.engine.send(Message::Stop).await;
     let joined = tokio::task::spawn_blocking(move || engine_thread.join());

@@ -8,6 +8,45 @@ pub fn one_line(text: &str, most: usize) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(most).collect()
 }
 
+/// Whatever breaks a line or hides what a line says: controls, the separators of Unicode, and what turns the direction of writing.
+fn is_no_text(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// One line: each run of white space and of what no line holds is one space. For whatever devices, other systems and people wrote,
+/// before it becomes a part of a message whose lines mean something.
+#[must_use]
+pub fn as_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || is_no_text(c)).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Lines, without what no line holds.
+#[must_use]
+pub fn as_lines(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || !is_no_text(*c)).collect()
+}
+
+/// Inside an element or an attribute of XML (and of HTML), without what XML cannot hold.
+#[must_use]
+pub fn xml_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' => out.push(c),
+            c if is_no_text(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Percent-encoded: everything but the unreserved characters of RFC 3986.
 #[must_use]
 pub fn percent_encoded(text: &str) -> String {
@@ -31,16 +70,21 @@ pub fn json_escaped(text: &str) -> String {
 /// A header line holds no other.
 #[must_use]
 pub fn spaced(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_no_text(c) { ' ' } else { c }).collect()
 }
 
 /// How a value is written into a body of this type, so that it never becomes a part of the body's structure.
 #[must_use]
 pub fn escape_of(content_type: &str) -> fn(&str) -> String {
-    match content_type.split(';').next().unwrap_or_default() {
-        "application/json" => json_escaped,
+    let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
         "application/x-www-form-urlencoded" => percent_encoded,
-        _ => str::to_owned,
+        "text/html" => xml_escaped,
+        kind if kind.ends_with("/json") || kind.ends_with("+json") => json_escaped,
+        kind if kind.ends_with("/xml") || kind.ends_with("+xml") => xml_escaped,
+        // Parts are told apart by lines.
+        kind if kind.starts_with("multipart/") => as_line,
+        _ => as_lines,
     }
 }
 
@@ -94,6 +138,13 @@ mod tests {
             "https://x/?to=%2B84%209%22x%26y%0A%07&k=key"
         );
         assert_eq!(fill("Bearer {{secret}}", &value, spaced), "Bearer secret");
+        assert_eq!(as_line(" Khói\r\n ở\u{2028}\u{202e}tủ \t1\u{0}"), "Khói ở tủ 1");
+        let escaped = |kind: &str| escape_of(kind)("\"<a>&\n\u{1}'");
+        assert_eq!(escaped("Application/JSON; charset=utf-8"), "\\\"<a>&\\n\\u0001'");
+        assert_eq!(escaped("application/soap+xml"), "&quot;&lt;a&gt;&amp;\n &#39;");
+        assert_eq!(escaped("text/xml"), escaped("application/soap+xml"));
+        assert_eq!(escaped("multipart/form-data; boundary=x"), "\"<a>& '");
+        assert_eq!(escaped("text/plain"), "\"<a>&\n'");
         // What stands in a value is not a place.
         assert_eq!(fill("{{subject}}", &value, json_escaped), "{{secret}}");
         assert_eq!(unknown_place("{{a}} {{b}", &["a"]).as_deref(), Some("b}"));

@@ -4,8 +4,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::keeper::{Reading, believed};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. On the wire an RFC 3339 time in UTC with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -115,10 +118,43 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The wall clock, now.
+/// The time, now: the wall clock, unless [`hold`] has this program go by what it believes.
+#[must_use]
+pub fn now() -> Timestamp {
+    match HELD.load(Relaxed) {
+        FREE => wall(),
+        offset_ms => believed(offset_ms, reading()),
+    }
+}
+
+/// From now on [`now`] is the wall clock only while that stands so far ahead of the boot clock, and the boot clock plus this offset where
+/// it was stepped: milliseconds ([`crate::keeper::Keeper`]). For the one program that decides what becomes of a step.
+pub fn hold(offset_ms: i64) {
+    HELD.store(offset_ms.max(FREE + 1), Relaxed);
+}
+
+/// Both clocks, now.
+#[must_use]
+pub fn reading() -> Reading {
+    Reading { wall: wall(), boot_ms: boottime_ms() }
+}
+
+/// What the boot clock shows as a moment: for what is over after a while, whatever is done to the wall clock. It means nothing beside
+/// a time of day, and nothing after a reboot.
+#[must_use]
+pub fn steady() -> Timestamp {
+    Timestamp::from_millis(i64::try_from(boottime_ms()).unwrap_or(i64::MAX))
+}
+
+/// The offset that is believed.
+static HELD: AtomicI64 = AtomicI64::new(FREE);
+/// No offset is held.
+const FREE: i64 = i64::MIN;
+
+/// The wall clock itself, whatever is believed of it.
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
-pub fn now() -> Timestamp {
+pub fn wall() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     match since {
         Ok(elapsed) => Timestamp::from_millis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)),

@@ -10,7 +10,9 @@ use crate::clock::Timestamp;
 use crate::document::Json;
 use crate::id::{DeviceId, SensorName};
 use crate::layout::LAYOUT_MAX_SERIES;
-use crate::report::{Body, Bye, Committed, Envelope, Event, Hello, Position, Report, Sample, State};
+use crate::report::{
+    Body, Bye, Committed, Envelope, Event, FORMER_MAX, Hello, Losses, Position, Report, Sample, State,
+};
 use crate::software::Software;
 use crate::topic::UpKind;
 
@@ -20,8 +22,12 @@ pub const SCHEMA: &str = "1.0";
 pub const PAYLOAD_MAX_BYTES: usize = 256 * 1024;
 /// Largest payload of `down/*`, in bytes.
 pub const DOWN_MAX_BYTES: usize = 64 * 1024;
+/// Room for what is added when a report is sent: its age, and what was lost.
+const FINISH_MAX_BYTES: usize = 480;
 /// Longest `boot` text.
 const BOOT_MAX_BYTES: usize = 36;
+/// Longest name that an agent gives its boot, its run, its machine and itself.
+const HELLO_NAME_MAX_BYTES: usize = 128;
 /// Longest event name and text.
 const EVENT_TEXT_MAX_BYTES: usize = 4096;
 /// Most fields of an event.
@@ -54,6 +60,8 @@ struct EnvelopeIn<'a> {
     body: &'a RawValue,
     #[serde(default)]
     age_ms: Option<u64>,
+    #[serde(default)]
+    lost: Option<Losses>,
 }
 
 /// A report as it is kept until it is sent: JSON without the age and the closing brace.
@@ -73,14 +81,18 @@ impl Sealed {
         &self.0
     }
 
-    /// The payload to send, with the age in milliseconds where it is known.
+    /// The payload to send, with the age in milliseconds where it is known, and with what was lost where places before it are missing.
     #[must_use]
-    pub fn finish(&self, age_ms: Option<u64>) -> Vec<u8> {
+    pub fn finish(&self, age_ms: Option<u64>, lost: Option<&Losses>) -> Vec<u8> {
         let mut payload = Vec::with_capacity(self.0.len() + 32);
         payload.extend_from_slice(&self.0);
         if let Some(age_ms) = age_ms {
             payload.extend_from_slice(b",\"age_ms\":");
             payload.extend_from_slice(age_ms.to_string().as_bytes());
+        }
+        if let Some(lost) = lost.and_then(|lost| serde_json::to_vec(lost).ok()) {
+            payload.extend_from_slice(b",\"lost\":");
+            payload.extend_from_slice(&lost);
         }
         payload.push(b'}');
         payload
@@ -165,7 +177,7 @@ pub fn seal_encoded(head: Head<'_>, body: &Encoded) -> Result<Sealed, CodecError
     let envelope = EnvelopeOut { schema: SCHEMA, device, about, epoch, seq, boot, taken_at, body: &body.body };
     serde_json::to_writer(&mut bytes, &envelope)?;
     bytes.pop();
-    if bytes.len() + 32 > PAYLOAD_MAX_BYTES {
+    if bytes.len() + FINISH_MAX_BYTES > PAYLOAD_MAX_BYTES {
         return Err(CodecError::TooLarge { found: bytes.len() });
     }
     Ok(Sealed(bytes.into_boxed_slice()))
@@ -207,6 +219,7 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
             boot: found.boot.to_owned(),
             taken_at: found.taken_at,
             age_ms: found.age_ms,
+            lost: found.lost,
             device: found.device,
             about: found.about,
         },
@@ -216,7 +229,18 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
 
 fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
     let body = match kind {
-        UpKind::Hello => Body::Hello(Box::new(serde_json::from_str::<Hello>(text)?)),
+        UpKind::Hello => {
+            let hello: Hello = serde_json::from_str(text)?;
+            // The collector holds these in memory.
+            let names = [&hello.boot_id, &hello.run, &hello.fingerprint, &hello.agent_version];
+            if names.into_iter().any(|name| name.len() > HELLO_NAME_MAX_BYTES) {
+                return Err(CodecError::Field { field: "boot_id, run, fingerprint", allowed: "128 bytes" });
+            }
+            if hello.former.len() > FORMER_MAX {
+                return Err(CodecError::Field { field: "former", allowed: "at most 16 earlier runs" });
+            }
+            Body::Hello(Box::new(hello))
+        }
         UpKind::Sample => {
             let sample: Sample = serde_json::from_str(text)?;
             if sample.v.len() > LAYOUT_MAX_SERIES {
@@ -360,7 +384,7 @@ mod tests {
         #[test]
         fn samples_survive_the_wire(v in prop::collection::vec(prop::option::of(-1e12_f64..1e12), 0..200), age in 0_u64..1_000_000) {
             let body = Body::Sample(Sample { layout: LayoutId(0x5be0_c3a8_f21d), v });
-            let report = open(UpKind::Sample, &sealed(&body).finish(Some(age))).expect("decodes");
+            let report = open(UpKind::Sample, &sealed(&body).finish(Some(age), None)).expect("decodes");
             // The fast float parser may err in the last bit, which no reading has.
             let (Body::Sample(sent), Body::Sample(got)) = (&body, &report.body) else { unreachable!() };
             prop_assert_eq!(sent.v.len(), got.v.len());

@@ -78,8 +78,14 @@ impl Source {
         let before = self.text.get(..start).unwrap_or("");
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
-        let excerpt = self.text.lines().nth(line - 1).unwrap_or("").trim_end().chars().take(200).collect();
+        let raw = self.text.lines().nth(line - 1).unwrap_or("");
+        // Inside of a text or an array of several lines nothing is what it looks like.
+        let above = before.rfind('\n').and_then(|end| before.get(..end)).unwrap_or_default();
+        let whole = [above, raw].iter().all(|part| part.parse::<toml::Table>().is_ok());
+        let (quoted, hidden) = crate::redact::quoted(raw, whole, !message.starts_with("unknown field"));
+        let excerpt = quoted.chars().take(200).collect();
         let (message, own_mend) = message.split_once("; mend: ").unwrap_or((message, mend));
+        let message = if hidden { crate::redact::message(message) } else { message.to_owned() };
         let mend = if own_mend.is_empty() { "correct this line" } else { own_mend };
         ConfigError {
             path: self.path.clone(),
@@ -107,7 +113,7 @@ pub struct ConfigError {
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
-    /// The line as it stands.
+    /// The line, without its comment; only its key where the value may be secret.
     pub excerpt: String,
     /// What was found and what is allowed.
     pub message: String,

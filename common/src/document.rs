@@ -13,6 +13,27 @@ use crate::reading::Sink;
 /// Longest name of a document, in bytes.
 pub const NAME_MAX_BYTES: usize = 32;
 
+/// What of documents says who someone is (article 12): the document, and where in it, by how its path begins. The one place that
+/// says so; metrics whose subject is an account ([`crate::metric::Metric::is_personal`]) are the other kind of it.
+pub const PERSONAL: [(&str, &str); 3] =
+    [("accounts", "/"), ("sessions", "/"), ("certificates", "/certificates/*/subject")];
+
+/// Events that tell of people, by how their names begin.
+pub const PERSONAL_EVENTS: [&str; 3] = ["login.", "account.", "session."];
+
+/// Whether what stands at `path` of a document says who someone is. Doubt counts: a path above it holds it, too.
+#[must_use]
+pub fn is_personal(document: &str, path: &str) -> bool {
+    let holds = |of: &str| path.starts_with(of) || of.starts_with(path);
+    PERSONAL.iter().any(|(name, of)| *name == document && holds(of))
+}
+
+/// Whether a document is about people as a whole.
+#[must_use]
+pub fn is_of_people(document: &str) -> bool {
+    PERSONAL.iter().any(|(name, of)| *name == document && *of == "/")
+}
+
 /// JSON, kept as it came.
 #[derive(Debug, Clone)]
 pub struct Json(Box<RawValue>);

@@ -11,6 +11,7 @@ pub mod config;
 pub mod document;
 pub mod enrolment;
 pub mod id;
+pub mod keeper;
 pub mod layout;
 pub mod metric;
 pub mod owner;

@@ -226,6 +226,8 @@ catalogue! {
     "raid.progress" "%" 0.0..100.0 "array" "" "Tiến độ đồng bộ lại" "Progress of the rebuild or check";
     "reach.time" "ms" 0.0..1e6 "endpoint" "" "Thời gian trả lời của điểm kết nối" "Time the endpoint took to answer";
     "reach.up" "1" 0.0..1.0 "endpoint" "" "Điểm kết nối trả lời" "The endpoint answers";
+    "reports.lost" "1" 0.0..1e15 "" "" "Số báo cáo bị mất trong 24 giờ (bộ thu đếm)" "Reports lost within 24 hours (counted by the collector)";
+    "reports.thinned" "1" 0.0..1e15 "" "" "Số mẫu bị lược bớt trong 24 giờ (bộ thu đếm)" "Samples thinned out within 24 hours (counted by the collector)";
     "sensor.alarm" "1" 0.0..1.0 "sensor" "hw.status" "Cảm biến báo vượt ngưỡng của chính nó" "The sensor is beyond its own limits";
     "sensor.answer_time" "ms" 0.0..1e6 "" "" "Thời gian trả lời của thiết bị" "Time the device took to answer";
     "sensor.errors" "1" 0.0..1e12 "" "" "Số lần hỏi không được trả lời đúng" "Requests that were not answered well";
@@ -298,6 +300,14 @@ catalogue! {
     "ups.trim" "1" 0.0..1.0 "" "" "UPS đang hạ điện áp vào cao" "The UPS lowers a high input voltage";
     "usb.storage" "1" 0.0..1000.0 "" "" "Số thiết bị lưu trữ USB đang cắm" "USB storage attached";
     "usb.virtual" "1" 0.0..1000.0 "" "" "Số ổ ảo có đĩa của bộ quản lý máy (BMC), và thẻ nhớ lắp trong" "Virtual drives of the management controller that hold a medium, and cards that are built in";
+}
+
+impl Metric {
+    /// Whether its subject is an account: its name says something of a person (article 12).
+    #[must_use]
+    pub fn is_personal(&self) -> bool {
+        self.subject == "account"
+    }
 }
 
 #[cfg(test)]

@@ -1,44 +1,486 @@
-//! What is handed on to whoever helps, without what is secret.
+//! What is handed on to whoever helps: by a list of what is known to be harmless, never by guessing what is secret.
+//!
+//! A configuration is parsed, and each value let out only where its key is on the list and it has the shape that the key asks for; of all
+//! else only kind and length are told. So it does not matter how a secret is written down: in a header, a link, a body or a comment.
+//! Called by both programs' `doctor --bundle`, and by the loader of configurations for what its errors quote.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
-/// Names of keys in the configuration whose values are not handed on.
-const SECRET: [&str; 6] = ["password", "secret", "token", "authorization", "key", "user"];
+use crate::config::Span;
 
-/// A configuration in which what is secret, and who people are, is not said.
+/// What a harmless value looks like.
+enum Shape {
+    Number,
+    Span,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// An address to listen on.
+    Listen,
+    /// An absolute path of plain letters.
+    Path,
+    /// A time zone.
+    Zone,
+}
+
+const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
+const PROBES: Shape = Shape::Word(&[
+    "cpu",
+    "load",
+    "memory",
+    "pressure",
+    "filesystem",
+    "disk",
+    "network",
+    "usb",
+    "frequency",
+    "link",
+    "mount",
+    "sensors",
+    "edac",
+    "power",
+    "process",
+    "patches",
+    "antivirus",
+    "software",
+    "accounts",
+    "sessions",
+    "protection",
+    "smart",
+    "raid",
+    "displays",
+    "services",
+    "time",
+    "ipmi",
+    "mce",
+    "gpu",
+    "reach",
+    "certificates",
+    "backups",
+]);
+
+/// Keys whose values are let out, tables joined by dots, arrays left out.
+const HARMLESS: [(&str, Shape); 43] = [
+    ("site.language", Shape::Word(&["vi", "en"])),
+    ("site.timezone", Shape::Zone),
+    ("paths.data", Shape::Path),
+    ("paths.runtime", Shape::Path),
+    ("paths.state", Shape::Path),
+    ("ingest.listen", Shape::Listen),
+    ("ingest.connections_max", Shape::Number),
+    ("ingest.newcomers_max", Shape::Number),
+    ("ingest.newcomers_per_address_max", Shape::Number),
+    ("ingest.newcomers_per_network_max", Shape::Number),
+    ("web.listen", Shape::Listen),
+    ("pki.device_life", Shape::Span),
+    ("presence.settle", Shape::Span),
+    ("presence.host_probe_ports", Shape::Number),
+    ("incidents.reopen_within", Shape::Span),
+    ("history.fold", Shape::Span),
+    ("history.keep", Shape::Span),
+    ("history.keep_5m", Shape::Span),
+    ("history.keep_1h", Shape::Span),
+    (
+        "people.second_factor_for",
+        Shape::Word(&["viewer", "technician", "duty_officer", "leader", "auditor", "administrator"]),
+    ),
+    ("settings.interval", Shape::Span),
+    ("settings.forbid", PROBES),
+    ("prometheus.labels", Shape::Word(&["name", "place", "label", "kind"])),
+    ("heartbeat.every", Shape::Span),
+    ("channel.type", Shape::Word(&["smtp", "webhook", "syslog", "mqtt", "http"])),
+    ("channel.min_severity", SEVERITIES),
+    ("channel.per_minute", Shape::Number),
+    ("channel.tls", Shape::Word(&["none", "starttls", "tls"])),
+    ("ticket.min_severity", SEVERITIES),
+    ("collector.keep_alive", Shape::Span),
+    ("report.interval", Shape::Span),
+    ("spool.ring_max_reports", Shape::Number),
+    ("spool.max_bytes", Shape::Number),
+    ("spool.spill_after", Shape::Span),
+    ("probes.forbid", PROBES),
+    ("endpoint.kind", Shape::Word(&["tcp", "https", "dns", "icmp"])),
+    ("backup.kind", Shape::Word(&["marker", "timer", "restic", "borg", "pgbasebackup"])),
+    ("wall.columns", Shape::Number),
+    ("missed.after", Shape::Span),
+    ("stop.return_within", Shape::Span),
+    ("modbus.every", Shape::Span),
+    ("modbus.timeout", Shape::Span),
+    ("modbus.tries", Shape::Number),
+];
+
+/// Names of other keys: they are ours and say nothing, but what stands behind them might.
+const KEYS: [&str; 52] = [
+    "name",
+    "agencies",
+    "advertise",
+    "url",
+    "names",
+    "certificate",
+    "key",
+    "oidc",
+    "issuer",
+    "client_id",
+    "secret_file",
+    "claim",
+    "scope",
+    "devices",
+    "places",
+    "tags",
+    "kinds",
+    "remote_write",
+    "token_file",
+    "rules",
+    "file",
+    "values",
+    "profile",
+    "duty",
+    "source",
+    "always",
+    "fallback",
+    "server",
+    "from",
+    "to",
+    "user",
+    "password_file",
+    "topic",
+    "method",
+    "headers",
+    "body",
+    "mqtt",
+    "every",
+    "commands",
+    "software",
+    "services",
+    "up",
+    "ports",
+    "approved",
+    "certificates",
+    "paths",
+    "antivirus",
+    "custom",
+    "address",
+    "target",
+    "smart",
+    "raid",
+];
+
+/// Writes what is handed on, for its owner alone to read.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // A file that was there may be open to others; a terminal, or what else it may be, stays.
+    if std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file()) {
+        std::fs::remove_file(path)?;
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// A configuration without anything that may be secret, or say who people are: a line for each value.
 #[must_use]
-pub fn redacted(text: &str) -> String {
+pub fn configuration(text: &str) -> String {
+    let table: toml::Table = match text.parse() {
+        Ok(table) => table,
+        Err(error) => {
+            let at = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+            return format!("(not TOML: {} bytes, wrong in line {line})\n", text.len());
+        }
+    };
     let mut out = String::new();
-    for line in text.lines() {
-        let key = line.split('=').next().unwrap_or_default().trim().trim_start_matches(['#', ' ']).to_lowercase();
-        // The paths of files that hold secrets help, and say nothing.
-        let secret = SECRET.iter().any(|one| key.contains(one)) && !key.ends_with("_file") && key != "key";
-        let named = line.contains('@') || line.contains("://");
-        match line.split_once('=') {
-            Some((before, _)) if secret || named => {
-                let _ = writeln!(out, "{before}= \"(not handed on)\"");
-            }
-            None if named => out.push_str("(not handed on)\n"),
-            _ => {
-                out.push_str(line);
-                out.push('\n');
+    for (key, value) in &table {
+        walk(&mut out, key, &named(key), value);
+    }
+    out
+}
+
+/// Writes a value, or those in it: `path` is what the list knows it by, `shown` what the reader sees.
+fn walk(out: &mut String, path: &str, shown: &str, value: &toml::Value) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                walk(out, &format!("{path}.{key}"), &format!("{shown}.{}", named(key)), value);
             }
         }
+        toml::Value::Array(values) => {
+            for (at, value) in values.iter().enumerate() {
+                walk(out, path, &format!("{shown}[{at}]"), value);
+            }
+        }
+        value => {
+            let known = HARMLESS.iter().find(|(key, _)| *key == path).is_some_and(|(_, shape)| fits(shape, value));
+            let _ = match value {
+                toml::Value::Boolean(value) => writeln!(out, "{shown} = {value}"),
+                toml::Value::String(text) if known => writeln!(out, "{shown} = {text:?}"),
+                toml::Value::Integer(value) if known => writeln!(out, "{shown} = {value}"),
+                toml::Value::String(text) => writeln!(out, "{shown} = {}", hidden(text)),
+                toml::Value::Integer(_) => writeln!(out, "{shown} = (a whole number)"),
+                toml::Value::Float(_) => writeln!(out, "{shown} = (a number)"),
+                _ => writeln!(out, "{shown} = (a time)"),
+            };
+        }
+    }
+}
+
+/// A key, where it is one of ours.
+fn named(key: &str) -> String {
+    let ours = KEYS.contains(&key) || HARMLESS.iter().any(|(path, _)| path.split('.').any(|part| part == key));
+    if ours { key.to_owned() } else { format!("(a key of {} characters)", key.chars().count()) }
+}
+
+/// A text that is not let out.
+fn hidden(text: &str) -> String {
+    format!("(a text of {} characters)", text.chars().count())
+}
+
+fn fits(shape: &Shape, value: &toml::Value) -> bool {
+    let plain = |text: &str, also: &str| {
+        text.len() <= 80 && text.chars().all(|one| one.is_ascii_alphanumeric() || also.contains(one))
+    };
+    match (shape, value) {
+        (Shape::Number, toml::Value::Integer(_)) => true,
+        (Shape::Span, toml::Value::String(text)) => text.parse::<Span>().is_ok(),
+        (Shape::Word(words), toml::Value::String(text)) => words.contains(&text.as_str()),
+        (Shape::Listen, toml::Value::String(text)) => text.parse::<std::net::SocketAddr>().is_ok(),
+        (Shape::Path, toml::Value::String(text)) => text.starts_with('/') && plain(text, "/_.-"),
+        (Shape::Zone, toml::Value::String(text)) => plain(text, "/_+-") && (text.contains('/') || text == "UTC"),
+        _ => false,
+    }
+}
+
+/// Parts of reasons that every system gives, and that say nothing of anyone.
+const PHRASES: [&str; 36] = [
+    "permission denied",
+    "operation not permitted",
+    "no such file or directory",
+    "is a directory",
+    "not a directory",
+    "file exists",
+    "read-only file system",
+    "no space left on device",
+    "too many open files",
+    "input/output error",
+    "connection refused",
+    "connection reset",
+    "connection timed out",
+    "timed out",
+    "took too long",
+    "no route to host",
+    "network is unreachable",
+    "broken pipe",
+    "name or service not known",
+    "temporary failure in name resolution",
+    "certificate",
+    "expired",
+    "handshake",
+    "is not installed",
+    "not found",
+    "no answer",
+    "does not answer",
+    "answers",
+    "ended with",
+    "killed",
+    "out of memory",
+    "not utf-8",
+    "database is locked",
+    "is malformed",
+    "is not enrolled",
+    "not there",
+];
+
+/// Of a reason: how long it is, and what every system says.
+#[must_use]
+pub fn reason(text: &str) -> String {
+    let low = text.to_lowercase();
+    let known: Vec<&str> = PHRASES.into_iter().filter(|phrase| low.contains(phrase)).collect();
+    let count = text.chars().count();
+    if known.is_empty() {
+        format!("({count} characters)")
+    } else {
+        format!("({count} characters: {})", known.join(", "))
+    }
+}
+
+/// A JSON document of ours: numbers and truths, texts of the keys in `shown` where they are plain words, of other texts what [`reason`]
+/// says. Keys are ours.
+#[must_use]
+pub fn document(value: &serde_json::Value, shown: &[&str]) -> String {
+    let mut out = String::new();
+    leaves(&mut out, "", value, shown);
+    out
+}
+
+fn leaves(out: &mut String, path: &str, value: &serde_json::Value, shown: &[&str]) {
+    let plain =
+        |text: &str| text.len() <= 40 && text.chars().all(|one| one.is_ascii_alphanumeric() || "_.:+-".contains(one));
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                let key =
+                    if plain(key) { key.clone() } else { format!("(a key of {} characters)", key.chars().count()) };
+                leaves(out, &format!("{path}{}{key}", if path.is_empty() { "" } else { "." }), value, shown);
+            }
+        }
+        serde_json::Value::Array(values) => {
+            for (at, value) in values.iter().enumerate() {
+                leaves(out, &format!("{path}[{at}]"), value, shown);
+            }
+        }
+        serde_json::Value::String(text) => {
+            let key = path.rsplit('.').next().unwrap_or(path);
+            let text = if shown.contains(&key) && plain(text) { text.clone() } else { reason(text) };
+            let _ = writeln!(out, "{path} {text}");
+        }
+        other => {
+            let _ = writeln!(out, "{path} {other}");
+        }
+    }
+}
+
+/// The fields of the journal that [`log`] reads.
+pub const LOG_FIELDS: &str = "PRIORITY,IOC_TARGET,IOC_EVENT";
+
+/// Lines of the journal (`-o json`): when, how bad, which part of our programs, and what it says everywhere. What it says of this place,
+/// and whatever else wrote there, is only counted.
+#[must_use]
+pub fn log(lines: &str) -> String {
+    let (mut out, mut others) = (String::new(), 0_u64);
+    let harmless = |text: &str, also: &str| {
+        text.len() <= 200 && text.chars().all(|one| one.is_ascii_alphanumeric() || also.contains(one))
+    };
+    for line in lines.lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        let text = |field: &str| entry[field].as_str().unwrap_or_default();
+        let (target, event) = (text("IOC_TARGET"), text("IOC_EVENT"));
+        let ours =
+            target.starts_with("ioc_") && harmless(target, "_:") && !event.is_empty() && harmless(event, " ,.;:'()-");
+        let at_us = text("__REALTIME_TIMESTAMP").parse::<i64>();
+        match at_us {
+            Ok(at_us) if ours => {
+                let priority: u8 = text("PRIORITY").parse().unwrap_or(9);
+                let at = crate::clock::Timestamp::from_millis(at_us / 1000);
+                let _ = writeln!(out, "{at} {priority} {target} {event}");
+            }
+            _ => others += 1,
+        }
+    }
+    let _ = writeln!(out, "({others} other lines)");
+    out
+}
+
+/// Keys whose values are people's own: an error does not quote them.
+const OWN: [&str; 34] = [
+    "url",
+    "headers",
+    "header",
+    "body",
+    "template",
+    "to",
+    "from",
+    "user",
+    "server",
+    "password",
+    "pass",
+    "secret",
+    "token",
+    "authorization",
+    "key",
+    "credential",
+    "credentials",
+    "issuer",
+    "client_id",
+    "address",
+    "command",
+    "environment",
+    "env",
+    "secret_file",
+    "token_file",
+    "password_file",
+    "target",
+    "query",
+    "form",
+    "auth",
+    "pin",
+    "community",
+    "running",
+    "paths",
+];
+
+/// A line of a configuration as an error may quote it, and whether its values were taken out. `whole` says that the file as such can be
+/// read, so that the line is what it looks like, and `known` that its key is one of ours.
+#[must_use]
+pub fn quoted(line: &str, whole: bool, known: bool) -> (String, bool) {
+    let line = without_comment(line);
+    let line = line.trim_end();
+    let (key, value) = line.split_once('=').map_or((line, ""), |(key, value)| (key, value));
+    let bare = key.trim().rsplit('.').next().unwrap_or_default().trim_matches(['"', '\'']).to_ascii_lowercase();
+    let heading = line.trim_start().starts_with('[') && line.ends_with(']') && value.is_empty();
+    let own = OWN
+        .iter()
+        .any(|own| bare == *own || bare.ends_with(&format!("_{own}")) || bare.starts_with(&format!("{own}_")));
+    let plain = !value.is_empty() && !value.contains(['{', '@']) && !value.contains("://") && !value.contains("\"\"\"");
+    if whole && (heading || (known && plain && !own)) {
+        return (line.to_owned(), false);
+    }
+    if value.is_empty() && !line.contains('=') {
+        return (format!("({} characters)", line.chars().count()), true);
+    }
+    (format!("{}= ({} characters)", key, value.trim().chars().count()), true)
+}
+
+/// A line up to its comment.
+fn without_comment(line: &str) -> &str {
+    let mut within = None;
+    for (at, one) in line.char_indices() {
+        match within {
+            None if one == '#' => return line.get(..at).unwrap_or(line),
+            None if matches!(one, '"' | '\'') => within = Some(one),
+            Some(quote) if one == quote => within = None,
+            _ => {}
+        }
+    }
+    line
+}
+
+/// An error's message without the values it quotes: what stands in double quotes, and the value that a parser found.
+#[must_use]
+pub fn message(text: &str) -> String {
+    let mut out = String::new();
+    // "unknown field `x`, expected …" names keys; "unknown variant `x`" and "integer `x`" quote a value.
+    let quotes_values = ["unknown variant `", "integer `", "floating point `", "string `", "character `"];
+    let ticked = quotes_values.iter().find_map(|before| text.find(before).map(|at| at + before.len()));
+    let mut hidden_until = None;
+    for (at, one) in text.char_indices() {
+        if let Some(end) = hidden_until {
+            if one == end {
+                hidden_until = None;
+                out.push_str("(not shown)");
+                out.push(one);
+            }
+            continue;
+        }
+        if ticked == Some(at) {
+            hidden_until = Some('`');
+            if one == '`' {
+                hidden_until = None;
+                out.push('`');
+            }
+            continue;
+        }
+        out.push(one);
+        if one == '"' {
+            hidden_until = Some('"');
+        }
+    }
+    if hidden_until.is_some() {
+        out.push_str("(not shown)");
     }
     out
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bundle_says_nothing_secret() {
-        let text = "[site]\nname = \"IOC\"\n[[channel]]\nserver = \"mail:25\"\nuser = \"duty\"\npassword_file = \"/etc/x\"\nto = [\n  \"lan@example.vn\",\n]\nurl = \"https://u:p@hook/T0K3N\"\n";
-        let shown = redacted(text);
-        for secret in ["\"duty\"", "lan@", "T0K3N"] {
-            assert!(!shown.contains(secret), "{shown}");
-        }
-        assert!(shown.contains("name = \"IOC\"") && shown.contains("/etc/x") && shown.contains("mail:25"), "{shown}");
-    }
-}
+mod tests;

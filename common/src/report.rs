@@ -51,6 +51,8 @@ pub struct Envelope {
     /// How long ago that was when it was sent, by the device's boot clock, in milliseconds; none when the machine has
     /// rebooted since. Received time minus this, compared with `taken_at`, shows a wrong clock.
     pub age_ms: Option<u64>,
+    /// What the device has lost so far, said with the first report after a place that is missing.
+    pub lost: Option<Losses>,
 }
 
 impl Envelope {
@@ -126,9 +128,12 @@ pub struct Hello {
     pub probes: Vec<ProbeReport>,
     /// The layout of the samples that follow.
     pub layout: Layout,
-    /// What was lost before it could be sent, since the spool was made.
+    /// What was lost before it could be sent, since the agent's state was made.
     #[serde(default)]
     pub losses: Losses,
+    /// How earlier runs ended of which the collector may not have all, oldest first; at most [`FORMER_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Former>,
     /// What this device is, when it is a sensor that another device speaks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<SensorFacts>,
@@ -226,21 +231,103 @@ pub struct ProbeReport {
     pub outcome: ProbeOutcome,
 }
 
-/// What was lost before it could be sent. Counted, never silent.
+/// What was lost before it could be sent: how many reports, by why, since the agent's state was made. Counted, never silent.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Losses {
-    /// Samples thinned out of a full spool.
+    /// When counting began, milliseconds: counters of another beginning go on from nothing. 0 while nothing was lost.
+    pub made: u64,
+    /// Samples thinned out of a full spool: what is left is coarser, not gone.
     pub samples_thinned: u64,
     /// Samples dropped from a full spool or ring.
     pub samples_dropped: u64,
-    /// Events dropped, after no sample was left to drop.
+    /// Other reports dropped, after no sample was left to drop.
     pub events_dropped: u64,
+    /// Reports too large to be sent at all.
+    pub too_large: u64,
     /// Spooled reports that did not match their checksum.
     pub corrupt: u64,
-    /// Spools that could not be opened and were put aside.
+    /// Reports dropped from memory while the disk could not be written.
+    pub failing: u64,
+    /// Reports that were only in memory when the agent was stopped and could not be written.
+    pub unsaved: u64,
+    /// Files of the spool that could not be read for long and were put aside, with an unknown number of reports.
     pub quarantined: u64,
 }
+
+impl Losses {
+    /// The counts by name. The names are those of the wire; the last one counts files, not reports.
+    #[must_use]
+    pub const fn by_reason(&self) -> [(&'static str, u64); 8] {
+        [
+            ("samples_thinned", self.samples_thinned),
+            ("samples_dropped", self.samples_dropped),
+            ("events_dropped", self.events_dropped),
+            ("too_large", self.too_large),
+            ("corrupt", self.corrupt),
+            ("failing", self.failing),
+            ("unsaved", self.unsaved),
+            ("quarantined", self.quarantined),
+        ]
+    }
+
+    /// How many reports were lost, as far as the number is known.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_reason().iter().take(7).fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Nothing was lost.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.by_reason().iter().all(|(_, count)| *count == 0)
+    }
+
+    /// What was lost since `before`: nothing new where this was written earlier, everything where it counts anew.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let fell = self.by_reason().iter().zip(before.by_reason()).any(|((_, now), (_, then))| *now < then);
+        if self.made != before.made || (self.made == 0 && fell) {
+            return *self;
+        }
+        self.each(before, u64::saturating_sub)
+    }
+
+    /// The most that either has counted, where both count the same.
+    #[must_use]
+    pub fn or_more(&self, before: &Self) -> Self {
+        if self.made == before.made && self.made != 0 { self.each(before, u64::max) } else { *self }
+    }
+
+    fn each(&self, other: &Self, make: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            made: self.made,
+            samples_thinned: make(self.samples_thinned, other.samples_thinned),
+            samples_dropped: make(self.samples_dropped, other.samples_dropped),
+            events_dropped: make(self.events_dropped, other.events_dropped),
+            too_large: make(self.too_large, other.too_large),
+            corrupt: make(self.corrupt, other.corrupt),
+            failing: make(self.failing, other.failing),
+            unsaved: make(self.unsaved, other.unsaved),
+            quarantined: make(self.quarantined, other.quarantined),
+        }
+    }
+}
+
+/// How an earlier run of the agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Its epoch.
+    pub epoch: u64,
+    /// The last place that it is known to have given out.
+    pub seq: u64,
+    /// It ended by itself, so that `seq` is its very last place. Else it was cut off, and what it took in its last seconds is unknown.
+    pub clean: bool,
+}
+
+/// Most earlier runs that are told of.
+pub const FORMER_MAX: usize = 16;
 
 /// Numbers, in the order of a layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

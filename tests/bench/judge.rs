@@ -35,6 +35,7 @@ fn report(id: &DeviceId, seq: u64, now: Timestamp, body: Body) -> Report {
         boot: "boot".into(),
         taken_at: now,
         age_ms: Some(0),
+        lost: None,
     };
     Report { envelope, body }
 }
@@ -51,6 +52,7 @@ fn hello(layout: &Layout) -> Body {
         probes: Vec::new(),
         layout: layout.clone(),
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: None,
     }))
 }
@@ -128,7 +130,7 @@ fn outage() -> anyhow::Result<()> {
     };
     for number in 0..BEHIND {
         now = now.plus_millis(6);
-        step(&mut state, Input::Lost { device: &device(number) }, now, &mut out)?;
+        step(&mut state, Input::Lost { device: &device(number), quiet_ms: 0 }, now, &mut out)?;
     }
     for _ in 0..300 {
         now = now.plus_millis(200);

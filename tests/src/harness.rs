@@ -26,6 +26,7 @@ pub struct Rig {
     /// Port of the pages.
     pub web: u16,
     config: String,
+    environment: Vec<(String, String)>,
     collector: Option<Child>,
 }
 
@@ -120,7 +121,7 @@ impl Rig {
             "{tables}\n[paths]\ndata = {data:?}\nruntime = {runtime:?}\n[ingest]\nlisten = \"127.0.0.1:{mqtt}\"\n[web]\nlisten = \"127.0.0.1:{web}\"\n{channels}"
         );
         std::fs::create_dir_all(dir).expect("directory");
-        Self { dir: dir.to_owned(), _owned: None, mqtt, web, config, collector: None }
+        Self { dir: dir.to_owned(), _owned: None, mqtt, web, config, environment: Vec::new(), collector: None }
     }
 
     /// The directory of this rig.
@@ -153,6 +154,11 @@ impl Rig {
         let _ = std::fs::write(self.dir.join("collector.toml"), &self.config);
     }
 
+    /// Sets a variable in the collector's environment, from the next start on.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.environment.push((name.to_owned(), value.into()));
+    }
+
     /// Starts the collector and waits until it is ready.
     ///
     /// # Errors
@@ -166,6 +172,7 @@ impl Rig {
             .arg(&path)
             .arg("serve")
             .envs(shipped_environment("ioc-collector.service")?)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -137,6 +137,29 @@ impl Link {
         Ok(())
     }
 
+    /// The next packet as it came, header included.
+    ///
+    /// # Errors
+    /// When the connection is closed, or nothing comes.
+    pub async fn hear_raw(&mut self) -> anyhow::Result<Vec<u8>> {
+        let read = async {
+            loop {
+                let length: usize = match self.read.as_ref() {
+                    [_, low, ..] if low & 0x80 == 0 => usize::from(*low) + 2,
+                    [_, low, high, ..] => (usize::from(*low & 0x7f) | usize::from(*high) << 7) + 3,
+                    _ => usize::MAX,
+                };
+                if self.read.len() >= length {
+                    return Ok(self.read.split_to(length).to_vec());
+                }
+                if self.stream.read_buf(&mut self.read).await? == 0 {
+                    bail!("closed by the collector");
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.context("nothing came")?
+    }
+
     /// A PUBLISH with QoS 1 on a topic of this device.
     #[must_use]
     pub fn publish(&mut self, kind: UpKind, payload: Vec<u8>) -> Packet {

@@ -191,6 +191,7 @@ impl Machine {
                 .to_vec(),
             layout: self.layout.clone(),
             losses: Losses::default(),
+            former: Vec::new(),
             sensor: None,
         }))
     }
@@ -258,7 +259,7 @@ impl Machine {
         let boot: String = self.boot_id.chars().take(8).collect();
         let head = codec::Head { device: &self.device, about: None, position: self.position, boot: &boot, taken_at };
         let sealed = codec::seal(head, body).expect("a simulated report encodes");
-        (self.position, body.kind(), sealed.finish(Some(age_ms)))
+        (self.position, body.kind(), sealed.finish(Some(age_ms), None))
     }
 }
 

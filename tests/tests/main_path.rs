@@ -334,7 +334,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
             let Some(entry) = backlog.next_after(cursor) else { break };
             cursor = entry.position;
             let age = REPORTS * 10_000 - entry.taken_ms;
-            let packet = link.publish(entry.kind, entry.sealed.finish(Some(age)));
+            let packet = link.publish(entry.kind, entry.sealed.finish(Some(age), None));
             link.queue(packet).unwrap();
         }
         link.flush().await.unwrap();

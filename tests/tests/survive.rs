@@ -346,7 +346,7 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     }
     assert_eq!(backlog.trouble(), None);
     fill().await;
-    for seq in 21..=100 {
+    for seq in 21..=400 {
         put(&mut backlog, seq);
     }
     assert!(backlog.trouble().is_some(), "the full disk is said");
@@ -361,7 +361,7 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
         cursor = entry.position;
         seen += 1;
     }
-    assert!(trouble.is_none() && seen == 100, "{trouble:?}, {seen} events; {:?}", again.losses());
+    assert!(trouble.is_none() && seen == 400, "{trouble:?}, {seen} events; {:?}", again.losses());
     drop(again);
     drop(rig);
     disk.detach().await;

@@ -1,325 +1,597 @@
-//! The disk spool on sled 0.34.7, used so that it survives a power cut (`../shared/design.md`, "The spool").
+//! The spool on disk: what is written now ([`super::live`]), and files of frames that are only read.
 //!
-//! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its
-//! file, and after opening its files and directories are synced, too. sled never gives space back: a spool that is drained
-//! is closed and deleted. It is opened only when it is needed.
+//! What waits is known by an index in memory, made by reading the files once at the start. A fault of the disk that may pass never makes
+//! anything be thrown away: the files stay as they are, and are read again later. A report is lost only when its own bytes are, and is counted.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use ioc_common::codec::Sealed;
+use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
-use ioc_common::topic::UpKind;
 
 use super::Entry;
+use super::frame::{self, Found, number_in, write_file};
+use super::live::{self, Live, no_room};
 
 /// What an entry takes beside its report.
-pub(super) const OVERHEAD_BYTES: usize = 64;
-/// Largest report that is spooled: larger values would go to files of their own in sled, which it does not sync.
-const ENTRY_MAX_BYTES: usize = 96 * 1024;
-/// Page cache of sled.
-const CACHE_BYTES: u64 = 1024 * 1024;
-/// Freed when the disk is full, so that events still find room.
-const BALLAST_BYTES: usize = 512 * 1024;
-/// Quarantined spools that are kept for a technician.
-const QUARANTINE_MAX: usize = 2;
-/// A spool that is locked is tried again this often and this much later.
-const LOCK_TRIES: u32 = 50;
-const LOCK_WAIT: std::time::Duration = std::time::Duration::from_millis(20);
-const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 1 + 1 + 8 + 8 + 4;
+pub(super) const OVERHEAD_BYTES: u64 = 64;
+/// Largest frame that goes into sled: larger values would go to files of their own there, which it does not sync.
+const SLED_MAX_BYTES: usize = 96 * 1024;
+/// Files that are only read; with more, they are written anew as one.
+const FILES_MAX: usize = 48;
+/// So few reports, so few times, are written as files of their own: one event that is committed in a moment is not worth opening sled.
+const LOOSE_REPORTS_MAX: usize = 8;
+const LOOSE_FILES_MAX: u32 = 4;
+/// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
+const PATIENCE_MS: u64 = 60_000;
+/// After sled failed, files are written without it for this long, milliseconds.
+const WITHOUT_SLED_MS: u64 = 60_000;
+/// Most bytes of damaged files that are kept for a technician. Their readable reports were sent, the others counted.
+const ASIDE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The spool on disk.
 #[derive(Debug)]
 pub struct DiskSpool {
     dir: PathBuf,
     max_bytes: u64,
-    db: Option<sled::Db>,
-    count: u64,
+    live: Option<Live>,
+    without_sled_until_ms: u64,
+    /// Files that were written without sled since it was last open.
+    loose: u32,
+    /// The files were looked for.
+    listed: bool,
+    /// Files that are not yet read, and since when they cannot be.
+    unread: Vec<PathBuf>,
+    failing_since_ms: Option<u64>,
+    files: BTreeMap<u32, Kept>,
+    next_file: u32,
+    index: BTreeMap<Position, Place>,
     bytes: u64,
-    last: Option<Position>,
+    /// Everything up to here is committed.
+    freed: Position,
+    /// Places whose reports do not match their checksums and were not yet passed.
+    damaged: BTreeSet<Position>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    waiting: u64,
+    damaged: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// None while it is in sled.
+    file: Option<u32>,
+    offset: u64,
+    len: u32,
+    sample: bool,
+}
+
+impl Place {
+    const fn bytes(&self) -> u64 {
+        self.len as u64 + OVERHEAD_BYTES
+    }
 }
 
 impl DiskSpool {
-    /// The spool in `dir`. What was left there is opened, checked and counted.
+    /// The spool in `dir`. What was left there is read and counted; what cannot be read now is tried again later.
     pub(super) fn open(dir: PathBuf, max_bytes: u64, losses: &mut Losses) -> Self {
-        let mut spool = Self { dir, max_bytes, db: None, count: 0, bytes: 0, last: None };
-        if spool.dir.join("db").exists()
-            && let Err(error) = spool.ensure_open(losses)
-        {
-            tracing::warn!(%error, "the spool cannot be opened now; reports wait in memory");
+        let mut spool = Self {
+            dir,
+            max_bytes,
+            live: None,
+            without_sled_until_ms: 0,
+            loose: 0,
+            listed: false,
+            unread: Vec::new(),
+            failing_since_ms: None,
+            files: BTreeMap::new(),
+            next_file: 1,
+            index: BTreeMap::new(),
+            bytes: 0,
+            freed: Position::default(),
+            damaged: BTreeSet::new(),
+        };
+        if let Err(error) = spool.gather(losses) {
+            tracing::warn!(%error, "the spool cannot be read now; it is tried again");
         }
         spool
     }
 
-    fn ensure_open(&mut self, losses: &mut Losses) -> Result<&sled::Db, SpoolError> {
-        if self.db.is_none() {
-            let db = match self.try_open() {
-                Ok(db) => db,
-                Err(OpenFault::NoRoom(source)) => return Err(self.error("open", source)),
-                Err(OpenFault::Broken(why)) => {
-                    tracing::error!(dir = %self.dir.display(), why, "the spool is broken and is put aside");
-                    self.quarantine().map_err(|source| self.error("put aside", source))?;
-                    losses.quarantined += 1;
-                    match self.try_open() {
-                        Ok(db) => db,
-                        Err(OpenFault::NoRoom(source)) => return Err(self.error("open", source)),
-                        Err(OpenFault::Broken(why)) => return Err(self.error("open", io::Error::other(why))),
-                    }
-                }
-            };
-            self.recount(&db, losses);
-            self.db = Some(db);
-        }
-        self.db.as_ref().ok_or_else(|| self.error("open", io::Error::other("not open")))
-    }
-
-    fn try_open(&self) -> Result<sled::Db, OpenFault> {
-        fs::create_dir_all(&self.dir).map_err(OpenFault::NoRoom)?;
-        let config = sled::Config::new()
-            .path(&self.dir)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None)
-            .print_profile_on_drop(false);
-        let mut tries = 0;
-        let db = loop {
-            // sled panics on some broken files.
-            match catch_unwind(AssertUnwindSafe(|| config.open())) {
-                Ok(Ok(db)) => break db,
-                // A spool that was just closed may still be locked by sled's own threads: it is in use, not broken.
-                Ok(Err(sled::Error::Io(error))) if error.to_string().contains("lock") => {
-                    tries += 1;
-                    if tries > LOCK_TRIES {
-                        return Err(OpenFault::NoRoom(error));
-                    }
-                    std::thread::sleep(LOCK_WAIT);
-                }
-                Ok(Err(sled::Error::Io(error))) if no_room(&error) => return Err(OpenFault::NoRoom(error)),
-                Ok(Err(error)) => return Err(OpenFault::Broken(error.to_string())),
-                Err(_) => return Err(OpenFault::Broken("sled panicked on its files".to_owned())),
-            }
-        };
-        let synced = self.sync_files(&["conf", "db"]).and_then(|()| self.ballast());
-        match synced {
-            Ok(()) => Ok(db),
-            Err(error) => Err(OpenFault::NoRoom(error)),
-        }
-    }
-
-    fn sync_files(&self, names: &[&str]) -> io::Result<()> {
-        for name in names {
-            File::open(self.dir.join(name))?.sync_all()?;
-        }
-        File::open(&self.dir)?.sync_all()?;
-        match self.dir.parent() {
-            Some(parent) => File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
-    }
-
-    /// A file that only takes room, made while there is some.
-    fn ballast(&self) -> io::Result<()> {
-        let path = self.dir.join("ballast");
-        if path.metadata().is_ok_and(|meta| meta.len() >= BALLAST_BYTES as u64) {
+    /// Reads what was left by others, until all of it is known.
+    fn gather(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
+        if self.listed && self.unread.is_empty() {
             return Ok(());
         }
-        match fs::write(&path, vec![0_u8; BALLAST_BYTES]) {
-            Err(error) if no_room(&error) => fs::remove_file(&path).or(Ok(())),
-            other => other,
-        }
-    }
-
-    fn quarantine(&mut self) -> io::Result<()> {
-        self.db = None;
-        let Some(parent) = self.dir.parent() else { return fs::remove_dir_all(&self.dir) };
-        let name = self.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        for number in 1..=QUARANTINE_MAX {
-            let aside = parent.join(format!("{name}.broken-{number}"));
-            if !aside.exists() {
-                return fs::rename(&self.dir, aside);
+        let now_ms = clock::boottime_ms();
+        let patient = self.failing_since_ms.is_none_or(|since| now_ms < since + PATIENCE_MS);
+        match self.try_gather(patient, losses) {
+            Ok(()) => self.failing_since_ms = None,
+            Err(error) if patient => {
+                self.failing_since_ms.get_or_insert(now_ms);
+                return Err(error);
             }
-        }
-        fs::remove_dir_all(&self.dir)
-    }
-
-    fn recount(&mut self, db: &sled::Db, losses: &mut Losses) {
-        (self.count, self.bytes, self.last) = (0, 0, None);
-        for pair in db.iter() {
-            let Ok((key, value)) = pair else {
-                losses.corrupt += 1;
-                continue;
-            };
-            if let Some(entry) = decode(&key, &value) {
-                self.count += 1;
-                self.bytes += (value.len() + OVERHEAD_BYTES) as u64;
-                self.last = Some(entry.position);
-            } else {
-                losses.corrupt += 1;
-                let _ = db.remove(&key);
+            Err(error) => {
+                tracing::error!(%error, "a part of the spool cannot be read for long; what is newer goes on without it");
+                losses.quarantined += self.unread.len().max(1) as u64;
+                (self.listed, self.failing_since_ms) = (true, None);
+                for path in std::mem::take(&mut self.unread) {
+                    let _ = self.put_aside(&path);
+                }
             }
-        }
-    }
-
-    /// Writes entries durably. When the budget is exceeded, old samples are thinned, then dropped, before any other kind.
-    pub(super) fn put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
-        let mut result = self.try_put(entries, losses);
-        if let Err(error) = &result
-            && no_room(&error.source)
-        {
-            // Room that was kept for this moment; events and all else get one more try.
-            self.db = None;
-            let _ = fs::remove_file(self.dir.join("ballast"));
-            result = self.try_put(entries, losses);
-        }
-        if result.is_err() {
-            // sled never recovers from a failed write; opened anew it does.
-            self.db = None;
-        }
-        result
-    }
-
-    fn try_put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
-        self.ensure_open(losses)?;
-        let Some(db) = self.db.clone() else { return Ok(()) };
-        let mut batch = sled::Batch::default();
-        let (mut count, mut bytes, mut last) = (0, 0, self.last);
-        for entry in entries {
-            let value = encode(entry);
-            if value.len() > ENTRY_MAX_BYTES {
-                tracing::warn!(bytes = value.len(), "a report is too large to be spooled; it waits in memory only");
-                continue;
-            }
-            let key = key_of(entry.position);
-            if !db.contains_key(key).unwrap_or(false) {
-                count += 1;
-                bytes += (value.len() + OVERHEAD_BYTES) as u64;
-            }
-            last = last.max(Some(entry.position));
-            batch.insert(&key, value);
-        }
-        db.apply_batch(batch).map_err(|error| self.sled_error("write", error))?;
-        self.flush(&db)?;
-        self.count += count;
-        self.bytes += bytes;
-        self.last = last;
-        if self.bytes > self.max_bytes {
-            self.thin(&db, losses)?;
         }
         Ok(())
     }
 
-    fn flush(&self, db: &sled::Db) -> Result<(), SpoolError> {
-        db.flush().map_err(|error| self.sled_error("flush", error))?;
-        File::open(self.dir.join("db")).and_then(|file| file.sync_all()).map_err(|source| self.error("sync", source))
+    fn ensure_listed(&mut self) -> Result<(), SpoolError> {
+        if !self.listed {
+            self.unread = self.list().map_err(|source| self.error("list", source))?;
+            self.next_file = self.unread.iter().filter_map(|path| number_in(path)).max().unwrap_or(0).saturating_add(1);
+            self.listed = true;
+        }
+        Ok(())
     }
 
-    /// Brings the spool below nine tenths of its budget: every second old sample first, then the oldest samples, then the
-    /// oldest of the rest.
-    fn thin(&mut self, db: &sled::Db, losses: &mut Losses) -> Result<(), SpoolError> {
-        let target = self.max_bytes / 10 * 9;
-        for pass in 0..3 {
-            let mut odd = false;
-            for pair in db.iter() {
-                if self.bytes <= target {
-                    break;
+    fn try_gather(&mut self, patient: bool, losses: &mut Losses) -> Result<(), SpoolError> {
+        self.ensure_listed()?;
+        while let Some(path) = self.unread.last().cloned() {
+            let mut found = Vec::new();
+            let unreadable = frame::scan(&path, !patient, &mut |one| found.push(one))
+                .map_err(|source| self.error_at("read", &path, source))?;
+            self.unread.pop();
+            if unreadable > 0 {
+                tracing::error!(file = %path.display(), blocks = unreadable, "parts of the spool cannot be read");
+                losses.quarantined += 1;
+            }
+            self.take_in(path, &found, unreadable > 0);
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> io::Result<Vec<PathBuf>> {
+        if self.dir.metadata().is_ok_and(|meta| !meta.is_dir()) {
+            return Ok(Vec::new());
+        }
+        let mut files = live::files_in(&self.dir)?;
+        let kept = match fs::read_dir(self.dir.join("kept")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+            other => other?,
+        };
+        for file in kept {
+            let path = file?.path();
+            if path.extension().is_some_and(|end| end == "tmp") {
+                let _ = fs::remove_file(path);
+            } else {
+                files.push(path);
+            }
+        }
+        Ok(files)
+    }
+
+    fn take_in(&mut self, path: PathBuf, found: &[Found], broken: bool) {
+        let number =
+            number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
+        let mut kept = Kept { path, waiting: 0, damaged: broken };
+        for one in found {
+            match *one {
+                // Freed, and not yet written over.
+                Found::Whole { position, .. } | Found::Damaged(position) if position <= self.freed => {}
+                Found::Whole { position, offset, len, sample } => {
+                    self.damaged.remove(&position);
+                    let place = Place { file: Some(number), offset, len, sample };
+                    match self.index.get(&position) {
+                        None => {
+                            self.bytes += place.bytes();
+                            kept.waiting += 1;
+                        }
+                        // sled writes a report again when it tidies up, and so do we.
+                        Some(Place { file: Some(file), .. }) if *file == number => {}
+                        Some(Place { file: None, .. }) => kept.waiting += 1,
+                        Some(Place { file: Some(_), .. }) => continue,
+                    }
+                    self.index.insert(position, place);
                 }
-                let (key, value) = pair.map_err(|error| self.sled_error("read", error))?;
-                let sample = kind_of(&value) == Some(UpKind::Sample);
-                odd = !odd;
-                let goes = match pass {
-                    0 => sample && odd,
-                    1 => sample,
-                    _ => true,
-                };
-                if goes && db.remove(&key).map_err(|error| self.sled_error("thin", error))?.is_some() {
-                    self.count = self.count.saturating_sub(1);
-                    self.bytes = self.bytes.saturating_sub((value.len() + OVERHEAD_BYTES) as u64);
-                    match pass {
-                        0 => losses.samples_thinned += 1,
-                        1 => losses.samples_dropped += 1,
-                        _ => losses.events_dropped += 1,
+                Found::Damaged(position) => {
+                    kept.damaged = true;
+                    if !self.index.contains_key(&position) {
+                        self.damaged.insert(position);
                     }
                 }
             }
         }
-        self.flush(db)
+        if kept.waiting == 0 && !kept.damaged {
+            let _ = fs::remove_file(&kept.path);
+        } else {
+            self.files.insert(number, kept);
+        }
     }
 
-    /// The first entry after `cursor` and before `before`; entries that do not match their checksum are dropped and counted.
+    /// A number under which no file lies, listed or not.
+    fn new_number(&mut self) -> u32 {
+        while self.path_of(self.next_file).exists() {
+            self.next_file = self.next_file.saturating_add(1);
+        }
+        self.next_file = self.next_file.saturating_add(1);
+        self.next_file - 1
+    }
+
+    fn path_of(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("kept/{number:08}.rec"))
+    }
+
+    /// Writes entries durably: all of them, or it is an error and they stay with whoever has them. When the budget is exceeded, old
+    /// samples are thinned, then dropped, before any other kind.
+    pub(super) fn put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
+        let frames: Vec<(Position, Vec<u8>)> =
+            entries.iter().map(|entry| (entry.position, frame::encode(entry))).collect();
+        let small = frames.iter().all(|(_, frame)| frame.len() <= SLED_MAX_BYTES);
+        let loose = self.live.is_none() && frames.len() < LOOSE_REPORTS_MAX && self.loose < LOOSE_FILES_MAX;
+        let by_sled = small && !loose && clock::boottime_ms() >= self.without_sled_until_ms;
+        let written = if by_sled {
+            self.put_live(&frames, losses)
+        } else {
+            Err(self.error("write", io::Error::other("not by sled")))
+        };
+        let place = match written {
+            Ok(()) => None,
+            Err(error) => {
+                if by_sled {
+                    tracing::warn!(%error, "sled cannot write the spool; it is written without it for a while");
+                    self.without_sled_until_ms = clock::boottime_ms() + WITHOUT_SLED_MS;
+                    self.live = None;
+                }
+                Some(self.put_file(&frames)?)
+            }
+        };
+        let mut offset = 0;
+        for (entry, (position, frame)) in entries.iter().zip(&frames) {
+            let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+            self.forget(*position);
+            let new = Place { file: place, offset, len, sample: entry.is_sample() };
+            self.bytes += new.bytes();
+            self.index.insert(*position, new);
+            self.damaged.remove(position);
+            offset += u64::from(len);
+        }
+        let tidied = if self.bytes > self.max_bytes {
+            self.thin(losses)
+        } else if self.files.len() > FILES_MAX {
+            self.write_anew(losses)
+        } else {
+            Ok(())
+        };
+        // What was to be written is written all the same.
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "the spool cannot be tidied now");
+        }
+        Ok(())
+    }
+
+    fn put_live(&mut self, frames: &[(Position, Vec<u8>)], losses: &mut Losses) -> Result<(), SpoolError> {
+        if self.live.is_none() {
+            self.retire(losses)?;
+            self.live = Some(Live::create(&self.dir).map_err(|source| self.error("open", source))?);
+            self.loose = 0;
+        }
+        match &self.live {
+            Some(live) => live.put(frames).map_err(|source| self.error("write", source)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes frames as a file of their own, with the room that was kept for this moment when there is none.
+    fn put_file(&mut self, frames: &[(Position, Vec<u8>)]) -> Result<u32, SpoolError> {
+        self.ensure_listed()?;
+        let number = self.new_number();
+        let path = self.path_of(number);
+        let mut result = write_file(&path, frames.iter().map(|(_, frame)| Ok(frame)));
+        if result.as_ref().is_err_and(no_room) {
+            live::free_ballast(&self.dir);
+            result = write_file(&path, frames.iter().map(|(_, frame)| Ok(frame)));
+        }
+        result.map_err(|source| self.error_at("write", &path, source))?;
+        self.loose += 1;
+        self.files.insert(number, Kept { path, waiting: frames.len() as u64, damaged: false });
+        Ok(number)
+    }
+
+    /// Closes sled and takes its files among those that are only read.
+    fn retire(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
+        self.ensure_listed()?;
+        self.live = None;
+        let left = live::files_in(&self.dir).map_err(|source| self.error("list", source))?;
+        let kept = self.dir.join("kept");
+        for path in left {
+            fs::create_dir_all(&kept).map_err(|source| self.error("write", source))?;
+            let known = self.files.iter().find(|(_, file)| file.path == path).map(|(number, _)| *number);
+            let number = known.unwrap_or_else(|| self.new_number());
+            let to = self.path_of(number);
+            fs::rename(&path, &to).map_err(|source| self.error_at("move", &path, source))?;
+            match self.files.get_mut(&number) {
+                Some(file) => file.path = to,
+                None => {
+                    self.unread.retain(|unread| *unread != path);
+                    self.unread.push(to);
+                }
+            }
+        }
+        // What is left is sled's own bookkeeping, which another sled would believe.
+        for name in fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|file| file.file_name()) {
+            let name = name.to_string_lossy();
+            if name == "conf" || name.starts_with("snap") {
+                fs::remove_file(self.dir.join(&*name)).map_err(|source| self.error("tidy", source))?;
+            }
+        }
+        self.gather(losses)?;
+        // What sled had and its files have no more.
+        let gone: Vec<Position> =
+            self.index.iter().filter(|(_, place)| place.file.is_none()).map(|(at, _)| *at).collect();
+        losses.corrupt += gone.len() as u64;
+        for position in gone {
+            self.forget(position);
+        }
+        Ok(())
+    }
+
+    /// Brings the spool below nine tenths of its budget: every second old sample first, then the oldest samples, then the oldest of the
+    /// rest.
+    fn thin(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
+        let target = self.max_bytes / 10 * 9;
+        for pass in 0..3 {
+            let mut left = self.bytes.saturating_sub(target);
+            let mut odd = false;
+            let mut goes = Vec::new();
+            for (position, place) in &self.index {
+                if left == 0 {
+                    break;
+                }
+                odd ^= place.sample;
+                if (pass == 0 && place.sample && odd) || (pass == 1 && place.sample) || pass == 2 {
+                    goes.push(*position);
+                    left = left.saturating_sub(place.bytes());
+                }
+            }
+            let count = goes.len() as u64;
+            match pass {
+                0 => losses.samples_thinned += count,
+                1 => losses.samples_dropped += count,
+                _ => losses.events_dropped += count,
+            }
+            for position in goes {
+                self.forget(position);
+            }
+        }
+        self.write_anew(losses)
+    }
+
+    /// Writes all that waits into one file, and deletes the others.
+    fn write_anew(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
+        let wanted: BTreeSet<Position> = self.index.keys().copied().collect();
+        self.retire(losses)?;
+        // What was thinned is still in sled's file, and is not to come back.
+        let back: Vec<Position> = self.index.keys().filter(|position| !wanted.contains(position)).copied().collect();
+        for position in back {
+            self.forget(position);
+        }
+        let number = self.new_number();
+        let path = self.path_of(number);
+        let mut places = BTreeMap::new();
+        let (mut offset, mut corrupt) = (0, 0);
+        let frames = self.index.iter().filter_map(|(position, place)| match self.read(*position, place) {
+            Ok(Some(frame)) => {
+                let new = Place { file: Some(number), offset, ..*place };
+                offset += u64::from(place.len);
+                places.insert(*position, new);
+                Some(Ok(frame))
+            }
+            Ok(None) => {
+                corrupt += 1;
+                None
+            }
+            Err(error) => Some(Err(error)),
+        });
+        write_file(&path, frames).map_err(|source| self.error_at("write", &path, source))?;
+        losses.corrupt += corrupt;
+        self.bytes = places.values().map(Place::bytes).sum();
+        for (_, file) in std::mem::take(&mut self.files) {
+            self.let_go(&file);
+        }
+        self.files.insert(number, Kept { path, waiting: places.len() as u64, damaged: false });
+        self.index = places;
+        Ok(())
+    }
+
+    /// The frame at a place; none when it does not match its checksum.
+    fn read(&self, position: Position, place: &Place) -> io::Result<Option<Vec<u8>>> {
+        let frame = match place.file.map(|number| self.files.get(&number)) {
+            None => match &self.live {
+                Some(live) => live.get(position)?.map(|frame| frame.to_vec()),
+                None => return Err(io::Error::other("not open")),
+            },
+            Some(None) => None,
+            Some(Some(file)) => {
+                let mut frame = vec![0; place.len as usize];
+                match File::open(&file.path)?.read_exact_at(&mut frame, place.offset) {
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+                    other => other.map(|()| Some(frame))?,
+                }
+            }
+        };
+        Ok(frame.filter(|frame| frame::decode(frame).is_some_and(|entry| entry.position == position)))
+    }
+
+    /// The first entry after `cursor` and before `before`. Entries that do not match their checksum are dropped and counted; when the
+    /// disk cannot be read now, that is an error, and nothing newer may be taken instead.
     pub(super) fn next_after(
         &mut self,
         cursor: Position,
         before: Option<Position>,
         losses: &mut Losses,
-    ) -> Option<Entry> {
-        let db = self.db.as_ref()?;
-        let end = before.map_or(Bound::Unbounded, |position| Bound::Excluded(key_of(position)));
-        let start = Bound::Excluded(key_of(cursor));
+    ) -> Result<Option<Entry>, SpoolError> {
+        self.gather(losses)?;
         if before.is_some_and(|before| before <= cursor) {
-            return None;
+            return Ok(None);
         }
-        for pair in db.range((start, end)) {
-            let Ok((key, value)) = pair else {
-                losses.corrupt += 1;
-                continue;
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        loop {
+            let Some((position, place)) =
+                self.index.range((Bound::Excluded(cursor), end)).next().map(|(at, place)| (*at, *place))
+            else {
+                if let Some(before) = before {
+                    self.pass_damaged(cursor, before, losses);
+                }
+                return Ok(None);
             };
-            if let Some(entry) = decode(&key, &value) {
-                return Some(entry);
+            match self.read(position, &place) {
+                Ok(Some(frame)) => {
+                    self.pass_damaged(cursor, position, losses);
+                    return Ok(frame::decode(&frame));
+                }
+                Ok(None) => {
+                    losses.corrupt += 1;
+                    if let Some(file) = place.file.and_then(|number| self.files.get_mut(&number)) {
+                        file.damaged = true;
+                    }
+                    self.forget(position);
+                }
+                Err(source) => {
+                    if place.file.is_none() {
+                        // It may never answer again; its file does.
+                        self.without_sled_until_ms = clock::boottime_ms() + WITHOUT_SLED_MS;
+                        self.retire(losses)?;
+                        continue;
+                    }
+                    return Err(self.error("read", source));
+                }
             }
-            losses.corrupt += 1;
-            self.count = self.count.saturating_sub(1);
-            let _ = db.remove(&key);
         }
-        None
     }
 
-    /// Frees what is committed. An empty spool is closed and its files are deleted.
+    /// Counts the damaged reports between two places, once.
+    fn pass_damaged(&mut self, from: Position, to: Position, losses: &mut Losses) {
+        while let Some(position) = self.damaged.range((Bound::Excluded(from), Bound::Included(to))).next().copied() {
+            self.damaged.remove(&position);
+            losses.corrupt += u64::from(position != to);
+        }
+    }
+
+    /// Takes a report out of the index.
+    fn forget(&mut self, position: Position) {
+        if let Some(place) = self.index.remove(&position) {
+            self.bytes = self.bytes.saturating_sub(place.bytes());
+            if let Some(file) = place.file.and_then(|number| self.files.get_mut(&number)) {
+                file.waiting = file.waiting.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Frees what is committed. A spool in which nothing waits is closed and its files are deleted.
     pub(super) fn remove_through(&mut self, watermark: Position) -> Result<(), SpoolError> {
-        let Some(db) = self.db.clone() else { return Ok(()) };
-        let mut removed = false;
-        for pair in db.range(..=key_of(watermark)) {
-            let (key, value) = pair.map_err(|error| self.sled_error("read", error))?;
-            db.remove(&key).map_err(|error| self.sled_error("free", error))?;
-            self.count = self.count.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub((value.len() + OVERHEAD_BYTES) as u64);
-            removed = true;
+        self.freed = self.freed.max(watermark);
+        let freed: Vec<(Position, Place)> = self.index.range(..=watermark).map(|(at, place)| (*at, *place)).collect();
+        self.damaged = self.damaged.split_off(&Position { seq: watermark.seq.saturating_add(1), ..watermark });
+        if freed.is_empty() && (self.files.is_empty() || !self.index.is_empty()) {
+            return Ok(());
         }
-        if db.is_empty() {
-            drop(db);
-            self.db = None;
-            (self.count, self.bytes, self.last) = (0, 0, None);
-            return fs::remove_dir_all(&self.dir).map_err(|source| self.error("delete", source));
+        for (position, _) in &freed {
+            self.forget(*position);
         }
-        // Not synced: what comes back after a crash is sent again and found committed.
-        if removed { db.flush().map(drop).map_err(|error| self.sled_error("flush", error)) } else { Ok(()) }
+        if self.index.is_empty() && self.listed && self.unread.is_empty() && self.damaged.is_empty() {
+            self.live = None;
+            self.loose = 0;
+            for (_, file) in std::mem::take(&mut self.files) {
+                self.let_go(&file);
+            }
+            return match fs::remove_dir_all(&self.dir) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.error("delete", error)),
+                _ => Ok(()),
+            };
+        }
+        let empty: Vec<u32> =
+            self.files.iter().filter(|(_, file)| file.waiting == 0).map(|(number, _)| *number).collect();
+        for number in empty {
+            if let Some(file) = self.files.remove(&number) {
+                self.let_go(&file);
+            }
+        }
+        let in_sled: Vec<Position> =
+            freed.iter().filter(|(_, place)| place.file.is_none()).map(|(at, _)| *at).collect();
+        match &self.live {
+            Some(live) if !in_sled.is_empty() => live.remove(&in_sled).map_err(|source| self.error("free", source)),
+            _ => Ok(()),
+        }
     }
 
-    pub(super) const fn count(&self) -> u64 {
-        self.count
+    /// Deletes a file in which nothing waits; a damaged one is put aside for a technician.
+    fn let_go(&self, file: &Kept) {
+        let done = if file.damaged { self.put_aside(&file.path) } else { fs::remove_file(&file.path) };
+        if let Err(error) = done {
+            tracing::warn!(%error, file = %file.path.display(), "a file of the spool cannot be deleted");
+        }
+    }
+
+    /// Moves a damaged file beside the spool. All that could be read of it was sent or is kept elsewhere, so the oldest go when there are
+    /// too many bytes of them.
+    fn put_aside(&self, path: &Path) -> io::Result<()> {
+        let aside = self.dir.with_extension("damaged");
+        fs::create_dir_all(&aside)?;
+        fs::rename(path, aside.join(format!("{:016}-{}", clock::now().as_millis(), clock::boottime_ms() % 1000)))?;
+        let mut files: Vec<(PathBuf, u64)> = fs::read_dir(&aside)?
+            .flatten()
+            .filter_map(|file| Some((file.path(), file.metadata().ok()?.len())))
+            .collect();
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
+        // The newest stays, whatever its size: what cannot be read was counted when it was put aside.
+        let most = files.len().saturating_sub(1);
+        for (oldest, size) in files.into_iter().take(most) {
+            if bytes <= ASIDE_MAX_BYTES {
+                break;
+            }
+            tracing::warn!(file = %oldest.display(), "the oldest damaged file of the spool is deleted");
+            fs::remove_file(oldest)?;
+            bytes = bytes.saturating_sub(size);
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.index.len() as u64
     }
 
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    pub(super) const fn last_position(&self) -> Option<Position> {
-        self.last
+    pub(super) fn last_position(&self) -> Option<Position> {
+        let damaged = self.damaged.last().copied();
+        self.index.last_key_value().map(|(position, _)| *position).max(damaged)
+    }
+
+    /// The highest place of an epoch that is here.
+    pub(super) fn last_of(&self, epoch: u64) -> Option<Position> {
+        let of = Position { epoch, seq: 0 }..=Position { epoch, seq: u64::MAX };
+        self.index.range(of.clone()).next_back().map(|(at, _)| *at).max(self.damaged.range(of).next_back().copied())
+    }
+
+    /// Some of it cannot be read now.
+    pub(super) fn is_whole(&self) -> bool {
+        self.listed && self.unread.is_empty()
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> SpoolError {
         SpoolError { doing, path: self.dir.clone(), source }
     }
 
-    fn sled_error(&self, doing: &'static str, error: sled::Error) -> SpoolError {
-        let source = match error {
-            sled::Error::Io(source) => source,
-            other => io::Error::other(other.to_string()),
-        };
-        self.error(doing, source)
+    #[allow(clippy::unused_self, reason = "beside error(), which names the directory")]
+    fn error_at(&self, doing: &'static str, path: &Path, source: io::Error) -> SpoolError {
+        SpoolError { doing, path: path.to_owned(), source }
     }
 
     /// Where the spool lies.
@@ -327,73 +599,6 @@ impl DiskSpool {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
-}
-
-enum OpenFault {
-    NoRoom(io::Error),
-    Broken(String),
-}
-
-fn no_room(error: &io::Error) -> bool {
-    // sled hides the error number behind a text now and then.
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::ReadOnlyFilesystem
-    ) || error.to_string().contains("No space left")
-}
-
-fn key_of(position: Position) -> [u8; 16] {
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(&position.epoch.to_be_bytes());
-    key[8..].copy_from_slice(&position.seq.to_be_bytes());
-    key
-}
-
-/// Version, kind, boot, boot clock, CRC-32 over all the rest, report.
-fn encode(entry: &Entry) -> Vec<u8> {
-    let payload = entry.sealed.as_bytes();
-    let mut value = Vec::with_capacity(HEADER_BYTES + payload.len());
-    value.push(VERSION);
-    value.push(UpKind::ALL.iter().position(|kind| *kind == entry.kind).and_then(|n| u8::try_from(n).ok()).unwrap_or(0));
-    let mut boot = [b' '; 8];
-    for (to, from) in boot.iter_mut().zip(entry.boot.bytes()) {
-        *to = from;
-    }
-    value.extend_from_slice(&boot);
-    value.extend_from_slice(&entry.taken_ms.to_be_bytes());
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&key_of(entry.position));
-    crc.update(&value);
-    crc.update(payload);
-    value.extend_from_slice(&crc.finalize().to_be_bytes());
-    value.extend_from_slice(payload);
-    value
-}
-
-fn kind_of(value: &[u8]) -> Option<UpKind> {
-    UpKind::ALL.get(usize::from(*value.get(1)?)).copied()
-}
-
-fn decode(key: &[u8], value: &[u8]) -> Option<Entry> {
-    let (epoch, seq) = key.split_at_checked(8)?;
-    let position =
-        Position { epoch: u64::from_be_bytes(epoch.try_into().ok()?), seq: u64::from_be_bytes(seq.try_into().ok()?) };
-    let (header, payload) = value.split_at_checked(HEADER_BYTES)?;
-    let (head, crc) = header.split_at_checked(HEADER_BYTES - 4)?;
-    let mut expected = crc32fast::Hasher::new();
-    expected.update(key);
-    expected.update(head);
-    expected.update(payload);
-    if head[0] != VERSION || expected.finalize().to_be_bytes() != crc {
-        return None;
-    }
-    Some(Entry {
-        position,
-        kind: kind_of(value)?,
-        taken_ms: u64::from_be_bytes(head[10..18].try_into().ok()?),
-        boot: String::from_utf8_lossy(&head[2..10]).trim_end().to_owned(),
-        sealed: Sealed::from_bytes(payload),
-    })
 }
 
 /// The spool cannot be used now.

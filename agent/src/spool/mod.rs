@@ -2,18 +2,28 @@
 //!
 //! Events go to disk at once. Samples go there only when the collector has been silent for a while, when the ring is full, or
 //! when the agent stops: in the steady state nothing is written. A report is freed by the collector's watermark and by
-//! nothing else. Losses are counted, never silent.
+//! nothing else. A fault of the disk that may pass throws nothing away: what cannot be written waits in memory, what cannot be read is
+//! read again later. Losses are counted, kept across restarts, and never silent.
 
 mod disk;
+mod frame;
+mod ledger;
+mod live;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use ioc_common::clock;
 use ioc_common::codec::Sealed;
-use ioc_common::report::{Losses, Position};
+use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
 pub use disk::{DiskSpool, SpoolError};
+use ledger::Ledger;
+
+/// Back-off between tries to write events to a disk that refuses: doubled from the first up to the last.
+const RETRY_FIRST_MS: u64 = 500;
+const RETRY_LAST_MS: u64 = 30_000;
 
 /// A report that waits to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +64,14 @@ pub struct Backlog {
     ring: VecDeque<Slot>,
     disk: DiskSpool,
     losses: Losses,
+    ledger: Ledger,
+    /// When counting began, if it begins in this run.
+    made: u64,
     trouble: Option<String>,
+    /// Why the disk cannot be read, while it cannot.
+    unreadable: Option<String>,
+    retry_at_ms: u64,
+    retry_after_ms: u64,
 }
 
 #[derive(Debug)]
@@ -75,24 +92,73 @@ pub struct Waiting {
 }
 
 impl Backlog {
-    /// A backlog whose spool lies in `dir`. A spool that was left there is opened; if it cannot be opened it is put aside
-    /// and counted.
+    /// A backlog whose spool lies in `dir`, with what was lost so far beside it. What was left there is read; what cannot be read now is
+    /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: Limits) -> Self {
-        let mut losses = Losses::default();
+        let ledger = Ledger::open(dir.with_file_name("losses.json"));
+        let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
-        Self { limits, ring: VecDeque::new(), disk, losses, trouble: None }
+        Self {
+            limits,
+            ring: VecDeque::new(),
+            disk,
+            losses,
+            ledger,
+            made: u64::try_from(clock::now().as_millis()).unwrap_or(0),
+            trouble: None,
+            unreadable: None,
+            retry_at_ms: 0,
+            retry_after_ms: RETRY_FIRST_MS,
+        }
+    }
+
+    /// A run of `device` begins, in this epoch.
+    pub fn begin(&mut self, device: &str, epoch: u64) {
+        let known = self.disk.last_of(self.ledger.running(device)).map_or(0, |position| position.seq);
+        let news = self.losses.since(&self.ledger.losses());
+        self.ledger.begin(device, epoch, known);
+        if self.ledger.losses().is_none() {
+            self.losses = Losses { made: 0, ..news };
+        }
+        self.ledger.lost(self.losses());
+    }
+
+    /// The run ends by itself after this place. What is in memory only is lost with it, and counted.
+    pub fn end(&mut self, last: Position, committed: Position) {
+        self.spill();
+        self.losses.unsaved += self.ring.iter().filter(|slot| !slot.on_disk).count() as u64;
+        self.ledger.end(last.seq, self.losses(), committed.epoch);
+    }
+
+    /// So many reports had places that were used up, and cannot be sent.
+    pub const fn displaced(&mut self, count: u64) {
+        self.losses.unsaved += count;
+    }
+
+    /// How earlier runs ended of which the collector may not have all.
+    #[must_use]
+    pub fn former(&self) -> Vec<Former> {
+        self.ledger.former().to_vec()
+    }
+
+    /// A report that could not be made at all: it is too large to be sent.
+    pub const fn too_large(&mut self) {
+        self.losses.too_large += 1;
     }
 
     /// Takes a report. Events are on disk when this returns, unless the disk refuses (see [`Self::trouble`]).
     pub fn push(&mut self, entry: Entry) {
         let event = entry.kind == UpKind::Event;
         self.ring.push_back(Slot { entry, on_disk: false });
-        if event {
+        let may_try = self.trouble.is_none() || clock::boottime_ms() >= self.retry_at_ms;
+        if event && may_try {
             self.spill_some(true);
         }
         if self.ring.len() > self.limits.ring_max_reports {
-            self.spill();
+            if may_try {
+                self.spill();
+            }
             while self.ring.len() > self.limits.ring_max_reports {
                 self.drop_from_ring();
             }
@@ -110,16 +176,23 @@ impl Backlog {
         if entries.is_empty() {
             return;
         }
-        match self.disk.put(&entries, &mut self.losses) {
+        let result = self.disk.put(&entries, &mut self.losses);
+        match result {
             Ok(()) => {
                 self.trouble = None;
+                self.retry_after_ms = RETRY_FIRST_MS;
                 for slot in &mut self.ring {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
+                // The disk is written anyway.
+                self.ledger.lost(self.losses());
+                self.ledger.retry();
             }
             Err(error) => {
                 tracing::warn!(%error, "the spool cannot be written; reports wait in memory");
                 self.trouble = Some(error.to_string());
+                self.retry_at_ms = clock::boottime_ms() + self.retry_after_ms;
+                self.retry_after_ms = (self.retry_after_ms * 2).min(RETRY_LAST_MS);
             }
         }
     }
@@ -130,18 +203,30 @@ impl Backlog {
             self.ring.remove(place);
         } else if let Some(place) = self.ring.iter().position(|slot| slot.entry.is_sample()) {
             self.ring.remove(place);
-            self.losses.samples_dropped += 1;
+            self.losses.failing += 1;
         } else if self.ring.pop_front().is_some() {
-            self.losses.events_dropped += 1;
+            self.losses.failing += 1;
         }
     }
 
-    /// The first report after `cursor`, from memory or disk.
+    /// The first report after `cursor`, from memory or disk. None, too, while the disk cannot be read: what is newer must not overtake
+    /// what lies there, or the collector would take that for committed.
     pub fn next_after(&mut self, cursor: Position) -> Option<Entry> {
         let place = self.ring.partition_point(|slot| slot.entry.position <= cursor);
         let in_memory = self.ring.get(place).map(|slot| &slot.entry);
-        let on_disk = self.disk.next_after(cursor, in_memory.map(|entry| entry.position), &mut self.losses);
-        on_disk.or_else(|| in_memory.cloned())
+        match self.disk.next_after(cursor, in_memory.map(|entry| entry.position), &mut self.losses) {
+            Ok(on_disk) => {
+                self.unreadable = None;
+                on_disk.or_else(|| in_memory.cloned())
+            }
+            Err(error) => {
+                if self.unreadable.is_none() {
+                    tracing::warn!(%error, "the spool cannot be read; it is tried again");
+                }
+                self.unreadable = Some(error.to_string());
+                None
+            }
+        }
     }
 
     /// Frees everything up to and including `watermark`.
@@ -149,9 +234,10 @@ impl Backlog {
         while self.ring.front().is_some_and(|slot| slot.entry.position <= watermark) {
             self.ring.pop_front();
         }
+        self.ledger.forget_before(watermark.epoch);
         if let Err(error) = self.disk.remove_through(watermark) {
+            // It is in the spool longer than it must; nothing is lost.
             tracing::warn!(%error, "the spool cannot be freed");
-            self.trouble = Some(error.to_string());
         }
     }
 
@@ -176,13 +262,17 @@ impl Backlog {
     /// Nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty() && self.disk.count() == 0
+        self.ring.is_empty() && self.disk.count() == 0 && self.disk.is_whole()
     }
 
     /// What was lost so far.
     #[must_use]
-    pub const fn losses(&self) -> Losses {
-        self.losses
+    pub fn losses(&self) -> Losses {
+        let made = match self.losses.made {
+            0 if !self.losses.is_none() => self.made,
+            made => made,
+        };
+        Losses { made, ..self.losses }
     }
 
     /// The highest position that waits, to continue after it.
@@ -191,10 +281,15 @@ impl Backlog {
         self.ring.back().map(|slot| slot.entry.position).max(self.disk.last_position())
     }
 
-    /// Why the disk cannot be written, while it cannot.
+    /// Writes down what was lost, when that is news. Called when something else is due, not in the sampling path.
+    pub fn note_losses(&mut self) {
+        self.ledger.lost(self.losses());
+    }
+
+    /// Why the disk cannot be written or read, while it cannot.
     #[must_use]
     pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.trouble.as_deref().or(self.unreadable.as_deref())
     }
 }
 

@@ -11,6 +11,7 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Position, StateText};
 
 use crate::presence::Presence;
+use crate::state::Book;
 use crate::track::{Binding, Memory, Track};
 
 /// What sort of machine a device is.
@@ -223,6 +224,8 @@ pub struct Device {
     pub last_sample: Option<Timestamp>,
     /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
     pub clock_error_ms: Option<i64>,
+    /// What it lost.
+    pub book: Book,
     /// The layout its samples use now.
     pub layout: Option<Arc<Layout>>,
     /// It speaks for itself without an agent, and may sleep between two messages.
@@ -238,6 +241,8 @@ pub struct Device {
     /// What rules that look at change remember, one for each track.
     pub(crate) memories: Vec<Memory>,
     pub(crate) asked_layout: bool,
+    /// Since it brought more than its budgets allow: when it is believed to keep within them again.
+    pub(crate) beyond_until: Option<Timestamp>,
     /// It was asked to announce its sensors, or told off for one, since its last hello: once is enough.
     pub(crate) asked_sensors: bool,
 }
@@ -262,6 +267,7 @@ impl Device {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
+            book: Book::default(),
             layout: None,
             plain: false,
             texts: Arc::from([]),
@@ -271,6 +277,7 @@ impl Device {
             tracks: Vec::new(),
             memories: Vec::new(),
             asked_layout: false,
+            beyond_until: None,
             asked_sensors: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_common::report::{Ask, Report};
+use ioc_common::report::{Ask, Position, Report};
 
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
@@ -13,6 +13,7 @@ use crate::notice::Notice;
 use crate::presence::HostAnswer;
 use crate::rule::Severity;
 use crate::rule::listed::Compared;
+use crate::state::Loss;
 use crate::text::Text;
 
 /// What happened.
@@ -40,9 +41,37 @@ pub enum Input<'a> {
     Lost {
         /// Whose.
         device: &'a DeviceId,
+        /// How long ago its last packet came, milliseconds on a clock that nobody sets.
+        quiet_ms: i64,
+    },
+    /// Nothing came on a link that still stands for [`presence::quiet_after_ms`](crate::presence::quiet_after_ms).
+    Quiet {
+        /// Whose.
+        device: &'a DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// A packet came on a link that was quiet.
+    Heard {
+        /// Whose.
+        device: &'a DeviceId,
     },
     /// A report came.
     Report(&'a Report),
+    /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
+    Passed {
+        /// Whose.
+        device: &'a DeviceId,
+        /// Its place.
+        position: Position,
+    },
+    /// A device brings more than its budgets allow.
+    Beyond {
+        /// Which.
+        device: &'a DeviceId,
+        /// Of what, in words.
+        what: Text,
+    },
     /// The second probe has an answer.
     HostProbed {
         /// Whose host.
@@ -156,6 +185,10 @@ pub enum Effect {
         /// What it holds.
         compared: Compared,
     },
+    /// Reports of a device are lost.
+    Lost(DeviceId, Box<Loss>),
+    /// What is known of a device's losses has changed: keep it.
+    Book(DeviceId),
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].
@@ -180,6 +213,9 @@ pub enum Verdict {
     Fresh {
         /// When it was taken, corrected where the device's clock is known to be wrong.
         at: Timestamp,
+        /// Under which time it is kept: the same, but for a step of the machine's clock that is not followed yet, with which the
+        /// device's own clock agrees.
+        kept_at: Timestamp,
     },
     /// Already committed: answer with the watermark, keep nothing.
     Duplicate,

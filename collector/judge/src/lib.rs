@@ -13,7 +13,7 @@ pub mod notice;
 pub mod presence;
 pub mod rule;
 pub mod state;
-mod text;
+pub mod text;
 mod track;
 
 pub use device::{Device, DeviceInfo, DeviceKind, Importance};
@@ -24,7 +24,7 @@ pub use maintenance::{When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
 pub use rule::{Rule, RuleKind, RuleSet, Scope, Severity};
-pub use state::{COLLISION, Settings, Snapshot, State};
+pub use state::{Book, COLLISION, Loss, Settings, Snapshot, State};
 pub use text::Text;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use crate::device::DeviceInfo;
+use crate::duty::local;
 use crate::rule::Scope;
 
 /// Longest window, milliseconds: a week.
@@ -87,8 +88,7 @@ impl Window {
                         return None;
                     }
                     // A time that the clocks skip is read as the moment they jump over.
-                    let begin = date.to_datetime(time).to_zoned_datetime(zone.clone()).ok()?.timestamp();
-                    let begin = Timestamp::from_millis(begin.as_millisecond());
+                    let begin = local::instant(date.to_datetime(time), &zone)?;
                     let end = begin.plus_millis(minutes * 60_000);
                     (end > now && begin >= *from).then_some((begin, end))
                 })

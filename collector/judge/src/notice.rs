@@ -95,6 +95,14 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// The same without the names of people: it leaves the house, and says where to look.
+    #[must_use]
+    pub fn sealed(self) -> Self {
+        let Self { title, reason, advice, .. } = self;
+        let (title, reason, advice) = (title.sealed(), reason.sealed(), advice.sealed());
+        Self { title, reason, advice, ..self }
+    }
+
     /// What an incident says of itself as it now is, for nobody yet.
     #[must_use]
     pub fn about(incident: &Incident, device: Option<DeviceInfo>, occasion: Occasion, reason: Text) -> Self {

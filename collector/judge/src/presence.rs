@@ -1,8 +1,9 @@
 //! Whether a device is heard: live, away by its own word, suspect, silent.
 //!
-//! A link that breaks makes a device *suspect* after half its keep-alive; the collector then asks the host itself (a second
-//! probe), since an agent that is gone is not a host that is down; then it is *silent*. A goodbye makes it *away* until its
-//! return deadline, which is no outage.
+//! A link that breaks makes a device *suspect* after half its keep-alive, one on which nothing comes any more shortly before one and
+//! a half of it; the collector then asks the host itself (a second probe), since an agent that is gone is not a host that is down;
+//! then it is *silent*. All of it, answer included, is over one and a half keep-alives after the last packet. A goodbye makes a
+//! device *away* until its return deadline, which is no outage.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,8 +97,8 @@ pub enum HostAnswer {
     Unknown,
 }
 
-/// How long a broken link may take to come back before the host is asked: half the keep-alive, so that with the probe
-/// the device is shown silent within its keep-alive; at least 2 s and at most 60 s.
+/// How long a broken link may take to come back before the host is asked: half the keep-alive, at least 2 s and at most 60 s. A link
+/// that broke late has less: [`silent_after_ms`] goes before it.
 #[must_use]
 pub const fn grace_ms(keep_alive_s: u16) -> i64 {
     let half = keep_alive_s as i64 * 500;
@@ -110,5 +111,22 @@ pub const fn grace_ms(keep_alive_s: u16) -> i64 {
     }
 }
 
+/// By when a device must be called silent, counted from its last packet: one and a half keep-alives, less what a commit may take.
+#[must_use]
+pub const fn silent_after_ms(keep_alive_s: u16) -> i64 {
+    keep_alive_s as i64 * 1500 - COMMIT_MS
+}
+
+/// How long nothing may come on a link before its host is asked, counted from the last packet: as late as the answer allows, but
+/// longer than the keep-alive, after which a ping may still be on its way.
+#[must_use]
+pub const fn quiet_after_ms(keep_alive_s: u16) -> i64 {
+    let latest = silent_after_ms(keep_alive_s) - HOST_PROBE_MS;
+    let earliest = keep_alive_s as i64 * 1100;
+    if latest < earliest { earliest } else { latest }
+}
+
 /// How long the second probe may take.
-pub const HOST_PROBE_MS: i64 = 2500;
+pub const HOST_PROBE_MS: i64 = 1750;
+/// What it may take until what was judged can be seen.
+const COMMIT_MS: i64 = 250;

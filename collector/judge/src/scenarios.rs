@@ -1,9 +1,13 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
+mod budgets;
 mod documents;
 mod fleet;
+mod losses;
 mod numbers;
+mod quiet;
 mod simulation;
+mod steps;
 mod twins;
 
 use std::fmt::Write as _;
@@ -32,6 +36,12 @@ severity = "critical"
 title = { vi = "Mất liên lạc", en = "Device silent" }
 advice = { vi = "x", en = "x" }
 [[rule]]
+id = "device-over-budget"
+kind = "budget"
+severity = "warning"
+title = { vi = "Quá mức", en = "Over budget" }
+advice = { vi = "x", en = "x" }
+[[rule]]
 id = "disk-nearly-full"
 kind = "threshold"
 severity = "warning"
@@ -49,6 +59,15 @@ metric = "clock.error"
 raise = { above = 60 }
 clear = { below = 10 }
 title = { vi = "Đồng hồ sai", en = "Clock wrong" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "reports-lost"
+kind = "threshold"
+severity = "warning"
+metric = "reports.lost"
+raise = { above = 60 }
+clear = { below = 1 }
+title = { vi = "Mất báo cáo", en = "Reports lost" }
 advice = { vi = "x", en = "x" }
 [[rule]]
 id = "sensor-alarm"
@@ -132,6 +151,7 @@ fn hello(boot: &str, mounts: &[&str]) -> Body {
         probes: Vec::new(),
         layout: layout(mounts),
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: None,
     }))
 }
@@ -184,6 +204,11 @@ impl Scene {
                 Effect::Cover(cover) => format!("cover {} {}", cover.rota, cover.person),
                 Effect::CoverGone(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
+                Effect::Lost(device, loss) => {
+                    format!("lost {device} {:?} {}..{}", loss.reasons, loss.after, loss.before)
+                }
+                // Beside what it is about.
+                Effect::Book(_) => continue,
                 Effect::Ask(_, ask) => format!("ask {ask:?}"),
                 Effect::Record { action, .. } => format!("record {action}"),
             };
@@ -236,6 +261,7 @@ impl Scene {
             boot: "boot".into(),
             taken_at: self.now().plus_millis((ahead_s - age_s) * 1000),
             age_ms: Some(u64::try_from(age_s * 1000).expect("not negative")),
+            lost: None,
         };
         self.input(Input::Report(&Report { envelope, body }))
     }
@@ -312,7 +338,7 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
     scene.sensor("ups-1", sensor_hello(&ALARM, Vec::new()));
     scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
     scene.log.clear();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(60);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.report(sample(&[1.0]), 0, 0);
@@ -329,12 +355,12 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
         "0 presence live
         5 presence suspect
         5 probe host
-        8 presence silent
-        8 fault F-000001 device-silent raised under Some(1)
-        8 incident INC-000001 open raised 1
-        8 step 1.1 open: The agent is lost; the host could not be asked.
-        8 NOTICE INC-000001 opened Device silent
-        8 presence srv-01.ups-1 silent
+        7 presence silent
+        7 fault F-000001 device-silent raised under Some(1)
+        7 incident INC-000001 open raised 1
+        7 step 1.1 open: The agent is lost; the host could not be asked.
+        7 NOTICE INC-000001 opened Device silent
+        7 presence srv-01.ups-1 silent
         60 presence live
         60 fault F-000001 device-silent cleared under Some(1)
         60 incident INC-000001 resolved raised 0
@@ -401,7 +427,7 @@ fn a_fault_that_returns_reopens_its_incident_and_a_second_disk_joins_it() {
 fn a_broken_link_is_probed_then_silent_then_heard_again() {
     let mut scene = Scene::new();
     scene.until(100);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(106);
     scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::Yes });
     scene.until(200);
@@ -427,21 +453,21 @@ fn a_broken_link_is_probed_then_silent_then_heard_again() {
 #[test]
 fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_nothing() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(3);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.until(60);
     assert!(!scene.log.contains("silent"), "{}", scene.log);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(68);
-    assert!(scene.log.contains("68 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
+    assert!(scene.log.contains("67 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
 }
 
 #[test]
 fn a_goodbye_is_no_outage_until_its_deadline() {
     let mut scene = Scene::new();
     scene.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 120 }), 0, 0);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(119);
     scene.golden("0 presence away");
     scene.until(125);
@@ -449,7 +475,7 @@ fn a_goodbye_is_no_outage_until_its_deadline() {
 
     let mut back = Scene::new();
     back.report(Body::Bye(Bye { reason: ByeReason::Shutdown, return_within_s: 120 }), 0, 0);
-    back.input(Input::Lost { device: &id() });
+    back.input(Input::Lost { device: &id(), quiet_ms: 0 });
     back.until(90);
     back.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     back.report_at(Position { epoch: 2, seq: 1 }, hello("boot-b", &["/"]), 0, 0);
@@ -495,9 +521,13 @@ fn a_wrong_clock_is_a_fault_and_does_not_decide_history() {
     let mut scene = Scene::new();
     scene.until(1000);
     let verdict = scene.report(sample(&[50.0]), 0, -20 * 365 * 86_400);
-    assert_eq!(verdict, Verdict::Fresh { at: scene.now() });
+    assert_eq!(verdict, Verdict::Fresh { at: scene.now(), kept_at: scene.now() });
     let small = scene.report(sample(&[50.0]), 0, 30);
-    assert_eq!(small, Verdict::Fresh { at: scene.now().plus_millis(30_000) }, "a small error is the device's own word");
+    assert_eq!(
+        small,
+        Verdict::Fresh { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
+        "a small error is the device's own word"
+    );
     scene.report(sample(&[50.0]), 0, 0);
     scene.golden(
         "1000 fault F-000001 clock-wrong raised under None
@@ -545,7 +575,7 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
     scene.report(sample(&[95.0]), 0, 0);
     scene.until(60);
     scene.report(sample(&[95.0]), 0, 0);
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(80);
     let (state, effects) = restart(&scene);
     assert!(effects.is_empty(), "{effects:?}");
@@ -561,7 +591,7 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
 #[test]
 fn only_an_open_incident_can_be_acknowledged() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(30);
     let ack = |scene: &mut Scene, number| {
         let incident = ioc_common::id::IncidentId(number);
@@ -586,7 +616,7 @@ proptest! {
         for (what, wait, used) in script {
             scene.until(scene.now_s + wait);
             match what {
-                0 => { scene.input(Input::Lost { device: &id() }); }
+                0 => { scene.input(Input::Lost { device: &id(), quiet_ms: 0 }); }
                 1 => { scene.input(Input::Connected { device: &id(), keep_alive_s: 10 }); }
                 2 => { scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::No }); }
                 3 => {

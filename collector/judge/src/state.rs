@@ -1,12 +1,15 @@
 //! The whole state of judging and its one entry, [`State::step`].
 
 mod acting;
+mod budgets;
 mod comparing;
 mod handling;
 mod holding;
 mod judging;
+mod losses;
 mod pursuing;
 mod sensors;
+mod shifting;
 mod twins;
 mod uplinks;
 mod watching;
@@ -29,6 +32,7 @@ use crate::rule::listed::Compared;
 use crate::rule::{RuleKind, RuleSet, Severity};
 use crate::text::Text;
 use crate::track::{Binding, Track};
+pub use losses::{Book, Loss};
 pub use twins::COLLISION;
 
 /// Limits of time that hold for every device.
@@ -118,6 +122,8 @@ pub struct State {
     last_incident: u64,
     last_window: u64,
     last_cover: u64,
+    /// How far the machine's clock stands away from the time that is believed, while a step of it is not followed, milliseconds.
+    wall_ahead_ms: Option<i64>,
 }
 
 impl State {
@@ -152,6 +158,7 @@ impl State {
             last_incident: snapshot.last_incident,
             last_window: snapshot.last_window,
             last_cover: snapshot.last_cover,
+            wall_ahead_ms: None,
         };
         let mut out = Vec::new();
         for incident in snapshot.incidents {
@@ -209,6 +216,9 @@ impl State {
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let whole = self.is_of_whole(&fault) || fault.title.is_some();
+        if whole && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
+            self.watch_budget(&fault.device, now);
+        }
         if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| whole) {
             device.quarantined |= fault.rule == COLLISION;
             let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
@@ -236,7 +246,7 @@ impl State {
     fn is_of_whole(&self, fault: &Fault) -> bool {
         let Some(rule) = self.rules.find(&fault.rule) else { return false };
         match &rule.kind {
-            RuleKind::Silent => true,
+            RuleKind::Silent | RuleKind::Budget => true,
             RuleKind::Threshold(_) => false,
             RuleKind::Listed(listed) => {
                 let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
@@ -255,8 +265,12 @@ impl State {
     pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<Verdict, Refusal> {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
+            Input::Passed { device, position } => self.passed(device, position, now, out),
+            Input::Beyond { device, what } => self.beyond(device, &what, now, out),
             Input::Connected { device, keep_alive_s } => self.connected(device, keep_alive_s, now, out),
-            Input::Lost { device } => self.lost(device, now, out),
+            Input::Lost { device, quiet_ms } => self.lost(device, quiet_ms, now, out),
+            Input::Quiet { device, quiet_ms } => self.quiet(device, quiet_ms, now, out),
+            Input::Heard { device } => self.heard_again(device, now, out),
             Input::HostProbed { device, answer } => self.host_probed(device, answer, now, out),
             Input::Enrolled(info) => self.enrolled(info, out),
             Input::Released { device, why } => self.released(device, &why, now, out),
@@ -420,8 +434,7 @@ impl State {
     fn clear(&mut self, mut fault: Fault, at: Timestamp, now: Timestamp, why: &Text, out: &mut Vec<Effect>) {
         fault.state = if fault.incident.is_some() { FaultState::Cleared } else { FaultState::Past };
         fault.cleared_at = Some(at);
-        fault.reason.vi = format!("{} {}", fault.reason.vi, why.vi);
-        fault.reason.en = format!("{} {}", fault.reason.en, why.en);
+        fault.reason.append(why);
         let id = fault.id;
         let incident = fault.incident;
         out.push(Effect::Fault(fault));

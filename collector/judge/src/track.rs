@@ -27,6 +27,22 @@ pub(crate) enum Source {
     Series(u16),
     /// Computed by the collector from the envelope.
     ClockError,
+    /// Counted by the collector from the order of reports.
+    Lost,
+    /// Told by the device.
+    Thinned,
+}
+
+impl Source {
+    /// The source of a metric that the collector itself computes.
+    fn computed(metric: &str) -> Option<Self> {
+        match metric {
+            CLOCK_ERROR => Some(Self::ClockError),
+            LOST => Some(Self::Lost),
+            THINNED => Some(Self::Thinned),
+            _ => None,
+        }
+    }
 }
 
 /// Where a rule stands on one series.
@@ -123,6 +139,11 @@ impl Memory {
         Some(found)
     }
 
+    /// The clock was stepped: what is remembered is as long ago as it was.
+    pub(crate) fn shift(&mut self, by_ms: i64) {
+        self.0.iter_mut().for_each(|(at, _)| *at = at.plus_millis(by_ms));
+    }
+
     /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
     pub(crate) fn forget(&mut self, of: Of) {
         if matches!(of, Of::Unchanged | Of::Missing) {
@@ -136,8 +157,8 @@ pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[
     let mut bindings = Vec::new();
     for rule in rules.for_device(info) {
         let RuleKind::Threshold(threshold) = &rules.rules()[usize::from(rule)].kind else { continue };
-        if threshold.metric.name == CLOCK_ERROR {
-            bindings.push(Binding { rule, source: Source::ClockError });
+        if let Some(source) = Source::computed(threshold.metric.name) {
+            bindings.push(Binding { rule, source });
             continue;
         }
         for (at, series) in layout.series().iter().enumerate() {
@@ -154,8 +175,12 @@ pub(crate) fn series_name(source: Source, layout: &Layout) -> &str {
     match source {
         Source::Series(at) => layout.series().get(usize::from(at)).map_or("", Series::as_str),
         Source::ClockError => CLOCK_ERROR,
+        Source::Lost => LOST,
+        Source::Thinned => THINNED,
     }
 }
 
-/// The metric that the collector itself computes.
+/// The metrics that the collector itself computes.
+pub(crate) const LOST: &str = "reports.lost";
+pub(crate) const THINNED: &str = "reports.thinned";
 pub(crate) const CLOCK_ERROR: &str = "clock.error";

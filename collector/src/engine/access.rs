@@ -5,6 +5,8 @@ use std::sync::RwLock;
 
 use ioc_common::id::DeviceId;
 
+use crate::store::CERTIFICATES_MAX;
+
 /// The devices that are enrolled and not revoked, with the serial numbers of the certificates by which they may come.
 ///
 /// More than one is good while a certificate is renewed. An enrolment ends those before it: whoever holds a copy of an earlier
@@ -24,7 +26,11 @@ impl Access {
     /// Lets a device connect with this certificate, too.
     pub fn admit(&self, device: DeviceId, serial: String) {
         if let Ok(mut now) = self.0.write() {
-            now.entry(device).or_default().push(serial);
+            let serials = now.entry(device).or_default();
+            serials.push(serial);
+            // The oldest goes: whoever asks for one after the other holds no more than these.
+            let beyond = serials.len().saturating_sub(CERTIFICATES_MAX);
+            serials.drain(..beyond);
         }
     }
 

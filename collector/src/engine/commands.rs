@@ -56,36 +56,22 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
-            Command::SaveAccount(account, entry) => {
-                self.batch.changes.extend([Change::Account(account), Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
+            Command::Person(intent) => self.person(*intent, now),
+            Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {
                 self.batch.changes.push(Change::Audit(entry));
-                Ok(Answer::Done)
-            }
-            Command::SaveToken(session, entry) => {
-                self.batch.changes.extend([Change::Session(session), Change::Audit(entry)]);
                 Ok(Answer::Done)
             }
             Command::SaveView(view) => {
                 self.batch.changes.push(Change::View(view));
                 Ok(Answer::Done)
             }
-            Command::EndSessions { account, but, entry } => {
-                self.batch.changes.extend([Change::SessionsEnded { account, but }, Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
-            Command::SignedIn(account, session, entry) => {
-                self.batch.changes.extend([Change::Account(account), Change::Session(session), Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
-            Command::SignedOut { digest, entry } => {
-                self.batch.changes.extend([Change::SessionEnded { digest }, Change::Audit(entry)]);
-                Ok(Answer::Done)
-            }
             Command::Delivered(deliveries) => {
                 self.delivered(deliveries, now);
+                Ok(Answer::Done)
+            }
+            Command::FallBack(keys) => {
+                keys.iter().for_each(|key| self.fall_back(key, now));
                 Ok(Answer::Done)
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
@@ -103,6 +89,7 @@ impl Engine {
         // Faults and incidents end first, while the device is still known.
         self.judge(Input::Removed(device), now);
         self.access.expel(device);
+        self.budgets.forget(device);
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.record(now, actor, "device.revoked", device.as_str(), "");

@@ -28,12 +28,12 @@ impl Engine {
             self.record(now, "", "store.loss_found", "ioc-watch.db", &why.en);
         }
         self.concern("store-lost", LOST, why, now);
-        self.health.set_lost(lost.all);
+        self.health.set_missing(lost.all);
     }
 
     /// A person knows of it.
     pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> Carried {
-        if self.health.lost().is_empty() {
+        if self.health.missing().is_empty() {
             return Err(CommandError::Conflict("nothing was lost that is not confirmed".to_owned()));
         }
         let reason = reason.trim();
@@ -44,7 +44,7 @@ impl Engine {
         }
         self.batch.changes.push(Change::LossConfirmed);
         self.record(now, actor, "store.loss_confirmed", "ioc-watch.db", reason);
-        self.health.set_lost(Vec::new());
+        self.health.set_missing(Vec::new());
         let why = Text::new(format!("{actor} xác nhận: {reason}"), format!("{actor} confirms: {reason}"));
         self.decide(Input::Concern { key: "store-lost", manual: None, why }, now)?;
         Ok(Answer::Done)

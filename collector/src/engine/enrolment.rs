@@ -8,6 +8,7 @@ use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
 use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
+use super::binding;
 use super::commands::{TEXT_MAX_CHARS, check_device};
 use super::{Carried, Engine};
 use crate::command::{Answer, CommandError, NewDevice, NewToken};
@@ -23,18 +24,6 @@ const WAITING_MS: i64 = 7 * 86_400_000;
 const SEEN_MS: i64 = 60_000;
 /// Most uses of a token.
 const USES_MAX: u32 = 10_000;
-/// Serial numbers that makers leave in place of one.
-const NO_SERIALS: [&str; 8] = [
-    "to be filled by o.e.m.",
-    "default string",
-    "system serial number",
-    "not specified",
-    "not applicable",
-    "none",
-    "0",
-    "123456789",
-];
-
 fn unread(error: &StoreError) -> CommandError {
     CommandError::Unavailable(error.to_string())
 }
@@ -115,6 +104,16 @@ impl Engine {
             Some(known) if known.state == RequestState::Refused => {
                 return Err(refuse("a person refused this machine; ask them why before you try again"));
             }
+            Some(known) if known.state == RequestState::Approved && self.is_taken_since(&known)? => {
+                // Another machine was let in as this device after the person decided: they decide again.
+                let mut reasons = known.reasons.clone();
+                reasons.push(Reason::Enrolled { device: known.info.id.clone() });
+                let again = RequestRecord { state: RequestState::Waiting, reasons, seen_at: now, ..known };
+                self.record(now, "", "enrolment.waits", again.info.id.as_str(), &format!("taken since, request {id}"));
+                self.batch.changes.push(Change::Request(Box::new(again)));
+                self.batch.visible = true;
+                return Ok(Answer::Waiting { request: id });
+            }
             Some(known) if known.state == RequestState::Approved => {
                 let answer = self.issue(known.info, request, digest, peer, now)?;
                 self.batch.changes.push(Change::RequestGone(id));
@@ -130,7 +129,7 @@ impl Engine {
         }
         let (info, mut reasons) = match record.grant {
             Grant::Device { info } => (*info, Vec::new()),
-            Grant::Group { template } => self.bind(request, *template)?,
+            Grant::Group { template } => self.bind(request, *template, peer)?,
         };
         if record.approve {
             reasons.insert(0, Reason::Asked);
@@ -174,6 +173,12 @@ impl Engine {
             Some(new) => {
                 known.info = check_device(new)?;
                 self.check_uplink(&known.info)?;
+                // What the person could see when they decided.
+                let knew = Reason::Enrolled { device: known.info.id.clone() };
+                let device = self.state.device(&known.info.id);
+                if !known.reasons.contains(&knew) && device.map_or(Ok(false), |device| self.has_agent(device))? {
+                    known.reasons.push(knew);
+                }
                 known.state = RequestState::Approved;
                 self.record(now, actor, "enrolment.approved", known.info.id.as_str(), &format!("request {id}"));
             }
@@ -238,9 +243,9 @@ impl Engine {
     }
 
     /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
-    fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
+    pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
         if self.links.has(&device) {
-            self.judge(Input::Lost { device: &device }, now);
+            self.judge(Input::Lost { device: &device, quiet_ms: 0 }, now);
             self.batch.kicked.push((device, why));
         }
     }
@@ -262,30 +267,30 @@ impl Engine {
 
     /// Which device a machine is that comes with a token of many: the asset that people registered under its label, its serial
     /// number or its network address, or else a new one with its host name. And what speaks against taking it at its word.
-    fn bind(&self, request: &EnrolRequest, template: NewDevice) -> Result<(DeviceInfo, Vec<Reason>), CommandError> {
+    fn bind(
+        &self,
+        request: &EnrolRequest,
+        template: NewDevice,
+        peer: &str,
+    ) -> Result<(DeviceInfo, Vec<Reason>), CommandError> {
         let mut reasons = Vec::new();
         let twin = self.state.devices().find(|device| {
             !request.fingerprint.is_empty() && device.fingerprint == request.fingerprint && device.info.parent.is_none()
         });
-        let found = self.asset_of(request)?;
-        let info = if let Some(asset) = found {
+        let assets = self.assets_of(request)?;
+        let info = if let Some(asset) = assets.first() {
             if self.has_agent(asset)? {
                 reasons.push(Reason::Enrolled { device: asset.info.id.clone() });
             }
+            let is_uplink = self.state.devices().any(|device| device.info.uplink.as_ref() == Some(&asset.info.id));
+            reasons.extend(binding::against(&asset.info, &template, request, peer, is_uplink));
+            // It says that it is several.
+            reasons.extend(assets.iter().skip(1).map(|other| Reason::Hardware { device: other.info.id.clone() }));
             asset.info.clone()
         } else {
-            let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
-            let host = if host.is_empty() { "host".to_owned() } else { host };
-            let device = id_of(&host);
-            let name = if template.name.is_empty() { host } else { template.name.clone() };
-            let label = request.label.clone();
-            let info = check_device(NewDevice { device, name, label, ..template })?;
-            if let Some(known) = self.state.device(&info.id) {
-                reasons.push(Reason::Name { device: info.id });
-                known.info.clone()
-            } else {
-                info
-            }
+            let (info, reason) = self.newcomer(request, template)?;
+            reasons.extend(reason);
+            info
         };
         if let Some(twin) = twin.filter(|twin| twin.info.id != info.id) {
             reasons.push(Reason::Machine { device: twin.info.id.clone() });
@@ -293,25 +298,65 @@ impl Engine {
         Ok((info, reasons))
     }
 
-    fn asset_of(&self, request: &EnrolRequest) -> Result<Option<&Device>, CommandError> {
+    /// A device that nobody registered, by its host name; and whose name that is, or looks like.
+    fn newcomer(
+        &self,
+        request: &EnrolRequest,
+        template: NewDevice,
+    ) -> Result<(DeviceInfo, Option<Reason>), CommandError> {
+        let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        let host = if host.is_empty() { "host".to_owned() } else { host };
+        let device = id_of(&host);
+        let name = if template.name.is_empty() { host.clone() } else { template.name.clone() };
+        let label = request.label.clone();
+        let info = check_device(NewDevice { device, name, label, ..template })?;
+        self.check_uplink(&info)?;
+        if let Some(known) = self.state.device(&info.id) {
+            return Ok((known.info.clone(), Some(Reason::Name { device: info.id })));
+        }
+        // A device that people took out keeps its history, and its name.
+        if self.reader.device(&info.id).map_err(|error| unread(&error))?.is_some() {
+            let reason = Some(Reason::Removed { device: info.id.clone() });
+            return Ok((info, reason));
+        }
+        let look = binding::look_of(&host);
+        let alike = |device: &&Device| {
+            binding::look_of(&device.info.name) == look || binding::look_of(device.info.id.as_str()) == look
+        };
+        let reason = self.state.devices().find(alike).map(|device| Reason::Look { device: device.info.id.clone() });
+        Ok((info, reason))
+    }
+
+    /// The assets that a machine says it is, the one it is taken for first: by its label, else its serial number, else its network
+    /// addresses.
+    fn assets_of(&self, request: &EnrolRequest) -> Result<Vec<&Device>, CommandError> {
         let machines = || self.state.devices().filter(|device| device.info.parent.is_none());
-        let same = |one: &str, other: &str| !one.is_empty() && one.to_lowercase() == other.to_lowercase();
+        let mut found: Vec<&Device> = Vec::new();
         if !request.label.is_empty() {
-            let found = machines().find(|device| same(&device.info.label, &request.label));
-            let missing = || {
-                CommandError::Invalid(format!(
+            found.extend(machines().filter(|device| binding::same(&device.info.label, &request.label)));
+            if found.is_empty() {
+                return Err(CommandError::Invalid(format!(
                     "label: no registered asset has the label {:?}; register it first, or leave --label out",
                     request.label
-                ))
-            };
-            return found.ok_or_else(missing).map(Some);
+                )));
+            }
         }
-        let serial = request.facts.serial.trim();
-        let serial = Some(serial).filter(|serial| !NO_SERIALS.contains(&serial.to_lowercase().as_str()));
-        if let Some(found) = serial.and_then(|serial| machines().find(|device| same(&device.info.serial, serial))) {
-            return Ok(Some(found));
+        if let Some(serial) = binding::serial_of(request) {
+            found.extend(machines().filter(|device| binding::same(&device.info.serial, serial)));
         }
-        Ok(machines().find(|device| request.macs.iter().any(|mac| same(&device.info.mac, mac))))
+        found.extend(machines().filter(|device| request.macs.iter().any(|mac| binding::same(&device.info.mac, mac))));
+        let mut once = std::collections::HashSet::new();
+        found.retain(|device| once.insert(&device.info.id));
+        Ok(found)
+    }
+
+    /// Whether a device has an agent that it had not when a person approved a machine for it.
+    fn is_taken_since(&self, request: &RequestRecord) -> Result<bool, CommandError> {
+        let knew = Reason::Enrolled { device: request.info.id.clone() };
+        match self.state.device(&request.info.id) {
+            Some(device) if !request.reasons.contains(&knew) => self.has_agent(device),
+            _ => Ok(false),
+        }
     }
 
     /// Whether a device was ever given a certificate.

@@ -11,8 +11,8 @@ use crate::history;
 use crate::store::Change;
 
 impl Engine {
-    /// Turns a fresh report into changes.
-    pub(super) fn keep(&mut self, report: Report, at: Timestamp, now: Timestamp) {
+    /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
+    pub(super) fn keep(&mut self, report: Report, judged_at: Timestamp, at: Timestamp, now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
@@ -24,7 +24,7 @@ impl Engine {
             Body::Sample(sample) => {
                 self.batch.values += sample.v.len() as u64;
                 let row = history::pack(&sample.v);
-                let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(at));
+                let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(judged_at));
                 if newest {
                     latest = Some((sample.layout, row.clone()));
                 }

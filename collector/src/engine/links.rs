@@ -22,6 +22,10 @@ pub enum Down {
         packets: Vec<u16>,
         /// Payload of `down/committed`.
         payload: Vec<u8>,
+        /// How many of the messages that came up are done with, whether they wanted an acknowledgement or not.
+        settled: usize,
+        /// The device brings too much: it is to be read one message at a time, and after this long, milliseconds; 0 for no pause.
+        pause_ms: u64,
     },
     /// A message.
     Message(DownKind, Vec<u8>),
@@ -45,6 +49,8 @@ struct Link {
     sender: mpsc::UnboundedSender<Down>,
     packets: Vec<u16>,
     refused: Option<String>,
+    settled: usize,
+    pause_ms: u64,
     greeting: bool,
     messages: Vec<(DownKind, Vec<u8>)>,
     dirty: bool,
@@ -62,11 +68,18 @@ impl Links {
             sender,
             packets: Vec::new(),
             refused: None,
+            settled: 0,
+            pause_ms: 0,
             greeting: false,
             messages: Vec::new(),
             dirty: false,
         };
         self.open.insert(id, link);
+    }
+
+    /// Whether this link is a device's present one.
+    pub(super) fn is_open(&self, id: LinkId) -> bool {
+        self.open.contains_key(&id)
     }
 
     /// A link is closed. True when it was the device's present one.
@@ -99,10 +112,18 @@ impl Links {
     pub(super) fn acknowledge(&mut self, id: LinkId, packet: Option<u16>, refused: Option<String>) {
         if let Some(link) = self.touch(id) {
             link.packets.extend(packet);
+            link.settled += 1;
             link.greeting = true;
             if refused.is_some() {
                 link.refused = refused;
             }
+        }
+    }
+
+    /// Lets a device be read only after a while.
+    pub(super) fn pause(&mut self, id: LinkId, pause_ms: u64) {
+        if let Some(link) = self.open.get_mut(&id) {
+            link.pause_ms = link.pause_ms.max(pause_ms);
         }
     }
 
@@ -140,7 +161,8 @@ impl Links {
             if std::mem::take(&mut link.greeting) {
                 let payload = codec::committed(watermark(&link.device), link.refused.take());
                 let packets = std::mem::take(&mut link.packets);
-                let _ = link.sender.send(Down::Committed { packets, payload });
+                let (settled, pause_ms) = (std::mem::take(&mut link.settled), std::mem::take(&mut link.pause_ms));
+                let _ = link.sender.send(Down::Committed { packets, payload, settled, pause_ms });
             }
             for (kind, payload) in link.messages.drain(..) {
                 let _ = link.sender.send(Down::Message(kind, payload));

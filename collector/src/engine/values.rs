@@ -27,13 +27,19 @@ impl Engine {
             self.links.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
             return;
         };
-        let Some(profile) = self.config.values.of(device.as_str()).cloned() else { return };
+        let Some(profile) = self.config.values.of(device.as_str()).cloned() else {
+            let why = "no profile reads what this device says; see [[values]] of the configuration".to_owned();
+            self.links.acknowledge(link, packet, Some(why));
+            return;
+        };
         let read = profile.read(values);
         if read.is_empty() {
             self.health.refuse("values");
             let paths: Vec<&str> = values.iter().map(|(path, _)| path.as_str()).take(8).collect();
             let why = format!("profile {} knows none of the values {}", profile.name, paths.join(", "));
-            tracing::warn!(%device, why, "values refused");
+            if self.budgets.may_log(device, self.boot_ms) {
+                tracing::warn!(%device, why, "values refused");
+            }
             self.links.acknowledge(link, packet, Some(why));
             return;
         }
@@ -45,12 +51,16 @@ impl Engine {
                 series.push(one.clone());
             }
         }
-        let Ok(layout) = Layout::new(series) else { return };
+        let Ok(layout) = Layout::new(series) else {
+            self.links.acknowledge(link, packet, Some("it has too many series".to_owned()));
+            return;
+        };
         let mut position = known.watermark;
         if position.epoch == 0 {
             position.epoch = u64::try_from(now.as_millis() / 1000).unwrap_or(1).max(1);
         }
-        let mut bodies = Vec::new();
+        let (mut bodies, mut refused) = (Vec::new(), None);
+        let bytes = values.iter().map(|(path, _)| path.len() + 16).sum();
         if layout.series().len() != before {
             bodies.push(Body::Hello(Box::new(hello(&profile.name, layout.clone(), known.keep_alive_s))));
         }
@@ -66,12 +76,13 @@ impl Engine {
                 boot: String::new(),
                 taken_at: now,
                 age_ms: Some(0),
+                lost: None,
             };
             let report = Box::new(Report { envelope, body });
-            // Acknowledged once, with the last.
-            self.take_report(link, device, None, Ok(report), now);
+            refused = self.take_report(link, device, bytes, Ok(report), now).or(refused);
         }
-        self.links.acknowledge(link, packet, None);
+        // Once, for all of it.
+        self.links.acknowledge(link, packet, refused);
     }
 }
 
@@ -88,6 +99,7 @@ fn hello(profile: &str, layout: Layout, keep_alive_s: u16) -> Hello {
         probes: vec![ProbeReport { probe: profile.clone(), outcome: ProbeOutcome::Read }],
         layout,
         losses: Losses::default(),
+        former: Vec::new(),
         sensor: Some(SensorFacts { profile, address: "mqtt".to_owned(), ..SensorFacts::default() }),
     }
 }

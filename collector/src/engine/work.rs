@@ -239,7 +239,8 @@ impl Engine {
         }
         self.record(now, actor, "notice.resent", key, "");
         let (state, attempts) = (DeliveryState::Waiting, 0);
-        let delivery = Delivery { key: key.to_owned(), at: now, state, attempts, next_attempt_at: now, error: None };
+        let key = key.to_owned();
+        let delivery = Delivery { key, at: now, state, attempts, unanswered: 0, next_attempt_at: now, error: None };
         self.batch.changes.push(Change::Delivery(delivery));
         (self.batch.notices, self.batch.visible) = (true, true);
         Ok(Answer::Done)
@@ -261,7 +262,8 @@ impl Engine {
         }
     }
 
-    fn fall_back(&mut self, key: &str, now: Timestamp) {
+    /// Has the fallback of its channel carry a notice, too. Nothing is said of the channel's own attempt, which may still succeed.
+    pub(super) fn fall_back(&mut self, key: &str, now: Timestamp) {
         if self.config.channels.iter().all(|channel| channel.fallback.is_none()) {
             return;
         }
@@ -270,8 +272,11 @@ impl Engine {
         let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return };
         // The same key is kept once, however often this is asked. It is for everyone there, so it carries no link of one person.
         let key = format!("{key}-via-{fallback}");
-        let entry = OutboxEntry::new(key, entry.incident, &fallback, &entry.notice, now);
-        self.batch.changes.push(Change::Outbox(entry));
+        self.batch.changes.push(Change::Outbox(OutboxEntry {
+            severity: entry.severity,
+            step: entry.step,
+            ..OutboxEntry::new(key, entry.incident, &fallback, &entry.notice, now)
+        }));
         self.batch.notices = true;
     }
 

@@ -10,6 +10,9 @@ use super::chunk::{self, Summary};
 use super::{Corrupt, Tier};
 use crate::store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 
+/// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.
+pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Reads lines of a device: what is folded and what is not, as one.
 ///
 /// # Errors
@@ -23,7 +26,7 @@ pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<B
         names: &wanted.names,
     };
     let chunks = reader.chunks(&query)?;
-    let rows = reader.rows(device, reader.folded(device)?)?;
+    let rows = reader.newest_rows(device, reader.folded(device)?, ROWS_MAX_BYTES)?;
     let layouts = layouts_of(&rows, reader)?;
     wanted.lines(&chunks, &rows, &layouts).map_err(|error| StoreError::Content {
         path: "history.db".into(),

@@ -10,6 +10,8 @@ use ioc_common::codec::PAYLOAD_MAX_BYTES;
 use ioc_common::id::DeviceId;
 use ioc_common::topic::{MAJOR, ROOT, UpKind};
 
+use super::frame;
+
 /// Largest packet until CONNECT is accepted.
 pub(super) const CONNECT_MAX_BYTES: u32 = 2048;
 /// Largest packet afterwards.
@@ -36,17 +38,8 @@ impl Own {
         format!("{}{kind}", self.down)
     }
 
-    /// Checks a CONNECT that took `size` bytes after its fixed header.
-    pub(super) fn connect(&self, connect: &Connect, size: u32) -> Result<(), &'static str> {
-        // The codec reads what it knows and leaves the rest unread.
-        let text = |length: usize| length + 2;
-        let will = connect.last_will.as_ref().map_or(0, |will| text(will.topic.len()) + text(will.message.len()));
-        let user = connect.username.as_ref().map_or(0, |user| text(user.len()));
-        let password = connect.password.as_ref().map_or(0, |password| text(password.len()));
-        let expected = 10 + text(connect.client_id.len()) + will + user + password;
-        if usize::try_from(size) != Ok(expected) {
-            return Err("connect_trailing_bytes");
-        }
+    /// Checks a CONNECT.
+    pub(super) fn connect(&self, connect: &Connect) -> Result<(), &'static str> {
         if connect.protocol.level() != 4 {
             return Err("protocol");
         }
@@ -75,10 +68,10 @@ impl Own {
         Ok(kind)
     }
 
-    /// Whether this device may subscribe to `filter`.
-    pub(super) fn subscribe(&self, filter: &str) -> bool {
-        let Some(rest) = filter.strip_prefix(self.down.as_str()) else { return false };
-        matches!(rest, "+" | "#") || ioc_common::topic::DownKind::parse(rest).is_some()
+    /// What of a filter is below this device's own `down/`; none when it may not subscribe to it.
+    pub(super) fn subscribe<'a>(&self, filter: &'a str) -> Option<&'a str> {
+        let rest = filter.strip_prefix(self.down.as_str())?;
+        (matches!(rest, "+" | "#") || ioc_common::topic::DownKind::parse(rest).is_some()).then_some(rest)
     }
 
     /// Checks a SUBSCRIBE as a whole.
@@ -96,14 +89,20 @@ pub fn packet_path(bytes: &[u8]) -> usize {
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut buffer = BytesMut::from(bytes);
     let mut passed = 0;
-    while let Ok(Some((packet, size))) = codec.decode(&mut buffer) {
+    let mut max_bytes = CONNECT_MAX_BYTES;
+    while let Ok(Some(end)) = frame::whole(&buffer, max_bytes) {
+        let Ok(Some((packet, _))) = frame::inspect(&buffer[..end]).map(|()| codec.decode(&mut buffer).ok().flatten())
+        else {
+            break;
+        };
         let fine = match packet {
-            Packet::Connect(connect) => own.connect(&connect, size).is_ok(),
+            Packet::Connect(connect) => own.connect(&connect).is_ok(),
             Packet::Publish(publish) => {
                 own.publish(&publish).is_ok_and(|kind| ioc_common::codec::open(kind, &publish.payload).is_ok())
             }
             Packet::Subscribe { topic_filters, .. } => {
-                Own::filters(&topic_filters).is_ok() && topic_filters.iter().all(|(filter, _)| own.subscribe(filter))
+                Own::filters(&topic_filters).is_ok()
+                    && topic_filters.iter().all(|(filter, _)| own.subscribe(filter).is_some())
             }
             _ => true,
         };
@@ -111,7 +110,8 @@ pub fn packet_path(bytes: &[u8]) -> usize {
             break;
         }
         passed += 1;
-        codec.set_max_size(PACKET_MAX_BYTES);
+        max_bytes = PACKET_MAX_BYTES;
+        codec.set_max_size(max_bytes);
     }
     passed
 }
@@ -152,7 +152,7 @@ mod tests {
     fn a_device_hears_what_is_sent_to_it_only() {
         let down = own().down;
         for good in ["+", "#", "committed"] {
-            assert!(own().subscribe(&format!("{down}{good}")), "{good}");
+            assert_eq!(own().subscribe(&format!("{down}{good}")), Some(good));
         }
         for bad in [
             "#".to_owned(),
@@ -162,15 +162,14 @@ mod tests {
             own().up + "+",
             "+/+/+/+/down/+".to_owned(),
         ] {
-            assert!(!own().subscribe(&bad), "{bad}");
+            assert_eq!(own().subscribe(&bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn connect_is_bound_to_the_certificate_and_ends_where_it_ends() {
+    fn connect_is_bound_to_the_certificate() {
         let connect = Connect { clean_session: true, keep_alive: 30, client_id: "srv-01".into(), ..Default::default() };
-        assert_eq!(own().connect(&connect, 18), Ok(()));
-        assert_eq!(own().connect(&connect, 19), Err("connect_trailing_bytes"));
-        assert_eq!(own().connect(&Connect { client_id: "srv-02".into(), ..connect }, 18), Err("client_id"));
+        assert_eq!(own().connect(&connect), Ok(()));
+        assert_eq!(own().connect(&Connect { client_id: "srv-02".into(), ..connect }), Err("client_id"));
     }
 }

@@ -1,5 +1,6 @@
 //! One MQTT connection, from CONNECT to its end.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::types::{Publish, QoS};
-use rmqtt_codec::v3::{Codec, ConnectAck, ConnectAckReason, Packet, SubscribeReturnCode};
+use rmqtt_codec::v3::{Codec, Packet, SubscribeReturnCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
 
+use ioc_common::clock;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Renew;
@@ -23,13 +25,19 @@ use ioc_common::topic::{DownKind, UpKind};
 
 use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
-use crate::engine::{Down, Handle, LinkId, Message};
+use super::frame::{self, Fault};
+use super::pace::Pace;
+use super::standing::Standing;
+use super::subscription::Subscriptions;
+use crate::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
 use crate::health::Health;
 use crate::serve::stopped;
 use crate::values;
 
-/// Reading stops at this many reports that are not yet committed.
+/// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
+/// … and at this many bytes of them, but for one message.
+const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// First size of the read buffer; it is given back when a connection is idle.
@@ -37,15 +45,13 @@ const READ_BYTES: usize = 4096;
 /// A device that asks for no keep-alive, or a very long one, is given this.
 const KEEP_ALIVE_MAX_S: u16 = 600;
 
-/// First byte of CONNECT.
-const CONNECT_BYTE: u8 = 0x10;
-
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) engine: Handle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
+    pub(super) pace: Pace,
 }
 
 /// A connection whose CONNECT was accepted.
@@ -53,17 +59,28 @@ pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
     own: Own,
     device: DeviceId,
+    standing: Standing,
     link: LinkId,
     shared: Arc<Shared>,
     codec: Codec,
     read: BytesMut,
     write: BytesMut,
     down: mpsc::UnboundedReceiver<Down>,
-    unacknowledged: usize,
+    /// Sizes of the messages that the engine is not done with, with and without acknowledgement, and their sum.
+    unacknowledged: VecDeque<usize>,
+    unacknowledged_bytes: usize,
+    /// The device brings too much: one message at a time, and none before then.
+    slow: bool,
+    paused_until: Option<Instant>,
     next_packet: u16,
-    /// It asked to be sent something.
-    subscribed: bool,
+    subscriptions: Subscriptions,
+    /// Without a packet for this long the engine is told, and for `idle` the link is closed.
+    quiet: Duration,
     idle: Duration,
+    /// When its last packet came.
+    heard: Instant,
+    /// The engine was told that nothing comes.
+    is_quiet: bool,
 }
 
 /// Why a connection ended.
@@ -72,7 +89,7 @@ type End = (&'static str, String);
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    (device, serial): (DeviceId, String),
+    (device, standing): (DeviceId, Standing),
     link: LinkId,
     peer: SocketAddr,
     shared: Arc<Shared>,
@@ -82,12 +99,12 @@ pub(super) async fn connect(
     let mut read = BytesMut::with_capacity(512);
     let first = async {
         loop {
-            if let Some(found) = codec.decode(&mut read).map_err(|error| ("packet", error.to_string()))? {
-                return Ok(found);
-            }
             // What does not begin like CONNECT need not be waited for to its end.
-            if read.first().is_some_and(|byte| *byte != CONNECT_BYTE) {
-                return Err(("packet", "the first packet is not CONNECT".to_owned()));
+            if read.first().is_some_and(|byte| byte >> 4 != 1) {
+                return Err(refused(Fault::Malformed("the first packet is not CONNECT"), &device));
+            }
+            if let Some(end) = frame::whole(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
+                return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
             }
             match stream.read_buf(&mut read).await {
                 Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
@@ -96,28 +113,35 @@ pub(super) async fn connect(
             }
         }
     };
-    let (packet, size) =
-        timeout(STAGE_TIMEOUT, first).await.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
-    let Packet::Connect(connect) = packet else {
-        return Err(("packet", "the first packet is not CONNECT".to_owned()));
+    let right = timeout(STAGE_TIMEOUT, first).await.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
+    let checked = match right {
+        Err(fault) => Err(refused(fault, &device)),
+        Ok(()) => match codec.decode(&mut read) {
+            Ok(Some((Packet::Connect(connect), _))) => match own.connect(&connect) {
+                Ok(()) => Ok(connect),
+                Err(reason) => Err((reason, format!("{device} with client ID {:?}", connect.client_id))),
+            },
+            _ => Err(refused(Fault::Malformed("CONNECT"), &device)),
+        },
     };
-    let mut write = BytesMut::new();
-    let mut answer = |return_code| {
-        let _ = codec.encode(Packet::ConnectAck(ConnectAck { return_code, session_present: false }), &mut write);
-        write.split()
+    let connect = match checked {
+        Ok(connect) => connect,
+        Err((reason, detail)) => {
+            let code = match reason {
+                "protocol" => Some(1),
+                "client_id" => Some(2),
+                "will" => Some(5),
+                // [MQTT-3.1.4-1]: without a CONNACK.
+                _ => None,
+            };
+            if let Some(code) = code {
+                let _ = timeout(WRITE_TIMEOUT, stream.write_all(&connack(code))).await;
+            }
+            let _ = timeout(WRITE_TIMEOUT, stream.shutdown()).await;
+            return Err((reason, detail));
+        }
     };
-    if let Err(reason) = own.connect(&connect, size) {
-        let code = match reason {
-            "protocol" => ConnectAckReason::UnacceptableProtocolVersion,
-            "client_id" => ConnectAckReason::IdentifierRejected,
-            _ => ConnectAckReason::NotAuthorized,
-        };
-        let _ = timeout(WRITE_TIMEOUT, stream.write_all(&answer(code))).await;
-        let _ = timeout(WRITE_TIMEOUT, stream.shutdown()).await;
-        return Err((reason, format!("{device} with client ID {:?}", connect.client_id)));
-    }
-    let accepted = answer(ConnectAckReason::ConnectionAccepted);
-    timeout(WRITE_TIMEOUT, stream.write_all(&accepted))
+    timeout(WRITE_TIMEOUT, stream.write_all(&connack(0)))
         .await
         .map_err(|_| ("write_timeout", "CONNACK".to_owned()))?
         .map_err(|error| ("socket", error.to_string()))?;
@@ -127,6 +151,7 @@ pub(super) async fn connect(
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
     let (sender, down) = mpsc::unbounded_channel();
+    let serial = standing.serial.clone();
     let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
@@ -139,17 +164,39 @@ pub(super) async fn connect(
         stream,
         own,
         device,
+        standing,
         link,
         shared,
         codec,
         read,
-        write,
+        write: BytesMut::new(),
         down,
-        unacknowledged: 0,
+        unacknowledged: VecDeque::new(),
+        unacknowledged_bytes: 0,
+        slow: false,
+        paused_until: None,
         next_packet: 1,
-        subscribed: false,
+        subscriptions: Subscriptions::default(),
+        quiet: Duration::from_millis(u64::try_from(quiet_after_ms(keep_alive_s)).unwrap_or_default()),
         idle,
+        heard: Instant::now(),
+        is_quiet: false,
     })
+}
+
+/// A CONNACK with this return code, table 3.1; no session was kept.
+const fn connack(code: u8) -> [u8; 4] {
+    [0x20, 2, 0, code]
+}
+
+/// A fault against the protocol as the reason of an end.
+fn refused(fault: Fault, device: &DeviceId) -> End {
+    match fault {
+        Fault::Malformed(how) => ("packet", format!("{device}: {how}")),
+        Fault::Trailing => ("connect_trailing_bytes", device.to_string()),
+        Fault::Protocol => ("protocol", format!("{device} speaks another version")),
+        Fault::Identifier => ("client_id", format!("{device} with no client ID")),
+    }
 }
 
 impl Connection {
@@ -157,30 +204,35 @@ impl Connection {
     pub(super) async fn run(mut self) {
         let (reason, detail) = self.serve().await;
         self.shared.health.connections.fetch_sub(1, Relaxed);
-        if !matches!(reason, "disconnected" | "closed" | "stopping") {
+        // What went beyond a budget was counted and said by the engine.
+        if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
             self.shared.health.refuse(reason);
-            tracing::info!(device = %self.device, reason, detail, "connection ended");
+            if let Some(left_out) = self.shared.pace.allows(reason, Instant::now()) {
+                tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
+            }
         }
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
-        self.shared.engine.send(Message::Closed { link: self.link, device: self.device }).await;
+        let quiet_ms = milliseconds(self.heard.elapsed());
+        self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
 
     async fn serve(&mut self) -> End {
         let mut stop = self.shared.stop.clone();
-        let mut deadline = Instant::now() + self.idle;
+        let mut look = Instant::now() + self.standing.look_in(clock::now());
         loop {
-            while self.unacknowledged < UNACKNOWLEDGED_MAX {
-                match self.codec.decode(&mut self.read) {
-                    Ok(Some((packet, size))) => {
-                        deadline = Instant::now() + self.idle;
-                        if let Err(end) = self.take(packet, size).await {
-                            return end;
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(error) => return ("packet", error.to_string()),
+            if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+                // It was not listened to meanwhile.
+                self.paused_until = None;
+                self.heard = Instant::now();
+            }
+            while self.may_read() {
+                match self.take_next().await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(end) => return end,
                 }
             }
+            let deadline = self.heard + if self.is_quiet { self.idle } else { self.quiet };
             if !self.write.is_empty()
                 && let Err(end) = self.send().await
             {
@@ -189,7 +241,7 @@ impl Connection {
             if self.read.is_empty() && self.read.capacity() > READ_BYTES {
                 self.read = BytesMut::new();
             }
-            let may_read = self.unacknowledged < UNACKNOWLEDGED_MAX;
+            let (may_read, paused_until) = (self.may_read(), self.paused_until);
             if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
                 self.read.reserve(READ_BYTES);
             }
@@ -206,55 +258,103 @@ impl Connection {
                         }
                     }
                 }
+                () = tokio::time::sleep_until(look) => {
+                    let now = clock::now();
+                    if let Some(why) = self.standing.ended(&self.device, now) {
+                        return (why, self.standing.serial.clone());
+                    }
+                    look = Instant::now() + self.standing.look_in(now);
+                }
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),
                     Ok(_) => {}
                     Err(error) => return ("closed", error.to_string()),
                 },
                 () = tokio::time::sleep_until(deadline), if may_read => {
-                    return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
+                    if self.is_quiet {
+                        return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
+                    }
+                    self.is_quiet = true;
+                    if let Err(end) = self.tell_quiet(Some(milliseconds(self.heard.elapsed()))).await {
+                        return end;
+                    }
                 }
+                () = tokio::time::sleep_until(paused_until.unwrap_or(deadline)), if paused_until.is_some() => {}
                 () = stopped(&mut stop) => return ("stopping", String::new()),
             }
         }
     }
 
-    /// Takes a packet from the device.
-    async fn take(&mut self, packet: Packet, size: u32) -> Result<(), End> {
-        match packet {
-            Packet::Publish(publish) => self.publish(*publish).await,
-            Packet::PingRequest if size == 0 => {
-                self.encode(Packet::PingResponse);
-                Ok(())
-            }
-            Packet::PublishAck { .. } => Ok(()),
-            Packet::Subscribe { packet_id, topic_filters } => {
-                Own::filters(&topic_filters).map_err(|reason| (reason, self.device.to_string()))?;
-                let mut own_filters = true;
-                let status = topic_filters
-                    .iter()
-                    .map(|(filter, _)| {
-                        let own = self.own.subscribe(filter);
-                        own_filters &= own;
-                        if own { SubscribeReturnCode::Success(QoS::AtLeastOnce) } else { SubscribeReturnCode::Failure }
-                    })
-                    .collect();
-                self.encode(Packet::SubscribeAck { packet_id, status });
-                if !own_filters {
-                    self.send().await?;
-                    return Err(("subscribe", format!("{} to {topic_filters:?}", self.device)));
-                }
-                self.subscribed = true;
-                let subscribed = Message::Subscribed { link: self.link, device: self.device.clone() };
-                self.forward(subscribed).await
-            }
-            Packet::Unsubscribe { packet_id, .. } => {
-                self.encode(Packet::UnsubscribeAck { packet_id });
-                Ok(())
-            }
-            Packet::Disconnect => Err(("disconnected", String::new())),
-            other => Err(("packet", format!("unexpected packet type {:#04x}", other.packet_type()))),
+    /// Whether there is room for another message.
+    fn may_read(&self) -> bool {
+        let most = if self.slow { 1 } else { UNACKNOWLEDGED_MAX };
+        self.paused_until.is_none()
+            && self.unacknowledged.len() < most
+            && self.unacknowledged_bytes < UNACKNOWLEDGED_MAX_BYTES
+    }
+
+    /// Takes the next packet from the device. False while it has not come whole.
+    async fn take_next(&mut self) -> Result<bool, End> {
+        let refused = |fault| refused(fault, &self.device);
+        let Some(end) = frame::whole(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
+        frame::inspect(self.read.get(..end).unwrap_or_default()).map_err(refused)?;
+        let decoded = self.codec.decode(&mut self.read).map_err(|error| ("packet", error.to_string()))?;
+        let Some((packet, _)) = decoded else { return Ok(false) };
+        self.heard = Instant::now();
+        if std::mem::take(&mut self.is_quiet) {
+            self.tell_quiet(None).await?;
         }
+        self.take(packet).await?;
+        Ok(true)
+    }
+
+    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), End> {
+        self.forward(Message::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
+    }
+
+    /// Takes a packet from the device.
+    async fn take(&mut self, packet: Packet) -> Result<(), End> {
+        match packet {
+            Packet::Publish(publish) => return self.publish(*publish).await,
+            Packet::PingRequest => self.encode(Packet::PingResponse),
+            // Nothing is sent with QoS 2, so these belong to a flow that is over: answered by section 4.3.3, which keeps nothing.
+            Packet::PublishReceived { packet_id } => self.encode(Packet::PublishRelease { packet_id }),
+            Packet::PublishRelease { packet_id } => self.encode(Packet::PublishComplete { packet_id }),
+            Packet::PublishAck { .. } | Packet::PublishComplete { .. } => {}
+            Packet::Subscribe { packet_id, topic_filters } => return self.subscribe(packet_id, &topic_filters).await,
+            Packet::Unsubscribe { packet_id, topic_filters } => {
+                for filter in &topic_filters {
+                    if let Some(filter) = self.own.subscribe(filter) {
+                        self.subscriptions.remove(filter);
+                    }
+                }
+                self.encode(Packet::UnsubscribeAck { packet_id });
+            }
+            Packet::Disconnect => return Err(("disconnected", String::new())),
+            other => return Err(("packet", format!("unexpected packet type {:#04x}", other.packet_type()))),
+        }
+        Ok(())
+    }
+
+    async fn subscribe<T>(&mut self, packet_id: NonZeroU16, filters: &[(T, QoS)]) -> Result<(), End>
+    where
+        T: std::ops::Deref<Target = str> + std::fmt::Debug,
+    {
+        Own::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
+        let mut status = Vec::with_capacity(filters.len());
+        for (filter, asked) in filters {
+            status.push(match self.own.subscribe(filter) {
+                Some(filter) => SubscribeReturnCode::Success(self.subscriptions.add(filter, *asked)),
+                None => SubscribeReturnCode::Failure,
+            });
+        }
+        let foreign = status.contains(&SubscribeReturnCode::Failure);
+        self.encode(Packet::SubscribeAck { packet_id, status });
+        if foreign {
+            self.send().await?;
+            return Err(("subscribe", format!("{} to {filters:?}", self.device)));
+        }
+        self.forward(Message::Subscribed { link: self.link, device: self.device.clone() }).await
     }
 
     async fn publish(&mut self, publish: Publish) -> Result<(), End> {
@@ -276,11 +376,17 @@ impl Connection {
             {
                 return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
             }
-            Message::Report { link: self.link, device: self.device.clone(), packet, report: report.map(Box::new) }
+            let bytes = publish.payload.len();
+            Message::Report {
+                link: self.link,
+                device: self.device.clone(),
+                packet,
+                bytes,
+                report: report.map(Box::new),
+            }
         };
-        if packet.is_some() {
-            self.unacknowledged += 1;
-        }
+        self.unacknowledged.push_back(publish.payload.len());
+        self.unacknowledged_bytes += publish.payload.len();
         self.forward(message).await
     }
 
@@ -291,8 +397,11 @@ impl Connection {
     /// Takes what the engine sends down.
     fn put(&mut self, down: Down) -> Result<(), End> {
         match down {
-            Down::Committed { packets, payload } => {
-                self.unacknowledged = self.unacknowledged.saturating_sub(packets.len());
+            Down::Committed { packets, payload, settled, pause_ms } => {
+                let settled = settled.min(self.unacknowledged.len());
+                self.unacknowledged_bytes -= self.unacknowledged.drain(..settled).sum::<usize>();
+                self.slow = pause_ms > 0;
+                self.paused_until = self.slow.then(|| Instant::now() + Duration::from_millis(pause_ms));
                 for packet_id in packets.into_iter().filter_map(NonZeroU16::new) {
                     self.encode(Packet::PublishAck { packet_id });
                 }
@@ -309,12 +418,10 @@ impl Connection {
 
     fn put_message(&mut self, kind: DownKind, payload: Vec<u8>) {
         // A plain sensor asks for nothing, and is sent nothing.
-        if !self.subscribed {
-            return;
-        }
+        let Some(granted) = self.subscriptions.qos(kind) else { return };
         // A watermark covers all that came before it, and the link loses nothing while it stands: to acknowledge each would
         // only cost both sides a packet a report.
-        let (qos, packet_id) = if kind == DownKind::Committed {
+        let (qos, packet_id) = if kind == DownKind::Committed || granted == QoS::AtMostOnce {
             (QoS::AtMostOnce, None)
         } else {
             let packet_id = NonZeroU16::new(self.next_packet);
@@ -350,4 +457,8 @@ impl Connection {
             Err(_) => Err(("write_timeout", self.device.to_string())),
         }
     }
+}
+
+fn milliseconds(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }

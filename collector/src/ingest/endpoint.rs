@@ -1,28 +1,30 @@
 //! The MQTT endpoint: MQTT 3.1.1 over TLS 1.3 with client certificates, acknowledging after the commit.
 //!
 //! Every socket has its own task and its own limits, so that one that is silent, slow or hostile holds up no other
-//! (`../shared/design.md`, "Ingest endpoint").
+//! (`../shared/design.md`, "Ingest endpoint"). Handshakes are computed in turns, one of each address at a time.
 
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::Poll;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::connection::{self, Shared};
+use super::newcomers::{Bounds, Newcomers, Place};
+use super::pace::Pace;
+use super::standing::Standing;
 use crate::engine::{Access, Handle};
 use crate::health::Health;
 use crate::pki;
 use crate::serve::stopped;
 
-/// Sockets that are open but have not yet completed TLS and CONNECT.
-const NEWCOMERS_MAX: usize = 8192;
-/// TLS handshakes under way.
-const HANDSHAKES_MAX: usize = 1024;
 /// How long the first byte, the handshake and CONNECT may take, each.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After an error of accept (too many files), wait a little instead of spinning.
@@ -41,16 +43,19 @@ pub struct Endpoint {
     pub health: Arc<Health>,
     /// Most open connections.
     pub connections_max: usize,
+    /// Most sockets that have not yet shown a certificate.
+    pub newcomers: Bounds,
 }
 
 impl Endpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let shared = Arc::new(Shared { engine: self.engine, health: Arc::clone(&self.health), stop: stop.clone() });
-        let newcomers = Arc::new(Semaphore::new(NEWCOMERS_MAX));
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let (engine, pace) = (self.engine, Pace::default());
+        let shared = Arc::new(Shared { engine, health: self.health, stop: stop.clone(), pace });
+        let newcomers = Newcomers::new(self.newcomers);
+        // As many as there are processors, so that whoever is let in does not wait for all who are not.
+        let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
         let places = Arc::new(Semaphore::new(self.connections_max));
-        let acceptor = TlsAcceptor::from(self.tls);
         let links = Arc::new(AtomicU64::new(1));
         loop {
             let (socket, peer) = tokio::select! {
@@ -64,14 +69,10 @@ impl Endpoint {
                     }
                 },
             };
-            // Closing at once is kinder than keeping a newcomer waiting behind thousands.
-            let Ok(newcomer) = Arc::clone(&newcomers).try_acquire_owned() else {
-                self.health.refuse("newcomers");
-                continue;
-            };
+            let newcomer = newcomers.enter(peer.ip());
             let welcome = Welcome {
-                acceptor: acceptor.clone(),
-                handshakes: Arc::clone(&handshakes),
+                tls: Arc::clone(&self.tls),
+                turns: Arc::clone(&turns),
                 places: Arc::clone(&places),
                 access: Arc::clone(&self.access),
                 shared: Arc::clone(&shared),
@@ -80,7 +81,7 @@ impl Endpoint {
             };
             // The handshake's large future must not stay with a connection that lives for weeks: it is boxed and dropped.
             tokio::spawn(async move {
-                let admitted = Box::pin(welcome.admit(socket)).await;
+                let admitted = Box::pin(welcome.admit(socket, &newcomer)).await;
                 drop(newcomer);
                 if let Some((connection, _place)) = admitted {
                     connection.run().await;
@@ -90,9 +91,12 @@ impl Endpoint {
     }
 }
 
+/// A connection, and its place among all.
+type Admitted = (connection::Connection, tokio::sync::OwnedSemaphorePermit);
+
 struct Welcome {
-    acceptor: TlsAcceptor,
-    handshakes: Arc<Semaphore>,
+    tls: Arc<ServerConfig>,
+    turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
     access: Arc<Access>,
     shared: Arc<Shared>,
@@ -102,21 +106,41 @@ struct Welcome {
 
 impl Welcome {
     /// Leads a new socket through TLS, its certificate and CONNECT. None when it was refused; the reason is counted and logged.
-    async fn admit(self, socket: TcpStream) -> Option<(connection::Connection, tokio::sync::OwnedSemaphorePermit)> {
-        match self.try_admit(socket).await {
+    async fn admit(self, socket: TcpStream, newcomer: &Place) -> Option<Admitted> {
+        let admitted = tokio::select! {
+            biased;
+            admitted = self.try_admit(socket, newcomer) => admitted,
+            () = newcomer.taken() => Err(("newcomers", "its place was needed for later ones".to_owned())),
+        };
+        match admitted {
             Ok(admitted) => Some(admitted),
             Err((reason, detail)) => {
                 self.shared.health.refuse(reason);
-                tracing::info!(peer = %self.peer, reason, detail, "connection refused");
+                if let Some(left_out) = self.shared.pace.allows(reason, tokio::time::Instant::now()) {
+                    tracing::info!(peer = %self.peer, reason, detail, left_out, "connection refused");
+                }
                 None
             }
         }
     }
 
-    async fn try_admit(
-        &self,
-        socket: TcpStream,
-    ) -> Result<(connection::Connection, tokio::sync::OwnedSemaphorePermit), (&'static str, String)> {
+    /// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that sends
+    /// many wait for each other, not the others for them.
+    async fn handshake(&self, socket: TcpStream, newcomer: &Place) -> std::io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
+        let mut accept = Box::pin(start.into_stream(Arc::clone(&self.tls)));
+        let first = {
+            let _own = newcomer.turn().acquire().await;
+            let _turn = self.turns.acquire().await;
+            poll_fn(|context| Poll::Ready(accept.as_mut().poll(context))).await
+        };
+        match first {
+            Poll::Ready(done) => done,
+            Poll::Pending => accept.await,
+        }
+    }
+
+    async fn try_admit(&self, socket: TcpStream, newcomer: &Place) -> Result<Admitted, (&'static str, String)> {
         let late = |reason: &'static str| move |_| (reason, "took too long".to_owned());
         // A socket that sends nothing takes no place among the handshakes.
         let mut byte = [0];
@@ -125,21 +149,18 @@ impl Welcome {
             return Err(("closed", "before TLS".to_owned()));
         }
         let _ = socket.set_nodelay(true);
-        let stream = {
-            let handshake = async {
-                let _permit = self.handshakes.acquire().await;
-                self.acceptor.accept(socket).await
-            };
-            tokio::time::timeout(STAGE_TIMEOUT, handshake)
-                .await
-                .map_err(late("handshake_timeout"))?
-                .map_err(|error| ("tls", error.to_string()))?
-        };
-        let (device, serial) = {
+        let stream = tokio::time::timeout(STAGE_TIMEOUT, self.handshake(socket, newcomer))
+            .await
+            .map_err(late("handshake_timeout"))?
+            .map_err(|error| ("tls", error.to_string()))?;
+        let (device, serial, until) = {
             let (_, session) = stream.get_ref();
             let certificate = session.peer_certificates().and_then(|chain| chain.first());
             let certificate = certificate.ok_or_else(|| ("certificate", "none was shown".to_owned()))?;
-            pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?
+            let (device, serial) = pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?;
+            let until =
+                pki::ends_at(certificate).ok_or_else(|| ("certificate", "its end cannot be read".to_owned()))?;
+            (device, serial, until)
         };
         if !self.access.allows(&device, &serial) {
             return Err((
@@ -147,11 +168,13 @@ impl Welcome {
                 format!("{device} with certificate {serial} is not enrolled, was revoked or is kept out"),
             ));
         }
+        newcomer.prove(&device);
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
+        let standing = Standing { serial, until, access: Arc::clone(&self.access) };
         let connection =
-            connection::connect(stream, (device, serial), self.link, self.peer, Arc::clone(&self.shared)).await?;
+            connection::connect(stream, (device, standing), self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

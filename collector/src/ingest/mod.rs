@@ -4,5 +4,11 @@
 mod check;
 mod connection;
 pub mod endpoint;
+mod frame;
+mod newcomers;
+mod pace;
+mod standing;
+mod subscription;
 
 pub use check::packet_path;
+pub use newcomers::Bounds;

@@ -1,18 +1,21 @@
 //! Carrying notices out of the outbox to people: at least once, with an idempotency key, with back-off.
 //!
-//! The dispatcher rereads the store whenever it wakes; what became of an attempt goes back through the engine. One file per
-//! channel.
+//! Each channel has a queue and a worker of its own, which rereads the store whenever it wakes; what became of a message goes back
+//! through the engine as it comes. A channel that hangs holds only itself. One file per channel's kind.
 
 mod mqtt;
+mod queue;
 mod smtp;
 mod syslog;
 mod template;
 mod text;
+mod unwritten;
 mod webhook;
+mod worker;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -27,164 +30,140 @@ use crate::engine::Handle;
 use crate::health::Health;
 use crate::http::{self, SendError};
 use crate::link::Links;
-use crate::store::{Delivery, DeliveryState, OutboxEntry, Reader};
+use crate::store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
 pub use text::Wording;
 pub(crate) use text::local as local_time;
 
-/// Deliveries under way.
-const CONCURRENT_MAX: usize = 16;
-/// How long one delivery may take.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
-/// Given up after this many attempts: about a day.
-const ATTEMPTS_MAX: u32 = 150;
-/// So many notices for one address at once become one message.
-const DIGEST_MIN: usize = 5;
-/// Most entries of the outbox that are looked at in one go.
-const DUE_MAX: usize = 256;
-/// The longest sleep without a wake-up.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+/// How long the sign of life may take.
+const SIGN_OF_LIFE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a message may take, whatever it is doing: longer than any of its own timeouts together.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1200);
+/// How often it is looked for notices on channels that nobody serves.
+const UNSERVED: Duration = Duration::from_secs(60);
 
-/// Carries notices until the engine ends. `config` may be replaced while it runs.
+/// Carries notices until the engine ends, or the collector stops. `config` may be replaced while it runs: a channel that stays keeps
+/// its worker with all that is under way.
 pub async fn run(
     engine: Handle,
     reader: Box<dyn Reader>,
     health: Arc<Health>,
+    mut config: watch::Receiver<Arc<Config>>,
+    links: Arc<Links>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let desk = Office { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
+    let wakes = worker::Wakes { outbox: desk.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
+    let mut workers: JoinSet<()> = JoinSet::new();
+    let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
+    let telling = tokio::spawn(unwritten::tell(desk.clone(), config.clone()));
+    loop {
+        let mut wanted: BTreeSet<String> =
+            config.borrow_and_update().channels.iter().map(|channel| channel.name.clone()).collect();
+        // What waits on a channel that is gone is given up by a worker, too.
+        wanted.extend(desk.read(|reader| reader.outbox_channels()).await.unwrap_or_default());
+        wanted.retain(|name| !served.values().any(|one| one == name));
+        for name in wanted {
+            let worker = workers.spawn(worker::serve(desk.clone(), name.clone(), wakes.clone()));
+            served.insert(worker.id(), name);
+        }
+        tokio::select! {
+            changed = config.changed() => if changed.is_err() { break },
+            () = async { drop(stopping.wait_for(|stop| *stop).await) } => break,
+            Some(ended) = workers.join_next_with_id() => {
+                let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, ())| *id);
+                let name = served.remove(&id);
+                if let Err(error) = ended {
+                    tracing::error!(channel = name, %error, "a channel's worker broke off; another begins");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                if desk.engine.outbox_wake().has_changed().is_err() {
+                    break;
+                }
+            }
+            () = tokio::time::sleep(UNSERVED) => {}
+        }
+    }
+    telling.abort();
+    // What is under way is let end, so that it is not sent again after the next start. How long is up to whoever waits for this.
+    while workers.join_next().await.is_some() {}
+}
+
+/// What workers need of the world.
+#[derive(Clone)]
+struct Office {
+    engine: Handle,
+    reader: Arc<Mutex<Box<dyn Reader>>>,
+    health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     links: Arc<Links>,
-) {
-    let mut wake = engine.outbox_wake();
-    let mut reader = Some(reader);
-    let mut pace = Pace::default();
-    loop {
-        wake.mark_unchanged();
-        let now = clock::now();
-        let Some(own) = reader.take() else { return };
-        let read = tokio::task::spawn_blocking(move || {
-            let due = own.outbox_due(now, DUE_MAX);
-            (own, due)
-        });
-        let Ok((own, due)) = read.await else { return };
-        reader = Some(own);
-        let (due, next) = due.unwrap_or_else(|error| {
-            tracing::error!(%error, "the outbox cannot be read");
-            (Vec::new(), None)
-        });
-        if due.is_empty() {
-            let sleep = next.map_or(SLEEP_MAX, |next| {
-                Duration::from_millis(next.millis_since(clock::now()).max(10).unsigned_abs()).min(SLEEP_MAX)
-            });
-            tokio::select! {
-                changed = wake.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(sleep) => {}
+}
+
+impl Office {
+    /// Reads the store; nothing when it cannot be read, which is said.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        let reader = Arc::clone(&self.reader);
+        let task =
+            tokio::task::spawn_blocking(move || read(reader.lock().unwrap_or_else(PoisonError::into_inner).as_ref()));
+        match task.await {
+            Ok(Ok(found)) => Some(found),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the outbox cannot be read");
+                None
             }
-            continue;
-        }
-        let current = Arc::clone(&config.borrow());
-        let (groups, mut deliveries) = pace.admit(due, &current, now);
-        deliveries.extend(deliver_all(groups, &current, &health, &links).await);
-        // Not answered means that the store cannot be written: the same entries come again, under the same keys.
-        if let Err(error) = engine.command(Command::Delivered(deliveries)).await {
-            tracing::warn!(%error, "the outcome of deliveries could not be kept");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(_) => None,
         }
     }
 }
 
-/// How many messages went over each channel in the minute that is under way.
-#[derive(Default)]
-struct Pace(HashMap<String, (i64, u32)>);
+impl worker::Desk for Office {
+    async fn waiting(&self, channel: &str) -> Option<Vec<Waiting>> {
+        let channel = channel.to_owned();
+        self.read(move |reader| reader.outbox_waiting(&channel, worker::WAITING_MAX)).await
+    }
 
-impl Pace {
-    /// Puts together what goes to one address, and puts off what is beyond a channel's pace.
-    fn admit(
-        &mut self,
-        due: Vec<OutboxEntry>,
-        config: &Config,
-        now: Timestamp,
-    ) -> (Vec<Vec<OutboxEntry>>, Vec<Delivery>) {
-        let mut groups: Vec<Vec<OutboxEntry>> = Vec::new();
-        for entry in due {
-            let same = |group: &&mut Vec<OutboxEntry>| {
-                group.first().is_some_and(|one| one.channel == entry.channel && one.address == entry.address)
-            };
-            match groups.iter_mut().find(same) {
-                Some(group) => group.push(entry),
-                None => groups.push(vec![entry]),
-            }
-        }
-        let (mut admitted, mut put_off) = (Vec::new(), Vec::new());
-        for group in groups {
-            let channel =
-                config.channels.iter().find(|one| group.first().is_some_and(|first| first.channel == one.name));
-            // What a machine reads stays one by one.
-            let kind = channel.map(|channel| &channel.kind);
-            let together =
-                group.len() >= DIGEST_MIN && matches!(kind, Some(ChannelKind::Smtp { .. } | ChannelKind::Http(_)));
-            let parts = if together { vec![group] } else { group.into_iter().map(|one| vec![one]).collect() };
-            for part in parts {
-                let (minute, limit) =
-                    (now.as_millis() / 60_000, channel.map_or(u32::MAX, |channel| channel.per_minute));
-                let name = part.first().map(|one| one.channel.clone()).unwrap_or_default();
-                let counted = self.0.entry(name).or_insert((minute, 0));
-                if counted.0 != minute {
-                    *counted = (minute, 0);
-                }
-                if counted.1 < limit {
-                    counted.1 += 1;
-                    admitted.push(part);
-                    continue;
-                }
-                put_off.extend(part.into_iter().map(|entry| Delivery {
-                    key: entry.key,
-                    at: now,
-                    state: DeliveryState::Waiting,
-                    attempts: entry.attempts,
-                    next_attempt_at: Timestamp::from_millis((minute + 1) * 60_000),
-                    error: Some("the channel's messages of this minute are used up".to_owned()),
-                }));
-            }
-        }
-        (admitted, put_off)
+    async fn entries(&self, keys: Vec<String>) -> Option<Vec<OutboxEntry>> {
+        self.read(move |reader| {
+            let found = keys.iter().map(|key| reader.outbox_entry(key)).collect::<Result<Vec<_>, _>>()?;
+            Ok(found.into_iter().flatten().filter(|entry| entry.state == DeliveryState::Waiting).collect())
+        })
+        .await
     }
-}
 
-async fn deliver_all(
-    groups: Vec<Vec<OutboxEntry>>,
-    config: &Arc<Config>,
-    health: &Arc<Health>,
-    links: &Arc<Links>,
-) -> Vec<Delivery> {
-    let mut tasks = JoinSet::new();
-    let mut deliveries = Vec::new();
-    for group in groups {
-        if tasks.len() >= CONCURRENT_MAX
-            && let Some(Ok(done)) = tasks.join_next().await
-        {
-            deliveries.extend::<Vec<Delivery>>(done);
-        }
-        let (config, health, links) = (Arc::clone(config), Arc::clone(health), Arc::clone(links));
-        tasks.spawn(async move {
-            let result = match tokio::time::timeout(DELIVERY_TIMEOUT, deliver(&group, &config, &links)).await {
-                Ok(result) => result,
-                Err(_) => Err(SendError::Later("no answer in time".to_owned())),
-            };
-            group.iter().map(|entry| outcome(entry, result.clone(), &health)).collect()
-        });
+    async fn send(&self, entries: Vec<OutboxEntry>) -> Result<(), SendError> {
+        let config = Arc::clone(&self.config.borrow());
+        let sent = tokio::time::timeout(MESSAGE_TIMEOUT, deliver(&entries, &config, &self.links)).await;
+        let sent = sent.unwrap_or_else(|_| Err(SendError::Unknown("no answer in time".to_owned())));
+        let count = if sent.is_ok() { &self.health.notices_delivered } else { &self.health.notices_failed };
+        count.fetch_add(entries.len() as u64, Relaxed);
+        sent
     }
-    while let Some(done) = tasks.join_next().await {
-        deliveries.extend(done.unwrap_or_default());
+
+    async fn keep(&self, deliveries: Vec<Delivery>) -> bool {
+        self.engine.keep(Command::Delivered(deliveries)).await.is_ok()
     }
-    deliveries
+
+    async fn fall_back(&self, keys: Vec<String>) -> bool {
+        self.engine.keep(Command::FallBack(keys)).await.is_ok()
+    }
+
+    fn held(&self) -> bool {
+        self.health.trouble().is_some()
+    }
+
+    fn wall(&self) -> Timestamp {
+        clock::now()
+    }
 }
 
 /// Delivers what goes to one address: one notice, or many as one.
 async fn deliver(group: &[OutboxEntry], config: &Config, links: &Links) -> Result<(), SendError> {
     let Some(entry) = group.first() else { return Ok(()) };
-    let channel: &Channel = config
-        .channels
-        .iter()
-        .find(|channel| channel.name == entry.channel)
-        .ok_or_else(|| SendError::Never(format!("there is no channel {:?} any more", entry.channel)))?;
+    let channel = config.channels.iter().find(|channel| channel.name == entry.channel);
+    let channel =
+        channel.ok_or_else(|| SendError::Never(format!("there is no channel {:?} any more", entry.channel)))?;
     let language = Some(entry.language.as_str()).filter(|language| !language.is_empty());
     let mut worded = Vec::with_capacity(group.len());
     for one in group {
@@ -196,24 +175,34 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &Links) -> Resul
             format!("{}/a/{}", config.web_url, links.make(notice.incident, notice.step, &one.person, clock::now()))
         });
         let wording = Wording::new(&notice, config, language, taking);
-        worded.push((notice, wording));
+        worded.push((notice, wording, one.created_at));
     }
-    let Some((notice, first)) = worded.first() else { return Ok(()) };
-    let wording = if worded.len() > 1 {
-        let all: Vec<Wording> = worded.iter().map(|(_, wording)| wording.clone()).collect();
-        Wording::digest(&all, config, language)
-    } else {
-        first.clone()
+    let Some((notice, wording)) = text::as_one(&worded, config, language) else { return Ok(()) };
+    // What says more than the first of its notices has a key of its own, or a receiver that knows the first would drop the rest.
+    let key = match group.len() {
+        1 => entry.key.clone(),
+        count => format!("{}+{}", entry.key, count - 1),
     };
-    let key = &entry.key;
+    carry(channel, &key, &entry.address, notice, &wording, config).await
+}
+
+/// Sends one message over a channel.
+async fn carry(
+    channel: &Channel,
+    key: &str,
+    address: &str,
+    notice: &Notice,
+    wording: &Wording,
+    config: &Config,
+) -> Result<(), SendError> {
     match &channel.kind {
         ChannelKind::Webhook { url, secret_file } => {
-            webhook::send(url, secret_file.as_deref(), &channel.name, key, notice, &wording, config).await
+            webhook::send(url, secret_file.as_deref(), &channel.name, key, notice, wording, config).await
         }
-        ChannelKind::Smtp { .. } => smtp::send(&channel.kind, key, &entry.address, &wording).await,
-        ChannelKind::Http(http) => template::send(http, key, &entry.address, notice, &wording).await,
-        ChannelKind::Mqtt(mqtt) => mqtt::send(mqtt, &channel.name, key, notice, &wording, config).await,
-        ChannelKind::Syslog { server } => syslog::send(server, key, notice, &wording).await,
+        ChannelKind::Smtp { .. } => smtp::send(&channel.kind, key, address, wording).await,
+        ChannelKind::Http(http) => template::send(http, key, address, notice, wording).await,
+        ChannelKind::Mqtt(mqtt) => mqtt::send(mqtt, &channel.name, key, notice, wording, config).await,
+        ChannelKind::Syslog { server } => syslog::send(server, key, notice, wording).await,
     }
 }
 
@@ -236,10 +225,8 @@ pub async fn heartbeat(mut config: watch::Receiver<Arc<Config>>, health: Arc<Hea
                 headers: Vec::new(),
                 body: Vec::new(),
             };
-            match tokio::time::timeout(DELIVERY_TIMEOUT, http::send(request)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "the sign of life was not taken"),
-                Err(_) => tracing::warn!(url = heartbeat.url, "the sign of life was not answered in time"),
+            if let Err(error) = http::send_within(SIGN_OF_LIFE_TIMEOUT, request).await {
+                tracing::warn!(%error, "the sign of life was not taken");
             }
         }
         tokio::select! {
@@ -247,27 +234,6 @@ pub async fn heartbeat(mut config: watch::Receiver<Arc<Config>>, health: Arc<Hea
             () = tokio::time::sleep(heartbeat.every.get()) => {}
         }
     }
-}
-
-fn outcome(entry: &OutboxEntry, result: Result<(), SendError>, health: &Health) -> Delivery {
-    let now = clock::now();
-    let attempts = entry.attempts + 1;
-    let (state, error) = match result {
-        Ok(()) => {
-            health.notices_delivered.fetch_add(1, Relaxed);
-            tracing::info!(key = entry.key, "notice delivered");
-            (DeliveryState::Delivered, None)
-        }
-        Err(error) => {
-            health.notices_failed.fetch_add(1, Relaxed);
-            let dead = matches!(error, SendError::Never(_)) || attempts >= ATTEMPTS_MAX;
-            tracing::warn!(key = entry.key, %error, attempts, dead, "notice not delivered");
-            let state = if dead { DeliveryState::Dead } else { DeliveryState::Waiting };
-            (state, Some(error.to_string().chars().take(500).collect()))
-        }
-    };
-    let next_attempt_at = now.plus_millis(http::backoff_ms(attempts));
-    Delivery { key: entry.key.clone(), at: now, state, attempts, next_attempt_at, error }
 }
 
 /// Labels and texts by name, as webhooks carry them.

@@ -2,17 +2,21 @@
 //!
 //! One connection per message: notices are rare, and a connection that is kept must be watched.
 
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, TlsConfiguration, Transport};
+use rumqttc::{AsyncClient, ConnectReturnCode, Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport};
 
 use ioc_judge::Notice;
 
 use super::{Wording, template, webhook};
 use crate::config::{Config, MqttChannel};
 use crate::http::{self, SendError};
-use crate::written::fill;
+use crate::written::{as_line, fill};
 
 /// Seconds between signs of life; a message takes less.
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long connecting and each answer may take; below the keep-alive, so that silence ends here.
+const ANSWER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
+/// How long a farewell may take.
+const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// Largest packet.
 const PACKET_MAX_BYTES: usize = 256 * 1024;
 
@@ -25,7 +29,7 @@ pub(super) async fn send(
     config: &Config,
 ) -> Result<(), SendError> {
     let (host, port) = (&channel.host, channel.port);
-    let later = |error: &dyn std::fmt::Display| SendError::Later(format!("{host}:{port}: {error}"));
+    let why = |error: &dyn std::fmt::Display| format!("{host}:{port}: {error}");
     let topic = fill(&channel.topic, &|place| template::value(place, key, "", "", notice, wording), level);
     let body = webhook::body(name, notice, wording, config).to_string();
     // A name of its own for each message: a broker ends an older connection of the same name.
@@ -39,24 +43,38 @@ pub(super) async fn send(
         options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
     }
     let (client, mut events) = AsyncClient::new(options, 4);
-    client.publish(topic, QoS::AtLeastOnce, false, body).await.map_err(|error| later(&error))?;
+    client.publish(topic, QoS::AtLeastOnce, false, body).await.map_err(|error| SendError::away(why(&error)))?;
+    // Once it is written the broker may have it, whether it says so or not.
+    let mut written = false;
+    let failed = |written: bool, why: String| if written { SendError::Unknown(why) } else { SendError::away(why) };
     loop {
-        match events.poll().await {
+        let Ok(event) = tokio::time::timeout(ANSWER_TIMEOUT, events.poll()).await else {
+            return Err(failed(written, why(&format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))));
+        };
+        match event {
             Ok(Event::Incoming(Packet::PubAck(_))) => break,
+            Ok(Event::Outgoing(Outgoing::Publish(_))) => written = true,
             Ok(_) => {}
-            Err(rumqttc::ConnectionError::ConnectionRefused(code)) => {
-                return Err(SendError::Never(format!("{host}:{port}: the broker refuses us: {code:?}")));
+            Err(rumqttc::ConnectionError::ConnectionRefused(ConnectReturnCode::ServiceUnavailable)) => {
+                return Err(SendError::away(why(&"the broker takes nothing now")));
             }
-            Err(error) => return Err(later(&error)),
+            Err(rumqttc::ConnectionError::ConnectionRefused(code)) => {
+                return Err(SendError::Never(why(&format!("the broker refuses us: {code:?}"))));
+            }
+            Err(error) => return Err(failed(written, why(&error))),
         }
     }
     // It is there; a farewell that is lost changes nothing.
     let _ = client.disconnect().await;
-    let _ = events.poll().await;
+    let _ = tokio::time::timeout(FAREWELL_TIMEOUT, events.poll()).await;
     Ok(())
 }
 
-/// One level of a topic: without what structures topics.
+/// One level of a topic: without what structures topics. A topic that begins with `$` is the broker's own.
 fn level(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || "/+#".contains(c) { '-' } else { c }).collect()
+    as_line(text)
+        .trim_start_matches('$')
+        .chars()
+        .map(|c| if c.is_control() || "/+#".contains(c) { '-' } else { c })
+        .collect()
 }

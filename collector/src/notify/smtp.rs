@@ -1,23 +1,77 @@
-//! E-mail over SMTP.
+//! E-mail over SMTP (RFC 5321). Driven step by step, since it matters how far it came: before the final dot nothing was sent, after it
+//! the server has the mail, whether it says so or not. It then has its ten minutes to say so (section 4.5.3.2.6).
 
+use std::time::Duration;
+
+use lettre::Message;
 use lettre::message::{Mailbox, header};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
 use super::Wording;
 use crate::config::{ChannelKind, SmtpTls};
-use crate::http::{SendError, secret};
+use crate::http::{CONNECT_TIMEOUT, SendError, secret};
+use crate::written::as_line;
+
+/// How long the greeting and each answer before the mail may take. Nothing was sent by then, so trying again makes no copy.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the answer to the final dot may take.
+const FINAL_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a farewell may take.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &Wording) -> Result<(), SendError> {
     let ChannelKind::Smtp { host, port, tls, from, to, login } = kind else {
         return Err(SendError::Never("this is no SMTP channel".to_owned()));
     };
+    let message = message(key, from, to, to_one, wording)?;
+    let server = Server { host, port: *port };
+    let mut connection = server.connect(*tls).await?;
+    if let Some((user, file)) = login {
+        let credentials = Credentials::new(user.clone(), secret(Some(file))?);
+        server.step(COMMAND_TIMEOUT, connection.auth(DEFAULT_MECHANISMS, &credentials), false).await?;
+    }
+    let envelope = message.envelope();
+    let formatted = message.formatted();
+    let mut parameters = Vec::new();
+    if envelope.to().iter().chain(envelope.from()).any(|address| !address.to_string().is_ascii()) {
+        if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+            return Err(SendError::Never(format!("{host}: the server takes no addresses beyond ASCII")));
+        }
+        parameters.push(MailParameter::SmtpUtfEight);
+    }
+    if !formatted.is_ascii() {
+        parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+    }
+    let mail = Mail::new(envelope.from().cloned(), parameters);
+    server.step(COMMAND_TIMEOUT, connection.command(mail), true).await?;
+    for recipient in envelope.to() {
+        server.step(COMMAND_TIMEOUT, connection.command(Rcpt::new(recipient.clone(), Vec::new())), true).await?;
+    }
+    server.step(COMMAND_TIMEOUT, connection.command(Data), true).await?;
+    let sent = tokio::time::timeout(FINAL_TIMEOUT, connection.message(&formatted)).await;
+    let unknown = |why: &dyn std::fmt::Display| SendError::Unknown(format!("{host}:{port}: after the mail: {why}"));
+    match sent {
+        Ok(Ok(_)) => {
+            // It is there; a farewell that is lost changes nothing.
+            let _ = tokio::time::timeout(QUIT_TIMEOUT, connection.quit()).await;
+            Ok(())
+        }
+        Ok(Err(error)) if error.status().is_some() => Err(server.refused(&error, true)),
+        Ok(Err(error)) => Err(unknown(&error)),
+        Err(_) => Err(unknown(&format!("no answer within {} s", FINAL_TIMEOUT.as_secs()))),
+    }
+}
+
+fn message(key: &str, from: &str, to: &[String], to_one: &str, wording: &Wording) -> Result<Message, SendError> {
     let address =
         |text: &str| text.parse::<Mailbox>().map_err(|error| SendError::Never(format!("address {text:?}: {error}")));
     let mut message = Message::builder()
         .from(address(from)?)
-        .subject(&wording.subject)
+        .subject(as_line(&wording.subject))
         // The same for every attempt: a mailbox that has it shows it once.
         .message_id(Some(format!("<{key}@ioc-watch>")))
         .header(header::ContentType::TEXT_PLAIN);
@@ -28,21 +82,55 @@ pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &
     } else {
         message = message.to(address(to_one)?);
     }
-    let message = message.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))?;
+    message.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))
+}
 
-    let parameters = || TlsParameters::new(host.clone()).map_err(|error| SendError::Never(error.to_string()));
-    let tls = match tls {
-        SmtpTls::None => Tls::None,
-        SmtpTls::Starttls => Tls::Required(parameters()?),
-        SmtpTls::Tls => Tls::Wrapper(parameters()?),
-    };
-    let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host).port(*port).tls(tls);
-    if let Some((user, file)) = login {
-        transport = transport.credentials(Credentials::new(user.clone(), secret(Some(file))?));
+struct Server<'c> {
+    host: &'c str,
+    port: u16,
+}
+
+impl Server<'_> {
+    async fn connect(&self, tls: SmtpTls) -> Result<AsyncSmtpConnection, SendError> {
+        let parameters =
+            || TlsParameters::new(self.host.to_owned()).map_err(|error| SendError::Never(error.to_string()));
+        let wrapper = if tls == SmtpTls::Tls { Some(parameters()?) } else { None };
+        let name = ClientId::default();
+        let connect =
+            AsyncSmtpConnection::connect_tokio1((self.host, self.port), Some(CONNECT_TIMEOUT), &name, wrapper, None);
+        // The greeting and the answer to EHLO.
+        let mut connection = self.step(COMMAND_TIMEOUT * 2, connect, false).await?;
+        if tls == SmtpTls::Starttls {
+            self.step(COMMAND_TIMEOUT, connection.starttls(parameters()?, &name), false).await?;
+        }
+        Ok(connection)
     }
-    match transport.build().send(message).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.is_permanent() => Err(SendError::Never(format!("{host}:{port}: {error}"))),
-        Err(error) => Err(SendError::Later(format!("{host}:{port}: {error}"))),
+
+    /// One step before the mail itself: whatever fails there, the mail was not sent. `about_mail` says that a refusal is this mail's.
+    async fn step<T>(
+        &self,
+        limit: Duration,
+        step: impl Future<Output = Result<T, Error>>,
+        about_mail: bool,
+    ) -> Result<T, SendError> {
+        match tokio::time::timeout(limit, step).await {
+            Ok(result) => result.map_err(|error| self.refused(&error, about_mail)),
+            Err(_) => {
+                Err(SendError::away(format!("{}:{}: no answer within {} s", self.host, self.port, limit.as_secs())))
+            }
+        }
+    }
+
+    fn refused(&self, error: &Error, about_mail: bool) -> SendError {
+        let why = format!("{}:{}: {error}", self.host, self.port);
+        // 421: the server closes (RFC 5321, section 3.8). All other 4yz are about what was asked.
+        let closing = error.status().is_some_and(|code| code.to_string() == "421");
+        if error.is_permanent() || error.is_client() {
+            SendError::Never(why)
+        } else if error.is_transient() && about_mail && !closing {
+            SendError::Later(why)
+        } else {
+            SendError::away(why)
+        }
     }
 }

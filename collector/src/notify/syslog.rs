@@ -4,7 +4,8 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_judge::{Notice, Occasion, Severity};
 
 use super::Wording;
-use crate::http::SendError;
+use crate::http::{CONNECT_TIMEOUT, SendError};
+use crate::written::as_line;
 
 /// Facility *local0*.
 const FACILITY: u8 = 16;
@@ -12,14 +13,15 @@ const FACILITY: u8 = 16;
 const MESSAGE_MAX_BYTES: usize = 2048;
 
 pub(super) async fn send(server: &str, key: &str, notice: &Notice, wording: &Wording) -> Result<(), SendError> {
-    let later = |error: std::io::Error| SendError::Later(format!("{server}: {error}"));
-    let addresses = tokio::net::lookup_host(server).await.map_err(later)?;
-    let address = addresses.into_iter().next();
-    let address = address.ok_or_else(|| SendError::Later(format!("{server}: the name has no address")))?;
+    let away = |error: std::io::Error| SendError::away(format!("{server}: {error}"));
+    let addresses = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host(server)).await;
+    let addresses = addresses.map_err(|_| SendError::away(format!("{server}: the name is not found in time")))?;
+    let address = addresses.map_err(away)?.next();
+    let address = address.ok_or_else(|| SendError::away(format!("{server}: the name has no address")))?;
     let here: std::net::SocketAddr =
         if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
-    let socket = tokio::net::UdpSocket::bind(here).await.map_err(later)?;
-    socket.send_to(message(clock::now(), key, notice, wording).as_bytes(), address).await.map_err(later)?;
+    let socket = tokio::net::UdpSocket::bind(here).await.map_err(away)?;
+    socket.send_to(message(clock::now(), key, notice, wording).as_bytes(), address).await.map_err(away)?;
     Ok(())
 }
 
@@ -30,7 +32,8 @@ fn message(now: Timestamp, key: &str, notice: &Notice, wording: &Wording) -> Str
         (_, Severity::Warning) => 4,
         (_, Severity::Info) => 6,
     };
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]").replace('\n', " ");
+    // Section 6.3.3; and a message is a line, for what stores it.
+    let quoted = |text: &str| as_line(text).replace('\\', "\\\\").replace('"', "\\\"").replace(']', "\\]");
     let device = notice.device.as_ref().map(|device| device.id.to_string()).unwrap_or_default();
     let mut text = format!(
         // A byte order mark says that the text is UTF-8 (section 6.4). 32473 is the enterprise number for examples.
@@ -42,7 +45,7 @@ fn message(now: Timestamp, key: &str, notice: &Notice, wording: &Wording) -> Str
         quoted(&device),
         quoted(&notice.rule),
         notice.priority.as_str(),
-        wording.subject.replace('\n', " "),
+        as_line(&wording.subject),
     );
     let mut end = text.len().min(MESSAGE_MAX_BYTES);
     while !text.is_char_boundary(end) {

@@ -8,7 +8,7 @@ use ioc_judge::{DeviceInfo, Notice};
 use super::Wording;
 use crate::config::HttpChannel;
 use crate::http::{self, Request, SendError};
-use crate::written::{escape_of, fill, percent_encoded, spaced};
+use crate::written::{as_line, escape_of, fill, percent_encoded, spaced};
 
 /// Longest text for `{{short}}`, characters: two parts of an SMS in Vietnamese.
 const SHORT_MAX_CHARS: usize = 134;
@@ -34,7 +34,8 @@ pub(super) async fn send(
     if answer.contains(&channel.success) {
         return Ok(());
     }
-    Err(SendError::Later(format!("the answer does not contain {:?}: {}", channel.success, http::short(&answer))))
+    // It took the request and does not say what it did with it: a gateway whose words have changed would send each repeat.
+    Err(SendError::Unknown(format!("the answer does not contain {:?}: {}", channel.success, http::short(&answer))))
 }
 
 /// What a place in a template stands for.
@@ -46,10 +47,10 @@ pub(super) fn value(
     notice: &Notice,
     wording: &Wording,
 ) -> Option<String> {
-    let device = |text: fn(&DeviceInfo) -> &String| notice.device.as_ref().map(text).cloned();
+    let device = |text: fn(&DeviceInfo) -> &String| notice.device.as_ref().map(text).map(|text| as_line(text));
     match name {
-        "address" => Some(address.to_owned()),
-        "subject" => Some(wording.subject.clone()),
+        "address" => Some(as_line(address)),
+        "subject" => Some(as_line(&wording.subject)),
         "body" => Some(wording.body.clone()),
         "short" => Some(short(wording)),
         "link" => Some(wording.link.clone()),
@@ -67,8 +68,9 @@ pub(super) fn value(
 /// For a telephone: what and where, and the link whole.
 fn short(wording: &Wording) -> String {
     let room = SHORT_MAX_CHARS.saturating_sub(wording.link.chars().count() + 1);
-    let mut text: String = wording.subject.chars().take(room).collect();
-    if text.len() < wording.subject.len() {
+    let subject = as_line(&wording.subject);
+    let mut text: String = subject.chars().take(room).collect();
+    if text.len() < subject.len() {
         text.pop();
         text.push('…');
     }

@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_judge::{Notice, Occasion, Severity};
 
 use crate::config::Config;
+use crate::written::as_line;
 
 /// A notice in words, in the site's language first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,11 @@ impl Wording {
     /// Words for `notice`: for everyone in both languages, for a person in theirs. `taking` is the link by which they take it.
     #[must_use]
     pub fn new(notice: &Notice, config: &Config, language: Option<&str>, taking: Option<String>) -> Self {
-        let page = format!("{}/incidents/{}", config.web_url, notice.incident.0);
+        // What is about no incident has no page of its own.
+        let page = match notice.incident.0 {
+            0 => format!("{}/", config.web_url),
+            number => format!("{}/incidents/{number}", config.web_url),
+        };
         let languages = match language.unwrap_or(&config.language) {
             "en" => ["en", "vi"],
             _ => ["vi", "en"],
@@ -31,7 +36,7 @@ impl Wording {
         let name = device.map(|device| format!(": {}", device.name)).unwrap_or_default();
         let site = &config.site_name;
         let (head, title) = (headline(notice, languages[0]), notice.title.get(languages[0]));
-        let subject = format!("[{site}] {head} {title}{name}{place}");
+        let subject = as_line(&format!("[{site}] {head} {title}{name}{place}"));
         let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
         let parts: Vec<String> =
             shown.iter().map(|language| half(notice, config, language, &page, taking.as_deref())).collect();
@@ -55,6 +60,38 @@ impl Wording {
     }
 }
 
+/// What a message says that stands for all of these: the one notice, the course of one incident, or many at once.
+pub(super) fn as_one<'n>(
+    worded: &'n [(Notice, Wording, Timestamp)],
+    config: &Config,
+    language: Option<&str>,
+) -> Option<(&'n Notice, Wording)> {
+    let ((notice, newest, _), earlier) = worded.split_last()?;
+    if earlier.is_empty() {
+        return Some((notice, newest.clone()));
+    }
+    if earlier.iter().any(|(one, ..)| one.incident != notice.incident) {
+        let all: Vec<Wording> = worded.iter().map(|(_, wording, _)| wording.clone()).collect();
+        return Some((notice, Wording::digest(&all, config, language)));
+    }
+    let spoken = language.unwrap_or(&config.language);
+    let title = match spoken {
+        "en" => "Not told before now",
+        _ => "Chưa báo được trước đó",
+    };
+    let heads: Vec<&str> = earlier.iter().map(|(one, ..)| headline(one, spoken)).collect();
+    let lines = earlier.iter().map(|(one, wording, at)| {
+        let why = as_line(one.reason.get(spoken));
+        format!("- {}: {}\n  {why}\n  {}\n", local(*at, config), wording.subject, wording.link)
+    });
+    let wording = Wording {
+        subject: format!("{} ({title}: {})", newest.subject, heads.join(", ")),
+        body: format!("{}\n{title}:\n{}", newest.body, lines.collect::<String>()),
+        link: newest.link.clone(),
+    };
+    Some((notice, wording))
+}
+
 fn headline(notice: &Notice, language: &str) -> &'static str {
     let (vi, en) = match (notice.occasion, notice.severity) {
         (Occasion::Resolved, _) => ("ĐÃ HẾT", "RESOLVED"),
@@ -73,8 +110,11 @@ fn headline(notice: &Notice, language: &str) -> &'static str {
 fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Option<&str>) -> String {
     let english = language == "en";
     let word = |vi: &'static str, en: &'static str| if english { en } else { vi };
-    let mut lines = vec![format!("{}: {}", headline(notice, language), notice.title.get(language)), String::new()];
+    let mut lines =
+        vec![format!("{}: {}", headline(notice, language), as_line(notice.title.get(language))), String::new()];
+    // What devices, other systems and people wrote never makes a line of its own: it could say anything there.
     let mut line = |label: &str, value: &str| {
+        let value = as_line(value);
         if !value.is_empty() {
             lines.push(format!("{label}: {value}"));
         }
@@ -98,7 +138,7 @@ fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Op
         line(word("Tiếp nhận trước", "Take it before"), &by.map(|at| local(at, config)).unwrap_or_default());
         line(word("Bấm để tiếp nhận", "Press to take it"), taking.unwrap_or_default());
     }
-    if notice.occasion != Occasion::Test {
+    if notice.incident.0 != 0 {
         let priority = notice.priority.as_str();
         line(word("Sự cố", "Incident"), &format!("{} ({priority}) — {page}", notice.incident));
     }

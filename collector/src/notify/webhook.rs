@@ -11,6 +11,7 @@ use ioc_judge::{DeviceInfo, Notice, Occasion};
 use super::{Pairs, Wording};
 use crate::config::Config;
 use crate::http::{self, Request, SendError};
+use crate::written::as_line;
 
 pub(super) async fn send(
     url: &str,
@@ -39,13 +40,13 @@ pub(super) fn body(channel: &str, notice: &Notice, wording: &Wording, config: &C
     let status = if notice.occasion == Occasion::Resolved { "resolved" } else { "firing" };
     let device = |text: fn(&DeviceInfo) -> String| notice.device.as_ref().map(text).unwrap_or_default();
     let labels: Pairs = [
-        ("alertname", if notice.rule.is_empty() { "manual".to_owned() } else { notice.rule.clone() }),
+        ("alertname", if notice.rule.is_empty() { "manual".to_owned() } else { as_line(&notice.rule) }),
         ("severity", notice.severity.as_str().to_owned()),
         ("priority", notice.priority.as_str().to_owned()),
         ("device", device(|info| info.id.to_string())),
-        ("name", device(|info| info.name.clone())),
+        ("name", device(|info| as_line(&info.name))),
         ("kind", device(|info| info.kind.as_str().to_owned())),
-        ("place", device(|info| info.place.clone())),
+        ("place", device(|info| as_line(&info.place))),
         ("incident", notice.incident.to_string()),
         ("site", config.site_name.clone()),
     ]
@@ -53,12 +54,12 @@ pub(super) fn body(channel: &str, notice: &Notice, wording: &Wording, config: &C
     let annotations: Pairs = [
         ("summary", wording.subject.clone()),
         ("description", wording.body.clone()),
-        ("title_vi", notice.title.vi.clone()),
-        ("title_en", notice.title.en.clone()),
-        ("reason_vi", notice.reason.vi.clone()),
-        ("reason_en", notice.reason.en.clone()),
-        ("advice_vi", notice.advice.vi.clone()),
-        ("advice_en", notice.advice.en.clone()),
+        ("title_vi", as_line(&notice.title.vi)),
+        ("title_en", as_line(&notice.title.en)),
+        ("reason_vi", as_line(&notice.reason.vi)),
+        ("reason_en", as_line(&notice.reason.en)),
+        ("advice_vi", as_line(&notice.advice.vi)),
+        ("advice_en", as_line(&notice.advice.en)),
         ("occasion", notice.occasion.as_str().to_owned()),
     ]
     .into();

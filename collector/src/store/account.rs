@@ -53,6 +53,8 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     /// Until when.
     pub expires_at: Timestamp,
+    /// When its owner last showed who they are, by password and second factor.
+    pub confirmed_at: Timestamp,
 }
 
 /// A list of devices that a person keeps for themselves.

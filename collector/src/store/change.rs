@@ -10,7 +10,8 @@ use ioc_judge::rule::listed::Compared;
 use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Step, Window};
 
 use super::{
-    AccountRecord, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord, TokenRecord,
+    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
+    TokenRecord,
 };
 use crate::audit;
 
@@ -98,6 +99,13 @@ pub enum Change {
         /// Details, JSON.
         fields: String,
     },
+    /// What is known of a device's losses.
+    Losses {
+        /// Whose.
+        device: DeviceId,
+        /// What is known.
+        book: ioc_judge::Book,
+    },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
         /// Whose.
@@ -117,6 +125,18 @@ pub enum Change {
         at: Timestamp,
         /// The report.
         report: Software,
+    },
+    /// Only so many of a device's events stay, the newest.
+    EventsPruned {
+        /// Whose.
+        device: DeviceId,
+        /// How many.
+        keep: u64,
+    },
+    /// Parts of software lists that never became whole go.
+    SoftwareCleared {
+        /// Whose.
+        device: DeviceId,
     },
     /// A fault as it now is.
     Fault(Fault),
@@ -223,6 +243,13 @@ pub enum Change {
         /// The digest of the one that goes on; empty for none.
         but: String,
     },
+    /// Whoever has a session showed again who they are.
+    SessionConfirmed {
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Timestamp,
+    },
     /// A session ended.
     SessionEnded {
         /// Its digest.
@@ -230,6 +257,15 @@ pub enum Change {
     },
     /// A person knows of what was found to be lost.
     LossConfirmed,
+    /// What is believed of the time now.
+    Clock(ClockMark),
+    /// The clock was stepped, and that is followed: what is due after a while moves with it.
+    ClockStepped {
+        /// The time after the step.
+        at: Timestamp,
+        /// The step, milliseconds with sign.
+        by_ms: i64,
+    },
     /// An audit record.
     Audit(audit::Entry),
 }

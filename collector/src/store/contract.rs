@@ -1,8 +1,11 @@
 //! What every store must do. Run against each implementation.
 
 mod certificates;
+mod clock;
 mod failures;
 mod limits;
+mod losses;
+mod outbox;
 
 use std::path::Path;
 
@@ -33,7 +36,7 @@ fn sqlite_keeps_the_contract() {
         devices_and_samples,
         surveys,
         faults_and_incidents,
-        outbox,
+        outbox::outbox,
         tickets,
         plans,
         accounts_and_tokens,
@@ -42,7 +45,9 @@ fn sqlite_keeps_the_contract() {
         all_or_nothing,
         rows_and_folding,
         limits::limits,
+        clock::clock,
         certificates::certificates,
+        losses::losses,
     ] {
         let dir = tempfile::tempdir().expect("temporary directory");
         check(open, dir.path());
@@ -409,50 +414,6 @@ fn tickets(open: Open, dir: &Path) {
     assert!(open_ones(store.as_ref()).is_empty() && of == [record], "what is closed is not looked at any more");
 }
 
-fn outbox(open: Open, dir: &Path) {
-    let mut store = open(dir);
-    enrol(store.as_mut(), 1);
-    let entry = |key: &str, next: i64| OutboxEntry {
-        key: key.into(),
-        incident: IncidentId(1),
-        channel: "mail".into(),
-        person: "lan".into(),
-        address: "lan@ioc".into(),
-        language: "vi".into(),
-        notice: "{}".into(),
-        created_at: at(next),
-        attempts: 0,
-        next_attempt_at: at(next),
-        state: DeliveryState::Waiting,
-        last_error: None,
-        delivered_at: None,
-    };
-    let first = Change::Outbox(entry("1-1-mail", 10));
-    store.commit(&[first.clone(), Change::Outbox(entry("1-2-mail", 20)), first]).expect("the same key is kept once");
-    let due = |store: &dyn Store, now| store.reader().expect("reads").outbox_due(at(now), 9).expect("reads");
-    assert_eq!(due(store.as_ref(), 15), (vec![entry("1-1-mail", 10)], Some(at(20))));
-    let delivery = |key: &str, state, next, error: Option<&str>| {
-        Change::Delivery(Delivery {
-            key: key.into(),
-            at: at(16),
-            state,
-            attempts: 1,
-            next_attempt_at: at(next),
-            error: error.map(str::to_owned),
-        })
-    };
-    store
-        .commit(&[
-            delivery("1-1-mail", DeliveryState::Waiting, 90, Some("refused")),
-            delivery("1-2-mail", DeliveryState::Delivered, 0, None),
-        ])
-        .expect("commits");
-    let (waiting, next) = due(store.as_ref(), 30);
-    assert_eq!((waiting.len(), next), (0, Some(at(90))));
-    let (again, _) = due(store.as_ref(), 90);
-    assert_eq!((again[0].attempts, again[0].last_error.as_deref()), (1, Some("refused")));
-}
-
 fn accounts_and_tokens(open: Open, dir: &Path) {
     let mut store = open(dir);
     let token = TokenRecord {
@@ -491,6 +452,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
         peer: "here".into(),
         created_at: at(3),
         expires_at: Timestamp::MAX,
+        confirmed_at: at(3),
     };
     let robot =
         SessionRecord { digest: "robot".into(), label: "robot".into(), role: Some(Role::Viewer), ..session.clone() };

@@ -86,6 +86,46 @@ pub enum Reason {
         /// Which.
         device: DeviceId,
     },
+    /// The asset that it says it is has another kind than its token is for.
+    Kind {
+        /// Which.
+        device: DeviceId,
+    },
+    /// The asset stands elsewhere than its token is for.
+    Place {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Others are behind the asset, or it is behind another uplink than its token says.
+    Uplink {
+        /// Which.
+        device: DeviceId,
+    },
+    /// More depends on the asset than its token says: its importance, or others that it stands in for.
+    Importance {
+        /// Which.
+        device: DeviceId,
+    },
+    /// The asset has an address, and the request does not come from it.
+    Address {
+        /// Which.
+        device: DeviceId,
+    },
+    /// The serial number or network address that is written down is not what the machine says, or is another asset's.
+    Hardware {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Its name looks like another device's.
+    Look {
+        /// Which.
+        device: DeviceId,
+    },
+    /// A device of its name was taken out; its history would be this machine's.
+    Removed {
+        /// Which.
+        device: DeviceId,
+    },
     /// Another device reports from the same machine, or from one it was copied from.
     Machine {
         /// Which.

@@ -6,6 +6,7 @@
 mod account;
 mod archive;
 mod change;
+mod clock;
 #[cfg(test)]
 mod contract;
 mod enrolment;
@@ -35,10 +36,14 @@ use crate::reach::Reach;
 pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
+pub use clock::ClockMark;
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
-pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry};
-pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
+pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, Kept, PlaceCount};
 pub use ticket::{TicketQuery, TicketRecord};
+
+/// Most certificates of one device that are good at a time: the newest.
+pub const CERTIFICATES_MAX: usize = 6;
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +134,12 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;
 
+    /// What was last believed of the time; none in a new store.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn clock(&self) -> Result<Option<ClockMark>, StoreError>;
+
     /// Devices that match, a page of them.
     ///
     /// # Errors
@@ -183,6 +194,18 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError>;
 
+    /// How many bytes what surveys of a device found has, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError>;
+
+    /// How much of a kind is kept of a device, counted up to `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError>;
+
     /// What happened on a device, newest first, before the event of a number.
     ///
     /// # Errors
@@ -231,11 +254,17 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
-    /// Notices that are due at `now`, oldest first, and when the next one is due.
+    /// What waits on one channel, due or not: the worst first, and of those the oldest.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError>;
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+
+    /// The channels on which something waits, in use or not.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn outbox_channels(&self) -> Result<Vec<String>, StoreError>;
 
     /// Notices that were given up, the newest first.
     ///
@@ -411,7 +440,13 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// The same for at most `limit` rows, with the numbers of those that are corrupt instead of an error: folding goes on without
+    /// The newest of these rows, as many as have no more than `most_bytes` as they are stored, and one more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError>;
+
+    /// The rows after a number, at most `limit`, with the numbers of those that are corrupt instead of an error: folding goes on without
     /// them.
     ///
     /// # Errors

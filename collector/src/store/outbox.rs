@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
+use ioc_judge::Severity;
 
 /// A notice for one channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,10 +23,16 @@ pub struct OutboxEntry {
     pub language: String,
     /// The notice, JSON.
     pub notice: String,
+    /// How bad what it tells of is: what a channel's pace does not let through spills from the least.
+    pub severity: Severity,
+    /// The step of the incident: on one channel, notices to one address go in this order.
+    pub step: u32,
     /// When it was decided.
     pub created_at: Timestamp,
     /// Attempts so far.
     pub attempts: u32,
+    /// Attempts that were handed over whole and never answered: each may have been a copy.
+    pub unanswered: u32,
     /// When to try next.
     pub next_attempt_at: Timestamp,
     /// Where it stands.
@@ -48,14 +55,42 @@ impl OutboxEntry {
             address: String::new(),
             language: String::new(),
             notice: notice.to_owned(),
+            severity: Severity::Info,
+            step: 0,
             created_at: now,
             attempts: 0,
+            unanswered: 0,
             next_attempt_at: now,
             state: DeliveryState::Waiting,
             last_error: None,
             delivered_at: None,
         }
     }
+}
+
+/// What orders a channel's queue: an entry that waits, without what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its key.
+    pub key: String,
+    /// About which incident.
+    pub incident: IncidentId,
+    /// The step of the incident.
+    pub step: u32,
+    /// How bad.
+    pub severity: Severity,
+    /// For whom; empty when it is for everyone on the channel.
+    pub person: String,
+    /// Their address on the channel.
+    pub address: String,
+    /// When it was decided.
+    pub created_at: Timestamp,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Attempts that were never answered.
+    pub unanswered: u32,
+    /// When to try next.
+    pub next_attempt_at: Timestamp,
 }
 
 /// Where a delivery stands.
@@ -93,6 +128,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts so far.
     pub attempts: u32,
+    /// Attempts that were never answered.
+    pub unanswered: u32,
     /// When to try next.
     pub next_attempt_at: Timestamp,
     /// Why it failed.

@@ -113,3 +113,12 @@ pub struct FaultQuery<'a> {
     /// Only below this number.
     pub before: Option<u64>,
 }
+
+/// What is counted of one device, to bound it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Its events.
+    Events,
+    /// Its items of software, those of lists that are not whole among them.
+    Software,
+}

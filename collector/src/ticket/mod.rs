@@ -7,6 +7,7 @@
 mod mapped;
 mod rt;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,15 +20,21 @@ use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, Step};
 use crate::command::{Command, TicketAct, TicketEvent};
 use crate::config::{Config, TicketKind, TicketSystem};
 use crate::engine::Handle;
+use crate::health::Health;
 use crate::http::{self, SendError};
 use crate::notify::{Wording, local_time};
 use crate::store::{Reader, StoreError, TicketQuery, TicketRecord};
-use crate::written::percent_encoded;
+use crate::written::{as_line, as_lines, percent_encoded};
 
-/// How long one exchange with a ticket system may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one exchange with a ticket system may take, which is several requests.
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// After so many failures one after another the rest waits for the next turn.
 const FAILURES_IN_A_ROW: u32 = 3;
+/// Between two looks at the least.
+const AGAIN: Duration = Duration::from_millis(100);
+/// What was not answered may have been done there: it is repeated seldom, doubled from the first to the last.
+const REPEAT_FIRST_MS: i64 = 60_000;
+const REPEAT_LAST_MS: i64 = 8 * 3_600_000;
 /// Most tickets that are taken up in one go.
 const AT_ONCE: usize = 64;
 /// Longest text that is taken over from a ticket, characters.
@@ -121,29 +128,62 @@ async fn read<T: Send + 'static>(
     }
 }
 
-/// Serves all ticket systems until the engine ends. `config` may be replaced while it runs.
-pub async fn run(engine: Handle, reader: Box<dyn Reader>, mut config: watch::Receiver<Arc<Config>>) {
+/// Serves all ticket systems until the engine ends, each by a task of its own. `config` may be replaced while it runs: an exchange that
+/// is under way is let end, so that nothing is made there that is not kept here.
+pub async fn run(
+    engine: Handle,
+    reader: Box<dyn Reader>,
+    health: Arc<Health>,
+    mut config: watch::Receiver<Arc<Config>>,
+) {
     let reader: Shared = Arc::new(Mutex::new(reader));
+    let mut systems = JoinSet::new();
+    let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
     loop {
         let current = Arc::clone(&config.borrow_and_update());
-        let mut systems = JoinSet::new();
-        for place in 0..current.tickets.len() {
-            systems.spawn(serve(place, Arc::clone(&current), engine.clone(), Arc::clone(&reader)));
+        for system in &current.tickets {
+            if served.values().any(|name| *name == system.name) {
+                continue;
+            }
+            let (engine, reader, health) = (engine.clone(), Arc::clone(&reader), Arc::clone(&health));
+            let task = systems.spawn(serve(system.name.clone(), config.clone(), engine, reader, health));
+            served.insert(task.id(), system.name.clone());
         }
-        // Ended in the middle of an exchange, each takes up what the store says is to be carried.
-        if config.changed().await.is_err() {
-            return;
+        tokio::select! {
+            changed = config.changed() => if changed.is_err() { return },
+            Some(ended) = systems.join_next_with_id() => {
+                let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, ())| *id);
+                served.remove(&id);
+                // Not over and over, should it break off each time.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if engine.outbox_wake().has_changed().is_err() {
+                    return;
+                }
+            }
         }
-        systems.shutdown().await;
     }
 }
 
-async fn serve(place: usize, config: Arc<Config>, engine: Handle, reader: Shared) {
-    let Some(system) = config.tickets.get(place) else { return };
+/// Serves one system until it is not in the configuration any more, or the engine ends.
+async fn serve(
+    name: String,
+    mut configs: watch::Receiver<Arc<Config>>,
+    engine: Handle,
+    reader: Shared,
+    health: Arc<Health>,
+) {
     let mut wake = engine.outbox_wake();
-    let mut ask_at = tokio::time::Instant::now() + system.every.get();
+    let mut ask_at = None;
     loop {
         wake.mark_unchanged();
+        let config = Arc::clone(&configs.borrow_and_update());
+        let Some(system) = config.tickets.iter().find(|system| system.name == name) else { return };
+        let next = *ask_at.get_or_insert(tokio::time::Instant::now() + system.every.get());
+        // What cannot be kept would be said there again.
+        if health.trouble().is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
         let (name, now) = (system.name.clone(), clock::now());
         let due = read(&reader, move |reader| reader.tickets(&TicketQuery::Due { system: &name, now }, AT_ONCE)).await;
         let due = due.unwrap_or_else(|error| {
@@ -155,20 +195,21 @@ async fn serve(place: usize, config: Arc<Config>, engine: Handle, reader: Shared
         if !turn.all(due, true).await {
             return;
         }
-        if tokio::time::Instant::now() >= ask_at {
+        if tokio::time::Instant::now() >= next {
             let name = system.name.clone();
             let open =
                 read(&reader, move |reader| reader.tickets(&TicketQuery::Open { system: &name }, usize::MAX)).await;
             if !turn.all(open.unwrap_or_default(), false).await {
                 return;
             }
-            ask_at = tokio::time::Instant::now() + system.every.get();
+            ask_at = None;
         }
         // What failed is tried again when it is asked for the next time at the latest.
         let retry = if any { Duration::from_secs(2) } else { Duration::from_secs(10) };
         tokio::select! {
             changed = wake.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep_until(ask_at.min(tokio::time::Instant::now() + retry)) => {}
+            changed = configs.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep_until(next.max(tokio::time::Instant::now() + AGAIN).min(tokio::time::Instant::now() + retry)) => {}
         }
     }
 }
@@ -214,7 +255,7 @@ impl Turn<'_> {
             carry(&mut connector, &mut next, self.system, self.config, self.engine, self.reader).await
         };
         let result = tokio::time::timeout(TIMEOUT, exchange).await;
-        let result = result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned())));
+        let result = result.unwrap_or_else(|_| Err(SendError::Unknown("no answer in time".to_owned())));
         let failed = result.is_err();
         (next.attempts, next.error) = match result {
             Ok(()) => (0, None),
@@ -222,7 +263,11 @@ impl Turn<'_> {
                 let (incident, system) = (next.incident, &self.system.name);
                 tracing::warn!(%incident, system, %error, "the ticket system did not take it");
                 // What will never work as it is may once someone has mended the configuration or the other side.
-                next.next_at = clock::now().plus_millis(http::backoff_ms(next.attempts + 1));
+                next.next_at = clock::now().plus_millis(wait_ms(
+                    &error,
+                    next.attempts,
+                    next.ticket.is_empty() && finds(self.system),
+                ));
                 (next.attempts + 1, Some(error.to_string().chars().take(500).collect()))
             }
         };
@@ -246,13 +291,33 @@ impl Turn<'_> {
         }
     }
 
+    /// Waits for the commit for as long as that takes: what was done there must not be done again because it is not known here.
     async fn keep(&self, record: TicketRecord, events: Vec<TicketEvent>) -> Outcome {
-        let Err(error) = self.engine.command(Command::Ticket { record: Box::new(record), events }).await else {
+        let Err(error) = self.engine.keep(Command::Ticket { record: Box::new(record), events }).await else {
             return Outcome::Done;
         };
         tracing::warn!(%error, "what became of a ticket could not be kept");
         tokio::time::sleep(Duration::from_secs(1)).await;
         if self.engine.outbox_wake().has_changed().is_ok() { Outcome::Failed } else { Outcome::Gone }
+    }
+}
+
+/// Whether a ticket is looked for before it is made, so that making it again after a lost answer makes no second one.
+fn finds(system: &TicketSystem) -> bool {
+    match &system.kind {
+        TicketKind::Rt { .. } => true,
+        TicketKind::Http(mapped) => mapped.find.is_some(),
+    }
+}
+
+/// How long to wait after another attempt that failed, milliseconds. `harmless` says that repeating it does nothing twice.
+fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
+    match error {
+        SendError::Unknown(_) if !harmless => (REPEAT_FIRST_MS << attempts.min(10)).min(REPEAT_LAST_MS),
+        error => {
+            let asked = i64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
+            http::backoff_ms(attempts + 1).max(asked)
+        }
     }
 }
 
@@ -282,7 +347,7 @@ async fn carry(
         record.step = 1;
         // Kept at once, so that nothing that fails after this makes a second one.
         let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
-        engine.command(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
+        engine.keep(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
     }
     let new: Vec<&Step> = steps.iter().filter(|step| step.number > record.step).collect();
     let own = format!("{}:", system.name);
@@ -301,12 +366,14 @@ async fn carry(
 }
 
 fn line(step: &Step, config: &Config) -> String {
-    let who = if step.who.is_empty() { String::new() } else { format!(" {}:", step.who) };
-    format!("{}{who} {}", local_time(step.at, config), step.note.get(&config.language))
+    let who = if step.who.is_empty() { String::new() } else { format!(" {}:", as_line(&step.who)) };
+    // What a person wrote in several lines stays one step: none of them looks like another's.
+    let note = as_lines(step.note.get(&config.language)).replace('\n', "\n    ");
+    format!("{}{who} {note}", local_time(step.at, config))
 }
 
 fn opening(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> Opening {
-    let name = device.as_ref().map(|device| device.name.clone()).unwrap_or_default();
+    let name = device.as_ref().map(|device| as_line(&device.name)).unwrap_or_default();
     let notice = Notice::about(incident, device, Occasion::Opened, incident.reason.clone());
     let wording = Wording::new(&notice, config, None, None);
     Opening {

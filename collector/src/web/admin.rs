@@ -79,7 +79,7 @@ impl AdminPage {
                 format!("{} {limit}", threshold.metric.name)
             }
             RuleKind::Listed(listed) => listed.document.clone(),
-            RuleKind::Silent => String::new(),
+            RuleKind::Silent | RuleKind::Budget => String::new(),
         }
     }
 }
@@ -167,7 +167,7 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let own = own.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
         facts: facts_of(&app, &chrome, &config),
-        lost: app.health.lost(),
+        lost: app.health.missing(),
         refused: app.health.all_refused(),
         channels: channels.collect(),
         rules: config.rules.rules().to_vec(),

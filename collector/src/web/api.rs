@@ -22,6 +22,8 @@ use super::problem::Problem;
 use super::server::Peer;
 use crate::audit;
 use crate::command::{Command, NewDevice};
+use crate::engine::time::spelt;
+use crate::health::ClockState;
 use crate::inventory::DeviceRecord;
 use crate::judged::{self, Unjudged};
 use crate::replay::{Replay, Replayer};
@@ -191,7 +193,10 @@ pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Pat
             Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)?, unjudged }))
         })
         .await?;
-    found.map(Json).ok_or_else(|| Problem::not_found(missing))
+    let Some(mut whole) = found else { return Err(Problem::not_found(missing)) };
+    let of = whole.item.record.info.id.to_string();
+    personal::open_faults(&app, &person, &of, &mut whole.faults).await;
+    Ok(Json(whole))
 }
 
 /// What surveys of a device found, each whole.
@@ -260,12 +265,13 @@ pub(super) async fn faults(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app
+    let mut items = app
         .read(&person.reach, move |reader| {
             let device = device.as_ref();
             reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
         })
         .await?;
+    personal::open_faults(&app, &person, "faults", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
@@ -276,7 +282,9 @@ pub(super) async fn incidents(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
-    let items = app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    let mut items =
+        app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+    personal::open_incidents(&app, &person, "incidents", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
@@ -290,8 +298,9 @@ pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): P
         })
         .await?;
     let (found, tickets) = found;
-    let (incident, timeline, notices) =
+    let (mut incident, mut timeline, notices) =
         found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    personal::open_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
     let tickets = tickets.into_iter().map(|ticket| TicketItem {
         page: page_of(&ticket, &app.config()),
         system: ticket.system,
@@ -318,7 +327,7 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.engine.command(Command::Revoke { device, actor: person.name }).await?;
+    app.carry_out(&person, Command::Revoke { device, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -329,7 +338,7 @@ pub(super) async fn release(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.engine.command(Command::Release { device, actor: person.name }).await?;
+    app.carry_out(&person, Command::Release { device, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -349,7 +358,7 @@ pub(super) async fn remark(
     Json(body): Json<RemarkBody>,
 ) -> Result<StatusCode, Problem> {
     let device = device_id(&id)?;
-    app.carry_out(&person.reach, Command::Remark { device, text: body.text, actor: person.name }).await?;
+    app.carry_out(&person, Command::Remark { device, text: body.text, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -364,7 +373,7 @@ pub(super) async fn remark_form(
     let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
     let device = device_id(&id).map_err(refuse)?;
     let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
-    app.carry_out(&person.reach, command).await.map_err(|error| refuse(error.into()))?;
+    app.carry_out(&person, command).await.map_err(|error| refuse(error.into()))?;
     Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
 }
 
@@ -420,7 +429,7 @@ pub(super) async fn describe(
     Json(mut info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
     info.device = device_id(&id)?.to_string();
-    app.engine.command(Command::Describe { info, actor: person.name }).await?;
+    app.carry_out(&person, Command::Describe { info, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -430,7 +439,7 @@ pub(super) async fn register(
     person: Person,
     Json(info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::Register { info, actor: person.name }).await?;
+    app.carry_out(&person, Command::Register { info, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -454,23 +463,36 @@ pub(super) async fn audit(
 
 /// Whether the collector can do its work: 503 with the reason while the store cannot be written, has lost what was acknowledged, or is
 /// damaged.
-pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
     if let Some(why) = app.health.trouble() {
         return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
     }
-    let lost = app.health.lost();
+    let lost = app.health.missing();
     if !lost.is_empty() {
         let lost = lost.iter().map(|one| one.en.as_str()).collect::<Vec<_>>().join(" ");
         return Err(Problem::unavailable(format!(
             "{lost} It goes on with what is left; see docs/operate.md, then: ioc-collector store confirm"
         )));
     }
+    let clock = match app.health.clock() {
+        ClockState { step_ms: Some(by_ms), .. } => format!(
+            "the machine's clock was stepped by {}: not followed, and nothing is deleted, until it is confirmed\n",
+            spelt(by_ms)
+        ),
+        ClockState { doubt_ms: Some(by_ms), .. } => {
+            format!(
+                "the machine's clock was ahead by {} at the start: nothing is deleted until it is confirmed\n",
+                spelt(by_ms)
+            )
+        }
+        ClockState { .. } => String::new(),
+    };
     match app.health.examined() {
         Some(examined) if !examined.findings.is_empty() => Err(Problem::unavailable(format!(
             "the store is damaged: {}; see docs/operate.md",
             examined.findings.join("; ")
         ))),
-        _ => Ok("ready\n"),
+        _ => Ok(format!("ready\n{clock}")),
     }
 }
 

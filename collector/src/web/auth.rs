@@ -1,5 +1,6 @@
 //! Signing in and out, and who is asking.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use askama::Template;
@@ -11,7 +12,8 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::enrolment::hex;
 
 use super::App;
 use super::pages::Failure;
@@ -19,16 +21,21 @@ use super::problem::Problem;
 use super::rights;
 use super::server::Peer;
 use super::view::Chrome;
-use crate::account::{self, Right, Role, SignIn};
-use crate::audit;
-use crate::command::Command;
+use crate::account::{self, Right, Role};
+use crate::command::{Answer, Command, CommandError};
 use crate::crowd::Place;
 use crate::hashing::Asker;
-use crate::pki::PkiError;
+use crate::people::{Intent, Origin};
 use crate::reach::Reach;
 
 pub(super) const COOKIE: &str = "__Host-ioc";
 const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
+/// What a browser is known by that has signed in before: its own number, and a mark for each account.
+const KNOWN_COOKIE: &str = "__Host-ioc-known";
+/// Most accounts that one browser is known by.
+const KNOWN_MAX: usize = 8;
+/// How long it is known, seconds.
+const KNOWN_S: i64 = 180 * 86_400;
 
 /// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for this
 /// route is refused here, before anything is done ([`rights`]).
@@ -46,6 +53,10 @@ pub(super) struct Person {
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
     pub(super) session: String,
+    /// When they last showed who they are; none for the command line, where the machine says it.
+    pub(super) confirmed_at: Option<Timestamp>,
+    /// The organisation's identity provider says who they are.
+    pub(super) foreign: bool,
 }
 
 impl Person {
@@ -78,6 +89,8 @@ impl FromRequestParts<App> for Person {
                 reach: Reach::EVERYWHERE,
                 language,
                 session,
+                confirmed_at: None,
+                foreign: false,
             });
         }
         let shown = shown(&parts.headers, &parts.uri);
@@ -126,7 +139,12 @@ impl FromRequestParts<App> for Person {
         }
         let reach = account.reach();
         let (role, token_role) = (account.role, session.role);
-        let person = Self { name: account.name, role, token_role, reach, language, session: digest };
+        let (confirmed_at, foreign) = (Some(session.confirmed_at), session.foreign);
+        let name = account.name;
+        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
+        if !person.may(Right::Personal) {
+            person.reach = person.reach.sealed();
+        }
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);
         }
@@ -215,42 +233,107 @@ pub(super) struct Credentials {
 pub(super) enum SignedIn {
     /// The cookie.
     Cookie(String),
-    /// A code is needed, too.
-    NeedsCode,
+    /// A code is needed, too: the hash that the password matches.
+    NeedsCode(String),
+}
+
+/// From where someone tries to sign in, and whether their browser has signed in to this account before.
+pub(super) fn origin_of(app: &App, peer: &Peer, headers: &HeaderMap, name: &str) -> Origin {
+    let network = match peer {
+        // One subscriber has 64 bits of an IPv6 network to choose from.
+        Peer::Remote(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        other => other.to_string(),
+    };
+    let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
+    let browser = shown.split_once('.').filter(|(browser, marks)| {
+        let own = app.links.known(browser, name);
+        !browser.is_empty() && marks.split('.').any(|mark| mark == own)
+    });
+    Origin { peer: peer.to_string(), network, browser: browser.map(|(browser, _)| browser.to_owned()) }
+}
+
+/// What a browser is given to be known by later, beside what it has for other accounts.
+fn known_cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<String> {
+    let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
+    let (browser, marks) = shown.split_once('.').unwrap_or_default();
+    let is_id = browser.len() == 32 && browser.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let browser = if is_id { browser.to_owned() } else { hex(&crate::pki::secret::<16>().ok()?) };
+    let own = app.links.known(&browser, name);
+    let mut all = vec![own.as_str()];
+    all.extend(marks.split('.').filter(|mark| is_id && mark.len() == own.len() && *mark != own).take(KNOWN_MAX - 1));
+    Some(set_cookie(KNOWN_COOKIE, &format!("{browser}.{}", all.join(".")), KNOWN_S))
+}
+
+/// What the engine refuses is told to whoever signs in: the same for every account, there or not.
+pub(super) fn refused(error: CommandError) -> Problem {
+    match error {
+        CommandError::Forbidden(why) => Problem::unauthorized(why),
+        error => error.into(),
+    }
+}
+
+/// As whom someone who signs in waits for a hash.
+fn asker_of(peer: &Peer, from: &Origin) -> Asker {
+    match (&from.browser, peer) {
+        (Some(browser), _) => Asker::Known(format!("browser {browser}")),
+        (None, Peer::Remote(address)) => Asker::Stranger(*address),
+        (None, Peer::Local(_)) => Asker::Known(peer.to_string()),
+    }
+}
+
+/// Has an attempt counted and the password looked at: gives the hash that it matches.
+pub(super) async fn show_password(
+    app: &App,
+    name: &str,
+    password: String,
+    code: &str,
+    from: &Origin,
+    asker: Asker,
+) -> Result<String, Problem> {
+    let person = |intent| app.engine.of_accounts(Command::Person(Box::new(intent)));
+    let (name, from) = (name.to_owned(), from.clone());
+    let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
+    let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
+        return Err(Problem::internal("sign-in failed"));
+    };
+    let asked = hash.clone();
+    match app.hashing.run(asker, move || account::verify(&asked, &password)).await {
+        Ok(true) => Ok(hash),
+        Ok(false) => {
+            person(Intent::Wrong { name, from }).await.map_err(refused)?;
+            Err(Problem::unauthorized("name, password or code is wrong"))
+        }
+        Err(busy) => {
+            let _ = person(Intent::Unseen { name, from }).await;
+            Err(busy.into())
+        }
+    }
 }
 
 /// Checks credentials and keeps what follows.
-async fn try_sign_in(app: &App, peer: Peer, credentials: Credentials) -> Result<SignedIn, Problem> {
+async fn try_sign_in(
+    app: &App,
+    peer: Peer,
+    headers: &HeaderMap,
+    credentials: Credentials,
+) -> Result<SignedIn, Problem> {
     let Credentials { name, password, code } = credentials;
-    app.limits.sign_in(&peer, None)?;
-    let asked = name.clone();
-    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
-    let asker = match peer {
-        Peer::Remote(address) => Asker::Stranger(address),
-        Peer::Local(_) => Asker::Known(peer.to_string()),
-    };
-    let outcome = app
-        .hashing
-        .run(asker, move || account::sign_in(known, &name, &password, &code, &peer.to_string(), clock::now()))
-        .await?;
-    keep(app, outcome).await
+    let from = origin_of(app, &peer, headers, &name);
+    app.limits.sign_in(&peer, from.browser.as_deref())?;
+    let hash = show_password(app, &name, password, &code, &from, asker_of(&peer, &from)).await?;
+    come_by(app, Intent::Proved { name, hash, code, from }).await
 }
 
-/// Keeps what follows from an attempt.
-pub(super) async fn keep(app: &App, outcome: Result<SignIn, PkiError>) -> Result<SignedIn, Problem> {
-    let wrong = || Problem::unauthorized("name, password or code is wrong");
-    match outcome.map_err(|error| Problem::internal(error.to_string()))? {
-        SignIn::Welcome { cookie, session, account, entry } => {
-            app.engine.command(Command::SignedIn(account, session, entry)).await?;
-            Ok(SignedIn::Cookie(cookie))
-        }
-        SignIn::Wrong { account: Some(account), entry } => {
-            app.engine.command(Command::SaveAccount(account, entry)).await?;
-            Err(wrong())
-        }
-        SignIn::Wrong { account: None, .. } => Err(wrong()),
-        SignIn::NeedsCode => Ok(SignedIn::NeedsCode),
-        SignIn::Locked(until) => Err(Problem::too_many(format!("too many failed attempts; locked until {until}"))),
+/// Asks the engine to let someone in.
+pub(super) async fn come_by(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
+    let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
+    match app.engine.of_accounts(Command::Person(Box::new(intent))).await.map_err(refused)? {
+        Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
+        Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
+        _ => Err(Problem::internal("sign-in failed")),
     }
 }
 
@@ -268,13 +351,11 @@ const CODE_MS: u64 = 300_000;
 /// What the ticket of such a sign-in is sealed for.
 const CODE_TICKET: &str = "sign-in code";
 
-/// Has the browser keep whose password was right and whose code is still to come: sealed, so that nothing has to be kept here. It is bound to
-/// the password, so that another one ends it.
-async fn half_in(app: &App, name: &str) -> Result<String, Problem> {
-    let known = super::people::known(app, name).await?;
+/// Has the browser keep whose password was right, by which hash, and whose code is still to come: sealed, so that nothing has to be kept
+/// here. It is bound to the password, so that another one ends it.
+fn half_in(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
     let until_ms = clock::boottime_us() / 1000 + CODE_MS;
-    let parts = [name, &account::session_digest(&known.password)];
-    app.seal.close(CODE_TICKET, &parts, until_ms).map_err(|error| Problem::internal(error.to_string()))
+    app.seal.close(CODE_TICKET, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
 
 #[derive(Template)]
@@ -313,9 +394,19 @@ pub(super) fn render_login(
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 
-fn come_in(cookie: &str) -> Response {
-    let cookie = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+fn come_in(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
+    with_cookies(app, headers, name, cookie, Redirect::to("/").into_response())
+}
+
+/// A session's cookie, and the one that the browser is known by.
+fn with_cookies(app: &App, headers: &HeaderMap, name: &str, cookie: &str, mut response: Response) -> Response {
+    let session = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
+    for one in std::iter::once(session).chain(known_cookie(app, headers, name)) {
+        if let Ok(one) = header::HeaderValue::from_str(&one) {
+            response.headers_mut().append(header::SET_COOKIE, one);
+        }
+    }
+    response
 }
 
 pub(super) async fn login(
@@ -328,9 +419,9 @@ pub(super) async fn login(
         return Problem::forbidden("this request comes from another site").into_response();
     }
     let name = credentials.name.clone();
-    match try_sign_in(&app, peer, credentials).await {
-        Ok(SignedIn::Cookie(cookie)) => come_in(&cookie),
-        Ok(SignedIn::NeedsCode) => match half_in(&app, &name).await {
+    match try_sign_in(&app, peer, &headers, credentials).await {
+        Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
+        Ok(SignedIn::NeedsCode(hash)) => match half_in(&app, &name, &hash) {
             Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
@@ -354,25 +445,25 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    if let Err(problem) = app.limits.sign_in(&peer, None) {
-        return render_login(&app, &headers, Some(problem), Some(form.ticket));
-    }
-    let Some([name, password]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_us() / 1000) else {
+    let Some([name, hash]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_us() / 1000) else {
         return Redirect::to("/login").into_response();
     };
+    let from = origin_of(&app, &peer, &headers, &name);
+    if let Err(problem) = app.limits.sign_in(&peer, from.browser.as_deref()) {
+        return render_login(&app, &headers, Some(problem), Some(form.ticket));
+    }
     let tried = async {
-        let known = super::people::known(&app, &name).await?;
-        if account::session_digest(&known.password) != password {
-            return Err(Problem::unauthorized("the password was changed meanwhile; begin again"));
-        }
-        keep(&app, account::second_step(known, &form.code, &peer.to_string(), clock::now())).await
+        // Counted like a password before it is looked at.
+        let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
+        app.engine.of_accounts(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
         Ok(SignedIn::Cookie(cookie)) => {
             app.seal.spend(&form.ticket);
-            come_in(&cookie)
+            come_in(&app, &headers, &name, &cookie)
         }
-        Ok(SignedIn::NeedsCode) => render_login(&app, &headers, None, Some(form.ticket)),
+        Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.ticket)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }
 }
@@ -384,15 +475,9 @@ pub(super) async fn logout(State(app): State<App>, person: Person, headers: Head
 
 async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
-        let entry = audit::Entry {
-            at: clock::now(),
-            actor: person.name.clone(),
-            action: "account.signed_out".to_owned(),
-            subject: person.name.clone(),
-            detail: String::new(),
-        };
         let digest = account::session_digest(&cookie);
-        let _ = app.engine.command(Command::SignedOut { digest, entry }).await;
+        let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
+        let _ = app.engine.of_accounts(Command::Person(Box::new(intent))).await;
     }
 }
 
@@ -429,11 +514,11 @@ pub(super) async fn api_sign_in(
     if !same_origin(&headers) {
         return Err(Problem::forbidden("this request comes from another site"));
     }
-    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, credentials).await? else {
+    let name = credentials.name.clone();
+    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, &headers, credentials).await? else {
         return Err(Problem::unauthorized("code: this account has a second factor; give its code, too"));
     };
-    let cookie = set_cookie(COOKIE, &cookie, account::SESSION_MS / 1000);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+    Ok(with_cookies(&app, &headers, &name, &cookie, StatusCode::NO_CONTENT.into_response()))
 }
 
 pub(super) async fn api_sign_out(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {

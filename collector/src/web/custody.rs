@@ -33,7 +33,7 @@ pub(super) async fn standing(State(app): State<App>, _: Person) -> Json<Standing
     let examined = app.health.examined();
     Json(Standing {
         trouble: app.health.trouble(),
-        lost: app.health.lost(),
+        lost: app.health.missing(),
         examined_at: examined.as_ref().map(|examined| examined.at),
         findings: examined.map(|examined| examined.findings).unwrap_or_default(),
     })
@@ -53,7 +53,7 @@ pub(super) async fn confirm(
     person: Person,
     Json(body): Json<Confirmation>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person.reach, Command::ConfirmLoss { reason: body.reason, actor: person.name }).await?;
+    app.carry_out(&person, Command::ConfirmLoss { reason: body.reason, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn confirm_form(
     Form(body): Form<Confirmation>,
 ) -> Response {
     let command = Command::ConfirmLoss { reason: body.reason, actor: person.name.clone() };
-    match app.carry_out(&person.reach, command).await {
+    match app.carry_out(&person, command).await {
         Ok(_) => Redirect::to("/admin").into_response(),
         Err(error) => {
             let chrome = chrome(&app, &person, &headers);

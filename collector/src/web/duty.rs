@@ -165,9 +165,14 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 }
 
 /// Carries out what the page asks for, and shows it again.
-async fn carry_out(app: &App, chrome: Chrome, form: CoverForm, command: Result<Command, CommandError>) -> Paged {
+async fn carry_out(
+    app: &App,
+    (chrome, person): (Chrome, &Person),
+    form: CoverForm,
+    command: Result<Command, CommandError>,
+) -> Paged {
     let done = match command {
-        Ok(command) => app.engine.command(command).await,
+        Ok(command) => app.carry_out(person, command).await,
         Err(error) => Err(error),
     };
     match done {
@@ -199,8 +204,8 @@ pub(super) async fn cover(
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let covers = cover_of(&form, &app.config()).map(|cover| vec![cover]);
-    let command = covers.map(|covers| Command::Cover { covers, actor: person.name });
-    carry_out(&app, chrome, form, command).await
+    let command = covers.map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    carry_out(&app, (chrome, &person), form, command).await
 }
 
 /// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
@@ -248,8 +253,8 @@ pub(super) async fn swap(
     Form(form): Form<SwapForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name });
-    carry_out(&app, chrome, CoverForm::default(), command).await
+    let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    carry_out(&app, (chrome, &person), CoverForm::default(), command).await
 }
 
 pub(super) async fn api_swap(
@@ -257,13 +262,14 @@ pub(super) async fn api_swap(
     person: Person,
     Json(form): Json<SwapForm>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::Cover { covers: swap_of(&form)?, actor: person.name }).await?;
+    app.carry_out(&person, Command::Cover { covers: swap_of(&form)?, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
 pub(super) async fn uncover(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    carry_out(&app, chrome, CoverForm::default(), Ok(Command::Uncover { id, actor: person.name })).await
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Uncover { id, actor: person.name.clone() }))
+        .await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -280,14 +286,14 @@ pub(super) async fn hand_over(
     Form(form): Form<BookForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name, text: form.text };
-    carry_out(&app, chrome, CoverForm::default(), Ok(Command::Handover(entry))).await
+    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name.clone(), text: form.text };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 
 pub(super) async fn test(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<String>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let command = Command::TestContact { person: id, actor: person.name };
-    carry_out(&app, chrome, CoverForm::default(), Ok(command)).await
+    let command = Command::TestContact { person: id, actor: person.name.clone() };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -302,8 +308,8 @@ pub(super) async fn resend(
     Form(form): Form<ResendForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let command = Command::Resend { key: form.key, actor: person.name };
-    carry_out(&app, chrome, CoverForm::default(), Ok(command)).await
+    let command = Command::Resend { key: form.key, actor: person.name.clone() };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
 }
 
 /// The duty plan as it is followed.
@@ -367,7 +373,7 @@ pub(super) async fn api_cover(
 ) -> Result<StatusCode, Problem> {
     let CoverBody { rota, person: stands_in, from, until, note } = body;
     let covers = vec![Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note }];
-    app.engine.command(Command::Cover { covers, actor: person.name }).await?;
+    app.carry_out(&person, Command::Cover { covers, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -376,6 +382,6 @@ pub(super) async fn api_uncover(
     person: Person,
     Path(id): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::Uncover { id, actor: person.name }).await?;
+    app.carry_out(&person, Command::Uncover { id, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

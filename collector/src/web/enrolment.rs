@@ -64,7 +64,7 @@ fn life_of(text: &str) -> Result<Span, Problem> {
 }
 
 async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(String, Option<String>), Problem> {
-    match app.engine.command(Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
+    match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
         Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
         _ => Err(Problem::internal("unexpected answer")),
     }
@@ -112,7 +112,7 @@ pub(super) async fn api_end(
     person: Person,
     Path(digest): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    app.engine.command(Command::EndToken { digest, actor: person.name }).await?;
+    app.carry_out(&person, Command::EndToken { digest, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn api_decide(
         Decision { device: Some(device), .. } => Some(device),
         Decision { device: None, .. } => Some(proposal(&app, &id).await?),
     };
-    app.engine.command(Command::DecideRequest { id, approved, actor: person.name }).await?;
+    app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -192,7 +192,7 @@ pub(super) struct Imported {
 }
 
 async fn take_in(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
-    match app.engine.command(Command::Import { devices, actor: person.name.clone() }).await? {
+    match app.carry_out(person, Command::Import { devices, actor: person.name.clone() }).await? {
         Answer::Imported(changed) => Ok(changed),
         _ => Err(Problem::internal("unexpected answer")),
     }
@@ -205,22 +205,22 @@ pub(super) async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Result<Response, Response> {
     app.limits.stranger(limits::ENROL, &peer).map_err(|refused| *refused)?;
-    let response = match app.engine.command(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await
-    {
-        Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
-        Ok(Answer::Waiting { request }) => {
-            let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
-            (StatusCode::ACCEPTED, Json(waiting)).into_response()
-        }
-        Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
-        Err(error) => {
-            app.health.refuse("enrolment");
-            if let Some(left_out) = app.paced.allows("enrolment", peer.address(), clock::boottime_us() / 1000) {
-                tracing::warn!(%peer, %error, left_out, "enrolment refused");
+    let response =
+        match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await {
+            Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
+            Ok(Answer::Waiting { request }) => {
+                let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
+                (StatusCode::ACCEPTED, Json(waiting)).into_response()
             }
-            return Err(Problem::from(error).into_response());
-        }
-    };
+            Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
+            Err(error) => {
+                app.health.refuse("enrolment");
+                if let Some(left_out) = app.paced.allows("enrolment", peer.address(), clock::boottime_us() / 1000) {
+                    tracing::warn!(%peer, %error, left_out, "enrolment refused");
+                }
+                return Err(Problem::from(error).into_response());
+            }
+        };
     // Its token is good: it costs its address nothing.
     app.limits.welcome(limits::ENROL, &peer);
     Ok((Extension(limits::Welcome), response).into_response())
@@ -318,6 +318,14 @@ impl EnrolmentPage {
             Reason::Enrolled { device } => ("why-enrolled", Some(device)),
             Reason::Name { device } => ("why-name", Some(device)),
             Reason::Machine { device } => ("why-machine", Some(device)),
+            Reason::Kind { device } => ("why-kind", Some(device)),
+            Reason::Place { device } => ("why-place", Some(device)),
+            Reason::Uplink { device } => ("why-uplink", Some(device)),
+            Reason::Importance { device } => ("why-importance", Some(device)),
+            Reason::Address { device } => ("why-address", Some(device)),
+            Reason::Hardware { device } => ("why-hardware", Some(device)),
+            Reason::Look { device } => ("why-look", Some(device)),
+            Reason::Removed { device } => ("why-removed", Some(device)),
         };
         let text = self.chrome.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
@@ -424,11 +432,11 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
         }
         "release" => {
             let device = device_id(&form.which)?;
-            app.engine.command(Command::Release { device, actor }).await?;
+            app.carry_out(person, Command::Release { device, actor }).await?;
             Ok(None)
         }
         "end" => {
-            app.engine.command(Command::EndToken { digest: form.which.clone(), actor }).await?;
+            app.carry_out(person, Command::EndToken { digest: form.which.clone(), actor }).await?;
             Ok(None)
         }
         "approve" => {
@@ -443,13 +451,12 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 tags: shown.tags,
                 ..proposal(app, &form.which).await?
             };
-            app.engine
-                .command(Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
                 .await?;
             Ok(None)
         }
         "refuse" => {
-            app.engine.command(Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
             Ok(None)
         }
         "import" => match register::read(&form.table) {

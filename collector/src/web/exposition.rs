@@ -75,6 +75,7 @@ fn write_device(
     }
     let live = matches!(record.state(clock::now()), "live");
     let _ = writeln!(text, "{PREFIX}_device_up{{{labels}}} {}", u8::from(live));
+    let _ = writeln!(text, "{PREFIX}_device_reports_lost_total{{{labels}}} {}", record.reports_lost);
     let layout = record.layout.and_then(|id| layouts.get(&id)).filter(|_| live);
     let Some(layout) = layout else { return };
     for (series, value) in layout.series().iter().zip(&record.latest) {
@@ -119,6 +120,7 @@ mod tests {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
+            reports_lost: 0,
             layout: Some(layout.id()),
             latest: vec![Some(1.5), Some(70.0)],
             worst: 0,
@@ -129,6 +131,7 @@ mod tests {
         assert_eq!(
             text,
             "iocw_device_up{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 1\n\
+             iocw_device_reports_lost_total{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 0\n\
              iocw_cpu_busy{device=\"srv-1\",place=\"Phòng \\\"A\\\"\"} 1.5\n\
              iocw_fs_used_pct{device=\"srv-1\",place=\"Phòng \\\"A\\\"\",subject=\"/a\\\"b\\\\c\"} 70\n"
         );

@@ -375,7 +375,7 @@ pub(super) async fn save_view(
     }
     let query = if removing { String::new() } else { written.clone() };
     let view = SavedView { account: person.name.clone(), name, query };
-    app.engine.command(Command::SaveView(view)).await.map_err(|error| refuse(error.into()))?;
+    app.carry_out(&person, Command::SaveView(view)).await.map_err(|error| refuse(error.into()))?;
     let back = if removing { "/devices".to_owned() } else { format!("/devices?{written}") };
     Ok(Redirect::to(&back).into_response())
 }

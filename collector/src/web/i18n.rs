@@ -147,6 +147,9 @@ mod tests {
             include_str!("plan.rs"),
             include_str!("matter.rs"),
             include_str!("screens.rs"),
+            include_str!("clock.rs"),
+            include_str!("confirm.rs"),
+            include_str!("custody.rs"),
             include_str!("own.rs"),
             include_str!("single.rs"),
             include_str!("incidents.rs"),
@@ -194,6 +197,7 @@ mod tests {
                 "fresh-",
                 "screen-",
                 "standing-",
+                "clock-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));
             assert!(family || used.contains(key), "{key} is not used");

@@ -21,6 +21,7 @@ use super::api::device_id;
 use super::auth::Person;
 use super::limits;
 use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
+use super::personal;
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::{Chrome, DeviceRow, incident_tone};
@@ -183,13 +184,14 @@ impl IncidentPage {
 
 async fn render(
     app: &App,
-    chrome: Chrome,
+    (chrome, person): (Chrome, &Person),
     id: u64,
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = chrome.now;
     match app.read(&chrome.reach, move |reader| whole(IncidentId(id), reader, now)).await {
-        Ok(Some(whole)) => {
+        Ok(Some(mut whole)) => {
+            personal::open_incident(app, person, &mut whole.incident, &mut whole.steps, &mut whole.faults).await;
             let tone = incident_tone(&whole.incident);
             let again = refused.is_some();
             let (error, written) = refused.map_or((None, HashMap::new()), |(error, written)| (Some(error), written));
@@ -206,7 +208,7 @@ async fn render(
 
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    render(&app, chrome, id, None).await
+    render(&app, (chrome, &person), id, None).await
 }
 
 /// A refusal in the reader's language.
@@ -241,14 +243,14 @@ pub(super) async fn act(
     let value = Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
     let action: Action = match serde_json::from_value(value) {
         Ok(action) => action,
-        Err(error) => return render(&app, chrome, id, Some((error.to_string(), form))).await,
+        Err(error) => return render(&app, (chrome, &person), id, Some((error.to_string(), form))).await,
     };
-    let command = Command::Act { incident: IncidentId(id), action, actor: person.name };
-    match app.carry_out(&person.reach, command).await {
+    let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
         Err(error) => {
             let text = refused(&chrome, &error);
-            render(&app, chrome, id, Some((text, form))).await
+            render(&app, (chrome, &person), id, Some((text, form))).await
         }
     }
 }
@@ -259,7 +261,7 @@ pub(super) async fn api_act(
     Path(id): Path<u64>,
     Json(action): Json<Action>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person.reach, Command::Act { incident: IncidentId(id), action, actor: person.name }).await?;
+    app.carry_out(&person, Command::Act { incident: IncidentId(id), action, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -346,8 +348,8 @@ pub(super) async fn new(
 }
 
 async fn opened(app: &App, person: Person, form: OpenForm) -> Result<IncidentId, CommandError> {
-    let command = Command::Open { manual: form.manual()?, actor: person.name };
-    match app.carry_out(&person.reach, command).await? {
+    let command = Command::Open { manual: form.manual()?, actor: person.name.clone() };
+    match app.carry_out(&person, command).await? {
         Answer::Incident(id) => Ok(id),
         _ => Err(CommandError::Unavailable("unexpected answer".to_owned())),
     }
@@ -398,7 +400,7 @@ pub(super) async fn attach(
     content: Bytes,
 ) -> Result<StatusCode, Problem> {
     let (incident, name, content) = (IncidentId(id), query.name, content.to_vec());
-    app.carry_out(&person.reach, Command::Attach { incident, name, content, actor: person.name }).await?;
+    app.carry_out(&person, Command::Attach { incident, name, content, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -535,7 +537,7 @@ pub(super) async fn alerts(
         alert.alert(&source, &own, now).map_err(|why| Problem::invalid(format!("alerts[{at}].{why}")))
     });
     let alerts = alerts.collect::<Result<_, _>>()?;
-    app.engine.command(Command::Alerts { source, alerts }).await?;
+    app.engine.of_sources(Command::Alerts { source, alerts }).await?;
     Ok((Extension(limits::Welcome), StatusCode::NO_CONTENT))
 }
 

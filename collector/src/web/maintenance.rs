@@ -8,6 +8,7 @@ use axum::{Form, Json};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Scope, When, Window};
 
 use super::App;
@@ -19,6 +20,8 @@ use super::problem::Problem;
 use super::view::Chrome;
 use crate::command::{Command, CommandError};
 use crate::config::Config;
+use crate::reach::Reach;
+use crate::store::{Reader, StoreError};
 
 /// A form, as a person filled it in.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -85,10 +88,9 @@ impl WindowForm {
 
 /// A moment as browsers send it, in the site's time zone.
 pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
-    let local = text.trim().parse::<jiff::civil::DateTime>();
-    let zoned = local.and_then(|local| local.to_zoned_datetime(config.timezone.clone()));
-    let zoned = zoned.map_err(|_| CommandError::Invalid(format!("{field}: allowed is a date and a time")))?;
-    Ok(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+    let local = text.trim().parse::<jiff::civil::DateTime>().ok();
+    let moment = local.and_then(|local| ioc_judge::duty::local::instant(local, &config.timezone));
+    moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
 }
 
 /// A window as a row.
@@ -111,9 +113,41 @@ struct MaintenancePage {
     kinds: Vec<&'static str>,
 }
 
+/// The windows that touch what is within reach; devices and places that are not are left out of them.
+fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> {
+    let mut windows = reader.windows()?;
+    if reach.is_everywhere() {
+        return Ok(windows);
+    }
+    for window in &mut windows {
+        let scope = &mut window.scope;
+        let mut seen = Vec::new();
+        for id in std::mem::take(&mut scope.devices) {
+            let found = DeviceId::new(&id).ok().map(|id| reader.device(&id)).transpose()?.flatten();
+            seen.push((id, found.is_some()));
+        }
+        let places = std::mem::take(&mut scope.places);
+        // One that is about more than is within reach is about that, too.
+        let touches = |of: &String| {
+            reach.holds(of) || reach.places().iter().any(|place| Reach::of(std::slice::from_ref(of)).holds(place))
+        };
+        let hidden = (!seen.is_empty() && !seen.iter().any(|(_, sees)| *sees))
+            || (!places.is_empty() && !places.iter().any(touches));
+        scope.devices = seen.into_iter().filter(|(_, sees)| *sees).map(|(id, _)| id).collect();
+        scope.places = places.into_iter().filter(touches).collect();
+        // What is not for them has no number.
+        if hidden {
+            window.id = 0;
+        }
+    }
+    windows.retain(|window| window.id != 0);
+    Ok(windows)
+}
+
 async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&CommandError>) -> Paged {
     let now = chrome.now;
-    match app.read(&chrome.reach, |reader| reader.windows()).await {
+    let reach = chrome.reach.clone();
+    match app.read(&chrome.reach, move |reader| shown(reader, &reach)).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
@@ -150,7 +184,7 @@ pub(super) async fn plan(
     let planned = match form.window(&app.config()) {
         Ok(window) => {
             let overrule = form.overrule.is_some();
-            app.carry_out(&person.reach, Command::PlanWindow { window, overrule, actor: person.name }).await
+            app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await
         }
         Err(error) => Err(error),
     };
@@ -162,14 +196,15 @@ pub(super) async fn plan(
 
 pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    match app.carry_out(&person.reach, Command::EndWindow { id, actor: person.name }).await {
+    match app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
         Err(error) => Err(Failure::new(chrome, error.into())),
     }
 }
 
 pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Window>> {
-    Ok(Json(app.read(&person.reach, |reader| reader.windows()).await?))
+    let reach = person.reach.clone();
+    Ok(Json(app.read(&person.reach, move |reader| shown(reader, &reach)).await?))
 }
 
 /// A window as the API takes it.
@@ -193,7 +228,7 @@ pub(super) async fn api_plan(
 ) -> Result<StatusCode, Problem> {
     let WindowBody { title, scope, when, freeze, overrule } = body;
     let window = Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() };
-    app.carry_out(&person.reach, Command::PlanWindow { window, overrule, actor: person.name }).await?;
+    app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -202,6 +237,6 @@ pub(super) async fn api_end(
     person: Person,
     Path(id): Path<u64>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person.reach, Command::EndWindow { id, actor: person.name }).await?;
+    app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

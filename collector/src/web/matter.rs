@@ -89,7 +89,8 @@ pub(super) async fn page(
         })
         .await;
     match found {
-        Ok((faults, names, untold, unjudged)) => {
+        Ok((mut faults, names, untold, unjudged)) => {
+            personal::open_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
             Ok(show(&MatterPage { chrome, name, faults, untold, unjudged, names }))
         }
         Err(problem) => Err(Failure::new(chrome, problem)),

@@ -5,7 +5,9 @@ mod api;
 mod arriving;
 mod auth;
 mod charts;
+mod clock;
 mod code;
+mod confirm;
 mod custody;
 mod described;
 mod document;
@@ -46,7 +48,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::command::NewDevice;
@@ -66,6 +68,7 @@ use crate::seal::Seal;
 use crate::store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
 use described::Described;
 use problem::Problem;
+use reaching::Door;
 
 /// Largest request body.
 const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -85,7 +88,7 @@ const LIVE_MAX: usize = 1000;
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
-    engine: Handle,
+    engine: Door,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     readers: Arc<Readers>,
@@ -138,7 +141,7 @@ impl App {
     ) -> Result<Self, PkiError> {
         let started = Hashing::start();
         Ok(Self {
-            engine,
+            engine: Door::new(engine),
             health,
             config,
             readers: Readers::new(readers),
@@ -153,7 +156,7 @@ impl App {
             paced: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
-            since: clock::now(),
+            since: time::now(),
         })
     }
 
@@ -175,8 +178,7 @@ impl App {
         let mut reader = readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
         let reach = reach.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let limited = if reach.is_everywhere() { Ok(()) } else { reader.limit(&reach) };
-            let result = limited.and_then(|()| read(reader.as_ref()));
+            let result = reader.limit(&reach).and_then(|()| read(reader.as_ref()));
             if let Ok(mut idle) = readers.idle.lock() {
                 idle.push(reader);
             }
@@ -261,12 +263,14 @@ impl App {
             .route("/maintenance/{id}/end", post(maintenance::end))
             .route("/admin", get(admin::page))
             .route("/admin/store", post(custody::confirm_form))
+            .route("/admin/clock", post(clock::confirm))
             .route("/settings", get(given::page))
             .route("/audit", get(admin::log))
             .route("/people", get(people::page).post(people::add))
             .route("/people/{name}", post(people::change))
             .route("/account", get(own::page))
             .route("/account/password", post(own::password))
+            .route("/account/confirm", get(confirm::page).post(confirm::press))
             .route("/account/second", post(own::second))
             .route("/account/tokens", post(own::token))
             .route("/account/sessions/{digest}/end", post(own::end_session))
@@ -428,6 +432,9 @@ fn incidents_api(all: &mut Described) {
 fn people_api(all: &mut Described) {
     all.post("/session", auth::api_sign_in, "Signs in: sets a cookie").body::<auth::Credentials>().done(204);
     all.delete("/session", auth::api_sign_out, "Signs out").done(204);
+    all.post("/session/confirm", confirm::api, "Shows again who one is, before accounts are changed")
+        .body::<confirm::ConfirmForm>()
+        .done(204);
     all.get("/audit", api::audit, "The audit log in order, each record with its hash")
         .query::<api::AuditQuery>()
         .answers::<api::Page<crate::audit::Record>>(200);
@@ -447,6 +454,15 @@ fn people_api(all: &mut Described) {
     all.post("/account/tokens", own::api_token, "A token of one's own, shown once")
         .body::<own::TokenForm>()
         .answers::<own::NewApiToken>(201);
+    all.get("/clock", clock::api, "The machine's clock beside the time by which the collector goes")
+        .answers::<clock::ClockAnswer>(200);
+    all.post(
+        "/clock/confirm",
+        clock::api_confirm,
+        "A person says that the machine's clock is right after a step of it",
+    )
+    .body::<clock::ConfirmForm>()
+    .done(204);
     all.get("/openapi.json", described::openapi, "This description").object(200);
 }
 

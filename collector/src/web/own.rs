@@ -7,19 +7,22 @@ use axum::response::{IntoResponse, Redirect};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::Timestamp;
 
 use super::App;
 use super::api::Answered;
-use super::auth::Person;
+use super::auth::{Person, origin_of};
 use super::code::{Code, code_of};
+use super::confirm::{meant, or_confirm};
 use super::pages::{Failure, Paged, chrome, show_again};
-use super::people::{LINE_MAX_CHARS, end_sessions, entry, known, role_of, slowly};
+use super::people::{LINE_MAX_CHARS, known, role_of, slowly};
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
 use crate::account::{self, NotTaken, Role};
-use crate::command::Command;
+use crate::command::Answer;
+use crate::hashing;
+use crate::people::Intent;
 use crate::second::Second;
 use crate::store::{AccountRecord, SessionRecord};
 use crate::written::one_line;
@@ -31,15 +34,16 @@ const TOKEN_DAYS_MAX: i64 = 366;
 async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
     app.limits.own(&person.name)?;
     let before = known(app, &person.name).await?;
-    let PasswordForm { present, new } = form;
-    let changed = slowly(app, person, move || account::change_password(before, &present, &new, clock::now())).await?;
-    let record = match changed.map_err(|error| Problem::internal(error.to_string()))? {
-        Ok(record) => record,
+    let present = before.password.clone();
+    let PasswordForm { present: shown, new } = form;
+    let changed =
+        slowly(app, person, move || account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))).await?;
+    let hash = match changed {
+        Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
     };
-    let name = person.name.clone();
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_changed", &name, ""))).await?;
-    end_sessions(app, person, &name, &person.session, "password changed").await?;
+    let (name, but) = (person.name.clone(), person.session.clone());
+    meant(app, person, Intent::ChoosePassword { name, present, hash, but }).await?;
     Ok(Ok(()))
 }
 
@@ -49,31 +53,16 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     if label.is_empty() {
         return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
     }
-    refuse_token(person)?;
     let role = role_of(&form.role)?;
     if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
     }
     // It is for someone: the command line has no account that a token could belong to.
-    let owner = known(app, &person.name).await?;
-    if !role.is_within(owner.role) {
-        return Err(Problem::invalid(format!("role: {} may do what you may not; choose another", role.as_str())));
+    let (name, life_ms, peer) = (person.name.clone(), form.days * 86_400_000, peer.to_string());
+    match meant(app, person, Intent::NewToken { name, label, role, life_ms, peer }).await? {
+        Answer::Secret(token) => Ok(token),
+        _ => Err(Problem::internal("no token was made")),
     }
-    let life_ms = form.days * 86_400_000;
-    let made = account::new_token(&person.name, &label, role, &peer.to_string(), clock::now(), life_ms);
-    let (token, record) = made.map_err(|error| Problem::internal(error.to_string()))?;
-    let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
-    let entry = entry(person, "account.token_created", &person.name, &detail);
-    app.engine.command(Command::SaveToken(record, entry)).await?;
-    Ok(token)
-}
-
-/// A token that leaks must not be able to outlive its end, or to lock its owner out.
-fn refuse_token(person: &Person) -> Result<(), Problem> {
-    if person.is_token() {
-        return Err(Problem::forbidden("a token cannot do this; sign in"));
-    }
-    Ok(())
 }
 
 #[derive(Deserialize, schemars::JsonSchema)]
@@ -199,7 +188,10 @@ pub(super) async fn password(
     let said = match choose(&app, &person, form).await {
         Ok(Ok(())) => Said { done: Some("password-changed"), ..Said::default() },
         Ok(Err(refusal)) => Said { error: Some(why(&chrome, refusal)), ..Said::default() },
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        Err(problem) => match or_confirm(problem, "/account") {
+            Ok(elsewhere) => return Ok(elsewhere),
+            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        },
     };
     show_own(&app, &person, chrome, said).await
 }
@@ -214,7 +206,10 @@ pub(super) async fn token(
     let chrome = chrome(&app, &person, &headers);
     let said = match make_token(&app, &person, &peer, &form).await {
         Ok(token) => Said { token: Some(token), ..Said::default() },
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        Err(problem) => match or_confirm(problem, "/account") {
+            Ok(elsewhere) => return Ok(elsewhere),
+            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        },
     };
     show_own(&app, &person, chrome, said).await
 }
@@ -238,60 +233,51 @@ enum SecondDone {
     Off,
 }
 
-async fn change_second(app: &App, person: &Person, form: &SecondForm) -> Result<SecondDone, Problem> {
-    let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
-    refuse_token(person)?;
+async fn change_second(
+    app: &App,
+    person: &Person,
+    peer: &Peer,
+    headers: &HeaderMap,
+    form: &SecondForm,
+) -> Result<SecondDone, Problem> {
     app.limits.own(&person.name)?;
-    let mut account = known(app, &person.name).await?;
-    let wrong = || Problem::invalid("code: it is wrong, or was used; wait for the next one".to_owned());
-    let now = clock::now();
-    let (action, done) = match (form.r#do.as_str(), account.second.as_mut()) {
-        ("start", second) if second.as_ref().is_none_or(|second| !second.confirmed) => {
-            let made = Second::new().map_err(internal)?;
-            account.second = Some(made.clone());
-            ("account.second_started", SecondDone::Started(made))
-        }
-        ("start", _) => return Err(Problem::conflict("there is a second factor already; end it first")),
-        ("confirm" | "recovery", Some(second)) => {
-            if form.r#do == "recovery" && !second.confirmed {
-                return Err(Problem::conflict("the second factor is not confirmed yet"));
-            }
-            second.take(&form.code, now).ok_or_else(wrong)?;
-            second.confirmed = true;
-            ("account.second_codes_made", SecondDone::Codes(second.renew_recovery().map_err(internal)?))
-        }
-        ("off", Some(second)) => {
-            if second.confirmed {
-                second.take(&form.code, now).ok_or_else(wrong)?;
-            }
-            account.second = None;
-            ("account.second_removed", SecondDone::Off)
-        }
-        ("confirm" | "recovery" | "off", None) => return Err(Problem::conflict("there is no second factor")),
-        (other, _) => {
+    let (name, code) = (person.name.clone(), form.code.clone());
+    let from = origin_of(app, peer, headers, &name);
+    let intent = match form.r#do.as_str() {
+        "start" => Intent::StartSecond { name },
+        "confirm" => Intent::ConfirmSecond { name, again: false, code, from },
+        "recovery" => Intent::ConfirmSecond { name, again: true, code, from },
+        "off" => Intent::EndSecond { name, code, from },
+        other => {
             return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
         }
     };
-    let entry = entry(person, action, &person.name, "");
-    app.engine.command(Command::SaveAccount(account, entry)).await?;
-    Ok(done)
+    Ok(match meant(app, person, intent).await? {
+        Answer::Second(second) => SecondDone::Started(second),
+        Answer::Codes(codes) => SecondDone::Codes(codes),
+        _ => SecondDone::Off,
+    })
 }
 
 pub(super) async fn second(
     State(app): State<App>,
     person: Person,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<SecondForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let said = match change_second(&app, &person, &form).await {
+    let said = match change_second(&app, &person, &peer, &headers, &form).await {
         Ok(SecondDone::Started(_)) => Said::default(),
         Ok(SecondDone::Codes(recovery)) => Said { done: Some("second-done"), recovery, ..Said::default() },
         Ok(SecondDone::Off) => Said { done: Some("second-gone"), ..Said::default() },
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
             Said { error: Some(chrome.t("login-code-wrong")), ..Said::default() }
         }
-        Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        Err(problem) => match or_confirm(problem, "/account") {
+            Ok(elsewhere) => return Ok(elsewhere),
+            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+        },
     };
     show_own(&app, &person, chrome, said).await
 }
@@ -313,10 +299,12 @@ pub(super) struct SecondAnswer {
 pub(super) async fn api_second(
     State(app): State<App>,
     person: Person,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
     Json(form): Json<SecondForm>,
 ) -> Answered<SecondAnswer> {
     let site = app.config().site_name.clone();
-    Ok(Json(match change_second(&app, &person, &form).await? {
+    Ok(Json(match change_second(&app, &person, &peer, &headers, &form).await? {
         SecondDone::Started(second) => SecondAnswer {
             uri: Some(second.uri(&site, &person.name)),
             secret: Some(second.shown()),
@@ -338,10 +326,10 @@ pub(super) async fn end_session(
     let asked = digest.clone();
     match app.read(&person.reach, move |reader| reader.session(&asked)).await {
         Ok(Some(session)) if session.account == person.name => {
-            let entry = entry(&person, "account.session_ended", &person.name, &session.label);
-            match app.engine.command(Command::SignedOut { digest, entry }).await {
+            let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.session_ended" };
+            match meant(&app, &person, intent).await {
                 Ok(_) => Ok(Redirect::to("/account").into_response()),
-                Err(error) => Err(Failure::new(chrome, error.into())),
+                Err(problem) => Err(Failure::new(chrome, problem)),
             }
         }
         Ok(_) => Err(Failure::not_found(chrome)),

@@ -232,7 +232,7 @@ pub(super) async fn device(
             row,
             children,
             hello,
-            faults,
+            mut faults,
             incidents,
             layout,
             mut documents,
@@ -243,6 +243,7 @@ pub(super) async fn device(
             unjudged,
         })) => {
             personal::seen(&app, &person, &row.record.info.id, &mut documents).await;
+            personal::open_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
             let english = chrome.language == "en";
             let differing = app.config().rules.differing(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();

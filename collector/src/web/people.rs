@@ -12,13 +12,13 @@ use ioc_common::clock::{self, Timestamp};
 use super::App;
 use super::api::Answered;
 use super::auth::Person;
+use super::confirm::{meant, or_confirm};
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
 use super::view::Chrome;
 use crate::account::{self, Role};
-use crate::audit;
-use crate::command::Command;
-use crate::hashing::Asker;
+use crate::hashing::{self, Asker};
+use crate::people::Intent;
 use crate::reach::{PLACES_MAX, Reach};
 use crate::store::AccountRecord;
 use crate::written::one_line;
@@ -28,16 +28,6 @@ pub(super) const LINE_MAX_CHARS: usize = 100;
 
 /// Longest name of a place, characters.
 const PLACE_MAX_CHARS: usize = 200;
-
-pub(super) fn entry(actor: &Person, action: &str, subject: &str, detail: &str) -> audit::Entry {
-    audit::Entry {
-        at: clock::now(),
-        actor: actor.name.clone(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
-        detail: detail.to_owned(),
-    }
-}
 
 pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
@@ -54,74 +44,41 @@ pub(super) async fn slowly<T: Send + 'static>(
     Ok(app.hashing.run(Asker::Known(person.name.clone()), work).await?)
 }
 
-/// An account as new, with a password that its owner must change.
-async fn fresh(app: &App, person: &Person, name: &str, role: Role) -> Result<(String, AccountRecord), Problem> {
+/// A password that its owner must change, and its hash.
+async fn fresh(app: &App, person: &Person) -> Result<(String, String), Problem> {
     let internal = |error: crate::pki::PkiError| Problem::internal(error.to_string());
     let password = account::new_password().map_err(internal)?;
-    let (name, text) = (name.to_owned(), password.clone());
-    let made = slowly(app, person, move || account::new_account(&name, role, &text, clock::now())).await?;
-    let made = made.map_err(internal)?;
-    Ok((password, AccountRecord { must_change: true, ..made }))
-}
-
-/// Ends all sessions and tokens of an account, but for one session.
-pub(super) async fn end_sessions(app: &App, person: &Person, name: &str, but: &str, why: &str) -> Result<(), Problem> {
-    let (account, but) = (name.to_owned(), but.to_owned());
-    let entry = entry(person, "account.sessions_ended", name, why);
-    app.engine.command(Command::EndSessions { account, but, entry }).await?;
-    Ok(())
+    let text = password.clone();
+    let hash = slowly(app, person, move || hashing::hash(&text)).await?.map_err(internal)?;
+    Ok((password, hash))
 }
 
 /// A new account; what it gives back is its first password, which is shown once.
 async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
     let role = role_of(&form.role)?;
-    let asked = form.name.clone();
-    if app.read(&person.reach, move |reader| reader.account(&asked)).await?.is_some() {
-        return Err(Problem::conflict(format!("name: there is an account {:?} already", form.name)));
-    }
-    let places = places_of(&form.places, role)?;
-    let (password, made) = fresh(app, person, &form.name, role).await?;
-    let detail = shown(role, false, &places, "");
-    let record = AccountRecord { full_name: one_line(&form.full_name, LINE_MAX_CHARS), places, ..made };
-    let entry = entry(person, "account.created", &form.name, &detail);
-    app.engine.command(Command::SaveAccount(record, entry)).await?;
+    let places = places_of(&form.places)?;
+    let (password, hash) = fresh(app, person).await?;
+    let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
+    meant(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() }).await?;
     Ok(password)
 }
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
-    if name == person.name {
-        return Err(Problem::conflict("this is your own account; choose a new password on its page".to_owned()));
-    }
-    let before = known(app, name).await?;
-    let (password, made) = fresh(app, person, name, before.role).await?;
-    let mut earlier = before.earlier;
-    earlier.insert(0, before.password);
-    let (full_name, places, disabled, second) = (before.full_name, before.places, before.disabled, before.second);
-    let record = AccountRecord { full_name, places, disabled, second, earlier, ..made };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.password_reset", name, ""))).await?;
-    end_sessions(app, person, name, "", "password reset").await?;
+    let (password, hash) = fresh(app, person).await?;
+    meant(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
     Ok(password)
 }
 
 /// Takes an account's second factor away: its owner has lost it.
 async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
-    let record = AccountRecord { second: None, ..known(app, name).await? };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.second_removed", name, ""))).await?;
-    end_sessions(app, person, name, "", "second factor removed").await
-}
-
-/// An account as it stands in the audit log.
-fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> String {
-    let disabled = if disabled { " disabled" } else { "" };
-    let places = if places.is_empty() { String::new() } else { format!(" [{}]", places.join("; ")) };
-    let role = role.as_str();
-    format!("{role}{disabled}{places} {full_name}").trim_end().to_owned()
+    meant(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
+    Ok(())
 }
 
 /// The places that an account is limited to, checked.
-fn places_of(given: &[String], role: Role) -> Result<Vec<String>, Problem> {
+fn places_of(given: &[String]) -> Result<Vec<String>, Problem> {
     let mut places: Vec<String> = given.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
     places.retain(|place| !place.is_empty());
     places.sort_unstable();
@@ -129,39 +86,16 @@ fn places_of(given: &[String], role: Role) -> Result<Vec<String>, Problem> {
     if places.len() > PLACES_MAX {
         return Err(Problem::invalid(format!("places: found {}; allowed are {PLACES_MAX}", places.len())));
     }
-    if !places.is_empty() && !role.can_be_limited() {
-        let role = role.as_str();
-        return Err(Problem::invalid(format!(
-            "places: an {role} reaches everywhere; leave them empty, or choose another role"
-        )));
-    }
     Ok(places)
 }
 
 /// Another role, or the end of an account, or its return.
 async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
-    let before = known(app, name).await?;
-    let role = form.role.as_deref().map(role_of).transpose()?.unwrap_or(before.role);
-    let disabled = form.disabled.unwrap_or(before.disabled);
-    let full_name =
-        form.full_name.as_deref().map_or_else(|| before.full_name.clone(), |text| one_line(text, LINE_MAX_CHARS));
-    let loses = before.role == Role::Administrator && !before.disabled && (role != Role::Administrator || disabled);
-    if loses {
-        let all = app.read(&person.reach, |reader| reader.accounts()).await?;
-        let left = all.iter().filter(|one| one.role == Role::Administrator && !one.disabled && one.name != name);
-        if left.count() == 0 {
-            return Err(Problem::conflict("this is the last administrator; make another one first".to_owned()));
-        }
-    }
-    let places = places_of(form.places.as_ref().unwrap_or(&before.places), role)?;
-    let was = shown(before.role, before.disabled, &before.places, &before.full_name);
-    let detail = format!("{was} -> {}", shown(role, disabled, &places, &full_name));
-    let ends = disabled || role != before.role || places != before.places;
-    let record = AccountRecord { role, disabled, full_name, places, ..before };
-    app.engine.command(Command::SaveAccount(record, entry(person, "account.changed", name, &detail))).await?;
-    if ends {
-        end_sessions(app, person, name, "", "account changed").await?;
-    }
+    let role = form.role.as_deref().map(role_of).transpose()?;
+    let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
+    let places = form.places.as_deref().map(places_of).transpose()?;
+    let (name, disabled, actor) = (name.to_owned(), form.disabled, person.name.clone());
+    meant(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
     Ok(())
 }
 
@@ -240,6 +174,11 @@ async fn show_people(
     error: Option<Problem>,
     made: Option<(String, String)>,
 ) -> Paged {
+    let error = match error.map(|problem| or_confirm(problem, "/people")) {
+        Some(Ok(elsewhere)) => return Ok(elsewhere),
+        Some(Err(problem)) => Some(problem),
+        None => None,
+    };
     match app.read(&chrome.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();

@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::document;
 use ioc_common::id::DeviceId;
+use ioc_judge::{Fault, Incident, Step, Text};
 
 use super::App;
 use super::auth::Person;
 use crate::account::Right;
 use crate::audit;
-use crate::command::Command;
 use crate::store::DocumentRecord;
 
-/// Documents that say something of people.
-const DOCUMENTS: [&str; 2] = ["accounts", "sessions"];
 /// An open page reads itself anew all the time; one record an hour says the same.
 const SAID_MS: i64 = 3_600_000;
 /// Most readings that are remembered.
@@ -48,11 +47,11 @@ impl Said {
 
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
 pub(super) async fn seen(app: &App, person: &Person, device: &DeviceId, documents: &mut Vec<DocumentRecord>) {
-    let is_personal = |one: &DocumentRecord| DOCUMENTS.contains(&one.name.as_str());
+    let is_personal = |one: &DocumentRecord| document::is_of_people(&one.name);
     if !documents.iter().any(is_personal) {
         return;
     }
-    let shown = person.may(Right::Personal) && record(app, person, device.as_str(), &DOCUMENTS.join(", ")).await;
+    let shown = person.may(Right::Personal) && record(app, person, device.as_str(), "accounts, sessions").await;
     if !shown {
         documents.retain(|one| !is_personal(one));
     }
@@ -63,6 +62,40 @@ pub(super) async fn list_seen(app: &App, person: &Person, list: &str) -> bool {
     record(app, person, list, "list").await
 }
 
+/// Puts the names into texts that have any, for who may see them, when it is on record that they do.
+async fn open(app: &App, person: &Person, of: &str, texts: Vec<&mut Text>) {
+    if !texts.iter().any(|text| text.is_personal()) {
+        return;
+    }
+    if person.may(Right::Personal) && record(app, person, of, "faults and incidents").await {
+        texts.into_iter().for_each(Text::open);
+    }
+}
+
+/// The same for faults of a device, or a list of them.
+pub(super) async fn open_faults(app: &App, person: &Person, of: &str, faults: &mut [Fault]) {
+    open(app, person, of, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
+}
+
+/// The same for incidents.
+pub(super) async fn open_incidents(app: &App, person: &Person, of: &str, incidents: &mut [Incident]) {
+    open(app, person, of, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
+}
+
+/// The same for all that an incident says.
+pub(super) async fn open_incident(
+    app: &App,
+    person: &Person,
+    incident: &mut Incident,
+    steps: &mut [Step],
+    faults: &mut [Fault],
+) {
+    let of = incident.id.to_string();
+    let steps = steps.iter_mut().map(|step| &mut step.note);
+    let faults = faults.iter_mut().map(|fault| &mut fault.reason);
+    open(app, person, &of, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
+}
+
 async fn record(app: &App, person: &Person, of: &str, detail: &str) -> bool {
     let at = clock::now();
     if !app.said.is_news(&person.name, of, at) {
@@ -70,7 +103,7 @@ async fn record(app: &App, person: &Person, of: &str, detail: &str) -> bool {
     }
     let (actor, action) = (person.name.clone(), "personal.read".to_owned());
     let entry = audit::Entry { at, actor, action, subject: of.to_owned(), detail: detail.to_owned() };
-    let kept = app.engine.command(Command::Note(entry)).await.is_ok();
+    let kept = app.engine.note(entry).await.is_ok();
     if !kept {
         app.said.forget(&person.name, of);
     }

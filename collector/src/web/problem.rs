@@ -10,6 +10,9 @@ use ioc_judge::Refusal;
 use crate::command::CommandError;
 use crate::hashing::{Busy, RETRY_AFTER_S};
 
+/// What a program knows the wish to be shown again who asks by.
+const CONFIRM: &str = "urn:ioc-watch:confirm";
+
 /// An error that is told to whoever asked.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Problem {
@@ -62,6 +65,16 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
+    /// Whoever asks has to show again who they are.
+    pub(super) fn confirm() -> Self {
+        let detail = "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again";
+        Self { kind: CONFIRM, ..Self::forbidden(detail) }
+    }
+
+    pub(super) fn asks_to_confirm(&self) -> bool {
+        self.kind == CONFIRM
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -83,6 +96,7 @@ impl From<CommandError> for Problem {
             CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
             CommandError::Invalid(_) => Self::invalid(detail),
             CommandError::Forbidden(_) => Self::forbidden(detail),
+            CommandError::TooMany { .. } => Self::too_many(detail),
             CommandError::Unavailable(_) => Self::unavailable(detail),
         }
     }

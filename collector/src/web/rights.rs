@@ -35,6 +35,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/account/password", Right::View),
     ("/account/sessions/{digest}/end", Right::View),
     ("/account/tokens", Right::View),
+    ("/account/confirm", Right::View),
+    ("/api/v1/session/confirm", Right::View),
     ("/account/second", Right::View),
     ("/api/v1/account/second", Right::View),
     ("/api/v1/account/password", Right::View),

@@ -8,14 +8,15 @@ use serde::Deserialize;
 use ioc_common::clock;
 
 use super::App;
-use super::auth::{COOKIE, SignedIn, cookie, cookie_text, keep, language_of, render_login, set_cookie};
+use super::auth::{COOKIE, cookie, cookie_text, language_of, render_login, set_cookie};
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
 use crate::account;
+use crate::command::{Answer, Command};
 use crate::config::Oidc;
 use crate::oidc::{self, Attempt, Provider};
-use crate::reach::Reach;
+use crate::people::Intent;
 
 /// What binds an attempt to the browser that began it. It comes back from another site, so that it cannot be strict.
 const STATE_COOKIE: &str = "__Host-ioc-oidc";
@@ -160,14 +161,9 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         Problem::forbidden(error.to_string())
     })?;
     app.seal.spend(&sealed);
-    let asked = name.clone();
-    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
-    let shown: String = name.chars().filter(|letter| !letter.is_control()).take(60).collect();
-    let known = known.filter(|account| !account.disabled);
-    let known =
-        known.ok_or_else(|| Problem::forbidden(format!("there is no account {shown:?} here; ask an administrator")))?;
-    match keep(app, account::welcome(known, &peer.to_string(), true, now)).await? {
-        SignedIn::Cookie(cookie) => Ok(cookie),
-        SignedIn::NeedsCode => Err(Problem::internal("sign-in failed")),
+    let intent = Intent::Foreign { name, peer: peer.to_string() };
+    match app.engine.of_accounts(Command::Person(Box::new(intent))).await? {
+        Answer::Secret(cookie) => Ok(cookie),
+        _ => Err(Problem::internal("sign-in failed")),
     }
 }

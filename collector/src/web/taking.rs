@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use ioc_common::clock;
-use ioc_judge::{Action, Incident};
+use ioc_judge::Incident;
 
 use super::App;
 use super::auth::language_of;
@@ -16,7 +16,6 @@ use super::pages::{Failure, Paged, show};
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::{Chrome, incident_tone};
-use crate::command::Command;
 use crate::inventory::DeviceRecord;
 use crate::link::Link;
 use crate::reach::Reach;
@@ -100,9 +99,7 @@ pub(super) async fn take(
         // The page says who was faster.
         return Ok(back);
     }
-    let action = Action::Acknowledge { note: String::new() };
-    let command = Command::Act { incident: id, action, actor: link.person };
-    match app.engine.command(command).await {
+    match app.engine.by_link(id, link.person).await {
         Ok(_) => Ok(back),
         Err(error) => {
             let why = refused(&chrome, &error);

@@ -11,6 +11,7 @@ use ioc_judge::{DeviceKind, Incident, Severity};
 use super::App;
 use super::auth::Person;
 use crate::account::Right;
+use crate::health::Health;
 use crate::inventory::DeviceRecord;
 use crate::notify::local_time;
 use crate::reach::Reach;
@@ -90,6 +91,18 @@ impl Chrome {
         let mut args = FluentArgs::new();
         args.set("count", *count.borrow());
         self.app.texts.with(&self.language, key, &args)
+    }
+
+    /// A text with one argument.
+    pub(super) fn said(&self, key: &str, name: &str, value: String) -> String {
+        let mut args = FluentArgs::new();
+        args.set(name, value);
+        self.app.texts.with(&self.language, key, &args)
+    }
+
+    /// The collector's own health.
+    pub(super) fn health(&self) -> &Health {
+        &self.app.health
     }
 
     /// A moment in the site's time zone.

@@ -66,6 +66,8 @@ impl<S: Subscriber> Layer<S> for Journal {
         put(&mut out, "PRIORITY", priority(*about.level()));
         put(&mut out, "SYSLOG_IDENTIFIER", self.program);
         put(&mut out, "IOC_TARGET", about.target());
+        // What this event says everywhere, without what it says of this place: `doctor --bundle` hands on no more.
+        put(&mut out, "IOC_EVENT", &entry.message);
         if self.socket.send(&out).is_err() {
             // Too long for a datagram, or the journal is away: standard error is the journal's, too.
             let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());

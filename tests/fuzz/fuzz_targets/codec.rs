@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             taken_at: envelope.taken_at,
         };
         if let Ok(sealed) = codec::seal(head, &report.body) {
-            let again = codec::open(kind, &sealed.finish(envelope.age_ms));
+            let again = codec::open(kind, &sealed.finish(envelope.age_ms, envelope.lost.as_ref()));
             assert!(again.is_ok() || matches!(report.body, ioc_common::report::Body::State(_)));
         }
     }

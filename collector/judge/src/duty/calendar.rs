@@ -1,10 +1,11 @@
 //! Who is on duty at a moment, when that changes, and where nobody is.
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 
 use ioc_common::clock::Timestamp;
 
-use super::{Cover, Layer, Plan, Rota, Target, within};
+use super::{Cover, Layer, Plan, Rota, Target, local};
 use crate::maintenance::weekday;
 use crate::rule::Severity;
 use crate::text::Text;
@@ -23,26 +24,27 @@ pub fn on_duty(rota: &Rota, covers: &[Cover], now: Timestamp) -> Vec<String> {
     if let Some(cover) = covers.iter().rev().find(stands_in) {
         return vec![cover.person.clone()];
     }
-    let Ok(moment) = jiff::Timestamp::from_millisecond(now.as_millis()) else { return Vec::new() };
-    let here = moment.to_zoned_datetime(rota.zone.clone()).datetime();
-    if let Some(holiday) = rota.holidays.iter().find(|day| day.date == here.date()) {
+    let Some(today) = local::day_since(Time::midnight(), now, &rota.zone) else { return Vec::new() };
+    if let Some(holiday) = rota.holidays.iter().find(|day| day.date == today) {
         return holiday.people.clone();
     }
-    rota.layers.iter().rev().find_map(|layer| turn(layer, here)).map(|person| vec![person.clone()]).unwrap_or_default()
+    let turns = rota.layers.iter().rev().find_map(|layer| turn(layer, today, now, &rota.zone));
+    turns.map(|person| vec![person.clone()]).unwrap_or_default()
 }
 
-/// Whose turn it is in a layer at a local time, if the layer is on.
-fn turn(layer: &Layer, here: DateTime) -> Option<&String> {
-    if here < layer.start || !within(layer.from, layer.until, here.time()) {
+/// Whose turn it is in a layer at a moment of a local day, if the layer is on.
+fn turn<'l>(layer: &'l Layer, today: Date, now: Timestamp, zone: &TimeZone) -> Option<&'l String> {
+    if layer.from != layer.until && local::stretch(layer.from, layer.until, now, zone).is_none() {
         return None;
     }
-    if !layer.days.is_empty() && !layer.days.contains(&weekday(here.weekday())) {
+    if !layer.days.is_empty() && !layer.days.contains(&weekday(today.weekday())) {
         return None;
     }
-    // Whole days between local dates: a day that clocks make longer or shorter is one day all the same.
-    let days = here.date().duration_since(layer.start.date()).as_hours() / 24;
-    let days = if here.time() < layer.start.time() { days - 1 } else { days };
-    let turn = usize::try_from(days / layer.turn_days).ok()?;
+    // Whole days between local dates: a day that clocks make longer or shorter is one day all the same. A hand-over is a moment:
+    // where clocks go back, it does not come twice, nor late.
+    let day = local::day_since(layer.start.time(), now, zone)?;
+    let days = day.duration_since(layer.start.date()).as_hours() / 24;
+    let turn = usize::try_from(days.div_euclid(layer.turn_days)).ok()?;
     layer.people.get(turn % layer.people.len().max(1))
 }
 

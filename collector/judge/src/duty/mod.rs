@@ -5,6 +5,7 @@
 
 pub mod calendar;
 mod form;
+pub mod local;
 #[cfg(test)]
 mod tests;
 
@@ -382,21 +383,6 @@ impl Quiet {
         if severity >= self.except {
             return None;
         }
-        let here = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?.to_zoned_datetime(zone.clone());
-        if !within(self.from, self.until, here.time()) {
-            return None;
-        }
-        let date = if here.time() < self.until { here.date() } else { here.date().tomorrow().ok()? };
-        let over = date.to_datetime(self.until).to_zoned_datetime(zone.clone()).ok()?;
-        Some(Timestamp::from_millis(over.timestamp().as_millisecond()))
-    }
-}
-
-/// Whether a time of day lies between two others, over midnight where the second is earlier; the same means all day.
-pub(crate) fn within(from: Time, until: Time, time: Time) -> bool {
-    match from.cmp(&until) {
-        std::cmp::Ordering::Equal => true,
-        std::cmp::Ordering::Less => from <= time && time < until,
-        std::cmp::Ordering::Greater => time >= from || time < until,
+        local::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
     }
 }

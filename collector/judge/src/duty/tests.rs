@@ -103,6 +103,36 @@ fn a_day_that_clocks_make_longer_is_one_day_all_the_same() {
 }
 
 #[test]
+fn in_a_repeated_or_skipped_hour_a_turn_is_handed_over_once_and_in_time() {
+    let berlin = |start: &str| {
+        let text = PLAN.replace("name = \"Trực ban\"", "zone = \"Europe/Berlin\"").replace("2026-11-02T07:00", start);
+        parse(&text).unwrap_or_else(|e| panic!("{e}"))
+    };
+    for (start, before, over) in [
+        // Clocks show 02:30 twice on 25 October, and never on 29 March.
+        ("2026-10-18T02:30", "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
+        ("2026-03-22T02:30", "2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z"),
+    ] {
+        let plan = berlin(start);
+        let rota = plan.rota("truc-ban").expect("rota");
+        assert_eq!(on_duty(rota, &[], at(before)), ["lan"], "{start}");
+        for minutes in 0..240 {
+            let now = at(over).plus_millis(minutes * 60_000);
+            assert_eq!(on_duty(rota, &[], now), ["binh"], "{start} at {now}");
+        }
+        let found = shifts(rota, &[], at(over).plus_millis(-3_600_000), at(over).plus_millis(10_800_000));
+        assert_eq!(found.iter().map(|one| one.from).collect::<Vec<_>>()[1..], [at(over)], "{found:?}");
+    }
+    // Quiet hours are over where clocks show their end for the first time.
+    let text = PLAN.replace("until = \"06:00\"", "until = \"02:30\"");
+    let mut plan = parse(&text).unwrap_or_else(|e| panic!("{e}"));
+    plan.zone = TimeZone::get("Europe/Berlin").expect("a zone");
+    let told = |now| plan.reach(&["binh".to_owned()], Severity::Warning, at(now))[0].not_before;
+    assert_eq!(told("2026-10-24T23:00:00Z"), Some(at("2026-10-25T00:30:00Z")));
+    assert_eq!(told("2026-10-25T01:15:00Z"), None, "the second time that it is 02:15");
+}
+
+#[test]
 fn quiet_hours_hold_back_what_is_not_bad_enough() {
     let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
     let people = ["binh".to_owned(), "mute".to_owned()];
@@ -148,8 +178,8 @@ fn holes_and_people_who_cannot_be_reached_are_found() {
 fn faults_in_the_plan_point_at_their_line() {
     for (from, to, line, word) in [
         ("members = [\"lan\", \"binh\"]", "members = [\"lan\", \"bin\"]", 16, "bin"),
-        ("channel = \"sms\", address = \"+84 900\"", "channel = \"fax\", address = \"1\"", 5, "fax"),
-        ("rota:truc-ban", "rota:truc", 35, "truc"),
+        ("channel = \"sms\", address = \"+84 900\"", "channel = \"fax\", address = \"1\"", 5, "allowed are sms, mail"),
+        ("rota:truc-ban", "rota:truc", 35, "allowed"),
         ("from = \"12:00\"", "from = \"12:10\"", 26, "quarters"),
         ("people = [\"mute\"]", "people = []", 24, "without people"),
         ("priority = \"P1\"", "priority = \"P9\"", 39, "P9"),

@@ -119,6 +119,7 @@ impl Listed {
             Against::Approved(_) => Vec::new(),
         };
         let (mut vi, mut en) = (Vec::new(), Vec::new());
+        let (mut many_vi, mut many_en) = (Vec::new(), Vec::new());
         let mut say = |texts: &[&str], what_vi: &str, what_en: &str| {
             if !texts.is_empty() {
                 let rest = texts.len().saturating_sub(NAMED_MAX);
@@ -126,6 +127,9 @@ impl Listed {
                 let more = if rest > 0 { format!(" +{rest}") } else { String::new() };
                 vi.push(format!("{what_vi}: {named}{more}."));
                 en.push(format!("{what_en}: {named}{more}."));
+                let (many, names) = (texts.len(), if texts.len() == 1 { "name" } else { "names" });
+                many_vi.push(format!("{what_vi}: {many} tên."));
+                many_en.push(format!("{what_en}: {many} {names}."));
             }
         };
         match &self.against {
@@ -135,7 +139,16 @@ impl Listed {
             }
             Against::Approved(_) => say(&more, "Ngoài danh sách được duyệt", "Not on the approved list"),
         }
-        (!vi.is_empty()).then(|| Text::new(vi.join(" "), en.join(" ")))
+        if vi.is_empty() {
+            return None;
+        }
+        let whole = (vi.join(" "), en.join(" "));
+        if !document::is_personal(&self.document, &self.path) {
+            return Some(Text::new(whole.0, whole.1));
+        }
+        many_vi.push("Là ai: xem ở trang sự cố.".to_owned());
+        many_en.push("Who: see the incident's page.".to_owned());
+        Some(Text::personal(whole, (many_vi.join(" "), many_en.join(" "))))
     }
 }
 

@@ -91,6 +91,8 @@ pub enum RuleKind {
     Listed(Listed),
     /// The device is no longer heard ([`crate::presence`]).
     Silent,
+    /// The device brings more than any honest one would ([`crate::Input::Beyond`]).
+    Budget,
 }
 
 /// One rule.
@@ -215,6 +217,7 @@ enum KindForm {
     Change,
     Approved,
     Silent,
+    Budget,
 }
 
 impl RuleSet {
@@ -295,6 +298,12 @@ impl RuleSet {
     pub fn silent_for(&self, info: &DeviceInfo) -> Option<&Rule> {
         self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Silent)
     }
+
+    /// The rule about budgets that is for this device, the first of the file.
+    #[must_use]
+    pub fn budget_for(&self, info: &DeviceInfo) -> Option<&Rule> {
+        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Budget)
+    }
 }
 
 fn check(
@@ -316,12 +325,12 @@ fn check(
         return Err(source.fault(form.id.span(), &message, "rename or remove one of them"));
     }
     let kind = match form.kind {
-        KindForm::Silent => {
+        KindForm::Silent | KindForm::Budget => {
             if let Some(metric) = &form.metric {
-                let message = "found a metric in a rule of kind \"silent\"; allowed is none";
+                let message = "found a metric in a rule of kind \"silent\" or \"budget\"; allowed is none";
                 return Err(source.fault(metric.span(), message, "remove this line"));
             }
-            RuleKind::Silent
+            if form.kind == KindForm::Silent { RuleKind::Silent } else { RuleKind::Budget }
         }
         KindForm::Change | KindForm::Approved => RuleKind::Listed(listed(source, &whole, &mut form)?),
         _ => RuleKind::Threshold(number(source, &whole, &mut form)?),
@@ -375,7 +384,9 @@ fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) 
         KindForm::Rate => "metric, raise, clear, within",
         KindForm::Forecast => "metric, raise, clear, within, ahead",
         KindForm::Stuck | KindForm::Missing => "metric, for",
-        KindForm::Threshold | KindForm::Silent | KindForm::Change | KindForm::Approved => "metric, raise, clear",
+        KindForm::Threshold | KindForm::Silent | KindForm::Budget | KindForm::Change | KindForm::Approved => {
+            "metric, raise, clear"
+        }
     };
     let lacks = |key: &str| {
         let message = format!("found no {key} in the rule {id:?}; required are {required}");
@@ -443,9 +454,9 @@ fn differ(
     let mut rule = Rule { scope: form.scope, differs: form.why.into_inner(), off: form.off, ..rules[of].clone() };
     rule.severity = form.severity.unwrap_or(rule.severity);
     match &mut rule.kind {
-        RuleKind::Silent => {
+        RuleKind::Silent | RuleKind::Budget => {
             if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
-                let message = "found a limit for a rule of kind \"silent\"; allowed are severity and off";
+                let message = "found a limit for a rule of kind \"silent\" or \"budget\"; allowed are severity and off";
                 return Err(source.fault(limit.span(), message, "remove this line"));
             }
         }

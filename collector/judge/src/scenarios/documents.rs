@@ -9,7 +9,7 @@ use ioc_common::report::{Body, State as Document};
 
 use super::fleet::{Fleet, device, no_plan};
 use super::*;
-use crate::{FaultState, IncidentState, Refusal};
+use crate::{FaultState, IncidentState, Refusal, Text};
 
 fn document(name: &str, json: &str) -> Body {
     let value: serde_json::Value = serde_json::from_str(json).expect("JSON");
@@ -35,6 +35,13 @@ fn fleet() -> Fleet {
     fleet
 }
 
+/// A text as those read it who may see names.
+fn whole(text: &Text) -> String {
+    let mut text = text.clone();
+    text.open();
+    text.en
+}
+
 #[test]
 fn a_change_is_told_grows_and_is_accepted_by_a_person_across_restarts() {
     let (mut fleet, id) = (fleet(), device("srv-1"));
@@ -42,7 +49,8 @@ fn a_change_is_told_grows_and_is_accepted_by_a_person_across_restarts() {
     assert!(fleet.active().is_empty(), "what is there at first is what is there");
     fleet.report(&id, administrators(&["root", "lan"]));
     assert_eq!(fleet.active(), [1]);
-    assert_eq!(fleet.incidents[&IncidentId(1)].reason.en, "New: lan.");
+    let reason = &fleet.incidents[&IncidentId(1)].reason;
+    assert_eq!((whole(reason), reason.en.as_str()), ("New: lan.".into(), "New: 1 name. Who: see the incident's page."));
     fleet.restart();
     fleet.connect(&id);
     // The whole document comes again every day: nothing new.
@@ -51,7 +59,10 @@ fn a_change_is_told_grows_and_is_accepted_by_a_person_across_restarts() {
     assert_eq!(fleet.incidents[&IncidentId(1)].steps, steps);
     fleet.report(&id, administrators(&["lan", "minh"]));
     let fault = fleet.faults.values().find(|fault| fault.state == FaultState::Raised).expect("raised");
-    assert_eq!(fault.reason.en, "New: lan, minh. Gone: root.");
+    assert_eq!(whole(&fault.reason), "New: lan, minh. Gone: root.");
+    assert!(!fault.reason.vi.contains("minh") && !fault.reason.en.contains("root"), "{:?}", fault.reason);
+    let told = serde_json::to_string(&(&fleet.incidents, &fleet.faults)).expect("written");
+    assert!(!told.contains("lan") && !told.contains("minh"), "nothing that is written without a thought names them");
     let empty = fleet.act(1, Action::Accept { note: " ".into() });
     assert!(matches!(empty, Err(Refusal::Invalid { field: "note", .. })), "{empty:?}");
     fleet.act(1, Action::Accept { note: "by decision 12".into() }).expect("allowed");

@@ -164,6 +164,7 @@ impl Fleet {
             boot: "boot".into(),
             taken_at: self.now,
             age_ms: Some(0),
+            lost: None,
         };
         self.input(Input::Report(&Report { envelope, body })).expect("allowed");
     }
@@ -255,7 +256,7 @@ pub(super) fn no_plan() -> Arc<Plan> {
 fn one_uplink_that_is_down_is_one_incident_and_its_children_are_held_until_heard_again() {
     let mut fleet = Fleet::behind_switch(4, no_plan());
     for number in 0..4 {
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")) }).expect("allowed");
+        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(15_000);
     for number in 0..4 {
@@ -293,7 +294,7 @@ fn five_thousand_devices_behind_an_uplink_that_cannot_be_asked_are_one_incident_
     for number in 0..5000 {
         // Links break as their keep-alives run out, over half a minute.
         fleet.pass(6);
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")) }).expect("allowed");
+        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(120_000);
     let told = fleet.told();
@@ -316,7 +317,7 @@ fn five_thousand_devices_behind_an_uplink_that_cannot_be_asked_are_one_incident_
 fn a_device_alone_behind_a_living_uplink_has_an_incident_of_its_own() {
     let mut fleet = Fleet::behind_switch(4, no_plan());
     let id = device("d-1");
-    fleet.input(Input::Lost { device: &id }).expect("allowed");
+    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(15_000);
     fleet.input(Input::HostProbed { device: &id, answer: HostAnswer::No }).expect("allowed");
     fleet.input(Input::HostProbed { device: &device("sw-1"), answer: HostAnswer::Yes }).expect("allowed");
@@ -351,7 +352,7 @@ fn what_was_bad_when_a_device_fell_silent_is_unknown_until_it_is_heard() {
     fleet.sample(&id, 95.0);
     fleet.pass(60_000);
     fleet.sample(&id, 95.0);
-    fleet.input(Input::Lost { device: &id }).expect("allowed");
+    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     assert_eq!(fleet.faults[&FaultId(1)].state, FaultState::Unknown);
     fleet.restart();
@@ -364,7 +365,7 @@ fn what_was_bad_when_a_device_fell_silent_is_unknown_until_it_is_heard() {
 #[test]
 fn an_escalation_goes_on_until_someone_takes_it_and_says_which_step_reached_nobody() {
     let mut fleet = Fleet::behind_switch(1, plan());
-    fleet.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(400_000);
     fleet.restart();
     fleet.pass(3_000_000);
@@ -394,7 +395,7 @@ fn an_escalation_goes_on_until_someone_takes_it_and_says_which_step_reached_nobo
     assert!(last.1.to_all && !fleet.notices[1].1.to_all);
 
     let mut taken = Fleet::behind_switch(1, plan());
-    taken.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    taken.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     taken.pass(60_000);
     taken.act(1, Action::Acknowledge { note: String::new() }).expect("allowed");
     taken.pass(3_600_000);
@@ -413,7 +414,7 @@ fn the_responsible_leader_is_told_of_a_broken_device_at_once() {
     let id = device("d-0");
     fleet.enrol(DeviceInfo { leader: "Chief".into(), ..DeviceInfo::new(id.clone(), DeviceKind::Server, "D") });
     fleet.connect(&id);
-    fleet.input(Input::Lost { device: &id }).expect("allowed");
+    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(30_000);
     assert_eq!(fleet.told()[0].3, ["binh", "chief"]);
 }
@@ -434,7 +435,7 @@ fn a_window_holds_notices_and_what_is_still_bad_at_its_end_is_told() {
     fleet.sample(&device("d-0"), 95.0);
     fleet.pass(60_000);
     fleet.sample(&device("d-0"), 95.0);
-    fleet.input(Input::Lost { device: &device("d-1") }).expect("allowed");
+    fleet.input(Input::Lost { device: &device("d-1"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(3_600_000);
     fleet.restart();
     assert!(fleet.notices.is_empty() && fleet.incidents.is_empty(), "{:?}", fleet.told());
@@ -456,7 +457,7 @@ fn what_is_behind_an_uplink_in_a_window_is_one_incident_at_its_end_and_nobody_wa
         .input(Input::Window { window: window("new switch", (0, 2), scope, false), overrule: false })
         .expect("allowed");
     for number in 0..4 {
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")) }).expect("allowed");
+        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(3_600_000);
     assert!(fleet.notices.is_empty());
@@ -465,7 +466,7 @@ fn what_is_behind_an_uplink_in_a_window_is_one_incident_at_its_end_and_nobody_wa
     assert_eq!(fleet.incidents[&IncidentId(1)].raised, 5, "the rest is listed in it");
 
     let mut gone = Fleet::behind_switch(1, no_plan());
-    gone.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    gone.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     gone.pass(18_000);
     gone.input(Input::Removed(&device("sw-1"))).expect("allowed");
     assert_eq!(gone.incidents[&IncidentId(1)].device, Some(device("d-0")), "it waits for nobody");
@@ -489,7 +490,7 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
     plan(&mut fleet, window("congress", (4, 9), Scope::default(), true), false).expect("a freeze");
     let frozen = plan(&mut fleet, window("patch a", (5, 6), only("a"), false), false).expect_err("an event is on");
     assert!(frozen.to_string().contains("congress"), "{frozen}");
-    fleet.input(Input::Lost { device: &device("b") }).expect("allowed");
+    fleet.input(Input::Lost { device: &device("b"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     let down = plan(&mut fleet, window("patch a", (10, 11), only("a"), false), false).expect_err("its partner is down");
     assert!(down.to_string().contains("partner b"), "{down}");
@@ -500,7 +501,7 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
 #[test]
 fn no_repair_without_backup_and_safety_and_no_closing_without_course_remedy_and_confirmation() {
     let mut fleet = Fleet::behind_switch(1, plan());
-    fleet.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     let repair = |backup: &str, no_backup: &str, safety: &str| Action::Repair {
         backup: backup.into(),
@@ -536,7 +537,7 @@ fn no_repair_without_backup_and_safety_and_no_closing_without_course_remedy_and_
     }
     assert_eq!(fleet.incidents[&IncidentId(1)].state, IncidentState::Closed);
     // What was closed and comes back is a new one.
-    fleet.input(Input::Lost { device: &device("d-0") }).expect("allowed");
+    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     assert_eq!(fleet.active(), [2]);
 }
@@ -630,7 +631,7 @@ fn the_priority_comes_from_severity_and_importance_and_a_deadline_is_said_once()
     let info = DeviceInfo { importance: Importance::High, ..DeviceInfo::new(id.clone(), DeviceKind::Server, "Core") };
     fleet.enrol(info);
     fleet.connect(&id);
-    fleet.input(Input::Lost { device: &id }).expect("allowed");
+    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(86_400_000);
     let incident = &fleet.incidents[&IncidentId(1)];
     assert_eq!(incident.priority.as_str(), "P1");

@@ -154,7 +154,7 @@ impl World {
     fn change(&mut self, of: impl Fn(usize) -> bool, was: bool) {
         for number in (0..DEVICES).filter(|number| of(*number)) {
             if was && !self.reachable(number) {
-                self.fleet.input(Input::Lost { device: &name(number) }).expect("allowed");
+                self.fleet.input(Input::Lost { device: &name(number), quiet_ms: 0 }).expect("allowed");
             } else if self.reachable(number) {
                 self.fleet.connect(&name(number));
             }

@@ -20,7 +20,7 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     come(&mut scene, 4, "boot-b");
     assert!(scene.state.is_quarantined(&id()));
     come(&mut scene, 5, "boot-a");
-    scene.input(Input::Lost { device: &id() });
+    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
     scene.until(60);
     // The collector starts anew: it still is so.
     let faults = scene
@@ -54,7 +54,7 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         5 presence live
         10 presence suspect
         10 probe host
-        13 presence silent
+        12 presence silent
         60 fault F-000001 identity-collision cleared under Some(1)
         60 incident INC-000001 resolved raised 0
         60 step 1.2 resolved: It was enrolled anew.
@@ -62,11 +62,11 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         60 presence live
         180 presence suspect
         180 probe host
-        183 presence silent
-        183 fault F-000002 device-silent raised under Some(2)
-        183 incident INC-000002 open raised 1
-        183 step 2.1 open: The agent is lost; the host could not be asked.
-        183 NOTICE INC-000002 opened Device silent
+        182 presence silent
+        182 fault F-000002 device-silent raised under Some(2)
+        182 incident INC-000002 open raised 1
+        182 step 2.1 open: The agent is lost; the host could not be asked.
+        182 NOTICE INC-000002 opened Device silent
         200 presence live
         200 fault F-000002 device-silent cleared under Some(2)
         200 incident INC-000002 resolved raised 0

@@ -31,22 +31,32 @@ impl State {
         if envelope.position <= device.watermark {
             return Verdict::Duplicate;
         }
-        device.watermark = envelope.position;
+        let was = std::mem::replace(&mut device.watermark, envelope.position);
 
         let trust = self.settings.clock_trust_ms;
+        let mut witnessed = false;
         let at = match envelope.age_ms {
             Some(age) => {
                 let real = now.plus_millis(-i64::try_from(age).unwrap_or(i64::MAX));
                 let error = envelope.taken_at.millis_since(real);
                 device.clock_error_ms = Some(error);
+                // Two clocks that agree against ours are believed in what is kept, or it could not be mended when ours is set right.
+                witnessed = self.wall_ahead_ms.is_some_and(|ahead| error.saturating_sub(ahead).abs() <= trust);
                 if error.abs() > trust { real } else { envelope.taken_at }
             }
             // The machine rebooted since, so nothing but its word is known; a time to come is not believed.
-            None if envelope.taken_at > now.plus_millis(trust) => now,
+            None if envelope.taken_at > now.plus_millis(trust) => {
+                let wall = self.wall_ahead_ms.map(|ahead| now.plus_millis(ahead.saturating_add(trust)));
+                witnessed = wall.is_some_and(|wall| envelope.taken_at <= wall);
+                now
+            }
             None => envelope.taken_at,
         };
-        let live = now.millis_since(at) <= self.settings.live_within_ms;
+        // A clock that errs by a few minutes makes no backlog of what was taken just now.
+        let age_ms = envelope.age_ms.map_or(now.millis_since(at), |age| i64::try_from(age).unwrap_or(i64::MAX));
+        let live = age_ms <= self.settings.live_within_ms;
 
+        self.miss_places(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
             self.heard(&envelope.device, now, out);
         }
@@ -73,7 +83,8 @@ impl State {
             Body::Bye(bye) if live => self.bye(&subject, bye, now, out),
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
-        Verdict::Fresh { at }
+        let kept_at = if witnessed { envelope.taken_at } else { at };
+        Verdict::Fresh { at, kept_at }
     }
 
     fn hello(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {
@@ -214,7 +225,8 @@ impl State {
         for (place, binding) in bindings.iter().enumerate() {
             let rule = &rules.rules()[usize::from(binding.rule)];
             let RuleKind::Threshold(threshold) = &rule.kind else { continue };
-            let found = value_of(binding.source, sample, device).filter(|value| threshold.metric.plausible(*value));
+            let found =
+                value_of(binding.source, sample, device, now).filter(|value| threshold.metric.plausible(*value));
             let (Some(track), Some(memory)) = (device.tracks.get_mut(place), device.memories.get_mut(place)) else {
                 continue;
             };
@@ -387,9 +399,11 @@ fn advance(track: &mut Track, threshold: &Threshold, value: f64, at: Timestamp) 
     }
 }
 
-fn value_of(source: Source, sample: &Sample, device: &Device) -> Option<f64> {
+fn value_of(source: Source, sample: &Sample, device: &Device, now: Timestamp) -> Option<f64> {
     match source {
         Source::Series(at) => sample.v.get(usize::from(at)).copied().flatten(),
+        Source::Lost => Some(device.book.recent(now)[0] as f64),
+        Source::Thinned => Some(device.book.recent(now)[1] as f64),
         Source::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
     }
 }
@@ -413,11 +427,23 @@ fn unit_of(threshold: &Threshold) -> String {
 }
 
 fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[StateText]) -> Text {
+    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
+    let whole = raised_text(threshold, series, subject, value, texts);
+    if subject.is_empty() || !threshold.metric.is_personal() {
+        return whole;
+    }
+    // Everyone may read that it is an account, and who may see whose reads it on the page.
+    let mut shown = raised_text(threshold, series, "", value, &[]);
+    shown.vi.push_str(" Tài khoản nào: xem ở trang sự cố.");
+    shown.en.push_str(" Whose account: see the incident's page.");
+    Text::personal((whole.vi, whole.en), (shown.vi, shown.en))
+}
+
+fn raised_text(threshold: &Threshold, series: &str, subject: &str, value: f64, texts: &[StateText]) -> Text {
     if let Some(text) = texts.iter().find(|text| text.series == series) {
         return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
     }
     let metric = threshold.metric;
-    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
     let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
     if threshold.of == Of::Value && is_flag(threshold) {
         return match threshold.raise {

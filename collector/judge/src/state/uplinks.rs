@@ -4,6 +4,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use super::shifting::moved;
 use super::{State, first_key};
 use crate::device::UPLINKS_DEEP;
 use crate::effect::Effect;
@@ -21,6 +22,14 @@ pub(super) struct Asking {
     counting: bool,
     /// Devices behind it that do not answer: since when, and what their host said.
     waiting: Vec<(DeviceId, Timestamp, HostAnswer)>,
+}
+
+impl Asking {
+    /// The clock was stepped.
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        self.until = moved(self.until, by_ms);
+        self.waiting.iter_mut().for_each(|(_, since, _)| *since = moved(*since, by_ms));
+    }
 }
 
 /// An uplink that cannot be asked is given this long, in which what is behind it is counted, milliseconds.

@@ -8,7 +8,7 @@ use super::State;
 use crate::device::{Device, DeviceInfo};
 use crate::effect::Effect;
 use crate::fault::Fault;
-use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms};
+use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms, silent_after_ms};
 use crate::text::Text;
 use crate::track::Track;
 
@@ -91,15 +91,41 @@ impl State {
         }
     }
 
-    pub(super) fn lost(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn lost(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.connected = false;
-        if let Presence::Live { .. } = device.presence {
+        let Presence::Live { .. } = device.presence else { return };
+        if device.plain {
             // A battery sensor closes its link after each message.
-            let sleep_ms = i64::from(device.interval_s) * 3000;
-            let grace = if device.plain { sleep_ms } else { grace_ms(device.keep_alive_s) };
-            let until = now.plus_millis(grace);
+            let until = now.plus_millis(i64::from(device.interval_s) * 3000);
+            return self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
+        }
+        // However late the link broke: what is said of the device is said in time.
+        let by = now.plus_millis(silent_after_ms(device.keep_alive_s) - quiet_ms);
+        let until = now.plus_millis(grace_ms(device.keep_alive_s)).min(by.plus_millis(-HOST_PROBE_MS));
+        if until > now {
             self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
+        } else {
+            self.ask_host(id, now, by, now, out);
+        }
+    }
+
+    /// Nothing comes any more on a link that nobody closed: a host that lost its power says no goodbye.
+    pub(super) fn quiet(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get(id) else { return };
+        // A battery sensor that sleeps keeps its link, and asks for what keep-alive it likes.
+        if device.plain || !matches!(device.presence, Presence::Live { .. }) {
+            return;
+        }
+        let by = now.plus_millis(silent_after_ms(device.keep_alive_s) - quiet_ms);
+        self.ask_host(id, now.plus_millis(-quiet_ms), by, now, out);
+    }
+
+    /// The link was not dead after all. What fell silent meanwhile is heard again: a packet is a sign of life.
+    pub(super) fn heard_again(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(device) = self.devices.get(id) else { return };
+        if matches!(device.presence, Presence::Suspect { .. } | Presence::Silent { .. }) {
+            self.heard(id, now, out);
         }
     }
 
@@ -126,13 +152,17 @@ impl State {
 
     pub(super) fn deadline_passed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         self.uplink_deadline_passed(id, now, out);
+        self.budget_deadline_passed(id, now, out);
         let Some(device) = self.devices.get(id) else { return };
         if device.info.parent.is_some() {
             return self.sensor_deadline_passed(id, now, out);
         }
         match device.presence {
-            Presence::Away { since, until, .. } if until <= now => self.ask_host(id, since, now, out),
-            Presence::Suspect { since, until, probing: false } if until <= now => self.ask_host(id, since, now, out),
+            Presence::Away { since, until, .. } | Presence::Suspect { since, until, probing: false }
+                if until <= now =>
+            {
+                self.ask_host(id, since, now.plus_millis(HOST_PROBE_MS), now, out);
+            }
             Presence::Suspect { since, until, probing: true } if until <= now => {
                 self.silence(id, since, HostAnswer::Unknown, now, out);
             }
@@ -140,8 +170,9 @@ impl State {
         }
     }
 
-    fn ask_host(&mut self, id: &DeviceId, since: Timestamp, now: Timestamp, out: &mut Vec<Effect>) {
-        let until = now.plus_millis(HOST_PROBE_MS);
+    /// Asks the host itself, and waits for its answer until `by`.
+    fn ask_host(&mut self, id: &DeviceId, since: Timestamp, by: Timestamp, now: Timestamp, out: &mut Vec<Effect>) {
+        let until = now.plus_millis(HOST_PROBE_MS).min(by);
         self.set_presence(id, Presence::Suspect { since, until, probing: true }, out);
         out.push(Effect::ProbeHost(id.clone()));
     }

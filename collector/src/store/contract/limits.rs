@@ -1,4 +1,7 @@
-//! What a reader with a limit shows.
+//! What a reader with a limit shows, and what is bounded of one device.
+
+#[path = "bounds.rs"]
+mod bounds;
 
 use super::*;
 
@@ -41,4 +44,5 @@ pub(super) fn limits(open: Open, dir: &Path) {
     }
     // Another reader is not limited by it.
     assert_eq!(seen(store.reader().expect("reader").as_ref()).0.len(), 3);
+    bounds::bounds(open, &dir.join("bounds"));
 }

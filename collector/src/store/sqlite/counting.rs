@@ -15,7 +15,7 @@ use super::read::{SqliteReader, below, body, limit_of, moment, required};
 use crate::audit;
 use crate::coverage::{Facts, MATTERS};
 use crate::history;
-use crate::store::{ChannelTally, Counts, PlaceCount, StoreError};
+use crate::store::{CERTIFICATES_MAX, ChannelTally, Counts, PlaceCount, StoreError};
 
 pub(super) const AUDIT_COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
 
@@ -167,9 +167,12 @@ impl SqliteReader {
     }
 
     pub(super) fn good_serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError> {
-        let sql = "SELECT d.id, c.serial FROM certificate c JOIN device d ON d.number = c.device \
-                   WHERE d.revoked_at IS NULL AND c.ended_at IS NULL";
-        let all = self.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        // The newest of each device, the oldest of them first: whoever renews without end leaves no more than these.
+        let sql = "SELECT id, serial FROM (SELECT d.id, c.serial, c.at, c.rowid AS number, \
+                   row_number() OVER (PARTITION BY c.device ORDER BY c.at DESC, c.rowid DESC) AS place \
+                   FROM certificate c JOIN device d ON d.number = c.device \
+                   WHERE d.revoked_at IS NULL AND c.ended_at IS NULL) WHERE place <= ?1 ORDER BY at, number";
+        let all = self.all(sql, &[&limit_of(CERTIFICATES_MAX)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         Ok(all.into_iter().filter_map(|(id, serial)| Some((DeviceId::new(&id).ok()?, serial))).collect())
     }
 

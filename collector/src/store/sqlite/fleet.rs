@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use rusqlite::{Row, ToSql};
 
+use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
-use ioc_judge::{DeviceInfo, Presence};
+use ioc_judge::{Book, DeviceInfo, Presence};
 
 use super::read::{SqliteReader, body, history_row, limit_of, moment, position, required};
 use crate::history;
@@ -16,8 +17,8 @@ use crate::store::{Arrived, DeviceQuery, DeviceSort, DeviceState, StoreError};
 
 pub(super) const DEVICE_COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
-     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0) \
-     FROM device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
+     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0) \
+     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 /// What lists of devices look through.
 pub(super) const DEVICE_TABLES: &str =
@@ -100,6 +101,13 @@ pub(super) fn order_of(query: &DeviceQuery) -> String {
 }
 
 impl SqliteReader {
+    /// What is known of each device's losses.
+    pub(super) fn books(&self) -> Result<HashMap<DeviceId, Book>, StoreError> {
+        let sql = "SELECT d.info, x.body FROM losses x JOIN device d ON d.number = x.device WHERE d.revoked_at IS NULL";
+        let books = self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, body(row, 1)?)))?;
+        Ok(books.into_iter().collect())
+    }
+
     pub(super) fn arrived(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
         let sql = "SELECT epoch, seq, at, layout, data, number, device FROM sample WHERE number > ?1 ORDER BY number LIMIT ?2";
         let read = |row: &Row<'_>| Ok((history_row(row)?, row.get::<_, i64>(6)?));
@@ -142,5 +150,6 @@ pub(super) fn device_record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
         // A corrupt row shows as no values; the history reader reports it.
         latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
         worst: row.get(15)?,
+        reports_lost: row.get::<_, i64>(16)?.unsigned_abs(),
     })
 }

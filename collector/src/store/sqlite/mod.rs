@@ -1,14 +1,18 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 
 mod archive;
+mod bounds;
+mod clock;
 mod counting;
 mod examine;
 mod fleet;
 mod guard;
 mod limit;
+mod outbox;
 mod people;
 mod read;
 mod recover;
+mod sealed;
 mod version;
 mod work;
 
@@ -18,7 +22,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{IncidentState, Severity};
 
@@ -49,6 +53,8 @@ pub struct SqliteStore {
     last_audit: (u64, String),
     guard: Guard,
     lost: Lost,
+    /// The clock is in doubt: nothing is deleted that goes by its age.
+    keeps_all: bool,
 }
 
 /// The store's file.
@@ -82,6 +88,7 @@ impl SqliteStore {
             last_audit: (0, audit::GENESIS.to_owned()),
             guard,
             lost,
+            keeps_all: false,
         };
         store.warm().map_err(|source| database(&store.path, source))?;
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
@@ -147,6 +154,7 @@ impl SqliteStore {
         if let Some(last) = last.optional()? {
             self.last_audit = last;
         }
+        self.keeps_all = clock::mark(&self.connection)?.is_some_and(|mark| mark.keeps_all());
         Ok(())
     }
 }
@@ -176,6 +184,7 @@ struct Pending<'s> {
     new_layouts: Vec<u64>,
     last_audit: (u64, String),
     received: i64,
+    keeps_all: bool,
 }
 
 impl Store for SqliteStore {
@@ -191,7 +200,8 @@ impl Store for SqliteStore {
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             last_audit: self.last_audit.clone(),
-            received: clock::now().as_millis(),
+            received: time::now().as_millis(),
+            keeps_all: self.keeps_all,
         };
         let number = signed(self.guard.next());
         let mut result = changes.iter().try_for_each(|change| pending.apply(change));
@@ -208,6 +218,7 @@ impl Store for SqliteStore {
             newest,
             appended,
             next_row,
+            keeps_all,
             ..
         } = pending;
         if result.is_ok() {
@@ -228,6 +239,7 @@ impl Store for SqliteStore {
         newest.extend(appended);
         self.next_row = next_row;
         self.guard.committed();
+        self.keeps_all = keeps_all;
         Ok(())
     }
 
@@ -395,6 +407,14 @@ impl Pending<'_> {
                     params![number, at.as_millis(), name, text, fields],
                 )?;
             }
+            Change::Losses { device, book } => {
+                let number = self.number(device)?;
+                let total = i64::try_from(book.total()).unwrap_or(i64::MAX);
+                self.run(
+                    "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
+                    params![number, total, json(book)?],
+                )?;
+            }
             Change::Document { device, name, at, body } => {
                 let number = self.number(device)?;
                 self.run(
@@ -405,6 +425,14 @@ impl Pending<'_> {
             Change::Software { device, at, report } => {
                 let number = self.number(device)?;
                 self.software(number, at.as_millis(), report)?;
+            }
+            Change::EventsPruned { device, keep } => {
+                let number = self.number(device)?;
+                self.prune_events(number, *keep)?;
+            }
+            Change::SoftwareCleared { device } => {
+                let number = self.number(device)?;
+                self.clear_software(number)?;
             }
             Change::List { device, rule, compared } => {
                 let number = self.number(device)?;
@@ -453,22 +481,23 @@ impl Pending<'_> {
             Change::Outbox(entry) => {
                 self.run(
                     "INSERT OR IGNORE INTO outbox (key, incident, channel, person, address, language, notice, created_at, \
-                     attempts, next_attempt_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                     attempts, next_attempt_at, state, severity, step, unanswered) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                     params![
                         entry.key, signed(entry.incident.0), entry.channel, entry.person, entry.address, entry.language,
                         entry.notice, entry.created_at.as_millis(), entry.attempts, entry.next_attempt_at.as_millis(),
-                        entry.state.as_str()
+                        entry.state.as_str(), entry.severity as i64, entry.step, entry.unanswered
                     ],
                 )?;
             }
             Change::Delivery(delivery) => {
                 let delivered = (delivery.state == super::DeliveryState::Delivered).then(|| delivery.at.as_millis());
                 self.run(
-                    "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6 \
-                     WHERE key = ?1",
+                    "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6, \
+                     unanswered = ?7 WHERE key = ?1",
                     params![
                         delivery.key, delivery.state.as_str(), delivery.attempts, delivery.next_attempt_at.as_millis(),
-                        delivery.error, delivered
+                        delivery.error, delivered, delivery.unanswered
                     ],
                 )?;
             }
@@ -506,7 +535,7 @@ impl Pending<'_> {
                 self.run("DELETE FROM request WHERE id = ?1", [id])?;
             }
             Change::RequestsPruned { before } => {
-                self.run("DELETE FROM request WHERE seen_at < ?1", [before.as_millis()])?;
+                self.prune("DELETE FROM request WHERE seen_at < ?1", before.as_millis())?;
             }
             Change::Certificate { device, serial, at, expires_at, alone } => {
                 let number = self.number(device)?;
@@ -547,10 +576,10 @@ impl Pending<'_> {
                 }
             }
             Change::Session(session) => {
-                self.run("DELETE FROM session WHERE expires_at < ?1", params![self.received])?;
+                self.prune("DELETE FROM session WHERE expires_at < ?1", self.received)?;
                 self.run(
-                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         session.digest,
                         session.account,
@@ -559,12 +588,17 @@ impl Pending<'_> {
                         session.peer,
                         session.created_at.as_millis(),
                         session.expires_at.as_millis(),
-                        session.foreign
+                        session.foreign,
+                        session.confirmed_at.as_millis()
                     ],
                 )?;
             }
             Change::SessionsEnded { account, but } => {
                 self.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, but])?;
+            }
+            Change::SessionConfirmed { digest, at } => {
+                let sql = "UPDATE session SET confirmed_at = ?2 WHERE digest = ?1";
+                self.run(sql, params![digest, at.as_millis()])?;
             }
             Change::SessionEnded { digest } => {
                 self.run("DELETE FROM session WHERE digest = ?1", params![digest])?;
@@ -572,6 +606,8 @@ impl Pending<'_> {
             Change::LossConfirmed => {
                 self.run("UPDATE state SET lost = ''", [])?;
             }
+            Change::Clock(mark) => self.mark_clock(mark)?,
+            Change::ClockStepped { at, by_ms } => self.step_clock(*at, *by_ms)?,
             Change::Audit(entry) => {
                 let (number, previous) = &self.last_audit;
                 let record = audit::seal(previous, number + 1, entry);
@@ -604,7 +640,8 @@ const fn rank(severity: Severity) -> i64 {
 }
 
 fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    ioc_judge::text::kept(|| serde_json::to_string(value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
 fn database(path: &Path, source: rusqlite::Error) -> StoreError {

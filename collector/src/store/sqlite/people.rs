@@ -10,7 +10,7 @@ pub(super) const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password
                                locked_until, second, places FROM account";
 pub(super) const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
 pub(super) const SESSION_COLUMNS: &str =
-    "SELECT digest, account, label, role, peer, created_at, expires_at, foreign_in FROM session";
+    "SELECT digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at FROM session";
 
 pub(super) fn token(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
     let written: TokenRecord = body(row, 0)?;
@@ -44,6 +44,7 @@ pub(super) fn session(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         created_at: required(row, 5)?,
         expires_at: required(row, 6)?,
         foreign: row.get(7)?,
+        confirmed_at: required(row, 8)?,
     })
 }
 

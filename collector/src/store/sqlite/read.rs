@@ -17,6 +17,7 @@ use ioc_judge::{Device, DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use super::counting::{AUDIT_COLUMNS, audit_record};
 use super::fleet::{Condition, DEVICE_COLUMNS, DEVICE_TABLES, device_record, order_of};
+use super::outbox::{self, OUTBOX_COLUMNS, outbox_entry};
 use super::people::{ACCOUNT_COLUMNS, SESSION_COLUMNS, TOKEN_COLUMNS, account, session, token};
 use crate::audit;
 use crate::collate;
@@ -25,24 +26,25 @@ use crate::history;
 use crate::inventory::DeviceRecord;
 use crate::reach::Reach;
 use crate::store::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, Counts, DeliveryState, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident,
+    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
+    FaultQuery, Handover, HistoryRow, Kept, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
+    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
 };
-
-const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
-     delivered_at, person, address, language FROM outbox";
 
 /// A reader with its own connection.
 #[derive(Debug)]
 pub(super) struct SqliteReader {
     path: PathBuf,
     connection: Connection,
+    /// Who has an account on a machine is left out of what is read.
+    pub(super) sealed: bool,
+    /// Only some places are shown.
+    pub(super) limited: bool,
 }
 
 impl SqliteReader {
     pub(super) const fn new(path: PathBuf, connection: Connection) -> Self {
-        Self { path, connection }
+        Self { path, connection, sealed: false, limited: false }
     }
 
     pub(super) fn all<T>(
@@ -80,11 +82,11 @@ impl SqliteReader {
         self.connection.execute_batch(sql).map_err(|source| super::database(&self.path, source))
     }
 
-    fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
+    pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
         Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
     }
 
-    fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
+    pub(super) fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
         StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
     }
 }
@@ -108,29 +110,6 @@ pub(super) fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timesta
 pub(super) fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
     let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
     Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
-}
-
-fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
-    let state: String = row.get(7)?;
-    Ok(OutboxEntry {
-        key: row.get(0)?,
-        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
-        channel: row.get(2)?,
-        notice: row.get(3)?,
-        created_at: required(row, 4)?,
-        attempts: row.get(5)?,
-        next_attempt_at: required(row, 6)?,
-        state: match state.as_str() {
-            "delivered" => DeliveryState::Delivered,
-            "dead" => DeliveryState::Dead,
-            _ => DeliveryState::Waiting,
-        },
-        last_error: row.get(8)?,
-        delivered_at: moment(row, 9)?,
-        person: row.get(10)?,
-        address: row.get(11)?,
-        language: row.get(12)?,
-    })
 }
 
 fn ticket(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
@@ -190,13 +169,15 @@ impl SqliteReader {
 
 impl Reader for SqliteReader {
     fn limit(&mut self, reach: &Reach) -> Result<(), StoreError> {
-        self.limit_to(reach)
+        (self.sealed, self.limited) = (!reach.sees_names(), !reach.is_everywhere());
+        if reach.is_everywhere() { Ok(()) } else { self.limit_to(reach) }
     }
 
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
         let sql = format!("{DEVICE_COLUMNS} WHERE d.revoked_at IS NULL");
         let records = self.all(&sql, &[], device_record)?;
         let mut layouts = std::collections::HashMap::new();
+        let mut books = self.books()?;
         let mut snapshot = Snapshot::default();
         for record in records {
             let mut device = Device::new(record.info);
@@ -217,6 +198,7 @@ impl Reader for SqliteReader {
             device.last_heard = record.last_heard;
             device.last_sample = record.last_sample;
             device.clock_error_ms = record.clock_error_ms;
+            device.book = books.remove(&device.info.id).unwrap_or_default();
             if let Some(id) = record.layout {
                 if let std::collections::hash_map::Entry::Vacant(e) = layouts.entry(id) {
                     e.insert(self.layout(id)?.map(Arc::new));
@@ -251,7 +233,8 @@ impl Reader for SqliteReader {
             limit_of(query.limit),
             limit_of(query.skip),
         );
-        self.all(&sql, &condition.params(), device_record)
+        let records = self.all(&sql, &condition.params(), device_record)?;
+        records.into_iter().map(|record| self.record_as_shown(record)).collect()
     }
 
     fn devices_count(&self, query: &DeviceQuery) -> Result<u64, StoreError> {
@@ -284,18 +267,29 @@ impl Reader for SqliteReader {
     }
 
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
-        self.one(&format!("{DEVICE_COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], device_record)
+        let record = self.one(&format!("{DEVICE_COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], device_record)?;
+        record.map(|record| self.record_as_shown(record)).transpose()
     }
 
     fn hello(&self, id: &DeviceId) -> Result<Option<String>, StoreError> {
-        self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))
+        let hello = self.one("SELECT body FROM hello WHERE device = ?1", &[&self.number(id)?], |row| row.get(0))?;
+        Ok(hello.map(|text| self.hello_as_shown(text)))
     }
 
     fn documents(&self, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
         let sql = "SELECT name, at, body FROM document WHERE device = ?1 ORDER BY name";
-        self.all(sql, &[&self.number(id)?], |row| {
+        let all = self.all(sql, &[&self.number(id)?], |row| {
             Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
-        })
+        })?;
+        Ok(self.documents_as_shown(all))
+    }
+
+    fn document_sizes(&self, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {
+        self.sizes_of_documents(self.number(id)?)
+    }
+
+    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError> {
+        self.count_of(kind, self.number(id)?, most)
     }
 
     fn events(&self, id: &DeviceId, before: Option<u64>, limit: usize) -> Result<Vec<EventRecord>, StoreError> {
@@ -304,13 +298,8 @@ impl Reader for SqliteReader {
                    ORDER BY at DESC, number DESC LIMIT ?2";
         self.all(sql, &[&self.number(id)?, &limit_of(limit), &before.map(super::signed)], |row| {
             let number = row.get::<_, i64>(4)?.unsigned_abs();
-            Ok(EventRecord {
-                number,
-                at: required(row, 0)?,
-                name: row.get(1)?,
-                text: row.get(2)?,
-                fields: body(row, 3)?,
-            })
+            let (at, name, text) = (required(row, 0)?, row.get(1)?, row.get(2)?);
+            Ok(self.event_as_shown(EventRecord { number, at, name, text, fields: body(row, 3)? }))
         })
     }
 
@@ -325,7 +314,9 @@ impl Reader for SqliteReader {
     }
 
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError> {
-        self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))
+        let layout =
+            self.one("SELECT series FROM layout WHERE id = ?1", &[&super::signed(id.0)], |row| body(row, 0))?;
+        Ok(layout.and_then(|layout| self.layout_as_shown(layout)))
     }
 
     fn faults(&self, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
@@ -347,7 +338,7 @@ impl Reader for SqliteReader {
             params.extend(query.rules.iter().map(|rule| rule as &dyn ToSql));
         }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &params, |row| body(row, 0))
+        self.all(&sql, &params, |row| Ok(self.fault_as_shown(body(row, 0)?)))
     }
 
     fn incidents(
@@ -366,7 +357,8 @@ impl Reader for SqliteReader {
             sql += " AND active";
         }
         sql += " ORDER BY id DESC LIMIT ?2";
-        self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))
+        let all: Vec<Incident> = self.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
+        all.into_iter().map(|incident| self.incident_as_shown(incident)).collect()
     }
 
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
@@ -379,17 +371,15 @@ impl Reader for SqliteReader {
             self.all("SELECT body FROM step WHERE incident = ?1 ORDER BY number", &[&number], |row| body(row, 0))?;
         let sql = format!("{OUTBOX_COLUMNS} WHERE incident = ?1 ORDER BY created_at, key");
         let notices = self.all(&sql, &[&number], outbox_entry)?;
-        Ok(Some((incident, steps, notices)))
+        Ok(Some((self.incident_as_shown(incident)?, steps, notices)))
     }
 
-    fn outbox_due(&self, now: Timestamp, limit: usize) -> Result<(Vec<OutboxEntry>, Option<Timestamp>), StoreError> {
-        let sql = format!(
-            "{OUTBOX_COLUMNS} WHERE state = 'waiting' AND next_attempt_at <= ?1 ORDER BY next_attempt_at, created_at LIMIT ?2"
-        );
-        let due = self.all(&sql, &[&now.as_millis(), &limit_of(limit)], outbox_entry)?;
-        let sql = "SELECT min(next_attempt_at) FROM outbox WHERE state = 'waiting' AND next_attempt_at > ?1";
-        let next = self.one(sql, &[&now.as_millis()], |row| moment(row, 0))?.flatten();
-        Ok((due, next))
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.all(outbox::WAITING, &[&channel, &limit_of(limit)], outbox::waiting)
+    }
+
+    fn outbox_channels(&self) -> Result<Vec<String>, StoreError> {
+        self.all("SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'", &[], |row| row.get(0))
     }
 
     fn outbox_dead(&self, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
@@ -414,8 +404,10 @@ impl Reader for SqliteReader {
         let limit = limit_of(limit);
         match query {
             TicketQuery::Due { system, now } => {
+                // Nothing waits for longer than eight hours but by a clock that was set back.
                 let sql = format!(
-                    "{columns} WHERE due AND system = ?1 AND next_at <= ?2 ORDER BY next_at, incident LIMIT ?3"
+                    "{columns} WHERE due AND system = ?1 AND (next_at <= ?2 OR next_at > ?2 + 28800000) \
+                     ORDER BY next_at, incident LIMIT ?3"
                 );
                 self.all(&sql, &[system, &now.as_millis(), &limit], ticket)
             }
@@ -536,18 +528,11 @@ impl Reader for SqliteReader {
     }
 
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError> {
-        // The chain is followed by SQLite itself: one statement, whatever its length.
-        let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data) AS (\
-                   SELECT number, previous, epoch, seq, at, layout, data FROM sample \
-                   WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
-                   UNION ALL \
-                   SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data FROM chain c \
-                   JOIN sample s ON s.number = c.previous \
-                   WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number) \
-                   SELECT epoch, seq, at, layout, data, number FROM chain";
-        let rows = self.all(sql, &[&self.number(device)?, &super::signed(after)], history_row)?;
-        let rows = rows.into_iter().rev().map(|row| row.map_err(|error| self.content("a history row", &error)));
-        rows.collect()
+        self.newest_rows(device, after, u64::MAX)
+    }
+
+    fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError> {
+        self.rows_back(self.number(device)?, after, most_bytes)
     }
 
     fn rows_to_fold(
@@ -572,28 +557,17 @@ impl Reader for SqliteReader {
         self.arrived(after, limit)
     }
 
+    fn clock(&self) -> Result<Option<ClockMark>, StoreError> {
+        self.one(super::clock::MARK, &[], |row| body(row, 0))
+    }
+
     fn last_row(&self) -> Result<u64, StoreError> {
         let last = self.one("SELECT max(number) FROM sample", &[], |row| row.get::<_, Option<i64>>(0))?;
         Ok(last.flatten().unwrap_or(0).unsigned_abs())
     }
 
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {
-        // Rows are numbered as they are received, so half of them is left after each look.
-        let bounds = self.one("SELECT min(number), max(number) FROM sample", &[], |row| {
-            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
-        })?;
-        let Some((Some(first), Some(last))) = bounds else { return Ok(0) };
-        let (mut before, mut beyond) = (first - 1, last + 1);
-        while before + 1 < beyond {
-            let middle = before + (beyond - before) / 2;
-            let sql = "SELECT number, received FROM sample WHERE number >= ?1 ORDER BY number LIMIT 1";
-            let found = self.one(sql, &[&middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
-            match found {
-                Some((number, at)) if at < received.as_millis() => before = number,
-                _ => beyond = middle,
-            }
-        }
-        Ok(if before < first { 0 } else { before.unsigned_abs() })
+        self.row_before(received)
     }
 
     fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError> {
@@ -627,6 +601,7 @@ impl Reader for SqliteReader {
             sql += &format!(" AND c.series IN (SELECT number FROM history.series WHERE name IN ('', {places}))");
             params.extend(query.names.iter().map(|name| name as &dyn ToSql));
         }
-        self.all(&sql, &params, |row| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? }))
+        let chunk = |row: &Row<'_>| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? });
+        Ok(self.chunks_as_shown(self.all(&sql, &params, chunk)?))
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use ioc_common::clock;
 use ioc_judge::Text;
 
-use super::guard::{self, Held};
+use super::guard::Held;
 use super::{FILES, database};
 use crate::store::StoreError;
 

@@ -60,6 +60,12 @@ CREATE TABLE document (
     PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
 CREATE INDEX document_by_name ON document (name, device);
+-- What is known of a device's losses: how many reports in all, and what the judge needs to find more.
+CREATE TABLE losses (
+    device INTEGER PRIMARY KEY REFERENCES device (number),
+    total INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
 -- What documents hold for rules that look into them, and what of it was accepted.
 CREATE TABLE list (
     device INTEGER NOT NULL,
@@ -146,14 +152,19 @@ CREATE TABLE outbox (
     address TEXT NOT NULL,
     language TEXT NOT NULL,
     notice TEXT NOT NULL,
+    -- 0 to 2, what is worse is more; and the step of the incident, in whose order they go.
+    severity INTEGER NOT NULL,
+    step INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
+    -- Attempts that were handed over and never answered.
+    unanswered INTEGER NOT NULL,
     next_attempt_at INTEGER NOT NULL,
     state TEXT NOT NULL,
     last_error TEXT,
     delivered_at INTEGER
 );
-CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX outbox_waiting ON outbox (channel) WHERE state = 'waiting';
 CREATE INDEX outbox_by_incident ON outbox (incident);
 CREATE INDEX outbox_dead ON outbox (created_at) WHERE state = 'dead';
 -- What ticket systems know of incidents. `due` while a step is not carried, `open` until the incident is closed.
@@ -260,9 +271,21 @@ CREATE TABLE session (
     foreign_in INTEGER NOT NULL,
     peer TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    confirmed_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX session_by_account ON session (account);
+-- What is believed of the time, JSON, and the steps of the clock that were followed: rows of `sample` below `row` were received before.
+CREATE TABLE clock (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    body TEXT NOT NULL
+);
+CREATE TABLE clock_step (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    by_ms INTEGER NOT NULL,
+    row INTEGER NOT NULL
+);
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

@@ -1,0 +1,154 @@
+//! The part of the spool that is written now: sled 0.34.7, fenced (`../shared/design.md`, "The spool").
+//!
+//! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its file, and after
+//! opening its files and directories are synced, too. It never recovers from a failed write, panics on some, and while it opens it takes
+//! what it cannot read for torn and overwrites it. So a directory is written by one sled in its life and never opened again: what another
+//! left is read as a plain file of frames ([`super::frame`]), and nothing depends on sled's own bookkeeping.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ioc_common::report::Position;
+
+/// Page cache of sled.
+const CACHE_BYTES: u64 = 1024 * 1024;
+/// Freed when the disk is full, so that events still find room.
+const BALLAST_BYTES: usize = 512 * 1024;
+
+/// sled, open.
+#[derive(Debug)]
+pub(super) struct Live {
+    db: Option<sled::Db>,
+    /// Kept open, so that syncing needs no new descriptor.
+    file: File,
+}
+
+impl Live {
+    /// Makes a new one in `dir`, which holds none.
+    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let config = sled::Config::new()
+            .path(dir)
+            .mode(sled::Mode::LowSpace)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .print_profile_on_drop(false);
+        let db = guarded(|| config.open())?;
+        let mut live = Self { db: Some(db), file: File::open(dir.join("db"))? };
+        live.sync(dir)?;
+        Ok(live)
+    }
+
+    fn sync(&mut self, dir: &Path) -> io::Result<()> {
+        File::open(dir.join("conf"))?.sync_all()?;
+        self.file.sync_all()?;
+        sync_dir(dir)?;
+        dir.parent().map_or(Ok(()), sync_dir)?;
+        ballast(dir)
+    }
+
+    /// Writes frames durably.
+    pub(super) fn put(&self, frames: &[(Position, Vec<u8>)]) -> io::Result<()> {
+        let db = self.db()?;
+        let mut batch = sled::Batch::default();
+        for (position, frame) in frames {
+            batch.insert(&key_of(*position), frame.as_slice());
+        }
+        guarded(|| db.apply_batch(batch))?;
+        guarded(|| db.flush())?;
+        self.file.sync_all()
+    }
+
+    pub(super) fn get(&self, position: Position) -> io::Result<Option<sled::IVec>> {
+        let db = self.db()?;
+        guarded(|| db.get(key_of(position)))
+    }
+
+    /// Frees places. Not synced: what comes back after a crash is sent again and found committed.
+    pub(super) fn remove(&self, positions: &[Position]) -> io::Result<()> {
+        let db = self.db()?;
+        let mut batch = sled::Batch::default();
+        for position in positions {
+            batch.remove(&key_of(*position));
+        }
+        guarded(|| db.apply_batch(batch))?;
+        guarded(|| db.flush()).map(drop)
+    }
+
+    fn db(&self) -> io::Result<&sled::Db> {
+        self.db.as_ref().ok_or_else(|| io::Error::other("not open"))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // sled flushes when it is dropped, and panics when it cannot.
+        let db = self.db.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
+}
+
+/// What one sled left in `dir`, as files of frames.
+pub(super) fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if dir.join("db").try_exists()? {
+        files.push(dir.join("db"));
+    }
+    match fs::read_dir(dir.join("blobs")) {
+        Ok(blobs) => {
+            for blob in blobs {
+                files.push(blob?.path());
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    Ok(files)
+}
+
+/// Gives up the room that was kept for a full disk.
+pub(super) fn free_ballast(dir: &Path) {
+    let _ = fs::remove_file(dir.join("ballast"));
+}
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// A file that only takes room, made while there is some.
+fn ballast(dir: &Path) -> io::Result<()> {
+    let path = dir.join("ballast");
+    if path.metadata().is_ok_and(|meta| meta.len() >= BALLAST_BYTES as u64) {
+        return Ok(());
+    }
+    match fs::write(&path, vec![0_u8; BALLAST_BYTES]) {
+        Err(error) if no_room(&error) => fs::remove_file(&path).or(Ok(())),
+        other => other,
+    }
+}
+
+/// Whether there is no room now.
+pub(super) fn no_room(error: &io::Error) -> bool {
+    // sled hides the error number behind a text now and then.
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        || error.to_string().contains("No space left")
+}
+
+/// Asks sled, which panics on some faults of the disk.
+fn guarded<T>(ask: impl FnOnce() -> sled::Result<T>) -> io::Result<T> {
+    match catch_unwind(AssertUnwindSafe(ask)) {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(sled::Error::Io(source))) => Err(source),
+        Ok(Err(other)) => Err(io::Error::other(other.to_string())),
+        Err(_) => Err(io::Error::other("sled panicked")),
+    }
+}
+
+fn key_of(position: Position) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&position.epoch.to_be_bytes());
+    key[8..].copy_from_slice(&position.seq.to_be_bytes());
+    key
+}

@@ -1,0 +1,73 @@
+//! Devices that bring more than they may: a fault that is raised once and goes when they behave.
+
+use super::*;
+use crate::Text;
+
+fn beyond(scene: &mut Scene, what: &str) {
+    scene.input(Input::Beyond { device: &id(), what: Text::new(what, what) });
+}
+
+#[test]
+fn a_device_beyond_its_budgets_is_a_fault_once_and_not_for_ever() {
+    let mut scene = Scene::new();
+    beyond(&mut scene, "documents");
+    scene.now_s = 60;
+    beyond(&mut scene, "documents");
+    scene.now_s = 90;
+    beyond(&mut scene, "documents, events");
+    // It goes on for a while; then it behaves.
+    scene.until(400);
+    beyond(&mut scene, "documents, events");
+    scene.until(999);
+    scene.until(1001);
+    scene.golden(
+        "0 fault F-000001 device-over-budget raised under Some(1)
+        0 incident INC-000001 open raised 1
+        0 step 1.1 open: The device sends more than it may: documents. What is beyond is refused or slowed down.
+        0 NOTICE INC-000001 opened Over budget
+        90 fault F-000001 device-over-budget raised under Some(1)
+        1000 fault F-000001 device-over-budget cleared under Some(1)
+        1000 incident INC-000001 resolved raised 0
+        1000 step 1.2 resolved: It has kept within its budgets for 10 minutes.
+        1000 NOTICE INC-000001 resolved Over budget
+        ",
+    );
+}
+
+#[test]
+fn what_is_refused_takes_its_place_and_is_a_sign_of_life() {
+    let mut scene = Scene::new();
+    scene.now_s = 5;
+    scene.input(Input::Passed { device: &id(), position: Position { epoch: 1, seq: 500 } });
+    let device = scene.state.device(&id()).expect("known");
+    assert_eq!((device.watermark.seq, device.last_heard), (500, Some(scene.now())));
+    // A smaller place does not take it back.
+    scene.input(Input::Passed { device: &id(), position: Position { epoch: 1, seq: 7 } });
+    assert_eq!(scene.state.device(&id()).expect("known").watermark.seq, 500);
+}
+
+#[test]
+fn the_fault_goes_after_a_restart_too() {
+    let mut scene = Scene::new();
+    beyond(&mut scene, "events");
+    let fault = scene.effects.iter().find_map(|effect| match effect {
+        Effect::Fault(fault) => Some(fault.clone()),
+        _ => None,
+    });
+    let incidents = scene.effects.iter().rev().find_map(|effect| match effect {
+        Effect::Incident(incident) => Some(incident.as_ref().clone()),
+        _ => None,
+    });
+    let devices = vec![Device::new(DeviceInfo::new(id(), DeviceKind::Server, "DB 1"))];
+    let snapshot = Snapshot {
+        devices,
+        faults: fault.into_iter().collect(),
+        incidents: incidents.into_iter().collect(),
+        ..Snapshot::default()
+    };
+    let (state, _) = State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now());
+    scene.state = state;
+    scene.log.clear();
+    scene.until(601);
+    assert!(scene.log.contains("600 fault F-000001 device-over-budget cleared"), "{}", scene.log);
+}

@@ -1,0 +1,58 @@
+//! By which certificate a link stands, and until when: it ends with its certificate, and does not outlive it because nobody hung up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+
+use crate::engine::Access;
+
+/// How long nobody looks, where the end is further away: what was taken back without a word is found then.
+const LOOK_MAX: Duration = Duration::from_secs(30);
+
+/// The certificate of a link.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) serial: String,
+    /// Its end, by our clock.
+    pub(super) until: Timestamp,
+    pub(super) access: Arc<Access>,
+}
+
+impl Standing {
+    /// Why the link may stand no longer; none while it may.
+    pub(super) fn ended(&self, device: &DeviceId, now: Timestamp) -> Option<&'static str> {
+        match () {
+            () if self.until <= now => Some("certificate_ended"),
+            () if !self.access.allows(device, &self.serial) => Some("revoked"),
+            () => None,
+        }
+    }
+
+    /// How long until it has to be looked at again.
+    pub(super) fn look_in(&self, now: Timestamp) -> Duration {
+        let left = self.until.millis_since(now).max(0).unsigned_abs();
+        Duration::from_millis(left).min(LOOK_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_ends_with_its_certificate_and_with_the_right_to_it() {
+        let device = DeviceId::new("srv-01").expect("valid");
+        let access = Arc::new(Access::default());
+        access.admit(device.clone(), "aa".to_owned());
+        let now = Timestamp::from_millis(1_000_000);
+        let link = Standing { serial: "aa".to_owned(), until: now.plus_millis(40_000), access: Arc::clone(&access) };
+        assert_eq!((link.ended(&device, now), link.look_in(now)), (None, LOOK_MAX));
+        assert_eq!(link.look_in(now.plus_millis(39_000)), Duration::from_secs(1));
+        assert_eq!(link.ended(&device, now.plus_millis(40_000)), Some("certificate_ended"));
+        access.expel(&device);
+        access.admit(device.clone(), "bb".to_owned());
+        assert_eq!(link.ended(&device, now), Some("revoked"), "another certificate of it is good, this one is not");
+    }
+}
