@@ -356,6 +356,17 @@ impl Default for IngestForm {
     }
 }
 
+impl WebForm {
+    fn bounds(&self) -> crate::crowd::Bounds {
+        crate::crowd::Bounds {
+            all: self.strangers_max.usize(),
+            per_address: self.strangers_per_address_max.usize(),
+            per_network: self.strangers_per_network_max.usize(),
+            known: self.signed_in_max.usize(),
+        }
+    }
+}
+
 impl Default for WebForm {
     fn default() -> Self {
         Self {
@@ -414,6 +425,7 @@ impl Config {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
             source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
         })?;
+        let web_bounds = form.web.bounds();
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
         // Relative to the configuration, so that both can be moved together.
         let beside = |path: &PathBuf| {
@@ -464,12 +476,7 @@ impl Config {
                 per_network: form.ingest.newcomers_per_network_max.usize(),
             },
             web_listen: form.web.listen,
-            web_bounds: crate::crowd::Bounds {
-                all: form.web.strangers_max.usize(),
-                per_address: form.web.strangers_per_address_max.usize(),
-                per_network: form.web.strangers_per_network_max.usize(),
-                known: form.web.signed_in_max.usize(),
-            },
+            web_bounds,
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,
             web_certificate,

@@ -1,6 +1,9 @@
 //! What a browser keeps for us while someone is on their way in: sealed, so that nobody else reads or changes it, and without a place here
 //! that strangers could fill. The key is made at every start, so what is sealed is good until the collector starts anew.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -9,10 +12,14 @@ use crate::pki::{self, PkiError};
 
 /// Longest text that is opened: a cookie holds 4 KiB.
 const TEXT_MAX_BYTES: usize = 4096;
+/// Most that are remembered as used up; they are good for minutes only.
+const SPENT_MAX: usize = 1000;
 
 /// Seals and opens.
 pub(crate) struct Seal {
     key: LessSafeKey,
+    /// What was used up, by its nonce. Only whoever came in uses something up, so no stranger fills this.
+    spent: Mutex<VecDeque<String>>,
 }
 
 impl Seal {
@@ -23,7 +30,7 @@ impl Seal {
     pub(crate) fn new() -> Result<Self, PkiError> {
         let bytes: [u8; 32] = pki::secret()?;
         let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).map_err(|_| failed())?;
-        Ok(Self { key: LessSafeKey::new(key) })
+        Ok(Self { key: LessSafeKey::new(key), spent: Mutex::default() })
     }
 
     /// Seals these parts for a purpose, until then: milliseconds of the boot clock.
@@ -38,9 +45,19 @@ impl Seal {
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat()))
     }
 
-    /// What was sealed for this purpose; none when it was not, was changed, or its time is over.
+    /// It has served: it is opened no more. To be called only for what was opened.
+    pub(crate) fn spend(&self, text: &str) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.len() >= SPENT_MAX {
+            spent.pop_front();
+        }
+        spent.push_back(begin(text).to_owned());
+    }
+
+    /// What was sealed for this purpose; none when it was not, was changed, was used up, or its time is over.
     pub(crate) fn open<const N: usize>(&self, purpose: &str, text: &str, now_ms: u64) -> Option<[String; N]> {
-        if text.len() > TEXT_MAX_BYTES {
+        let spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == begin(text));
+        if text.len() > TEXT_MAX_BYTES || spent {
             return None;
         }
         let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -50,6 +67,11 @@ impl Seal {
         let (until_ms, parts): (u64, Vec<String>) = serde_json::from_slice(plain).ok()?;
         if now_ms < until_ms { parts.try_into().ok() } else { None }
     }
+}
+
+/// The letters that hold the nonce: twelve bytes are sixteen letters.
+fn begin(text: &str) -> &str {
+    text.get(..NONCE_LEN / 3 * 4).unwrap_or(text)
 }
 
 fn failed() -> PkiError {
@@ -80,6 +102,9 @@ mod tests {
         for wrong in ["", "AAAA", "?", &"A".repeat(5000)] {
             assert_eq!(seal.open::<2>("oidc", wrong, 0), None);
         }
+        let other = seal.close("oidc", &["state", "nonce"], 1000).expect("sealed");
+        seal.spend(&text);
+        assert!(seal.open::<2>("oidc", &text, 0).is_none() && seal.open::<2>("oidc", &other, 0).is_some(), "used up");
         assert_ne!(seal.close("oidc", &["a"], 1).expect("sealed"), seal.close("oidc", &["a"], 1).expect("sealed"));
     }
 }

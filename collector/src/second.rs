@@ -87,6 +87,13 @@ impl Second {
         Some(Taken::Recovery)
     }
 
+    /// The clock was stepped: a code that was taken stays taken.
+    pub(crate) const fn shift(&mut self, by_ms: i64) {
+        if self.last_step > 0 {
+            self.last_step += steps_of(by_ms);
+        }
+    }
+
     /// New codes to recover with, which are shown once; older ones are good no more.
     ///
     /// # Errors
@@ -111,6 +118,12 @@ impl Second {
         let four = bytes.get(start..start + 4).and_then(|four| four.try_into().ok()).unwrap_or([0; 4]);
         format!("{:06}", (u32::from_be_bytes(four) & 0x7fff_ffff) % 1_000_000)
     }
+}
+
+/// How many steps further a code that was taken is after a step of the clock, rounded up: it stays taken, and a clock set back keeps nobody
+/// out until it has caught up.
+pub(crate) const fn steps_of(by_ms: i64) -> i64 {
+    by_ms.div_euclid(STEP_MS) + (by_ms.rem_euclid(STEP_MS) > 0) as i64
 }
 
 fn digest(code: &str) -> String {

@@ -26,6 +26,9 @@ const STRANGERS_MS: u64 = 10_000;
 const TRIES_MAX: usize = 10_000;
 /// How long failures of an origin are remembered.
 const REMEMBERED_MS: u64 = 24 * 3_600_000;
+/// Failed attempts on one account that are written down one by one, within this; the next record says how many more there were.
+const SAID_MAX: u32 = 10;
+const SAID_MS: u64 = 600_000;
 /// Longest name in the audit log, characters.
 const NAME_MAX_CHARS: usize = 60;
 
@@ -37,6 +40,14 @@ struct Tries {
     last_ms: u64,
 }
 
+/// What was written down of failed attempts on one account.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    since_ms: u64,
+    records: u32,
+    left_out: u64,
+}
+
 /// All accounts, as they are committed or about to be, and who has tried to get in. Locks go by the boot clock.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
@@ -44,6 +55,8 @@ pub(super) struct Accounts {
     tries: HashMap<String, Tries>,
     /// Of all strangers on one account: how many are left, and since when.
     strangers: HashMap<String, (u64, u64)>,
+    /// By account that there is.
+    told: HashMap<String, Told>,
 }
 
 /// The moment, by both clocks.
@@ -62,6 +75,16 @@ impl Accounts {
     pub(super) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
         let known = reader.accounts()?.into_iter().map(|account| (account.name.clone(), account)).collect();
         Ok(Self { known, ..Self::default() })
+    }
+
+    /// The clock was stepped, and that is followed: the store moves the same with [`Change::ClockStepped`].
+    pub(super) fn shift(&mut self, by_ms: i64) {
+        for account in self.known.values_mut() {
+            account.locked_until = account.locked_until.map(|until| until.plus_millis(by_ms));
+            if let Some(second) = &mut account.second {
+                second.shift(by_ms);
+            }
+        }
     }
 
     /// What attempts on an account from there are counted by.
@@ -308,7 +331,20 @@ impl Accounts {
         if left > 0 {
             account.locked_until = Some(at.now.plus_millis(i64::try_from(left).unwrap_or(0)));
         }
-        changes.push(said(at, name, "account.sign_in_failed", name, &format!("from {}", from.peer)));
+        let told = self.told.entry(name.to_owned()).or_default();
+        if at.boot_ms.saturating_sub(told.since_ms) >= SAID_MS {
+            (told.since_ms, told.records) = (at.boot_ms, 0);
+        }
+        if told.records < SAID_MAX {
+            told.records += 1;
+            let more = match std::mem::take(&mut told.left_out) {
+                0 => String::new(),
+                count => format!(", after {count} more that are not written down one by one"),
+            };
+            changes.push(said(at, name, "account.sign_in_failed", name, &format!("from {}{more}", from.peer)));
+        } else {
+            told.left_out += 1;
+        }
         self.keep_same(name, changes);
     }
 

@@ -257,6 +257,7 @@ impl Engine {
         let now = reading.wall;
         let mut out = Vec::new();
         self.state.shift(by_ms, now, &mut out);
+        self.accounts.shift(by_ms);
         self.batch.changes.push(Change::ClockStepped { at: now, by_ms });
         self.take_effects(out, now);
         let action = if whose.is_empty() { "clock.followed" } else { "clock.confirmed" };

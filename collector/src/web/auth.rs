@@ -459,7 +459,10 @@ pub(super) async fn login_code(
         come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
-        Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
+        Ok(SignedIn::Cookie(cookie)) => {
+            app.seal.spend(&form.ticket);
+            come_in(&app, &headers, &name, &cookie)
+        }
         Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.ticket)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
     }

@@ -28,18 +28,21 @@ const ATTEMPT: &str = "oidc";
 const KNOWN_MS: u64 = 600_000;
 const SILENT_MS: u64 = 1000;
 
-/// What the identity provider said of itself, by its address, and when: strangers must not make us ask it without end.
+/// What the identity provider said of itself: strangers must not make us ask it without end.
 #[derive(Default)]
 pub(super) struct Known(tokio::sync::Mutex<Option<Said>>);
 
-/// By its address, what it said, and when.
-type Said = (String, Result<Provider, String>, u64);
+struct Said {
+    issuer: String,
+    said: Result<Provider, String>,
+    at_ms: u64,
+}
 
 impl Known {
     async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {
         let mut known = self.0.lock().await;
         let now_ms = now_ms();
-        if let Some((issuer, said, at_ms)) = known.as_ref()
+        if let Some(Said { issuer, said, at_ms }) = known.as_ref()
             && *issuer == config.issuer
             && now_ms.saturating_sub(*at_ms) < if said.is_ok() { KNOWN_MS } else { SILENT_MS }
         {
@@ -49,7 +52,7 @@ impl Known {
             tracing::warn!(%error, "sign-in by the identity provider");
             error.to_string()
         });
-        *known = Some((config.issuer.clone(), said.clone(), self::now_ms()));
+        *known = Some(Said { issuer: config.issuer.clone(), said: said.clone(), at_ms: self::now_ms() });
         said.map_err(Problem::unavailable)
     }
 }
@@ -143,8 +146,9 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         return Err(Problem::forbidden(format!("the identity provider refused: {why}")));
     }
     // Whoever has not begun it does not end it either.
-    let begun = cookie(headers, STATE_COOKIE).and_then(|sealed| app.seal.open(ATTEMPT, &sealed, now_ms()));
-    let attempt = begun.map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
+    let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
+    let attempt =
+        app.seal.open(ATTEMPT, &sealed, now_ms()).map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
     let Some(attempt) = attempt.filter(|attempt| attempt.state == query.state) else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
@@ -156,6 +160,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         app.health.refuse("identity provider");
         Problem::forbidden(error.to_string())
     })?;
+    app.seal.spend(&sealed);
     let intent = Intent::Foreign { name, peer: peer.to_string() };
     match app.engine.of_accounts(Command::Person(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok(cookie),

@@ -155,3 +155,24 @@ fn there_is_always_an_administrator() {
     };
     assert!(created(&mut all) && !created(&mut all), "no account is made twice");
 }
+
+#[test]
+fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
+    let mut all = accounts(&[("admin", Role::Administrator)]);
+    let wrong = |all: &mut Accounts, times: u32, boot_ms| {
+        let mut changes = Vec::new();
+        for _ in 0..times {
+            let intent = Intent::Wrong { name: "admin".to_owned(), from: from("10.0.0.9") };
+            all.decide(intent, at(boot_ms), &mut changes).expect("counted");
+        }
+        let records = changes.into_iter().filter_map(|change| match change {
+            Change::Audit(entry) => Some(entry.detail),
+            _ => None,
+        });
+        records.collect::<Vec<_>>()
+    };
+    assert_eq!(wrong(&mut all, 500, SAID_MS).len(), SAID_MAX as usize);
+    assert_eq!(all.known["admin"].failures, 500);
+    let next = wrong(&mut all, 1, 2 * SAID_MS);
+    assert_eq!(next, ["from 10.0.0.9, after 490 more that are not written down one by one"]);
+}

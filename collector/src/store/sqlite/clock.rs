@@ -9,13 +9,12 @@ use ioc_common::clock::Timestamp;
 
 use super::read::{self, SqliteReader};
 use super::{Pending, json};
+use crate::second;
 use crate::store::{ClockMark, StoreError, TokenRecord};
 
 const DAY_MS: i64 = 86_400_000;
 /// A notice that was never tried and waits for longer waits for the end of someone's quiet hours, milliseconds.
 const PUT_OFF_MAX_MS: i64 = 60_000;
-/// Length of a step of one-time passwords, milliseconds (RFC 6238).
-const CODE_STEP_MS: i64 = 30_000;
 
 impl Pending<'_> {
     /// Deletes what is older than a moment, unless the clock is in doubt.
@@ -42,11 +41,13 @@ impl Pending<'_> {
             params![by_ms, now_ms.saturating_sub(by_ms), PUT_OFF_MAX_MS, now_ms, DAY_MS],
         )?;
         self.run("UPDATE ticket SET next_at = next_at + ?1 WHERE due", [by_ms])?;
-        self.run("UPDATE session SET created_at = created_at + ?1, expires_at = expires_at + ?1", [by_ms])?;
+        self.run(
+            "UPDATE session SET created_at = created_at + ?1, expires_at = expires_at + ?1, confirmed_at = confirmed_at + ?1",
+            [by_ms],
+        )?;
         self.run("UPDATE request SET at = at + ?1, seen_at = seen_at + ?1", [by_ms])?;
         self.run("UPDATE account SET locked_until = locked_until + ?1 WHERE locked_until IS NOT NULL", [by_ms])?;
-        // A code that was taken stays taken, and a clock set back keeps nobody out until it has caught up.
-        let steps = by_ms.div_euclid(CODE_STEP_MS) + i64::from(by_ms.rem_euclid(CODE_STEP_MS) > 0);
+        let steps = second::steps_of(by_ms);
         self.run(
             "UPDATE account SET second = json_set(second, '$.last_step', json_extract(second, '$.last_step') + ?1) \
              WHERE json_extract(second, '$.last_step') > 0",
