@@ -72,6 +72,8 @@ pub enum Command {
     Describe {
         /// What they say now.
         info: NewDevice,
+        /// Of which fields; of all, and what is not said is empty, when it is none.
+        fields: Option<Vec<String>>,
         /// Who asks.
         actor: String,
     },
@@ -198,7 +200,12 @@ pub enum Command {
         events: Vec<TicketEvent>,
     },
     /// Keep what a look at the store found.
-    Examined(Vec<String>),
+    Examined {
+        /// A line each.
+        findings: Vec<String>,
+        /// Every checksum was read, and indexes were compared.
+        deep: bool,
+    },
     /// A person knows of what the store has lost.
     ConfirmLoss {
         /// What they did about it, or why nothing is to be done.
@@ -307,6 +314,42 @@ impl NewDevice {
             serial: or(self.serial, was.serial),
             mac: or(self.mac, was.mac),
         }
+    }
+}
+
+impl NewDevice {
+    /// The same, with these fields as `from` has them: what someone changed is put over what is said by now, not over what they once read.
+    ///
+    /// # Errors
+    /// The field that there is not.
+    pub fn with(self, fields: &[String], from: &Self) -> Result<Self, CommandError> {
+        let mut whole = fields_of(&self);
+        let theirs = fields_of(from);
+        for field in fields {
+            let value = theirs.get(field);
+            let value = value.ok_or_else(|| CommandError::Invalid(format!("{field}: there is no such field")))?;
+            whole.insert(field.clone(), value.clone());
+        }
+        serde_json::from_value(serde_json::Value::Object(whole))
+            .map_err(|error| CommandError::Invalid(error.to_string()))
+    }
+
+    /// In which fields it says something else than another.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Vec<String> {
+        let theirs = fields_of(other);
+        fields_of(self)
+            .into_iter()
+            .filter(|(field, value)| theirs.get(field) != Some(value))
+            .map(|(field, _)| field)
+            .collect()
+    }
+}
+
+fn fields_of(device: &NewDevice) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(device) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
     }
 }
 

@@ -184,9 +184,13 @@ impl Handle {
     pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
-        match tokio::time::timeout(Duration::from_secs(20), receiver).await {
-            Ok(answer) => answer.map_err(|_| gone())?,
+        // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
+        let asked = async {
+            self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+            receiver.await.map_err(|_| gone())?
+        };
+        match tokio::time::timeout(Duration::from_secs(20), asked).await {
+            Ok(answer) => answer,
             Err(_) => Err(CommandError::Unavailable("the store cannot be written now; see /readyz".to_owned())),
         }
     }
@@ -444,6 +448,11 @@ impl Engine {
                 self.take_values(link, &device, packet, &values, now);
             }
             Message::Renew { link, device, packet, csr } => {
+                // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
+                let gone = !self.links.is_open(link) || self.batch.kicked.iter().any(|(kicked, _)| *kicked == device);
+                if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
+                    return;
+                }
                 let refused = self.may_renew(&device, csr.len(), now).err();
                 if refused.is_none() {
                     self.renew(&device, &csr, now);

@@ -26,7 +26,7 @@ pub async fn run(engine: Handle, reader: Box<dyn Reader>) {
         });
         let Ok((own, findings)) = looked.await else { return };
         reader = Some(own);
-        if let Err(error) = engine.command(Command::Examined(findings)).await {
+        if let Err(error) = engine.command(Command::Examined { findings, deep }).await {
             tracing::warn!(%error, "what a look at the store found could not be kept");
         }
         wait = EVERY;

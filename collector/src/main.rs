@@ -21,6 +21,8 @@ use ioc_common::owner::as_owner;
 
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 32;
+/// How long what blocks may still take at the end.
+const END: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,7 +32,12 @@ fn main() -> ExitCode {
         .max_blocking_threads(BLOCKING_MAX)
         .build()
         .context("cannot start the runtime")
-        .and_then(|runtime| runtime.block_on(run(cli)));
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(cli));
+            // A look at the store, or a name that is being looked up, does not hold up the end.
+            runtime.shutdown_timeout(END);
+            done
+        });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -366,11 +373,8 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 "mac",
             ];
             let path = format!("/api/v1/devices/{}", percent_encoded(&device));
-            let known = cli::ask(runtime, "GET", &path, None).await?;
+            // Only what is changed: what somebody else changes meanwhile stays.
             let mut body = json!({});
-            for key in KEYS.into_iter().chain(["tags"]).filter(|key| !known[*key].is_null()) {
-                body[key] = known[key].clone();
-            }
             for change in changes {
                 let (key, value) = change.split_once('=').unwrap_or((change.as_str(), ""));
                 body[key] = match key {
@@ -379,7 +383,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                     _ => anyhow::bail!("found {change:?}; allowed are KEY=VALUE with {}, tags", KEYS.join(", ")),
                 };
             }
-            cli::ask(runtime, "PUT", &path, Some(body)).await?;
+            cli::ask(runtime, "PATCH", &path, Some(body)).await?;
             say("kept\n")
         }
         Device::Show { device } => {

@@ -172,12 +172,19 @@ const KEYS: [&str; 52] = [
 pub fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    // A file that was there may be open to others; a terminal, or what else it may be, stays.
-    if std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file()) {
-        std::fs::remove_file(path)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).mode(0o600);
+    // A terminal, or what else it may be, stays.
+    if path.starts_with("/dev") {
+        return options.open(path)?.write_all(text.as_bytes());
     }
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+    // A file that was there may be open to others, and a link leads where somebody else wants.
+    match std::fs::symlink_metadata(path) {
+        Ok(about) if about.is_file() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(std::io::Error::other("it is no plain file; give another name")),
+        Err(_) => {}
+    }
+    options.create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
 /// A configuration without anything that may be secret, or say who people are: a line for each value.

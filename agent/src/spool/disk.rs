@@ -28,6 +28,8 @@ const LOOSE_REPORTS_MAX: usize = 8;
 const LOOSE_FILES_MAX: u32 = 4;
 /// How long a file that cannot be read holds up what is newer, milliseconds. Then what can be read of it is taken.
 const PATIENCE_MS: u64 = 60_000;
+/// How long files that cannot be opened are waited for, before what is newer goes on without them.
+const GIVE_UP_MS: u64 = 6 * 3_600_000;
 /// After sled failed, files are written without it for this long, milliseconds.
 const WITHOUT_SLED_MS: u64 = 60_000;
 /// Most bytes of damaged files that are kept for a technician. Their readable reports were sent, the others counted.
@@ -104,7 +106,7 @@ impl DiskSpool {
         spool
     }
 
-    /// Reads what was left by others, until all of it is known.
+    /// Reads what was left by others, until all of it is known. Blocks that the disk cannot read are left out after a minute.
     fn gather(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
         if self.listed && self.unread.is_empty() {
             return Ok(());
@@ -113,7 +115,8 @@ impl DiskSpool {
         let patient = self.failing_since_ms.is_none_or(|since| now_ms < since + PATIENCE_MS);
         match self.try_gather(patient, losses) {
             Ok(()) => self.failing_since_ms = None,
-            Err(error) if patient => {
+            // Not being able to open or list a file says nothing of what is in it: that passes, or somebody has to mend it.
+            Err(error) if !self.listed || self.failing_since_ms.is_none_or(|since| now_ms < since + GIVE_UP_MS) => {
                 self.failing_since_ms.get_or_insert(now_ms);
                 return Err(error);
             }

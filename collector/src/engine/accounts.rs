@@ -29,6 +29,11 @@ const REMEMBERED_MS: u64 = 24 * 3_600_000;
 /// Failed attempts on one account that are written down one by one, within this; the next record says how many more there were.
 const SAID_MAX: u32 = 10;
 const SAID_MS: u64 = 600_000;
+/// Wrong codes of the second factor within an hour after which a right one spares nobody from a lock.
+const CODES_MAX: u32 = 20;
+const HOUR_MS: u64 = 3_600_000;
+/// The two clocks are as good as the same within this.
+const CLOCKS_OFF_MS: i64 = 1000;
 /// Longest name in the audit log, characters.
 const NAME_MAX_CHARS: usize = 60;
 
@@ -55,6 +60,8 @@ pub(super) struct Accounts {
     tries: HashMap<String, Tries>,
     /// Of all strangers on one account: how many are left, and since when.
     strangers: HashMap<String, (u64, u64)>,
+    /// Wrong codes of the second factor on one account, from wherever: how many within which hour.
+    wrong_codes: HashMap<String, (u32, u64)>,
     /// By account that there is.
     told: HashMap<String, Told>,
 }
@@ -64,6 +71,25 @@ pub(super) struct Accounts {
 struct Moment {
     now: Timestamp,
     boot_ms: u64,
+    /// What the machine's clock shows: another time only after a step that is not followed yet.
+    wall: Timestamp,
+}
+
+impl Moment {
+    /// Checks a code and uses it up. While the clock is in doubt, one is taken by what the machine's shows, too: whoever is to say which is
+    /// right has to come in.
+    fn take(self, second: &mut Second, code: &str) -> bool {
+        if second.take(code, self.now).is_some() {
+            return true;
+        }
+        let off_ms = self.now.millis_since(self.wall);
+        if off_ms.abs() < CLOCKS_OFF_MS || second.take(code, self.wall).is_none() {
+            return false;
+        }
+        // What was taken is remembered by the time that is gone by.
+        second.shift(off_ms);
+        true
+    }
 }
 
 /// Changes that follow.
@@ -101,7 +127,7 @@ impl Accounts {
             return Err(locked);
         }
         if from.browser.is_none() {
-            self.take_strangers_place(name, at)?;
+            self.take_strangers_place(name, !self.tries.contains_key(&key), at)?;
         }
         self.make_room(at);
         let tries = self.tries.entry(key).or_default();
@@ -113,7 +139,7 @@ impl Accounts {
         Ok(())
     }
 
-    fn take_strangers_place(&mut self, name: &str, at: Moment) -> Result<(), u64> {
+    fn take_strangers_place(&mut self, name: &str, is_new: bool, at: Moment) -> Result<(), u64> {
         if self.strangers.len() >= TRIES_MAX {
             // Whoever has all places again is as if never seen.
             self.strangers
@@ -123,11 +149,27 @@ impl Accounts {
         let (left, since) = self.strangers.entry(account::session_digest(name)).or_insert((STRANGERS_MAX, at.boot_ms));
         let passed = at.boot_ms.saturating_sub(*since) / STRANGERS_MS;
         (*left, *since) = ((*left + passed).min(STRANGERS_MAX), *since + passed * STRANGERS_MS);
-        if *left == 0 {
+        // One that has not tried yet has a place all the same: strangers from everywhere slow each other, and nobody else.
+        if *left == 0 && !is_new {
             return Err(STRANGERS_MS);
         }
-        *left -= 1;
+        *left = left.saturating_sub(1);
         Ok(())
+    }
+
+    /// Wrong codes on an account within this hour, from wherever.
+    fn wrong_codes(&self, name: &str, at: Moment) -> u32 {
+        let hour = at.boot_ms / HOUR_MS;
+        self.wrong_codes.get(name).filter(|(_, of)| *of == hour).map_or(0, |(count, _)| *count)
+    }
+
+    fn wrong_code(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+        let count = self.wrong_codes(name, at).saturating_add(1);
+        self.wrong_codes.insert(name.to_owned(), (count, at.boot_ms / HOUR_MS));
+        if count == CODES_MAX {
+            let detail = format!("{count} wrong codes within the hour, the last from {}", from.peer);
+            changes.push(said(at, name, "account.codes_guessed", name, &detail));
+        }
     }
 
     fn make_room(&mut self, at: Moment) {
@@ -231,7 +273,13 @@ impl Accounts {
                 let known = self.known.get(&name);
                 // A right code is no guess; it is used up only when the password is right, too.
                 let second = known.and_then(|account| account.second.clone()).filter(|second| second.confirmed);
-                let spared = second.is_some_and(|mut second| second.take(&code, at.now).is_some());
+                let has_second = second.is_some();
+                let right = second.is_some_and(|mut second| at.take(&mut second, &code));
+                if has_second && !right && !code.is_empty() {
+                    self.wrong_code(&name, &from, at, changes);
+                }
+                // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
+                let spared = right && self.wrong_codes(&name, at) < CODES_MAX;
                 if !spared {
                     self.reserve(&name, &from, at).map_err(locked)?;
                 }
@@ -290,8 +338,8 @@ impl Accounts {
             self.forgive_one(name, from);
             return Ok(false);
         }
-        let taken = account.second.as_mut().and_then(|second| second.take(code, at.now));
-        if taken.is_none() {
+        let taken = account.second.as_mut().is_some_and(|second| at.take(second, code));
+        if !taken {
             self.failed(name, from, at, changes);
             return Err(wrong());
         }
@@ -422,7 +470,7 @@ impl Accounts {
     fn take_code(&mut self, name: &str, code: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
         self.reserve(name, from, at).map_err(locked)?;
         let second = self.get(name)?.second.as_mut();
-        if second.and_then(|second| second.take(code, at.now)).is_none() {
+        if !second.is_some_and(|second| at.take(second, code)) {
             return Err(CommandError::Invalid("code: it is wrong, or was used; wait for the next one".to_owned()));
         }
         self.forgive(name, from);
@@ -519,7 +567,7 @@ fn said(at: Moment, actor: &str, action: &str, subject: &str, detail: &str) -> C
 impl Engine {
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> Carried {
-        let at = Moment { now, boot_ms: clock::boottime_ms() };
+        let at = Moment { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.
         self.accounts.decide(intent, at, &mut self.batch.changes)
     }

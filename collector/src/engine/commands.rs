@@ -33,7 +33,7 @@ impl Engine {
             Command::Import { devices, actor } => self.import(devices, &actor, now),
             Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
             Command::Release { device, actor } => self.release(&device, &actor, now),
-            Command::Describe { info, actor } => self.describe(info, &actor, now),
+            Command::Describe { info, fields, actor } => self.describe(info, fields.as_deref(), &actor, now),
             Command::Remark { device, text, actor } => self.remark(device, &text, &actor, now),
             Command::Register { info, actor } => self.register(info, &actor, now),
             Command::Act { incident, action, actor } => self.act(incident, action, &actor, now),
@@ -75,7 +75,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
-            Command::Examined(findings) => self.examined(findings, now),
+            Command::Examined { findings, deep } => self.examined(findings, deep, now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
@@ -92,12 +92,24 @@ impl Engine {
         self.budgets.forget(device);
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
+        self.end_ways_in(device, now)?;
         self.record(now, actor, "device.revoked", device.as_str(), "");
         self.batch.kicked.push((device.clone(), "revoked"));
         Ok(Answer::Done)
     }
 
-    fn describe(&mut self, new: NewDevice, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+    fn describe(
+        &mut self,
+        new: NewDevice,
+        fields: Option<&[String]>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Answer, CommandError> {
+        let known = DeviceId::new(&new.device).ok().and_then(|id| self.state.device(&id));
+        let new = match (fields, known) {
+            (Some(fields), Some(known)) => NewDevice::from(known.info.clone()).with(fields, &new)?,
+            _ => new,
+        };
         let mut info = check_device(new)?;
         self.check_uplink(&info)?;
         let Some(known) = self.state.device(&info.id) else {

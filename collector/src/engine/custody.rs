@@ -16,6 +16,13 @@ const SHOWN_MAX: usize = 3;
 impl Engine {
     /// What was lost when the store was opened is told, until a person confirms it.
     pub(super) fn losses_found(&mut self, now: Timestamp) {
+        if self.state.is_concerned("store-damaged") {
+            let findings = vec![
+                "it was found damaged before; the next thorough look is tonight, or: ioc-collector store check"
+                    .to_owned(),
+            ];
+            self.health.set_examined(Examined { at: now, findings });
+        }
         let lost = self.store.lost().clone();
         if lost.all.is_empty() {
             return;
@@ -51,7 +58,12 @@ impl Engine {
     }
 
     /// A look at the store is over.
-    pub(super) fn examined(&mut self, findings: Vec<String>, now: Timestamp) -> Carried {
+    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> Carried {
+        // A quick look does not see all that a deep one does, and takes nothing back.
+        let stands = self.state.is_concerned("store-damaged");
+        if findings.is_empty() && !deep && stands {
+            return Ok(Answer::Done);
+        }
         if findings.is_empty() {
             self.record(now, "", "store.examined", "ioc-watch.db", "sound");
             let why = Text::new("Kho dữ liệu lành lặn.", "The store is sound.");

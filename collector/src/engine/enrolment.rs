@@ -22,6 +22,8 @@ const WAITING_MAX: usize = 1000;
 const WAITING_MS: i64 = 7 * 86_400_000;
 /// How old the moment of its last question may become, milliseconds.
 const SEEN_MS: i64 = 60_000;
+/// Tokens that are looked through at a time.
+const PAGE: usize = 500;
 /// Most uses of a token.
 const USES_MAX: u32 = 10_000;
 fn unread(error: &StoreError) -> CommandError {
@@ -39,14 +41,15 @@ impl Engine {
         } else {
             // A machine that is enrolled anew: what is not said stays as it is.
             let known = DeviceId::new(&device.device).ok().and_then(|id| self.state.device(&id));
-            let device = match known {
-                Some(known) => device.over(known.info.clone().into()),
+            let base = known.map(|known| Box::new(known.info.clone()));
+            let device = match &base {
+                Some(known) => device.over((**known).clone().into()),
                 None => device,
             };
             let info = check_device(device)?;
             self.check_uplink(&info)?;
             let id = info.id.clone();
-            (Grant::Device { info: Box::new(info) }, Some(id))
+            (Grant::Device { info: Box::new(info), base }, Some(id))
         };
         let most = if group { USES_MAX } else { 1 };
         if !(1..=most).contains(&uses) {
@@ -98,7 +101,7 @@ impl Engine {
             return Err(refuse(why));
         }
         let id = request_id(&request.csr);
-        let asked_before = self.reader.request(&id).map_err(|error| unread(&error))?;
+        let asked_before = self.request_now(&id)?;
         match asked_before {
             Some(known) if known.token != digest => return Err(refuse("this request belongs to another token")),
             Some(known) if known.state == RequestState::Refused => {
@@ -115,20 +118,21 @@ impl Engine {
                 return Ok(Answer::Waiting { request: id });
             }
             Some(known) if known.state == RequestState::Approved => {
-                let answer = self.issue(known.info, request, digest, peer, now)?;
+                let info = self.since(known.info, known.base)?;
+                let answer = self.issue(info, request, digest, peer, now)?;
                 self.batch.changes.push(Change::RequestGone(id));
                 return Ok(answer);
             }
             Some(known) => {
                 if now.millis_since(known.seen_at) > SEEN_MS {
-                    self.batch.changes.push(Change::Request(Box::new(RequestRecord { seen_at: now, ..known })));
+                    self.batch.changes.push(Change::RequestSeen { id: id.clone(), at: now });
                 }
                 return Ok(Answer::Waiting { request: id });
             }
             None => {}
         }
         let (info, mut reasons) = match record.grant {
-            Grant::Device { info } => (*info, Vec::new()),
+            Grant::Device { info, base } => (self.since(*info, base.map(|base| *base))?, Vec::new()),
             Grant::Group { template } => self.bind(request, *template, peer)?,
         };
         if record.approve {
@@ -151,12 +155,26 @@ impl Engine {
             seen_at: now,
             peer: peer.to_owned(),
             facts: request.facts.clone(),
+            base: self.state.device(&info.id).map(|device| device.info.clone()),
             info,
             reasons,
             state: RequestState::Waiting,
         })));
         self.batch.visible = true;
         Ok(Answer::Waiting { request: id })
+    }
+
+    /// A request as it is, with what this commit does to it.
+    fn request_now(&self, id: &str) -> Result<Option<RequestRecord>, CommandError> {
+        let changed = self.batch.changes.iter().rev().find_map(|change| match change {
+            Change::Request(request) if request.id == id => Some(Some((**request).clone())),
+            Change::RequestGone(gone) if gone == id => Some(None),
+            _ => None,
+        });
+        match changed {
+            Some(request) => Ok(request),
+            None => self.reader.request(id).map_err(|error| unread(&error)),
+        }
     }
 
     /// A person's word on a machine that waits: what it is to be, or nothing when it is refused.
@@ -167,12 +185,13 @@ impl Engine {
         actor: &str,
         now: Timestamp,
     ) -> Carried {
-        let known = self.reader.request(id).map_err(|error| unread(&error))?;
+        let known = self.request_now(id)?;
         let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
         match approved {
             Some(new) => {
                 known.info = check_device(new)?;
                 self.check_uplink(&known.info)?;
+                known.base = self.state.device(&known.info.id).map(|device| device.info.clone());
                 // What the person could see when they decided.
                 let knew = Reason::Enrolled { device: known.info.id.clone() };
                 let device = self.state.device(&known.info.id);
@@ -190,6 +209,18 @@ impl Engine {
         self.batch.changes.push(Change::Request(Box::new(known)));
         self.batch.visible = true;
         Ok(Answer::Done)
+    }
+
+    /// What is to be said of a device that was described a while ago, over what people have changed of it since.
+    fn since(&self, info: DeviceInfo, base: Option<DeviceInfo>) -> Result<DeviceInfo, CommandError> {
+        let Some(known) = self.state.device(&info.id).filter(|known| known.info != info) else { return Ok(info) };
+        let Some(base) = base else { return Ok(info) };
+        let (said, base) = (NewDevice::from(info), NewDevice::from(base));
+        let fields = said.differing(&base);
+        let mut merged = check_device(NewDevice::from(known.info.clone()).with(&fields, &said)?)?;
+        merged.parent.clone_from(&known.info.parent);
+        self.check_uplink(&merged)?;
+        Ok(merged)
     }
 
     fn issue(
@@ -231,6 +262,31 @@ impl Engine {
             renew_at: issued.renew_at,
             expires_at: issued.expires_at,
         })))
+    }
+
+    /// A device is taken out: tokens that would make it, and requests that would be it, are no good any more.
+    pub(super) fn end_ways_in(&mut self, device: &DeviceId, now: Timestamp) -> Result<(), CommandError> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.reader.tokens(after.as_deref(), PAGE).map_err(|error| unread(&error))?;
+            for token in &page {
+                if matches!(&token.grant, Grant::Device { info, .. } if info.id == *device) && token.ended_at.is_none()
+                {
+                    self.batch.changes.push(Change::TokenEnded { digest: token.digest.clone(), at: now });
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.digest.clone()),
+                _ => break,
+            }
+        }
+        for request in self.reader.requests().map_err(|error| unread(&error))? {
+            if request.info.id == *device && request.state != RequestState::Refused {
+                let refused = RequestRecord { state: RequestState::Refused, ..request };
+                self.batch.changes.push(Change::Request(Box::new(refused)));
+            }
+        }
+        Ok(())
     }
 
     /// Two machines have this identity: neither may report.

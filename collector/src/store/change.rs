@@ -201,6 +201,13 @@ pub enum Change {
     },
     /// A machine that asks to come in, as it now stands.
     Request(Box<RequestRecord>),
+    /// It asked again.
+    RequestSeen {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
     /// It has come in.
     RequestGone(String),
     /// What has not asked since then waits no more.

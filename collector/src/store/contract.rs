@@ -418,7 +418,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     let mut store = open(dir);
     let token = TokenRecord {
         digest: "t".into(),
-        grant: Grant::Device { info: Box::new(info(1)) },
+        grant: Grant::Device { info: Box::new(info(1)), base: None },
         label: "máy chủ".into(),
         uses_max: 1,
         approve: false,
@@ -493,6 +493,7 @@ fn requests(open: Open, dir: &Path) {
         peer: "10.0.0.1".into(),
         facts: Default::default(),
         info: info(1),
+        base: None,
         reasons: vec![Reason::Asked, Reason::Machine { device: id(2) }],
         state: RequestState::Waiting,
     };

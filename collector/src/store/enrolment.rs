@@ -17,6 +17,9 @@ pub enum Grant {
     Device {
         /// What people say of it.
         info: Box<DeviceInfo>,
+        /// What was known of it then; none for a new one.
+        #[serde(default)]
+        base: Option<Box<DeviceInfo>>,
     },
     /// Machines that say themselves who they are: an asset that is registered, or a new device that takes these fields over.
     Group {
@@ -162,6 +165,9 @@ pub struct RequestRecord {
     pub facts: Facts,
     /// What it would be.
     pub info: DeviceInfo,
+    /// What was known of that device when this was said; none for a new one.
+    #[serde(default)]
+    pub base: Option<DeviceInfo>,
     /// Why it waits.
     pub reasons: Vec<Reason>,
     /// What became of it.

@@ -429,7 +429,22 @@ pub(super) async fn describe(
     Json(mut info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
     info.device = device_id(&id)?.to_string();
-    app.carry_out(&person, Command::Describe { info, actor: person.name.clone() }).await?;
+    app.carry_out(&person, Command::Describe { info, fields: None, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Changes only what is given: what somebody else changed meanwhile stays.
+pub(super) async fn amend(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(given): Json<serde_json::Map<String, Value>>,
+) -> Result<StatusCode, Problem> {
+    let fields = given.keys().filter(|field| *field != "device").cloned().collect();
+    let info: Result<NewDevice, _> = serde_json::from_value(Value::Object(given));
+    let mut info = info.map_err(|error| Problem::invalid(error.to_string()))?;
+    info.device = device_id(&id)?.to_string();
+    app.carry_out(&person, Command::Describe { info, fields: Some(fields), actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

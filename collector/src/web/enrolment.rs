@@ -342,14 +342,14 @@ impl EnrolmentPage {
 
     fn what(token: &TokenRecord) -> &str {
         match &token.grant {
-            Grant::Device { info } => &info.name,
+            Grant::Device { info, .. } => &info.name,
             Grant::Group { .. } => &token.label,
         }
     }
 
     fn kind(token: &TokenRecord) -> &str {
         match &token.grant {
-            Grant::Device { info } => info.kind.as_str(),
+            Grant::Device { info, .. } => info.kind.as_str(),
             Grant::Group { template } => &template.kind,
         }
     }

@@ -336,6 +336,9 @@ fn devices_api(all: &mut Described) {
     )
     .body::<NewDevice>()
     .done(204);
+    all.patch("/devices/{id}", api::amend, "Changes only what is given of what is said of a device")
+        .body::<NewDevice>()
+        .done(204);
     all.get("/devices/{id}/documents", api::documents, "What surveys found, each whole")
         .answers::<Vec<api::DocumentItem>>(200);
     all.get("/devices/{id}/events", api::events, "What happened on a device, newest first")

@@ -85,7 +85,7 @@ fn about(command: &Command) -> (Way, About) {
         | Command::Delivered(_)
         | Command::FallBack(_)
         | Command::Ticket { .. }
-        | Command::Examined(_)
+        | Command::Examined { .. }
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Way::Inside, About::Whole),
     }

@@ -57,6 +57,13 @@ impl State {
     }
 
     /// The incident about a cause that a fault goes on with: what was closed is over.
+    /// Whether an incident about the centre itself stands under this key.
+    #[must_use]
+    pub fn is_concerned(&self, key: &str) -> bool {
+        let known = self.known(&(None, key.to_owned()));
+        known.is_some_and(|id| self.incidents.get(&id).is_some_and(|one| one.state.is_active()))
+    }
+
     fn known(&self, cause: &Cause) -> Option<IncidentId> {
         let goes_on = |id: &IncidentId| self.incidents.get(id).is_some_and(|one| one.state != IncidentState::Closed);
         self.causes.get(cause).copied().filter(goes_on)

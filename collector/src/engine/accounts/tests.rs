@@ -3,7 +3,10 @@ use super::*;
 const WALL: i64 = 1_800_000_000_000;
 
 fn at(boot_ms: u64) -> Moment {
-    Moment { now: Timestamp::from_millis(WALL + i64::try_from(boot_ms).unwrap_or(0)), boot_ms }
+    {
+        let now = Timestamp::from_millis(WALL + i64::try_from(boot_ms).unwrap_or(0));
+        Moment { now, boot_ms, wall: now }
+    }
 }
 
 fn from(network: &str) -> Origin {
@@ -53,10 +56,14 @@ fn an_attempt_is_counted_before_anything_is_looked_at() {
 #[test]
 fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     let mut all = accounts(&[("admin", Role::Administrator)]);
-    let taken =
-        (0..1000).filter(|n| attempt(&mut all, "admin", &format!("10.1.{}.{}", n / 250, n % 250), 0).is_ok()).count();
-    assert_eq!(taken as u64, STRANGERS_MAX);
-    assert!(attempt(&mut all, "admin", "10.2.0.1", STRANGERS_MS).is_ok(), "slowed, not shut");
+    let round = |all: &mut Accounts, boot_ms| {
+        let from = (0..1000).map(|n| format!("10.1.{}.{}", n / 250, n % 250));
+        from.filter(|from| attempt(all, "admin", from, boot_ms).is_ok()).count()
+    };
+    assert_eq!(round(&mut all, 0), 1000, "whoever has not tried yet has one attempt, whatever others do");
+    assert_eq!(round(&mut all, 0), 0);
+    assert_eq!(round(&mut all, STRANGERS_MS), 1, "slowed, not shut");
+    assert!(attempt(&mut all, "admin", "10.2.0.1", 0).is_ok());
     let known = Origin { browser: Some("abc".to_owned()), ..from("10.1.0.1") };
     let tries = |all: &mut Accounts| {
         let intent = Intent::Attempt { name: "admin".to_owned(), code: String::new(), from: known.clone() };
@@ -175,4 +182,27 @@ fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
     assert_eq!(all.known["admin"].failures, 500);
     let next = wrong(&mut all, 1, 2 * SAID_MS);
     assert_eq!(next, ["from 10.0.0.9, after 490 more that are not written down one by one"]);
+}
+
+#[test]
+fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
+    let mut all = accounts(&[("lan", Role::Administrator)]);
+    let mut second = Second::new().expect("random");
+    second.confirmed = true;
+    let codes = second.renew_recovery().expect("random");
+    all.known.get_mut("lan").expect("there").second = Some(second);
+    let tries = |all: &mut Accounts, code: &str, changes: &mut Changes| {
+        let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
+        all.decide(intent, at(0), changes)
+    };
+    let mut changes = Vec::new();
+    for n in 0..CODES_MAX - 1 {
+        let _ = tries(&mut all, &format!("{n:06}"), &mut changes);
+    }
+    assert!(tries(&mut all, &codes[0], &mut changes).is_ok(), "its owner comes through until then");
+    let _ = tries(&mut all, "999999", &mut changes);
+    assert!(tries(&mut all, &codes[0], &mut changes).is_err(), "the lock holds for right codes, too");
+    assert!(
+        changes.iter().any(|change| matches!(change, Change::Audit(entry) if entry.action == "account.codes_guessed"))
+    );
 }

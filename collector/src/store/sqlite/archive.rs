@@ -153,11 +153,11 @@ impl Archive for SqliteArchive {
     }
 
     fn secure(&mut self) -> Result<(), StoreError> {
-        // Busy readers may keep a part of the log; what is in the file, or in a log that is synced, is safe either way.
+        // Emptied, so that a log that is damaged later takes nothing back that is in the file; busy readers may keep it until the next time.
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(|source| self.fault(source))?;
         let synced = self.connection.execute("UPDATE device SET folded = folded WHERE number = 1", []);
         let checkpoint =
-            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0)).optional();
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).optional();
         self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| self.fault(source))?;
         synced.and(checkpoint.map(|_| 0)).map(|_| ()).map_err(|source| self.fault(source))
     }

@@ -110,6 +110,14 @@ fn is_there(dir: &Path, name: &str) -> bool {
     std::fs::metadata(dir.join(name)).is_ok_and(|about| about.len() > 0)
 }
 
+/// What a store's watermark says: which store, and how many commits.
+pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
+    match read_mark(dir) {
+        Ok(Said::Mark(mark)) => Some((mark.id, mark.commits)),
+        _ => None,
+    }
+}
+
 /// The lock alone, for work on a store that is not opened.
 pub(super) struct Held {
     _lock: File,

@@ -355,6 +355,9 @@ impl Pending<'_> {
             Change::Revoked { device, at } => {
                 let number = self.number(device)?;
                 self.run("UPDATE device SET revoked_at = ?2 WHERE number = ?1", params![number, at.as_millis()])?;
+                // For good: whoever registers it anew does not let the old machine in again.
+                let sql = "UPDATE certificate SET ended_at = ?2 WHERE device = ?1 AND ended_at IS NULL";
+                self.run(sql, params![number, at.as_millis()])?;
                 self.run("DELETE FROM list WHERE device = ?1", [number])?;
             }
             Change::Presence { device, presence } => {
@@ -503,6 +506,11 @@ impl Pending<'_> {
                     "INSERT OR REPLACE INTO request (id, at, seen_at, waiting, body) VALUES (?1, ?2, ?3, ?4, ?5)",
                     params![request.id, at, seen_at, waiting, json(request)?],
                 )?;
+            }
+            Change::RequestSeen { id, at } => {
+                let sql =
+                    "UPDATE request SET seen_at = ?2, body = json_set(body, '$.seen_at', ?3) WHERE id = ?1 AND waiting";
+                self.run(sql, params![id, at.as_millis(), at.to_string()])?;
             }
             Change::RequestGone(id) => {
                 self.run("DELETE FROM request WHERE id = ?1", [id])?;

@@ -8,14 +8,14 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use ioc_common::clock;
 use ioc_judge::Text;
 
-use super::guard::Held;
+use super::guard::{self, Held};
 use super::{FILES, database};
 use crate::store::StoreError;
 
 /// Rows of one transaction.
 const ROWS: u32 = 5000;
 /// Most tries around damaged places of one table: each halves what is left.
-const TRIES_MAX: u32 = 20_000;
+const TRIES_MAX: u32 = 1000;
 
 /// What became of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,10 +44,18 @@ pub(super) fn recover(dir: &Path) -> Result<Vec<Saved>, StoreError> {
         let target = make(&to, schema).map_err(|source| database(&to, source))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let source = Connection::open_with_flags(&from, flags).map_err(|source| database(&from, source))?;
-        saved.extend(copy_all(&source, &target).map_err(|source| database(&to, source))?);
+        let of_file = copy_all(&source, &target).map_err(|source| database(&to, source))?;
         if name == FILES[0] {
-            say(&target, &saved).map_err(|source| database(&to, source))?;
+            if of_file.iter().all(|one| one.rows == 0) {
+                return Err(StoreError::Content {
+                    path: from,
+                    what: "the store",
+                    why: "nothing of it can be read".to_owned(),
+                });
+            }
+            say(&target, &of_file, dir).map_err(|source| database(&to, source))?;
         }
+        saved.extend(of_file);
         target.close().map_err(|(_, source)| database(&to, source))?;
         std::fs::File::open(&to)
             .and_then(|file| file.sync_all())
@@ -197,7 +205,12 @@ impl Table<'_> {
 }
 
 /// What is missing is told at the next start, until a person confirms it.
-fn say(target: &Connection, saved: &[Saved]) -> rusqlite::Result<()> {
+fn say(target: &Connection, saved: &[Saved], dir: &Path) -> rusqlite::Result<()> {
+    // Which store this is stands on a page of its own, which may be the damaged one; its watermark knows it, too.
+    if let Some((id, commits)) = guard::marked(dir) {
+        let sql = "INSERT OR IGNORE INTO state (one, id, commits, lost) VALUES (1, ?1, ?2, '')";
+        target.execute(sql, rusqlite::params![id, super::signed(commits)])?;
+    }
     let damaged: Vec<String> = saved.iter().filter(|one| one.damaged > 0).map(|one| one.table.clone()).collect();
     if damaged.is_empty() {
         return Ok(());
@@ -265,5 +278,40 @@ mod tests {
                 .flatten()
                 .any(|one| one.file_name().to_string_lossy().starts_with("ioc-watch.db.damaged-"))
         );
+    }
+
+    #[test]
+    fn whatever_page_is_damaged_a_store_comes_out_that_opens_and_says_so_or_nothing_is_changed() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        for number in 0..30 {
+            let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), number.to_string());
+            let at = Timestamp::from_millis(number);
+            store
+                .commit(&[Change::Audit(audit::Entry { at, actor, action, subject, detail: String::new() })])
+                .expect("kept");
+        }
+        store.close().expect("closed");
+        drop(store);
+        let read = |name: &str| std::fs::read(dir.path().join(name)).expect("read");
+        let (whole, mark, history) = (read(FILES[0]), read("watermark"), read(FILES[2]));
+        for page in (0..whole.len() / 4096).step_by(5) {
+            let other = tempfile::tempdir().expect("directory");
+            let mut bytes = whole.clone();
+            bytes[page * 4096..page * 4096 + 200].fill(0xff);
+            for (name, content) in [(FILES[0], &bytes), ("watermark", &mark), (FILES[2], &history)] {
+                std::fs::write(other.path().join(name), content).expect("written");
+            }
+            match SqliteStore::recover(other.path()) {
+                Ok(saved) => {
+                    let store = SqliteStore::open(other.path()).unwrap_or_else(|error| panic!("page {page}: {error}"));
+                    let damaged = saved.iter().any(|one| one.damaged > 0);
+                    assert!(!damaged || !store.lost().all.is_empty(), "page {page}: {saved:?}");
+                }
+                Err(error) => {
+                    assert!(!error.to_string().is_empty() && other.path().join(FILES[0]).exists(), "page {page}")
+                }
+            }
+        }
     }
 }
