@@ -64,11 +64,12 @@ impl Frail {
     }
 
     async fn caught_up(&self) {
-        eventually("caught up", || async {
+        let done = eventually("caught up", || async {
             self.agent.status().await.is_ok_and(|s| s.connected && s.taken.seq > 0 && s.committed == s.taken)
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{error} {:?}\n{}", self.agent.dir(), self.agent.log()));
+        });
+        if let Err(error) = done.await {
+            panic!("{error} {:?}\n{}\n{:?}", self.agent.dir(), self.agent.log(), self.agent.status().await);
+        }
     }
 }
 

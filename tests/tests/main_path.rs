@@ -511,7 +511,7 @@ async fn people_sign_in_and_other_sites_cannot_act_for_them() {
         curl(words(&["-H", json, "-d", wrong, &format!("{base}/api/v1/session")])).await;
     }
     let (status, body) = curl(words(&["-H", json, "-d", &right, &format!("{base}/api/v1/session")])).await;
-    assert!(status == "429" && body.contains("locked until"), "{body}");
+    assert!(status == "429" && body.contains("try again in"), "{body}");
     let (status, _) = curl(words(&["-b", &jar, "-X", "DELETE", &format!("{base}/api/v1/session")])).await;
     assert_eq!(status, "204");
     let (status, _) = curl(words(&["-b", &jar, &format!("{base}/api/v1/devices")])).await;

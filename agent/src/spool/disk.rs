@@ -114,7 +114,10 @@ impl DiskSpool {
         let now_ms = clock::boottime_ms();
         let patient = self.failing_since_ms.is_none_or(|since| now_ms < since + PATIENCE_MS);
         match self.try_gather(patient, losses) {
-            Ok(()) => self.failing_since_ms = None,
+            Ok(()) => {
+                self.failing_since_ms = None;
+                self.leave_torn();
+            }
             // Not being able to open or list a file says nothing of what is in it: that passes, or somebody has to mend it.
             Err(error) if !self.listed || self.failing_since_ms.is_none_or(|since| now_ms < since + GIVE_UP_MS) => {
                 self.failing_since_ms.get_or_insert(now_ms);
@@ -130,6 +133,17 @@ impl DiskSpool {
             }
         }
         Ok(())
+    }
+
+    /// What is damaged behind the last whole report of a run was being written when that run was cut off: it was never kept, and how far the
+    /// run had come is told by its end.
+    fn leave_torn(&mut self) {
+        let index = &self.index;
+        let freed = self.freed;
+        self.damaged.retain(|position| {
+            let end = Position { seq: u64::MAX, ..*position };
+            freed > *position || index.range((Bound::Excluded(*position), Bound::Included(end))).next().is_some()
+        });
     }
 
     fn ensure_listed(&mut self) -> Result<(), SpoolError> {

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use ioc_common::report::Position;
 
@@ -16,6 +18,12 @@ use ioc_common::report::Position;
 const CACHE_BYTES: u64 = 1024 * 1024;
 /// Freed when the disk is full, so that events still find room.
 const BALLAST_BYTES: usize = 512 * 1024;
+
+/// How long a sled may take to end.
+const END: Duration = Duration::from_secs(2);
+/// Those that have not ended hold threads and memory: beyond so many no other is made.
+const LEFT_BEHIND_MAX: usize = 2;
+static LEFT_BEHIND: AtomicUsize = AtomicUsize::new(0);
 
 /// sled, open.
 #[derive(Debug)]
@@ -28,6 +36,11 @@ pub(super) struct Live {
 impl Live {
     /// Makes a new one in `dir`, which holds none.
     pub(super) fn create(dir: &Path) -> io::Result<Self> {
+        if LEFT_BEHIND.load(Relaxed) >= LEFT_BEHIND_MAX {
+            return Err(io::Error::other(
+                "earlier ones have not ended; the spool is written without sled until the agent starts anew",
+            ));
+        }
         fs::create_dir_all(dir)?;
         let config = sled::Config::new()
             .path(dir)
@@ -36,7 +49,14 @@ impl Live {
             .flush_every_ms(None)
             .print_profile_on_drop(false);
         let db = guarded(|| config.open())?;
-        let mut live = Self { db: Some(db), file: File::open(dir.join("db"))? };
+        let file = match File::open(dir.join("db")) {
+            Ok(file) => file,
+            Err(error) => {
+                end(db);
+                return Err(error);
+            }
+        };
+        let mut live = Self { db: Some(db), file };
         live.sync(dir)?;
         Ok(live)
     }
@@ -84,9 +104,27 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        // sled flushes when it is dropped, and panics when it cannot.
-        let db = self.db.take();
+        if let Some(db) = self.db.take() {
+            end(db);
+        }
+    }
+}
+
+/// Ends a sled. It flushes when it is dropped, panics when it cannot, and after some faults of the disk waits for ever: so that happens on a
+/// thread of its own, which may be left behind.
+fn end(db: sled::Db) {
+    let (done, ended) = std::sync::mpsc::channel();
+    LEFT_BEHIND.fetch_add(1, Relaxed);
+    let ending = std::thread::Builder::new().name("sled-end".to_owned()).spawn(move || {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        LEFT_BEHIND.fetch_sub(1, Relaxed);
+        let _ = done.send(());
+    });
+    if ending.is_err() {
+        // The closure is gone, and the database with it.
+        LEFT_BEHIND.fetch_sub(1, Relaxed);
+    } else if ended.recv_timeout(END).is_err() {
+        tracing::warn!("sled does not end; it is left behind");
     }
 }
 

@@ -139,7 +139,9 @@ fn a_flipped_bit_costs_the_report_that_it_is_in_and_is_counted() {
             let left = drain(&mut again);
             let lost = 41 - left.len() as u64;
             assert!(lost <= 1, "{lost} lost by one bit {beside} from the mark at {at}");
-            assert!(beside != 60 || again.losses().corrupt == lost, "{:?}", again.losses());
+            // The last one may have been torn when its run was cut off.
+            let last = !left.contains(&40);
+            assert!(beside != 60 || last || again.losses().corrupt == lost, "{:?}", again.losses());
             drop(again);
             let _ = std::fs::remove_file(dir.path().join("losses.json"));
         }
@@ -221,15 +223,17 @@ fn counters_and_how_runs_ended_outlive_the_run_and_belong_to_a_device() {
 fn a_spool_with_damage_is_kept_for_a_technician_within_bounds() {
     let dir = tempfile::tempdir().expect("temporary directory");
     for round in 0..4_u8 {
-        filled(dir.path(), 3);
+        filled(dir.path(), 7);
         let db = dir.path().join("spool/kept/00000001.rec");
         let mut bytes = std::fs::read(&db).expect("read");
-        let mark = (0..bytes.len() - 4).find(|at| bytes[*at..].starts_with(b"\x8bIoC")).expect("there");
+        // The first report, behind which others are whole.
+        let marks = (0..bytes.len() - 40).filter(|at| bytes[*at..].starts_with(b"\x8bIoC"));
+        let mark = marks.min_by_key(|at| bytes[at + 30..at + 38].to_vec()).expect("there");
         bytes[mark + 60] ^= 1 + round;
         std::fs::write(&db, &bytes).expect("written");
         let mut again = open(dir.path(), 4, 1 << 20);
-        again.push(entry(4, false));
-        assert_eq!(drain(&mut again).len(), 3);
+        again.push(entry(8, false));
+        assert_eq!(drain(&mut again).len(), 7);
         assert_eq!(again.losses().corrupt, 1 + u64::from(round));
         again.note_losses();
         again.free_through(Position { epoch: 7, seq: 9 });

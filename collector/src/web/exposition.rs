@@ -138,6 +138,6 @@ mod tests {
         record.presence = Presence::NeverSeen;
         text.clear();
         write_device(&mut text, &record, &layouts, &[]);
-        assert_eq!(text, "iocw_device_up{device=\"srv-1\"} 0\n");
+        assert_eq!(text, "iocw_device_up{device=\"srv-1\"} 0\niocw_device_reports_lost_total{device=\"srv-1\"} 0\n");
     }
 }
