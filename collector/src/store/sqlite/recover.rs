@@ -309,7 +309,7 @@ mod tests {
                     assert!(!damaged || !store.lost().all.is_empty(), "page {page}: {saved:?}");
                 }
                 Err(error) => {
-                    assert!(!error.to_string().is_empty() && other.path().join(FILES[0]).exists(), "page {page}")
+                    assert!(!error.to_string().is_empty() && other.path().join(FILES[0]).exists(), "page {page}");
                 }
             }
         }
