@@ -3,7 +3,7 @@
 //! Argon2 takes 19 MiB and tens of milliseconds of one processor for each password. Many at once are a way to fill the memory and to keep
 //! everyone waiting, so all that the server hashes goes through one thread ([`Hashing::run`]). Whoever is known goes before strangers;
 //! among strangers networks take turns, and an address has only a few places. Whoever finds no place is told to come again. The command line
-//! calls [`hash`] and [`matches`] itself.
+//! calls [`hash`] and [`matches()`] itself.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
