@@ -102,14 +102,14 @@ impl Health {
 
     /// The collector is to end.
     pub fn stop(&self) {
-        self.stopping_ms.store((clock::boottime_us() / 1000).max(1), Relaxed);
+        self.stopping_ms.store(clock::boottime_ms().max(1), Relaxed);
     }
 
     /// For how long the collector has been ending, milliseconds; none while it runs.
     #[must_use]
     pub fn stopping_for_ms(&self) -> Option<u64> {
         let since = self.stopping_ms.load(Relaxed);
-        (since > 0).then(|| (clock::boottime_us() / 1000).saturating_sub(since))
+        (since > 0).then(|| clock::boottime_ms().saturating_sub(since))
     }
 
     /// Says what was acknowledged once and is lost; nothing once a person has confirmed it.

@@ -162,7 +162,7 @@ async fn end(engine: &Handle, thread: std::thread::JoinHandle<()>) {
 async fn say_left_out(paced: Arc<Paced>) {
     loop {
         tokio::time::sleep(LEFT_OUT).await;
-        for (kind, left_out) in paced.left_out(clock::boottime_us() / 1000) {
+        for (kind, left_out) in paced.left_out(clock::boottime_ms()) {
             tracing::warn!(kind, left_out, "more of the same was refused");
         }
     }

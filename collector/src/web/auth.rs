@@ -354,7 +354,7 @@ const CODE_TICKET: &str = "sign-in code";
 /// Has the browser keep whose password was right, by which hash, and whose code is still to come: sealed, so that nothing has to be kept
 /// here. It is bound to the password, so that another one ends it.
 fn half_in(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
-    let until_ms = clock::boottime_us() / 1000 + CODE_MS;
+    let until_ms = clock::boottime_ms() + CODE_MS;
     app.seal.close(CODE_TICKET, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
 
@@ -445,7 +445,7 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    let Some([name, hash]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_us() / 1000) else {
+    let Some([name, hash]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_ms()) else {
         return Redirect::to("/login").into_response();
     };
     let from = origin_of(&app, &peer, &headers, &name);

@@ -228,7 +228,7 @@ impl Limits {
 }
 
 fn now_ms() -> u64 {
-    clock::boottime_us() / 1000
+    clock::boottime_ms()
 }
 
 fn refused(wait_s: f64) -> Refused {

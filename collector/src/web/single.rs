@@ -58,7 +58,7 @@ impl Known {
 }
 
 fn now_ms() -> u64 {
-    clock::boottime_us() / 1000
+    clock::boottime_ms()
 }
 
 fn secret() -> Result<String, Problem> {
