@@ -20,6 +20,7 @@ use ioc_common::owner::as_owner;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
 use ioc_common::{metric, redact};
+use rustix::io::Errno;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -31,17 +32,32 @@ fn main() -> ExitCode {
     }
 }
 
+/// The configuration with what the collector gave, which lies in the service's own directory.
+fn with_kept(config: Config) -> anyhow::Result<Config> {
+    let state = config.state.clone();
+    let own = config.clone();
+    match as_owner(&state, || pushed::with_kept(config)) {
+        Ok(config) => Ok(config),
+        // Root in a sandbox that lets nobody become another: what is asked for is done all the same, and touches nothing there.
+        Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
+            let place = state.display();
+            let _ = writeln!(
+                std::io::stderr(),
+                "ioc-agent: {place}: {error}; going on without what the collector set. Mend: run it outside the sandbox, or with CAP_SETUID and CAP_SETGID"
+            );
+            Ok(own)
+        }
+        Err(error) => Err(error).with_context(|| state.display().to_string()),
+    }
+}
+
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = read_config(cli.config.as_deref())?;
     let config = match &cli.command {
         Command::CheckConfig { offered: true, .. } => pushed::with_offered(&config).map_err(anyhow::Error::msg)?,
         // It may not see the agent's own files, and makes nothing that can be set.
         Command::Survey { helper: true } => config,
-        // What the collector gave lies in the service's own directory.
-        _ => {
-            let state = config.state.clone();
-            as_owner(&state, || pushed::with_kept(config)).with_context(|| state.display().to_string())?
-        }
+        _ => with_kept(config)?,
     };
     match cli.command {
         Command::Report { once, json, root } => {
