@@ -27,7 +27,7 @@ pub enum Command {
     Prepare {
         /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
         #[arg(long, value_name = "WHAT")]
-        anew: Option<crate::first::Anew>,
+        anew: Option<crate::first_start::Anew>,
     },
     /// The store: whether it is sound, and a word that a loss is known.
     Store {

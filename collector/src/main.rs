@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use ioc_collector::arguments::{
     Account, Audit, Cli, Clock, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
 };
-use ioc_collector::config::{Config, DEFAULT_CONFIG};
 use ioc_collector::setup::{self, Answers, Mail};
-use ioc_collector::store::sqlite::SqliteStore;
-use ioc_collector::written::percent_encoded;
-use ioc_collector::{audit, cli, doctor, first, serve, sheet};
+use ioc_collector::{cli, doctor, first_start, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
+use ioc_engine::config::{Config, DEFAULT_CONFIG};
+use ioc_store::audit;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::template::percent_encoded;
 
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 32;
@@ -135,8 +136,8 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     // Written over, not replaced: owner and mode stay as the package made them.
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
-    let password = first::FIRST_PASSWORD_FILE;
-    let account = first::FIRST_ACCOUNT;
+    let password = first_start::FIRST_PASSWORD_FILE;
+    let account = first_start::FIRST_ACCOUNT;
     let next = [
         format!("{file} is written. Next:"),
         "systemctl enable --now ioc-collector".to_owned(),
@@ -184,14 +185,14 @@ fn recover(config: &Config) -> anyhow::Result<()> {
     say("the damaged files are kept beside the new ones; next: systemctl start ioc-collector\n")
 }
 
-fn prepare(config: &Config, anew: Option<first::Anew>) -> anyhow::Result<()> {
+fn prepare(config: &Config, anew: Option<first_start::Anew>) -> anyhow::Result<()> {
     // Root leaves nothing there that the service's user cannot use, and follows none of its links.
-    let password = as_owner(&config.data, || first::prepare(config, anew).map(|(_, _, password)| password))??;
+    let password = as_owner(&config.data, || first_start::prepare(config, anew).map(|(_, _, password)| password))??;
     let data = config.data.display();
     match password {
         Some(path) => say(&format!(
             "made keys, store and the account {:?} in {data}; its password is in {}\nnext: ioc-collector serve\n",
-            first::FIRST_ACCOUNT,
+            first_start::FIRST_ACCOUNT,
             path.display()
         )),
         None => say(&format!("{data} is in order; nothing was changed\n")),
@@ -320,8 +321,8 @@ fn register_of(file: &Path) -> anyhow::Result<String> {
     } else {
         bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    if sheet::is_workbook(&bytes) {
-        return sheet::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
+    if xlsx::is_workbook(&bytes) {
+        return xlsx::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
     }
     String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
 }

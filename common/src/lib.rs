@@ -15,6 +15,7 @@ pub mod keeper;
 pub mod layout;
 pub mod metric;
 pub mod owner;
+pub mod random;
 pub mod reading;
 pub mod redact;
 pub mod report;

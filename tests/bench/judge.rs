@@ -58,7 +58,7 @@ fn hello(layout: &Layout) -> Body {
 }
 
 fn shipped_rules() -> anyhow::Result<RuleSet> {
-    Ok(RuleSet::parse(&Source::built_in("rules.toml", ioc_collector::config::DEFAULT_RULES))?)
+    Ok(RuleSet::parse(&Source::built_in("rules.toml", ioc_engine::config::DEFAULT_RULES))?)
 }
 
 fn fleet(rules: RuleSet, devices: usize, uplink: bool, now: Timestamp) -> anyhow::Result<State> {

@@ -328,7 +328,7 @@ async fn notice(devices: usize, times: usize) -> anyhow::Result<()> {
     let mut rig = Rig::new(&format!(
         "[rules]\nfile = \"rules.toml\"\n[incidents]\nreopen_within = \"0s\"\n[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n"
     ));
-    let rules = ioc_collector::config::DEFAULT_RULES
+    let rules = ioc_engine::config::DEFAULT_RULES
         .replace("for = \"5m\"", "for = \"0s\"")
         .replace("for = \"1m\"", "for = \"0s\"");
     std::fs::write(rig.dir().join("rules.toml"), rules)?;

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
-use ioc_collector::store::sqlite::SqliteStore;
-use ioc_collector::store::{FaultQuery, Store as _};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::{FaultQuery, Store as _};
 use tokio::time::Instant;
 
 use crate::identity::Identity;

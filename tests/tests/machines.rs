@@ -39,7 +39,7 @@ impl Words {
 
     fn without_text(&self) -> Vec<String> {
         let locale = |name: &str| {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../collector/locales/{name}.ftl"));
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../collector/web/locales/{name}.ftl"));
             std::fs::read_to_string(path).unwrap()
         };
         let locales = [locale("vi"), locale("en")];

@@ -29,10 +29,10 @@ use super::frame::{self, Fault};
 use super::pace::Pace;
 use super::standing::Standing;
 use super::subscription::Subscriptions;
-use crate::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
-use crate::health::Health;
-use crate::serve::stopped;
-use crate::values;
+use ioc_engine::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
+use ioc_engine::health::Health;
+use ioc_engine::payload_profile;
+use ioc_engine::shutdown::stopped;
 
 /// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -367,7 +367,7 @@ impl Connection {
                 codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
             Message::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
         } else if kind == UpKind::Values {
-            let values = values::flatten(&publish.payload).map_err(|error| ("payload", error))?;
+            let values = payload_profile::flatten(&publish.payload).map_err(|error| ("payload", error))?;
             Message::Values { link: self.link, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);

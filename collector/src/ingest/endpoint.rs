@@ -17,13 +17,14 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::connection::{self, Shared};
-use super::newcomers::{Bounds, Newcomers, Place};
+use super::newcomers::{Newcomers, Place};
 use super::pace::Pace;
 use super::standing::Standing;
-use crate::engine::{Access, Handle};
-use crate::health::Health;
-use crate::pki;
-use crate::serve::stopped;
+use ioc_engine::connection_limit::NewcomerBounds;
+use ioc_engine::engine::{Access, Handle};
+use ioc_engine::health::Health;
+use ioc_engine::pki;
+use ioc_engine::shutdown::stopped;
 
 /// How long the first byte, the handshake and CONNECT may take, each.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ pub struct Endpoint {
     /// Most open connections.
     pub connections_max: usize,
     /// Most sockets that have not yet shown a certificate.
-    pub newcomers: Bounds,
+    pub newcomers: NewcomerBounds,
 }
 
 impl Endpoint {

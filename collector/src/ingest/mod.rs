@@ -11,4 +11,3 @@ mod standing;
 mod subscription;
 
 pub use check::packet_path;
-pub use newcomers::Bounds;

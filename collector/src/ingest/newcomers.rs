@@ -11,27 +11,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
 use ioc_common::id::DeviceId;
+use ioc_engine::connection_limit::NewcomerBounds;
 
 /// Links of one device that wait for their CONNECT; it needs one.
 const PER_DEVICE_MAX: usize = 4;
 /// Handshakes of one address that are computed at once.
 const TURNS_PER_ADDRESS: usize = 1;
 
-/// How many newcomers there may be.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// In all.
-    pub all: usize,
-    /// From one address, or one /64 of IPv6.
-    pub per_address: usize,
-    /// From one network: /24 of IPv4, /48 of IPv6.
-    pub per_network: usize,
-}
-
 /// The newcomers.
 #[derive(Debug)]
 pub(super) struct Newcomers {
-    bounds: Bounds,
+    bounds: NewcomerBounds,
     crowd: Mutex<Crowd>,
 }
 
@@ -62,7 +52,7 @@ struct Address {
 }
 
 impl Newcomers {
-    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+    pub(super) fn new(bounds: NewcomerBounds) -> Arc<Self> {
         Arc::new(Self { bounds, crowd: Mutex::default() })
     }
 
@@ -208,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_the_same_address_or_network_or_of_all_leaves() {
-        let newcomers = Newcomers::new(Bounds { all: 6, per_address: 2, per_network: 3 });
+        let newcomers = Newcomers::new(NewcomerBounds { all: 6, per_address: 2, per_network: 3 });
         let a: Vec<_> = (0..3).map(|_| newcomers.enter(ip("192.0.2.1"))).collect();
         assert_eq!(a.iter().map(gone).collect::<Vec<_>>(), [true, false, false]);
         let b = newcomers.enter(ip("192.0.2.2"));
@@ -228,7 +218,7 @@ mod tests {
 
     #[test]
     fn who_has_shown_a_certificate_is_taken_by_no_stranger() {
-        let newcomers = Newcomers::new(Bounds { all: 2, per_address: 2, per_network: 2 });
+        let newcomers = Newcomers::new(NewcomerBounds { all: 2, per_address: 2, per_network: 2 });
         let device = DeviceId::new("srv-01").expect("valid");
         let known = newcomers.enter(ip("192.0.2.1"));
         known.prove(&device);

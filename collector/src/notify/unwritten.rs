@@ -14,8 +14,8 @@ use ioc_common::id::IncidentId;
 use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
 use super::{Office, Wording, carry};
-use crate::config::{Channel, Config};
-use crate::http::SendError;
+use ioc_engine::config::{Channel, Config};
+use ioc_engine::http::SendError;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
