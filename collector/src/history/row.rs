@@ -1,6 +1,6 @@
 //! How a sample's numbers are kept: one compact row per report, with its own checksum.
 //!
-//! SQLite serves flipped bytes silently (`docs/decisions/0007-sqlite-with-synchronous-full.md`), so every row proves itself.
+//! SQLite serves flipped bytes silently, so every row proves itself.
 
 use super::{Corrupt, proven, sealed};
 
