@@ -1,9 +1,10 @@
-//! The part of the spool that is written now: sled 0.34.7, fenced (`../shared/design.md`, "The spool").
+//! The part of the spool that is written now: sled 0.34.7, fenced.
 //!
 //! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its file, and after
 //! opening its files and directories are synced, too. It never recovers from a failed write, panics on some, and while it opens it takes
 //! what it cannot read for torn and overwrites it. So a directory is written by one sled in its life and never opened again: what another
-//! left is read as a plain file of frames ([`super::frame`]), and nothing depends on sled's own bookkeeping.
+//! left is read as a plain file of frames ([`super::frame`]), and nothing depends on sled's own bookkeeping. Why it is sled all the same:
+//! docs/decisions/0006-sled-for-the-spool-only.md.
 
 use std::fs::{self, File};
 use std::io;
