@@ -50,6 +50,7 @@ const TOP: &[&str] = &[
     "LICENSE",
     "clippy.toml",
     "deny.toml",
+    "rust-toolchain.toml",
     "rustfmt.toml",
 ];
 
