@@ -1,4 +1,4 @@
-//! The part of the spool that is written now: sled 0.34.7, fenced (`../shared/design.md`, "The spool").
+//! The part of the spool that is written now: sled 0.34.7, fenced.
 //!
 //! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its file, and after
 //! opening its files and directories are synced, too. It never recovers from a failed write, panics on some, and while it opens it takes

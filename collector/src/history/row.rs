@@ -1,6 +1,6 @@
 //! How a sample's numbers are kept: one compact row per report, with its own checksum.
 //!
-//! SQLite serves flipped bytes silently (`../shared/design.md`, "Store"), so every row proves itself.
+//! SQLite serves flipped bytes silently, so every row proves itself.
 
 use super::{Corrupt, proven, sealed};
 

@@ -1,7 +1,7 @@
 //! The MQTT endpoint: MQTT 3.1.1 over TLS 1.3 with client certificates, acknowledging after the commit.
 //!
-//! Every socket has its own task and its own limits, so that one that is silent, slow or hostile holds up no other
-//! (`../shared/design.md`, "Ingest endpoint"). Handshakes are computed in turns, one of each address at a time.
+//! Every socket has its own task and its own limits, so that one that is silent, slow or hostile holds up no other.
+//! Handshakes are computed in turns, one of each address at a time.
 
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
