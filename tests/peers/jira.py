@@ -1,6 +1,6 @@
 """A ticket system with the few requests of Jira's REST API 2 that config/tickets/jira.toml makes. It says its port first.
 
-What it holds is at GET /all; POST /drop/N has it lose the answers of the next N requests that make an issue.
+What it holds is at GET /all, with how often each was looked at; POST /drop/N has it lose the answers of the next N requests that make an issue.
 """
 
 import json
@@ -37,6 +37,7 @@ class Jira(BaseHTTPRequestHandler):
             found = [{"key": key} for key, issue in ISSUES.items() if label in issue["labels"]]
             return self.answer(200, {"issues": found[:1]})
         key = url.path.split("/")[-1]
+        ISSUES[key]["looks"] += 1
         self.answer(200, {"key": key, "fields": {"status": {"name": ISSUES[key]["status"]}}})
 
     def do_POST(self):
@@ -51,7 +52,7 @@ class Jira(BaseHTTPRequestHandler):
         if parts[-1] == "issue":
             key = f"IOC-{len(ISSUES) + 1}"
             fields = body["fields"]
-            ISSUES[key] = {"summary": fields["summary"], "labels": fields["labels"], "status": "To Do", "comments": []}
+            ISSUES[key] = {"summary": fields["summary"], "labels": fields["labels"], "status": "To Do", "comments": [], "looks": 0}
             if DROP[0] > 0:
                 DROP[0] -= 1
                 self.close_connection = True

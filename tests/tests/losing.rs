@@ -151,9 +151,14 @@ async fn what_is_lost_is_an_event_with_its_number_and_reason() {
     let mut agent = rig.agent("lossy", FAST).await.unwrap();
     agent.start().unwrap();
     let caught_up = async |agent: &Agent| {
-        eventually("caught up", || async { agent.status().await.is_ok_and(|s| s.connected && s.committed == s.taken) })
-            .await
-            .unwrap();
+        eventually("caught up", || async {
+            agent
+                .status()
+                .await
+                .is_ok_and(|s| s.connected && s.taken.seq > 0 && s.committed == s.taken && s.waiting_on_disk == 0)
+        })
+        .await
+        .unwrap();
     };
     caught_up(&agent).await;
     rig.kill().await.unwrap();

@@ -1,5 +1,5 @@
 //! Whole machines, and what every probe makes of them: each has its golden reading beside it (`tests/machines`). A reading that
-//! changes is either a mend or a fault; `IOC_GOLDEN=write cargo test -p ioc-tests --test machines` writes them anew, to be looked at in
+//! changes is either a mend or a fault; `IOC_GOLDEN=write cargo test -p ioc-tests --test system machines::` writes them anew, to be looked at in
 //! the difference.
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 

@@ -312,6 +312,7 @@ async fn a_sensor_is_a_device_of_its_own_from_the_wire_to_the_incident() {
     let port = free_port().to_string();
     let mut server = Peer::start("modbus_server.py", &["--tcp", &port], &units()).await;
     let mut rig = Rig::new("");
+    rig.hurry();
     rig.start().await.unwrap();
     let sensors = format!(
         "[report]\ninterval = \"1s\"\n[[modbus]]\ntcp = \"127.0.0.1:{port}\"\nevery = \"300ms\"\n\
@@ -455,6 +456,7 @@ async fn a_ups_behind_nut_on_mains_on_battery_and_out_of_sight() {
     assert!(!good && text.contains("UNKNOWN-UPS") && text.contains("upsc -l"), "{text}");
 
     let mut rig = Rig::new("");
+    rig.hurry();
     rig.start().await.unwrap();
     let config = format!(
         "[report]\ninterval = \"1s\"\n[[nut]]\nname = \"ups\"\nserver = \"{server}\"\nups = \"smart\"\nevery = \"500ms\"\nroom = \"P.102\"\n"

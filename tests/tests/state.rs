@@ -114,6 +114,7 @@ impl Drop for Mount<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_whose_disk_takes_nothing_starts_and_says_so() {
     let mut rig = Rig::new("");
+    rig.hurry();
     rig.start().await.unwrap();
     let mut agent = rig.agent("broken", "[report]\ninterval = \"1s\"\n").await.unwrap();
     let state = agent.dir().join("state");

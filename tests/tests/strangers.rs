@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ioc_tests::harness::{Rig, eventually};
+use ioc_tests::harness::{Rig, within};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -158,7 +158,7 @@ async fn whoever_is_slow_on_purpose_shuts_out_nobody_and_is_left() {
     // And none of them is held for long.
     let pid = rig.pid();
     let descriptors = || std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-    let left = eventually("the slow are left", || async { descriptors() < 120 }).await;
+    let left = within(Duration::from_secs(40), "the slow are left", || async { descriptors() < 120 }).await;
     assert!(left.is_ok(), "{} are still open", descriptors());
     drop(open);
     rig.stop().await.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ioc_store::Store as _;
 use ioc_store::sqlite::SqliteStore;
-use ioc_tests::harness::{Rig, binary, eventually};
+use ioc_tests::harness::{PATIENCE, Rig, binary, eventually};
 use ioc_tests::machine::Random;
 use ioc_tests::resender::Resender;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -97,9 +97,22 @@ async fn a_killed_agent_repeats_nothing_and_loses_only_what_was_never_sent() {
     rig.start().await.unwrap();
     let mut agent = rig.agent("killed", "[report]\ninterval = \"1s\"\n").await.unwrap();
     let kills = times("IOC_KILLS", 50);
+    let mut reported = 0;
     for round in 0..kills {
         agent.start().unwrap();
-        tokio::time::sleep(Duration::from_millis(30 + random.next() % 400)).await;
+        // At any moment, and every other time surely in the middle of its work.
+        if round % 2 == 0 {
+            let epoch = reported;
+            eventually("it reports", || async {
+                agent.status().await.is_ok_and(|s| s.connected && s.committed.epoch > epoch && s.committed.seq > 1)
+            })
+            .await
+            .unwrap();
+            reported = agent.status().await.unwrap().committed.epoch;
+            tokio::time::sleep(Duration::from_millis(random.next() % 100)).await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(30 + random.next() % 400)).await;
+        }
         agent.kill().await.unwrap();
         if round == kills / 2 {
             // And once with the collector away.
@@ -137,8 +150,7 @@ async fn promised(dir: &Path, time: Duration, cut: impl AsyncFnOnce()) -> BTreeS
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut numbers = BTreeSet::new();
     let mut opened = false;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    let mut end = deadline;
+    let mut end = tokio::time::Instant::now() + PATIENCE;
     loop {
         match tokio::time::timeout_at(end, lines.next_line()).await {
             Ok(Ok(Some(line))) => match line.parse() {
@@ -312,6 +324,7 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     fill().await;
     let before: usize = devices.iter().map(|device| device.acknowledged.len()).sum();
     devices = load(devices, Duration::from_millis(4000)).await;
+    eventually("not ready", || async { rig.get("/readyz").await.is_err() }).await.unwrap();
     let unready = rig.get("/readyz").await.unwrap_err().to_string();
     assert!(unready.contains("503") && unready.contains("cannot be written"), "{unready}");
     assert!(rig.log().contains("nothing is acknowledged until it can"), "{}", rig.log());

@@ -216,7 +216,9 @@ async fn a_system_by_template_follows_and_a_lost_answer_makes_no_second_ticket()
         "{all}"
     );
     // The first look says where it stands; what follows is someone's doing.
-    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let looks = async || ask("/all".into(), None).await["IOC-1"]["looks"].as_u64().unwrap();
+    let before = looks().await;
+    eventually("it was looked at", || async { looks().await > before }).await.unwrap();
     ask("/status/IOC-1".into(), Some(json!("In Progress"))).await;
     eventually("taken", || async { incident(&rig, 1).await["state"] == "acknowledged" }).await.unwrap();
     rig.post("/api/v1/incidents/1/actions", json!({ "action": "resolve", "note": "Thay quạt" })).await.unwrap();
