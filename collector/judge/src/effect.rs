@@ -8,12 +8,12 @@ use crate::device::DeviceInfo;
 use crate::duty::Cover;
 use crate::fault::Fault;
 use crate::incident::{Action, Attachment, Incident, Manual, Step};
+use crate::losses::Loss;
 use crate::maintenance::Window;
 use crate::notice::Notice;
 use crate::presence::HostAnswer;
-use crate::rule::Severity;
 use crate::rule::listed::Compared;
-use crate::state::Loss;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// What happened.

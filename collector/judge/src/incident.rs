@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use crate::device::Importance;
-use crate::rule::Severity;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Where an incident stands.
@@ -56,45 +55,6 @@ impl IncidentState {
     #[must_use]
     pub const fn is_untaken(self) -> bool {
         matches!(self, Self::Open | Self::Reopened)
-    }
-}
-
-/// How urgent an incident is: its severity and the importance of its device.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub enum Priority {
-    /// At once.
-    P1,
-    /// Soon.
-    P2,
-    /// Today.
-    #[default]
-    P3,
-    /// When there is time.
-    P4,
-}
-
-impl Priority {
-    /// The priority of a fault of this severity on a device of this importance.
-    #[must_use]
-    pub const fn of(severity: Severity, importance: Importance) -> Self {
-        match (severity, importance) {
-            (Severity::Critical, Importance::High) => Self::P1,
-            (Severity::Critical, Importance::Normal) | (Severity::Warning, Importance::High) => Self::P2,
-            (Severity::Critical, Importance::Low) | (Severity::Warning, Importance::Normal) => Self::P3,
-            (Severity::Warning, Importance::Low) | (Severity::Info, _) => Self::P4,
-        }
-    }
-
-    /// The name used everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::P1 => "P1",
-            Self::P2 => "P2",
-            Self::P3 => "P3",
-            Self::P4 => "P4",
-        }
     }
 }
 

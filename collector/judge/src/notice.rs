@@ -7,8 +7,8 @@ use ioc_common::id::IncidentId;
 
 use crate::device::DeviceInfo;
 use crate::duty::Recipient;
-use crate::incident::{Incident, Priority};
-use crate::rule::Severity;
+use crate::incident::Incident;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Why a notice is sent.

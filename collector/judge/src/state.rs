@@ -3,12 +3,14 @@
 mod acting;
 mod budgets;
 mod comparing;
+mod device;
 mod handling;
 mod holding;
 mod judging;
 mod losses;
 mod pursuing;
 mod sensors;
+mod series_state;
 mod shifting;
 mod twins;
 mod uplinks;
@@ -21,7 +23,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::LayoutId;
 
-use crate::device::{Device, DeviceInfo, DeviceKind};
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::duty::{Cover, Plan};
 use crate::effect::{Alert, Effect, Input, Verdict};
 use crate::fault::{Fault, FaultState};
@@ -29,10 +31,11 @@ use crate::incident::{Incident, IncidentState, Refusal};
 use crate::maintenance::Window;
 use crate::presence::Presence;
 use crate::rule::listed::Compared;
-use crate::rule::{RuleKind, RuleSet, Severity};
+use crate::rule::{RuleKind, RuleSet};
+use crate::severity::Severity;
 use crate::text::Text;
-use crate::track::{Binding, Track};
-pub use losses::{Book, Loss};
+pub use device::Device;
+use series_state::{Binding, Track};
 pub use twins::COLLISION;
 
 /// Limits of time that hold for every device.
@@ -229,7 +232,7 @@ impl State {
             let layout = device.layout.clone()?;
             let place = device.bindings.iter().position(|binding| {
                 self.rules.rules()[usize::from(binding.rule)].id == fault.rule
-                    && crate::track::series_name(binding.source, &layout) == fault.series
+                    && series_state::series_name(binding.source, &layout) == fault.series
             })?;
             device.tracks.get_mut(place)
         });

@@ -9,7 +9,8 @@ use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 use super::{
     Contact, Deadlines, Department, Holiday, Layer, Person, Plan, Policy, PolicyStep, Quiet, Rota, Route, Target, Team,
 };
-use crate::rule::{Scope, Severity};
+use crate::scope::Scope;
+use crate::severity::Severity;
 
 /// Most people, teams, rotas, policies or routes.
 const NAMES_MAX: usize = 1000;

@@ -5,7 +5,6 @@
 
 pub mod calendar;
 mod form;
-pub mod local;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use crate::device::DeviceInfo;
-use crate::incident::Priority;
-use crate::rule::{Scope, Severity};
+use crate::local_time;
+use crate::scope::Scope;
+use crate::severity::{Priority, Severity};
 
 /// The duty plan, checked: every name in it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -383,6 +383,6 @@ impl Quiet {
         if severity >= self.except {
             return None;
         }
-        local::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
+        local_time::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
     }
 }

@@ -7,9 +7,9 @@ use super::{State, twins};
 use crate::device::Importance;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
-use crate::incident::{Course, Incident, IncidentState, Manual, Priority, Record, Refusal, Step};
+use crate::incident::{Course, Incident, IncidentState, Manual, Record, Refusal, Step};
 use crate::notice::{Notice, Occasion};
-use crate::rule::Severity;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// What an incident is about; there is one for each.

@@ -10,7 +10,7 @@ use crate::effect::Effect;
 use crate::incident::Refusal;
 use crate::maintenance::Window;
 use crate::presence::Presence;
-use crate::rule::Severity;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// Most windows that are planned at once.

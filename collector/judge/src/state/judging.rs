@@ -7,15 +7,16 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
 
-use super::State;
-use crate::device::{Device, DeviceInfo, UPLINKS_DEEP};
+use super::series_state::{self, Binding, Memory, Source, Track};
+use super::{Device, State};
+use crate::device::{DeviceInfo, UPLINKS_DEEP};
 use crate::effect::{Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
 use crate::rule::threshold::{Limit, Of, Threshold};
-use crate::rule::{Rule, RuleKind, Severity};
+use crate::rule::{Rule, RuleKind};
+use crate::severity::Severity;
 use crate::text::Text;
-use crate::track::{self, Binding, Memory, Source, Track};
 
 /// Layouts whose bindings are kept for other devices of the same kind.
 const BOUND_MAX: usize = 4096;
@@ -127,10 +128,10 @@ impl State {
         let mut vanished = Vec::new();
         if let Some(old_layout) = &old_layout {
             for ((binding, track), memory) in old_bindings.iter().zip(old_tracks).zip(old_memories) {
-                let name = track::series_name(binding.source, old_layout);
+                let name = series_state::series_name(binding.source, old_layout);
                 let place = bindings
                     .iter()
-                    .position(|new| new.rule == binding.rule && track::series_name(new.source, layout) == name);
+                    .position(|new| new.rule == binding.rule && series_state::series_name(new.source, layout) == name);
                 match (place, track) {
                     (Some(place), track) => (tracks[place], memories[place]) = (track, memory),
                     (None, Track::Raised(fault)) => vanished.push(*fault),
@@ -154,14 +155,14 @@ impl State {
     pub(super) fn bind(&mut self, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
         let particular = self.rules.rules().iter().any(|rule| rule.scope.is_particular());
         if particular {
-            return track::bind(&self.rules, layout, info);
+            return series_state::bind(&self.rules, layout, info);
         }
         if self.bound.len() > BOUND_MAX {
             self.bound.clear();
         }
         let rules = &self.rules;
         let key = (layout.id(), info.kind);
-        self.bound.entry(key).or_insert_with(|| track::bind(rules, layout, info)).clone()
+        self.bound.entry(key).or_insert_with(|| series_state::bind(rules, layout, info)).clone()
     }
 
     /// What is said of a device has changed: other rules may be for it. What stays keeps its tracks.
@@ -285,7 +286,7 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let Some(layout) = device.layout.clone() else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
-        let series = track::series_name(binding.source, &layout).to_owned();
+        let series = series_state::series_name(binding.source, &layout).to_owned();
         let reason = raised_reason(threshold, &series, value, &device.texts);
         let key = (id.clone(), rule.id.clone(), series);
         let fault = Fault { value: Some(value), ..Fault::raised(number, key, rule.severity, since, reason) };

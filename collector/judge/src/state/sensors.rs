@@ -5,8 +5,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Ask, Body, Report, SensorFacts};
 
-use super::State;
-use crate::device::{Device, DeviceInfo, DeviceKind};
+use super::{Device, State};
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::effect::{Effect, Verdict};
 use crate::presence::{HostAnswer, Presence};
 use crate::text::Text;

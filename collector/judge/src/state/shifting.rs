@@ -8,11 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 
-use super::State;
-use crate::device::Device;
+use super::series_state::Track;
+use super::{Device, State};
 use crate::effect::Effect;
 use crate::presence::Presence;
-use crate::track::Track;
 
 impl State {
     /// Moves everything that goes by elapsed time by a step of the clock, milliseconds with sign. `now` is the time after the step. What

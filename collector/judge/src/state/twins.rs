@@ -9,12 +9,11 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Hello;
 
-use super::State;
-use crate::device::Device;
+use super::{Device, State};
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::presence::Presence;
-use crate::rule::Severity;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// The rule by which a shared identity is a fault. It is not among the rules of the configuration: it cannot be turned off.

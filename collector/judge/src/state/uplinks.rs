@@ -4,6 +4,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use super::series_state::Track;
 use super::shifting::moved;
 use super::{State, first_key};
 use crate::device::UPLINKS_DEEP;
@@ -11,7 +12,6 @@ use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence};
 use crate::text::Text;
-use crate::track::Track;
 
 /// An uplink that has been asked whether it is there, and who waits for the answer.
 #[derive(Debug)]

@@ -4,13 +4,13 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Bye;
 
-use super::State;
-use crate::device::{Device, DeviceInfo};
+use super::series_state::Track;
+use super::{Device, State};
+use crate::device::DeviceInfo;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms, silent_after_ms};
 use crate::text::Text;
-use crate::track::Track;
 
 /// A goodbye may ask for at most this long, seconds.
 const AWAY_MAX_S: u32 = 86_400;
