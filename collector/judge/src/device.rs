@@ -67,7 +67,7 @@ impl DeviceKind {
 }
 
 /// How many uplinks above each other there may be.
-pub const UPLINKS_DEEP: usize = 8;
+pub const UPLINK_DEPTH_MAX: usize = 8;
 
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -7,12 +7,12 @@ use ioc_common::report::{Ask, Position, Report};
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
 use crate::fault::Fault;
-use crate::incident::{Action, Attachment, Incident, Manual, Step};
+use crate::incident::{Action, Attachment, Incident, NewIncident, TimelineStep};
 use crate::losses::Loss;
 use crate::maintenance::Window;
 use crate::notice::Notice;
 use crate::presence::HostAnswer;
-use crate::rule::listed::Compared;
+use crate::rule::document::Comparison;
 use crate::severity::Severity;
 use crate::text::Text;
 
@@ -38,35 +38,35 @@ pub enum Input<'a> {
         keep_alive_s: u16,
     },
     /// A link broke without a goodbye.
-    Lost {
+    LinkBroken {
         /// Whose.
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds on a clock that nobody sets.
         quiet_ms: i64,
     },
     /// Nothing came on a link that still stands for [`presence::quiet_after_ms`](crate::presence::quiet_after_ms).
-    Quiet {
+    LinkIdle {
         /// Whose.
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
     /// A packet came on a link that was quiet.
-    Heard {
+    LinkAlive {
         /// Whose.
         device: &'a DeviceId,
     },
     /// A report came.
     Report(&'a Report),
     /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
-    Passed {
+    Skipped {
         /// Whose.
         device: &'a DeviceId,
         /// Its place.
         position: Position,
     },
     /// A device brings more than its budgets allow.
-    Beyond {
+    OverBudget {
         /// Which.
         device: &'a DeviceId,
         /// Of what, in words.
@@ -100,21 +100,21 @@ pub enum Input<'a> {
         /// Who.
         who: &'a str,
         /// What.
-        manual: Manual,
+        incident: NewIncident,
     },
-    /// Something is wrong at the centre itself, or is no more.
-    Concern {
+    /// Something is wrong with the collector or the centre as a whole, or is no more.
+    SelfFault {
         /// What, as a name that is always the same.
         key: &'static str,
         /// What to say while it is; none when it is no more.
-        manual: Option<Manual>,
+        incident: Option<NewIncident>,
         /// Why.
         why: Text,
     },
     /// Another system says that something is wrong with a device, or is no more.
     Alert(Alert),
     /// A person plans a maintenance window or a freeze.
-    Window {
+    PlanWindow {
         /// What.
         window: Window,
         /// What speaks against it is known.
@@ -123,9 +123,9 @@ pub enum Input<'a> {
     /// A person ends a window.
     EndWindow(u64),
     /// People stand in on rotas: all of these, or none, as when two swap their shifts.
-    Cover(Vec<Cover>),
+    AddCovers(Vec<Cover>),
     /// Nobody stands in any more.
-    Uncover(u64),
+    RemoveCover(u64),
     /// Time has passed.
     Wake,
 }
@@ -167,28 +167,28 @@ pub enum Effect {
     /// An incident was opened or changed: keep it as it now is.
     Incident(Box<Incident>),
     /// A step of an incident's timeline.
-    Step(Step),
+    Step(TimelineStep),
     /// A window was planned: keep it.
     Window(Window),
     /// A window is over.
-    WindowGone(u64),
+    WindowEnded(u64),
     /// Someone stands in on a rota: keep it.
     Cover(Cover),
     /// Nobody stands in any more.
-    CoverGone(u64),
+    CoverEnded(u64),
     /// What a document holds for a rule has changed, or was accepted: keep it.
-    List {
+    Comparison {
         /// Of which device.
         device: DeviceId,
         /// For which rule.
         rule: String,
         /// What it holds.
-        compared: Compared,
+        comparison: Comparison,
     },
     /// Reports of a device are lost.
-    Lost(DeviceId, Box<Loss>),
+    ReportsLost(DeviceId, Box<Loss>),
     /// What is known of a device's losses has changed: keep it.
-    Book(DeviceId),
+    LossLedger(DeviceId),
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].
@@ -210,7 +210,7 @@ pub enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// New: keep it, under this time on the collector's clock.
-    Fresh {
+    New {
         /// When it was taken, corrected where the device's clock is known to be wrong.
         at: Timestamp,
         /// Under which time it is kept: the same, but for a step of the machine's clock that is not followed yet, with which the
@@ -222,5 +222,5 @@ pub enum Verdict {
     /// About a sensor that was not announced, or must not be: keep nothing. It has taken its place in the order.
     Unannounced,
     /// From a device that is not enrolled.
-    Stranger,
+    NotEnrolled,
 }

@@ -25,7 +25,7 @@ pub enum IncidentState {
     Repairing,
     /// The fault is gone.
     Resolved,
-    /// Course and remedy are on record (article 10.2c).
+    /// Progress and remedy are on record (article 10.2c).
     Closed,
     /// The fault came back.
     Reopened,
@@ -107,7 +107,7 @@ pub struct Incident {
     pub record: Record,
     /// What the judge remembers to go on with.
     #[serde(default)]
-    pub course: Course,
+    pub progress: Progress,
 }
 
 /// What people wrote down about an incident.
@@ -121,7 +121,7 @@ pub struct Record {
     pub person: String,
     /// What article 10.2a and b ask for before the repair.
     pub repair: Option<Repair>,
-    /// Course and remedy (article 10.2c).
+    /// Progress and remedy (article 10.2c).
     pub closing: Option<Closing>,
     /// The notice to the responsible department (article 17.4).
     pub regulator: Option<Regulator>,
@@ -220,11 +220,11 @@ pub struct Attachment {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Course {
+pub struct Progress {
     /// The escalation that is under way.
-    pub pursuit: Option<crate::duty::Pursuit>,
-    /// People who were told, so that they are told of its end, too.
-    pub told: Vec<String>,
+    pub escalation: Option<crate::duty::Escalation>,
+    /// People who were notified, so that they are notified of its end, too.
+    pub notified: Vec<String>,
     /// When it came back, lately.
     pub returns: Vec<Timestamp>,
     /// It comes and goes.
@@ -244,7 +244,7 @@ pub struct Course {
 /// One step of an incident's timeline.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct TimelineStep {
     /// Which incident.
     pub incident: IncidentId,
     /// Number within the incident, from 1.
@@ -403,7 +403,7 @@ fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 /// An incident that a person or the collector itself opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manual {
+pub struct NewIncident {
     /// On which device, if on one.
     pub device: Option<DeviceId>,
     /// How bad.

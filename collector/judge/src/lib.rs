@@ -22,15 +22,15 @@ pub mod text;
 pub use device::{DeviceInfo, DeviceKind, Importance};
 pub use effect::{Alert, Effect, Input, Verdict};
 pub use fault::{Fault, FaultState};
-pub use incident::{Action, Incident, IncidentState, Manual, Refusal, Step};
-pub use losses::{Book, Loss};
+pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
+pub use losses::{Loss, LossLedger};
 pub use maintenance::{When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
 pub use rule::{Rule, RuleKind, RuleSet};
 pub use scope::Scope;
 pub use severity::{Priority, Severity};
-pub use state::{COLLISION, Device, Settings, Snapshot, State};
+pub use state::{Device, IDENTITY_COLLISION, Snapshot, State, TimeLimits};
 pub use text::Text;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A report is taken only when its place is above the watermark, and a device sends in order. So a place that is passed over is lost for
 //! good, whatever the cause, and is known the moment the next report is judged. What a device tells of its losses (with its hello, and with
 //! the first report after a gap) gives the reason. It may tell before the gap or after it; the balance of both sees to it that nothing is
-//! counted twice. How an epoch ended is told by the hello of the next one.
+//! counted twice. How an epoch ended is reported by the hello of the next one.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::report::{Hello, Losses, Position};
 
-/// Ends of epochs that are not yet told; and places that were refused. More are not remembered.
+/// Ends of epochs that are not yet reported; and places that were refused. More are not remembered.
 const ENDS_MAX: usize = 8;
 const REFUSED_MAX: usize = 64;
-/// For how long losses count in [`Book::recent`], hours.
+/// For how long losses count in [`LossLedger::recent`], hours.
 const RECENT_HOURS: i64 = 24;
 const HOUR_MS: i64 = 3_600_000;
 /// No device has lost more than this at once.
@@ -31,12 +31,12 @@ pub(crate) const CUT_OFF: &str = "cut_off";
 /// What is known of a device's losses.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Book {
-    /// What the device last told.
-    told: Losses,
-    /// Told and not yet missed, when positive; missed and not yet told, when negative.
+pub struct LossLedger {
+    /// What the device last reported of its losses.
+    reported: Losses,
+    /// Reported and not yet missed, when positive; missed and not yet reported, when negative.
     balance: i64,
-    /// Up to where earlier epochs came whose end is not yet told.
+    /// Up to where earlier epochs came whose end is not yet reported.
     ends: Vec<Position>,
     /// Lost within the last day, by the hour: reports that are gone, and samples that were thinned.
     recent: BTreeMap<i64, [u64; 2]>,
@@ -46,7 +46,7 @@ pub struct Book {
     refused: Vec<Position>,
 }
 
-impl Book {
+impl LossLedger {
     /// How many reports were lost in all.
     #[must_use]
     pub const fn total(&self) -> u64 {
@@ -87,7 +87,7 @@ pub struct Loss {
     pub before: Position,
 }
 
-impl Book {
+impl LossLedger {
     /// A report at this place was refused by the collector.
     pub(crate) fn note_refused(&mut self, position: Position) {
         if self.refused.contains(&position) {
@@ -99,12 +99,12 @@ impl Book {
         self.refused.push(position);
     }
 
-    /// Whether more was told than was missed: the gap it speaks of may come yet.
+    /// Whether more was reported than was missed: the gap it speaks of may come yet.
     pub(crate) const fn awaits_gap(&self) -> bool {
         self.balance > 0
     }
 
-    /// No gap will come any more for what was told.
+    /// No gap will come any more for what was reported.
     pub(crate) const fn settle(&mut self) {
         self.balance = 0;
     }
@@ -145,30 +145,29 @@ impl Book {
         between as u64
     }
 
-    /// Brings together what is told and what is missed. What is new of it, by reason.
-    pub(crate) fn weigh(
+    /// Brings together what is reported and what is missed. What is new of it, by reason.
+    pub(crate) fn reconcile(
         &mut self,
-        told: Option<Losses>,
+        reported: Option<Losses>,
         gap: u64,
         refused: u64,
         now: Timestamp,
     ) -> Vec<(&'static str, u64)> {
-        let book = self;
         let mut reasons = Vec::new();
         let (mut gone, mut thinned, mut unreadable) = (0_u64, 0, false);
-        // A hello that was made before something was lost comes after what told of it.
-        if let Some(told) = told.filter(|told| !told.is_none()) {
-            let news = told.since(&book.told);
-            book.told = told.or_more(&book.told);
+        // A hello that was made before something was lost comes after what reported it.
+        if let Some(reported) = reported.filter(|reported| !reported.is_none()) {
+            let news = reported.since(&self.reported);
+            self.reported = reported.or_more(&self.reported);
             unreadable = news.quarantined > 0;
             // What was missed before anybody said why was counted then.
-            let mut explained = book.balance.min(0).unsigned_abs();
+            let mut explained = self.balance.min(0).unsigned_abs();
             for (reason, count) in
                 news.by_reason().into_iter().take(7).map(|(reason, count)| (reason, count.min(COUNT_MAX)))
             {
                 let known = count.min(explained);
                 explained -= known;
-                book.balance = book.balance.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
+                self.balance = self.balance.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
                 if count > known {
                     reasons.push((reason, count - known));
                     let counted = if reason == "samples_thinned" { &mut thinned } else { &mut gone };
@@ -176,15 +175,15 @@ impl Book {
                 }
             }
         }
-        let owed = book.balance.max(0).unsigned_abs();
+        let owed = self.balance.max(0).unsigned_abs();
         let found = gap.saturating_sub(owed);
-        book.balance = book.balance.saturating_sub(i64::try_from(gap).unwrap_or(i64::MAX));
+        self.balance = self.balance.saturating_sub(i64::try_from(gap).unwrap_or(i64::MAX));
         if found > 0 {
             let refused = refused.min(found);
             if refused > 0 {
                 reasons.push((REFUSED, refused));
                 // The device does not know of these, and will not tell.
-                book.balance = book.balance.saturating_add(i64::try_from(refused).unwrap_or(0));
+                self.balance = self.balance.saturating_add(i64::try_from(refused).unwrap_or(0));
             }
             if found > refused {
                 reasons.push((if unreadable { "quarantined" } else { UNKNOWN }, found - refused));
@@ -192,7 +191,7 @@ impl Book {
             gone = gone.saturating_add(found);
         }
         if gone > 0 || thinned > 0 {
-            book.count(gone, thinned, now);
+            self.count(gone, thinned, now);
         }
         reasons
     }

@@ -121,7 +121,7 @@ impl Notice {
             resolved_at: incident.resolved_at,
             priority: incident.priority,
             acknowledge_by: incident.acknowledge_by,
-            affected: incident.course.affected,
+            affected: incident.progress.affected,
             to_all: false,
             to: Vec::new(),
         }

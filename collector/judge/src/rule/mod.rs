@@ -1,9 +1,9 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Kinds that look at a number are thresholds of one number or another of a series ([`threshold::Of`]);
-//! kinds that look into documents are in [`listed`]. Further kinds each get a file beside these and a variant in [`RuleKind`].
+//! Read from `config/rules.toml`. Kinds that look at a number are thresholds of one number or another of a series ([`threshold::Measure`]);
+//! kinds that look into documents are in [`document`]. Further kinds each get a file beside these and a variant in [`RuleKind`].
 
-pub mod listed;
+pub mod document;
 pub mod threshold;
 
 use serde::Deserialize;
@@ -15,8 +15,8 @@ use crate::device::DeviceInfo;
 use crate::scope::Scope;
 use crate::severity::Severity;
 use crate::text::Text;
-use listed::{Against, Listed};
-use threshold::{Limit, Of, Threshold};
+use document::{Baseline, DocumentRule};
+use threshold::{Limit, Measure, Threshold};
 
 /// Most rules in one set: bounds the work per sample.
 pub const RULES_MAX: usize = 500;
@@ -27,10 +27,10 @@ pub enum RuleKind {
     /// A number beyond a limit.
     Threshold(Threshold),
     /// A document that holds something else than it should.
-    Listed(Listed),
+    Document(DocumentRule),
     /// The device is no longer heard ([`crate::presence`]).
     Silent,
-    /// The device brings more than any honest one would ([`crate::Input::Beyond`]).
+    /// The device brings more than any honest one would ([`crate::Input::OverBudget`]).
     Budget,
 }
 
@@ -52,7 +52,7 @@ pub struct Rule {
     /// What to do.
     pub advice: Text,
     /// Why it is different from the rule of the same identifier that is for everyone; empty when it is that one.
-    pub differs: String,
+    pub override_reason: String,
     /// It is switched off for whom it is for.
     pub off: bool,
 }
@@ -69,7 +69,7 @@ impl Rule {
     /// Whether it tells of a change that a person can accept.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(&self.kind, RuleKind::Listed(listed) if listed.against == Against::Accepted)
+        matches!(&self.kind, RuleKind::Document(document) if document.baseline == Baseline::Accepted)
     }
 
     /// Whether this rule is for this device.
@@ -181,7 +181,7 @@ impl RuleSet {
             (0..rules.len()).map(|place| u16::try_from(place).into_iter().collect()).collect();
         for spanned in form.r#override {
             let whole = spanned.span();
-            let (of, rule) = differ(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
+            let (of, rule) = apply_override(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
             variants[of].extend(u16::try_from(rules.len()));
             rules.push(rule);
         }
@@ -212,10 +212,10 @@ impl RuleSet {
 
     /// The rules that are different for this device, or switched off for it, each with its reason.
     #[must_use]
-    pub fn differing(&self, info: &DeviceInfo) -> Vec<Rule> {
+    pub fn overridden_for(&self, info: &DeviceInfo) -> Vec<Rule> {
         let effective = |variants: &Vec<u16>| {
             let rules = variants.iter().map(|place| &self.rules[usize::from(*place)]);
-            rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.differs.is_empty()).cloned()
+            rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.override_reason.is_empty()).cloned()
         };
         self.variants.iter().filter_map(effective).collect()
     }
@@ -271,7 +271,7 @@ fn check(
             }
             if form.kind == KindForm::Silent { RuleKind::Silent } else { RuleKind::Budget }
         }
-        KindForm::Change | KindForm::Approved => RuleKind::Listed(listed(source, &whole, &mut form)?),
+        KindForm::Change | KindForm::Approved => RuleKind::Document(document_rule(source, &whole, &mut form)?),
         _ => RuleKind::Threshold(number(source, &whole, &mut form)?),
     };
     Ok(Rule {
@@ -282,13 +282,17 @@ fn check(
         kind,
         title: form.title,
         advice: form.advice,
-        differs: String::new(),
+        override_reason: String::new(),
         off: false,
     })
 }
 
 /// What a rule that looks into a document looks at.
-fn listed(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Listed, ConfigError> {
+fn document_rule(
+    source: &Source,
+    whole: &std::ops::Range<usize>,
+    form: &mut RuleForm,
+) -> Result<DocumentRule, ConfigError> {
     let id = form.id.get_ref();
     let lacks = |key: &str| {
         let message =
@@ -301,16 +305,16 @@ fn listed(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) 
     }
     let document = form.document.as_ref().ok_or_else(|| lacks("document"))?;
     let path = form.path.as_ref().ok_or_else(|| lacks("path"))?;
-    let against = match (form.kind, form.approved.take()) {
-        (KindForm::Approved, Some(approved)) => Against::Approved(approved.into_inner().into_iter().collect()),
+    let baseline = match (form.kind, form.approved.take()) {
+        (KindForm::Approved, Some(approved)) => Baseline::Approved(approved.into_inner().into_iter().collect()),
         (KindForm::Approved, None) => return Err(lacks("approved")),
-        (_, None) => Against::Accepted,
+        (_, None) => Baseline::Accepted,
         (_, Some(approved)) => {
             let message = "found approved in a rule of kind \"change\"; what is right there is what a person accepts";
             return Err(source.fault(approved.span(), message, "remove this line, or write kind = \"approved\""));
         }
     };
-    Listed::new(document.get_ref(), path.get_ref(), against).map_err(|why| {
+    DocumentRule::new(document.get_ref(), path.get_ref(), baseline).map_err(|why| {
         let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
         source.fault(path.span(), &message, "write the path like \"/listening/*/port\"")
     })
@@ -342,36 +346,36 @@ fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) 
         }
         // What is judged is a time, in seconds; any sign of life ends it.
         let seconds = hold_ms.ok_or_else(|| lacks("for"))? as f64 / 1000.0;
-        let of = if form.kind == KindForm::Stuck { Of::Unchanged } else { Of::Missing };
+        let measure = if form.kind == KindForm::Stuck { Measure::Unchanged } else { Measure::Missing };
         let (raise, clear) = (Limit::Above(seconds), Limit::Below(seconds.min(1.0)));
-        return Threshold::new(of, metric, raise, clear, 0, except)
+        return Threshold::new(measure, metric, raise, clear, 0, except)
             .map_err(|fault| source.fault(whole.clone(), &fault.message, fault.mend));
     }
     let raise = form.raise.as_ref().ok_or_else(|| lacks("raise"))?;
     let clear = form.clear.as_ref().ok_or_else(|| lacks("clear"))?;
-    let of = match (form.kind, raise.get_ref()) {
+    let measure = match (form.kind, raise.get_ref()) {
         (KindForm::Rate, Limit::Below(_)) => {
             let message = "found below in a rule of kind \"rate\"; allowed are above for a rise and fall = true";
             return Err(source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"));
         }
         (KindForm::Rate, Limit::Above(_)) => {
             let within_ms = within_ms.ok_or_else(|| lacks("within"))?;
-            if form.fall { Of::Fall { within_ms } } else { Of::Rise { within_ms } }
+            if form.fall { Measure::Fall { within_ms } } else { Measure::Rise { within_ms } }
         }
-        (KindForm::Forecast, _) => Of::Forecast {
+        (KindForm::Forecast, _) => Measure::Forecast {
             within_ms: within_ms.ok_or_else(|| lacks("within"))?,
             ahead_ms: form.ahead.map(SpanWithin::as_millis).ok_or_else(|| lacks("ahead"))?,
         },
-        _ => Of::Value,
+        _ => Measure::Value,
     };
-    Threshold::new(of, metric, *raise.get_ref(), *clear.get_ref(), hold_ms.unwrap_or(0), except).map_err(|fault| {
+    Threshold::new(measure, metric, *raise.get_ref(), *clear.get_ref(), hold_ms.unwrap_or(0), except).map_err(|fault| {
         let span = if fault.in_clear { clear.span() } else { raise.span() };
         source.fault(span, &fault.message, fault.mend)
     })
 }
 
 /// How a rule is different for some devices: which rule, and what it is for them.
-fn differ(
+fn apply_override(
     source: &Source,
     whole: std::ops::Range<usize>,
     form: OverrideForm,
@@ -390,7 +394,8 @@ fn differ(
         let mend = "say in a few words why it is different there";
         return Err(source.fault(form.why.span(), "found an override without a reason", mend));
     }
-    let mut rule = Rule { scope: form.scope, differs: form.why.into_inner(), off: form.off, ..rules[of].clone() };
+    let mut rule =
+        Rule { scope: form.scope, override_reason: form.why.into_inner(), off: form.off, ..rules[of].clone() };
     rule.severity = form.severity.unwrap_or(rule.severity);
     match &mut rule.kind {
         RuleKind::Silent | RuleKind::Budget => {
@@ -399,15 +404,15 @@ fn differ(
                 return Err(source.fault(limit.span(), message, "remove this line"));
             }
         }
-        RuleKind::Listed(listed) => match (&mut listed.against, form.approved, form.raise.or(form.clear)) {
+        RuleKind::Document(document) => match (&mut document.baseline, form.approved, form.raise.or(form.clear)) {
             (_, _, Some(limit)) => {
                 let message =
                     "found a limit for a rule that looks into a document; allowed are approved, severity and off";
                 return Err(source.fault(limit.span(), message, "remove this line"));
             }
             (_, None, None) => {}
-            (Against::Approved(list), Some(approved), None) => *list = approved.into_inner().into_iter().collect(),
-            (Against::Accepted, Some(approved), None) => {
+            (Baseline::Approved(list), Some(approved), None) => *list = approved.into_inner().into_iter().collect(),
+            (Baseline::Accepted, Some(approved), None) => {
                 let message = "found approved for a rule of kind \"change\"; allowed are severity and off";
                 return Err(source.fault(approved.span(), message, "remove this line"));
             }
@@ -418,7 +423,7 @@ fn differ(
             let clear = form.clear.map_or(threshold.clear, Spanned::into_inner);
             let hold_ms = form.r#for.map_or(threshold.hold_ms, SpanWithin::as_millis);
             *threshold =
-                Threshold::new(threshold.of, threshold.metric, raise, clear, hold_ms, threshold.except.clone())
+                Threshold::new(threshold.measure, threshold.metric, raise, clear, hold_ms, threshold.except.clone())
                     .map_err(|fault| source.fault(span, &fault.message, fault.mend))?;
         }
     }

@@ -1,5 +1,5 @@
 //! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis). The number is the value
-//! itself, how fast it rises or falls, what it is going to be, how long it has stood still or has not been known ([`Of`]).
+//! itself, how fast it rises or falls, what it is going to be, how long it has stood still or has not been known ([`Measure`]).
 
 use serde::Deserialize;
 
@@ -36,7 +36,7 @@ impl Limit {
 
 /// Which number of a series is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum Measure {
     /// The value (kind `threshold`).
     Value,
     /// How far it rose above its lowest within a time (kind `rate`).
@@ -66,7 +66,7 @@ pub enum Of {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     /// Which number is judged.
-    pub of: Of,
+    pub measure: Measure,
     /// The metric.
     pub metric: &'static Metric,
     /// Raised beyond this …
@@ -81,7 +81,7 @@ pub struct Threshold {
 
 /// Why a threshold is not allowed.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct LimitError {
     pub(super) in_clear: bool,
     pub(super) message: String,
     pub(super) mend: &'static str,
@@ -89,15 +89,15 @@ pub(super) struct Fault {
 
 impl Threshold {
     pub(super) fn new(
-        of: Of,
+        measure: Measure,
         metric: &'static Metric,
         raise: Limit,
         clear: Limit,
         hold_ms: i64,
         except: Vec<String>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, LimitError> {
         for (in_clear, limit) in [(false, raise), (true, clear)] {
-            if matches!(of, Of::Value | Of::Forecast { .. }) && !metric.plausible(limit.number()) {
+            if matches!(measure, Measure::Value | Measure::Forecast { .. }) && !metric.plausible(limit.number()) {
                 let message = format!(
                     "found {} for {}; allowed are {} to {} {}",
                     limit.number(),
@@ -106,15 +106,15 @@ impl Threshold {
                     metric.max,
                     metric.unit
                 );
-                return Err(Fault { in_clear, message, mend: "choose a limit within the metric's range" });
+                return Err(LimitError { in_clear, message, mend: "choose a limit within the metric's range" });
             }
         }
         let (found, allowed) = match (raise, clear) {
             (Limit::Above(up), Limit::Below(down)) if down <= up => {
-                return Ok(Self { of, metric, raise, clear, hold_ms, except });
+                return Ok(Self { measure, metric, raise, clear, hold_ms, except });
             }
             (Limit::Below(down), Limit::Above(up)) if up >= down => {
-                return Ok(Self { of, metric, raise, clear, hold_ms, except });
+                return Ok(Self { measure, metric, raise, clear, hold_ms, except });
             }
             (Limit::Above(up), Limit::Below(down)) => {
                 (format!("below = {down}"), format!("at most {up}, the limit of raise"))
@@ -126,12 +126,16 @@ impl Threshold {
             (Limit::Below(_), Limit::Below(_)) => ("below".to_owned(), "above, since raise says below".to_owned()),
         };
         let message = format!("found {found} in clear; allowed is {allowed}");
-        Err(Fault { in_clear: true, message, mend: "leave a gap between raise and clear, so that it does not flap" })
+        Err(LimitError {
+            in_clear: true,
+            message,
+            mend: "leave a gap between raise and clear, so that it does not flap",
+        })
     }
 
     /// Whether a series of this rule's metric with this subject is judged.
     #[must_use]
-    pub fn judges(&self, metric: &str, subject: &str) -> bool {
+    pub fn applies_to(&self, metric: &str, subject: &str) -> bool {
         self.metric.name == metric && !self.except.iter().any(|one| one == subject)
     }
 }

@@ -8,9 +8,9 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Position, StateText};
 
-use super::series_state::{Binding, Memory, Track};
+use super::series_state::{Binding, SampleWindow, SeriesState};
 use crate::device::DeviceInfo;
-use crate::losses::Book;
+use crate::losses::LossLedger;
 use crate::presence::Presence;
 
 /// A device, as the judge knows it.
@@ -46,7 +46,7 @@ pub struct Device {
     /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
     pub clock_error_ms: Option<i64>,
     /// What it lost.
-    pub book: Book,
+    pub losses: LossLedger,
     /// The layout its samples use now.
     pub layout: Option<Arc<Layout>>,
     /// It speaks for itself without an agent, and may sleep between two messages.
@@ -58,9 +58,9 @@ pub struct Device {
     /// The devices whose network goes through it.
     pub(crate) behind: BTreeSet<DeviceId>,
     pub(crate) bindings: Arc<[Binding]>,
-    pub(crate) tracks: Vec<Track>,
-    /// What rules that look at change remember, one for each track.
-    pub(crate) memories: Vec<Memory>,
+    pub(crate) series_states: Vec<SeriesState>,
+    /// What rules that look at change remember, one for each of them.
+    pub(crate) sample_windows: Vec<SampleWindow>,
     pub(crate) asked_layout: bool,
     /// Since it brought more than its budgets allow: when it is believed to keep within them again.
     pub(crate) beyond_until: Option<Timestamp>,
@@ -88,24 +88,24 @@ impl Device {
             last_heard: None,
             last_sample: None,
             clock_error_ms: None,
-            book: Book::default(),
+            losses: LossLedger::default(),
             layout: None,
             plain: false,
             texts: Arc::from([]),
             children: Vec::new(),
             behind: BTreeSet::new(),
             bindings: Arc::from([]),
-            tracks: Vec::new(),
-            memories: Vec::new(),
+            series_states: Vec::new(),
+            sample_windows: Vec::new(),
             asked_layout: false,
             beyond_until: None,
             asked_sensors: false,
         }
     }
 
-    /// Begins every track anew, one for each binding.
-    pub(crate) fn reset_tracks(&mut self) {
-        self.tracks = vec![Track::Good; self.bindings.len()];
-        self.memories = vec![Memory::default(); self.bindings.len()];
+    /// Begins every series anew, one state for each binding.
+    pub(crate) fn reset_series(&mut self) {
+        self.series_states = vec![SeriesState::Good; self.bindings.len()];
+        self.sample_windows = vec![SampleWindow::default(); self.bindings.len()];
     }
 }

@@ -12,7 +12,7 @@ impl State {
     /// A report at this place was refused for what it holds. When it is passed over, that is why.
     pub fn refused(&mut self, id: &DeviceId, position: Position) {
         if let Some(device) = self.devices.get_mut(id).filter(|device| position > device.watermark) {
-            device.book.note_refused(position);
+            device.losses.note_refused(position);
         }
     }
 
@@ -34,36 +34,36 @@ impl State {
         };
         let Some(device) = self.devices.get_mut(&envelope.device) else { return };
         let follows = position.epoch == was.epoch && position.seq == was.seq + 1;
-        if follows && hello.is_none() && envelope.lost.is_none() && !device.book.awaits_gap() {
+        if follows && hello.is_none() && envelope.lost.is_none() && !device.losses.awaits_gap() {
             return;
         }
-        let before = device.book.clone();
-        let mut gap = device.book.gap(position, was);
+        let before = device.losses.clone();
+        let mut gap = device.losses.gap(position, was);
         let mut cut_off = false;
         if let Some(hello) = hello {
-            let (missing, cut) = device.book.tails(hello, position.epoch, was);
+            let (missing, cut) = device.losses.tails(hello, position.epoch, was);
             gap = gap.saturating_add(missing);
             cut_off = cut;
         }
         gap = gap.min(COUNT_MAX);
-        let refused = device.book.take_refused(position, was);
-        let told = hello.map(|hello| hello.losses).or(envelope.lost);
-        let reasons = device.book.weigh(told, gap, refused.min(gap), now);
-        if live && (device.book.awaits_gap() || hello.is_some()) {
+        let refused = device.losses.take_refused(position, was);
+        let reported = hello.map(|hello| hello.losses).or(envelope.lost);
+        let reasons = device.losses.reconcile(reported, gap, refused.min(gap), now);
+        if live && (device.losses.awaits_gap() || hello.is_some()) {
             // All that was lost lies before what is taken now, and the device has said what it knows.
-            device.book.settle();
+            device.losses.settle();
         }
         let count = reasons.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         let mut loss = Loss { count, reasons, from: device.last_sample, until: at, after: was, before: position };
         if count > 0 {
-            out.push(Effect::Lost(envelope.device.clone(), Box::new(loss.clone())));
+            out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss.clone())));
         }
         if cut_off {
             (loss.count, loss.reasons) = (0, vec![(CUT_OFF, 0)]);
-            out.push(Effect::Lost(envelope.device.clone(), Box::new(loss)));
+            out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss)));
         }
-        if device.book != before {
-            out.push(Effect::Book(envelope.device.clone()));
+        if device.losses != before {
+            out.push(Effect::LossLedger(envelope.device.clone()));
         }
     }
 }
@@ -76,14 +76,14 @@ impl State {
         if position <= was || (position.epoch == was.epoch && position.seq == was.seq + 1) {
             return;
         }
-        let gap = device.book.gap(position, was).min(COUNT_MAX);
-        let refused = device.book.take_refused(position, was);
-        let reasons = device.book.weigh(None, gap, refused.min(gap), now);
+        let gap = device.losses.gap(position, was).min(COUNT_MAX);
+        let refused = device.losses.take_refused(position, was);
+        let reasons = device.losses.reconcile(None, gap, refused.min(gap), now);
         let count = reasons.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         if count > 0 {
             let loss = Loss { count, reasons, from: device.last_sample, until: now, after: was, before: position };
-            out.push(Effect::Lost(id.clone(), Box::new(loss)));
+            out.push(Effect::ReportsLost(id.clone(), Box::new(loss)));
         }
-        out.push(Effect::Book(id.clone()));
+        out.push(Effect::LossLedger(id.clone()));
     }
 }

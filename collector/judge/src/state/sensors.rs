@@ -70,7 +70,7 @@ impl State {
         facts: &SensorFacts,
         out: &mut Vec<Effect>,
     ) -> Result<DeviceId, Verdict> {
-        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::Stranger) };
+        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::NotEnrolled) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
             self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);

@@ -8,7 +8,7 @@ use ioc_common::layout::{Layout, Series};
 
 use crate::device::DeviceInfo;
 use crate::fault::Fault;
-use crate::rule::threshold::Of;
+use crate::rule::threshold::Measure;
 use crate::rule::{RuleKind, RuleSet};
 
 /// A rule bound to a place in a layout.
@@ -17,12 +17,12 @@ pub(crate) struct Binding {
     /// Index in the rule set.
     pub(crate) rule: u16,
     /// Where its value comes from.
-    pub(crate) source: Source,
+    pub(crate) source: ValueSource,
 }
 
 /// Where a bound rule's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// This place in the sample.
     Series(u16),
     /// Computed by the collector from the envelope.
@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Thinned,
 }
 
-impl Source {
+impl ValueSource {
     /// The source of a metric that the collector itself computes.
     fn computed(metric: &str) -> Option<Self> {
         match metric {
@@ -47,7 +47,7 @@ impl Source {
 
 /// Where a rule stands on one series.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) enum Track {
+pub(crate) enum SeriesState {
     /// Good.
     #[default]
     Good,
@@ -59,26 +59,26 @@ pub(crate) enum Track {
 
 /// What a rule that looks at change remembers of one series.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Memory(VecDeque<(Timestamp, f64)>);
+pub(crate) struct SampleWindow(VecDeque<(Timestamp, f64)>);
 
 /// Fewer moments than this say nothing about where a value is going.
 const MOMENTS_MIN: usize = 6;
 /// Most moments that are remembered: a window is kept in steps of a thirtieth.
 const MOMENTS_MAX: usize = 32;
 
-impl Memory {
-    /// The number that a rule judges, of the value at `at`; none while nothing can be said.
-    pub(crate) fn judged(&mut self, of: Of, value: f64, at: Timestamp) -> Option<f64> {
-        match of {
-            Of::Value => Some(value),
-            Of::Rise { within_ms } => self.window(within_ms, value, at).map(|(lowest, _)| value - lowest),
-            Of::Fall { within_ms } => self.window(within_ms, value, at).map(|(_, highest)| highest - value),
-            Of::Forecast { within_ms, ahead_ms } => {
+impl SampleWindow {
+    /// The number that a rule looks at, of the value at `at`; none while nothing can be said.
+    pub(crate) fn measured(&mut self, measure: Measure, value: f64, at: Timestamp) -> Option<f64> {
+        match measure {
+            Measure::Value => Some(value),
+            Measure::Rise { within_ms } => self.window(within_ms, value, at).map(|(lowest, _)| value - lowest),
+            Measure::Fall { within_ms } => self.window(within_ms, value, at).map(|(_, highest)| highest - value),
+            Measure::Forecast { within_ms, ahead_ms } => {
                 self.window(within_ms, value, at)?;
                 self.forecast(within_ms, ahead_ms, value, at)
             }
-            Of::Missing => self.unknown(true, at),
-            Of::Unchanged => {
+            Measure::Missing => self.unknown(true, at),
+            Measure::Unchanged => {
                 // What stands equal to the last bit for hours is a sensor that no longer measures; since when, in seconds.
                 let same = self.0.front().is_some_and(|(since, before)| *before == value && at >= *since);
                 if !same {
@@ -145,8 +145,8 @@ impl Memory {
     }
 
     /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
-    pub(crate) fn forget(&mut self, of: Of) {
-        if matches!(of, Of::Unchanged | Of::Missing) {
+    pub(crate) fn forget(&mut self, measure: Measure) {
+        if matches!(measure, Measure::Unchanged | Measure::Missing) {
             self.0.clear();
         }
     }
@@ -157,13 +157,13 @@ pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[
     let mut bindings = Vec::new();
     for rule in rules.for_device(info) {
         let RuleKind::Threshold(threshold) = &rules.rules()[usize::from(rule)].kind else { continue };
-        if let Some(source) = Source::computed(threshold.metric.name) {
+        if let Some(source) = ValueSource::computed(threshold.metric.name) {
             bindings.push(Binding { rule, source });
             continue;
         }
         for (at, series) in layout.series().iter().enumerate() {
-            if let (true, Ok(at)) = (threshold.judges(series.metric(), series.subject()), u16::try_from(at)) {
-                bindings.push(Binding { rule, source: Source::Series(at) });
+            if let (true, Ok(at)) = (threshold.applies_to(series.metric(), series.subject()), u16::try_from(at)) {
+                bindings.push(Binding { rule, source: ValueSource::Series(at) });
             }
         }
     }
@@ -171,12 +171,12 @@ pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[
 }
 
 /// The name under which a fault of this source is kept.
-pub(crate) fn series_name(source: Source, layout: &Layout) -> &str {
+pub(crate) fn series_name(source: ValueSource, layout: &Layout) -> &str {
     match source {
-        Source::Series(at) => layout.series().get(usize::from(at)).map_or("", Series::as_str),
-        Source::ClockError => CLOCK_ERROR,
-        Source::Lost => LOST,
-        Source::Thinned => THINNED,
+        ValueSource::Series(at) => layout.series().get(usize::from(at)).map_or("", Series::as_str),
+        ValueSource::ClockError => CLOCK_ERROR,
+        ValueSource::Lost => LOST,
+        ValueSource::Thinned => THINNED,
     }
 }
 
