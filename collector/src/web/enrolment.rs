@@ -11,7 +11,7 @@ use serde_json::Value;
 use ioc_common::clock;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
-use ioc_judge::{COLLISION, DeviceKind, Fault};
+use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use super::App;
 use super::api::{Answered, ListQuery, Page, device_id};
@@ -361,7 +361,7 @@ impl EnrolmentPage {
 
 async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
     let read = app.read(&chrome.reach, |reader| {
-        let rules = [COLLISION.to_owned()];
+        let rules = [IDENTITY_COLLISION.to_owned()];
         let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
         Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
     });
