@@ -339,7 +339,7 @@ impl Engine {
             return Err(CommandError::NotFound(format!("there is no person {person:?} in the duty plan")));
         };
         let name = known.name.clone();
-        let mut to = self.state.plan().reach(std::slice::from_ref(&known.id), Severity::Critical, now);
+        let mut to = self.state.plan().recipients(std::slice::from_ref(&known.id), Severity::Critical, now);
         if to.is_empty() {
             return Err(CommandError::Conflict(format!(
                 "{name} has no way to be reached; add a contact in the duty plan"
