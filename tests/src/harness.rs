@@ -284,7 +284,7 @@ impl Agent {
     /// # Errors
     /// What it printed.
     pub async fn enrol(&self, server: &str, token: &str) -> anyhow::Result<()> {
-        let output = self.command().args(["enroll", "--server", server, token]).output().await?;
+        let output = self.command().args(["enrol", "--server", server, token]).output().await?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

@@ -294,7 +294,7 @@ struct Done {
 impl Done {
     /// A token was made: with the command that uses it, `how` in between.
     fn token(app: &App, token: String, how: &str) -> Self {
-        let command = format!("ioc-agent enroll {how}--server {} {token}", server_of(app));
+        let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
         Self { token: Some((token, command)), ..Self::default() }
     }
 }
