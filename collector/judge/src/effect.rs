@@ -18,6 +18,7 @@ use crate::text::Text;
 
 /// What happened.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Input<'a> {
     /// A device was enrolled, or what people say of it changed.
     Enrolled(DeviceInfo),
@@ -25,49 +26,36 @@ pub enum Input<'a> {
     Removed(&'a DeviceId),
     /// One machine alone has this identity again.
     Released {
-        /// Whose.
         device: &'a DeviceId,
         /// Why that is known.
         why: Text,
     },
     /// A link was opened.
     Connected {
-        /// Whose.
         device: &'a DeviceId,
         /// The keep-alive it asked for, seconds.
         keep_alive_s: u16,
     },
     /// A link broke without a goodbye.
     LinkBroken {
-        /// Whose.
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds on a clock that nobody sets.
         quiet_ms: i64,
     },
     /// Nothing came on a link that still stands for [`presence::quiet_after_ms`](crate::presence::quiet_after_ms).
     LinkIdle {
-        /// Whose.
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
     /// A packet came on a link that was quiet.
-    LinkAlive {
-        /// Whose.
-        device: &'a DeviceId,
-    },
+    LinkAlive { device: &'a DeviceId },
     /// A report came.
     Report(&'a Report),
     /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
-    Skipped {
-        /// Whose.
-        device: &'a DeviceId,
-        /// Its place.
-        position: Position,
-    },
+    Skipped { device: &'a DeviceId, position: Position },
     /// A device brings more than its budgets allow.
     OverBudget {
-        /// Which.
         device: &'a DeviceId,
         /// Of what, in words.
         what: Text,
@@ -76,46 +64,26 @@ pub enum Input<'a> {
     HostProbed {
         /// Whose host.
         device: &'a DeviceId,
-        /// The answer.
         answer: HostAnswer,
     },
     /// A person does something with an incident.
-    Act {
-        /// Which.
-        incident: IncidentId,
-        /// Who.
-        who: &'a str,
-        /// What.
-        action: Action,
-    },
+    Act { incident: IncidentId, who: &'a str, action: Action },
     /// A file was added to an incident.
-    Attach {
-        /// Which.
-        incident: IncidentId,
-        /// The file.
-        attachment: Attachment,
-    },
+    Attach { incident: IncidentId, attachment: Attachment },
     /// A person opens an incident.
-    Open {
-        /// Who.
-        who: &'a str,
-        /// What.
-        incident: NewIncident,
-    },
+    Open { who: &'a str, incident: NewIncident },
     /// Something is wrong with the collector or the centre as a whole, or is no more.
     SelfFault {
         /// What, as a name that is always the same.
         key: &'static str,
         /// What to say while it is; none when it is no more.
         incident: Option<NewIncident>,
-        /// Why.
         why: Text,
     },
     /// Another system says that something is wrong with a device, or is no more.
     Alert(Alert),
     /// A person plans a maintenance window or a freeze.
     PlanWindow {
-        /// What.
         window: Window,
         /// What speaks against it is known.
         overrule: bool,
@@ -143,7 +111,7 @@ pub struct Alert {
     pub severity: Severity,
     /// What is wrong.
     pub title: Text,
-    /// Why.
+    /// What the other system knows of it.
     pub reason: Text,
     /// Since when.
     pub since: Timestamp,
@@ -153,6 +121,7 @@ pub struct Alert {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Effect {
     /// The device's presence changed.
     Presence(DeviceId),
@@ -199,11 +168,40 @@ pub enum Effect {
     Record {
         /// About which device.
         device: DeviceId,
-        /// What, as `noun.verb`.
-        action: &'static str,
+        /// What happened.
+        action: AuditAction,
         /// Details.
         detail: String,
     },
+}
+
+/// What the judge has written down in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditAction {
+    /// A device came back with another boot.
+    DeviceRebooted,
+    /// The hardware of a device is another.
+    DeviceFingerprintChanged,
+    /// A host announced a sensor.
+    SensorAnnounced,
+    /// What a host said of a sensor is not taken.
+    SensorRefused,
+    /// A person accepted what changed.
+    ChangeAccepted,
+}
+
+impl AuditAction {
+    /// The name used in the audit log, as `noun.verb`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeviceRebooted => "device.rebooted",
+            Self::DeviceFingerprintChanged => "device.fingerprint_changed",
+            Self::SensorAnnounced => "sensor.announced",
+            Self::SensorRefused => "sensor.refused",
+            Self::ChangeAccepted => "change.accepted",
+        }
+    }
 }
 
 /// What became of a report.

@@ -213,7 +213,7 @@ impl Scene {
                 // Beside what it is about.
                 Effect::LossLedger(_) => continue,
                 Effect::Ask(_, ask) => format!("ask {ask:?}"),
-                Effect::Record { action, .. } => format!("record {action}"),
+                Effect::Record { action, .. } => format!("record {}", action.as_str()),
             };
             let _ = writeln!(self.log, "{:>5} {line}", self.now_s);
         }

@@ -1,10 +1,11 @@
-//! Rules that look into a document: at what it holds and did not, or at what it must not hold.
+//! What the kinds share that look into a document: at what it holds and did not (`change`), or at what it must not hold (`approved`).
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::document;
 
 use crate::text::Text;
@@ -74,6 +75,19 @@ impl DocumentRule {
         };
         let segments = rest.split('/').map(segment).collect::<Result<_, _>>()?;
         Ok(Self { document: document.to_owned(), path: path.to_owned(), baseline, segments })
+    }
+
+    /// A rule of the configuration that looks there.
+    pub(super) fn check(
+        source: &Source,
+        document: &Spanned<String>,
+        path: &Spanned<String>,
+        baseline: Baseline,
+    ) -> Result<Self, ConfigError> {
+        Self::new(document.get_ref(), path.get_ref(), baseline).map_err(|why| {
+            let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
+            source.fault(path.span(), &message, "write the path like \"/listening/*/port\"")
+        })
     }
 
     /// The texts that a document holds there.

@@ -8,10 +8,11 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Position, StateText};
 
-use super::series_state::{Binding, SampleWindow, SeriesState};
+use super::series_state::{Binding, SeriesState};
 use crate::device::DeviceInfo;
 use crate::losses::LossLedger;
 use crate::presence::Presence;
+use crate::rule::SampleWindow;
 
 /// A device, as the judge knows it.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use ioc_common::document::Json;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
-use crate::effect::Effect;
+use crate::effect::{AuditAction, Effect};
 use crate::fault::Fault;
 use crate::incident::Refusal;
 use crate::rule::document::{Comparison, DocumentRule};
@@ -140,7 +140,7 @@ impl State {
             if let Some(known) = self.comparisons.get(&list) {
                 let comparison = Comparison { accepted: known.found.clone(), found: known.found.clone() };
                 let detail = format!("{} accepted by {who}: {note}", key.1);
-                out.push(Effect::Record { device: key.0.clone(), action: "change.accepted", detail });
+                out.push(Effect::Record { device: key.0.clone(), action: AuditAction::ChangeAccepted, detail });
                 self.keep_comparison(list, comparison, out);
             }
             if let Some(fault) = self.device_faults.remove(&key) {

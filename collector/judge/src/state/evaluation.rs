@@ -5,16 +5,16 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
+use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
 
-use super::series_state::{self, Binding, SampleWindow, SeriesState, ValueSource};
+use super::series_state::{self, Binding, SeriesState, ValueSource};
 use super::{Device, State};
 use crate::device::{DeviceInfo, UPLINK_DEPTH_MAX};
-use crate::effect::{Effect, Verdict};
+use crate::effect::{AuditAction, Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
-use crate::rule::threshold::{Limit, Measure, Threshold};
-use crate::rule::{Rule, RuleKind};
+use crate::rule::threshold::{Measure, Threshold};
+use crate::rule::{Rule, RuleKind, SampleWindow};
 use crate::severity::Severity;
 use crate::text::Text;
 
@@ -92,11 +92,11 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let mut record = |action, detail| out.push(Effect::Record { device: id.clone(), action, detail });
         if !device.boot_id.is_empty() && device.boot_id != hello.boot_id {
-            record("device.rebooted", format!("boot {} after {}", hello.boot_id, device.boot_id));
+            record(AuditAction::DeviceRebooted, format!("boot {} after {}", hello.boot_id, device.boot_id));
         }
         if !device.fingerprint.is_empty() && device.fingerprint != hello.fingerprint {
             let detail = format!("hardware fingerprint {} after {}", hello.fingerprint, device.fingerprint);
-            record("device.fingerprint_changed", detail);
+            record(AuditAction::DeviceFingerprintChanged, detail);
         }
         let collision = hello.sensor.is_none() && device.takes_turns(&hello.run);
         device.boot_id.clone_from(&hello.boot_id);
@@ -235,18 +235,12 @@ impl State {
                 continue;
             };
             if gap && (found.is_some() || threshold.measure == Measure::Missing) {
-                window.forget(threshold.measure);
+                threshold.measure.after_silence(window);
                 if matches!(state, SeriesState::Pending { .. }) {
                     *state = SeriesState::Good;
                 }
             }
-            let judged = match (threshold.measure, found) {
-                // What cannot be is not known, either.
-                (Measure::Missing, found) => window.unknown(found.is_some(), at),
-                (measure, Some(value)) => window.measured(measure, value, at),
-                (_, None) => None,
-            };
-            let Some(value) = judged else { continue };
+            let Some(value) = threshold.measure.number(window, found, at) else { continue };
             if let SeriesState::Raised(fault) = state
                 && fault.state == FaultState::Unknown
             {
@@ -290,7 +284,7 @@ impl State {
         let Some(layout) = device.layout.clone() else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
         let series = series_state::series_name(binding.source, &layout).to_owned();
-        let reason = raised_reason(threshold, &series, value, &device.texts);
+        let reason = threshold.raised_reason(&series, value, &device.texts);
         let key = (id.clone(), rule.id.clone(), series);
         let fault = Fault { value: Some(value), ..Fault::raised(number, key, rule.severity, since, reason) };
         out.push(Effect::Fault(fault.clone()));
@@ -311,13 +305,7 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
         if let SeriesState::Raised(fault) = std::mem::take(&mut device.series_states[place]) {
-            let shown = shown(value);
-            let unit = unit_of(threshold);
-            let why = if threshold.measure == Measure::Value && is_flag(threshold) {
-                Text::new("Trở lại bình thường.", "Back to normal.")
-            } else {
-                Text::new(format!("Trở lại bình thường: {shown}{unit}."), format!("Back to normal: {shown}{unit}."))
-            };
+            let why = threshold.cleared_reason(value);
             self.clear(*fault, at, now, &why, out);
         }
     }
@@ -410,102 +398,4 @@ fn value_of(source: ValueSource, sample: &Sample, device: &Device, now: Timestam
         ValueSource::Thinned => Some(device.losses.recent(now)[1] as f64),
         ValueSource::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
     }
-}
-
-fn shown(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
-}
-
-/// Whether the metric is a yes or no, whose number says nothing to a person.
-fn is_flag(threshold: &Threshold) -> bool {
-    threshold.metric.unit == "1" && threshold.metric.min == 0.0 && threshold.metric.max == 1.0
-}
-
-/// The unit of what is judged, to stand behind a number.
-fn unit_of(threshold: &Threshold) -> String {
-    match (threshold.measure, threshold.metric.unit_shown()) {
-        (Measure::Unchanged | Measure::Missing, _) => " s".to_owned(),
-        (_, "") => String::new(),
-        (_, unit) => format!(" {unit}"),
-    }
-}
-
-fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[StateText]) -> Text {
-    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
-    let whole = raised_text(threshold, series, subject, value, texts);
-    if subject.is_empty() || !threshold.metric.is_personal() {
-        return whole;
-    }
-    // Everyone may read that it is an account, and who may see whose reads it on the page.
-    let mut shown = raised_text(threshold, series, "", value, &[]);
-    shown.vi.push_str(" Tài khoản nào: xem ở trang sự cố.");
-    shown.en.push_str(" Whose account: see the incident's page.");
-    Text::personal((whole.vi, whole.en), (shown.vi, shown.en))
-}
-
-fn raised_text(threshold: &Threshold, series: &str, subject: &str, value: f64, texts: &[StateText]) -> Text {
-    if let Some(text) = texts.iter().find(|text| text.series == series) {
-        return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
-    }
-    let metric = threshold.metric;
-    let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
-    if threshold.measure == Measure::Value && is_flag(threshold) {
-        return match threshold.raise {
-            Limit::Above(_) => Text::new(format!("{}{of}.", metric.vi), format!("{}{of}.", metric.en)),
-            Limit::Below(_) => Text::new(format!("{}{of}: không.", metric.vi), format!("{}{of}: no.", metric.en)),
-        };
-    }
-    let (above_vi, above_en) = match threshold.raise {
-        Limit::Above(_) => ("vượt ngưỡng", "above"),
-        Limit::Below(_) => ("dưới ngưỡng", "below"),
-    };
-    let (value, limit, unit) = (shown(value), shown(threshold.raise.number()), unit_of(threshold));
-    let span = |ms: i64| ioc_common::config::Span(std::time::Duration::from_millis(ms.unsigned_abs()));
-    match threshold.measure {
-        Measure::Value => {}
-        Measure::Rise { within_ms } | Measure::Fall { within_ms } => {
-            let rise = matches!(threshold.measure, Measure::Rise { .. });
-            let (vi, en) = if rise { ("tăng", "rose by") } else { ("giảm", "fell by") };
-            let within = span(within_ms);
-            return Text::new(
-                format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-                format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
-            );
-        }
-        Measure::Forecast { ahead_ms, .. } => {
-            let ahead = span(ahead_ms);
-            let (way_vi, way_en) = match threshold.raise {
-                Limit::Above(_) => ("vượt", "above"),
-                Limit::Below(_) => ("dưới", "below"),
-            };
-            return Text::new(
-                format!("{}{of}: với đà hiện nay, sau {ahead} sẽ {way_vi} {limit}{unit}.", metric.vi),
-                format!("{}{of}: if it goes on as it does, it will be {way_en} {limit}{unit} in {ahead}.", metric.en),
-            );
-        }
-        Measure::Missing => {
-            let unknown = span((threshold.raise.number() * 1000.0) as i64);
-            return Text::new(
-                format!("{}{of}: không đọc được suốt {unknown}.", metric.vi),
-                format!("{}{of}: has not been known for {unknown}.", metric.en),
-            );
-        }
-        Measure::Unchanged => {
-            let still = span((threshold.raise.number() * 1000.0) as i64);
-            return Text::new(
-                format!("{}{of}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
-                format!("{}{of}: has not changed for {still}; the sensor may be stuck.", metric.en),
-            );
-        }
-    }
-    let (hold_vi, hold_en) = if threshold.hold_ms == 0 {
-        (String::new(), String::new())
-    } else {
-        let hold = ioc_common::config::Span(std::time::Duration::from_millis(threshold.hold_ms.unsigned_abs()));
-        (format!(" suốt {hold}"), format!(" for {hold}"))
-    };
-    Text::new(
-        format!("{}{of}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
-        format!("{}{of}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
-    )
 }
