@@ -31,7 +31,9 @@ pub enum Command {
     /// Report until told to stop (what the service runs).
     Run,
     /// Turn a one-time token into this host's certificate.
-    Enroll {
+    // As many spell it; it is shown nowhere.
+    #[command(alias = "enroll")]
+    Enrol {
         /// Host and port of the collector's page.
         #[arg(long, value_name = "HOST:PORT")]
         server: String,

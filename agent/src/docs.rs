@@ -361,11 +361,11 @@ const NOTE: &str = "<!-- Written by `ioc-agent docs docs/probes`; do not edit. -
 
 /// Metrics of devices around the host, which docs/sensors.md describes.
 const AROUND: [&str; 10] = [
-    "beamer.",
     "contact.",
     "cooling.",
     "electric.",
     "env.",
+    "projector.",
     "sensor.answer_time",
     "sensor.errors",
     "sensor.out_of_range",

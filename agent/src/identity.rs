@@ -228,7 +228,7 @@ fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 pub enum IdentityError {
     /// The agent was never enrolled.
     #[error(
-        "this agent is not enrolled: there is no identity in {}; mend: ask for a token ('ioc-collector enroll token new') and run 'ioc-agent enroll --server HOST:PORT TOKEN'",
+        "this agent is not enrolled: there is no identity in {}; mend: ask for a token ('ioc-collector enrol token new') and run 'ioc-agent enrol --server HOST:PORT TOKEN'",
         dir.display()
     )]
     NotEnrolled {

@@ -102,7 +102,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Enroll { server, label, wait, anew, token } => {
+        Command::Enrol { server, label, wait, anew, token } => {
             let text = if token == "-" {
                 let mut line = String::new();
                 std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;

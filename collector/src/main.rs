@@ -9,7 +9,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    Account, Audit, Cli, Clock, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
+    Account, Audit, Cli, Clock, Command, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
 };
 use ioc_collector::setup::{self, Answers, Mail};
 use ioc_collector::{cli, doctor, first_start, serve, xlsx};
@@ -79,7 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             config.rules.rules().len(),
             config.channels.len()
         )),
-        Command::Enroll { command } => enroll(&runtime, command).await,
+        Command::Enrol { command } => enrol(&runtime, command).await,
         Command::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();
             let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
@@ -143,7 +143,7 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
         "systemctl enable --now ioc-collector".to_owned(),
         format!("cat /var/lib/ioc-collector/{password}   # account {account:?}; delete the file when read"),
         format!("https://{first}:8443/"),
-        format!("ioc-collector --config {file} enroll token new --kind server --name \"…\"   # for each machine"),
+        format!("ioc-collector --config {file} enrol token new --kind server --name \"…\"   # for each machine"),
         format!("ioc-collector --config {file} doctor"),
     ];
     say(&(next.join("\n  ") + "\n"))
@@ -199,10 +199,10 @@ fn prepare(config: &Config, anew: Option<first_start::Anew>) -> anyhow::Result<(
     }
 }
 
-async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
+async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
     let request = |id: &str| format!("/api/v1/enrolments/{}", percent_encoded(id));
     match command {
-        Enroll::Token { command: Token::New(new) } => {
+        Enrol::Token { command: Token::New(new) } => {
             let NewToken {
                 name,
                 group,
@@ -228,7 +228,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             let _ = writeln!(std::io::stderr(), "token for {whom}, shown once:");
             say(&format!("{}\n", text(&answer["token"])))
         }
-        Enroll::Token { command: Token::List } => {
+        Enrol::Token { command: Token::List } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let mut lines = String::new();
             for one in all["items"].as_array().into_iter().flatten() {
@@ -242,7 +242,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enroll::Token { command: Token::End { digest } } => {
+        Enrol::Token { command: Token::End { digest } } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let digests = all["items"].as_array().into_iter().flatten().map(|one| text(&one["digest"]));
             let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
@@ -250,7 +250,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;
             say("ended\n")
         }
-        Enroll::Requests => {
+        Enrol::Requests => {
             let all = cli::ask(runtime, "GET", "/api/v1/enrolments", None).await?;
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
@@ -262,11 +262,11 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enroll::Approve { request: id } => {
+        Enrol::Approve { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": true }))).await?;
             say("approved; the machine gets its certificate when it asks again\n")
         }
-        Enroll::Refuse { request: id } => {
+        Enrol::Refuse { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": false }))).await?;
             say("refused\n")
         }

@@ -176,7 +176,7 @@ impl Resender {
                 incident.raised
             );
             // One that flaps stays active until it has been good for a while.
-            let settling = open.is_empty() && incident.course.settle_until.is_some();
+            let settling = open.is_empty() && incident.progress.settle_until.is_some();
             ensure!(
                 settling || incident.state.is_active() != open.is_empty(),
                 "{}: {:?} with {} faults",

@@ -416,7 +416,7 @@ async fn the_command_lines_explain_themselves() {
     let rules = ioc_engine::config::DEFAULT_RULES.matches("[[rule]]").count();
     assert!(ok && text.contains(&format!("{rules} rules")), "{text}");
     rig.start().await.unwrap();
-    let (ok, text) = run(with(&["enroll", "token", "new", "--name", "x", "--kind", "toaster"])).await;
+    let (ok, text) = run(with(&["enrol", "token", "new", "--name", "x", "--kind", "toaster"])).await;
     assert!(!ok && text.contains("toaster") && text.contains("workstation"), "{text}");
     let token = rig
         .post("/api/v1/tokens", json!({ "name": "once", "kind": "server", "device": "once" }))

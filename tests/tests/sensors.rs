@@ -527,13 +527,13 @@ async fn a_projector_with_a_password_answers_and_a_wrong_one_is_refused() {
     let (good, text) = sensor(&["pjlink", &address, "--password-file", file.to_str().unwrap()]).await;
     assert!(good && text.contains("EPSON EB-L200 X4BC123 1.04"), "{text}");
     for (series, value) in [
-        ("beamer.power", "1"),
-        ("beamer.errors|lamp", "1"),
-        ("beamer.errors|other", "2"),
-        ("beamer.errors|fan", "0"),
-        ("beamer.input", "32"),
-        ("beamer.muted", "0"),
-        ("beamer.lamp_hours|1", "3120 h"),
+        ("projector.power", "1"),
+        ("projector.errors|lamp", "1"),
+        ("projector.errors|other", "2"),
+        ("projector.errors|fan", "0"),
+        ("projector.input", "32"),
+        ("projector.muted", "0"),
+        ("projector.lamp_hours|1", "3120 h"),
     ] {
         assert_eq!(shown(&text, series), value, "{text}");
     }
@@ -543,7 +543,7 @@ async fn a_projector_with_a_password_answers_and_a_wrong_one_is_refused() {
     let _mock = Peer::start("pjlink_mock.py", &[&class_1.to_string()], &script("1")).await;
     let (good, text) =
         sensor(&["pjlink", &format!("127.0.0.1:{class_1}"), "--password-file", file.to_str().unwrap()]).await;
-    assert!(good && shown(&text, "beamer.lamp_hours|1") == "3120 h", "{text}");
+    assert!(good && shown(&text, "projector.lamp_hours|1") == "3120 h", "{text}");
 }
 
 #[tokio::test]

@@ -18,11 +18,11 @@ const STALE_POLLS: u64 = 3;
 const OWN: [&str; 4] = ["sensor.up", "sensor.answer_time", "sensor.errors", "sensor.out_of_range"];
 /// Metrics whose every change is told at once: states, not levels.
 const STATES: [&str; 19] = [
-    "beamer.errors",
-    "beamer.power",
     "contact.alarm",
     "cooling.alarms",
     "cooling.on",
+    "projector.errors",
+    "projector.power",
     "sensor.alarm",
     "sensor.up",
     "ups.alarm",

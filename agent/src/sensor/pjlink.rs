@@ -23,13 +23,13 @@ const PARTS: [&str; 6] = ["fan", "lamp", "temperature", "cover", "filter", "othe
 
 /// What every projector is expected to tell.
 pub const EXPECTED: [(&str, &str); 7] = [
-    ("beamer.power", ""),
-    ("beamer.errors", "fan"),
-    ("beamer.errors", "lamp"),
-    ("beamer.errors", "temperature"),
-    ("beamer.errors", "cover"),
-    ("beamer.errors", "filter"),
-    ("beamer.errors", "other"),
+    ("projector.power", ""),
+    ("projector.errors", "fan"),
+    ("projector.errors", "lamp"),
+    ("projector.errors", "temperature"),
+    ("projector.errors", "cover"),
+    ("projector.errors", "filter"),
+    ("projector.errors", "other"),
 ];
 
 /// What a device answered to a query.
@@ -120,7 +120,7 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
         poll.numbers.push((metric, subject.to_owned(), number));
     };
     let power = value("POWR").and_then(|text| text.parse::<u8>().ok()).filter(|power| *power <= 3);
-    put("beamer.power", "", power.map(f64::from));
+    put("projector.power", "", power.map(f64::from));
     let states: Vec<char> = value("ERST").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     // Of an answer that is too short nobody knows which part is left out; what follows the six is the maker's own.
     let states: Vec<Option<f64>> = if states.len() < PARTS.len() {
@@ -131,11 +131,11 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
     for (part, state) in PARTS.iter().zip(&states) {
         // A device that says it is broken, and not where, is broken in another part.
         let state = if broken && *part == "other" { Some(2.0) } else { *state };
-        put("beamer.errors", part, state);
+        put("projector.errors", part, state);
     }
     // 11 to 6Z: kind (1 RGB, 2 video, 3 digital, 4 storage, 5 network, 6 internal) and number; letters do not fit a number.
     if let Some(input) = value("INPT") {
-        put("beamer.input", "", input.parse::<u8>().ok().map(f64::from));
+        put("projector.input", "", input.parse::<u8>().ok().map(f64::from));
     }
     if let Some(mute) = value("AVMT") {
         // 11 the picture, 31 picture and sound, 21 the sound alone; tens end a mute.
@@ -144,7 +144,7 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
             "10" | "20" | "21" | "30" => Some(0.0),
             _ => None,
         };
-        put("beamer.muted", "", muted);
+        put("projector.muted", "", muted);
     }
     let hours = |text: &str| text.parse::<u32>().ok().map(f64::from).filter(|hours| *hours < 1e6);
     if let Some(lamps) = value("LAMP") {
@@ -158,12 +158,12 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
                 [spent] if fields.len() == 1 => (hours(spent), None),
                 _ => (None, None),
             };
-            put("beamer.lamp_hours", &lamp, spent);
-            put("beamer.lamp_on", &lamp, lit);
+            put("projector.lamp_hours", &lamp, spent);
+            put("projector.lamp_on", &lamp, lit);
         }
     }
     if let Some(spent) = value("FILT") {
-        put("beamer.filter_hours", "", hours(spent));
+        put("projector.filter_hours", "", hours(spent));
     }
     let text = |command| value(command).unwrap_or_default().to_owned();
     poll.machine = Facts {
@@ -416,23 +416,26 @@ mod tests {
             ("SNUM", Reply::None),
         ]);
         for (metric, subject, number) in [
-            ("beamer.power", "", 1.0),
-            ("beamer.errors", "fan", 0.0),
-            ("beamer.errors", "lamp", 1.0),
-            ("beamer.errors", "temperature", 2.0),
-            ("beamer.input", "", 31.0),
-            ("beamer.muted", "", 1.0),
-            ("beamer.lamp_hours", "1", 2150.0),
-            ("beamer.lamp_on", "2", 0.0),
-            ("beamer.filter_hours", "", 700.0),
+            ("projector.power", "", 1.0),
+            ("projector.errors", "fan", 0.0),
+            ("projector.errors", "lamp", 1.0),
+            ("projector.errors", "temperature", 2.0),
+            ("projector.input", "", 31.0),
+            ("projector.muted", "", 1.0),
+            ("projector.lamp_hours", "1", 2150.0),
+            ("projector.lamp_on", "2", 0.0),
+            ("projector.filter_hours", "", 700.0),
         ] {
             assert_eq!(of(&poll, metric, subject), Some(Some(number)), "{metric} {subject}");
         }
         assert_eq!(poll.machine.vendor, "EPSON");
         let standby = meaning(&[("POWR", Reply::None), ("ERST", value("oops"))]);
-        assert_eq!((of(&standby, "beamer.power", ""), of(&standby, "beamer.errors", "fan")), (Some(None), Some(None)));
+        assert_eq!(
+            (of(&standby, "projector.power", ""), of(&standby, "projector.errors", "fan")),
+            (Some(None), Some(None))
+        );
         let broken = meaning(&[("POWR", Reply::Broken)]);
-        assert_eq!(of(&broken, "beamer.errors", "other"), Some(Some(2.0)));
+        assert_eq!(of(&broken, "projector.errors", "other"), Some(Some(2.0)));
     }
 
     #[test]
@@ -471,23 +474,23 @@ mod tests {
             ("FILT", value("-3")),
         ]);
         for (metric, subject) in [
-            ("beamer.power", ""),
-            ("beamer.input", ""),
-            ("beamer.muted", ""),
-            ("beamer.lamp_hours", "1"),
-            ("beamer.filter_hours", ""),
+            ("projector.power", ""),
+            ("projector.input", ""),
+            ("projector.muted", ""),
+            ("projector.lamp_hours", "1"),
+            ("projector.filter_hours", ""),
         ] {
             assert_eq!(of(&poll, metric, subject), Some(None), "{metric}");
         }
         assert_eq!(
-            of(&poll, "beamer.errors", "temperature"),
+            of(&poll, "projector.errors", "temperature"),
             Some(Some(2.0)),
             "what follows the six is the maker's own"
         );
         let short = meaning(&[("ERST", value("00200")), ("LAMP", value("12345"))]);
-        assert_eq!(of(&short, "beamer.errors", "temperature"), Some(None));
+        assert_eq!(of(&short, "projector.errors", "temperature"), Some(None));
         assert_eq!(
-            (of(&short, "beamer.lamp_hours", "1"), of(&short, "beamer.lamp_on", "1")),
+            (of(&short, "projector.lamp_hours", "1"), of(&short, "projector.lamp_on", "1")),
             (Some(Some(12345.0)), Some(None))
         );
     }
@@ -539,9 +542,9 @@ mod tests {
         ];
         for (greeting, hangs_up) in [("pjlink 0\r", 100), ("PJLINK 0\r\n", 100), ("PJLINK 0\r", 1)] {
             let poll = ask(&projector(greeting, ANSWERS, hangs_up).await).await.expect("it answers");
-            assert_eq!(of(&poll, "beamer.lamp_hours", "1"), Some(Some(1200.0)), "{greeting:?} {hangs_up}");
-            assert_eq!(of(&poll, "beamer.power", ""), Some(Some(1.0)), "{greeting:?} {hangs_up}");
-            assert_eq!(of(&poll, "beamer.errors", "fan"), Some(Some(0.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.lamp_hours", "1"), Some(Some(1200.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.power", ""), Some(Some(1.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.errors", "fan"), Some(Some(0.0)), "{greeting:?} {hangs_up}");
         }
         let none = ask(&projector("PJLINK 0\r", &[], 100).await).await;
         assert!(none.is_err_and(|why| why.contains("answer")), "nothing at all is no reading");

@@ -4,7 +4,7 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, Manual, Refusal, Text, Window};
+use ioc_judge::{Action, Alert, NewIncident, Refusal, Text, Window};
 
 use crate::account::intent::Intent;
 use ioc_store::audit;
@@ -116,7 +116,7 @@ pub enum Command {
     /// Open an incident by hand.
     Open {
         /// What.
-        manual: Manual,
+        manual: NewIncident,
         /// Who asks.
         actor: String,
     },

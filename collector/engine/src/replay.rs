@@ -12,7 +12,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
-use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Settings, Snapshot, State, Text};
+use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Snapshot, State, Text, TimeLimits};
 
 use ioc_store::history::{Tier, chart, chunk};
 use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
@@ -81,7 +81,7 @@ impl Replayer {
     pub fn new(rules: RuleSet, info: DeviceInfo, interval_s: u32) -> Self {
         let start = Timestamp::default();
         let (mut state, _) =
-            State::restore(Arc::new(rules), Arc::default(), Settings::default(), Snapshot::default(), start);
+            State::restore(Arc::new(rules), Arc::default(), TimeLimits::default(), Snapshot::default(), start);
         let device = info.id.clone();
         // In a replay a sensor speaks for itself.
         let own = DeviceInfo { parent: None, uplink: None, ..info };

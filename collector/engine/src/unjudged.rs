@@ -107,7 +107,7 @@ pub fn unjudged(
             .series()
             .iter()
             .zip(known.latest)
-            .filter(|(series, _)| threshold.judges(series.metric(), series.subject()));
+            .filter(|(series, _)| threshold.applies_to(series.metric(), series.subject()));
         let mut told = false;
         let (mut subjects, mut since, mut never, mut why) = (Vec::new(), None, false, String::new());
         let mut any = false;

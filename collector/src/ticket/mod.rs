@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use ioc_common::clock;
-use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, Step};
+use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
 use crate::notify::Wording;
 use ioc_engine::command::{Command, TicketAct, TicketEvent};
@@ -350,7 +350,7 @@ async fn carry(
         let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
         engine.keep(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
     }
-    let new: Vec<&Step> = steps.iter().filter(|step| step.number > record.step).collect();
+    let new: Vec<&TimelineStep> = steps.iter().filter(|step| step.number > record.step).collect();
     let own = format!("{}:", system.name);
     let lines: Vec<String> =
         new.iter().filter(|step| !step.who.starts_with(&own)).map(|step| line(step, config)).collect();
@@ -366,7 +366,7 @@ async fn carry(
     Ok(())
 }
 
-fn line(step: &Step, config: &Config) -> String {
+fn line(step: &TimelineStep, config: &Config) -> String {
     let who = if step.who.is_empty() { String::new() } else { format!(" {}:", as_line(&step.who)) };
     // What a person wrote in several lines stays one step: none of them looks like another's.
     let note = as_lines(step.note.get(&config.language)).replace('\n', "\n    ");

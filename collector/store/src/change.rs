@@ -6,8 +6,8 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Software;
 use ioc_judge::duty::Cover;
-use ioc_judge::rule::listed::Compared;
-use ioc_judge::{DeviceInfo, Fault, Incident, Presence, Step, Window};
+use ioc_judge::rule::document::Comparison;
+use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
 
 use super::{
     AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
@@ -104,7 +104,7 @@ pub enum Change {
         /// Whose.
         device: DeviceId,
         /// What is known.
-        book: ioc_judge::Book,
+        book: ioc_judge::LossLedger,
     },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
@@ -143,7 +143,7 @@ pub enum Change {
     /// An incident as it now is.
     Incident(Box<Incident>),
     /// A step of an incident.
-    Step(Step),
+    Step(TimelineStep),
     /// A notice for one channel.
     Outbox(OutboxEntry),
     /// What became of an attempt to deliver.
@@ -173,7 +173,7 @@ pub enum Change {
         /// For which rule.
         rule: String,
         /// What it holds.
-        compared: Compared,
+        compared: Comparison,
     },
     /// A maintenance window was planned.
     Window(Window),

@@ -14,11 +14,11 @@ use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
 use ioc_common::software::Software;
-use ioc_judge::incident::{Course, Record};
-use ioc_judge::rule::listed::Compared;
+use ioc_judge::incident::{Progress, Record};
+use ioc_judge::rule::document::Comparison;
 use ioc_judge::{
-    DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Step,
-    Text, When,
+    DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Text,
+    TimelineStep, When,
 };
 
 use super::sqlite::SqliteStore;
@@ -199,7 +199,7 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         acknowledge_by: None,
         resolve_by: None,
         record: Record::default(),
-        course: Course::default(),
+        progress: Progress::default(),
     }
 }
 
@@ -271,7 +271,7 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     enrol(store.as_mut(), 2);
-    let step = Step {
+    let step = TimelineStep {
         incident: IncidentId(1),
         number: 1,
         at: at(60),
@@ -344,7 +344,7 @@ fn plans(open: Open, dir: &Path) {
         note: String::new(),
     };
     let some: BTreeSet<String> = ["root".to_owned()].into();
-    let compared = Compared { accepted: some.clone(), found: some };
+    let compared = Comparison { accepted: some.clone(), found: some };
     let list = Change::List { device: id(1), rule: "admins".into(), compared: compared.clone() };
     let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
     let mut store = open(dir);
@@ -386,7 +386,7 @@ fn tickets(open: Open, dir: &Path) {
     let incident = incident(1, IncidentState::Open, None);
     let (id, system) = (incident.id, "rt");
     let (state, note) = (incident.state, Text::default());
-    let step = |number| Step { incident: id, number, at: at(5), who: String::new(), state, note: note.clone() };
+    let step = |number| TimelineStep { incident: id, number, at: at(5), who: String::new(), state, note: note.clone() };
     let tell = || Change::TicketDue { system: system.to_owned(), incident: id };
     let due = |store: &dyn Store, now| {
         store.reader().expect("reads").tickets(&TicketQuery::Due { system, now: at(now) }, 9).expect("reads")

@@ -38,7 +38,7 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
-use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Step, Text, Window};
+use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Text, TimelineStep, Window};
 
 use crate::inventory::DeviceRecord;
 use crate::scope::Reach;
@@ -537,7 +537,7 @@ pub struct EventRecord {
 }
 
 /// An incident with its timeline and its notices.
-pub type WholeIncident = (Incident, Vec<Step>, Vec<OutboxEntry>);
+pub type WholeIncident = (Incident, Vec<TimelineStep>, Vec<OutboxEntry>);
 
 /// One row of history.
 #[derive(Debug, Clone, PartialEq)]

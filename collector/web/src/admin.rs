@@ -78,7 +78,7 @@ impl AdminPage {
                 let limit = rule.limit().unwrap_or_default();
                 format!("{} {limit}", threshold.metric.name)
             }
-            RuleKind::Listed(listed) => listed.document.clone(),
+            RuleKind::Document(listed) => listed.document.clone(),
             RuleKind::Silent | RuleKind::Budget => String::new(),
         }
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use ioc_common::clock;
 use ioc_common::config::Source;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::{Fault, Incident, RuleSet, Step};
+use ioc_judge::{Fault, Incident, RuleSet, TimelineStep};
 
 use super::App;
 use super::auth::Person;
@@ -126,7 +126,7 @@ pub(super) struct DocumentItem {
 pub(super) struct IncidentWhole {
     #[serde(flatten)]
     incident: Incident,
-    timeline: Vec<Step>,
+    timeline: Vec<TimelineStep>,
     tickets: Vec<TicketItem>,
     notices: Vec<NoticeItem>,
 }

@@ -67,7 +67,7 @@ const TELLING: [&str; 22] = [
     "electric.voltage",
     "electric.current",
     "electric.energy",
-    "beamer.lamp_hours",
+    "projector.lamp_hours",
     "reach.time",
 ];
 /// Charts on one page.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use ioc_common::clock;
 use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
-use ioc_judge::{COLLISION, DeviceKind, Fault};
+use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use super::App;
 use super::api::{Answered, ListQuery, Page, device_id};
@@ -295,7 +295,7 @@ struct Done {
 impl Done {
     /// A token was made: with the command that uses it, `how` in between.
     fn token(app: &App, token: String, how: &str) -> Self {
-        let command = format!("ioc-agent enroll {how}--server {} {token}", server_of(app));
+        let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
         Self { token: Some((token, command)), ..Self::default() }
     }
 }
@@ -362,7 +362,7 @@ impl EnrolmentPage {
 
 async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
     let read = app.read(&chrome.reach, |reader| {
-        let rules = [COLLISION.to_owned()];
+        let rules = [IDENTITY_COLLISION.to_owned()];
         let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
         Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
     });

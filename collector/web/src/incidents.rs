@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::incident::{PersonReport, Record};
-use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, Manual, Refusal, Severity, Step, Text};
+use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, NewIncident, Refusal, Severity, Text, TimelineStep};
 
 use super::App;
 use super::api::device_id;
@@ -94,7 +94,7 @@ pub(super) async fn list(
 /// What is read for one incident.
 struct Whole {
     incident: Incident,
-    steps: Vec<Step>,
+    steps: Vec<TimelineStep>,
     notices: Vec<OutboxEntry>,
     tickets: Vec<TicketRecord>,
     device: Option<DeviceRow>,
@@ -277,7 +277,7 @@ pub(super) struct OpenForm {
 }
 
 impl OpenForm {
-    fn manual(self) -> Result<Manual, CommandError> {
+    fn manual(self) -> Result<NewIncident, CommandError> {
         let device = if self.device.is_empty() { None } else { Some(DeviceId::new(&self.device)) };
         let device = device.transpose().map_err(|error| CommandError::Invalid(format!("device: {error}")))?;
         let severity = match self.severity.as_str() {
@@ -306,7 +306,7 @@ impl OpenForm {
             Text::new(text.clone(), text)
         };
         let title = Text::new(title.clone(), title);
-        Ok(Manual { device, severity, title, reason, advice: Text::default(), report })
+        Ok(NewIncident { device, severity, title, reason, advice: Text::default(), report })
     }
 }
 

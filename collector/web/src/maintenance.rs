@@ -89,7 +89,7 @@ impl WindowForm {
 /// A moment as browsers send it, in the site's time zone.
 pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
     let local = text.trim().parse::<jiff::civil::DateTime>().ok();
-    let moment = local.and_then(|local| ioc_judge::duty::local::instant(local, &config.timezone));
+    let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
     moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
 }
 

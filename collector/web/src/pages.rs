@@ -245,7 +245,7 @@ pub(super) async fn device(
             personal_data::seen(&app, &person, &row.record.info.id, &mut documents).await;
             personal_data::open_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
             let english = chrome.language == "en";
-            let differing = app.config().rules.differing(&row.record.info);
+            let differing = app.config().rules.overridden_for(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let screens = display_wall::of(&chrome, &documents);

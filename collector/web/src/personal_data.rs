@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::document;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Fault, Incident, Step, Text};
+use ioc_judge::{Fault, Incident, Text, TimelineStep};
 
 use super::App;
 use super::auth::Person;
@@ -87,7 +87,7 @@ pub(super) async fn open_incident(
     app: &App,
     person: &Person,
     incident: &mut Incident,
-    steps: &mut [Step],
+    steps: &mut [TimelineStep],
     faults: &mut [Fault],
 ) {
     let of = incident.id.to_string();

@@ -323,8 +323,8 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<Told> {
         "electric.current",
         "cooling.on",
         "contact.alarm",
-        "beamer.power",
-        "beamer.lamp_hours",
+        "projector.power",
+        "projector.lamp_hours",
         "electric.energy",
         "sensor.up",
     ];

@@ -12,7 +12,7 @@ use ring::hmac;
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 use ioc_common::id::IncidentId;
-use ioc_judge::{Incident, IncidentState, Step};
+use ioc_judge::{Incident, IncidentState, TimelineStep};
 
 /// How long a link can be used, milliseconds.
 const LIFE_MS: i64 = 24 * 3_600_000;
@@ -97,8 +97,8 @@ impl Links {
 impl Link {
     /// Whether it can still be used: nobody has taken the incident since the step that it came with.
     #[must_use]
-    pub fn is_fresh(&self, incident: &Incident, steps: &[Step]) -> bool {
-        let taken = |step: &Step| {
+    pub fn is_fresh(&self, incident: &Incident, steps: &[TimelineStep]) -> bool {
+        let taken = |step: &TimelineStep| {
             step.number > self.step && !matches!(step.state, IncidentState::Open | IncidentState::Reopened)
         };
         incident.state.is_untaken() && !steps.iter().any(taken)

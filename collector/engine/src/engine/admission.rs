@@ -73,7 +73,7 @@ impl Engine {
             tracing::warn!(%device, what = kind.name(), "the device brings more than its budget; what is beyond is refused or slowed down");
         }
         if let Some(what) = beyond.tell {
-            self.judge(Input::Beyond { device, what }, now);
+            self.judge(Input::OverBudget { device, what }, now);
         }
     }
 
@@ -103,7 +103,7 @@ impl Engine {
             }
             Err(kind) => {
                 self.links.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
-                self.judge(Input::Passed { device, position: report.envelope.position }, now);
+                self.judge(Input::Skipped { device, position: report.envelope.position }, now);
                 self.batch.touched.entry(device.clone()).or_default();
                 Err(match kind {
                     Kind::Scarce => "the collector's disk is nearly full; samples and incidents go first".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::device::UPLINKS_DEEP;
+use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
 
 use super::Engine;
@@ -44,7 +44,7 @@ impl Engine {
             }
             Command::Cover { covers, actor } => self.cover(covers, &actor, now),
             Command::Uncover { id, actor } => {
-                self.decide(Input::Uncover(id), now)?;
+                self.decide(Input::RemoveCover(id), now)?;
                 self.record(now, &actor, "cover.removed", &id.to_string(), "");
                 Ok(Answer::Done)
             }
@@ -131,7 +131,7 @@ impl Engine {
         new: &HashMap<&DeviceId, &DeviceInfo>,
     ) -> Result<(), CommandError> {
         let mut above = info.uplink.clone();
-        for _ in 0..UPLINKS_DEEP {
+        for _ in 0..UPLINK_DEPTH_MAX {
             let Some(id) = above.take() else { return Ok(()) };
             if id == info.id {
                 return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
@@ -142,7 +142,7 @@ impl Engine {
             };
             above.clone_from(&device.uplink);
         }
-        Err(CommandError::Invalid(format!("uplink: allowed are {UPLINKS_DEEP} above each other")))
+        Err(CommandError::Invalid(format!("uplink: allowed are {UPLINK_DEPTH_MAX} above each other")))
     }
 
     fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {

@@ -1,7 +1,7 @@
 //! The store itself: what it has lost, what a look at it found, and what waits when the collector has to end without it.
 
 use ioc_common::clock::Timestamp;
-use ioc_judge::{Input, Manual, Severity, Text};
+use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::{Batch, Carried, Engine};
 use crate::command::{Answer, CommandError};
@@ -16,7 +16,7 @@ const SHOWN_MAX: usize = 3;
 impl Engine {
     /// What was lost when the store was opened is told, until a person confirms it.
     pub(super) fn losses_found(&mut self, now: Timestamp) {
-        if self.state.is_concerned("store-damaged") {
+        if self.state.has_self_fault("store-damaged") {
             let findings = vec![
                 "it was found damaged before; the next thorough look is tonight, or: ioc-collector store check"
                     .to_owned(),
@@ -53,21 +53,21 @@ impl Engine {
         self.record(now, actor, "store.loss_confirmed", "ioc-watch.db", reason);
         self.health.set_missing(Vec::new());
         let why = Text::new(format!("{actor} xác nhận: {reason}"), format!("{actor} confirms: {reason}"));
-        self.decide(Input::Concern { key: "store-lost", manual: None, why }, now)?;
+        self.decide(Input::SelfFault { key: "store-lost", incident: None, why }, now)?;
         Ok(Answer::Done)
     }
 
     /// A look at the store is over.
     pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> Carried {
         // A quick look does not see all that a deep one does, and takes nothing back.
-        let stands = self.state.is_concerned("store-damaged");
+        let stands = self.state.has_self_fault("store-damaged");
         if findings.is_empty() && !deep && stands {
             return Ok(Answer::Done);
         }
         if findings.is_empty() {
             self.record(now, "", "store.examined", "ioc-watch.db", "sound");
             let why = Text::new("Kho dữ liệu lành lặn.", "The store is sound.");
-            self.decide(Input::Concern { key: "store-damaged", manual: None, why }, now)?;
+            self.decide(Input::SelfFault { key: "store-damaged", incident: None, why }, now)?;
         } else {
             let shown = findings.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
             tracing::error!(findings = findings.len(), shown, "the store is damaged");
@@ -82,9 +82,15 @@ impl Engine {
     fn concern(&mut self, key: &'static str, (title, advice): (Words, Words), why: Text, now: Timestamp) {
         let words = |(vi, en): Words| Text::new(vi, en);
         let (title, advice) = (words(title), words(advice));
-        let manual =
-            Manual { device: None, severity: Severity::Critical, title, reason: why.clone(), advice, report: None };
-        self.judge(Input::Concern { key, manual: Some(manual), why }, now);
+        let manual = NewIncident {
+            device: None,
+            severity: Severity::Critical,
+            title,
+            reason: why.clone(),
+            advice,
+            report: None,
+        };
+        self.judge(Input::SelfFault { key, incident: Some(manual), why }, now);
     }
 
     /// The collector ends, and the store cannot be written: what is not kept is said.

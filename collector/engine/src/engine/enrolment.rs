@@ -303,7 +303,7 @@ impl Engine {
     /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
     pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
         if self.links.has(&device) {
-            self.judge(Input::Lost { device: &device, quiet_ms: 0 }, now);
+            self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);
             self.batch.kicked.push((device, why));
         }
     }

@@ -36,7 +36,7 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::settings::Outcome;
 use ioc_common::topic::DownKind;
-use ioc_judge::{Effect, HostAnswer, Input, Notice, Settings, Verdict};
+use ioc_judge::{Effect, HostAnswer, Input, Notice, TimeLimits, Verdict};
 
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -345,11 +345,11 @@ fn assembled(parts: Parts) -> Result<Engine, StoreError> {
     Ok(engine)
 }
 
-fn judging(config: &Config) -> Settings {
-    Settings {
+fn judging(config: &Config) -> TimeLimits {
+    TimeLimits {
         settle_ms: config.settle.as_millis(),
         reopen_within_ms: config.reopen_within.as_millis(),
-        ..Settings::default()
+        ..TimeLimits::default()
     }
 }
 
@@ -436,12 +436,12 @@ impl Engine {
             }
             Message::Closed { link, device, quiet_ms } => {
                 if self.links.close(link, &device) {
-                    self.judge(Input::Lost { device: &device, quiet_ms }, now);
+                    self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
                 }
             }
             Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
-                Some(quiet_ms) => self.judge(Input::Quiet { device: &device, quiet_ms }, now),
-                None => self.judge(Input::Heard { device: &device }, now),
+                Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
+                None => self.judge(Input::LinkAlive { device: &device }, now),
             },
             Message::Values { link, device, packet, values } => {
                 self.take_values(link, &device, packet, &values, now);
@@ -485,12 +485,12 @@ impl Engine {
             return Some(why);
         }
         let mut out = Vec::new();
-        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::Stranger);
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::NotEnrolled);
         self.count_judged(device, &out);
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::Fresh { at, kept_at } => {
+            Verdict::New { at, kept_at } => {
                 self.witness(&report);
                 self.keep(*report, at, kept_at, now);
             }
@@ -498,7 +498,7 @@ impl Engine {
             Verdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
             }
-            Verdict::Stranger => {
+            Verdict::NotEnrolled => {
                 self.health.refuse("stranger");
                 return Some("this device is not enrolled".to_owned());
             }
@@ -534,19 +534,21 @@ impl Engine {
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
-                Effect::Lost(device, loss) => self.lost(device, &loss),
-                Effect::Book(device) => self.keep_book(device),
+                Effect::ReportsLost(device, loss) => self.lost(device, &loss),
+                Effect::LossLedger(device) => self.keep_book(device),
                 Effect::Notice(notice) => self.address(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
-                Effect::WindowGone(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
+                Effect::WindowEnded(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
                 Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
-                Effect::CoverGone(id) => self.batch.changes.push(Change::CoverGone(id)),
-                Effect::List { device, rule, compared } => {
+                Effect::CoverEnded(id) => self.batch.changes.push(Change::CoverGone(id)),
+                Effect::Comparison { device, rule, comparison: compared } => {
                     self.batch.changes.push(Change::List { device, rule, compared });
                 }
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
-                Effect::Record { device, action, detail } => self.record(now, "", action, device.as_str(), &detail),
+                Effect::Record { device, action, detail } => {
+                    self.record(now, "", action.as_str(), device.as_str(), &detail)
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::keeper::{Keeper, Reading};
 use ioc_common::reading::TimeSync;
 use ioc_common::report::{Body, Report, State as Document};
-use ioc_judge::{Input, Manual, Severity, Text};
+use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
 use crate::command::{Answer, CommandError};
@@ -371,7 +371,7 @@ impl Engine {
             ),
             (None, None) => return,
         };
-        let manual = Manual {
+        let manual = NewIncident {
             device: None,
             severity: Severity::Critical,
             title,
@@ -384,7 +384,7 @@ impl Engine {
             ),
             report: None,
         };
-        self.judge(Input::Concern { key: CONCERN, manual: Some(manual), why }, now);
+        self.judge(Input::SelfFault { key: CONCERN, incident: Some(manual), why }, now);
     }
 
     fn mark_clock(&mut self, reading: Reading) {
@@ -396,7 +396,7 @@ impl Engine {
 /// The clock is as it should be.
 fn well() -> Input<'static> {
     let why = Text::new("Đồng hồ đã được xác nhận hoặc đã về đúng.", "The clock was confirmed, or has come back.");
-    Input::Concern { key: CONCERN, manual: None, why }
+    Input::SelfFault { key: CONCERN, incident: None, why }
 }
 
 /// The name of the incident.

@@ -6,8 +6,8 @@ use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::{Cover, calendar};
 use ioc_judge::incident::Attachment;
 use ioc_judge::{
-    Action, Alert, DeviceInfo, DeviceKind, Effect, Input, Manual, Notice, Occasion, Priority, Refusal, Severity, Text,
-    Window,
+    Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Notice, Occasion, Priority, Refusal, Severity,
+    Text, Window,
 };
 
 use super::Engine;
@@ -112,8 +112,8 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn open(&mut self, manual: Manual, actor: &str, now: Timestamp) -> super::Carried {
-        let opened = self.decide(Input::Open { who: actor, manual }, now)?;
+    pub(super) fn open(&mut self, manual: NewIncident, actor: &str, now: Timestamp) -> super::Carried {
+        let opened = self.decide(Input::Open { who: actor, incident: manual }, now)?;
         let id = opened.ok_or_else(|| CommandError::Unavailable("no incident was opened".to_owned()))?;
         self.record(now, actor, "incident.opened", &id.to_string(), "by hand");
         Ok(Answer::Incident(id))
@@ -185,7 +185,7 @@ impl Engine {
         actor.clone_into(&mut window.who);
         window.title = one_line(&window.title, LINE_MAX_CHARS);
         let detail = serde_json::to_string(&window).unwrap_or_default();
-        self.decide(Input::Window { window, overrule }, now)?;
+        self.decide(Input::PlanWindow { window, overrule }, now)?;
         self.record(now, actor, "window.planned", "", &detail);
         Ok(Answer::Done)
     }
@@ -198,7 +198,7 @@ impl Engine {
             let detail = format!("{} from {} until {}: {}", cover.person, cover.from, cover.until, cover.note);
             records.push((cover.rota.clone(), detail));
         }
-        self.decide(Input::Cover(covers), now)?;
+        self.decide(Input::AddCovers(covers), now)?;
         for (rota, detail) in records {
             self.record(now, actor, "cover.added", &rota, &detail);
         }
@@ -340,7 +340,7 @@ impl Engine {
             return Err(CommandError::NotFound(format!("there is no person {person:?} in the duty plan")));
         };
         let name = known.name.clone();
-        let mut to = self.state.plan().reach(std::slice::from_ref(&known.id), Severity::Critical, now);
+        let mut to = self.state.plan().recipients(std::slice::from_ref(&known.id), Severity::Critical, now);
         if to.is_empty() {
             return Err(CommandError::Conflict(format!(
                 "{name} has no way to be reached; add a contact in the duty plan"
@@ -388,7 +388,7 @@ impl Engine {
             (None, Text::new("Lịch trực đã đủ.", "The duty plan is whole."))
         } else {
             let why = Text::new(join(|text| &text.vi), join(|text| &text.en));
-            let manual = Manual {
+            let manual = NewIncident {
                 device: None,
                 severity: Severity::Warning,
                 title: Text::new("Lịch trực có chỗ trống", "The duty plan has a hole"),
@@ -401,7 +401,7 @@ impl Engine {
             };
             (Some(manual), why)
         };
-        self.decide(Input::Concern { key: "duty-hole", manual, why }, now)?;
+        self.decide(Input::SelfFault { key: "duty-hole", incident: manual, why }, now)?;
         Ok(Answer::Done)
     }
 }

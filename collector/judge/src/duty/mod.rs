@@ -5,7 +5,6 @@
 
 pub mod calendar;
 mod form;
-pub mod local;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use crate::device::DeviceInfo;
-use crate::incident::Priority;
-use crate::rule::{Scope, Severity};
+use crate::local_time;
+use crate::scope::Scope;
+use crate::severity::{Priority, Severity};
 
 /// The duty plan, checked: every name in it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,14 +133,14 @@ pub struct Policy {
     /// Identifier.
     pub id: String,
     /// Its steps.
-    pub steps: Vec<PolicyStep>,
+    pub steps: Vec<EscalationStep>,
     /// How often all steps are gone through again.
     pub repeat: u32,
 }
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyStep {
+pub struct EscalationStep {
     /// How long after the step before, or after the incident opened, milliseconds.
     pub after_ms: i64,
     /// Who is told.
@@ -241,7 +241,7 @@ pub struct Recipient {
 /// An escalation that is under way.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pursuit {
+pub struct Escalation {
     /// By which policy.
     pub policy: String,
     /// The round, from 0.
@@ -252,7 +252,7 @@ pub struct Pursuit {
     pub due_at: Timestamp,
 }
 
-impl Pursuit {
+impl Escalation {
     /// The beginning of a policy at `now`.
     #[must_use]
     pub fn begin(policy: &Policy, now: Timestamp) -> Option<Self> {
@@ -339,7 +339,13 @@ impl Plan {
 
     /// Everyone a target means at `now`, by identifier.
     #[must_use]
-    pub fn meant(&self, target: &Target, device: Option<&DeviceInfo>, covers: &[Cover], now: Timestamp) -> Vec<String> {
+    pub fn people_of(
+        &self,
+        target: &Target,
+        device: Option<&DeviceInfo>,
+        covers: &[Cover],
+        now: Timestamp,
+    ) -> Vec<String> {
         let named = |name: Option<&String>| {
             name.and_then(|name| self.person(name)).map(|one| one.id.clone()).into_iter().collect()
         };
@@ -356,7 +362,7 @@ impl Plan {
 
     /// How these people are reached at `now` with something of this severity. A person without a way that carries it is left out.
     #[must_use]
-    pub fn reach(&self, people: &[String], severity: Severity, now: Timestamp) -> Vec<Recipient> {
+    pub fn recipients(&self, people: &[String], severity: Severity, now: Timestamp) -> Vec<Recipient> {
         let mut found: Vec<Recipient> = Vec::new();
         for person in people.iter().filter_map(|id| self.person(id)) {
             let not_before = person.quiet.and_then(|quiet| quiet.over_at(&self.zone, severity, now));
@@ -383,6 +389,6 @@ impl Quiet {
         if severity >= self.except {
             return None;
         }
-        local::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
+        local_time::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
     }
 }

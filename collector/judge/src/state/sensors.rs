@@ -5,9 +5,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Ask, Body, Report, SensorFacts};
 
-use super::State;
-use crate::device::{Device, DeviceInfo, DeviceKind};
-use crate::effect::{Effect, Verdict};
+use super::{Device, State};
+use crate::device::{DeviceInfo, DeviceKind};
+use crate::effect::{AuditAction, Effect, Verdict};
 use crate::presence::{HostAnswer, Presence};
 use crate::text::Text;
 
@@ -43,7 +43,11 @@ impl State {
             }
             (Some(_), _) => {
                 let detail = format!("{host} speaks for {id}, which is a device of its own");
-                self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
+                self.once(
+                    host,
+                    Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail },
+                    out,
+                );
                 Err(Verdict::Unannounced)
             }
             (None, Some(facts)) => self.announce(host, id, facts, out),
@@ -70,10 +74,10 @@ impl State {
         facts: &SensorFacts,
         out: &mut Vec<Effect>,
     ) -> Result<DeviceId, Verdict> {
-        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::Stranger) };
+        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::NotEnrolled) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
-            self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
+            self.once(host, Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail }, out);
             return Err(Verdict::Unannounced);
         }
         parent.children.push(id.clone());
@@ -98,7 +102,7 @@ impl State {
         out.push(Effect::Announced(info));
         out.push(Effect::Record {
             device: id.clone(),
-            action: "sensor.announced",
+            action: AuditAction::SensorAnnounced,
             detail: format!("by {host}: {} at {}", facts.profile, facts.address),
         });
         Ok(id)

@@ -8,7 +8,7 @@ use rusqlite::{Row, ToSql};
 
 use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
-use ioc_judge::{Book, DeviceInfo, Presence};
+use ioc_judge::{DeviceInfo, LossLedger, Presence};
 
 use super::read::{SqliteReader, body, history_row, limit_of, moment, position, required};
 use crate::history;
@@ -102,7 +102,7 @@ pub(super) fn order_of(query: &DeviceQuery) -> String {
 
 impl SqliteReader {
     /// What is known of each device's losses.
-    pub(super) fn books(&self) -> Result<HashMap<DeviceId, Book>, StoreError> {
+    pub(super) fn books(&self) -> Result<HashMap<DeviceId, LossLedger>, StoreError> {
         let sql = "SELECT d.info, x.body FROM losses x JOIN device d ON d.number = x.device WHERE d.revoked_at IS NULL";
         let books = self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, body(row, 1)?)))?;
         Ok(books.into_iter().collect())

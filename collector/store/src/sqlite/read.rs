@@ -198,7 +198,7 @@ impl Reader for SqliteReader {
             device.last_heard = record.last_heard;
             device.last_sample = record.last_sample;
             device.clock_error_ms = record.clock_error_ms;
-            device.book = books.remove(&device.info.id).unwrap_or_default();
+            device.losses = books.remove(&device.info.id).unwrap_or_default();
             if let Some(id) = record.layout {
                 if let std::collections::hash_map::Entry::Vacant(e) = layouts.entry(id) {
                     e.insert(self.layout(id)?.map(Arc::new));
@@ -218,7 +218,8 @@ impl Reader for SqliteReader {
         snapshot.last_window = largest("SELECT max(id) FROM window")?.unsigned_abs();
         snapshot.covers = self.covers()?;
         let sql = "SELECT d.info, l.rule, l.body FROM list l JOIN device d ON d.number = l.device";
-        snapshot.lists = self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?, body(row, 2)?)))?;
+        snapshot.comparisons =
+            self.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?, body(row, 2)?)))?;
         snapshot.last_cover = largest("SELECT max(id) FROM cover")?.unsigned_abs();
         Ok(snapshot)
     }

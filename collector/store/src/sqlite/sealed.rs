@@ -88,7 +88,7 @@ impl SqliteReader {
     pub(super) fn incident_as_shown(&self, mut incident: Incident) -> Result<Incident, StoreError> {
         if self.limited {
             let mut joined = Vec::new();
-            for (device, rule) in std::mem::take(&mut incident.course.joined) {
+            for (device, rule) in std::mem::take(&mut incident.progress.joined) {
                 let sees = match &device {
                     Some(device) => self.number(device)? >= 0,
                     None => true,
@@ -97,7 +97,7 @@ impl SqliteReader {
                     joined.push((device, rule));
                 }
             }
-            incident.course.joined = joined;
+            incident.progress.joined = joined;
         }
         Ok(incident)
     }

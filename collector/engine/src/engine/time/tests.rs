@@ -203,7 +203,7 @@ impl Rig {
 
 fn incident(actor: &str) -> Command {
     let text = |words: &str| Text::new(words, words);
-    let manual = Manual {
+    let manual = NewIncident {
         device: None,
         severity: Severity::Critical,
         title: text("power"),

@@ -3,7 +3,7 @@
 //! Everything that is planned in local time is compared as moments: comparing what clocks show goes wrong where they go back. A time
 //! that is shown twice counts the first time; one that is skipped is the moment at which the clocks jump over it.
 
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use ioc_common::clock::Timestamp;
@@ -45,6 +45,11 @@ pub fn stretch(from: Time, until: Time, now: Timestamp, zone: &TimeZone) -> Opti
         let (begin, end) = (instant(day.to_datetime(from), zone)?, instant(last.to_datetime(until), zone)?);
         (begin <= now && now < end).then_some((begin, end))
     })
+}
+
+/// 1 Monday to 7 Sunday (ISO 8601).
+pub(crate) const fn weekday(day: Weekday) -> i8 {
+    day.to_monday_one_offset()
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Bye;
 
-use super::State;
-use crate::device::{Device, DeviceInfo};
+use super::series_state::SeriesState;
+use super::{Device, State};
+use crate::device::DeviceInfo;
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence, grace_ms, silent_after_ms};
 use crate::text::Text;
-use crate::track::Track;
 
 /// A goodbye may ask for at most this long, seconds.
 const AWAY_MAX_S: u32 = 86_400;
@@ -52,10 +52,10 @@ impl State {
 
     pub(super) fn removed(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         // Whoever waits for its word would wait for ever.
-        self.judge_waiting(id, now, out);
+        self.settle_waiting(id, now, out);
         let Some(device) = self.devices.get_mut(id) else { return };
         let (children, parent) = (std::mem::take(&mut device.children), device.info.parent.clone());
-        let tracks = std::mem::take(&mut device.tracks);
+        let series_states = std::mem::take(&mut device.series_states);
         let uplink = device.info.uplink.clone();
         if let Some(parent) = parent.and_then(|parent| self.devices.get_mut(&parent)) {
             parent.children.retain(|child| child != id);
@@ -64,13 +64,13 @@ impl State {
             self.removed(&child, now, out);
             out.push(Effect::Removed(child));
         }
-        let mut faults: Vec<Fault> = tracks
+        let mut faults: Vec<Fault> = series_states
             .into_iter()
-            .filter_map(|track| if let Track::Raised(fault) = track { Some(*fault) } else { None })
+            .filter_map(|state| if let SeriesState::Raised(fault) = state { Some(*fault) } else { None })
             .collect();
-        let keys: Vec<_> = self.whole_of(id).map(|(key, _)| key.clone()).collect();
-        faults.extend(keys.iter().filter_map(|key| self.whole.remove(key)));
-        self.lists.retain(|(device, _), _| device != id);
+        let keys: Vec<_> = self.device_faults_of(id).map(|(key, _)| key.clone()).collect();
+        faults.extend(keys.iter().filter_map(|key| self.device_faults.remove(key)));
+        self.comparisons.retain(|(device, _), _| device != id);
         if let Some(uplink) = uplink.and_then(|uplink| self.devices.get_mut(&uplink)) {
             uplink.behind.remove(id);
         }
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    pub(super) fn lost(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn link_broken(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.connected = false;
         let Presence::Live { .. } = device.presence else { return };
@@ -111,7 +111,7 @@ impl State {
     }
 
     /// Nothing comes any more on a link that nobody closed: a host that lost its power says no goodbye.
-    pub(super) fn quiet(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn link_idle(&mut self, id: &DeviceId, quiet_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(id) else { return };
         // A battery sensor that sleeps keeps its link, and asks for what keep-alive it likes.
         if device.plain || !matches!(device.presence, Presence::Live { .. }) {
@@ -122,7 +122,7 @@ impl State {
     }
 
     /// The link was not dead after all. What fell silent meanwhile is heard again: a packet is a sign of life.
-    pub(super) fn heard_again(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn link_alive(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(id) else { return };
         if matches!(device.presence, Presence::Suspect { .. } | Presence::Silent { .. }) {
             self.heard(id, now, out);
@@ -229,8 +229,8 @@ impl State {
     ) {
         self.set_presence(id, Presence::Silent { since, host }, out);
         self.raise_silence(id, "", since, reason, now, out);
-        self.doubt(id, out);
-        self.judge_waiting(id, now, out);
+        self.mark_unknown(id, out);
+        self.settle_waiting(id, now, out);
     }
 
     pub(super) fn set_presence(&mut self, id: &DeviceId, presence: Presence, out: &mut Vec<Effect>) {

@@ -7,15 +7,15 @@ use ioc_common::document::Json;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
 use super::State;
-use crate::effect::Effect;
+use crate::effect::{AuditAction, Effect};
 use crate::fault::Fault;
 use crate::incident::Refusal;
-use crate::rule::listed::{Compared, Listed};
+use crate::rule::document::{Comparison, DocumentRule};
 use crate::rule::{Rule, RuleKind};
 use crate::text::Text;
 
 /// Of which device, for which rule.
-pub(super) type ListKey = (DeviceId, String);
+pub(super) type ComparisonKey = (DeviceId, String);
 
 impl State {
     /// A document came: looks at it with every rule that is for it.
@@ -28,7 +28,7 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(device) = self.devices.get(id) else { return };
-        let about = |rule: &Rule| matches!(&rule.kind, RuleKind::Listed(listed) if listed.document == name);
+        let about = |rule: &Rule| matches!(&rule.kind, RuleKind::Document(condition) if condition.document == name);
         if !self.rules.rules().iter().any(about) {
             return;
         }
@@ -40,42 +40,49 @@ impl State {
             .collect();
         let Ok(value) = document.read::<Value>() else { return };
         for rule in rules {
-            let RuleKind::Listed(listed) = &rule.kind else { continue };
-            let found = listed.found(&value);
+            let RuleKind::Document(condition) = &rule.kind else { continue };
+            let found = condition.found(&value);
             let key = (id.clone(), rule.id.clone());
-            let compared = match self.lists.get(&key) {
+            let comparison = match self.comparisons.get(&key) {
                 Some(known) if known.found == found => continue,
-                Some(known) => Compared { accepted: known.accepted.clone(), found },
+                Some(known) => Comparison { accepted: known.accepted.clone(), found },
                 // What is there at first is what is there: only what changes later is news.
-                None => Compared { accepted: found.clone(), found },
+                None => Comparison { accepted: found.clone(), found },
             };
-            self.keep_list(key, compared, out);
-            self.weigh(id, rule, listed, now, out);
+            self.keep_comparison(key, comparison, out);
+            self.evaluate(id, rule, condition, now, out);
         }
     }
 
-    /// Weighs again what is known of all documents: rules have changed.
-    pub(super) fn weigh_all(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    /// Evaluates again what is known of all documents: rules have changed.
+    pub(super) fn evaluate_documents(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
         let rules = self.rules.clone();
-        for (id, rule) in self.lists.keys().cloned().collect::<Vec<ListKey>>() {
+        for (id, rule) in self.comparisons.keys().cloned().collect::<Vec<ComparisonKey>>() {
             let Some(info) = self.devices.get(&id).map(|device| device.info.clone()) else { continue };
             let mut places = rules.for_device(&info).map(|place| &rules.rules()[usize::from(place)]);
             let Some(rule) = places.find(|one| one.id == rule) else { continue };
-            if let RuleKind::Listed(listed) = &rule.kind {
-                self.weigh(&id, rule, listed, now, out);
+            if let RuleKind::Document(condition) = &rule.kind {
+                self.evaluate(&id, rule, condition, now, out);
             }
         }
     }
 
-    fn keep_list(&mut self, key: ListKey, compared: Compared, out: &mut Vec<Effect>) {
-        out.push(Effect::List { device: key.0.clone(), rule: key.1.clone(), compared: compared.clone() });
-        self.lists.insert(key, compared);
+    fn keep_comparison(&mut self, key: ComparisonKey, comparison: Comparison, out: &mut Vec<Effect>) {
+        out.push(Effect::Comparison { device: key.0.clone(), rule: key.1.clone(), comparison: comparison.clone() });
+        self.comparisons.insert(key, comparison);
     }
 
-    fn weigh(&mut self, id: &DeviceId, rule: &Rule, listed: &Listed, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(compared) = self.lists.get(&(id.clone(), rule.id.clone())) else { return };
-        let key = (id.clone(), rule.id.clone(), listed.path.clone());
-        match (listed.wrong(&compared.accepted, &compared.found), self.whole.remove(&key)) {
+    fn evaluate(
+        &mut self,
+        id: &DeviceId,
+        rule: &Rule,
+        condition: &DocumentRule,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(comparison) = self.comparisons.get(&(id.clone(), rule.id.clone())) else { return };
+        let key = (id.clone(), rule.id.clone(), condition.path.clone());
+        match (condition.wrong(&comparison.accepted, &comparison.found), self.device_faults.remove(&key)) {
             (None, None) => {}
             (None, Some(fault)) => {
                 let why = Text::new("Đã trở lại như được chấp nhận.", "It is again as it was accepted.");
@@ -83,7 +90,7 @@ impl State {
             }
             (Some(reason), None) => {
                 let fault = Fault::raised(self.new_fault(), key.clone(), rule.severity, now, reason);
-                self.raise_whole(key, fault, now, out);
+                self.raise_device_fault(key, fault, now, out);
             }
             (Some(reason), Some(mut fault)) => {
                 if fault.reason != reason {
@@ -93,7 +100,7 @@ impl State {
                         self.advance_incident(incident, now, "", reason, None, out);
                     }
                 }
-                self.whole.insert(key, fault);
+                self.device_faults.insert(key, fault);
             }
         }
     }
@@ -111,14 +118,14 @@ impl State {
             return Err(Refusal::Unknown(id));
         }
         let under: Vec<(FaultId, DeviceId)> =
-            self.under.get(&id).into_iter().flatten().map(|(fault, device)| (*fault, device.clone())).collect();
+            self.open_faults.get(&id).into_iter().flatten().map(|(fault, device)| (*fault, device.clone())).collect();
         let rules = self.rules.clone();
         let mut keys = Vec::new();
         for (number, device) in under {
-            let whole = self.whole_of(&device).find(|(_, fault)| fault.id == number);
+            let whole = self.device_faults_of(&device).find(|(_, fault)| fault.id == number);
             let Some((key, fault)) = whole else { continue };
             let is_change = rules.find(&fault.rule).is_some_and(Rule::is_change);
-            if is_change && self.lists.contains_key(&(device.clone(), fault.rule.clone())) {
+            if is_change && self.comparisons.contains_key(&(device.clone(), fault.rule.clone())) {
                 keys.push(key.clone());
             }
         }
@@ -130,13 +137,13 @@ impl State {
         self.advance_incident(id, now, who, said, None, out);
         for key in keys {
             let list = (key.0.clone(), key.1.clone());
-            if let Some(known) = self.lists.get(&list) {
-                let compared = Compared { accepted: known.found.clone(), found: known.found.clone() };
+            if let Some(known) = self.comparisons.get(&list) {
+                let comparison = Comparison { accepted: known.found.clone(), found: known.found.clone() };
                 let detail = format!("{} accepted by {who}: {note}", key.1);
-                out.push(Effect::Record { device: key.0.clone(), action: "change.accepted", detail });
-                self.keep_list(list, compared, out);
+                out.push(Effect::Record { device: key.0.clone(), action: AuditAction::ChangeAccepted, detail });
+                self.keep_comparison(list, comparison, out);
             }
-            if let Some(fault) = self.whole.remove(&key) {
+            if let Some(fault) = self.device_faults.remove(&key) {
                 let why = Text::new("Thay đổi đã được chấp nhận.", "The change was accepted.");
                 self.clear(fault, now, now, &why, out);
             }

@@ -3,13 +3,13 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use super::{State, twins};
+use super::{State, identity_collision};
 use crate::device::Importance;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
-use crate::incident::{Course, Incident, IncidentState, Manual, Priority, Record, Refusal, Step};
+use crate::incident::{Incident, IncidentState, NewIncident, Progress, Record, Refusal, TimelineStep};
 use crate::notice::{Notice, Occasion};
-use crate::rule::Severity;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// What an incident is about; there is one for each.
@@ -34,8 +34,8 @@ impl State {
                 let rule = self.rules.find(&fault.rule);
                 let words = match (&fault.title, rule) {
                     (Some(title), _) => {
-                        let ours = fault.rule == twins::COLLISION;
-                        let advice = if ours { twins::advice() } else { Text::default() };
+                        let ours = fault.rule == identity_collision::IDENTITY_COLLISION;
+                        let advice = if ours { identity_collision::advice() } else { Text::default() };
                         Words { title: title.clone(), advice, article: String::new() }
                     }
                     (None, Some(rule)) => {
@@ -48,7 +48,7 @@ impl State {
             }
         };
         self.join(fault, id, out);
-        if let Some(incident) = self.incidents.get(&id).filter(|one| one.course.flapping && occasion.is_none()) {
+        if let Some(incident) = self.incidents.get(&id).filter(|one| one.progress.flapping && occasion.is_none()) {
             // It comes and goes; the fault log has each time, the timeline need not.
             out.push(Effect::Incident(Box::new(incident.clone())));
             return;
@@ -59,7 +59,7 @@ impl State {
     /// The incident about a cause that a fault goes on with: what was closed is over.
     /// Whether an incident about the centre itself stands under this key.
     #[must_use]
-    pub fn is_concerned(&self, key: &str) -> bool {
+    pub fn has_self_fault(&self, key: &str) -> bool {
         let known = self.known(&(None, key.to_owned()));
         known.is_some_and(|id| self.incidents.get(&id).is_some_and(|one| one.state.is_active()))
     }
@@ -73,30 +73,30 @@ impl State {
     pub(super) fn join(&mut self, fault: &mut Fault, id: IncidentId, out: &mut Vec<Effect>) {
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         fault.incident = Some(id);
-        if incident.course.flapping && fault.state == FaultState::Raised {
+        if incident.progress.flapping && fault.state == FaultState::Raised {
             fault.state = FaultState::Flapping;
         }
-        let under = self.under.entry(id).or_default();
+        let under = self.open_faults.entry(id).or_default();
         under.insert(fault.id, fault.device.clone());
         incident.raised = u32::try_from(under.len()).unwrap_or(u32::MAX);
-        incident.course.affected = incident.course.affected.max(incident.raised);
+        incident.progress.affected = incident.progress.affected.max(incident.raised);
         out.push(Effect::Fault(fault.clone()));
     }
 
     /// An incident that is known has a fault again. What to say of it: nothing while it is open anyhow, or flaps.
     fn returned(&mut self, id: IncidentId, fault: &Fault, now: Timestamp) -> Option<Occasion> {
-        let (flap_returns, flap_within_ms) = (self.settings.flap_returns, self.settings.flap_within_ms);
+        let (flap_returns, flap_within_ms) = (self.limits.flap_returns, self.limits.flap_within_ms);
         let incident = self.incidents.get_mut(&id)?;
-        incident.course.settle_until = None;
+        incident.progress.settle_until = None;
         if incident.state.is_active() {
             return None;
         }
         incident.reason = fault.reason.clone();
-        let returns = &mut incident.course.returns;
+        let returns = &mut incident.progress.returns;
         returns.push(now);
         returns.retain(|at| now.millis_since(*at) <= flap_within_ms);
-        incident.course.flapping = returns.len() >= flap_returns;
-        let flapping = incident.course.flapping;
+        incident.progress.flapping = returns.len() >= flap_returns;
+        let flapping = incident.progress.flapping;
         self.reopen(id, now);
         Some(if flapping { Occasion::Flapping } else { Occasion::Reopened })
     }
@@ -107,7 +107,7 @@ impl State {
             incident.state = IncidentState::Reopened;
             incident.resolved_at = None;
             incident.record.closing = None;
-            (incident.course.late_to_acknowledge, incident.course.late_to_resolve) = (false, false);
+            (incident.progress.late_to_acknowledge, incident.progress.late_to_resolve) = (false, false);
         }
         self.set_deadlines(id, now);
     }
@@ -144,7 +144,7 @@ impl State {
             raised: 0,
             steps: 0,
             record: Record::default(),
-            course: Course::default(),
+            progress: Progress::default(),
         };
         self.incidents.insert(id, incident);
         if !cause.1.is_empty() {
@@ -155,36 +155,36 @@ impl State {
     }
 
     /// A person opens an incident.
-    pub(super) fn open_manual(
+    pub(super) fn open_by_person(
         &mut self,
-        manual: Manual,
+        new: NewIncident,
         who: &str,
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> Result<(), Refusal> {
-        if let Some(device) = manual.device.as_ref().filter(|id| !self.devices.contains_key(*id)) {
+        if let Some(device) = new.device.as_ref().filter(|id| !self.devices.contains_key(*id)) {
             return Err(Refusal::NoDevice(device.clone()));
         }
-        if manual.title.vi.trim().is_empty() {
+        if new.title.vi.trim().is_empty() {
             return Err(Refusal::Invalid { field: "title", why: "found none; say what is wrong".to_owned() });
         }
         // Whoever reported by telephone must be verified (article 17.3).
-        let article = if manual.report.is_some() { "17.3" } else { "" };
-        let words = Words { title: manual.title, advice: manual.advice, article: article.to_owned() };
-        let cause = (manual.device, String::new());
-        let id = self.new_incident(cause, manual.severity, words, &manual.reason, now, now);
+        let article = if new.report.is_some() { "17.3" } else { "" };
+        let words = Words { title: new.title, advice: new.advice, article: article.to_owned() };
+        let cause = (new.device, String::new());
+        let id = self.new_incident(cause, new.severity, words, &new.reason, now, now);
         if let Some(incident) = self.incidents.get_mut(&id) {
-            incident.record.report = manual.report;
+            incident.record.report = new.report;
         }
-        self.advance_incident(id, now, who, manual.reason, Some(Occasion::Opened), out);
+        self.advance_incident(id, now, who, new.reason, Some(Occasion::Opened), out);
         Ok(())
     }
 
     /// Something is wrong at the centre itself, or is no more: an incident without device and fault.
-    pub(super) fn concern(
+    pub(super) fn self_fault(
         &mut self,
         key: &str,
-        manual: Option<Manual>,
+        new: Option<NewIncident>,
         why: &Text,
         now: Timestamp,
         out: &mut Vec<Effect>,
@@ -192,10 +192,10 @@ impl State {
         let cause = (None, key.to_owned());
         let known = self.known(&cause);
         let active = known.filter(|id| self.incidents.get(id).is_some_and(|one| one.state.is_active()));
-        match (manual, known, active) {
-            (Some(manual), None, _) => {
-                let words = Words { title: manual.title, advice: manual.advice, article: "10.1".to_owned() };
-                let id = self.new_incident(cause, manual.severity, words, why, now, now);
+        match (new, known, active) {
+            (Some(new), None, _) => {
+                let words = Words { title: new.title, advice: new.advice, article: "10.1".to_owned() };
+                let id = self.new_incident(cause, new.severity, words, why, now, now);
                 self.advance_incident(id, now, "", why.clone(), Some(Occasion::Opened), out);
             }
             (Some(_), Some(id), None) => {
@@ -219,20 +219,20 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let left = self.under.get_mut(&id).map_or(0, |under| {
+        let left = self.open_faults.get_mut(&id).map_or(0, |under| {
             under.remove(&fault);
             under.len()
         });
-        let settle_ms = self.settings.flap_settle_ms;
+        let settle_ms = self.limits.flap_settle_ms;
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.raised = u32::try_from(left).unwrap_or(u32::MAX);
         if left > 0 || !incident.state.is_active() {
             out.push(Effect::Incident(Box::new(incident.clone())));
             return;
         }
-        self.under.remove(&id);
-        if incident.course.flapping {
-            incident.course.settle_until = Some(now.plus_millis(settle_ms));
+        self.open_faults.remove(&id);
+        if incident.progress.flapping {
+            incident.progress.settle_until = Some(now.plus_millis(settle_ms));
             out.push(Effect::Incident(Box::new(incident.clone())));
             self.watch_incident(id);
             return;
@@ -245,9 +245,9 @@ impl State {
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.state = IncidentState::Resolved;
         incident.resolved_at = Some(now);
-        incident.course.pursuit = None;
-        incident.course.settle_until = None;
-        incident.course.flapping = false;
+        incident.progress.escalation = None;
+        incident.progress.settle_until = None;
+        incident.progress.flapping = false;
         self.advance_incident(id, now, who, why, Some(Occasion::Resolved), out);
     }
 
@@ -261,11 +261,11 @@ impl State {
         occasion: Option<Occasion>,
         out: &mut Vec<Effect>,
     ) {
-        let told = occasion.map(|occasion| self.whom(id, occasion, now));
+        let told = occasion.map(|occasion| self.recipients(id, occasion, now));
         let Some(incident) = self.incidents.get_mut(&id) else { return };
         incident.steps += 1;
         out.push(Effect::Incident(Box::new(incident.clone())));
-        out.push(Effect::Step(Step {
+        out.push(Effect::Step(TimelineStep {
             incident: id,
             number: incident.steps,
             at: now,
@@ -313,14 +313,14 @@ impl State {
 
     /// Forgets an incident that is over for so long that its return would be a new one.
     pub(super) fn forget_when_over(&mut self, id: IncidentId, now: Timestamp) {
-        let reopen_ms = self.settings.reopen_within_ms;
+        let reopen_ms = self.limits.reopen_within_ms;
         let over = self.incidents.get(&id).is_some_and(|incident| {
             let since = incident.resolved_at.or(incident.record.closing.as_ref().map(|closing| closing.at));
             !incident.state.is_active() && since.is_none_or(|at| at.plus_millis(reopen_ms) <= now)
         });
         if over && let Some(incident) = self.incidents.remove(&id) {
             self.causes.retain(|_, known| *known != id);
-            self.under.remove(&incident.id);
+            self.open_faults.remove(&incident.id);
         }
     }
 }

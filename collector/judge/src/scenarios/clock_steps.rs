@@ -133,7 +133,7 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
     let source = Source::built_in("duty.toml", PLAN);
     let plan = Plan::parse(&source, &jiff::tz::TimeZone::UTC, "vi", &["sms"]).unwrap_or_else(|e| panic!("{e}"));
     let start = Timestamp::from_millis(START_MS);
-    let (state, _) = State::restore(rules(), Arc::new(plan), Settings::default(), Snapshot::default(), start);
+    let (state, _) = State::restore(rules(), Arc::new(plan), TimeLimits::default(), Snapshot::default(), start);
     let mut run = Run { state, real_ms: 0, stepped_ms: 0, seq: 0, log: Vec::new() };
     run.input(Input::Enrolled(DeviceInfo::new(id(), DeviceKind::Server, "DB 1")));
     run.input(Input::Connected { device: &id(), keep_alive_s: 10 });
@@ -161,7 +161,7 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
             }
             Some(Event::Lost) => {
                 here = false;
-                run.input(Input::Lost { device: &id(), quiet_ms: 0 });
+                run.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
             }
             Some(Event::Back) => {
                 here = true;
@@ -170,7 +170,7 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
             Some(Event::Bye) => {
                 here = false;
                 run.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 300 }));
-                run.input(Input::Lost { device: &id(), quiet_ms: 0 });
+                run.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
             }
             None => {}
         }
@@ -223,7 +223,7 @@ fn a_window_ends_by_the_calendar_and_what_is_held_is_told_then() {
             who: "lan".into(),
             overruled: Vec::new(),
         };
-        scene.input(Input::Window { window, overrule: true });
+        scene.input(Input::PlanWindow { window, overrule: true });
         scene.report(sample(&[95.0]), 0, 0);
         for at_s in [40, 70] {
             scene.until(at_s);
@@ -248,11 +248,11 @@ fn what_agrees_with_the_machine_against_us_is_kept_under_its_own_time() {
     scene.state.set_wall_ahead(Some(hour * SECOND));
     let verdict = scene.report(sample(&[10.0]), 0, hour);
     let (at, kept_at) = (scene.now(), scene.now().plus_millis(hour * SECOND));
-    assert_eq!(verdict, Verdict::Fresh { at, kept_at }, "judged now, kept under what two clocks say");
+    assert_eq!(verdict, Verdict::New { at, kept_at }, "judged now, kept under what two clocks say");
     let verdict = scene.report(sample(&[10.0]), 0, 0);
-    assert_eq!(verdict, Verdict::Fresh { at, kept_at: at }, "one that agrees with us is as ever");
+    assert_eq!(verdict, Verdict::New { at, kept_at: at }, "one that agrees with us is as ever");
     let verdict = scene.report(sample(&[10.0]), 0, -7 * hour);
-    assert_eq!(verdict, Verdict::Fresh { at, kept_at: at }, "a clock that is wrong anyhow");
+    assert_eq!(verdict, Verdict::New { at, kept_at: at }, "a clock that is wrong anyhow");
 }
 
 #[test]

@@ -9,16 +9,15 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::Hello;
 
-use super::State;
-use crate::device::Device;
+use super::{Device, State};
 use crate::effect::Effect;
 use crate::fault::Fault;
 use crate::presence::Presence;
-use crate::rule::Severity;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// The rule by which a shared identity is a fault. It is not among the rules of the configuration: it cannot be turned off.
-pub const COLLISION: &str = "identity-collision";
+pub const IDENTITY_COLLISION: &str = "identity-collision";
 /// How often two runs must have taken turns.
 const RETURNS: u8 = 2;
 /// How much is shown of what a machine calls its run and itself.
@@ -64,7 +63,7 @@ impl State {
             ..Fault::raised(self.new_fault(), key.clone(), Severity::Critical, now, reason)
         };
         out.push(Effect::Quarantined(id.clone()));
-        self.raise_whole(key, fault, now, out);
+        self.raise_device_fault(key, fault, now, out);
     }
 
     /// One machine alone has the identity again.
@@ -74,13 +73,13 @@ impl State {
             device.former_run.clear();
             device.quarantined = false;
         }
-        if let Some(fault) = self.whole.remove(&collision(id)) {
+        if let Some(fault) = self.device_faults.remove(&collision(id)) {
             self.clear(fault, now, now, why, out);
         }
         // Nobody was told that it is silent while it was kept out; from now on that counts.
         let presence = self.devices.get(id).map(|device| device.presence);
         if matches!(presence, Some(Presence::Silent { .. })) {
-            let until = now.plus_millis(self.settings.settle_ms);
+            let until = now.plus_millis(self.limits.settle_ms);
             self.set_presence(id, Presence::Suspect { since: now, until, probing: false }, out);
         }
     }
@@ -91,17 +90,17 @@ fn shown(text: &str, most: usize) -> String {
     text.chars().filter(|letter| !letter.is_control()).take(most).collect()
 }
 
-fn collision(id: &DeviceId) -> super::WholeKey {
-    (id.clone(), COLLISION.to_owned(), String::new())
+fn collision(id: &DeviceId) -> super::DeviceFaultKey {
+    (id.clone(), IDENTITY_COLLISION.to_owned(), String::new())
 }
 
 /// What to do about it.
 pub(super) fn advice() -> Text {
     Text::new(
         "Tìm máy bị nhân bản (ổ đĩa sao chép, máy ảo nhân bản) và tắt nó, hoặc đăng ký nó thành thiết bị riêng bằng \
-         'ioc-agent enroll --anew' với mã mới. Rồi cấp mã cho chính thiết bị này và ghi danh lại máy thật: danh tính cũ hết hiệu lực.",
+         'ioc-agent enrol --anew' với mã mới. Rồi cấp mã cho chính thiết bị này và ghi danh lại máy thật: danh tính cũ hết hiệu lực.",
         "Find the copy (a cloned disk, a cloned virtual machine); turn it off, or enrol it as a device of its own with \
-         'ioc-agent enroll --anew' and a new token. Then make a token for this device and enrol the real machine anew: the old \
+         'ioc-agent enrol --anew' and a new token. Then make a token for this device and enrol the real machine anew: the old \
          identity ends.",
     )
 }

@@ -8,11 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 
-use super::State;
-use crate::device::Device;
+use super::series_state::SeriesState;
+use super::{Device, State};
 use crate::effect::Effect;
 use crate::presence::Presence;
-use crate::track::Track;
 
 impl State {
     /// Moves everything that goes by elapsed time by a step of the clock, milliseconds with sign. `now` is the time after the step. What
@@ -30,22 +29,22 @@ impl State {
             let sample_by_ms = sampled.get(&device.info.id).copied().unwrap_or(by_ms);
             let moved = |at: Timestamp| moved_by(at, sample_by_ms);
             device.last_sample = device.last_sample.map(moved);
-            for track in &mut device.tracks {
-                match track {
-                    Track::Good => {}
-                    Track::Pending { since } => *since = moved(*since),
-                    Track::Raised(fault) => {
+            for state in &mut device.series_states {
+                match state {
+                    SeriesState::Good => {}
+                    SeriesState::Pending { since } => *since = moved(*since),
+                    SeriesState::Raised(fault) => {
                         fault.raised_at = moved(fault.raised_at);
                         out.push(Effect::Fault(fault.as_ref().clone()));
                     }
                 }
             }
-            device.memories.iter_mut().for_each(|memory| memory.shift(sample_by_ms));
+            device.sample_windows.iter_mut().for_each(|window| window.shift(sample_by_ms));
             if device.presence != Presence::NeverSeen || device.last_heard.is_some() {
                 out.push(Effect::Presence(device.info.id.clone()));
             }
         }
-        for fault in self.whole.values_mut() {
+        for fault in self.device_faults.values_mut() {
             fault.raised_at = moved(fault.raised_at);
             out.push(Effect::Fault(fault.clone()));
         }
@@ -56,17 +55,17 @@ impl State {
                 &mut incident.resolve_by,
                 &mut incident.acknowledged_at,
                 &mut incident.resolved_at,
-                &mut incident.course.settle_until,
+                &mut incident.progress.settle_until,
             ] {
                 *at = at.map(moved);
             }
-            incident.course.returns.iter_mut().for_each(|at| *at = moved(*at));
-            if let Some(pursuit) = &mut incident.course.pursuit {
-                pursuit.due_at = moved(pursuit.due_at);
+            incident.progress.returns.iter_mut().for_each(|at| *at = moved(*at));
+            if let Some(escalation) = &mut incident.progress.escalation {
+                escalation.due_at = moved(escalation.due_at);
             }
             out.push(Effect::Incident(Box::new(incident.clone())));
         }
-        for asking in self.asking.values_mut() {
+        for asking in self.uplink_checks.values_mut() {
             asking.shift(by_ms);
         }
         self.wakes = std::mem::take(&mut self.wakes).into_iter().map(|(at, id)| (moved(at), id)).collect();
@@ -86,7 +85,7 @@ impl State {
         // The clock of a sensor is that of the device that speaks for it.
         let speaker = device.info.parent.as_ref().and_then(|id| self.devices.get(id)).unwrap_or(device);
         let error = speaker.clock_error_ms.unwrap_or(0);
-        let believed = |error: i64| if error.abs() > self.settings.clock_trust_ms { 0 } else { error };
+        let believed = |error: i64| if error.abs() > self.limits.clock_trust_ms { 0 } else { error };
         by_ms + believed(error.saturating_sub(by_ms)) - believed(error)
     }
 

@@ -90,7 +90,8 @@ impl State {
             let why = "an incident cannot be joined to itself".to_owned();
             return Err(Refusal::Invalid { field: "into", why });
         }
-        let moved: Vec<FaultId> = self.under.get(&id).map(|under| under.keys().copied().collect()).unwrap_or_default();
+        let moved: Vec<FaultId> =
+            self.open_faults.get(&id).map(|under| under.keys().copied().collect()).unwrap_or_default();
         for fault in moved {
             self.move_fault(id, fault, into, out);
         }
@@ -101,14 +102,14 @@ impl State {
         }
         joined.sort();
         if let Some(target) = self.incidents.get_mut(&into) {
-            target.course.joined.extend(joined);
+            target.progress.joined.extend(joined);
         }
         if let Some(incident) = self.incidents.get_mut(&id) {
             incident.state = IncidentState::Closed;
             incident.resolved_at = Some(now);
             incident.raised = 0;
             incident.record.merged_into = Some(into);
-            incident.course.pursuit = None;
+            incident.progress.escalation = None;
         }
         self.advance_incident(
             id,
@@ -135,7 +136,8 @@ impl State {
         let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
         check(incident, incident.state.is_active() && incident.raised > 1, "active and has several faults")?;
         let own = (incident.device.clone(), incident.rule.clone());
-        let device = self.under.get(&id).and_then(|under| under.get(&fault)).cloned().ok_or(Refusal::NoFault(fault))?;
+        let device =
+            self.open_faults.get(&id).and_then(|under| under.get(&fault)).cloned().ok_or(Refusal::NoFault(fault))?;
         let mut taken = self.fault_mut(&device, fault).map(|fault| fault.clone()).ok_or(Refusal::NoFault(fault))?;
         let cause = (Some(device.clone()), taken.rule.clone());
         if cause == own {
@@ -145,7 +147,7 @@ impl State {
         }
         self.causes.remove(&cause);
         if let Some(incident) = self.incidents.get_mut(&id) {
-            incident.course.joined.retain(|one| *one != cause);
+            incident.progress.joined.retain(|one| *one != cause);
         }
         let gone = Text::new(format!("Lỗi {fault} được tách ra."), format!("Fault {fault} was taken out."));
         self.fault_gone(id, fault, &gone, now, out);
@@ -218,7 +220,7 @@ fn take(incident: &mut Incident, who: &str, now: Timestamp) {
     incident.state = IncidentState::Acknowledged;
     incident.acknowledged_at = Some(now);
     incident.acknowledged_by = Some(who.to_owned());
-    incident.course.pursuit = None;
+    incident.progress.escalation = None;
 }
 
 /// The gate of article 10.2a and b.

@@ -19,12 +19,12 @@ fn nothing_is_heard_for_one_and_a_half_keep_alives_at_most() {
     let mut scene = Scene::new();
     scene.now_s = 13;
     assert_eq!(quiet_after_ms(10), 13_000);
-    scene.input(Input::Quiet { device: &id(), quiet_ms: 13_000 });
+    scene.input(Input::LinkIdle { device: &id(), quiet_ms: 13_000 });
     assert_eq!(state(&scene), "suspect");
     scene.until(15);
     assert_eq!(state(&scene), "silent");
     // The link is closed after that; it says nothing new.
-    scene.input(Input::Lost { device: &id(), quiet_ms: 15_000 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 15_000 });
     scene.until(60);
     assert_eq!(scene.log.matches("presence silent").count(), 1, "{}", scene.log);
 }
@@ -34,11 +34,11 @@ fn a_host_that_answers_or_not_is_told_at_once() {
     for (answer, told) in [(HostAnswer::No, "host_down"), (HostAnswer::Yes, "silent")] {
         let mut scene = Scene::new();
         scene.now_s = 13;
-        scene.input(Input::Quiet { device: &id(), quiet_ms: 13_000 });
+        scene.input(Input::LinkIdle { device: &id(), quiet_ms: 13_000 });
         scene.input(Input::HostProbed { device: &id(), answer });
         assert_eq!(state(&scene), told);
         // A packet after all: the fault is cleared.
-        scene.input(Input::Heard { device: &id() });
+        scene.input(Input::LinkAlive { device: &id() });
         assert_eq!(state(&scene), "live");
         assert!(scene.log.contains("cleared"), "{}", scene.log);
     }
@@ -48,7 +48,7 @@ fn a_host_that_answers_or_not_is_told_at_once() {
 fn a_link_that_breaks_late_has_less_time_to_come_back() {
     // Broken early: half a keep-alive, as ever.
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id(), quiet_ms: 1000 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 1000 });
     scene.until(4);
     assert_eq!(state(&scene), "live");
     scene.until(8);
@@ -56,7 +56,7 @@ fn a_link_that_breaks_late_has_less_time_to_come_back() {
     // Broken nine seconds after its last packet.
     let mut scene = Scene::new();
     scene.now_s = 9;
-    scene.input(Input::Lost { device: &id(), quiet_ms: 9000 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 9000 });
     assert_eq!(state(&scene), "live");
     scene.until(13);
     assert_eq!(state(&scene), "suspect");
@@ -68,8 +68,8 @@ fn a_link_that_breaks_late_has_less_time_to_come_back() {
 fn a_packet_in_time_makes_nothing_of_it() {
     let mut scene = Scene::new();
     scene.now_s = 13;
-    scene.input(Input::Quiet { device: &id(), quiet_ms: 13_000 });
-    scene.input(Input::Heard { device: &id() });
+    scene.input(Input::LinkIdle { device: &id(), quiet_ms: 13_000 });
+    scene.input(Input::LinkAlive { device: &id() });
     scene.until(60);
     assert_eq!(state(&scene), "live");
     assert!(!scene.log.contains("fault"), "{}", scene.log);

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn only_an_open_incident_can_be_acknowledged() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(30);
     let ack = |scene: &mut Scene, number| {
         let incident = ioc_common::id::IncidentId(number);

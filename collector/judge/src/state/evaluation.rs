@@ -5,27 +5,28 @@ use std::sync::Arc;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
-use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document, StateText};
+use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
 
-use super::State;
-use crate::device::{Device, DeviceInfo, UPLINKS_DEEP};
-use crate::effect::{Effect, Verdict};
+use super::series_state::{self, Binding, SeriesState, ValueSource};
+use super::{Device, State};
+use crate::device::{DeviceInfo, UPLINK_DEPTH_MAX};
+use crate::effect::{AuditAction, Effect, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
-use crate::rule::threshold::{Limit, Of, Threshold};
-use crate::rule::{Rule, RuleKind, Severity};
+use crate::rule::threshold::{Measure, Threshold};
+use crate::rule::{Rule, RuleKind, SampleWindow};
+use crate::severity::Severity;
 use crate::text::Text;
-use crate::track::{self, Binding, Memory, Source, Track};
 
 /// Layouts whose bindings are kept for other devices of the same kind.
-const BOUND_MAX: usize = 4096;
+const BINDINGS_MAX: usize = 4096;
 
 impl State {
     pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> Verdict {
         let envelope = &report.envelope;
-        let Some(device) = self.devices.get_mut(&envelope.device) else { return Verdict::Stranger };
+        let Some(device) = self.devices.get_mut(&envelope.device) else { return Verdict::NotEnrolled };
         if device.quarantined {
-            return Verdict::Stranger;
+            return Verdict::NotEnrolled;
         }
         device.last_heard = Some(now);
         if envelope.position <= device.watermark {
@@ -33,7 +34,7 @@ impl State {
         }
         let was = std::mem::replace(&mut device.watermark, envelope.position);
 
-        let trust = self.settings.clock_trust_ms;
+        let trust = self.limits.clock_trust_ms;
         let mut witnessed = false;
         let at = match envelope.age_ms {
             Some(age) => {
@@ -54,7 +55,7 @@ impl State {
         };
         // A clock that errs by a few minutes makes no backlog of what was taken just now.
         let age_ms = envelope.age_ms.map_or(now.millis_since(at), |age| i64::try_from(age).unwrap_or(i64::MAX));
-        let live = age_ms <= self.settings.live_within_ms;
+        let live = age_ms <= self.limits.live_within_ms;
 
         self.miss_places(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
@@ -84,27 +85,27 @@ impl State {
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
         let kept_at = if witnessed { envelope.taken_at } else { at };
-        Verdict::Fresh { at, kept_at }
+        Verdict::New { at, kept_at }
     }
 
     fn hello(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         let mut record = |action, detail| out.push(Effect::Record { device: id.clone(), action, detail });
         if !device.boot_id.is_empty() && device.boot_id != hello.boot_id {
-            record("device.rebooted", format!("boot {} after {}", hello.boot_id, device.boot_id));
+            record(AuditAction::DeviceRebooted, format!("boot {} after {}", hello.boot_id, device.boot_id));
         }
         if !device.fingerprint.is_empty() && device.fingerprint != hello.fingerprint {
             let detail = format!("hardware fingerprint {} after {}", hello.fingerprint, device.fingerprint);
-            record("device.fingerprint_changed", detail);
+            record(AuditAction::DeviceFingerprintChanged, detail);
         }
-        let twins = hello.sensor.is_none() && device.takes_turns(&hello.run);
+        let collision = hello.sensor.is_none() && device.takes_turns(&hello.run);
         device.boot_id.clone_from(&hello.boot_id);
         device.fingerprint.clone_from(&hello.fingerprint);
         device.interval_s = hello.interval_s.clamp(1, 86_400);
         device.asked_sensors = false;
         device.plain = hello.sensor.is_some() && device.info.parent.is_none();
         self.take_layout(id, &hello.layout, now, out);
-        if twins {
+        if collision {
             self.quarantine(id, hello, now, out);
         }
     }
@@ -118,31 +119,31 @@ impl State {
         }
         let old_layout = device.layout.take();
         let old_bindings = std::mem::replace(&mut device.bindings, Arc::from([]));
-        let old_tracks = std::mem::take(&mut device.tracks);
-        let old_memories = std::mem::take(&mut device.memories);
+        let old_states = std::mem::take(&mut device.series_states);
+        let old_windows = std::mem::take(&mut device.sample_windows);
         let info = device.info.clone();
         let bindings = self.bind(layout, &info);
-        let mut tracks = vec![Track::Good; bindings.len()];
-        let mut memories = vec![Memory::default(); bindings.len()];
+        let mut series_states = vec![SeriesState::Good; bindings.len()];
+        let mut sample_windows = vec![SampleWindow::default(); bindings.len()];
         let mut vanished = Vec::new();
         if let Some(old_layout) = &old_layout {
-            for ((binding, track), memory) in old_bindings.iter().zip(old_tracks).zip(old_memories) {
-                let name = track::series_name(binding.source, old_layout);
+            for ((binding, state), window) in old_bindings.iter().zip(old_states).zip(old_windows) {
+                let name = series_state::series_name(binding.source, old_layout);
                 let place = bindings
                     .iter()
-                    .position(|new| new.rule == binding.rule && track::series_name(new.source, layout) == name);
-                match (place, track) {
-                    (Some(place), track) => (tracks[place], memories[place]) = (track, memory),
-                    (None, Track::Raised(fault)) => vanished.push(*fault),
-                    (None, Track::Good | Track::Pending { .. }) => {}
+                    .position(|new| new.rule == binding.rule && series_state::series_name(new.source, layout) == name);
+                match (place, state) {
+                    (Some(place), state) => (series_states[place], sample_windows[place]) = (state, window),
+                    (None, SeriesState::Raised(fault)) => vanished.push(*fault),
+                    (None, SeriesState::Good | SeriesState::Pending { .. }) => {}
                 }
             }
         }
         if let Some(device) = self.devices.get_mut(id) {
             device.layout = Some(Arc::new(layout.clone()));
             device.bindings = bindings;
-            device.tracks = tracks;
-            device.memories = memories;
+            device.series_states = series_states;
+            device.sample_windows = sample_windows;
         }
         for fault in vanished {
             let why =
@@ -154,17 +155,17 @@ impl State {
     pub(super) fn bind(&mut self, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
         let particular = self.rules.rules().iter().any(|rule| rule.scope.is_particular());
         if particular {
-            return track::bind(&self.rules, layout, info);
+            return series_state::bind(&self.rules, layout, info);
         }
-        if self.bound.len() > BOUND_MAX {
-            self.bound.clear();
+        if self.bindings.len() > BINDINGS_MAX {
+            self.bindings.clear();
         }
         let rules = &self.rules;
         let key = (layout.id(), info.kind);
-        self.bound.entry(key).or_insert_with(|| track::bind(rules, layout, info)).clone()
+        self.bindings.entry(key).or_insert_with(|| series_state::bind(rules, layout, info)).clone()
     }
 
-    /// What is said of a device has changed: other rules may be for it. What stays keeps its tracks.
+    /// What is said of a device has changed: other rules may be for it. What stays keeps where it stands.
     pub(super) fn rebind(&mut self, info: &DeviceInfo, layout: &Arc<Layout>, out: &mut Vec<Effect>) {
         let bindings = self.bind(layout, info);
         let Some(device) = self.devices.get_mut(&info.id) else { return };
@@ -172,16 +173,17 @@ impl State {
             return;
         }
         let old = std::mem::replace(&mut device.bindings, Arc::clone(&bindings));
-        let (tracks, memories) = (std::mem::take(&mut device.tracks), std::mem::take(&mut device.memories));
-        device.reset_tracks();
+        let (series_states, sample_windows) =
+            (std::mem::take(&mut device.series_states), std::mem::take(&mut device.sample_windows));
+        device.reset_series();
         let mut gone = Vec::new();
-        for ((binding, track), memory) in old.iter().zip(tracks).zip(memories) {
+        for ((binding, state), window) in old.iter().zip(series_states).zip(sample_windows) {
             let id = |binding: &Binding| &self.rules.rules()[usize::from(binding.rule)].id;
             let same = |new: &Binding| new.source == binding.source && id(new) == id(binding);
-            match (bindings.iter().position(same), track) {
-                (Some(place), track) => (device.tracks[place], device.memories[place]) = (track, memory),
-                (None, Track::Raised(fault)) => gone.push(*fault),
-                (None, Track::Good | Track::Pending { .. }) => {}
+            match (bindings.iter().position(same), state) {
+                (Some(place), state) => (device.series_states[place], device.sample_windows[place]) = (state, window),
+                (None, SeriesState::Raised(fault)) => gone.push(*fault),
+                (None, SeriesState::Good | SeriesState::Pending { .. }) => {}
             }
         }
         for fault in gone {
@@ -227,33 +229,29 @@ impl State {
             let RuleKind::Threshold(threshold) = &rule.kind else { continue };
             let found =
                 value_of(binding.source, sample, device, now).filter(|value| threshold.metric.plausible(*value));
-            let (Some(track), Some(memory)) = (device.tracks.get_mut(place), device.memories.get_mut(place)) else {
+            let (Some(state), Some(window)) =
+                (device.series_states.get_mut(place), device.sample_windows.get_mut(place))
+            else {
                 continue;
             };
-            if gap && (found.is_some() || threshold.of == Of::Missing) {
-                memory.forget(threshold.of);
-                if matches!(track, Track::Pending { .. }) {
-                    *track = Track::Good;
+            if gap && (found.is_some() || threshold.measure == Measure::Missing) {
+                threshold.measure.after_silence(window);
+                if matches!(state, SeriesState::Pending { .. }) {
+                    *state = SeriesState::Good;
                 }
             }
-            let judged = match (threshold.of, found) {
-                // What cannot be is not known, either.
-                (Of::Missing, found) => memory.unknown(found.is_some(), at),
-                (of, Some(value)) => memory.judged(of, value, at),
-                (_, None) => None,
-            };
-            let Some(value) = judged else { continue };
-            if let Track::Raised(fault) = track
+            let Some(value) = threshold.measure.number(window, found, at) else { continue };
+            if let SeriesState::Raised(fault) = state
                 && fault.state == FaultState::Unknown
             {
                 // It is heard again: either it still is bad, or it clears with this very value.
                 fault.state = FaultState::Raised;
                 out.push(Effect::Fault(fault.as_ref().clone()));
             }
-            match advance(track, threshold, value, at) {
-                Step::Stay => {}
-                Step::Raise(since) => changes.push((place, value, Some(since))),
-                Step::Clear => changes.push((place, value, None)),
+            match advance(state, threshold, value, at) {
+                Transition::Stay => {}
+                Transition::Raise(since) => changes.push((place, value, Some(since))),
+                Transition::Clear => changes.push((place, value, None)),
             }
         }
         for (place, value, raised) in changes {
@@ -266,7 +264,7 @@ impl State {
         }
         // A fault from the backlog that is still bad in a live sample is news, too.
         if live {
-            self.tell(id, now, out);
+            self.open_pending(id, now, out);
         }
     }
 
@@ -285,12 +283,12 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         let Some(layout) = device.layout.clone() else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
-        let series = track::series_name(binding.source, &layout).to_owned();
-        let reason = raised_reason(threshold, &series, value, &device.texts);
+        let series = series_state::series_name(binding.source, &layout).to_owned();
+        let reason = threshold.raised_reason(&series, value, &device.texts);
         let key = (id.clone(), rule.id.clone(), series);
         let fault = Fault { value: Some(value), ..Fault::raised(number, key, rule.severity, since, reason) };
         out.push(Effect::Fault(fault.clone()));
-        device.tracks[place] = Track::Raised(Box::new(fault));
+        device.series_states[place] = SeriesState::Raised(Box::new(fault));
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, one place; a struct would only rename the arguments")]
@@ -306,24 +304,18 @@ impl State {
     ) {
         let Some(device) = self.devices.get_mut(id) else { return };
         let RuleKind::Threshold(threshold) = &rule.kind else { return };
-        if let Track::Raised(fault) = std::mem::take(&mut device.tracks[place]) {
-            let shown = shown(value);
-            let unit = unit_of(threshold);
-            let why = if threshold.of == Of::Value && is_flag(threshold) {
-                Text::new("Trở lại bình thường.", "Back to normal.")
-            } else {
-                Text::new(format!("Trở lại bình thường: {shown}{unit}."), format!("Back to normal: {shown}{unit}."))
-            };
+        if let SeriesState::Raised(fault) = std::mem::take(&mut device.series_states[place]) {
+            let why = threshold.cleared_reason(value);
             self.clear(*fault, at, now, &why, out);
         }
     }
 
     /// Opens incidents for raised faults that have none. Called for live samples only.
-    pub(super) fn tell(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn open_pending(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(id) else { return };
         let mut untold = Vec::new();
-        for (place, track) in device.tracks.iter().enumerate() {
-            if let Track::Raised(fault) = track
+        for (place, state) in device.series_states.iter().enumerate() {
+            if let SeriesState::Raised(fault) = state
                 && fault.incident.is_none()
                 && fault.severity >= Severity::Warning
             {
@@ -336,7 +328,7 @@ impl State {
         for (place, mut fault) in untold {
             self.open_incident(&mut fault, now, out);
             if let Some(device) = self.devices.get_mut(id) {
-                device.tracks[place] = Track::Raised(Box::new(fault));
+                device.series_states[place] = SeriesState::Raised(Box::new(fault));
             }
         }
     }
@@ -351,16 +343,16 @@ impl State {
         out.push(Effect::Presence(id.clone()));
         if let Some(rule) = self.devices.get(id).and_then(|one| self.rules.silent_for(&one.info)) {
             let key = (id.clone(), rule.id.clone(), String::new());
-            if let Some(fault) = self.whole.remove(&key) {
+            if let Some(fault) = self.device_faults.remove(&key) {
                 let why = Text::new("Đã nghe lại thiết bị.", "The device is heard again.");
                 self.clear(fault, now, now, &why, out);
             }
         }
         // Whoever waits for its word is judged alone; whoever was held with it gets its time to come back.
-        self.judge_waiting(id, now, out);
+        self.settle_waiting(id, now, out);
         self.uplink_back(id, now, out);
         let mut above = uplink;
-        for _ in 0..UPLINKS_DEEP {
+        for _ in 0..UPLINK_DEPTH_MAX {
             let Some(uplink) = above else { break };
             self.uplink_back(&uplink, now, out);
             above = self.devices.get(&uplink).and_then(|device| device.info.uplink.clone());
@@ -368,140 +360,42 @@ impl State {
     }
 }
 
-enum Step {
+enum Transition {
     Stay,
     Raise(Timestamp),
     Clear,
 }
 
-fn advance(track: &mut Track, threshold: &Threshold, value: f64, at: Timestamp) -> Step {
+fn advance(state: &mut SeriesState, threshold: &Threshold, value: f64, at: Timestamp) -> Transition {
     let beyond = threshold.raise.crossed(value);
-    match track {
-        Track::Good if !beyond => Step::Stay,
-        Track::Good if threshold.hold_ms == 0 => Step::Raise(at),
-        Track::Good => {
-            *track = Track::Pending { since: at };
-            Step::Stay
+    match state {
+        SeriesState::Good if !beyond => Transition::Stay,
+        SeriesState::Good if threshold.hold_ms == 0 => Transition::Raise(at),
+        SeriesState::Good => {
+            *state = SeriesState::Pending { since: at };
+            Transition::Stay
         }
-        Track::Pending { .. } if !beyond => {
-            *track = Track::Good;
-            Step::Stay
+        SeriesState::Pending { .. } if !beyond => {
+            *state = SeriesState::Good;
+            Transition::Stay
         }
-        Track::Pending { since } => {
+        SeriesState::Pending { since } => {
             // A clock that stepped back starts the wait anew.
             if at < *since {
                 *since = at;
             }
-            if at.millis_since(*since) >= threshold.hold_ms { Step::Raise(*since) } else { Step::Stay }
+            if at.millis_since(*since) >= threshold.hold_ms { Transition::Raise(*since) } else { Transition::Stay }
         }
-        Track::Raised(_) if threshold.clear.crossed(value) => Step::Clear,
-        Track::Raised(_) => Step::Stay,
+        SeriesState::Raised(_) if threshold.clear.crossed(value) => Transition::Clear,
+        SeriesState::Raised(_) => Transition::Stay,
     }
 }
 
-fn value_of(source: Source, sample: &Sample, device: &Device, now: Timestamp) -> Option<f64> {
+fn value_of(source: ValueSource, sample: &Sample, device: &Device, now: Timestamp) -> Option<f64> {
     match source {
-        Source::Series(at) => sample.v.get(usize::from(at)).copied().flatten(),
-        Source::Lost => Some(device.book.recent(now)[0] as f64),
-        Source::Thinned => Some(device.book.recent(now)[1] as f64),
-        Source::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
+        ValueSource::Series(at) => sample.v.get(usize::from(at)).copied().flatten(),
+        ValueSource::Lost => Some(device.losses.recent(now)[0] as f64),
+        ValueSource::Thinned => Some(device.losses.recent(now)[1] as f64),
+        ValueSource::ClockError => device.clock_error_ms.map(|error| (error as f64 / 1000.0).abs()),
     }
-}
-
-fn shown(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
-}
-
-/// Whether the metric is a yes or no, whose number says nothing to a person.
-fn is_flag(threshold: &Threshold) -> bool {
-    threshold.metric.unit == "1" && threshold.metric.min == 0.0 && threshold.metric.max == 1.0
-}
-
-/// The unit of what is judged, to stand behind a number.
-fn unit_of(threshold: &Threshold) -> String {
-    match (threshold.of, threshold.metric.unit_shown()) {
-        (Of::Unchanged | Of::Missing, _) => " s".to_owned(),
-        (_, "") => String::new(),
-        (_, unit) => format!(" {unit}"),
-    }
-}
-
-fn raised_reason(threshold: &Threshold, series: &str, value: f64, texts: &[StateText]) -> Text {
-    let subject = series.split_once('|').map_or("", |(_, subject)| subject);
-    let whole = raised_text(threshold, series, subject, value, texts);
-    if subject.is_empty() || !threshold.metric.is_personal() {
-        return whole;
-    }
-    // Everyone may read that it is an account, and who may see whose reads it on the page.
-    let mut shown = raised_text(threshold, series, "", value, &[]);
-    shown.vi.push_str(" Tài khoản nào: xem ở trang sự cố.");
-    shown.en.push_str(" Whose account: see the incident's page.");
-    Text::personal((whole.vi, whole.en), (shown.vi, shown.en))
-}
-
-fn raised_text(threshold: &Threshold, series: &str, subject: &str, value: f64, texts: &[StateText]) -> Text {
-    if let Some(text) = texts.iter().find(|text| text.series == series) {
-        return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
-    }
-    let metric = threshold.metric;
-    let of = if subject.is_empty() { String::new() } else { format!(" ({subject})") };
-    if threshold.of == Of::Value && is_flag(threshold) {
-        return match threshold.raise {
-            Limit::Above(_) => Text::new(format!("{}{of}.", metric.vi), format!("{}{of}.", metric.en)),
-            Limit::Below(_) => Text::new(format!("{}{of}: không.", metric.vi), format!("{}{of}: no.", metric.en)),
-        };
-    }
-    let (above_vi, above_en) = match threshold.raise {
-        Limit::Above(_) => ("vượt ngưỡng", "above"),
-        Limit::Below(_) => ("dưới ngưỡng", "below"),
-    };
-    let (value, limit, unit) = (shown(value), shown(threshold.raise.number()), unit_of(threshold));
-    let span = |ms: i64| ioc_common::config::Span(std::time::Duration::from_millis(ms.unsigned_abs()));
-    match threshold.of {
-        Of::Value => {}
-        Of::Rise { within_ms } | Of::Fall { within_ms } => {
-            let rise = matches!(threshold.of, Of::Rise { .. });
-            let (vi, en) = if rise { ("tăng", "rose by") } else { ("giảm", "fell by") };
-            let within = span(within_ms);
-            return Text::new(
-                format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-                format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
-            );
-        }
-        Of::Forecast { ahead_ms, .. } => {
-            let ahead = span(ahead_ms);
-            let (way_vi, way_en) = match threshold.raise {
-                Limit::Above(_) => ("vượt", "above"),
-                Limit::Below(_) => ("dưới", "below"),
-            };
-            return Text::new(
-                format!("{}{of}: với đà hiện nay, sau {ahead} sẽ {way_vi} {limit}{unit}.", metric.vi),
-                format!("{}{of}: if it goes on as it does, it will be {way_en} {limit}{unit} in {ahead}.", metric.en),
-            );
-        }
-        Of::Missing => {
-            let unknown = span((threshold.raise.number() * 1000.0) as i64);
-            return Text::new(
-                format!("{}{of}: không đọc được suốt {unknown}.", metric.vi),
-                format!("{}{of}: has not been known for {unknown}.", metric.en),
-            );
-        }
-        Of::Unchanged => {
-            let still = span((threshold.raise.number() * 1000.0) as i64);
-            return Text::new(
-                format!("{}{of}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
-                format!("{}{of}: has not changed for {still}; the sensor may be stuck.", metric.en),
-            );
-        }
-    }
-    let (hold_vi, hold_en) = if threshold.hold_ms == 0 {
-        (String::new(), String::new())
-    } else {
-        let hold = ioc_common::config::Span(std::time::Duration::from_millis(threshold.hold_ms.unsigned_abs()));
-        (format!(" suốt {hold}"), format!(" for {hold}"))
-    };
-    Text::new(
-        format!("{}{of}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
-        format!("{}{of}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
-    )
 }

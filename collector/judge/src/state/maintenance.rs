@@ -4,13 +4,13 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::State;
-use crate::device::UPLINKS_DEEP;
+use crate::device::UPLINK_DEPTH_MAX;
 use crate::duty::Cover;
 use crate::effect::Effect;
 use crate::incident::Refusal;
 use crate::maintenance::Window;
 use crate::presence::Presence;
-use crate::rule::Severity;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// Most windows that are planned at once.
@@ -27,7 +27,7 @@ impl State {
     #[must_use]
     pub fn held_until(&self, id: &DeviceId, now: Timestamp) -> Option<Timestamp> {
         let mut device = self.devices.get(id)?;
-        for _ in 0..UPLINKS_DEEP {
+        for _ in 0..UPLINK_DEPTH_MAX {
             let windows = self.windows.iter().filter(|window| !window.freeze && window.covers(&device.info));
             if let Some(until) = windows.filter_map(|window| window.open_until(now)).max() {
                 return Some(until);
@@ -57,7 +57,7 @@ impl State {
         if !covered && !window.freeze {
             return Err(Refusal::Invalid { field: "scope", why: "no device is meant by this".to_owned() });
         }
-        let warnings = self.against(&window, now);
+        let warnings = self.warnings_against(&window, now);
         if !warnings.is_empty() && !overrule {
             return Err(Refusal::Warned(warnings));
         }
@@ -71,7 +71,7 @@ impl State {
     }
 
     /// What speaks against a window.
-    fn against(&self, window: &Window, now: Timestamp) -> Vec<Text> {
+    fn warnings_against(&self, window: &Window, now: Timestamp) -> Vec<Text> {
         let mut warnings = Vec::new();
         let meeting: Vec<&Window> = self.windows.iter().filter(|other| other.meets(window, now)).collect();
         for other in &meeting {
@@ -125,7 +125,7 @@ impl State {
             return Err(Refusal::Missing { what: "window", which: id.to_string() });
         };
         let window = self.windows.remove(place);
-        out.push(Effect::WindowGone(id));
+        out.push(Effect::WindowEnded(id));
         self.release(&window, now, out);
         Ok(())
     }
@@ -143,7 +143,7 @@ impl State {
             self.watch_window(&window, now);
         } else {
             self.windows.retain(|one| one.id != id);
-            out.push(Effect::WindowGone(id));
+            out.push(Effect::WindowEnded(id));
         }
         self.release(&window, now, out);
     }
@@ -153,14 +153,14 @@ impl State {
         // Uplinks first: what is behind one is listed in its incident.
         let depth = |id: &DeviceId| {
             let above = |id: &DeviceId| self.devices.get(id).and_then(|device| device.info.uplink.clone());
-            std::iter::successors(above(id), above).take(UPLINKS_DEEP).count()
+            std::iter::successors(above(id), above).take(UPLINK_DEPTH_MAX).count()
         };
         let mut ids: Vec<(usize, DeviceId)> = self.devices.keys().map(|id| (depth(id), id.clone())).collect();
         ids.sort();
         for (_, id) in ids {
             let mut above = Some(&id);
             let mut meant = false;
-            for _ in 0..UPLINKS_DEEP {
+            for _ in 0..UPLINK_DEPTH_MAX {
                 let Some(device) = above.and_then(|id| self.devices.get(id)) else { break };
                 meant |= window.covers(&device.info);
                 above = device.info.uplink.as_ref().or(device.info.parent.as_ref());
@@ -168,32 +168,37 @@ impl State {
             if !meant || self.held_until(&id, now).is_some() {
                 continue;
             }
-            self.tell(&id, now, out);
-            self.tell_whole(&id, now, out);
+            self.open_pending(&id, now, out);
+            self.open_pending_device_faults(&id, now, out);
         }
     }
 
     /// Opens incidents for faults of the device as a whole that have none.
-    pub(super) fn tell_whole(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn open_pending_device_faults(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let untold: Vec<_> = self
-            .whole_of(id)
+            .device_faults_of(id)
             .filter(|(_, fault)| fault.incident.is_none() && fault.severity >= Severity::Warning)
             .map(|(key, fault)| (key.clone(), fault.clone()))
             .collect();
         for (key, mut fault) in untold {
             self.open_or_join(&mut fault, now, out);
-            self.whole.insert(key, fault);
+            self.device_faults.insert(key, fault);
         }
     }
 
     /// Writes down who stands in: all of these, or none.
-    pub(super) fn cover(&mut self, covers: Vec<Cover>, now: Timestamp, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+    pub(super) fn add_covers(
+        &mut self,
+        covers: Vec<Cover>,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
         let checked = covers.into_iter().map(|cover| self.checked(cover, now));
         let covers = checked.collect::<Result<Vec<Cover>, Refusal>>()?;
         let over: Vec<u64> = self.covers.iter().filter(|one| one.until <= now).map(|one| one.id).collect();
         for id in over {
             self.covers.retain(|one| one.id != id);
-            out.push(Effect::CoverGone(id));
+            out.push(Effect::CoverEnded(id));
         }
         if self.covers.len() + covers.len() > COVERS_MAX {
             return Err(Refusal::Invalid { field: "rota", why: format!("allowed are {COVERS_MAX} entries") });
@@ -224,13 +229,13 @@ impl State {
     }
 
     /// Takes back that someone stands in.
-    pub(super) fn uncover(&mut self, id: u64, out: &mut Vec<Effect>) -> Result<(), Refusal> {
+    pub(super) fn remove_cover(&mut self, id: u64, out: &mut Vec<Effect>) -> Result<(), Refusal> {
         let before = self.covers.len();
         self.covers.retain(|one| one.id != id);
         if self.covers.len() == before {
             return Err(Refusal::Missing { what: "stand-in", which: id.to_string() });
         }
-        out.push(Effect::CoverGone(id));
+        out.push(Effect::CoverEnded(id));
         Ok(())
     }
 

@@ -1,10 +1,11 @@
-//! Rules that look into a document: at what it holds and did not, or at what it must not hold.
+//! What the kinds share that look into a document: at what it holds and did not (`change`), or at what it must not hold (`approved`).
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::document;
 
 use crate::text::Text;
@@ -16,21 +17,21 @@ const TEXT_MAX_CHARS: usize = 200;
 /// Texts that are named in a reason.
 const NAMED_MAX: usize = 10;
 
-/// Which texts of a document, and against what.
+/// Which texts of a document, and what is right there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct DocumentRule {
     /// The document, by its name.
     pub document: String,
     /// Where in it, as it was written.
     pub path: String,
-    /// Against what.
-    pub against: Against,
-    steps: Vec<Step>,
+    /// What is right there.
+    pub baseline: Baseline,
+    segments: Vec<Segment>,
 }
 
-/// What the texts of a document are held against.
+/// What the texts of a document are compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Against {
+pub enum Baseline {
     /// What was there when it was first seen, or when a person last accepted it.
     Accepted,
     /// What is approved: anything else is wrong, what is lacking is not.
@@ -39,7 +40,7 @@ pub enum Against {
 
 /// What a document held for one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Compared {
+pub struct Comparison {
     /// When it was first seen, or a person last accepted it.
     pub accepted: BTreeSet<String>,
     /// When it came last.
@@ -47,51 +48,64 @@ pub struct Compared {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+enum Segment {
     Name(String),
     /// Each; only those where this is true.
     Each(Option<String>),
 }
 
-impl Listed {
+impl DocumentRule {
     /// A rule that looks at `path`: names after slashes, `*` for each of a list, `*?name` for each of which *name* is true.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn new(document: &str, path: &str, against: Against) -> Result<Self, &'static str> {
+    pub fn new(document: &str, path: &str, baseline: Baseline) -> Result<Self, &'static str> {
         if !document::is_name(document) {
             return Err("a document is named in 1 to 32 characters of a-z 0-9 -");
         }
         let Some(rest) = path.strip_prefix('/') else { return Err("a path begins with a slash") };
-        let step = |name: &str| match name.strip_prefix('*') {
-            Some("") => Ok(Step::Each(None)),
+        let segment = |name: &str| match name.strip_prefix('*') {
+            Some("") => Ok(Segment::Each(None)),
             Some(only) => match only.strip_prefix('?') {
-                Some(only) if !only.is_empty() => Ok(Step::Each(Some(only.to_owned()))),
+                Some(only) if !only.is_empty() => Ok(Segment::Each(Some(only.to_owned()))),
                 _ => Err("after * stands nothing, or ? and a name"),
             },
             None if name.is_empty() => Err("a name between slashes is empty"),
-            None => Ok(Step::Name(name.to_owned())),
+            None => Ok(Segment::Name(name.to_owned())),
         };
-        let steps = rest.split('/').map(step).collect::<Result<_, _>>()?;
-        Ok(Self { document: document.to_owned(), path: path.to_owned(), against, steps })
+        let segments = rest.split('/').map(segment).collect::<Result<_, _>>()?;
+        Ok(Self { document: document.to_owned(), path: path.to_owned(), baseline, segments })
+    }
+
+    /// A rule of the configuration that looks there.
+    pub(super) fn check(
+        source: &Source,
+        document: &Spanned<String>,
+        path: &Spanned<String>,
+        baseline: Baseline,
+    ) -> Result<Self, ConfigError> {
+        Self::new(document.get_ref(), path.get_ref(), baseline).map_err(|why| {
+            let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
+            source.fault(path.span(), &message, "write the path like \"/listening/*/port\"")
+        })
     }
 
     /// The texts that a document holds there.
     #[must_use]
     pub fn found(&self, document: &Value) -> BTreeSet<String> {
         let mut found = vec![document];
-        for step in &self.steps {
+        for segment in &self.segments {
             let mut next = Vec::new();
             for value in found {
-                match (step, value) {
-                    (Step::Name(name), value) => next.extend(value.get(name)),
-                    (Step::Each(only), Value::Array(all)) => {
+                match (segment, value) {
+                    (Segment::Name(name), value) => next.extend(value.get(name)),
+                    (Segment::Each(only), Value::Array(all)) => {
                         let wanted = |one: &&Value| {
                             only.as_ref().is_none_or(|only| one.get(only).and_then(Value::as_bool) == Some(true))
                         };
                         next.extend(all.iter().filter(wanted));
                     }
-                    (Step::Each(_), _) => {}
+                    (Segment::Each(_), _) => {}
                 }
             }
             found = next;
@@ -109,14 +123,14 @@ impl Listed {
     /// Why what was found is wrong; none when it is right.
     #[must_use]
     pub fn wrong(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
-        let right = match &self.against {
-            Against::Accepted => accepted,
-            Against::Approved(approved) => approved,
+        let right = match &self.baseline {
+            Baseline::Accepted => accepted,
+            Baseline::Approved(approved) => approved,
         };
         let more: Vec<&str> = found.difference(right).map(String::as_str).collect();
-        let less: Vec<&str> = match &self.against {
-            Against::Accepted => right.difference(found).map(String::as_str).collect(),
-            Against::Approved(_) => Vec::new(),
+        let less: Vec<&str> = match &self.baseline {
+            Baseline::Accepted => right.difference(found).map(String::as_str).collect(),
+            Baseline::Approved(_) => Vec::new(),
         };
         let (mut vi, mut en) = (Vec::new(), Vec::new());
         let (mut many_vi, mut many_en) = (Vec::new(), Vec::new());
@@ -132,12 +146,12 @@ impl Listed {
                 many_en.push(format!("{what_en}: {many} {names}."));
             }
         };
-        match &self.against {
-            Against::Accepted => {
+        match &self.baseline {
+            Baseline::Accepted => {
                 say(&more, "Mới có", "New");
                 say(&less, "Không còn", "Gone");
             }
-            Against::Approved(_) => say(&more, "Ngoài danh sách được duyệt", "Not on the approved list"),
+            Baseline::Approved(_) => say(&more, "Ngoài danh sách được duyệt", "Not on the approved list"),
         }
         if vi.is_empty() {
             return None;
@@ -163,7 +177,7 @@ mod tests {
         )
         .unwrap_or_else(|e| panic!("{e}"));
         let found = |path: &str| {
-            let rule = Listed::new("accounts", path, Against::Accepted).unwrap_or_else(|e| panic!("{e}"));
+            let rule = DocumentRule::new("accounts", path, Baseline::Accepted).unwrap_or_else(|e| panic!("{e}"));
             rule.found(&document).into_iter().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(found("/accounts/*/name"), "lan root");
@@ -171,7 +185,7 @@ mod tests {
         assert_eq!(found("/accounts/*/uid"), "0");
         assert_eq!((found("/accounts/name"), found("/none/*")), (String::new(), String::new()));
         for wrong in ["accounts", "/a//b", "/*x", "/*?"] {
-            assert!(Listed::new("accounts", wrong, Against::Accepted).is_err(), "{wrong}");
+            assert!(DocumentRule::new("accounts", wrong, Baseline::Accepted).is_err(), "{wrong}");
         }
     }
 }

@@ -20,7 +20,7 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     come(&mut scene, 4, "boot-b");
     assert!(scene.state.is_quarantined(&id()));
     come(&mut scene, 5, "boot-a");
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(60);
     // The collector starts anew: it still is so.
     let faults = scene
@@ -28,13 +28,13 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
         .iter()
         .rev()
         .filter_map(|effect| match effect {
-            Effect::Fault(fault) if fault.rule == crate::COLLISION => Some(fault.clone()),
+            Effect::Fault(fault) if fault.rule == crate::IDENTITY_COLLISION => Some(fault.clone()),
             _ => None,
         })
         .take(1);
     let devices = vec![Device::new(DeviceInfo::new(id(), DeviceKind::Server, "DB 1"))];
     let snapshot = Snapshot { devices, faults: faults.collect(), ..Snapshot::default() };
-    let (restored, _) = State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now());
+    let (restored, _) = State::restore(rules(), Arc::default(), TimeLimits::default(), snapshot, scene.now());
     assert!(restored.is_quarantined(&id()));
     let why = Text::new("Đã ghi danh lại.", "It was enrolled anew.");
     scene.input(Input::Released { device: &id(), why });
