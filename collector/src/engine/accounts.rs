@@ -298,15 +298,17 @@ impl Accounts {
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
                 }
-                self.let_in(&name, &from.peer, false, at, changes)
+                self.let_in(&name, &from.peer, None, at, changes)
             }
-            Intent::Foreign { name, peer } => {
+            Intent::Foreign { name, proved_at, peer } => {
                 let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
                 if self.known.get(&name).is_none_or(|account| account.disabled) {
                     let why = format!("there is no account {shown:?} here; ask an administrator");
                     return Err(CommandError::Forbidden(why));
                 }
-                self.let_in(&name, &peer, true, at, changes)
+                // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
+                let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
+                self.let_in(&name, &peer, Some(proved_at), at, changes)
             }
             _ => Ok(Answer::Done),
         }
@@ -347,9 +349,18 @@ impl Accounts {
         Ok(true)
     }
 
-    fn let_in(&mut self, name: &str, peer: &str, foreign: bool, at: Moment, changes: &mut Changes) -> Carried {
+    /// A session. `foreign` is when they showed who they are, where that was to the identity provider.
+    fn let_in(
+        &mut self,
+        name: &str,
+        peer: &str,
+        foreign: Option<Timestamp>,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> Carried {
         let (cookie, session) = account::new_session(name, peer, foreign, at.now)?;
-        let by = if foreign { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
+        let by =
+            if foreign.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
         changes.push(said(at, name, "account.signed_in", name, &by));
         let account = self.get(name)?;
