@@ -99,15 +99,14 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
     rig.start().await.unwrap();
     let base = format!("https://localhost:{}", rig.web);
     rig.post("/api/v1/accounts", json!({ "name": "boss", "role": "administrator" })).await.unwrap();
-    // A provider that does not say when, one that asked a moment ago (by a clock ahead of ours), and one that let an old session through.
+    // A provider that does not say when, one that asks now (which is what this one says by itself), and one that lets an old session through.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let old = json!({ "sub": "old", "preferred_username": "boss", "auth_time": now - 86_400 });
+    let silent = json!({ "sub": "silent", "preferred_username": "boss", "auth_time": null });
+    let fresh = json!({ "sub": "fresh", "preferred_username": "boss" });
     let mut provider = Command::new(peers().join("bin/oidc-provider-mock"));
     provider.args(["--port", &port.to_string()]);
-    for (sub, auth_time) in [("silent", None), ("fresh", Some(now + 30)), ("old", Some(now - 86_400))] {
-        let mut claims = json!({ "sub": sub, "preferred_username": "boss" });
-        if let Some(auth_time) = auth_time {
-            claims["auth_time"] = json!(auth_time);
-        }
+    for claims in [silent, fresh, old] {
         provider.args(["--user-claims", &claims.to_string()]);
     }
     let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
