@@ -245,6 +245,8 @@ pub struct Engine {
     boot_ms: u64,
     disk_seen_ms: u64,
     batch: Batch,
+    /// A commit was given up: the engine ends, and keeps nothing any more.
+    given_up: bool,
     time: Time,
 }
 
@@ -339,6 +341,7 @@ fn assembled(parts: Parts) -> Result<Engine, StoreError> {
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
         batch: Batch::default(),
+        given_up: false,
         time,
     };
     engine.take_effects(effects, now);
