@@ -9,6 +9,7 @@ use super::{Carried, Engine};
 use crate::account::{self, Role};
 use crate::audit;
 use crate::command::{Answer, CommandError};
+use crate::crowd::make_room;
 use crate::people::{Intent, Origin};
 use crate::pki::PkiError;
 use crate::second::Second;
@@ -144,7 +145,7 @@ impl Accounts {
             // Whoever has all places again is as if never seen.
             self.strangers
                 .retain(|_, (left, since)| *left + at.boot_ms.saturating_sub(*since) / STRANGERS_MS < STRANGERS_MAX);
-            forget_oldest(&mut self.strangers, |(_, since)| *since);
+            make_room(&mut self.strangers, TRIES_MAX, |(_, since)| *since);
         }
         let (left, since) = self.strangers.entry(account::session_digest(name)).or_insert((STRANGERS_MAX, at.boot_ms));
         let passed = at.boot_ms.saturating_sub(*since) / STRANGERS_MS;
@@ -177,7 +178,7 @@ impl Accounts {
             return;
         }
         self.tries.retain(|_, tries| at.boot_ms.saturating_sub(tries.last_ms) < REMEMBERED_MS);
-        forget_oldest(&mut self.tries, |tries| tries.last_ms);
+        make_room(&mut self.tries, TRIES_MAX, |tries| tries.last_ms);
     }
 
     fn forgive(&mut self, name: &str, from: &Origin) {
@@ -513,22 +514,6 @@ impl Accounts {
         changes.push(said(at, actor, "account.sessions_ended", name, why));
         Ok(Answer::Done)
     }
-}
-
-/// Makes room for an eighth more where there is none: one by one would go over all of them each time.
-fn forget_oldest<T>(all: &mut HashMap<String, T>, last: impl Fn(&T) -> u64) {
-    if all.len() < TRIES_MAX {
-        return;
-    }
-    let mut moments: Vec<u64> = all.values().map(&last).collect();
-    let (_, limit, _) = moments.select_nth_unstable(TRIES_MAX / 8);
-    let limit = *limit;
-    let mut left = TRIES_MAX / 8 + 1;
-    all.retain(|_, one| {
-        let goes = left > 0 && last(one) <= limit;
-        left -= usize::from(goes);
-        !goes
-    });
 }
 
 /// What is to be other than before.
