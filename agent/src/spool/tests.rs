@@ -305,6 +305,8 @@ fn damaged_files_beyond_their_bound_go_by_age_and_the_newest_stays() {
         let path = dir.path().join("torn");
         std::fs::File::create(&path).and_then(|file| file.set_len(mib << 20)).expect("made");
         spool.put_aside(&path).expect("put aside");
+        // Their age is their name's, in milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(2));
         let aside = std::fs::read_dir(dir.path().join("spool.damaged")).expect("there").flatten();
         let mut sizes: Vec<u64> = aside.map(|file| file.metadata().expect("there").len() >> 20).collect();
         sizes.sort_unstable();
