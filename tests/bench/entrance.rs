@@ -1,16 +1,12 @@
-//! What coming in costs: enrolments of machines and sign-ins of people, one after another and at once.
+//! What coming in costs: enrolments of machines and sign-ins of people, one after another. Few people: more would meet the limits.
 
 use std::time::Duration;
 
 use ioc_tests::harness::Rig;
 use serde_json::json;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::cpu_ns;
-
-/// People who sign in at once.
-const AT_ONCE: usize = 8;
 
 fn say(what: &str, count: usize, took: Duration, cpu_ns: u64) {
     println!(
@@ -34,22 +30,6 @@ pub(super) async fn run(machines: usize, sign_ins: usize) -> anyhow::Result<()> 
     for _ in 0..sign_ins {
         ioc_collector::cli::ask(&rig.runtime(), "POST", "/api/v1/session", Some(body.clone())).await?;
     }
-    say("sign-ins, one after another", sign_ins, begun.elapsed(), cpu_ns(rig.pid()) - before);
-    let (begun, before) = (Instant::now(), cpu_ns(rig.pid()));
-    let mut all = JoinSet::new();
-    for _ in 0..AT_ONCE {
-        let (runtime, body, each) = (rig.runtime(), body.clone(), sign_ins / AT_ONCE);
-        all.spawn(async move {
-            for _ in 0..each {
-                ioc_collector::cli::ask(&runtime, "POST", "/api/v1/session", Some(body.clone())).await?;
-            }
-            anyhow::Ok(())
-        });
-    }
-    while let Some(one) = all.join_next().await {
-        one??;
-    }
-    let count = sign_ins / AT_ONCE * AT_ONCE;
-    say(&format!("sign-ins, {AT_ONCE} at once"), count, begun.elapsed(), cpu_ns(rig.pid()) - before);
+    say("sign-ins", sign_ins, begun.elapsed(), cpu_ns(rig.pid()) - before);
     Ok(())
 }

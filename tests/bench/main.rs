@@ -48,7 +48,7 @@ enum Bench {
     Entrance {
         #[arg(long, default_value_t = 200)]
         machines: usize,
-        #[arg(long, default_value_t = 80)]
+        #[arg(long, default_value_t = 8)]
         sign_ins: usize,
     },
     /// Memory of idle connections.

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
@@ -120,6 +121,16 @@ pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(Found)) -
         }
         buffer.drain(..done);
         base += done as u64;
+    }
+}
+
+/// What stands at a place of a file; none when the file ends before it is whole. A read that brings less than was asked for goes on, and one
+/// that a signal interrupts begins again: neither says anything of what is in the file.
+pub(super) fn at(file: &impl FileExt, offset: u64, len: u32) -> io::Result<Option<Vec<u8>>> {
+    let mut frame = vec![0; len as usize];
+    match file.read_exact_at(&mut frame, offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        other => other.map(|()| Some(frame)),
     }
 }
 

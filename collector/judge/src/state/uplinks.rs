@@ -289,9 +289,10 @@ impl State {
             // It was listed under its uplink, which is back; now it has an incident of its own.
             Some(mut fault) => {
                 if let Some(incident) = fault.incident.take() {
+                    // Whoever sees the uplink's incident may not reach what is behind it: it is not named.
                     let why = Text::new(
-                        format!("{} vẫn chưa trở lại; theo dõi riêng.", device.info.name),
-                        format!("{} has not come back; it has an incident of its own.", device.info.name),
+                        "Thiết bị phía sau vẫn chưa trở lại; theo dõi riêng.",
+                        "What is behind it has not come back; it has an incident of its own.",
                     );
                     self.fault_gone(incident, fault.id, &why, now, out);
                 }
