@@ -122,7 +122,7 @@ impl DocumentRule {
 
     /// Why what was found is wrong; none when it is right.
     #[must_use]
-    pub fn wrong(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
+    pub fn deviation(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
         let right = match &self.baseline {
             Baseline::Accepted => accepted,
             Baseline::Approved(approved) => approved,

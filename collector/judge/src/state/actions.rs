@@ -175,7 +175,7 @@ fn change(
         Action::Acknowledge { note } => {
             check(incident, incident.state.is_untaken(), "open or reopened")?;
             let note = written("note", &note)?;
-            take(incident, who, now);
+            acknowledge(incident, who, now);
             said(&note, "Đã tiếp nhận.", "Acknowledged.")
         }
         Action::Comment { text } => {
@@ -216,7 +216,7 @@ fn change(
     Ok((note, None))
 }
 
-fn take(incident: &mut Incident, who: &str, now: Timestamp) {
+fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {
     incident.state = IncidentState::Acknowledged;
     incident.acknowledged_at = Some(now);
     incident.acknowledged_by = Some(who.to_owned());
@@ -241,7 +241,7 @@ fn repair(incident: &mut Incident, who: &str, texts: [&str; 3], now: Timestamp) 
         return gate("safety", "say what was done for the safety of people and equipment", "10.2b");
     }
     if incident.state.is_untaken() {
-        take(incident, who, now);
+        acknowledge(incident, who, now);
     }
     incident.state = IncidentState::Repairing;
     let note = if backup.is_empty() {
