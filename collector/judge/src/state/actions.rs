@@ -36,7 +36,7 @@ impl State {
                     "active and no fault under it is raised",
                 )?;
                 let note = written("note", &note)?;
-                let text = said(&note, "Đã khắc phục.", "It is mended.");
+                let text = note_or(&note, "Đã khắc phục.", "It is mended.");
                 self.resolve(id, who, text, now, out);
                 return Ok(());
             }
@@ -176,7 +176,7 @@ fn change(
             check(incident, incident.state.is_untaken(), "open or reopened")?;
             let note = written("note", &note)?;
             acknowledge(incident, who, now);
-            said(&note, "Đã tiếp nhận.", "Acknowledged.")
+            note_or(&note, "Đã tiếp nhận.", "Acknowledged.")
         }
         Action::Comment { text } => {
             let text = required("text", &text)?;
@@ -368,6 +368,6 @@ fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
 }
 
 /// What a person said, or what is said when they said nothing.
-fn said(note: &str, vi: &str, en: &str) -> Text {
+fn note_or(note: &str, vi: &str, en: &str) -> Text {
     if note.is_empty() { Text::new(vi, en) } else { Text::new(note, note) }
 }
