@@ -145,7 +145,7 @@ fn is_sound(line: &str, cuts: u64) -> bool {
     corrupt.and_then(|count| count.parse().ok()).is_some_and(|count: u64| count <= cuts)
 }
 
-/// Runs the spool's writer for `time`, kills it, and says which numbers it had promised; `cuts` came before.
+/// Runs the spool's writer until it has written for `time`, kills it, and says which numbers it had promised; `cuts` came before.
 async fn promised(dir: &Path, cuts: u64, time: Duration, cut: impl AsyncFnOnce()) -> BTreeSet<u64> {
     let mut child = Command::new(binary("ioc-spoolwriter"))
         .arg(dir)
@@ -156,23 +156,29 @@ async fn promised(dir: &Path, cuts: u64, time: Duration, cut: impl AsyncFnOnce()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut numbers = BTreeSet::new();
-    let mut opened = false;
+    let (mut opened, mut fresh) = (false, 0);
     let mut end = tokio::time::Instant::now() + PATIENCE;
     loop {
         match tokio::time::timeout_at(end, lines.next_line()).await {
             Ok(Ok(Some(line))) => match line.parse() {
-                Ok(number) => drop(numbers.insert(number)),
+                Ok(number) => {
+                    numbers.insert(number);
+                    fresh += u32::from(opened);
+                    // Not before it writes, however long that takes.
+                    if fresh == 3 {
+                        end = tokio::time::Instant::now() + time;
+                    }
+                }
                 Err(_) => {
                     assert!(is_sound(&line, cuts), "after {cuts} cuts: {line}");
                     opened = true;
-                    end = tokio::time::Instant::now() + time;
                 }
             },
             Ok(_) => panic!("the writer ended by itself"),
             Err(_) => break,
         }
     }
-    assert!(opened, "the spool opened");
+    assert!(fresh >= 3, "the spool opened and is written");
     cut().await;
     child.kill().await.unwrap();
     // What was printed before the end was promised, too.
