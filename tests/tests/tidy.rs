@@ -220,7 +220,7 @@ fn files_say_what_they_are_for_and_stay_short() {
             faults.push(format!("{}: does not begin with what it is for (//!)", path.display()));
         }
         let lines = text.lines().count();
-        if lines > LINES_MAX && !path.starts_with("tests/tests") {
+        if lines > LINES_MAX {
             faults.push(format!("{}: {lines} lines; allowed are {LINES_MAX}", path.display()));
         }
         for (number, line) in text.lines().enumerate() {
