@@ -3,6 +3,8 @@
 //! The file is read and checked by `ioc-agent-survey`, which needs most of it ([`Config::parse`]); the agent is handed what it
 //! needs itself ([`settled`]) and carries neither the parser nor the forms.
 
+mod survey_forms;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,14 +14,15 @@ use serde::{Deserialize, Serialize};
 use ioc_common::address::split_address;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_common::settings::{EndpointSetting, Every, Interval, Outcome};
+use ioc_probe::SURVEYS;
+use ioc_probe::settings::{BackupSetting, SurveySettings};
 
-use crate::probe;
-use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
-use crate::settings::{
-    AntivirusForm, BackupSetting, CertificatesForm, PortsForm, RaidForm, ServicesForm, Settings, SmartForm,
-    SoftwareForm, SurveyForms, WallForm,
+use crate::host::program;
+use survey_forms::{
+    AntivirusForm, CertificatesForm, PortsForm, RaidForm, ServicesForm, SmartForm, SoftwareForm, SurveyForms, WallForm,
 };
-use crate::source::process;
+
+use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
 
 /// How long the surveyor may take to read a configuration, on a machine that is busy starting.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
@@ -53,7 +56,7 @@ pub struct Config {
     pub every: BTreeMap<String, Every>,
     /// What surveys are told. Not handed to the running agent, which makes none.
     #[serde(skip)]
-    pub settings: Settings,
+    pub settings: SurveySettings,
     /// Sensors around this host. Not handed to the running agent, which reads none itself …
     #[serde(skip)]
     pub sensors: Sensors,
@@ -248,14 +251,13 @@ impl Config {
 
 /// What is wrong with the name of a probe or survey, if anything is.
 pub(crate) fn probe_fault(name: &str) -> Option<String> {
-    let surveys = probe::SURVEYS.iter().map(|survey| survey.name);
-    let all: Vec<&str> = probe::NAMES.into_iter().chain(surveys).collect();
+    let all: Vec<&str> = ioc_probe::names().collect();
     (!all.contains(&name)).then(|| format!("found probe {name:?}; allowed are {}", all.join(", ")))
 }
 
 /// What is wrong with the name of a survey, if anything is.
 pub(crate) fn survey_fault(name: &str) -> Option<String> {
-    let all: Vec<&str> = probe::SURVEYS.iter().map(|survey| survey.name).collect();
+    let all: Vec<&str> = SURVEYS.iter().map(|survey| survey.name).collect();
     (!all.contains(&name)).then(|| format!("found survey {name:?}; allowed are {}", all.join(", ")))
 }
 
@@ -277,7 +279,7 @@ pub fn settled(path: Option<&Path>, offered: bool) -> Result<Config, SettledErro
     if let Some(path) = named.transpose()? {
         arguments.extend(["--config", path]);
     }
-    let output = process::run(&program, &arguments, SETTLED_WITHIN)
+    let output = program::run(&program, &arguments, SETTLED_WITHIN)
         .map_err(|error| SettledError(format!("{error}; mend: install it beside ioc-agent")))?;
     if output.code != Some(0) {
         return Err(SettledError(output.complaint));
@@ -320,7 +322,7 @@ mod tests {
         let text = "[collector]\nmqtt = \"[::1]:8883\"\n[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
         let read = Config::parse(&Source::built_in("agent.toml", text)).unwrap_or_else(|e| panic!("{e}"));
         let handed: Config = serde_json::from_str(&serde_json::to_string(&read).expect("writes")).expect("reads");
-        let read = Config { settings: Settings::default(), ..read };
+        let read = Config { settings: SurveySettings::default(), ..read };
         assert_eq!(format!("{read:?}"), format!("{handed:?}"));
     }
 

@@ -19,9 +19,9 @@ use tokio_rustls::TlsConnector;
 use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, EnrolWaiting, Token};
 use ioc_common::id::DeviceId;
 use ioc_common::owner::as_owner;
+use ioc_probe::facts;
 
 use crate::identity::{Identity, IdentityError, Material, Store};
-use crate::probe::facts;
 
 /// How long enrolment may take in all.
 const ENROL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,10 +4,10 @@
 use serde_json::json;
 
 use ioc_common::clock;
+use ioc_probe::facts;
 
+use crate::host::endpoint;
 use crate::identity::Store;
-use crate::probe::facts;
-use crate::source::net;
 
 /// Tells `url` that the collector has committed nothing for `seconds`, or that it is back.
 ///
@@ -43,7 +43,7 @@ pub fn tell(url: &str, store: &Store, seconds: u64, back: bool) -> Result<(), St
         "alerts": [{ "status": status, "labels": labels, "annotations": annotations, "startsAt": starts_at,
             "endsAt": ends_at, "generatorURL": "", "fingerprint": device }],
     });
-    match net::post(url, &body.to_string())? {
+    match endpoint::post(url, &body.to_string())? {
         200..=299 => Ok(()),
         status => Err(format!("{url} answered {status}")),
     }

@@ -9,10 +9,10 @@ use ioc_common::codec;
 use ioc_common::id::DeviceId;
 use ioc_common::reading::Own;
 use ioc_common::report::{Body, Facts, Position, ProbeReport};
+use ioc_probe::{SURVEYS, facts};
 
 use crate::config::Config;
 use crate::doctor;
-use crate::probe::{self, facts};
 use crate::sampler::{Probes, Sampler};
 use crate::surveyor;
 
@@ -41,9 +41,9 @@ pub struct Preview {
 /// When nothing could be encoded.
 pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecError> {
     let mut answers = Vec::new();
-    for survey in probe::SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
-        let machine = doctor::machine(root, config, None);
-        answers.push(surveyor::make(survey, &machine));
+    for survey in SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
+        let context = doctor::context(root, config, None);
+        answers.push(surveyor::make(survey, &context));
     }
     let more: Vec<_> = answers
         .iter()

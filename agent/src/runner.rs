@@ -28,10 +28,10 @@ use ioc_common::report::{
     Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as Document,
 };
 use ioc_common::topic::{DownKind, UpKind};
+use ioc_probe::facts;
 
 use crate::config::Config;
 use crate::identity::{Identity, IdentityError, Store, client_config};
-use crate::probe::facts;
 use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};

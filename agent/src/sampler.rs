@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
 use ioc_common::reading::{Own, Reading as _, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
-use crate::probe::{self, Context, Outcome, Probe};
+use ioc_probe::{Outcome, Probe, SampleContext};
 
 /// The probes, shared by the run that is under way and one that may hang.
 pub struct Probes {
@@ -32,8 +32,8 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(probe: Box<dyn Probe>) -> Self {
-        Self { name: probe.name(), probe: Mutex::new(Some(probe)), names: Mutex::default() }
+    fn new((name, probe): (&'static str, Box<dyn Probe>)) -> Self {
+        Self { name, probe: Mutex::new(Some(probe)), names: Mutex::default() }
     }
 }
 
@@ -46,9 +46,9 @@ impl Probes {
     /// The probes of the machine under `root`, but for those named in `forbidden`.
     #[must_use]
     pub fn new(root: &Path, forbidden: &[String]) -> Arc<Self> {
-        let slots = probe::all(root)
+        let slots = ioc_probe::all(root)
             .into_iter()
-            .filter(|probe| !forbidden.iter().any(|name| name == probe.name()))
+            .filter(|(name, _)| !forbidden.iter().any(|forbidden| forbidden == name))
             .map(Slot::new)
             .collect();
         Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
@@ -125,7 +125,7 @@ impl Sampler {
             let lent = hold(&slot.probe).take();
             let outcome = match lent {
                 Some(mut probe) => {
-                    let mut context = Context { elapsed_s, buffer: &mut self.buffer, events: &mut events };
+                    let mut context = SampleContext { elapsed_s, buffer: &mut self.buffer, events: &mut events };
                     let collect = &mut self.collect;
                     let read = std::panic::AssertUnwindSafe(|| probe.read(&mut context, collect));
                     let outcome = std::panic::catch_unwind(read);

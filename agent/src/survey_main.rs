@@ -11,15 +11,15 @@ use clap::Parser as _;
 use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say};
 use ioc_agent::config::Config;
 use ioc_agent::identity::Store;
-use ioc_agent::probe::patches::support;
 use ioc_agent::sensor::{tool, watch};
-use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
+use ioc_agent::{capture, docs, doctor, enrol, missed, preview, pushed, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::owner::as_owner;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
 use ioc_common::{metric, redact};
+use ioc_probe::patches::support;
 use rustix::io::Errno;
 
 fn main() -> ExitCode {
@@ -144,9 +144,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::Result<ExitCode> {
-    let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
-    let finding = doctor::read(name, root, config)
-        .with_context(|| format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", ")))?;
+    let finding = doctor::read(name, root, config).with_context(|| {
+        format!("found probe {name:?}; allowed are {}", ioc_probe::names().collect::<Vec<_>>().join(", "))
+    })?;
     if json {
         // A list of software is long: it is written as it is put into words.
         let mut out = BufWriter::new(std::io::stdout().lock());

@@ -14,38 +14,14 @@ use ioc_common::codec::{CodecError, Encoded};
 use ioc_common::document::Json;
 use ioc_common::report::{Body, Event, ProbeOutcome as Outcome, State};
 use ioc_common::software::Software;
+use ioc_probe::{Found, Survey, SurveyContext, unknown};
 
 use crate::config::Config;
-use crate::machine::{Found, Machine, Surveyed, unknown};
-use crate::probe;
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line, Survey, find};
+use crate::host::LiveHost;
+use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line};
 
 /// Most events of one answer; a log that floods is counted, not copied.
 const EVENTS_MAX: usize = 50;
-
-/// Who makes each survey. Apart from [`probe::SURVEYS`], so that the agent, which knows when they are due, does not carry their code.
-fn maker(name: &str) -> fn(&Machine<'_>) -> Surveyed {
-    match name {
-        "patches" => probe::patches::survey,
-        "antivirus" => probe::antivirus::survey,
-        "software" => probe::software::survey,
-        "accounts" => probe::accounts::survey,
-        "sessions" => probe::sessions::survey,
-        "protection" => probe::protection::survey,
-        "smart" => probe::smart::survey,
-        "raid" => probe::raid::survey,
-        "displays" => probe::displays::survey,
-        "services" => probe::services::survey,
-        "time" => probe::time::survey,
-        "ipmi" => probe::ipmi::survey,
-        "mce" => probe::mce::survey,
-        "gpu" => probe::gpu::survey,
-        "reach" => probe::reach::survey,
-        "certificates" => probe::certificates::survey,
-        "backups" => probe::backups::survey,
-        _ => |_| Err(unknown(&"nobody makes this survey")),
-    }
-}
 
 /// A survey or a probe as it came out, in the form that people are shown (`ioc-agent probe NAME --json`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -122,8 +98,11 @@ impl Made {
 
 /// Makes one survey. A panic in it is *unknown*, too: a machine that is read wrongly must not end the agent.
 #[must_use]
-pub fn make(survey: &Survey, machine: &Machine<'_>) -> Made {
-    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| maker(survey.name)(machine)));
+pub fn make(survey: &Survey, context: &SurveyContext<'_>) -> Made {
+    let Some(read) = ioc_probe::reader(survey.name) else {
+        return Made::without(survey.name, unknown(&"nobody makes this survey"));
+    };
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(context)));
     match made {
         Ok(Ok(found)) => Made::of(survey.name, found),
         Ok(Err(outcome)) => Made::without(survey.name, outcome),
@@ -150,10 +129,10 @@ pub fn serve(
     // done it already.
     let _ = rustix::process::nice(10);
     for job in jobs {
-        let made = match find(&job.name) {
+        let made = match ioc_probe::survey(&job.name) {
             Some(survey) if survey.privileged || !helper => {
                 let state = (!helper).then_some(config.state.as_path());
-                make(survey, &machine(config, clock::now(), &job.memo, state))
+                make(survey, &context(config, clock::now(), &job.memo, state))
             }
             _ => Made::without(&job.name, unknown(&"this survey is not made here")),
         };
@@ -167,8 +146,8 @@ pub fn serve(
     Ok(())
 }
 
-fn machine<'a>(config: &'a Config, now: Timestamp, memo: &'a str, state: Option<&'a Path>) -> Machine<'a> {
-    Machine { root: root(), settings: &config.settings, now, memo, state, record: None }
+fn context<'a>(config: &'a Config, now: Timestamp, memo: &'a str, state: Option<&'a Path>) -> SurveyContext<'a> {
+    SurveyContext { root: root(), settings: &config.settings, now, memo, state, host: &LiveHost, record: None }
 }
 
 fn root() -> &'static Path {
@@ -181,20 +160,9 @@ mod tests {
     use ioc_common::config::Source;
 
     #[test]
-    fn every_survey_has_its_maker() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
-        for survey in probe::SURVEYS {
-            let asked = Machine { root: dir.path(), ..machine(&config, clock::now(), "", None) };
-            let made = make(survey, &asked);
-            assert!(!format!("{:?}", made.outcome).contains("nobody makes"), "{}", survey.name);
-        }
-    }
-
-    #[test]
     fn the_helper_makes_nothing_but_what_needs_privilege() {
         let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
-        let ordinary = probe::SURVEYS.iter().find(|survey| !survey.privileged).expect("one").name;
+        let ordinary = ioc_probe::SURVEYS.iter().find(|survey| !survey.privileged).expect("one").name;
         let jobs =
             serde_json::to_string(&[ordinary, "no-such"].map(|name| Job { name: name.into(), memo: String::new() }))
                 .expect("writes");

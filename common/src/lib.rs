@@ -10,6 +10,7 @@ pub mod codec;
 pub mod config;
 pub mod document;
 pub mod enrolment;
+pub mod file;
 pub mod id;
 pub mod keeper;
 pub mod layout;

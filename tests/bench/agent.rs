@@ -5,7 +5,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ioc_agent::probe;
 use ioc_agent::survey::{Answer, Job, Line};
 use ioc_common::report::ProbeOutcome;
 use ioc_tests::harness::{Rig, binary, eventually, free_port};
@@ -165,7 +164,7 @@ pub(super) async fn surveys() -> anyhow::Result<()> {
     let (start_ms, _) = child(&[]).await?;
     println!("start and end of a child: {start_ms:.1} ms CPU");
     let (mut day_ms, mut moments) = (0.0, std::collections::BTreeSet::new());
-    for survey in probe::SURVEYS {
+    for survey in ioc_probe::SURVEYS {
         // The second of two, which knows what the first remembered: so are all but the first after a start.
         let job = |memo: String| [Job { name: survey.name.to_owned(), memo }];
         let (_, first) = child(&job(String::new())).await?;

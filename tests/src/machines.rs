@@ -12,8 +12,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use ioc_agent::config::Config;
-use ioc_agent::machine::{COMMANDS, Machine, slug};
-use ioc_agent::probe::{self, facts};
 use ioc_agent::sampler::{Probes, Sampler};
 use ioc_agent::surveyor::{self, Made};
 use ioc_common::clock::Timestamp;
@@ -21,6 +19,7 @@ use ioc_common::config::Source;
 use ioc_common::enrolment::hex;
 use ioc_common::layout::Series;
 use ioc_common::reading::Own;
+use ioc_probe::{COMMANDS, NoAccess, SURVEYS, SurveyContext, facts, slug};
 use serde_json::{Value, json};
 
 /// Before the path of a file.
@@ -198,11 +197,18 @@ pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
 /// When the machine's configuration is wrong.
 pub fn surveys(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
     let config = config(root)?;
-    let surveys: serde_json::Map<String, Value> = probe::SURVEYS
+    let surveys: serde_json::Map<String, Value> = SURVEYS
         .iter()
         .map(|survey| {
-            let seen =
-                Machine { root, settings: &config.settings, now: machine.now, memo: "", state: None, record: None };
+            let seen = SurveyContext {
+                root,
+                settings: &config.settings,
+                now: machine.now,
+                memo: "",
+                state: None,
+                host: &NoAccess,
+                record: None,
+            };
             let made = surveyor::make(survey, &seen);
             let numbers: serde_json::Map<String, Value> = made
                 .numbers

@@ -306,7 +306,7 @@ async fn stages_of_updates_are_those_that_apt_waits_for() {
 
 #[tokio::test]
 async fn versions_are_ordered_as_dpkg_and_rpm_order_them() {
-    use ioc_agent::probe::version;
+    use ioc_probe::version;
     use std::cmp::Ordering;
     let mut versions: Vec<String> = [
         "0",

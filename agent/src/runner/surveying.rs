@@ -17,15 +17,15 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use ioc_common::codec::Encoded;
+use ioc_common::file;
 use ioc_common::metric;
 use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 use ioc_common::topic::UpKind;
+use ioc_probe::{SURVEYS, Survey, names_in, read_text, software::WHOLE};
 
 use crate::config::surveyor;
-use crate::probe;
 use crate::sampler::Number;
-use crate::source::{names_in, read_text};
-use crate::survey::{self, Answer, Job, LINE_MAX_BYTES, Line, Survey};
+use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line};
 
 /// Where the helper unit listens.
 const HELPER: &str = "/run/ioc-agent-helper.sock";
@@ -126,7 +126,7 @@ impl Surveying {
         let memos = state.join("surveys.json");
         let kept: Kept =
             std::fs::read(&memos).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let slots = probe::SURVEYS
+        let slots = SURVEYS
             .iter()
             .filter(|survey| !forbid.iter().any(|name| name == survey.name))
             .map(|survey| Slot {
@@ -225,7 +225,7 @@ impl Surveying {
     /// Has the whole software list made anew.
     pub(super) fn want_software(&mut self, now_ms: u64) {
         if let Some(slot) = self.slots.iter_mut().find(|slot| slot.survey.name == "software") {
-            probe::software::WHOLE.clone_into(&mut slot.memo);
+            WHOLE.clone_into(&mut slot.memo);
             slot.next_ms = now_ms;
         }
     }
@@ -257,9 +257,9 @@ impl Surveying {
     }
 
     fn keep_memos(&self) {
-        let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && slot.memo != probe::software::WHOLE);
+        let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && slot.memo != WHOLE);
         let kept = Kept { memos: memos.map(|slot| (slot.survey.name.to_owned(), slot.memo.clone())).collect() };
-        if let Err(error) = survey::keep(&self.memos, &kept) {
+        if let Err(error) = file::replace(&self.memos, 0o644, |out| Ok(serde_json::to_writer(out, &kept)?)) {
             tracing::warn!(%error, path = %self.memos.display(), "what surveys remember cannot be kept");
         }
     }

@@ -6,10 +6,7 @@ struct Fickle {
 }
 
 impl Probe for Fickle {
-    fn name(&self) -> &'static str {
-        "fickle"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         self.calls += 1;
         if self.calls == 2 {
             return Outcome::Unknown { why: "gone for a moment".to_owned() };
@@ -26,24 +23,21 @@ impl Probe for Fickle {
 struct Hangs(std::sync::mpsc::Receiver<()>);
 
 impl Probe for Hangs {
-    fn name(&self) -> &'static str {
-        "hangs"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         let _ = self.0.recv();
         sink.put("load.15", "", 3.0);
         Outcome::Read
     }
 }
 
-fn probes(list: Vec<Box<dyn Probe>>) -> Arc<Probes> {
+fn probes(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Probes> {
     let slots = list.into_iter().map(Slot::new).collect();
     Arc::new(Probes { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
 }
 
 #[test]
 fn a_probe_that_fails_keeps_its_places_with_nulls() {
-    let mut sampler = Sampler::new(probes(vec![Box::new(Fickle { calls: 0 })]));
+    let mut sampler = Sampler::new(probes(vec![("fickle", Box::new(Fickle { calls: 0 }))]));
     let own = Own::default();
     let first = sampler.take(1000, &own, &[]).expect("taken");
     assert!(first.new_layout.is_some() && first.sample.v[0] == Some(1.0));
@@ -59,10 +53,7 @@ fn a_probe_that_fails_keeps_its_places_with_nulls() {
 struct Panics;
 
 impl Probe for Panics {
-    fn name(&self) -> &'static str {
-        "panics"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         sink.put("load.5", "", 1.0);
         panic!("a machine that nobody thought of")
     }
@@ -70,7 +61,8 @@ impl Probe for Panics {
 
 #[test]
 fn a_probe_that_panics_costs_the_others_nothing() {
-    let mut sampler = Sampler::new(probes(vec![Box::new(Panics), Box::new(Fickle { calls: 7 })]));
+    let mut sampler =
+        Sampler::new(probes(vec![("panics", Box::new(Panics)), ("fickle", Box::new(Fickle { calls: 7 }))]));
     for now in [1000, 2000] {
         let taken = sampler.take(now, &Own::default(), &[]).expect("taken");
         assert_eq!(taken.sample.v[0], Some(1.0));
@@ -83,7 +75,7 @@ fn a_probe_that_panics_costs_the_others_nothing() {
 #[test]
 fn a_probe_that_hangs_costs_the_others_nothing() {
     let (let_go, hold) = std::sync::mpsc::channel();
-    let shared = probes(vec![Box::new(Fickle { calls: 7 }), Box::new(Hangs(hold))]);
+    let shared = probes(vec![("fickle", Box::new(Fickle { calls: 7 })), ("hangs", Box::new(Hangs(hold)))]);
     let mut stuck = Sampler::new(Arc::clone(&shared));
     let hanging = std::thread::spawn(move || stuck.take(1000, &Own::default(), &[]));
     while shared.current.load(Ordering::SeqCst) != 1 {
@@ -120,10 +112,4 @@ fn this_machine_is_read_within_the_catalogue() {
     for report in sampler.outcomes() {
         assert!(!matches!(report.outcome, Outcome::Unknown { .. }), "{report:?}");
     }
-}
-
-#[test]
-fn names_are_those_of_the_probes() {
-    let names: Vec<&str> = probe::all(Path::new("/")).iter().map(|probe| probe.name()).collect();
-    assert_eq!(names, probe::NAMES);
 }

@@ -1,6 +1,6 @@
 //! Any rule set, of nftables or iptables: followed to an answer, never a panic, never without end.
 #![no_main]
-use ioc_agent::probe::firewall::{Family, Outside, Stranger, listing, nft, save};
+use ioc_probe::firewall::{Family, Outside, Stranger, listing, nft, save};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     for family in Family::ALL {

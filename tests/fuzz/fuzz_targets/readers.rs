@@ -1,8 +1,8 @@
 //! Any files as sshd's and sudo's configuration, which include each other: read or refused, never a panic, never without end.
 #![no_main]
-use ioc_agent::probe::sshd::{Asking, configured, parse_decided};
-use ioc_agent::probe::sudoers::{Person, Sudoers};
-use ioc_agent::probe::tree::{Tree, fits};
+use ioc_probe::sshd::{Asking, configured, parse_decided};
+use ioc_probe::sudoers::{Person, Sudoers};
+use ioc_probe::tree::{Tree, fits};
 
 /// Files `a`, `b`, … in every directory, parted by lines of `%%`.
 struct Files<'a>(Vec<&'a str>);
