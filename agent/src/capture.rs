@@ -174,7 +174,7 @@ pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
 fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
     let mut quiet = config.clone();
     for tool in SILENT {
-        quiet.settings.commands.insert(tool.to_owned(), "".into());
+        quiet.survey_settings.commands.insert(tool.to_owned(), "".into());
     }
     let dir = std::env::temp_dir().join(format!("ioc-capture-{}", std::process::id()));
     // Made, never taken over: the directory of temporary files belongs to everyone.

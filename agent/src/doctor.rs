@@ -15,7 +15,7 @@ use ioc_probe::{Probe, SampleContext, SurveyContext};
 use crate::config::Config;
 use crate::host::LiveHost;
 use crate::status::Status;
-use crate::surveyor::{self, Made};
+use crate::surveyor::{self, ProbeResult};
 
 /// The end of the agent's log.
 const LOG: [&str; 9] =
@@ -28,7 +28,7 @@ const LOG_WITHIN_S: u64 = 20;
 pub struct Finding {
     /// What it gave.
     #[serde(flatten)]
-    pub made: Made,
+    pub made: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
     /// What it needs.
@@ -56,7 +56,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
-    let made = Made { numbers: numbers.0, events, ..Made::without(name, outcome) };
+    let made = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
     Some(Finding { made, took_ms, needs: "nothing more" })
 }
 
@@ -88,7 +88,7 @@ fn sample(
 pub fn context<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>) -> SurveyContext<'a> {
     SurveyContext {
         root,
-        settings: &config.settings,
+        settings: &config.survey_settings,
         now: clock::now(),
         memo: "",
         state: None,
@@ -302,7 +302,7 @@ mod tests {
         std::fs::write(&path, text).expect("written");
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
-        let made = Made::without("backups", Outcome::Unknown { why });
+        let made = ProbeResult::without("backups", Outcome::Unknown { why });
         let findings = [Finding { made, took_ms: 1.0, needs: "nothing more" }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);

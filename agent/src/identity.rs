@@ -36,7 +36,7 @@ pub struct Identity {
 
 /// The state directory and what lies in it.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct IdentityStore {
     dir: PathBuf,
 }
 
@@ -51,7 +51,7 @@ pub struct Material {
     pub authorities: String,
 }
 
-impl Store {
+impl IdentityStore {
     /// The store in `dir`.
     #[must_use]
     pub const fn new(dir: PathBuf) -> Self {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn epochs_only_rise_even_when_the_clock_or_the_file_does_not() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::new(dir.path().to_owned());
+        let store = IdentityStore::new(dir.path().to_owned());
         let late = Timestamp::from_millis(2_000_000_000_000);
         let next = |now, above| match store.next_epoch(now, above) {
             (epoch, Ok(())) => epoch,
@@ -265,7 +265,7 @@ mod tests {
         fs::remove_file(dir.path().join("epoch")).expect("removed");
         assert_eq!(next(late, 0), 2_000_000_000);
         // A disk that takes nothing is said, and does not keep the agent from an epoch.
-        let nowhere = Store::new(dir.path().join("none/below"));
+        let nowhere = IdentityStore::new(dir.path().join("none/below"));
         let (epoch, kept) = nowhere.next_epoch(late, 2_500_000_000);
         assert!(epoch == 2_500_000_001 && kept.is_err());
     }
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn promotion_moves_one_link_and_keeps_only_what_is_used() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::new(dir.path().to_owned());
+        let store = IdentityStore::new(dir.path().to_owned());
         let material = |n: &str| Material { key: format!("key {n}"), certificate: n.into(), authorities: n.into() };
         let first = store.stage(&material("1")).expect("staged");
         store.promote(&first).expect("promoted");

@@ -5,15 +5,15 @@
 
 pub mod capture;
 pub mod cli;
+pub mod collector_watchdog;
 pub mod config;
 pub mod docs;
 pub mod doctor;
 pub mod enrol;
 pub mod host;
 pub mod identity;
-pub mod missed;
 pub mod preview;
-pub mod pushed;
+pub mod remote_settings;
 pub mod runner;
 pub mod sampler;
 pub mod schedule;

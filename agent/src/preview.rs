@@ -7,7 +7,7 @@ use std::time::Duration;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
-use ioc_common::reading::Own;
+use ioc_common::reading::AgentUsage;
 use ioc_common::report::{Body, Facts, Position, ProbeReport};
 use ioc_probe::{SURVEYS, facts};
 
@@ -53,7 +53,7 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
         })
         .collect();
     let mut sampler = Sampler::new(Probes::new(root, &config.forbid));
-    let own = Own::default();
+    let own = AgentUsage::default();
     sampler.take(clock::boottime_ms(), &own, &more);
     if root == Path::new("/") {
         std::thread::sleep(Duration::from_secs(1));

@@ -23,16 +23,16 @@ pub struct Job {
 /// read one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Line {
+pub enum SurveyLine {
     /// What the collector is to know.
     Report(Encoded),
     /// What the agent itself makes use of.
-    End(Answer),
+    End(SurveyEnd),
 }
 
 /// How a survey ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct SurveyEnd {
     /// Which survey.
     pub name: String,
     /// Read, absent or unknown.
@@ -43,7 +43,7 @@ pub struct Answer {
     pub memo: Option<String>,
 }
 
-impl Answer {
+impl SurveyEnd {
     /// An answer without findings.
     #[must_use]
     pub fn without(name: &str, outcome: Outcome) -> Self {

@@ -14,18 +14,18 @@ use ioc_common::codec::{CodecError, Encoded};
 use ioc_common::document::Json;
 use ioc_common::report::{Body, Event, ProbeOutcome as Outcome, State};
 use ioc_common::software::Software;
-use ioc_probe::{Found, Survey, SurveyContext, unknown};
+use ioc_probe::{Survey, SurveyContext, SurveyFindings, unknown};
 
 use crate::config::Config;
 use crate::host::LiveHost;
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line};
+use crate::survey::{Job, LINE_MAX_BYTES, SurveyEnd, SurveyLine};
 
 /// Most events of one answer; a log that floods is counted, not copied.
 const EVENTS_MAX: usize = 50;
 
 /// A survey or a probe as it came out, in the form that people are shown (`ioc-agent probe NAME --json`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Made {
+pub struct ProbeResult {
     /// Which.
     pub name: String,
     /// Read, absent or unknown.
@@ -48,7 +48,7 @@ pub struct Made {
     pub software: Vec<Software>,
 }
 
-impl Made {
+impl ProbeResult {
     /// One without findings.
     #[must_use]
     pub fn without(name: &str, outcome: Outcome) -> Self {
@@ -63,7 +63,7 @@ impl Made {
         }
     }
 
-    fn of(name: &str, found: Found) -> Self {
+    fn of(name: &str, found: SurveyFindings) -> Self {
         let number = |(metric, subject, value): (&str, String, f64)| {
             (metric.to_owned(), subject, value.is_finite().then_some(value))
         };
@@ -86,27 +86,27 @@ impl Made {
     }
 
     /// What the agent is told: the reports, and the end.
-    fn lines(self) -> impl Iterator<Item = Result<Line, CodecError>> {
+    fn lines(self) -> impl Iterator<Item = Result<SurveyLine, CodecError>> {
         let Self { name, outcome, document, numbers, events, memo, software } = self;
         let document = document.map(|doc| Body::State(State::Document { name: name.clone(), doc }));
         let software = software.into_iter().map(Body::Software);
         let reports = events.into_iter().map(Body::Event).chain(document).chain(software);
-        let end = Line::End(Answer { name, outcome, numbers, memo });
-        reports.map(|body| Encoded::of(&body).map(Line::Report)).chain(std::iter::once(Ok(end)))
+        let end = SurveyLine::End(SurveyEnd { name, outcome, numbers, memo });
+        reports.map(|body| Encoded::of(&body).map(SurveyLine::Report)).chain(std::iter::once(Ok(end)))
     }
 }
 
 /// Makes one survey. A panic in it is *unknown*, too: a machine that is read wrongly must not end the agent.
 #[must_use]
-pub fn make(survey: &Survey, context: &SurveyContext<'_>) -> Made {
+pub fn make(survey: &Survey, context: &SurveyContext<'_>) -> ProbeResult {
     let Some(read) = ioc_probe::reader(survey.name) else {
-        return Made::without(survey.name, unknown(&"nobody makes this survey"));
+        return ProbeResult::without(survey.name, unknown(&"nobody makes this survey"));
     };
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(context)));
     match made {
-        Ok(Ok(found)) => Made::of(survey.name, found),
-        Ok(Err(outcome)) => Made::without(survey.name, outcome),
-        Err(_) => Made::without(survey.name, unknown(&"the survey failed; its log names the place")),
+        Ok(Ok(found)) => ProbeResult::of(survey.name, found),
+        Ok(Err(outcome)) => ProbeResult::without(survey.name, outcome),
+        Err(_) => ProbeResult::without(survey.name, unknown(&"the survey failed; its log names the place")),
     }
 }
 
@@ -134,7 +134,7 @@ pub fn serve(
                 let state = (!helper).then_some(config.state.as_path());
                 make(survey, &context(config, clock::now(), &job.memo, state))
             }
-            _ => Made::without(&job.name, unknown(&"this survey is not made here")),
+            _ => ProbeResult::without(&job.name, unknown(&"this survey is not made here")),
         };
         for line in made.lines() {
             let mut line = serde_json::to_vec(&line.map_err(std::io::Error::other)?).map_err(std::io::Error::other)?;
@@ -147,7 +147,7 @@ pub fn serve(
 }
 
 fn context<'a>(config: &'a Config, now: Timestamp, memo: &'a str, state: Option<&'a Path>) -> SurveyContext<'a> {
-    SurveyContext { root: root(), settings: &config.settings, now, memo, state, host: &LiveHost, record: None }
+    SurveyContext { root: root(), settings: &config.survey_settings, now, memo, state, host: &LiveHost, record: None }
 }
 
 fn root() -> &'static Path {
@@ -168,14 +168,13 @@ mod tests {
                 .expect("writes");
         let mut output = Vec::new();
         serve(&config, true, &mut format!("{jobs}\n").as_bytes(), &mut output).expect("answers");
-        let lines: Vec<Line> = output
+        let lines: Vec<SurveyLine> = output
             .split(|b| *b == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).expect("reads"))
             .collect();
         assert_eq!(lines.len(), 2);
-        let refused =
-            |line: &Line| matches!(line, Line::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
+        let refused = |line: &SurveyLine| matches!(line, SurveyLine::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
         assert!(lines.iter().all(refused), "{lines:?}");
         assert!(serve(&config, true, &mut &b"rubbish\n"[..], &mut Vec::new()).is_err());
     }

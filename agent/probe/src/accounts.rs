@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Account, Accounts};
 
-use super::sudoers::{Person, Sudoers, Whom};
+use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -46,7 +46,7 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// # Errors
 /// *Unknown* when the list of accounts cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let passwd = Tree::text(machine, "/etc/passwd").map_err(|why| unknown(&why))?;
     let passwd = passwd.ok_or_else(|| unknown(&"/etc/passwd: is not there"))?;
     let login = machine.text_if("/etc/login.defs").unwrap_or_default();
@@ -88,15 +88,17 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         if user.uid == 0 {
             by.push("uid 0".to_owned());
         } else if let Some(sudoers) = &sudoers {
-            let right = sudoers.right(&Person { name: &user.name, uid: user.uid, groups: own.clone() }, &host, &now);
-            for (file, whom) in right.by {
-                by.extend(match whom {
+            let right = sudoers.right(&SudoUser { name: &user.name, uid: user.uid, groups: own.clone() }, &host, &now);
+            for (file, principal) in right.by {
+                by.extend(match principal {
                     // Everybody is who can sign in.
-                    Whom::All if !user.can_sign_in => None,
-                    Whom::Group(name) if ADMINISTRATOR_GROUPS.contains(&name.as_str()) => Some(format!("group {name}")),
-                    Whom::Name(_) => Some(file),
-                    Whom::Alias(name) if name == user.name => Some(file),
-                    whom => Some(format!("{file} {whom}")),
+                    Principal::All if !user.can_sign_in => None,
+                    Principal::Group(name) if ADMINISTRATOR_GROUPS.contains(&name.as_str()) => {
+                        Some(format!("group {name}"))
+                    }
+                    Principal::Name(_) => Some(file),
+                    Principal::Alias(name) if name == user.name => Some(file),
+                    principal => Some(format!("{file} {principal}")),
                 });
             }
             if by.is_empty()
@@ -140,7 +142,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     all.sort_by(|a, b| a.name.cmp(&b.name));
     accounts.accounts = all;
     accounts.unknown = said.join("; ");
-    Found::of(&accounts, machine.now)
+    SurveyFindings::of(&accounts, machine.now)
 }
 
 fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {
@@ -170,19 +172,19 @@ fn elsewhere(
         asked.all(|source| source.starts_with('[') || matches!(source, "files" | "systemd" | "altfiles" | "extrausers"))
     });
     let foreign = |name: &str| !only_files || name.contains(['\\', '@', ' ']);
-    let named = sudoers.named().into_iter().filter(|whom| match whom {
-        Whom::All => false,
-        Whom::Alias(name) | Whom::Name(name) => foreign(name) && !users.iter().any(|user| user.name == *name),
-        Whom::Id(uid) => !only_files && !users.iter().any(|user| user.uid == *uid),
-        Whom::Group(name) => {
+    let named = sudoers.named().into_iter().filter(|principal| match principal {
+        Principal::All => false,
+        Principal::Alias(name) | Principal::Name(name) => foreign(name) && !users.iter().any(|user| user.name == *name),
+        Principal::Id(uid) => !only_files && !users.iter().any(|user| user.uid == *uid),
+        Principal::Group(name) => {
             foreign(name) && !groups.contains_key(name.as_str()) && !ADMINISTRATOR_GROUPS.contains(&name.as_str())
         }
-        Whom::GroupId(gid) => {
+        Principal::GroupId(gid) => {
             !only_files && !groups.values().any(|(known, _)| known == gid) && !users.iter().any(|user| user.gid == *gid)
         }
-        Whom::Netgroup(_) | Whom::NonUnix(_) => true,
+        Principal::Netgroup(_) | Principal::NonUnix(_) => true,
     });
-    let mut named: Vec<String> = named.map(|whom| whom.to_string()).collect();
+    let mut named: Vec<String> = named.map(|principal| principal.to_string()).collect();
     named.sort();
     let more = named.len().saturating_sub(ELSEWHERE_MAX);
     named.truncate(ELSEWHERE_MAX);

@@ -13,7 +13,7 @@ use ioc_common::report::Event;
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::CustomAntivirus;
-use crate::survey_context::{Found, SurveyContext, Surveyed};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::time_zone::{Zone, month, three};
 pub use clamav::{Header, parse_header, parse_version};
 use clamav::{clamav, ctime};
@@ -43,7 +43,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Unknown* when the findings cannot be written.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let zone = Zone::parse(&machine.bytes("/etc/localtime", 1 << 20).unwrap_or_default());
     let products = [
         clamav(machine, &zone),
@@ -55,7 +55,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     ];
     let mut antivirus = Antivirus { products: products.into_iter().flatten().collect() };
     antivirus.products.extend(machine.settings.antivirus_custom.iter().map(|one| custom(machine, one)));
-    let mut found = Found::of(&antivirus, machine.now)?;
+    let mut found = SurveyFindings::of(&antivirus, machine.now)?;
     (found.events, found.memo) = news(&antivirus, machine.memo);
     Ok(found)
 }

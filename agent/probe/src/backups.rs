@@ -14,7 +14,7 @@ use crate::Outcome;
 use crate::bounded_io::names_in;
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
 use crate::settings::{BackupKind, BackupSetting};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::{Zone, three};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
@@ -43,7 +43,7 @@ const FIRST_RUN_MS: i64 = 8 * 86_400_000;
 const PROPERTIES: &str = "--property=Result,ExecMainStatus,ExecMainExitTimestamp,LoadState";
 
 /// What is remembered of each job from one survey to the next.
-type Seen = BTreeMap<String, Run>;
+type JobMemos = BTreeMap<String, Run>;
 
 /// The last run that was seen of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,19 +60,19 @@ struct Run {
 ///
 /// # Errors
 /// *Absent* when no job is configured.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if machine.settings.backups.is_empty() {
         return Err(absent(&"no [[backup]] is configured"));
     }
-    let mut seen: Seen = serde_json::from_str(machine.memo).unwrap_or_default();
+    let mut seen: JobMemos = serde_json::from_str(machine.memo).unwrap_or_default();
     let jobs = machine.settings.backups.iter().map(|setting| job(machine, setting, &mut seen)).collect();
     seen.retain(|name, _| machine.settings.backups.iter().any(|setting| setting.name == *name));
-    let mut found = Found::of(&Backups { jobs }, machine.now)?;
+    let mut found = SurveyFindings::of(&Backups { jobs }, machine.now)?;
     found.memo = serde_json::to_string(&seen).unwrap_or_default();
     Ok(found)
 }
 
-fn job(machine: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut Seen) -> Backup {
+fn job(machine: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos) -> Backup {
     let kind = match setting.kind {
         BackupKind::Marker => "marker",
         BackupKind::Timer => "timer",
@@ -123,7 +123,7 @@ fn timer(
     machine: &SurveyContext<'_>,
     setting: &BackupSetting,
     job: &mut Backup,
-    seen: &mut Seen,
+    seen: &mut JobMemos,
 ) -> Result<(), Outcome> {
     let stem = setting.target.strip_suffix(".timer");
     // A timer only starts; how its service ended is what counts.

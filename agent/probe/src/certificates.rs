@@ -12,7 +12,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::reading::{CertificateFile, Certificates};
 
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 use crate::time_zone::seconds;
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
@@ -46,7 +46,7 @@ const BESIDE_MAX: usize = 16;
 ///
 /// # Errors
 /// *Absent* when none is configured.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if machine.settings.certificates.is_empty() {
         return Err(absent(&"no [certificates] paths are configured"));
     }
@@ -57,7 +57,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         beside.extend(others);
     }
     certificates.extend(beside);
-    Found::of(&Certificates { certificates }, machine.now)
+    SurveyFindings::of(&Certificates { certificates }, machine.now)
 }
 
 /// The file's own certificate, and those of the file that end before it.
@@ -95,7 +95,7 @@ fn one(machine: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<Certif
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct CertificateBundle {
     /// Its certificates, in their order; at least one.
     pub certificates: Vec<Validity>,
     /// Why some of it could not be read.
@@ -106,7 +106,7 @@ pub struct Held {
 ///
 /// # Errors
 /// When there is none, with what is there instead, or when the first is broken.
-pub fn parse(bytes: &[u8]) -> Result<Held, String> {
+pub fn parse(bytes: &[u8]) -> Result<CertificateBundle, String> {
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) || bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(
             "begins with a byte order mark, which OpenSSL does not read over; mend: save it as plain text".to_owned()
@@ -115,11 +115,11 @@ pub fn parse(bytes: &[u8]) -> Result<Held, String> {
     let sections = sections(bytes);
     if sections.is_empty() {
         return match validity(bytes) {
-            Some(one) => Ok(Held { certificates: vec![one], broken: None }),
+            Some(one) => Ok(CertificateBundle { certificates: vec![one], broken: None }),
             None => Err(instead(bytes)),
         };
     }
-    let mut held = Held { certificates: Vec::new(), broken: None };
+    let mut held = CertificateBundle { certificates: Vec::new(), broken: None };
     let mut labels = Vec::new();
     for (label, section) in sections {
         if !matches!(label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE") {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::Probe;
-use crate::survey_context::{SurveyContext, Surveyed};
+use crate::survey_context::{SurveyContext, SurveyResult};
 
 pub(crate) const MINUTE_S: u64 = 60;
 pub(crate) const HOUR_S: u64 = 3600;
@@ -55,7 +55,7 @@ pub struct Survey {
 }
 
 /// Reads a survey's part of the machine.
-pub type SurveyReader = fn(&SurveyContext<'_>) -> Surveyed;
+pub type SurveyReader = fn(&SurveyContext<'_>) -> SurveyResult;
 
 /// All that a quick probe says of itself.
 pub(crate) struct SampledProbe {

@@ -6,7 +6,7 @@ use ioc_common::report::Event;
 
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
 use crate::settings::PanelSetting;
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -37,7 +37,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Absent* on a machine without a display connector.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let (connectors, unknown) = connectors(machine);
     let mut displays = Displays { connectors, unknown, ..Displays::default() };
     let wall = &machine.settings.wall;
@@ -50,7 +50,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     if displays.wall_configured {
         displays.differences = compare(&displays.connectors, wall);
     }
-    let mut found = Found::of(&displays, machine.now)?;
+    let mut found = SurveyFindings::of(&displays, machine.now)?;
     (found.events, found.memo) = news(&displays, machine.memo);
     Ok(found)
 }

@@ -14,10 +14,10 @@ mod walk;
 
 use ioc_common::reading::Protection;
 
-pub use packet::{Family, Outside, Stranger};
-pub use walk::{Outcome, RuleSet};
+pub use packet::{Family, OutsideInterfaces, Packet};
+pub use walk::{FinalVerdict, RuleSet};
 
-use crate::Outcome as Reading;
+use crate::Outcome;
 use crate::survey_context::SurveyContext;
 
 /// What is asked first: without the elements of sets, which may be many.
@@ -28,7 +28,7 @@ const CHAINS: [&str; 2] = ["list", "chains"];
 const WHOLE: [&str; 3] = ["--json", "list", "ruleset"];
 
 /// What became of the packet at one set of tables.
-type Answer = Result<Outcome, String>;
+type WalkResult = Result<FinalVerdict, String>;
 
 /// Puts the answer into `protection`.
 pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) {
@@ -48,18 +48,18 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) {
             answers.push(("iptables", answer));
         }
         let answer = joined(&answers);
-        for (who, _) in answers.iter().filter(|(_, answer)| *answer == Ok(Outcome::Dropped)) {
+        for (who, _) in answers.iter().filter(|(_, answer)| *answer == Ok(FinalVerdict::Dropped)) {
             if !by.contains(&(*who).to_owned()) {
                 by.push((*who).to_owned());
             }
         }
         let word = match &answer {
-            Ok(Outcome::Dropped) => "filtering",
-            Ok(Outcome::Accepted) => "open",
-            Ok(Outcome::Unclear(_)) | Err(_) => "unknown",
+            Ok(FinalVerdict::Dropped) => "filtering",
+            Ok(FinalVerdict::Accepted) => "open",
+            Ok(FinalVerdict::Unclear(_)) | Err(_) => "unknown",
         };
         match answer {
-            Ok(Outcome::Unclear(rules)) => protection.unknown.push(format!(
+            Ok(FinalVerdict::Unclear(rules)) => protection.unknown.push(format!(
                 "firewall: whether a stranger is kept out over {} hangs on what is not understood: {}",
                 family.name(),
                 rules.join("; ")
@@ -92,18 +92,18 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) {
 }
 
 /// What the tables say together: the packet has to pass all of them.
-fn joined(answers: &[(&str, Answer)]) -> Answer {
+fn joined(answers: &[(&str, WalkResult)]) -> WalkResult {
     let all = || answers.iter().map(|(_, answer)| answer);
-    if all().any(|answer| *answer == Ok(Outcome::Dropped)) {
-        return Ok(Outcome::Dropped);
+    if all().any(|answer| *answer == Ok(FinalVerdict::Dropped)) {
+        return Ok(FinalVerdict::Dropped);
     }
-    if let Some(unclear) = all().find(|answer| !matches!(answer, Ok(Outcome::Accepted))) {
+    if let Some(unclear) = all().find(|answer| !matches!(answer, Ok(FinalVerdict::Accepted))) {
         return unclear.clone();
     }
     if answers.is_empty() {
         return Err("firewall: neither nft nor iptables-save is there to be asked; mend: install nftables".to_owned());
     }
-    Ok(Outcome::Accepted)
+    Ok(FinalVerdict::Accepted)
 }
 
 /// What nft said.
@@ -123,7 +123,7 @@ impl Nft {
                 Ok(()) => Self::Said(json),
                 Err(why) => Self::Failed(format!("nft --json list ruleset: {why}")),
             },
-            Err(Reading::Unknown { why }) => Self::Failed(format!("{why}; mend: run the helper unit")),
+            Err(Outcome::Unknown { why }) => Self::Failed(format!("{why}; mend: run the helper unit")),
             Err(_) => Self::Absent,
         }
     }
@@ -132,13 +132,13 @@ impl Nft {
         matches!(self, Self::Said(json) if nft::sees_ipv6(json))
     }
 
-    fn answer(&self, machine: &SurveyContext<'_>, family: Family, outside: &Outside) -> Option<Answer> {
+    fn answer(&self, machine: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces) -> Option<WalkResult> {
         let json = match self {
             Self::Said(json) => json,
             Self::Absent => return None,
             Self::Failed(why) => return Some(Err(why.clone())),
         };
-        let mut stranger = Stranger::new(family, outside.clone(), &nft::ports(json));
+        let mut stranger = Packet::new(family, outside.clone(), &nft::ports(json));
         if listing::lacks_devices(json)
             && let Ok(text) = machine.ask("nft", &CHAINS, 20).lines()
         {
@@ -152,14 +152,14 @@ impl Nft {
             && listing::whole(&whole).is_ok()
         {
             let devices = std::mem::take(&mut stranger.devices);
-            stranger = Stranger { devices, ..Stranger::new(family, outside.clone(), &nft::ports(&whole)) };
+            stranger = Packet { devices, ..Packet::new(family, outside.clone(), &nft::ports(&whole)) };
             outcome = nft::compile(&whole, &stranger).rules.walk();
         }
         // What iptables wrote into nftables is told with its parameters by its own program only.
-        if matches!(outcome, Outcome::Unclear(_)) && terse.foreign {
+        if matches!(outcome, FinalVerdict::Unclear(_)) && terse.foreign {
             let tool = if family == Family::V4 { "iptables-save" } else { "ip6tables-save" };
             if let Ok(text) = machine.ask(tool, &[], 20).lines()
-                && let Ok(own) = save::compile(&text, &Stranger::new(family, outside.clone(), &save::ports(&text)))
+                && let Ok(own) = save::compile(&text, &Packet::new(family, outside.clone(), &save::ports(&text)))
             {
                 let others = nft::compile_without_foreign(json, &stranger);
                 return Some(Ok(both(own.walk(), others.rules.walk())));
@@ -169,16 +169,16 @@ impl Nft {
     }
 }
 
-fn both(one: Outcome, other: Outcome) -> Outcome {
+fn both(one: FinalVerdict, other: FinalVerdict) -> FinalVerdict {
     match (one, other) {
-        (Outcome::Dropped, _) | (_, Outcome::Dropped) => Outcome::Dropped,
-        (Outcome::Accepted, Outcome::Accepted) => Outcome::Accepted,
-        (Outcome::Unclear(rules), _) | (_, Outcome::Unclear(rules)) => Outcome::Unclear(rules),
+        (FinalVerdict::Dropped, _) | (_, FinalVerdict::Dropped) => FinalVerdict::Dropped,
+        (FinalVerdict::Accepted, FinalVerdict::Accepted) => FinalVerdict::Accepted,
+        (FinalVerdict::Unclear(rules), _) | (_, FinalVerdict::Unclear(rules)) => FinalVerdict::Unclear(rules),
     }
 }
 
 /// The tables of the old kind, which the kernel keeps apart; and where there is no nft, whatever iptables tells of.
-fn legacy(machine: &SurveyContext<'_>, family: Family, outside: &Outside, nft: &Nft) -> Option<Answer> {
+fn legacy(machine: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces, nft: &Nft) -> Option<WalkResult> {
     let (tables, own, any) = match family {
         Family::V4 => ("/proc/net/ip_tables_names", "iptables-legacy-save", "iptables-save"),
         Family::V6 => ("/proc/net/ip6_tables_names", "ip6tables-legacy-save", "ip6tables-save"),
@@ -189,7 +189,7 @@ fn legacy(machine: &SurveyContext<'_>, family: Family, outside: &Outside, nft: &
     }
     let mut said = machine.ask(own, &[], 20).lines_or_none();
     // Where only one kind is installed, it bears the plain name.
-    if matches!(said, Err(Reading::Absent { .. })) {
+    if matches!(said, Err(Outcome::Absent { .. })) {
         said = machine.ask(any, &[], 20).lines_or_none();
     }
     match said {
@@ -197,10 +197,10 @@ fn legacy(machine: &SurveyContext<'_>, family: Family, outside: &Outside, nft: &
             Some(Err(format!("{own}: told no table, and {tables} names some; mend: run the helper unit")))
         }
         Ok(text) => {
-            let rules = save::compile(&text, &Stranger::new(family, outside.clone(), &save::ports(&text)));
+            let rules = save::compile(&text, &Packet::new(family, outside.clone(), &save::ports(&text)));
             Some(rules.map(|rules| rules.walk()).map_err(|why| format!("{any}: {why}")))
         }
-        Err(Reading::Unknown { why }) => Some(Err(format!("{why}; mend: run the helper unit"))),
+        Err(Outcome::Unknown { why }) => Some(Err(format!("{why}; mend: run the helper unit"))),
         Err(_) if used => Some(Err(format!(
             "firewall: {tables} names tables, and {own} is not there to be asked; mend: install iptables"
         ))),

@@ -4,7 +4,7 @@ use ioc_common::reading::{Gpu, Gpus};
 
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -32,7 +32,7 @@ const QUERY: &str = "--query-gpu=pci.bus_id,name,driver_version,serial,memory.to
 ///
 /// # Errors
 /// *Absent* without such a processor, *unknown* when its driver does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut gpus = Gpus::default();
     amd(machine, &mut gpus);
     // The tool without a card, or a driver that does not fit: it says so, and that is a fault of its own.
@@ -49,7 +49,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     if gpus.gpus.is_empty() {
         return Err(absent(&"no nvidia-smi and no amdgpu below /sys/class/drm"));
     }
-    Found::of(&gpus, machine.now)
+    SurveyFindings::of(&gpus, machine.now)
 }
 
 /// Reads `nvidia-smi --query-gpu --format=csv,noheader,nounits`; what a card does not tell is `[N/A]`. A line that is no card stands

@@ -4,7 +4,7 @@ use ioc_common::reading::Ipmi;
 
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -37,7 +37,7 @@ const SENSORS_MAX: usize = 120;
 ///
 /// # Errors
 /// *Absent* without a controller or without ipmitool, *unknown* when it does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if machine.is_live() && !["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|path| machine.exists(path)) {
         return Err(absent(
             &"/dev/ipmi0: this host has no management controller, or its module ipmi_devintf is not loaded",
@@ -71,7 +71,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         Ok(log) => ipmi.events = log.lines().map(|line| line.trim().to_owned()).collect(),
         Err(outcome) => ipmi.unknown.extend(why(outcome).map(|why| format!("event log: {why}"))),
     }
-    Found::of(&ipmi, machine.now)
+    SurveyFindings::of(&ipmi, machine.now)
 }
 
 fn not_understood(ipmi: &mut Ipmi, rows: usize) {

@@ -65,7 +65,7 @@ pub use descriptor::{Card, Sampled, Survey, SurveyReader};
 use descriptor::{SampledProbe, SurveyProbe};
 use every_n::EveryN;
 pub use host_access::{HostAccess, HttpsHead, NoAccess};
-pub use survey_context::{COMMANDS, Found, SurveyContext, Surveyed, absent, slug, unknown};
+pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, absent, slug, unknown};
 
 // The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. Whoever adds a probe
 // touches:

@@ -5,7 +5,7 @@
 use ioc_common::reading::MachineChecks;
 
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -35,7 +35,7 @@ const INTERRUPTS_MAX_BYTES: usize = 8 << 20;
 ///
 /// # Errors
 /// *Absent* where the kernel counts none, as on other processors and in most virtual machines.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let table = match machine.bytes(INTERRUPTS, INTERRUPTS_MAX_BYTES) {
         Ok(table) => table,
         Err(error) if error.is_absent() => return Err(absent(&format!("there is no {INTERRUPTS}"))),
@@ -45,7 +45,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     if checks == MachineChecks::default() {
         return Err(absent(&format!("{INTERRUPTS} has no line of machine checks: no x86 processor, or a virtual one")));
     }
-    Found::of(&checks, machine.now)
+    SurveyFindings::of(&checks, machine.now)
 }
 
 /// Reads `/proc/interrupts`: each line is a name, a count for each processor, and words.

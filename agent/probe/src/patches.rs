@@ -23,7 +23,7 @@ use kernels::Kernels;
 
 use super::facts::os_release;
 use crate::descriptor::{Card, DAY_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -82,7 +82,7 @@ const NOT_READ: [(&str, &str); 10] = [
 ///
 /// # Errors
 /// *Absent* without a package manager, *unknown* when its state cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut patches = if machine.exists(STATUS) {
         apt::survey(machine)?
     } else if let Some(program) = DNF.into_iter().find(|program| machine.has(program)) {
@@ -99,11 +99,11 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         Ok(end) => patches.end_of_life = end,
         Err(why) => patches.unknown.push(why),
     }
-    let mut found = Found::of(&patches, machine.now)?;
+    let mut found = SurveyFindings::of(&patches, machine.now)?;
     if patches.updates.len() > UPDATES_MAX {
         // The numbers know all; the document names the first ones.
         patches.updates.truncate(UPDATES_MAX);
-        found.document = Found::of(&patches, machine.now)?.document;
+        found.document = SurveyFindings::of(&patches, machine.now)?.document;
     }
     found.memo = memo;
     Ok(found)

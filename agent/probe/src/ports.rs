@@ -74,7 +74,7 @@ impl Socket {
 
 /// What is remembered from one survey to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct PortMemo {
     /// Ports that were told of.
     ports: BTreeSet<String>,
     /// UDP ports that may be a client's.
@@ -84,7 +84,7 @@ pub struct Seen {
     whole: bool,
 }
 
-impl Seen {
+impl PortMemo {
     /// What the last survey remembered, and whether it told of UDP ports of the kernel's range.
     fn parse(memo: &str) -> Option<(Self, bool)> {
         let now = serde_json::from_str(memo).ok().map(|seen| (seen, true));
@@ -94,7 +94,7 @@ impl Seen {
 }
 
 /// Puts the ports into `protection`, and returns what is to be remembered.
-pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> Seen {
+pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> PortMemo {
     let mut sockets = Vec::new();
     let mut whole = true;
     let ipv6 = machine.exists("/proc/net/if_inet6") || machine.exists("/proc/sys/net/ipv6");
@@ -116,7 +116,7 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> 
             }
         }
     }
-    let before = Seen::parse(machine.memo).map(|(seen, _)| seen).unwrap_or_default();
+    let before = PortMemo::parse(machine.memo).map(|(seen, _)| seen).unwrap_or_default();
     let programs = programs(machine, sockets.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect());
     let passing = passing(&sockets, range(machine));
     let stays = |socket: &Socket| {
@@ -147,7 +147,7 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> 
     if let Some(approved) = &machine.settings.ports_approved {
         protection.unapproved = open.iter().filter(|port| !approved.contains(port)).take(PORTS_MAX).cloned().collect();
     }
-    Seen {
+    PortMemo {
         ports: open.into_iter().take(KNOWN_MAX).collect(),
         passing: passing.into_iter().take(KNOWN_MAX).collect(),
         whole,
@@ -156,11 +156,11 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> 
 
 /// A port that was not there at the last survey is an event. The first survey only remembers; one that could not read all says nothing
 /// of what is new, and what was known stays known.
-pub(super) fn news(protection: &Protection, seen: &Seen, memo: &str) -> (Vec<Event>, String) {
+pub(super) fn news(protection: &Protection, seen: &PortMemo, memo: &str) -> (Vec<Event>, String) {
     if !seen.whole {
         return (Vec::new(), memo.to_owned());
     }
-    let known = Seen::parse(memo);
+    let known = PortMemo::parse(memo);
     let is_news = |port: &String| {
         known.as_ref().is_some_and(|(known, told_of_udp)| {
             let number = port.strip_prefix("udp/").and_then(|number| number.parse::<u16>().ok());

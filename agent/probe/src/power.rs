@@ -40,7 +40,7 @@ impl Probe for PowerProbe {
         if names.is_empty() {
             return Outcome::Absent { why: format!("{SUPPLIES} is empty: the kernel sees no supply and no battery") };
         }
-        let seen: Vec<Seen> = names.iter().filter_map(|name| Seen::read(&self.root, name)).collect();
+        let seen: Vec<Supply> = names.iter().filter_map(|name| Supply::read(&self.root, name)).collect();
         let supplies = PowerSupplies(judged(&seen));
         if supplies.0.is_empty() {
             return Outcome::Absent {
@@ -55,7 +55,7 @@ impl Probe for PowerProbe {
 const SUPPLIES: &str = "/sys/class/power_supply";
 
 /// What a supply says of itself.
-struct Seen {
+struct Supply {
     name: String,
     kind: String,
     present: bool,
@@ -64,7 +64,7 @@ struct Seen {
     health_pct: Option<f64>,
 }
 
-impl Seen {
+impl Supply {
     /// None for what is nobody's power: the battery of a mouse or a game pad.
     fn read(root: &Path, name: &str) -> Option<Self> {
         let text = |file: &str| read_text(root, &format!("{SUPPLIES}/{name}/{file}")).ok();
@@ -101,7 +101,7 @@ impl Seen {
 
 /// What of it says something of this machine's power. A port that could take a charger (USB-C, wireless) delivers nothing that anybody
 /// misses. An input is missed only where another one shows how the machine is fed, or a battery feeds it.
-fn judged(seen: &[Seen]) -> Vec<PowerSupply> {
+fn judged(seen: &[Supply]) -> Vec<PowerSupply> {
     let battery = seen.iter().any(|one| one.is_battery() && one.present);
     let mains = || seen.iter().filter(|one| one.kind == "Mains");
     let any_mains = mains().any(|one| one.online == Some(true));

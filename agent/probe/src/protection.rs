@@ -4,7 +4,7 @@ use ioc_common::reading::Protection;
 use serde::{Deserialize, Serialize};
 
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::{firewall, ports};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
@@ -33,7 +33,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Unknown* when the findings cannot be written.
-pub(crate) fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut protection = Protection::default();
     let remembered = Remembered::parse(machine.memo);
     let machine = &SurveyContext { memo: &remembered.ports, ..*machine };
@@ -49,7 +49,7 @@ pub(crate) fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         None
     });
     let ssh = super::sshd::survey(machine, &mut protection, remembered.ssh);
-    let mut found = Found::of(&protection, machine.now)?;
+    let mut found = SurveyFindings::of(&protection, machine.now)?;
     let (events, ports) = ports::news(&protection, &seen, machine.memo);
     found.events = events;
     found.memo = match ssh {
@@ -65,7 +65,7 @@ struct Remembered {
     ports: String,
     /// What sshd answered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    ssh: Option<super::sshd::Answered>,
+    ssh: Option<super::sshd::SshdAnswer>,
 }
 
 impl Remembered {

@@ -6,7 +6,7 @@ use ioc_common::reading::{Array, Raid};
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::CustomRaid;
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -45,7 +45,7 @@ const LVS: [&str; 7] = [
 ///
 /// # Errors
 /// *Absent* where there is no array at all.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut raid = Raid::default();
     match machine.text("/proc/mdstat") {
         Ok(text) => raid.arrays.extend(parse_mdstat(&text)),
@@ -66,7 +66,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     match (raid.arrays.is_empty(), raid.unknown.is_empty()) {
         (true, true) => Err(absent(&"no md, btrfs of several disks, ZFS, LVM mirror or configured controller")),
         (true, false) => Err(unknown(&raid.unknown.join("; "))),
-        _ => Found::of(&raid, machine.now),
+        _ => SurveyFindings::of(&raid, machine.now),
     }
 }
 

@@ -7,7 +7,7 @@ use ioc_common::settings::{EndpointKind, EndpointSetting};
 use super::certificates::validity;
 use crate::HostAccess;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -33,7 +33,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Absent* when none is configured.
-pub(crate) fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if machine.settings.endpoints.is_empty() {
         return Err(absent(&"no [[endpoint]] is configured"));
     }
@@ -49,7 +49,7 @@ pub(crate) fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         });
         endpoints.extend(asked);
     }
-    Found::of(&Reach { endpoints }, machine.now)
+    SurveyFindings::of(&Reach { endpoints }, machine.now)
 }
 
 fn ask(host: &dyn HostAccess, setting: &EndpointSetting) -> Endpoint {

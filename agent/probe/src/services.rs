@@ -5,7 +5,7 @@ use ioc_common::report::Event;
 
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -37,7 +37,7 @@ const LIST: [&str; 5] = ["list-units", "--all", "--state=failed", "--plain", "--
 ///
 /// # Errors
 /// *Absent* where systemd does not run, *unknown* when it does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if machine.is_live() && !machine.exists("/run/systemd/system") {
         return Err(absent(&"/run/systemd/system: this host was not booted with systemd"));
     }
@@ -62,7 +62,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
             Err(Outcome::Read) => Vec::new(),
         };
     }
-    let mut found = Found::of(&services, machine.now)?;
+    let mut found = SurveyFindings::of(&services, machine.now)?;
     let known: Option<Vec<String>> = serde_json::from_str(machine.memo).ok();
     let fresh = services.failed.iter().filter(|unit| known.as_ref().is_some_and(|known| !known.contains(unit)));
     found.events = fresh

@@ -13,7 +13,7 @@ use super::services::property;
 use crate::Outcome;
 use crate::bounded_io::{ReadError, names_in};
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -60,7 +60,7 @@ const JOURNAL: [&str; 11] =
 ///
 /// # Errors
 /// *Absent* where nobody keeps records of sessions or of failures, *unknown* where they cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut sessions = Sessions::default();
     let open = open(machine).map(|open| {
         sessions.open = Some(u32::try_from(open.len()).unwrap_or(u32::MAX));
@@ -78,7 +78,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
         return Err(if open.absent && failed.absent { absent(&why) } else { unknown(&why) });
     }
     sessions.unknown.extend(open.err().into_iter().chain(failed.err()).map(|fault| fault.why));
-    let mut found = Found::of(&sessions, machine.now)?;
+    let mut found = SurveyFindings::of(&sessions, machine.now)?;
     let Some(count) = sessions.failures else {
         // What was told before is neither over nor new.
         machine.memo.clone_into(&mut found.memo);
@@ -98,12 +98,12 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
 
 /// Why something is not known, and whether simply nobody keeps it.
 #[derive(Debug, Default)]
-struct Fault {
+struct ReadFailure {
     why: String,
     absent: bool,
 }
 
-impl Fault {
+impl ReadFailure {
     fn of(error: &ReadError) -> Self {
         Self { why: error.to_string(), absent: error.is_absent() }
     }
@@ -115,8 +115,9 @@ impl Fault {
 
 /// The sessions that are open: by utmp where somebody writes it, else by the files of systemd-logind. Systems without dates of 32 bits
 /// (Debian 13, Fedora, openSUSE) have no utmp any more, and those with musl an empty one.
-fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, Fault> {
-    let mut fault = Fault { why: "sessions: neither /run/utmp nor /run/systemd/sessions".to_owned(), absent: true };
+fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, ReadFailure> {
+    let mut fault =
+        ReadFailure { why: "sessions: neither /run/utmp nor /run/systemd/sessions".to_owned(), absent: true };
     for path in ["/run/utmp", "/var/run/utmp"] {
         match machine.bytes(path, UTMP_MAX_BYTES) {
             // Whoever writes it begins with the start of the system.
@@ -127,10 +128,10 @@ fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, Fault> {
                     let open = people.filter(|record| !has_ended(machine, record.pid));
                     return Ok(open.map(Record::session).collect());
                 }
-                Err(why) => fault = Fault::unread(format!("{path}: {why}")),
+                Err(why) => fault = ReadFailure::unread(format!("{path}: {why}")),
             },
             Err(error) if error.is_absent() => {}
-            Err(error) => fault = Fault::of(&error),
+            Err(error) => fault = ReadFailure::of(&error),
         }
     }
     match names_in(machine.root, LOGIND, FILES_MAX) {
@@ -144,13 +145,13 @@ fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, Fault> {
                     Ok(text) => open.extend(parse_logind(&text)),
                     // One that has ended meanwhile.
                     Err(error) if error.is_absent() => {}
-                    Err(error) => return Err(Fault::of(&error)),
+                    Err(error) => return Err(ReadFailure::of(&error)),
                 }
             }
             Ok(open)
         }
         Err(error) if error.is_absent() => Err(fault),
-        Err(error) => Err(Fault::of(&error)),
+        Err(error) => Err(ReadFailure::of(&error)),
     }
 }
 
@@ -176,7 +177,7 @@ pub fn parse_logind(text: &str) -> Option<Session> {
 }
 
 /// Failures of the last hour: from btmp, else from the journal.
-fn failed(machine: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), Fault> {
+fn failed(machine: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
     let fault = match last_records(machine, BTMP) {
         Ok(Some(records)) => return Ok(failures(&records, machine.now)),
         // It may be left over from when somebody wrote it; the journal knows better, where there is one.
@@ -184,7 +185,7 @@ fn failed(machine: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<
         Ok(None) => return Ok(journal_failures(machine).unwrap_or_default()),
         Err(fault) => fault,
     };
-    journal_failures(machine).map_err(|journal| Fault {
+    journal_failures(machine).map_err(|journal| ReadFailure {
         why: format!("failures: {}; {}", fault.why, journal.why),
         absent: fault.absent && journal.absent,
     })
@@ -283,9 +284,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Record>, String> {
 }
 
 /// The last records of a file; none when it is empty.
-fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Record>>, Fault> {
+fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Record>>, ReadFailure> {
     use std::io::{Read as _, Seek as _, SeekFrom};
-    let failed = |source| Fault::of(&ReadError { path: machine.path(path), source });
+    let failed = |source| ReadFailure::of(&ReadError { path: machine.path(path), source });
     let mut file = std::fs::File::open(machine.path(path)).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     if length == 0 {
@@ -295,7 +296,7 @@ fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Re
     let mut first = Vec::new();
     file.by_ref().take(4 * 9600).read_to_end(&mut first).map_err(failed)?;
     let form = Form::of(&first)
-        .ok_or_else(|| Fault::unread(format!("{path}: holds no records of utmp(5) that make sense")))?;
+        .ok_or_else(|| ReadFailure::unread(format!("{path}: holds no records of utmp(5) that make sense")))?;
     let size = form.size as u64;
     let whole = length - length % size;
     let start = whole.saturating_sub(RECORDS_MAX * size);
@@ -317,16 +318,16 @@ fn failures(records: &[Record], now: Timestamp) -> (u32, BTreeMap<String, u32>) 
     (count, from)
 }
 
-fn journal_failures(machine: &SurveyContext<'_>) -> Result<(u32, BTreeMap<String, u32>), Fault> {
+fn journal_failures(machine: &SurveyContext<'_>) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
     // Without any journal it is as silent as an hour in which nothing failed.
     if machine.is_live() && !JOURNALS.iter().any(|path| machine.exists(path)) {
-        return Err(Fault { why: "no journal is kept".to_owned(), absent: true });
+        return Err(ReadFailure { why: "no journal is kept".to_owned(), absent: true });
     }
     // Nothing at all is either a quiet hour or no right to read; the complaint tells.
     let text = machine.ask("journalctl", &JOURNAL, 20).lines_or_none().map_err(|outcome| match outcome {
-        Outcome::Absent { why } => Fault { why, absent: true },
-        Outcome::Unknown { why } => Fault::unread(why),
-        Outcome::Read => Fault::default(),
+        Outcome::Absent { why } => ReadFailure { why, absent: true },
+        Outcome::Unknown { why } => ReadFailure::unread(why),
+        Outcome::Read => ReadFailure::default(),
     })?;
     let mut from = BTreeMap::new();
     let count = text.lines().filter(|line| is_failure(line)).count();

@@ -8,7 +8,7 @@ use ioc_common::reading::{Smart, SmartDisk};
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::SmartDevice;
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -49,7 +49,7 @@ const SCSI_TESTS: usize = 20;
 ///
 /// # Errors
 /// *Absent* without smartctl or without disks, *unknown* when none can be asked.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let scan = question(machine, &["--scan", "--json"], SCAN_DEADLINE_S)?;
     let mut devices = parse_scan(&scan);
     if devices.is_empty() && exit_status(&scan) & REFUSED != 0 {
@@ -75,7 +75,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     for disk in &mut smart.disks {
         disk.accepted = machine.settings.smart_accepted.get(&disk.serial).copied().unwrap_or_default();
     }
-    Found::of(&smart, machine.now)
+    SurveyFindings::of(&smart, machine.now)
 }
 
 /// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with

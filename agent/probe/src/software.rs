@@ -11,7 +11,7 @@ use ioc_common::software::{self, Item, LIST_MAX_ITEMS, TEXT_MAX_BYTES};
 use super::deb822::{Stanza, stanzas};
 use super::rpmdb;
 use crate::descriptor::{Card, DAY_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, absent, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::date;
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
@@ -65,7 +65,7 @@ const RPM_DATABASES: [&str; 5] = [
 ///
 /// # Errors
 /// *Absent* on a machine without a package manager and executables, *unknown* when its database cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut items = list(machine)?;
     if items.is_empty() {
         return Err(absent(
@@ -88,7 +88,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
             let _ = std::fs::remove_file(path);
         }
     }
-    Ok(Found { numbers, software: software::reports(before.as_deref(), items), ..Found::default() })
+    Ok(SurveyFindings { numbers, software: software::reports(before.as_deref(), items), ..SurveyFindings::default() })
 }
 
 /// Everything that is installed, in no order.

@@ -33,7 +33,7 @@ const LINES_MAX: usize = 100_000;
 
 /// What sshd decides by, keyword by keyword, for one who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Decided {
+pub struct EffectiveSettings {
     /// The first value of keywords that have one, in lower case.
     values: BTreeMap<&'static str, String>,
     /// All values of keywords that gather them.
@@ -42,7 +42,7 @@ pub struct Decided {
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Asking {
+pub struct Connection {
     /// Account.
     pub user: String,
     /// The groups it is in.
@@ -65,10 +65,10 @@ const VALUES: [(&str, &str); 7] = [
 const LISTS: [&str; 4] = ["allowusers", "denyusers", "allowgroups", "denygroups"];
 const METHODS: &str = "authenticationmethods";
 
-impl Decided {
+impl EffectiveSettings {
     /// Whether root may sign in, in whatever way others may: `PermitRootLogin yes`, and no list that keeps root out.
     #[must_use]
-    pub fn lets_root_in(&self, root: &Asking) -> bool {
+    pub fn lets_root_in(&self, root: &Connection) -> bool {
         self.values.get("permitrootlogin").is_some_and(|value| value == "yes") && self.lets_in(root)
     }
 
@@ -94,7 +94,7 @@ impl Decided {
     }
 
     /// Whether the lists of accounts and groups let it in (auth.c, `allowed_user`).
-    fn lets_in(&self, who: &Asking) -> bool {
+    fn lets_in(&self, who: &Connection) -> bool {
         let list = |keyword: &str| self.lists.get(keyword).map_or(&[][..], Vec::as_slice);
         let named = |keyword: &str| list(keyword).iter().any(|pattern| user_fits(&who.user, pattern));
         let grouped = |keyword: &str| {
@@ -110,8 +110,8 @@ impl Decided {
 ///
 /// # Errors
 /// What is missing or not understood.
-pub fn parse_decided(text: &str) -> Result<Decided, String> {
-    let mut decided = Decided::default();
+pub fn parse_decided(text: &str) -> Result<EffectiveSettings, String> {
+    let mut decided = EffectiveSettings::default();
     for line in text.lines() {
         let (keyword, rest) = line.split_once(' ').unwrap_or((line, ""));
         if let Some((_, keyword)) = VALUES.iter().find(|(name, _)| *name == keyword) {
@@ -130,9 +130,9 @@ pub fn parse_decided(text: &str) -> Result<Decided, String> {
 
 /// What a configuration says to one who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Configured {
+pub struct SshdConfig {
     /// What it decides.
-    pub decided: Decided,
+    pub decided: EffectiveSettings,
     /// The first port it listens at.
     pub port: Option<u16>,
     /// It has blocks of Match: others may be decided otherwise.
@@ -143,10 +143,10 @@ pub struct Configured {
 ///
 /// # Errors
 /// What could not be read or not understood: sshd would not start with it, or something stands there that this reader cannot know.
-pub fn configured(tree: &dyn Tree, path: &str, who: &Asking) -> Result<Option<Configured>, String> {
+pub fn configured(tree: &dyn Tree, path: &str, who: &Connection) -> Result<Option<SshdConfig>, String> {
     let Some(text) = tree.text(path)? else { return Ok(None) };
     let read = |matching: bool| {
-        let mut reader = Reader { tree, who, matching, files: 0, lines: 0, found: Configured::default() };
+        let mut reader = Reader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
         // While blocks are looked at, what stands outside of them does not count.
         let scope = Scope { active: !matching, outside: matching, never: false };
         reader.file(path, &text, scope, 0)?;
@@ -164,12 +164,12 @@ pub fn configured(tree: &dyn Tree, path: &str, who: &Asking) -> Result<Option<Co
 
 struct Reader<'a> {
     tree: &'a dyn Tree,
-    who: &'a Asking,
+    who: &'a Connection,
     /// Only blocks of Match are looked at, as sshd does once it knows who asks.
     matching: bool,
     files: usize,
     lines: usize,
-    found: Configured,
+    found: SshdConfig,
 }
 
 /// Where in a configuration the reader is (servconf.c: `active`, SSHCFG_MATCH_ONLY, SSHCFG_NEVERMATCH).
@@ -479,7 +479,7 @@ fn glob(tree: &dyn Tree, pattern: &str) -> Result<Vec<String>, String> {
 
 /// What sshd answered, and to what: it loads its keys and its libraries to say so, which costs ten times what its files do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
+pub struct SshdAnswer {
     /// Checksum of its files as they were then.
     files: u32,
     at: Timestamp,
@@ -491,14 +491,18 @@ pub struct Answered {
 const ANSWER_MS: i64 = 86_400_000;
 
 /// What sshd lets a stranger do, into the survey of protection. `before` is what it answered last; what it answered is to be remembered.
-pub fn survey(machine: &SurveyContext<'_>, protection: &mut Protection, before: Option<Answered>) -> Option<Answered> {
+pub fn survey(
+    machine: &SurveyContext<'_>,
+    protection: &mut Protection,
+    before: Option<SshdAnswer>,
+) -> Option<SshdAnswer> {
     let main = MAIN.into_iter().find(|path| machine.exists(path));
     let groups = Groups::of(machine);
-    let asking = |user: &str, port| Asking { user: user.to_owned(), groups: groups.of_user(user), port };
+    let asking = |user: &str, port| Connection { user: user.to_owned(), groups: groups.of_user(user), port };
     // At which port he asks is what the configuration says first.
     let port = main.map(|main| configured(machine, main, &asking("root", 22)));
     let port = port.and_then(|read| read.ok().flatten()?.port).unwrap_or(22);
-    let read = |who: &Asking| match main.map(|main| configured(machine, main, who)) {
+    let read = |who: &Connection| match main.map(|main| configured(machine, main, who)) {
         Some(Ok(Some(read))) => Ok(Some(read)),
         Some(Err(why)) => Err(why),
         Some(Ok(None)) | None => Ok(None),
@@ -513,12 +517,12 @@ pub fn survey(machine: &SurveyContext<'_>, protection: &mut Protection, before: 
     let written: Vec<_> =
         main.map(str::to_owned).into_iter().chain(usual).map(|path| machine.changed_at(&path)).collect();
     let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?}").as_bytes());
-    let age = |before: &Answered| machine.now.millis_since(before.at);
+    let age = |before: &SshdAnswer| machine.now.millis_since(before.at);
     if let Some(before) = before.filter(|before| before.files == files && (0..ANSWER_MS).contains(&age(before))) {
         (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
         return Some(before);
     }
-    let ask = |who: &Asking| {
+    let ask = |who: &Connection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
         machine.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
     };
@@ -529,7 +533,7 @@ pub fn survey(machine: &SurveyContext<'_>, protection: &mut Protection, before: 
         Ok((for_ordinary, for_root)) => {
             let (root, password) = (for_root.lets_root_in(&root), for_ordinary.password_is_enough());
             (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
-            return Some(Answered { files, at: machine.now, root, password });
+            return Some(SshdAnswer { files, at: machine.now, root, password });
         }
         Err(Outcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
@@ -579,8 +583,8 @@ mod tests {
     use super::*;
     use crate::tree::testing::Texts;
 
-    fn read(files: &[(&'static str, &'static str)]) -> Result<Option<Configured>, String> {
-        let root = Asking { user: "root".into(), groups: vec!["root".into()], port: 22 };
+    fn read(files: &[(&'static str, &'static str)]) -> Result<Option<SshdConfig>, String> {
+        let root = Connection { user: "root".into(), groups: vec!["root".into()], port: 22 };
         configured(&Texts(files.iter().copied().collect()), MAIN[0], &root)
     }
 
@@ -605,7 +609,7 @@ mod tests {
         let text = "port 22\npermitrootlogin yes\npasswordauthentication no\nkbdinteractiveauthentication no\nallowusers an\nallowusers root@10.*\n";
         let decided = parse_decided(text).expect("is read");
         assert!(!decided.password_is_enough());
-        let root = Asking { user: "root".into(), ..Asking::default() };
+        let root = Connection { user: "root".into(), ..Connection::default() };
         assert!(!decided.lets_root_in(&root), "only from inside");
         assert!(parse_decided("port 22\npermitrootlogin yes\n").is_err());
     }

@@ -22,12 +22,12 @@ pub struct Member {
     /// Whoever it names is left out.
     pub negated: bool,
     /// Whom it names.
-    pub whom: Whom,
+    pub principal: Principal,
 }
 
 /// Whom a list names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whom {
+pub enum Principal {
     /// `ALL`.
     All,
     /// An alias where there is one of that name, else as [`Self::Name`].
@@ -46,7 +46,7 @@ pub enum Whom {
     NonUnix(String),
 }
 
-impl std::fmt::Display for Whom {
+impl std::fmt::Display for Principal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::All => write!(f, "ALL"),
@@ -61,14 +61,14 @@ impl std::fmt::Display for Whom {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Command {
+enum SudoCommand {
     All,
     Alias(String),
     Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Allowed {
+struct CommandSpec {
     /// As whom; none where the rule does not say.
     runas: Option<Arc<[Member]>>,
     without_password: bool,
@@ -76,20 +76,20 @@ struct Allowed {
     not_before: String,
     not_after: String,
     negated: bool,
-    command: Command,
+    command: SudoCommand,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct UserSpec {
     file: String,
     users: Arc<[Member]>,
     hosts: Vec<Member>,
-    commands: Vec<Allowed>,
+    commands: Vec<CommandSpec>,
 }
 
 /// An account, as rules see it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Person<'a> {
+pub struct SudoUser<'a> {
     /// Name.
     pub name: &'a str,
     /// Number.
@@ -100,9 +100,9 @@ pub struct Person<'a> {
 
 /// What an account may do.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Right {
+pub struct Grant {
     /// By which rules it may run something as root: the file, and under what name it was meant.
-    pub by: Vec<(String, Whom)>,
+    pub by: Vec<(String, Principal)>,
     /// It may by a rule of which it cannot be told whether it applies.
     pub perhaps: Option<String>,
 }
@@ -110,9 +110,9 @@ pub struct Right {
 /// Everything that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sudoers {
-    members: BTreeMap<(Sort, String), Vec<Member>>,
-    commands: BTreeMap<String, Vec<(bool, Command)>>,
-    rules: Vec<Rule>,
+    members: BTreeMap<(AliasKind, String), Vec<Member>>,
+    commands: BTreeMap<String, Vec<(bool, SudoCommand)>>,
+    rules: Vec<UserSpec>,
     /// As whom commands run where a rule does not say; root where that is not said either.
     runas_default: Option<String>,
     /// The password asked for is that of root, or of whoever the command runs as: a rule for ALL gives nobody anything.
@@ -122,7 +122,7 @@ pub struct Sudoers {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sort {
+enum AliasKind {
     User,
     Runas,
     Host,
@@ -141,17 +141,17 @@ impl Sudoers {
         let named = |members: &[Member]| -> Vec<String> {
             members
                 .iter()
-                .filter_map(|one| if let Whom::Alias(name) = &one.whom { Some(name.clone()) } else { None })
+                .filter_map(|one| if let Principal::Alias(name) = &one.principal { Some(name.clone()) } else { None })
                 .collect()
         };
-        let mut graph: BTreeMap<(Option<Sort>, String), Vec<String>> = BTreeMap::new();
+        let mut graph: BTreeMap<(Option<AliasKind>, String), Vec<String>> = BTreeMap::new();
         for ((sort, name), members) in &found.members {
             graph.insert((Some(*sort), name.clone()), named(members));
         }
         for (name, commands) in &found.commands {
             let aliases = commands
                 .iter()
-                .filter_map(|(_, one)| if let Command::Alias(name) = one { Some(name.clone()) } else { None });
+                .filter_map(|(_, one)| if let SudoCommand::Alias(name) = one { Some(name.clone()) } else { None });
             graph.insert((None, name.clone()), aliases.collect());
         }
         let mut depths = BTreeMap::new();
@@ -163,13 +163,13 @@ impl Sudoers {
 
     /// What an account may do at `now` (`20261124000000Z`) on the host of that name; empty when the name is not known.
     #[must_use]
-    pub fn right(&self, who: &Person<'_>, host: &str, now: &str) -> Right {
-        let mut right = Right::default();
+    pub fn right(&self, who: &SudoUser<'_>, host: &str, now: &str) -> Grant {
+        let mut right = Grant::default();
         for rule in &self.rules {
             let mut steps = 0;
-            let named = self.user(&rule.users, Sort::User, who, &mut steps);
+            let named = self.user(&rule.users, AliasKind::User, who, &mut steps);
             let here = self.host(&rule.hosts, host, &mut steps);
-            let Some((true, whom)) = named else {
+            let Some((true, principal)) = named else {
                 if steps > STEPS_MAX {
                     right.perhaps = Some(too_many(&rule.file));
                 }
@@ -181,7 +181,7 @@ impl Sudoers {
             for allowed in &rule.commands {
                 let in_time = (allowed.not_before.is_empty() || allowed.not_before.as_str() <= now)
                     && (allowed.not_after.is_empty() || allowed.not_after.as_str() >= now);
-                let nothing = self.asks_for_target && whom == Whom::All && !allowed.without_password;
+                let nothing = self.asks_for_target && principal == Principal::All && !allowed.without_password;
                 if !in_time || nothing || !self.as_root(allowed.runas.as_deref()) {
                     continue;
                 }
@@ -189,13 +189,13 @@ impl Sudoers {
                 self.expand(&allowed.command, allowed.negated, &mut each, &mut steps);
                 for (negated, command) in each {
                     match (negated, here) {
-                        (false, Some(_)) => right.by.push((rule.file.clone(), whom.clone())),
+                        (false, Some(_)) => right.by.push((rule.file.clone(), principal.clone())),
                         (false, None) => {
                             right.perhaps =
                                 Some(format!("{}: whether a rule is for this host cannot be told", rule.file));
                         }
                         // The last that fits counts.
-                        (true, Some(_)) if *command == Command::All => right = Right::default(),
+                        (true, Some(_)) if *command == SudoCommand::All => right = Grant::default(),
                         (true, _) => {}
                     }
                 }
@@ -217,50 +217,56 @@ impl Sudoers {
 
     /// Whom rules name, through aliases, other than by `ALL`.
     #[must_use]
-    pub fn named(&self) -> Vec<Whom> {
+    pub fn named(&self) -> Vec<Principal> {
         let mut named = Vec::new();
         let mut open: Vec<&Member> = self.rules.iter().flat_map(|rule| rule.users.iter()).collect();
         let mut followed = BTreeSet::new();
         while let Some(member) = open.pop() {
-            if let Whom::Alias(name) = &member.whom
-                && let Some(members) = self.members.get(&(Sort::User, name.clone()))
+            if let Principal::Alias(name) = &member.principal
+                && let Some(members) = self.members.get(&(AliasKind::User, name.clone()))
             {
                 if followed.insert(name) {
                     open.extend(members);
                 }
-            } else if member.whom != Whom::All && !named.contains(&member.whom) {
-                named.push(member.whom.clone());
+            } else if member.principal != Principal::All && !named.contains(&member.principal) {
+                named.push(member.principal.clone());
             }
         }
         named
     }
 
     /// Whether the last member that names the account names it with or without `!`, and how; none where none names it.
-    fn user(&self, list: &[Member], sort: Sort, who: &Person<'_>, steps: &mut usize) -> Option<(bool, Whom)> {
+    fn user(
+        &self,
+        list: &[Member],
+        sort: AliasKind,
+        who: &SudoUser<'_>,
+        steps: &mut usize,
+    ) -> Option<(bool, Principal)> {
         for member in list.iter().rev() {
             *steps += 1;
             if *steps > STEPS_MAX {
                 return None;
             }
-            let found = match &member.whom {
-                Whom::All => true,
-                Whom::Alias(name) => match self.members.get(&(sort, name.clone())) {
+            let found = match &member.principal {
+                Principal::All => true,
+                Principal::Alias(name) => match self.members.get(&(sort, name.clone())) {
                     Some(members) => match self.user(members, sort, who, steps) {
-                        Some((found, _)) => return Some((found != member.negated, member.whom.clone())),
+                        Some((found, _)) => return Some((found != member.negated, member.principal.clone())),
                         None => false,
                     },
                     None => name.eq_ignore_ascii_case(who.name),
                 },
                 // Case does not count (case_insensitive_user and _group, which are on).
-                Whom::Name(name) => name.eq_ignore_ascii_case(who.name),
-                Whom::Id(uid) => *uid == who.uid,
-                Whom::Group(name) => who.groups.iter().any(|(_, group)| group.eq_ignore_ascii_case(name)),
-                Whom::GroupId(gid) => who.groups.iter().any(|(group, _)| group == gid),
+                Principal::Name(name) => name.eq_ignore_ascii_case(who.name),
+                Principal::Id(uid) => *uid == who.uid,
+                Principal::Group(name) => who.groups.iter().any(|(_, group)| group.eq_ignore_ascii_case(name)),
+                Principal::GroupId(gid) => who.groups.iter().any(|(group, _)| group == gid),
                 // Nobody here can say who is in them.
-                Whom::Netgroup(_) | Whom::NonUnix(_) => false,
+                Principal::Netgroup(_) | Principal::NonUnix(_) => false,
             };
             if found {
-                return Some((!member.negated, member.whom.clone()));
+                return Some((!member.negated, member.principal.clone()));
             }
         }
         None
@@ -270,8 +276,8 @@ impl Sudoers {
         match runas {
             None => self.runas_default.as_deref().is_none_or(|name| name == "root" || name == "#0"),
             Some(list) => {
-                let root = Person { name: "root", uid: 0, groups: vec![(0, "root")] };
-                matches!(self.user(list, Sort::Runas, &root, &mut 0), Some((true, _)))
+                let root = SudoUser { name: "root", uid: 0, groups: vec![(0, "root")] };
+                matches!(self.user(list, AliasKind::Runas, &root, &mut 0), Some((true, _)))
             }
         }
     }
@@ -283,17 +289,17 @@ impl Sudoers {
             if *steps > STEPS_MAX {
                 return None;
             }
-            let found = match &member.whom {
-                Whom::All => true,
-                Whom::Alias(name) => match self.members.get(&(Sort::Host, name.clone())) {
+            let found = match &member.principal {
+                Principal::All => true,
+                Principal::Alias(name) => match self.members.get(&(AliasKind::Host, name.clone())) {
                     Some(members) => match self.host_named(members, host, steps)? {
                         Some(found) => return Some(found != member.negated),
                         None => false,
                     },
                     None => host_fits(host, name)?,
                 },
-                Whom::Name(name) => host_fits(host, name)?,
-                Whom::Netgroup(_) => return None,
+                Principal::Name(name) => host_fits(host, name)?,
+                Principal::Netgroup(_) => return None,
                 _ => false,
             };
             if found {
@@ -316,9 +322,9 @@ impl Sudoers {
 
     fn expand<'a>(
         &'a self,
-        command: &'a Command,
+        command: &'a SudoCommand,
         negated: bool,
-        into: &mut Vec<(bool, &'a Command)>,
+        into: &mut Vec<(bool, &'a SudoCommand)>,
         steps: &mut usize,
     ) {
         *steps += 1;
@@ -327,7 +333,7 @@ impl Sudoers {
         }
         match command {
             // An alias that nobody defined stands for nothing.
-            Command::Alias(name) => {
+            SudoCommand::Alias(name) => {
                 for (not, command) in self.commands.get(name).into_iter().flatten() {
                     self.expand(command, *not != negated, into, steps);
                 }
@@ -343,10 +349,10 @@ fn too_many(file: &str) -> String {
 
 /// How deep an alias goes; those already known are in `depths`.
 fn depth(
-    graph: &BTreeMap<(Option<Sort>, String), Vec<String>>,
-    key: &(Option<Sort>, String),
+    graph: &BTreeMap<(Option<AliasKind>, String), Vec<String>>,
+    key: &(Option<AliasKind>, String),
     above: usize,
-    depths: &mut BTreeMap<(Option<Sort>, String), usize>,
+    depths: &mut BTreeMap<(Option<AliasKind>, String), usize>,
 ) -> Result<usize, String> {
     if let Some(known) = depths.get(key) {
         return Ok(*known);
@@ -395,7 +401,7 @@ mod tests {
 
     fn may(text: &'static str, name: &str) -> bool {
         let sudoers = read(&[("/etc/sudoers", text)]).expect("is read").expect("is there");
-        let who = Person { name, uid: 1000, groups: vec![(1000, name)] };
+        let who = SudoUser { name, uid: 1000, groups: vec![(1000, name)] };
         !sudoers.right(&who, "srv-01.example.vn", "20261124000000Z").by.is_empty()
     }
 
@@ -436,7 +442,7 @@ mod tests {
         );
         assert!(!may("an srv-02=ALL\n", "an") && !may("an *.example.com=ALL\n", "an"));
         let sudoers = read(&[("/etc/sudoers", "an 10.0.0.0/8=ALL\n")]).expect("is read").expect("is there");
-        let right = sudoers.right(&Person { name: "an", ..Person::default() }, "srv-01", "");
+        let right = sudoers.right(&SudoUser { name: "an", ..SudoUser::default() }, "srv-01", "");
         assert!(right.by.is_empty() && right.perhaps.is_some());
     }
 
@@ -456,6 +462,6 @@ mod tests {
         }
         text += "A99 ALL=ALL\n";
         let sudoers = read(&[("/etc/sudoers", text.leak())]).expect("is read").expect("is there");
-        assert!(sudoers.right(&Person { name: "an", ..Person::default() }, "", "").perhaps.is_some());
+        assert!(sudoers.right(&SudoUser { name: "an", ..SudoUser::default() }, "", "").perhaps.is_some());
     }
 }

@@ -53,7 +53,7 @@ pub struct SurveyContext<'a> {
 
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Found {
+pub struct SurveyFindings {
     /// The document.
     pub document: Option<Json>,
     /// Its name and JSON are sent; these are the numbers of the samples.
@@ -74,12 +74,12 @@ impl Sink for Numbers {
     }
 }
 
-impl Found {
+impl SurveyFindings {
     /// These findings as they are at `now`.
     ///
     /// # Errors
     /// *Unknown* when they cannot be put into JSON.
-    pub fn of<F: Findings>(findings: &F, now: Timestamp) -> Surveyed {
+    pub fn of<F: Findings>(findings: &F, now: Timestamp) -> SurveyResult {
         let mut numbers = Numbers(Vec::new());
         findings.numbers(now, &mut numbers);
         let document = Json::of(findings).map_err(|error| unknown(&error))?;
@@ -88,7 +88,7 @@ impl Found {
 }
 
 /// What became of a survey: something found, or why not (*absent* or *unknown*).
-pub type Surveyed = Result<Found, Outcome>;
+pub type SurveyResult = Result<SurveyFindings, Outcome>;
 
 /// *Unknown*, and why.
 pub fn unknown(why: &impl ToString) -> Outcome {
@@ -369,7 +369,7 @@ pub(crate) mod testing {
         }
     }
 
-    impl Found {
+    impl SurveyFindings {
         pub(crate) fn read<T: Findings>(&self) -> T {
             self.document.as_ref().expect("a document").read().expect("reads")
         }

@@ -10,7 +10,7 @@ use ioc_common::reading::TimeSync;
 use super::services::property;
 use crate::Outcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
-use crate::survey_context::{Found, SurveyContext, Surveyed, unknown};
+use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     survey: Survey {
@@ -48,7 +48,7 @@ const SILENT_KEEPERS: [&str; 3] = ["VBoxService", "phc2sys", "vmtoolsd"];
 ///
 /// # Errors
 /// *Unknown* when who keeps it does not answer, or it cannot be seen who does.
-pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
+pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let running = super::process::names(machine);
     // The kernel keeps fifteen characters of a name.
     let runs = |name: &str| running.contains(name);
@@ -66,7 +66,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> Surveyed {
     } else {
         nobody(machine)?
     };
-    Found::of(&sync, machine.now)
+    SurveyFindings::of(&sync, machine.now)
 }
 
 /// A program that runs is there: when its tool is not, nothing is known.
@@ -135,12 +135,12 @@ fn nobody(machine: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
 }
 
 /// When a source was last heard, and how often it is asked, milliseconds.
-type Heard = (Timestamp, i64);
+type LastHeard = (Timestamp, i64);
 
 /// Reads `chronyc -c tracking`: reference, source, stratum, time of the last answer, offset in seconds, last offset, its mean, frequency,
 /// residual, skew, root delay, root dispersion, interval, leap status. And when chrony last heard of its source.
 #[must_use]
-pub fn parse_chrony(text: &str) -> Option<(TimeSync, Option<Heard>)> {
+pub fn parse_chrony(text: &str) -> Option<(TimeSync, Option<LastHeard>)> {
     let fields: Vec<&str> = text.trim().split(',').collect();
     let [reference, source, stratum, heard, offset, .., delay, dispersion, interval, leap] = fields.as_slice() else {
         return None;

@@ -32,14 +32,14 @@ pub(crate) struct UsbProbe {
     /// Every drive on USB, with a medium or without.
     drives: Vec<Drive>,
     /// Kernel name and what it is.
-    attached: Vec<(String, Stick)>,
+    attached: Vec<(String, Attached)>,
     first: bool,
 }
 
 #[derive(Debug)]
 struct Drive {
     block: String,
-    stick: Stick,
+    stick: Attached,
     size: KeptFile,
 }
 
@@ -61,7 +61,7 @@ impl Drive {
 
 /// What a USB disk says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Stick {
+struct Attached {
     model: String,
     serial: String,
     id: String,
@@ -128,7 +128,7 @@ impl UsbProbe {
     }
 
     /// The disk, when it hangs on USB: its place in `/sys/devices` goes through a USB port.
-    fn stick(&self, block: &str) -> Option<Stick> {
+    fn stick(&self, block: &str) -> Option<Attached> {
         let path = self.root.join("sys/block").join(block).join("device");
         let place = std::fs::canonicalize(path).ok()?;
         if !place.components().any(|part| part.as_os_str().to_string_lossy().starts_with("usb")) {
@@ -138,11 +138,11 @@ impl UsbProbe {
         let port = place.ancestors().find(|dir| dir.join("idVendor").exists());
         let drive = format!("{} {}", read(&place, "vendor"), read(&place, "model")).trim().to_owned();
         let Some(port) = port else {
-            return Some(Stick { own: is_own(&drive, "", ""), model: drive, ..Stick::default() });
+            return Some(Attached { own: is_own(&drive, "", ""), model: drive, ..Attached::default() });
         };
         let device = format!("{} {}", read(port, "manufacturer"), read(port, "product")).trim().to_owned();
         let id = format!("{}:{}", read(port, "idVendor"), read(port, "idProduct"));
-        Some(Stick {
+        Some(Attached {
             own: is_own(&drive, &device, &id),
             model: if drive.is_empty() { device } else { drive },
             serial: read(port, "serial"),
@@ -151,7 +151,7 @@ impl UsbProbe {
     }
 }
 
-fn event(name: &str, what: &str, block: &str, stick: &Stick) -> Event {
+fn event(name: &str, what: &str, block: &str, stick: &Attached) -> Event {
     Event {
         name: name.to_owned(),
         text: format!(
@@ -180,7 +180,7 @@ impl Probe for UsbProbe {
             };
             (self.drives, self.blocks, self.first) = (blocks.iter().filter_map(drive).collect(), blocks, false);
         }
-        let mut now: Vec<(String, Stick)> = Vec::new();
+        let mut now: Vec<(String, Attached)> = Vec::new();
         for drive in &mut self.drives {
             match drive.holds(context.buffer) {
                 Some(true) => now.push((drive.block.clone(), drive.stick.clone())),

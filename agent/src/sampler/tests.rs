@@ -31,14 +31,14 @@ impl Probe for Hangs {
 }
 
 fn probes(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Probes> {
-    let slots = list.into_iter().map(Slot::new).collect();
+    let slots = list.into_iter().map(ProbeSlot::new).collect();
     Arc::new(Probes { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
 }
 
 #[test]
 fn a_probe_that_fails_keeps_its_places_with_nulls() {
     let mut sampler = Sampler::new(probes(vec![("fickle", Box::new(Fickle { calls: 0 }))]));
-    let own = Own::default();
+    let own = AgentUsage::default();
     let first = sampler.take(1000, &own, &[]).expect("taken");
     assert!(first.new_layout.is_some() && first.sample.v[0] == Some(1.0));
     let second = sampler.take(2000, &own, &[]).expect("taken");
@@ -64,7 +64,7 @@ fn a_probe_that_panics_costs_the_others_nothing() {
     let mut sampler =
         Sampler::new(probes(vec![("panics", Box::new(Panics)), ("fickle", Box::new(Fickle { calls: 7 }))]));
     for now in [1000, 2000] {
-        let taken = sampler.take(now, &Own::default(), &[]).expect("taken");
+        let taken = sampler.take(now, &AgentUsage::default(), &[]).expect("taken");
         assert_eq!(taken.sample.v[0], Some(1.0));
         let layout = sampler.layout().expect("taken");
         assert_eq!(layout.series()[0].as_str(), "load.1", "what it gave before it failed is taken back");
@@ -77,30 +77,30 @@ fn a_probe_that_hangs_costs_the_others_nothing() {
     let (let_go, hold) = std::sync::mpsc::channel();
     let shared = probes(vec![("fickle", Box::new(Fickle { calls: 7 })), ("hangs", Box::new(Hangs(hold)))]);
     let mut stuck = Sampler::new(Arc::clone(&shared));
-    let hanging = std::thread::spawn(move || stuck.take(1000, &Own::default(), &[]));
+    let hanging = std::thread::spawn(move || stuck.take(1000, &AgentUsage::default(), &[]));
     while shared.current.load(Ordering::SeqCst) != 1 {
         std::thread::yield_now();
     }
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_eq!(shared.give_up(), "hangs");
     let mut next = Sampler::successor(&shared, vec![Outcome::Read, Outcome::Read], None);
-    let taken = next.take(2000, &Own::default(), &[]).expect("taken");
+    let taken = next.take(2000, &AgentUsage::default(), &[]).expect("taken");
     assert_eq!(taken.sample.v[0], Some(1.0));
     assert!(matches!(&next.outcomes()[1].outcome, Outcome::Unknown { why } if why.contains("does not answer")));
     // It comes back: the old run ends without a sample, and the probe takes part again.
     let_go.send(()).expect("heard");
     assert_eq!(hanging.join().expect("ends"), None);
     let_go.send(()).expect("heard");
-    let taken = next.take(3000, &Own::default(), &[]).expect("taken");
+    let taken = next.take(3000, &AgentUsage::default(), &[]).expect("taken");
     assert!(taken.outcomes_changed && taken.sample.v.contains(&Some(3.0)), "{taken:?}");
 }
 
 #[test]
 fn this_machine_is_read_within_the_catalogue() {
     let mut sampler = Sampler::new(Probes::new(Path::new("/"), &[]));
-    sampler.take(1000, &Own::default(), &[]);
+    sampler.take(1000, &AgentUsage::default(), &[]);
     std::thread::sleep(std::time::Duration::from_millis(50));
-    let taken = sampler.take(1050, &Own::default(), &[]).expect("taken");
+    let taken = sampler.take(1050, &AgentUsage::default(), &[]).expect("taken");
     let layout = sampler.layout().expect("taken");
     assert!(layout.series().len() >= 40, "{} series", layout.series().len());
     for (series, value) in layout.series().iter().zip(&taken.sample.v) {

@@ -13,7 +13,7 @@ use ioc_common::report::{FORMER_MAX, Former, Losses};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Kept {
+struct LedgerFile {
     /// Whose this is.
     device: String,
     losses: Losses,
@@ -28,8 +28,8 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
-    kept: Kept,
-    saved: Option<Kept>,
+    kept: LedgerFile,
+    saved: Option<LedgerFile>,
 }
 
 impl Ledger {
@@ -38,13 +38,13 @@ impl Ledger {
         let kept = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
-                Kept::default()
+                LedgerFile::default()
             }),
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(%error, file = %path.display(), "what was lost earlier cannot be read");
                 }
-                Kept::default()
+                LedgerFile::default()
             }
         };
         Self { path, saved: None, kept }
@@ -68,7 +68,7 @@ impl Ledger {
     pub(super) fn begin(&mut self, device: &str, epoch: u64, known: u64) {
         if self.kept.device != device {
             // Enrolled as another one: what that one lost is not this one's.
-            self.kept = Kept { device: device.to_owned(), ..Kept::default() };
+            self.kept = LedgerFile { device: device.to_owned(), ..LedgerFile::default() };
         }
         if self.kept.running > 0 {
             let (clean, seq) = (self.kept.ended.is_some(), self.kept.ended.unwrap_or(0).max(known));

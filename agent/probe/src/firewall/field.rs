@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::packet::{Family, Stranger};
+use super::packet::{Family, Packet};
 
 /// A value of the packet, or of a rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) enum Field {
     /// The packet's mark.
     Mark,
     /// The state of its connection.
-    State,
+    PacketState,
     /// The port it asks for.
     Port,
     /// The address of this host that it is for.
@@ -92,7 +92,7 @@ pub(super) fn number_of(address: IpAddr) -> u128 {
     }
 }
 
-impl Stranger {
+impl Packet {
     /// Whether a number is a value, or within a prefix or a range.
     pub(super) fn within(&self, number: u128, right: &Value) -> Option<bool> {
         if let Some(prefix) = right.get("prefix") {
@@ -235,7 +235,7 @@ impl Stranger {
     fn ct(&self, key: &str, direction: Option<&str>) -> Field {
         let v4 = self.family == Family::V4;
         match (key, direction) {
-            ("state", _) => Field::State,
+            ("state", _) => Field::PacketState,
             ("direction", _) => Field::Word("original".to_owned()),
             ("status" | "mark" | "label" | "zone", _) => Field::Number(0),
             ("helper", _) => Field::None,

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::field::{Field, and, names, number_of, or};
 use super::listing::{priority, sleeping};
-use super::packet::{Family, Stranger};
-use super::walk::{Base, Rule, RuleSet, Step, Verdict};
+use super::packet::{Family, Packet};
+use super::walk::{BaseChain, Rule, RuleSet, RuleStep, Verdict};
 
 /// Most elements of a set that are looked at.
 const ELEMENTS_MAX: usize = 200_000;
@@ -66,7 +66,7 @@ pub fn ports(json: &Value) -> Vec<(u16, u16)> {
 
 /// Makes a rule set ready for the stranger's packet.
 #[must_use]
-pub fn compile(json: &Value, stranger: &Stranger) -> Compiled {
+pub fn compile(json: &Value, stranger: &Packet) -> Compiled {
     Compiler::new(json, stranger).compile(json, false)
 }
 
@@ -82,7 +82,7 @@ pub fn sees_ipv6(json: &Value) -> bool {
 
 /// The same without the tables that iptables made, which its own program tells better.
 #[must_use]
-pub fn compile_without_foreign(json: &Value, stranger: &Stranger) -> Compiled {
+pub fn compile_without_foreign(json: &Value, stranger: &Packet) -> Compiled {
     Compiler::new(json, stranger).compile(json, true)
 }
 
@@ -90,7 +90,7 @@ pub fn compile_without_foreign(json: &Value, stranger: &Stranger) -> Compiled {
 const STATES: [&str; 5] = ["new", "established", "related", "invalid", "untracked"];
 
 struct Compiler<'j> {
-    stranger: &'j Stranger,
+    stranger: &'j Packet,
     /// Sets that rules write to, and those that judge who is put into them, by `family table name`.
     written: BTreeSet<String>,
     judging: BTreeSet<String>,
@@ -103,7 +103,7 @@ struct Compiler<'j> {
 }
 
 impl<'j> Compiler<'j> {
-    fn new(json: &'j Value, stranger: &'j Stranger) -> Self {
+    fn new(json: &'j Value, stranger: &'j Packet) -> Self {
         let (mut sets, mut limits) = (BTreeMap::new(), BTreeMap::new());
         let (mut written, mut judging) = (BTreeSet::new(), BTreeSet::new());
         for object in json["nftables"].as_array().map_or(&[][..], Vec::as_slice) {
@@ -193,7 +193,7 @@ impl<'j> Compiler<'j> {
                 Some(None) => passed.filter(|passed| !passed),
                 Some(Some(false)) | None => passed,
             };
-            set.bases.push(Base {
+            set.bases.push(BaseChain {
                 hook,
                 priority: priority(&chain["prio"]),
                 place,
@@ -242,28 +242,28 @@ impl<'j> Compiler<'j> {
                 // A chain without a name is told as a text of nft's language.
                 Value::String(text) if text.contains('{') => {
                     name += ": a chain without a name is not told";
-                    steps.push(Step::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
+                    steps.push(RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
                 }
                 // A statement without parameters may stand as a word.
                 Value::String(kind) => self.statement(kind, &Value::Null, rule, &mut steps, &mut name),
-                _ => steps.push(Step::Test(None)),
+                _ => steps.push(RuleStep::Test(None)),
             }
         }
         Rule { name, steps }
     }
 
-    fn statement(&mut self, kind: &str, body: &Value, rule: &Value, steps: &mut Vec<Step>, name: &mut String) {
+    fn statement(&mut self, kind: &str, body: &Value, rule: &Value, steps: &mut Vec<RuleStep>, name: &mut String) {
         let chain = |target: &Value| key_in(rule, &target["target"]);
         match kind {
             "match" => steps.push(self.test(body, rule)),
-            "accept" => steps.push(Step::Verdict(Verdict::Accept)),
-            "drop" | "reject" => steps.push(Step::Verdict(Verdict::Drop)),
-            "return" => steps.push(Step::Verdict(Verdict::Return)),
-            "continue" => steps.push(Step::Verdict(Verdict::Continue)),
-            "jump" => steps.push(Step::Verdict(Verdict::Jump(chain(body)))),
-            "goto" => steps.push(Step::Verdict(Verdict::Goto(chain(body)))),
+            "accept" => steps.push(RuleStep::Verdict(Verdict::Accept)),
+            "drop" | "reject" => steps.push(RuleStep::Verdict(Verdict::Drop)),
+            "return" => steps.push(RuleStep::Verdict(Verdict::Return)),
+            "continue" => steps.push(RuleStep::Verdict(Verdict::Continue)),
+            "jump" => steps.push(RuleStep::Verdict(Verdict::Jump(chain(body)))),
+            "goto" => steps.push(RuleStep::Verdict(Verdict::Goto(chain(body)))),
             // The first packet of a stranger is within every limit, and beyond none.
-            "limit" | "quota" | "ct count" => steps.push(Step::Test(match body {
+            "limit" | "quota" | "ct count" => steps.push(RuleStep::Test(match body {
                 // One that is named stands elsewhere; by a map, it may be any.
                 Value::String(called) => {
                     let text = |key: &str| rule[key].as_str().unwrap_or_default();
@@ -285,7 +285,7 @@ impl<'j> Compiler<'j> {
             "set" | "meter" | "map" => {
                 if self.judging.contains(&key_in(rule, &body["set"])) {
                     *name += ": its set judges by itself";
-                    steps.push(Step::Test(None));
+                    steps.push(RuleStep::Test(None));
                 }
                 let within = [&body["stmt"], &body["stmts"]];
                 for one in within {
@@ -305,15 +305,15 @@ impl<'j> Compiler<'j> {
                 if key["meta"]["key"] == "mark" {
                     let value = body["value"].as_u64().and_then(|mark| u32::try_from(mark).ok());
                     // Bits that are set beside those that are there: nobody needs to know which.
-                    steps.push(Step::Mark { mask: u32::MAX, value });
+                    steps.push(RuleStep::Mark { mask: u32::MAX, value });
                 } else if key["payload"]["field"] == "dport" || key["payload"]["field"] == "daddr" {
-                    steps.push(Step::Redirect);
+                    steps.push(RuleStep::Redirect);
                 }
             }
-            "notrack" => steps.push(Step::Untrack),
-            "redirect" => steps.push(Step::Redirect),
+            "notrack" => steps.push(RuleStep::Untrack),
+            "redirect" => steps.push(RuleStep::Redirect),
             // It goes to another host, or to a program that takes what is for others.
-            "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => steps.push(Step::Verdict(Verdict::Elsewhere)),
+            "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => steps.push(RuleStep::Verdict(Verdict::Elsewhere)),
             "xt" => {
                 self.foreign = true;
                 let what = body["name"].as_str().unwrap_or_default();
@@ -321,33 +321,33 @@ impl<'j> Compiler<'j> {
                     steps.push(super::save::target(what));
                 } else if !matches!(what, "comment") {
                     *name += &format!(": what the extension {what:?} of iptables asks is not told");
-                    steps.push(Step::Test(None));
+                    steps.push(RuleStep::Test(None));
                 }
             }
             "counter" | "log" | "nflog" | "snat" | "masquerade" | "dup" | "flow" | "ct helper" | "ct timeout"
             | "ct expectation" | "reset" | "secmark" | "last" | "comment" | "tunnel" | "objref" => {}
             _ => {
                 *name += &format!(": {kind:?} is not understood");
-                steps.push(Step::Test(None));
+                steps.push(RuleStep::Test(None));
             }
         }
     }
 
-    fn verdicts(&mut self, body: &Value, rule: &Value, steps: &mut Vec<Step>) {
+    fn verdicts(&mut self, body: &Value, rule: &Value, steps: &mut Vec<RuleStep>) {
         let key = self.stranger.field(&body["key"]);
         let Some(rows) = self.elements(&body["data"], rule) else {
             // What a map leads to is not told: an address or a port that nobody listed is not in it.
             if !self.unlisted(&key) {
-                steps.push(Step::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
+                steps.push(RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
             }
             return;
         };
-        if key == Field::State {
+        if key == Field::PacketState {
             let to = |state: &str| {
                 let row = rows.iter().find(|row| names(element(&row[0])).iter().any(|name| name == state));
                 row.map_or(Verdict::Continue, |row| self.verdict(&row[1], rule))
             };
-            steps.push(Step::ByState { new: to("new"), untracked: to("untracked") });
+            steps.push(RuleStep::ByState { new: to("new"), untracked: to("untracked") });
             return;
         }
         let (mut maybe, mut sure) = (Vec::new(), None);
@@ -367,13 +367,13 @@ impl<'j> Compiler<'j> {
         let after = sure.unwrap_or(Verdict::Continue);
         if maybe.is_empty() || maybe.iter().all(|one| *one == after) {
             if after != Verdict::Continue {
-                steps.push(Step::Verdict(after));
+                steps.push(RuleStep::Verdict(after));
             }
             return;
         }
         maybe.push(after);
         maybe.dedup();
-        steps.push(Step::OneOf(maybe));
+        steps.push(RuleStep::OneOf(maybe));
     }
 
     fn verdict(&self, value: &Value, rule: &Value) -> Verdict {
@@ -424,33 +424,33 @@ impl<'j> Compiler<'j> {
         if self.written.contains(&key_in(rule, name)) { None } else { Some(false) }
     }
 
-    fn test(&mut self, body: &Value, rule: &Value) -> Step {
+    fn test(&mut self, body: &Value, rule: &Value) -> RuleStep {
         let (left, right) = (self.stranger.field(&body["left"]), &body["right"]);
         let op = body["op"].as_str().unwrap_or("==");
         // `!` asks that none of several flags is there.
         let negated = matches!(op, "!=" | "!");
         if !matches!(op, "==" | "!=" | "!" | "in" | "<" | ">" | "<=" | ">=") {
-            return Step::Test(None);
+            return RuleStep::Test(None);
         }
         // What the packet lacks is not compared: the rule ends there, whatever it asks.
         if lacks(&left) {
-            return Step::Test(Some(false));
+            return RuleStep::Test(Some(false));
         }
         match (&left, op) {
             (Field::Mark, "==" | "in" | "!=") => {
                 let mask = mask_of(&body["left"]);
                 if let Some(value) = right.as_u64().and_then(|value| u32::try_from(value).ok()) {
-                    return Step::Marked { mask, value: value & mask, negated };
+                    return RuleStep::Marked { mask, value: value & mask, negated };
                 }
-                return Step::Test(None);
+                return RuleStep::Test(None);
             }
-            (Field::State, _) => {
+            (Field::PacketState, _) => {
                 let states = names(right);
                 if states.is_empty() || !states.iter().all(|state| STATES.contains(&state.as_str())) {
-                    return Step::Test(None);
+                    return RuleStep::Test(None);
                 }
                 let holds = |state: &str| states.iter().any(|name| name == state) != negated;
-                return Step::Tracked { new: holds("new"), untracked: holds("untracked") };
+                return RuleStep::Tracked { new: holds("new"), untracked: holds("untracked") };
             }
             _ => {}
         }
@@ -468,7 +468,7 @@ impl<'j> Compiler<'j> {
             },
             _ => self.equals(&left, right, rule).map(|same| same != negated),
         };
-        if involves_port(&left) { Step::Port(holds) } else { Step::Test(holds) }
+        if involves_port(&left) { RuleStep::Port(holds) } else { RuleStep::Test(holds) }
     }
 
     fn compares(&self, left: &Field, op: &str, right: &Value) -> Option<bool> {
@@ -512,7 +512,7 @@ impl<'j> Compiler<'j> {
             return Some(!lacks(left));
         }
         match left {
-            Field::Unknown | Field::Mark | Field::State => None,
+            Field::Unknown | Field::Mark | Field::PacketState => None,
             Field::None => Some(false),
             Field::Interface => match right.as_str() {
                 Some(name) => self.stranger.comes_by(name, '*'),
@@ -595,26 +595,26 @@ fn element(row: &Value) -> &Value {
 mod tests {
     use serde_json::json;
 
-    use super::super::packet::Outside;
-    use super::super::walk::Outcome;
+    use super::super::packet::OutsideInterfaces;
+    use super::super::walk::FinalVerdict;
     use super::*;
 
-    fn meets(limit: &Value, part: &Value) -> Outcome {
+    fn meets(limit: &Value, part: &Value) -> FinalVerdict {
         let json = json!({"nftables": [
             {"limit": limit},
             {"chain": {"family": "inet", "table": "t", "name": "in", "hook": "input", "prio": 0, "policy": "accept"}},
             {"rule": {"family": "inet", "table": "t", "chain": "in", "handle": 3, "expr": [part, {"drop": null}]}},
         ]});
-        compile(&json, &Stranger::new(Family::V4, Outside::default(), &ports(&json))).rules.walk()
+        compile(&json, &Packet::new(Family::V4, OutsideInterfaces::default(), &ports(&json))).rules.walk()
     }
 
     #[test]
     fn a_limit_that_is_named_holds_as_it_was_declared() {
         let over = json!({"family": "inet", "table": "t", "name": "flood", "rate": 9, "per": "second", "inv": true});
         let within = json!({"family": "inet", "table": "t", "name": "flood", "rate": 9, "per": "second"});
-        assert_eq!(meets(&over, &json!({"limit": "flood"})), Outcome::Accepted, "nobody is beyond it");
-        assert_eq!(meets(&within, &json!({"limit": "flood"})), Outcome::Dropped);
-        assert!(matches!(meets(&within, &json!({"limit": "other"})), Outcome::Unclear(_)));
-        assert!(matches!(meets(&within, &json!({"limit": {"map": {}}})), Outcome::Unclear(_)));
+        assert_eq!(meets(&over, &json!({"limit": "flood"})), FinalVerdict::Accepted, "nobody is beyond it");
+        assert_eq!(meets(&within, &json!({"limit": "flood"})), FinalVerdict::Dropped);
+        assert!(matches!(meets(&within, &json!({"limit": "other"})), FinalVerdict::Unclear(_)));
+        assert!(matches!(meets(&within, &json!({"limit": {"map": {}}})), FinalVerdict::Unclear(_)));
     }
 }

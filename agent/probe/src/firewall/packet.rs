@@ -30,7 +30,7 @@ impl Family {
 
 /// The interfaces through which a stranger may come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outside {
+pub struct OutsideInterfaces {
     /// By name; empty where nobody knows.
     names: Vec<String>,
     /// They have the default route: a stranger comes by no other.
@@ -68,7 +68,7 @@ fn is_inside(name: &str) -> bool {
 }
 
 /// The interfaces with a default route, else all that are no inside ones.
-pub(super) fn outside(machine: &SurveyContext<'_>) -> Outside {
+pub(super) fn outside(machine: &SurveyContext<'_>) -> OutsideInterfaces {
     fn add(names: &mut Vec<String>, name: &str) {
         if name != "lo" && !names.iter().any(|known| known == name) && names.len() < 64 {
             names.push(name.to_owned());
@@ -94,7 +94,7 @@ pub(super) fn outside(machine: &SurveyContext<'_>) -> Outside {
         }
     }
     if !names.is_empty() {
-        return Outside { names, sure: true };
+        return OutsideInterfaces { names, sure: true };
     }
     for line in machine.text_if("/proc/net/dev").unwrap_or_default().lines().skip(2) {
         if let Some((name, _)) = line.split_once(':')
@@ -104,7 +104,7 @@ pub(super) fn outside(machine: &SurveyContext<'_>) -> Outside {
         }
     }
     let sure = names.len() == 1;
-    Outside { names, sure }
+    OutsideInterfaces { names, sure }
 }
 
 /// Whether this host has an address of IPv6 besides its own loopback. A kernel without IPv6 has neither this table nor one of its
@@ -122,11 +122,11 @@ const WIDE: u16 = 20_000;
 
 /// The stranger and what it sends.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stranger {
+pub struct Packet {
     /// Over which protocol.
     pub family: Family,
     /// Where it comes in.
-    pub outside: Outside,
+    pub outside: OutsideInterfaces,
     /// Its address, which is nobody's in particular.
     pub address: IpAddr,
     /// The port it asks for, which no rule names.
@@ -135,10 +135,10 @@ pub struct Stranger {
     pub devices: BTreeMap<String, Vec<String>>,
 }
 
-impl Stranger {
+impl Packet {
     /// A stranger who asks for a port outside all of these ranges that rules name.
     #[must_use]
-    pub fn new(family: Family, outside: Outside, named: &[(u16, u16)]) -> Self {
+    pub fn new(family: Family, outside: OutsideInterfaces, named: &[(u16, u16)]) -> Self {
         // How many narrow ranges begin, less how many end, at each port.
         let mut edges = vec![0_i32; usize::from(u16::MAX) + 2];
         for (low, high) in named.iter().filter(|(low, high)| low <= high && high - low < WIDE) {
@@ -173,7 +173,7 @@ impl Stranger {
         if name == wildcard.to_string() {
             return Some(true);
         }
-        let Outside { names, sure } = &self.outside;
+        let OutsideInterfaces { names, sure } = &self.outside;
         if names.iter().any(|other| fits(other)) {
             // Of several, the stranger may come by another.
             return (names.len() == 1 || names.iter().all(|other| fits(other))).then_some(true);
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_port_is_one_that_no_rule_names() {
-        let asks = |named: &[(u16, u16)]| Stranger::new(Family::V4, Outside::default(), named).port;
+        let asks = |named: &[(u16, u16)]| Packet::new(Family::V4, OutsideInterfaces::default(), named).port;
         let first = asks(&[]);
         assert_ne!(asks(&[(first, first)]), first);
         // Wide ranges mean any port; where narrow ones name all but a few, one of these few is found.

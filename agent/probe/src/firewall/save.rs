@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::field::{in_prefix, may_be_host};
-use super::packet::{Family, Stranger};
-use super::walk::{Base, Rule, RuleSet, Step, Verdict};
+use super::packet::{Family, Packet};
+use super::walk::{BaseChain, Rule, RuleSet, RuleStep, Verdict};
 
 /// Chains that a packet for this host passes, in the kernel's order.
 const WAY: [(&str, &str); 7] = [
@@ -82,23 +82,23 @@ const OPTIONS: [(&[&str], usize); 2] = [
 ];
 
 /// What a target does with the packet.
-pub(super) fn target(name: &str) -> Step {
+pub(super) fn target(name: &str) -> RuleStep {
     match name {
-        "ACCEPT" => Step::Verdict(Verdict::Accept),
-        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => Step::Verdict(Verdict::Drop),
-        "RETURN" => Step::Verdict(Verdict::Return),
-        "REDIRECT" => Step::Redirect,
+        "ACCEPT" => RuleStep::Verdict(Verdict::Accept),
+        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => RuleStep::Verdict(Verdict::Drop),
+        "RETURN" => RuleStep::Verdict(Verdict::Return),
+        "REDIRECT" => RuleStep::Redirect,
         "DNAT" | "NETMAP" | "TPROXY" | "NFQUEUE" | "QUEUE" | "SYNPROXY" | "DNETMAP" => {
-            Step::Verdict(Verdict::Elsewhere)
+            RuleStep::Verdict(Verdict::Elsewhere)
         }
-        "MARK" | "CONNMARK" => Step::Mark { mask: u32::MAX, value: None },
-        "NOTRACK" => Step::Untrack,
+        "MARK" | "CONNMARK" => RuleStep::Mark { mask: u32::MAX, value: None },
+        "NOTRACK" => RuleStep::Untrack,
         "LOG" | "NFLOG" | "ULOG" | "TRACE" | "AUDIT" | "CT" | "TCPMSS" | "TCPOPTSTRIP" | "SET" | "CHECKSUM"
         | "CLASSIFY" | "DSCP" | "TOS" | "TTL" | "HL" | "ECN" | "SECMARK" | "CONNSECMARK" | "IDLETIMER" | "LED"
         | "RATEEST" | "HMARK" | "MASQUERADE" | "SNAT" | "SYSRQ" | "ACCOUNT" | "LOGMARK" => {
-            Step::Verdict(Verdict::Continue)
+            RuleStep::Verdict(Verdict::Continue)
         }
-        _ => Step::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]),
+        _ => RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]),
     }
 }
 
@@ -151,7 +151,7 @@ fn words(line: &str) -> Vec<String> {
 ///
 /// # Errors
 /// When it is not whole: each table ends with `COMMIT`, each chain of the kernel's has a policy, and there is no other line.
-pub fn compile(text: &str, stranger: &Stranger) -> Result<RuleSet, String> {
+pub fn compile(text: &str, stranger: &Packet) -> Result<RuleSet, String> {
     if text.contains("is incompatible, use 'nft' tool") {
         return Err("there are rules that only nft can tell; mend: install nftables".to_owned());
     }
@@ -177,7 +177,7 @@ pub fn compile(text: &str, stranger: &Stranger) -> Result<RuleSet, String> {
                 if !matches!(policy, "ACCEPT" | "DROP") {
                     return Err(format!("chain {name} of table {table} has no policy"));
                 }
-                set.bases.push(Base {
+                set.bases.push(BaseChain {
                     hook: if name == "PREROUTING" { 1 } else { 2 },
                     priority: i64::try_from(place).unwrap_or_default(),
                     place,
@@ -204,10 +204,10 @@ pub fn compile(text: &str, stranger: &Stranger) -> Result<RuleSet, String> {
     // Every chain is declared: what is none is a target that nobody here knows.
     let declared: Vec<String> = set.chains.keys().cloned().collect();
     for step in set.chains.values_mut().flatten().flat_map(|rule| &mut rule.steps) {
-        if let Step::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)) = step
+        if let RuleStep::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)) = step
             && declared.binary_search(chain).is_err()
         {
-            *step = Step::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]);
+            *step = RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]);
         }
     }
     Ok(set)
@@ -216,7 +216,7 @@ pub fn compile(text: &str, stranger: &Stranger) -> Result<RuleSet, String> {
 struct Reader<'w> {
     words: &'w [String],
     at: usize,
-    stranger: &'w Stranger,
+    stranger: &'w Packet,
 }
 
 impl Reader<'_> {
@@ -244,7 +244,7 @@ impl Reader<'_> {
                     module = self.value();
                     // One without a word of its own: whether a socket waits for the packet.
                     if module == "socket" {
-                        steps.push(Step::Test(None));
+                        steps.push(RuleStep::Test(None));
                     }
                     continue;
                 }
@@ -253,7 +253,7 @@ impl Reader<'_> {
                     let own = !to.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) || !is_builtin(&to);
                     let mut step = if own {
                         let chain = format!("{table} {to}");
-                        Step::Verdict(if word.starts_with("-g") || word == "--goto" {
+                        RuleStep::Verdict(if word.starts_with("-g") || word == "--goto" {
                             Verdict::Goto(chain)
                         } else {
                             Verdict::Jump(chain)
@@ -263,7 +263,7 @@ impl Reader<'_> {
                     };
                     let options = &self.words[self.at..];
                     if to == "CT" && options.iter().any(|option| option == "--notrack") {
-                        step = Step::Untrack;
+                        step = RuleStep::Untrack;
                     }
                     if to == "MARK" {
                         step = marks(options);
@@ -275,11 +275,11 @@ impl Reader<'_> {
                 _ => {}
             }
             match self.test(word, &module) {
-                Some(Step::Test(holds)) => steps.push(Step::Test(holds.map(|holds| holds != negated))),
-                Some(Step::Port(holds)) => steps.push(Step::Port(holds.map(|holds| holds != negated))),
-                Some(Step::Marked { mask, value, .. }) => steps.push(Step::Marked { mask, value, negated }),
-                Some(Step::Tracked { new, untracked }) => {
-                    steps.push(Step::Tracked { new: new != negated, untracked: untracked != negated });
+                Some(RuleStep::Test(holds)) => steps.push(RuleStep::Test(holds.map(|holds| holds != negated))),
+                Some(RuleStep::Port(holds)) => steps.push(RuleStep::Port(holds.map(|holds| holds != negated))),
+                Some(RuleStep::Marked { mask, value, .. }) => steps.push(RuleStep::Marked { mask, value, negated }),
+                Some(RuleStep::Tracked { new, untracked }) => {
+                    steps.push(RuleStep::Tracked { new: new != negated, untracked: untracked != negated });
                 }
                 Some(other) => steps.push(other),
                 None => {}
@@ -290,8 +290,8 @@ impl Reader<'_> {
     }
 
     /// One condition. None where a word is no condition of its own.
-    fn test(&mut self, word: &str, module: &str) -> Option<Step> {
-        let sure = |holds: bool| Some(Step::Test(Some(holds)));
+    fn test(&mut self, word: &str, module: &str) -> Option<RuleStep> {
+        let sure = |holds: bool| Some(RuleStep::Test(Some(holds)));
         if let Some((_, values, holds)) = FIXED.iter().find(|(words, ..)| words.contains(&word)) {
             self.at += values;
             return sure(*holds);
@@ -308,7 +308,7 @@ impl Reader<'_> {
                 let often =
                     self.words.windows(2).find(|pair| pair[0] == "--hitcount").and_then(|pair| pair[1].parse().ok());
                 // Another rule may just have put him on it.
-                return Some(Step::Test(often.filter(|often: &u32| *often > 1).map(|_| false)));
+                return Some(RuleStep::Test(often.filter(|often: &u32| *often > 1).map(|_| false)));
             }
             ("--invert", "rpfilter") => return sure(false),
             ("--match-set", _) => {
@@ -316,9 +316,9 @@ impl Reader<'_> {
                 // He is on nobody's list of the unwanted; what a list of the wanted holds is not told.
                 let refused = self.words.iter().any(|word| matches!(word.as_str(), "DROP" | "REJECT"));
                 let by_address = self.words.get(self.at - 1).is_some_and(|by| by == "src");
-                return Some(Step::Test((refused && by_address).then_some(false)));
+                return Some(RuleStep::Test((refused && by_address).then_some(false)));
             }
-            (other, _) if !other.starts_with('-') => return Some(Step::Test(None)),
+            (other, _) if !other.starts_with('-') => return Some(RuleStep::Test(None)),
             _ => {}
         }
         let known = self.words.get(self.at).cloned().and_then(|wanted| self.asks(word, &wanted, module));
@@ -330,18 +330,18 @@ impl Reader<'_> {
         while self.words.get(self.at).is_some_and(|next| !next.starts_with('-') && next != "!") {
             self.at += 1;
         }
-        Some(Step::Test(None))
+        Some(RuleStep::Test(None))
     }
 
     /// A condition with a value. None where it is not understood.
-    fn asks(&self, word: &str, wanted: &str, module: &str) -> Option<Step> {
+    fn asks(&self, word: &str, wanted: &str, module: &str) -> Option<RuleStep> {
         let (port, any) = (self.stranger.port, |one: &str| wanted.split(',').any(|part| part == one));
         let holds = match word {
             "-p" | "--protocol" => matches!(wanted, "tcp" | "6" | "all" | "0"),
-            "-i" | "--in-interface" => return Some(Step::Test(self.stranger.comes_by(wanted, '+'))),
-            "-s" | "--source" | "--ctorigsrc" => return Some(Step::Test(self.is_source(wanted))),
+            "-i" | "--in-interface" => return Some(RuleStep::Test(self.stranger.comes_by(wanted, '+'))),
+            "-s" | "--source" | "--ctorigsrc" => return Some(RuleStep::Test(self.is_source(wanted))),
             "-d" | "--destination" => {
-                return Some(Step::Port(prefix(wanted).and_then(|(address, length)| may_be_host(address, length))));
+                return Some(RuleStep::Port(prefix(wanted).and_then(|(address, length)| may_be_host(address, length))));
             }
             "--connlimit-upto" | "--quota" => wanted != "0",
             "--connlimit-above" => wanted == "0",
@@ -349,18 +349,18 @@ impl Reader<'_> {
                 // Of either side; from which port he asks nobody knows.
                 let inside = |port| super::field::or(wanted.split(',').map(|part| Some(is_within(range(part)?, port))));
                 let asks = inside(SOURCE_PORT).filter(|asks| !asks);
-                return Some(Step::Port(super::field::or([inside(port), asks])));
+                return Some(RuleStep::Port(super::field::or([inside(port), asks])));
             }
             "--dport" | "--destination-port" | "--dports" | "--destination-ports" | "--ctorigdstport" => {
                 let inside = wanted.split(',').map(|part| Some(is_within(range(part)?, port)));
-                return Some(Step::Port(super::field::or(inside)));
+                return Some(RuleStep::Port(super::field::or(inside)));
             }
             "--sport" | "--source-port" | "--sports" | "--source-ports" => {
                 let inside = wanted.split(',').map(|part| Some(is_within(range(part)?, SOURCE_PORT)));
-                return Some(Step::Test(super::field::or(inside)));
+                return Some(RuleStep::Test(super::field::or(inside)));
             }
             "--tcp-flags" => 2 & flags(wanted) == flags(self.words.get(self.at + 1)?),
-            "--state" | "--ctstate" => return Some(Step::Tracked { new: any("NEW"), untracked: any("UNTRACKED") }),
+            "--state" | "--ctstate" => return Some(RuleStep::Tracked { new: any("NEW"), untracked: any("UNTRACKED") }),
             "--ctproto" => matches!(wanted, "tcp" | "6"),
             "--ctdir" => wanted == "ORIGINAL",
             "--ctstatus" => false,
@@ -368,7 +368,7 @@ impl Reader<'_> {
                 let (value, mask) = wanted.split_once('/').unwrap_or((wanted, "0xffffffff"));
                 let (value, mask) = (hex(value)?, hex(mask)?);
                 if module == "mark" {
-                    return Some(Step::Marked { mask, value, negated: false });
+                    return Some(RuleStep::Marked { mask, value, negated: false });
                 }
                 value & mask == 0
             }
@@ -376,11 +376,11 @@ impl Reader<'_> {
             "--dst-type" if self.stranger.family == Family::V6 && any("UNICAST") => return None,
             "--dst-type" => any("LOCAL"),
             "--src-type" => any("UNICAST"),
-            "--src-range" => return Some(Step::Test(self.is_between(wanted))),
+            "--src-range" => return Some(RuleStep::Test(self.is_between(wanted))),
             "--pkt-type" => matches!(wanted, "unicast" | "host"),
             _ => return None,
         };
-        Some(Step::Test(Some(holds)))
+        Some(RuleStep::Test(Some(holds)))
     }
 
     fn is_source(&self, wanted: &str) -> Option<bool> {
@@ -412,20 +412,20 @@ fn hex(text: &str) -> Option<u32> {
 }
 
 fn is_builtin(name: &str) -> bool {
-    !matches!(target(name), Step::OneOf(_))
+    !matches!(target(name), RuleStep::OneOf(_))
 }
 
 /// What `-j MARK` does.
-fn marks(options: &[String]) -> Step {
-    let unknown = Step::Mark { mask: u32::MAX, value: None };
+fn marks(options: &[String]) -> RuleStep {
+    let unknown = RuleStep::Mark { mask: u32::MAX, value: None };
     let [how, what, ..] = options else { return unknown };
     let (value, mask) = what.split_once('/').unwrap_or((what, "0xffffffff"));
     match (how.as_str(), hex(value), hex(mask)) {
         ("--set-xmark" | "--set-mark", Some(value), Some(mask)) if value & !mask == 0 => {
-            Step::Mark { mask, value: Some(value) }
+            RuleStep::Mark { mask, value: Some(value) }
         }
-        ("--or-mark", Some(value), _) => Step::Mark { mask: value, value: Some(value) },
-        ("--and-mark", Some(value), _) => Step::Mark { mask: !value, value: Some(0) },
+        ("--or-mark", Some(value), _) => RuleStep::Mark { mask: value, value: Some(value) },
+        ("--and-mark", Some(value), _) => RuleStep::Mark { mask: !value, value: Some(0) },
         _ => unknown,
     }
 }
@@ -462,31 +462,31 @@ fn flags(text: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::walk::Outcome;
+    use super::super::walk::FinalVerdict;
     use super::*;
 
-    fn meets(rules: &str) -> Outcome {
+    fn meets(rules: &str) -> FinalVerdict {
         let text = format!("# Generated by iptables-save\n*filter\n{rules}COMMIT\n");
-        compile(&text, &Stranger::new(Family::V4, super::super::packet::Outside::default(), &ports(&text)))
+        compile(&text, &Packet::new(Family::V4, super::super::packet::OutsideInterfaces::default(), &ports(&text)))
             .expect("a rule set")
             .walk()
     }
 
     #[test]
     fn what_is_not_understood_counts_both_ways() {
-        assert_eq!(meets(":INPUT DROP [0:0]\n"), Outcome::Dropped);
-        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT ! -i docker0 -j ACCEPT\n"), Outcome::Accepted);
+        assert_eq!(meets(":INPUT DROP [0:0]\n"), FinalVerdict::Dropped);
+        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT ! -i docker0 -j ACCEPT\n"), FinalVerdict::Accepted);
         // A module nobody knows: it decides, so nothing is known; where it does not, all is.
         let unclear = meets(":INPUT DROP [0:0]\n-A INPUT -m moon --phase full -j ACCEPT\n");
-        assert!(matches!(&unclear, Outcome::Unclear(rules) if rules[0].contains("moon")), "{unclear:?}");
-        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT -p udp -m moon --phase full -j ACCEPT\n"), Outcome::Dropped);
-        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT -m moon --phase full -j DROP\n"), Outcome::Dropped);
-        assert_eq!(meets(":INPUT ACCEPT [0:0]\n:MOON - [0:0]\n-A INPUT -j MOON\n"), Outcome::Accepted);
+        assert!(matches!(&unclear, FinalVerdict::Unclear(rules) if rules[0].contains("moon")), "{unclear:?}");
+        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT -p udp -m moon --phase full -j ACCEPT\n"), FinalVerdict::Dropped);
+        assert_eq!(meets(":INPUT DROP [0:0]\n-A INPUT -m moon --phase full -j DROP\n"), FinalVerdict::Dropped);
+        assert_eq!(meets(":INPUT ACCEPT [0:0]\n:MOON - [0:0]\n-A INPUT -j MOON\n"), FinalVerdict::Accepted);
         assert!(
-            matches!(meets(":INPUT ACCEPT [0:0]\n-A INPUT -j MOON\n"), Outcome::Unclear(_)),
+            matches!(meets(":INPUT ACCEPT [0:0]\n-A INPUT -j MOON\n"), FinalVerdict::Unclear(_)),
             "no chain of this name"
         );
-        assert!(matches!(meets(":INPUT ACCEPT [0:0]\n-A INPUT -j NFQUEUE --queue-num 1\n"), Outcome::Unclear(_)));
+        assert!(matches!(meets(":INPUT ACCEPT [0:0]\n-A INPUT -j NFQUEUE --queue-num 1\n"), FinalVerdict::Unclear(_)));
     }
 
     #[test]
@@ -495,9 +495,9 @@ mod tests {
         assert_eq!(range("22"), Some((22, 22)));
         assert_eq!((range("1024:"), range("x")), (Some((1024, u16::MAX)), None));
         let marked = ":INPUT ACCEPT [0:0]\n:m - [0:0]\n-A INPUT -j MARK --set-xmark 0x1/0xf\n-A INPUT -m mark --mark 0x1/0x1 -g m\n-A m -j REJECT\n";
-        assert_eq!(meets(marked), Outcome::Dropped);
+        assert_eq!(meets(marked), FinalVerdict::Dropped);
         // Chains that call each other without end.
         let round = meets(":INPUT ACCEPT [0:0]\n:a - [0:0]\n:b - [0:0]\n-A INPUT -j a\n-A a -j b\n-A b -j a\n");
-        assert!(matches!(round, Outcome::Unclear(_)), "{round:?}");
+        assert!(matches!(round, FinalVerdict::Unclear(_)), "{round:?}");
     }
 }

@@ -26,7 +26,7 @@ pub(super) enum Verdict {
 
 /// One part of a rule, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RuleStep {
     /// It holds, does not, or nobody knows.
     Test(Option<bool>),
     /// The packet's mark under this mask is (or, negated, is not) this.
@@ -64,12 +64,12 @@ pub(super) enum Step {
 pub(super) struct Rule {
     /// What it is called where it is not understood.
     pub(super) name: String,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<RuleStep>,
 }
 
 /// A chain that the kernel itself calls.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Base {
+pub(super) struct BaseChain {
     /// 0 ingress, 1 prerouting, 2 input.
     pub(super) hook: u8,
     pub(super) priority: i64,
@@ -83,7 +83,7 @@ pub(super) struct Base {
 
 /// What became of the packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum FinalVerdict {
     /// Kept out.
     Dropped,
     /// Let in.
@@ -94,7 +94,7 @@ pub enum Outcome {
 
 /// What rules may have changed of the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct State {
+struct PacketState {
     mark: u32,
     /// Bits of the mark that nobody knows.
     blurred: u32,
@@ -106,15 +106,15 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RuleSet {
     pub(super) chains: BTreeMap<String, Vec<Rule>>,
-    pub(super) bases: Vec<Base>,
+    pub(super) bases: Vec<BaseChain>,
 }
 
 /// How a chain is left.
 #[derive(Debug, Default)]
-struct Ways {
+struct ChainExits {
     /// Its end was reached, or a `return`.
-    through: BTreeSet<State>,
-    accepted: BTreeSet<State>,
+    through: BTreeSet<PacketState>,
+    accepted: BTreeSet<PacketState>,
     dropped: bool,
 }
 
@@ -129,11 +129,11 @@ struct Walk<'r> {
 impl RuleSet {
     /// Sends the packet through all chains in the kernel's order.
     #[must_use]
-    pub fn walk(&self) -> Outcome {
+    pub fn walk(&self) -> FinalVerdict {
         let mut walk = Walk { rules: self, steps: 0, doubts: Vec::new(), lost: false };
-        let mut bases: Vec<&Base> = self.bases.iter().collect();
+        let mut bases: Vec<&BaseChain> = self.bases.iter().collect();
         bases.sort();
-        let mut states = BTreeSet::from([State::default()]);
+        let mut states = BTreeSet::from([PacketState::default()]);
         let mut dropped = false;
         for base in bases {
             if base.passed == Some(false) {
@@ -157,14 +157,16 @@ impl RuleSet {
             }
         }
         if walk.lost {
-            return Outcome::Unclear(vec!["the rule set is too large or jumps too deep to be followed".to_owned()]);
+            return FinalVerdict::Unclear(vec![
+                "the rule set is too large or jumps too deep to be followed".to_owned(),
+            ]);
         }
         match (dropped, states.is_empty()) {
-            (_, true) => Outcome::Dropped,
-            (false, false) => Outcome::Accepted,
+            (_, true) => FinalVerdict::Dropped,
+            (false, false) => FinalVerdict::Accepted,
             (true, false) => {
                 walk.doubts.truncate(NAMED_MAX);
-                Outcome::Unclear(walk.doubts)
+                FinalVerdict::Unclear(walk.doubts)
             }
         }
     }
@@ -177,8 +179,8 @@ impl Walk<'_> {
         }
     }
 
-    fn chain(&mut self, name: &str, entering: &BTreeSet<State>, depth: usize) -> Ways {
-        let mut ways = Ways::default();
+    fn chain(&mut self, name: &str, entering: &BTreeSet<PacketState>, depth: usize) -> ChainExits {
+        let mut ways = ChainExits::default();
         let mut here = entering.clone();
         let rules = self.rules;
         let Some(chain) = rules.chains.get(name) else {
@@ -204,7 +206,7 @@ impl Walk<'_> {
             }
             // What differs in nothing but the mark is followed as one whose mark nobody knows.
             if next.len() > STATES_MAX {
-                next = next.into_iter().map(|state| State { mark: 0, blurred: u32::MAX, ..state }).collect();
+                next = next.into_iter().map(|state| PacketState { mark: 0, blurred: u32::MAX, ..state }).collect();
             }
             here = next;
         }
@@ -213,19 +215,26 @@ impl Walk<'_> {
     }
 
     /// Sends one packet through one rule: to the next rule, or out of the chain.
-    fn rule(&mut self, rule: &Rule, state: State, depth: usize, next: &mut BTreeSet<State>, ways: &mut Ways) {
+    fn rule(
+        &mut self,
+        rule: &Rule,
+        state: PacketState,
+        depth: usize,
+        next: &mut BTreeSet<PacketState>,
+        ways: &mut ChainExits,
+    ) {
         let mut state = state;
         for step in &rule.steps {
             let holds = match step {
-                Step::Test(holds) => *holds,
-                Step::Port(holds) => {
+                RuleStep::Test(holds) => *holds,
+                RuleStep::Port(holds) => {
                     if state.redirected {
                         None
                     } else {
                         *holds
                     }
                 }
-                Step::Marked { mask, value, negated } => {
+                RuleStep::Marked { mask, value, negated } => {
                     let known = mask & !state.blurred;
                     let same = if (state.mark ^ value) & known != 0 {
                         Some(false)
@@ -236,8 +245,8 @@ impl Walk<'_> {
                     };
                     same.map(|same| same != *negated)
                 }
-                Step::Tracked { new, untracked } => Some(if state.untracked { *untracked } else { *new }),
-                Step::Mark { mask, value } => {
+                RuleStep::Tracked { new, untracked } => Some(if state.untracked { *untracked } else { *new }),
+                RuleStep::Mark { mask, value } => {
                     match value {
                         Some(value) => {
                             state.mark = state.mark & !mask | value;
@@ -247,15 +256,15 @@ impl Walk<'_> {
                     }
                     Some(true)
                 }
-                Step::Untrack => {
+                RuleStep::Untrack => {
                     state.untracked = true;
                     Some(true)
                 }
-                Step::Redirect => {
+                RuleStep::Redirect => {
                     state.redirected = true;
                     Some(true)
                 }
-                Step::ByState { new, untracked } => {
+                RuleStep::ByState { new, untracked } => {
                     let verdict = if state.untracked { untracked } else { new };
                     if *verdict != Verdict::Continue {
                         self.go(verdict, rule, state, depth, next, ways);
@@ -263,14 +272,14 @@ impl Walk<'_> {
                     }
                     Some(true)
                 }
-                Step::Verdict(verdict) => {
+                RuleStep::Verdict(verdict) => {
                     self.go(verdict, rule, state, depth, next, ways);
                     if *verdict != Verdict::Continue {
                         return;
                     }
                     Some(true)
                 }
-                Step::OneOf(verdicts) => {
+                RuleStep::OneOf(verdicts) => {
                     self.doubt(&rule.name);
                     for verdict in verdicts {
                         self.go(verdict, rule, state, depth, next, ways);
@@ -297,10 +306,10 @@ impl Walk<'_> {
         &mut self,
         verdict: &Verdict,
         rule: &Rule,
-        state: State,
+        state: PacketState,
         depth: usize,
-        next: &mut BTreeSet<State>,
-        ways: &mut Ways,
+        next: &mut BTreeSet<PacketState>,
+        ways: &mut ChainExits,
     ) {
         match verdict {
             Verdict::Accept => drop(ways.accepted.insert(state)),

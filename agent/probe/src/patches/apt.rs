@@ -7,7 +7,7 @@ use ioc_common::reading::{Patches, Update};
 
 use super::apt_conf::AptConf;
 use super::phased;
-use super::pins::{Archive, Named, Pins};
+use super::pins::{Archive, PackageVersion, Pins};
 use super::{LISTS, STATUS};
 use crate::Outcome;
 use crate::deb822::{Stanza, stanzas};
@@ -372,7 +372,7 @@ impl Decide<'_> {
         let is_native = package.is_native(self.native);
         let architecture = if is_native { self.native } else { &package.architecture };
         let priority = |version: &str, source: &str, lists: &[usize]| {
-            let named = Named { package: &package.name, source, version, architecture, is_native };
+            let named = PackageVersion { package: &package.name, source, version, architecture, is_native };
             let archives: Vec<_> = lists.iter().map(|list| (&self.archives[*list], self.priorities[*list])).collect();
             self.pins.of_version(&named, &archives)
         };

@@ -7,32 +7,32 @@ const STEPS_MAX: usize = 512;
 /// A pattern of a pin.
 #[derive(Debug)]
 pub(super) enum Pattern {
-    Glob(Vec<Piece>),
-    Regex(Vec<Step>),
+    Glob(Vec<GlobPiece>),
+    Regex(Vec<RegexOp>),
 }
 
 /// One piece of a shell pattern.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) enum GlobPiece {
     Any,
     Star,
     Char(char),
-    Set(Set),
+    CharSet(CharSet),
 }
 
 /// A set of characters.
 #[derive(Debug, Clone)]
-pub(super) struct Set {
+pub(super) struct CharSet {
     ranges: Vec<(char, char)>,
     negated: bool,
 }
 
 /// One step of a regular expression.
 #[derive(Debug, Clone)]
-pub(super) enum Step {
+pub(super) enum RegexOp {
     Any,
     Char(char),
-    Set(Set),
+    CharSet(CharSet),
     Start,
     End,
     Jump(usize),
@@ -40,7 +40,7 @@ pub(super) enum Step {
     Found,
 }
 
-impl Set {
+impl CharSet {
     fn has(&self, c: char) -> bool {
         self.ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != self.negated
     }
@@ -59,11 +59,11 @@ impl Pattern {
         let (mut chars, mut pieces) = (text.chars().peekable(), Vec::new());
         while let Some(c) = chars.next() {
             pieces.push(match c {
-                '*' => Piece::Star,
-                '?' => Piece::Any,
-                '\\' => Piece::Char(chars.next().unwrap_or('\\')),
-                '[' => Piece::Set(set(&mut chars)?),
-                c => Piece::Char(c),
+                '*' => GlobPiece::Star,
+                '?' => GlobPiece::Any,
+                '\\' => GlobPiece::Char(chars.next().unwrap_or('\\')),
+                '[' => GlobPiece::CharSet(set(&mut chars)?),
+                c => GlobPiece::Char(c),
             });
         }
         Ok(Self::Glob(pieces))
@@ -80,13 +80,13 @@ impl Pattern {
 }
 
 /// Reads a set after its `[`.
-fn set(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Set, String> {
+fn set(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<CharSet, String> {
     let negated = chars.next_if(|c| matches!(c, '!' | '^')).is_some();
     let mut ranges = Vec::new();
     loop {
         let from = chars.next().ok_or("a set without its ]")?;
         if from == ']' && !ranges.is_empty() {
-            return Ok(Set { ranges, negated });
+            return Ok(CharSet { ranges, negated });
         }
         if from == '[' && matches!(chars.peek(), Some(':' | '.' | '=')) {
             return Err("a class of characters".to_owned());
@@ -101,18 +101,18 @@ fn set(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Set, Stri
     }
 }
 
-fn glob(pieces: &[Piece], text: &[char]) -> bool {
+fn glob(pieces: &[GlobPiece], text: &[char]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         let one = match pieces.get(p) {
-            Some(Piece::Star) => {
+            Some(GlobPiece::Star) => {
                 star = Some((p, t));
                 p += 1;
                 continue;
             }
-            Some(Piece::Any) => true,
-            Some(Piece::Char(c)) => *c == text[t],
-            Some(Piece::Set(set)) => set.has(text[t]),
+            Some(GlobPiece::Any) => true,
+            Some(GlobPiece::Char(c)) => *c == text[t],
+            Some(GlobPiece::CharSet(set)) => set.has(text[t]),
             None => false,
         };
         if one {
@@ -124,7 +124,7 @@ fn glob(pieces: &[Piece], text: &[char]) -> bool {
             return false;
         }
     }
-    pieces[p..].iter().all(|piece| matches!(piece, Piece::Star))
+    pieces[p..].iter().all(|piece| matches!(piece, GlobPiece::Star))
 }
 
 /// Makes steps of an expression.
@@ -134,32 +134,32 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn compile(text: &str) -> Result<Vec<Step>, String> {
+    fn compile(text: &str) -> Result<Vec<RegexOp>, String> {
         let mut compiler = Compiler { chars: text.chars().peekable(), depth: 0 };
         let mut steps = compiler.either()?;
         if compiler.chars.next().is_some() {
             return Err("a ) without its (".to_owned());
         }
-        steps.push(Step::Found);
+        steps.push(RegexOp::Found);
         Ok(steps)
     }
 
-    fn either(&mut self) -> Result<Vec<Step>, String> {
+    fn either(&mut self) -> Result<Vec<RegexOp>, String> {
         let mut left = self.sequence()?;
         while self.chars.next_if_eq(&'|').is_some() {
             let right = self.sequence()?;
             let (first, second) = (left.len(), right.len());
-            let mut both = vec![Step::Either(1, first + 2)];
+            let mut both = vec![RegexOp::Either(1, first + 2)];
             // Steps name each other by how far they are away, so that they can be moved.
             both.append(&mut left);
-            both.push(Step::Jump(second + 1));
+            both.push(RegexOp::Jump(second + 1));
             both.extend(right);
             left = bounded(both)?;
         }
         Ok(left)
     }
 
-    fn sequence(&mut self) -> Result<Vec<Step>, String> {
+    fn sequence(&mut self) -> Result<Vec<RegexOp>, String> {
         let mut steps = Vec::new();
         while let Some(c) = self.chars.next_if(|c| !matches!(c, '|' | ')')) {
             let one = match c {
@@ -173,16 +173,16 @@ impl Compiler<'_> {
                     self.chars.next().filter(|c| *c == ')').ok_or("a ( without its )")?;
                     inner
                 }
-                '.' => vec![Step::Any],
-                '^' => vec![Step::Start],
-                '$' => vec![Step::End],
-                '[' => vec![Step::Set(set(&mut self.chars)?)],
+                '.' => vec![RegexOp::Any],
+                '^' => vec![RegexOp::Start],
+                '$' => vec![RegexOp::End],
+                '[' => vec![RegexOp::CharSet(set(&mut self.chars)?)],
                 '\\' => match self.chars.next() {
-                    Some(c) if !c.is_alphanumeric() => vec![Step::Char(c)],
+                    Some(c) if !c.is_alphanumeric() => vec![RegexOp::Char(c)],
                     other => return Err(format!("\\{}", other.unwrap_or(' '))),
                 },
                 '*' | '+' | '?' | '{' => return Err(format!("{c} in this place")),
-                c => vec![Step::Char(c)],
+                c => vec![RegexOp::Char(c)],
             };
             let one = self.repeated(one)?;
             steps.extend(one);
@@ -191,21 +191,21 @@ impl Compiler<'_> {
         Ok(steps)
     }
 
-    fn repeated(&mut self, one: Vec<Step>) -> Result<Vec<Step>, String> {
+    fn repeated(&mut self, one: Vec<RegexOp>) -> Result<Vec<RegexOp>, String> {
         let length = one.len();
         let mut steps = Vec::new();
         match self.chars.peek() {
             Some('*') => {
-                steps.push(Step::Either(1, length + 2));
+                steps.push(RegexOp::Either(1, length + 2));
                 steps.extend(one);
                 steps.push(back(length + 1));
             }
             Some('+') => {
                 steps.extend(one);
-                steps.push(Step::Either(back_by(length), 1));
+                steps.push(RegexOp::Either(back_by(length), 1));
             }
             Some('?') => {
-                steps.push(Step::Either(1, length + 1));
+                steps.push(RegexOp::Either(1, length + 1));
                 steps.extend(one);
             }
             Some('{') => return Err("a count in { }".to_owned()),
@@ -224,16 +224,16 @@ fn back_by(steps: usize) -> usize {
     0_usize.wrapping_sub(steps)
 }
 
-fn back(steps: usize) -> Step {
-    Step::Jump(back_by(steps))
+fn back(steps: usize) -> RegexOp {
+    RegexOp::Jump(back_by(steps))
 }
 
-fn bounded(steps: Vec<Step>) -> Result<Vec<Step>, String> {
+fn bounded(steps: Vec<RegexOp>) -> Result<Vec<RegexOp>, String> {
     if steps.len() > STEPS_MAX { Err("it is too long".to_owned()) } else { Ok(steps) }
 }
 
 /// Whether any part of the text fits: all ways are followed at once, character by character.
-fn search(steps: &[Step], text: &[char]) -> bool {
+fn search(steps: &[RegexOp], text: &[char]) -> bool {
     let mut active = vec![false; steps.len()];
     for at in 0..=text.len() {
         // What can be reached without a character, from what was active and from a new beginning here.
@@ -245,11 +245,11 @@ fn search(steps: &[Step], text: &[char]) -> bool {
                 continue;
             }
             match &steps[step] {
-                Step::Found => return true,
-                Step::Jump(by) => left.push(step.wrapping_add(*by)),
-                Step::Either(a, b) => left.extend([step.wrapping_add(*a), step.wrapping_add(*b)]),
-                Step::Start if at == 0 => left.push(step + 1),
-                Step::End if at == text.len() => left.push(step + 1),
+                RegexOp::Found => return true,
+                RegexOp::Jump(by) => left.push(step.wrapping_add(*by)),
+                RegexOp::Either(a, b) => left.extend([step.wrapping_add(*a), step.wrapping_add(*b)]),
+                RegexOp::Start if at == 0 => left.push(step + 1),
+                RegexOp::End if at == text.len() => left.push(step + 1),
                 _ => {}
             }
         }
@@ -257,9 +257,9 @@ fn search(steps: &[Step], text: &[char]) -> bool {
         active.fill(false);
         for step in (0..steps.len()).filter(|step| reached[*step]) {
             let fits = match &steps[step] {
-                Step::Any => true,
-                Step::Char(own) => own == c,
-                Step::Set(set) => set.has(*c),
+                RegexOp::Any => true,
+                RegexOp::Char(own) => own == c,
+                RegexOp::CharSet(set) => set.has(*c),
                 _ => false,
             };
             if fits && step + 1 < steps.len() {

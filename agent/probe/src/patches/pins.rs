@@ -35,7 +35,7 @@ impl Archive {
 
 /// A package in one version.
 #[derive(Debug)]
-pub(super) struct Named<'a> {
+pub(super) struct PackageVersion<'a> {
     pub(super) package: &'a str,
     pub(super) source: &'a str,
     pub(super) version: &'a str,
@@ -46,7 +46,7 @@ pub(super) struct Named<'a> {
 
 /// What a record is for.
 #[derive(Debug)]
-enum Whose {
+enum PinScope {
     /// Every package: the priority of whole archives.
     All,
     /// Packages, or packages of sources; each with its architecture.
@@ -54,7 +54,7 @@ enum Whose {
 }
 
 #[derive(Debug)]
-enum What {
+enum PinTarget {
     Version(Pattern, Option<String>),
     Origin(Option<Pattern>),
     Release(Vec<(char, Pattern)>),
@@ -63,8 +63,8 @@ enum What {
 /// One record.
 #[derive(Debug)]
 struct Pin {
-    whose: Whose,
-    what: What,
+    whose: PinScope,
+    what: PinTarget,
     priority: i32,
 }
 
@@ -78,7 +78,7 @@ impl Pins {
     /// # Errors
     /// What is not understood.
     pub(super) fn prefer(&mut self, release: &str) -> Result<(), String> {
-        self.0.insert(0, Pin { whose: Whose::All, what: What::release(release)?, priority: 990 });
+        self.0.insert(0, Pin { whose: PinScope::All, what: PinTarget::release(release)?, priority: 990 });
         Ok(())
     }
 
@@ -111,7 +111,7 @@ impl Pins {
 
     /// The priority of everything in an archive that no pin names.
     pub(super) fn of_archive(&self, archive: &Archive) -> i32 {
-        let general = || self.0.iter().filter(|pin| matches!(pin.whose, Whose::All) && pin.what.is_of(archive));
+        let general = || self.0.iter().filter(|pin| matches!(pin.whose, PinScope::All) && pin.what.is_of(archive));
         if general().any(|pin| pin.priority == NEVER) {
             return NEVER;
         }
@@ -119,7 +119,7 @@ impl Pins {
     }
 
     /// The priority of a version that lies in these archives, each given with its own priority.
-    pub(super) fn of_version(&self, named: &Named<'_>, archives: &[(&Archive, i32)]) -> i32 {
+    pub(super) fn of_version(&self, named: &PackageVersion<'_>, archives: &[(&Archive, i32)]) -> i32 {
         let whole = archives.iter().map(|(_, priority)| *priority).max().unwrap_or(NEVER);
         if whole == NEVER {
             return NEVER;
@@ -130,8 +130,8 @@ impl Pins {
 }
 
 impl Pin {
-    fn names(&self, named: &Named<'_>) -> bool {
-        let Whose::Some(packages) = &self.whose else { return false };
+    fn names(&self, named: &PackageVersion<'_>) -> bool {
+        let PinScope::Some(packages) = &self.whose else { return false };
         packages.iter().any(|(is_source, pattern, architecture)| {
             let architecture = match architecture.as_str() {
                 "" | "native" => named.is_native,
@@ -143,7 +143,7 @@ impl Pin {
     }
 }
 
-impl What {
+impl PinTarget {
     fn release(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::Release(vec![('*', Pattern::new("*")?)]));
@@ -217,13 +217,13 @@ fn pin(record: &[(String, String)]) -> Result<Option<Pin>, String> {
         "version" if !general => {
             // Beside the shell pattern, a star at the end stands for any rest.
             let start = rest.strip_suffix('*').map(str::to_lowercase);
-            What::Version(Pattern::new(rest).map_err(&fault)?, start)
+            PinTarget::Version(Pattern::new(rest).map_err(&fault)?, start)
         }
-        "release" => What::release(rest).map_err(&fault)?,
+        "release" => PinTarget::release(rest).map_err(&fault)?,
         "origin" => {
             let quoted = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
             let site = quoted.unwrap_or(rest);
-            What::Origin(if site.is_empty() { None } else { Some(Pattern::new(site).map_err(&fault)?) })
+            PinTarget::Origin(if site.is_empty() { None } else { Some(Pattern::new(site).map_err(&fault)?) })
         }
         // apt says that it does not understand it, and goes on.
         _ => return Ok(None),
@@ -237,7 +237,7 @@ fn pin(record: &[(String, String)]) -> Result<Option<Pin>, String> {
         },
     };
     if general {
-        return Ok(Some(Pin { whose: Whose::All, what, priority }));
+        return Ok(Some(Pin { whose: PinScope::All, what, priority }));
     }
     let mut packages = Vec::new();
     for name in whose.split_whitespace() {
@@ -248,7 +248,7 @@ fn pin(record: &[(String, String)]) -> Result<Option<Pin>, String> {
         }
         packages.push((is_source, Pattern::new(name).map_err(&fault)?, architecture.to_owned()));
     }
-    Ok(Some(Pin { whose: Whose::Some(packages), what, priority }))
+    Ok(Some(Pin { whose: PinScope::Some(packages), what, priority }))
 }
 
 #[cfg(test)]
@@ -269,8 +269,13 @@ mod tests {
             priority: 500,
             ..Archive::default()
         };
-        let named =
-            Named { package: "libssl3", source: "openssl", version: "3.0.2-1", architecture: "amd64", is_native: true };
+        let named = PackageVersion {
+            package: "libssl3",
+            source: "openssl",
+            version: "3.0.2-1",
+            architecture: "amd64",
+            is_native: true,
+        };
         let whole = read.of_archive(&archive);
         read.of_version(&named, &[(&archive, whole)])
     }

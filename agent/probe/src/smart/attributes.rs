@@ -24,7 +24,7 @@ pub(super) fn plausible_hours(hours: f64) -> Option<f64> {
 pub(super) fn read(value: &Value, disk: &mut SmartDisk) {
     let table = value["ata_smart_attributes"]["table"].as_array().map_or(&[][..], Vec::as_slice);
     let known = value["in_smartctl_database"] != false;
-    let mut wear: Option<(Source, f64)> = None;
+    let mut wear: Option<(WearIndicator, f64)> = None;
     for attribute in table {
         let name = attribute["name"].as_str().unwrap_or_default().to_lowercase();
         let named = |parts: &[&str]| name.is_empty() || parts.iter().any(|part| name.contains(part));
@@ -51,7 +51,7 @@ pub(super) fn read(value: &Value, disk: &mut SmartDisk) {
         if attribute["when_failed"] == "now" && attribute["flags"]["prefailure"] == true {
             disk.passed = Some(false);
         }
-        let found = Source::of(&name).filter(|source| known || !source.is_guessed(attribute));
+        let found = WearIndicator::of(&name).filter(|source| known || !source.is_guessed(attribute));
         let found = found.and_then(|source| Some((source, source.used(attribute)?)));
         wear = wear.into_iter().chain(found).min_by_key(|(source, _)| *source);
     }
@@ -108,7 +108,7 @@ fn hours(attribute: &Value, name: &str) -> Option<f64> {
 
 /// How an attribute tells of wear; what is said most plainly comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
+enum WearIndicator {
     /// The raw value is the share used.
     Used,
     /// The normalised value is the share left, and with some makers only the raw value is.
@@ -121,7 +121,7 @@ enum Source {
     Levelling,
 }
 
-impl Source {
+impl WearIndicator {
     fn of(name: &str) -> Option<Self> {
         Some(match name.trim_end_matches('%') {
             "percent_lifetime_used"

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Allowed, Command, DEPTH_MAX, Member, Rule, Sort, Sudoers, Whom};
+use super::{AliasKind, CommandSpec, DEPTH_MAX, Member, Principal, SudoCommand, Sudoers, UserSpec};
 use crate::tree::Tree;
 
 /// Most files.
@@ -96,9 +96,9 @@ impl Reader<'_> {
         let first = line.split([' ', '\t']).next().unwrap_or_default();
         let rest = line[first.len()..].trim_start();
         match first {
-            "User_Alias" => self.aliases(rest, Sort::User),
-            "Runas_Alias" => self.aliases(rest, Sort::Runas),
-            "Host_Alias" => self.aliases(rest, Sort::Host),
+            "User_Alias" => self.aliases(rest, AliasKind::User),
+            "Runas_Alias" => self.aliases(rest, AliasKind::Runas),
+            "Host_Alias" => self.aliases(rest, AliasKind::Host),
             "Cmnd_Alias" | "Cmd_Alias" => {
                 let mut cursor = Cursor(rest);
                 loop {
@@ -120,12 +120,12 @@ impl Reader<'_> {
             _ if first.starts_with("Defaults") && first["Defaults".len()..].starts_with(['@', ':', '!', '>']) => Ok(()),
             _ => {
                 let mut cursor = Cursor(line);
-                let users: Arc<[Member]> = cursor.list(Sort::User)?.into();
+                let users: Arc<[Member]> = cursor.list(AliasKind::User)?.into();
                 loop {
-                    let hosts = cursor.list(Sort::Host)?;
+                    let hosts = cursor.list(AliasKind::Host)?;
                     cursor.expect('=')?;
                     let commands = cursor.commands()?;
-                    self.found.rules.push(Rule { file: file.to_owned(), users: users.clone(), hosts, commands });
+                    self.found.rules.push(UserSpec { file: file.to_owned(), users: users.clone(), hosts, commands });
                     if !cursor.separated()? {
                         return Ok(());
                     }
@@ -134,7 +134,7 @@ impl Reader<'_> {
         }
     }
 
-    fn aliases(&mut self, text: &str, sort: Sort) -> Result<(), String> {
+    fn aliases(&mut self, text: &str, sort: AliasKind) -> Result<(), String> {
         let mut cursor = Cursor(text);
         loop {
             let name = cursor.alias_name()?;
@@ -254,21 +254,21 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
-    fn list(&mut self, sort: Sort) -> Result<Vec<Member>, String> {
+    fn list(&mut self, sort: AliasKind) -> Result<Vec<Member>, String> {
         let mut members = Vec::new();
         loop {
             let mut negated = false;
             while self.take('!') {
                 negated = !negated;
             }
-            members.push(Member { negated, whom: self.member(sort)? });
+            members.push(Member { negated, principal: self.member(sort)? });
             if !self.take(',') {
                 return Ok(members);
             }
         }
     }
 
-    fn member(&mut self, sort: Sort) -> Result<Whom, String> {
+    fn member(&mut self, sort: AliasKind) -> Result<Principal, String> {
         self.skip();
         let near = self.near();
         if let Some(quoted) = self.0.strip_prefix('"') {
@@ -281,10 +281,10 @@ impl<'a> Cursor<'a> {
             self.0 = rest.strip_prefix('"').ok_or("a quote does not end")?;
             // Within quotes a backslash makes nothing but a quote what it is.
             let text = text.replace("\\\"", "\"");
-            return match whom(&text, &near)? {
+            return match principal(&text, &near)? {
                 // A name in quotes is a name.
-                Whom::All | Whom::Alias(_) => Ok(Whom::Name(text)),
-                whom => Ok(whom),
+                Principal::All | Principal::Alias(_) => Ok(Principal::Name(text)),
+                principal => Ok(principal),
             };
         }
         let mut end = 0;
@@ -293,7 +293,7 @@ impl<'a> Cursor<'a> {
             let colon = c == ':' && {
                 let so_far = &self.0[..at];
                 let next = self.0[at + 1..].chars().next();
-                let address = sort == Sort::Host
+                let address = sort == AliasKind::Host
                     && at < 64
                     && so_far.chars().all(|c| c.is_ascii_hexdigit() || c == ':')
                     && next.is_some_and(|c| c.is_ascii_hexdigit() || c == ':');
@@ -311,12 +311,12 @@ impl<'a> Cursor<'a> {
         }
         let (text, rest) = self.0.split_at(end);
         self.0 = rest;
-        whom(&unescaped(text), &near)
+        principal(&unescaped(text), &near)
     }
 
     /// Commands, with as whom and how they are run, as far as the next `:` or the end.
-    fn commands(&mut self) -> Result<Vec<Allowed>, String> {
-        let mut commands: Vec<Allowed> = Vec::new();
+    fn commands(&mut self) -> Result<Vec<CommandSpec>, String> {
+        let mut commands: Vec<CommandSpec> = Vec::new();
         let mut runas: Option<Arc<[Member]>> = None;
         let mut without_password = false;
         loop {
@@ -346,7 +346,14 @@ impl<'a> Cursor<'a> {
                 negated = !negated;
             }
             let command = self.command()?;
-            commands.push(Allowed { runas: runas.clone(), without_password, not_before, not_after, negated, command });
+            commands.push(CommandSpec {
+                runas: runas.clone(),
+                without_password,
+                not_before,
+                not_after,
+                negated,
+                command,
+            });
             if !self.take(',') {
                 return Ok(commands);
             }
@@ -355,11 +362,11 @@ impl<'a> Cursor<'a> {
 
     fn runas(&mut self) -> Result<Vec<Member>, String> {
         self.skip();
-        let users = if self.0.starts_with([')', ':']) { Vec::new() } else { self.list(Sort::Runas)? };
+        let users = if self.0.starts_with([')', ':']) { Vec::new() } else { self.list(AliasKind::Runas)? };
         if self.take(':') {
             self.skip();
             if !self.0.starts_with(')') {
-                self.list(Sort::Runas)?;
+                self.list(AliasKind::Runas)?;
             }
         }
         self.expect(')')?;
@@ -425,7 +432,7 @@ impl<'a> Cursor<'a> {
         Ok(value.to_owned())
     }
 
-    fn command(&mut self) -> Result<Command, String> {
+    fn command(&mut self) -> Result<SudoCommand, String> {
         self.skip();
         // Digests of files: sha256:…, sha512:… before the command.
         while let Some(rest) =
@@ -465,10 +472,10 @@ impl<'a> Cursor<'a> {
         let command = command.trim();
         let first = command.split_whitespace().next().unwrap_or_default();
         let found = match first {
-            "ALL" if command == "ALL" => Command::All,
-            "sudoedit" | "list" => Command::Other,
-            _ if first.starts_with(['/', '^']) => Command::Other,
-            _ if is_alias(command) => Command::Alias(command.to_owned()),
+            "ALL" if command == "ALL" => SudoCommand::All,
+            "sudoedit" | "list" => SudoCommand::Other,
+            _ if first.starts_with(['/', '^']) => SudoCommand::Other,
+            _ if is_alias(command) => SudoCommand::Alias(command.to_owned()),
             _ => return Err(format!("'{near}' is no command")),
         };
         self.0 = rest;
@@ -481,29 +488,29 @@ fn is_alias(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-fn whom(text: &str, near: &str) -> Result<Whom, String> {
+fn principal(text: &str, near: &str) -> Result<Principal, String> {
     let nobody = || format!("nobody is named before '{near}'");
     let number = |digits: &str| digits.parse::<u32>().map_err(|_| format!("'{text}' is no number"));
     if let Some(name) = text.strip_prefix("%:") {
-        return if name.is_empty() { Err(nobody()) } else { Ok(Whom::NonUnix(name.to_owned())) };
+        return if name.is_empty() { Err(nobody()) } else { Ok(Principal::NonUnix(name.to_owned())) };
     }
     if let Some(digits) = text.strip_prefix("%#") {
-        return number(digits).map(Whom::GroupId);
+        return number(digits).map(Principal::GroupId);
     }
     if let Some(name) = text.strip_prefix('%') {
-        return if name.is_empty() { Err(nobody()) } else { Ok(Whom::Group(name.to_owned())) };
+        return if name.is_empty() { Err(nobody()) } else { Ok(Principal::Group(name.to_owned())) };
     }
     if let Some(name) = text.strip_prefix('+') {
-        return if name.is_empty() { Err(nobody()) } else { Ok(Whom::Netgroup(name.to_owned())) };
+        return if name.is_empty() { Err(nobody()) } else { Ok(Principal::Netgroup(name.to_owned())) };
     }
     if let Some(digits) = text.strip_prefix('#') {
-        return number(digits).map(Whom::Id);
+        return number(digits).map(Principal::Id);
     }
     match text {
         "" => Err(nobody()),
-        "ALL" => Ok(Whom::All),
-        _ if is_alias(text) => Ok(Whom::Alias(text.to_owned())),
-        _ => Ok(Whom::Name(text.to_owned())),
+        "ALL" => Ok(Principal::All),
+        _ if is_alias(text) => Ok(Principal::Alias(text.to_owned())),
+        _ => Ok(Principal::Name(text.to_owned())),
     }
 }
 

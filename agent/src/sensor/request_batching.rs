@@ -46,7 +46,7 @@ impl Table {
 
 /// A stretch of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Stretch {
+pub struct AddressRange {
     /// Which table.
     pub table: Table,
     /// The first place, from 0.
@@ -55,7 +55,7 @@ pub struct Stretch {
     pub count: u16,
 }
 
-impl Stretch {
+impl AddressRange {
     /// The place behind the last one.
     #[must_use]
     pub fn end(&self) -> u32 {
@@ -81,10 +81,10 @@ pub struct Limits {
 /// The fewest requests that read all of `wanted`. What is wanted in one piece stays in one piece: a number of two words that is read
 /// in two requests may be torn.
 #[must_use]
-pub fn requests(wanted: &[Stretch], limits: Limits) -> Vec<Stretch> {
-    let mut sorted: Vec<Stretch> = wanted.iter().copied().filter(|one| one.count > 0).collect();
+pub fn requests(wanted: &[AddressRange], limits: Limits) -> Vec<AddressRange> {
+    let mut sorted: Vec<AddressRange> = wanted.iter().copied().filter(|one| one.count > 0).collect();
     sorted.sort_unstable();
-    let mut requests: Vec<Stretch> = Vec::new();
+    let mut requests: Vec<AddressRange> = Vec::new();
     for one in sorted {
         if let Some(last) = requests.last_mut()
             && last.table == one.table
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn input(start: u16, count: u16) -> Stretch {
-        Stretch { table: Table::InputRegisters, start, count }
+    fn input(start: u16, count: u16) -> AddressRange {
+        AddressRange { table: Table::InputRegisters, start, count }
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
         let limits = Limits { count_max: 10, gap_max: 2 };
         assert_eq!(requests(&[input(4, 1), input(0, 2), input(20, 2)], limits), [input(0, 5), input(20, 2)]);
         assert_eq!(requests(&[input(0, 8), input(8, 4)], limits), [input(0, 8), input(8, 4)], "no number is torn");
-        let coil = Stretch { table: Table::Coils, start: 0, count: 1 };
+        let coil = AddressRange { table: Table::Coils, start: 0, count: 1 };
         assert_eq!(requests(&[input(1, 1), coil], limits), [coil, input(1, 1)], "tables are apart");
         assert_eq!(requests(&[input(65_535, 1), input(65_534, 1)], limits), [input(65_534, 2)]);
     }
@@ -124,7 +124,7 @@ mod tests {
     proptest! {
         #[test]
         fn everything_wanted_is_read_within_the_limits(wanted in prop::collection::vec((0_u16..500, 1_u16..5), 0..60), count_max in 4_u16..60, gap_max in 0_u16..10) {
-            let wanted: Vec<Stretch> = wanted.into_iter().map(|(start, count)| input(start, count)).collect();
+            let wanted: Vec<AddressRange> = wanted.into_iter().map(|(start, count)| input(start, count)).collect();
             let found = requests(&wanted, Limits { count_max, gap_max });
             for one in &wanted {
                 prop_assert!(found.iter().any(|request| request.holds(one)));

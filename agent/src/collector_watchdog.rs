@@ -7,13 +7,13 @@ use ioc_common::clock;
 use ioc_probe::facts;
 
 use crate::host::endpoint;
-use crate::identity::Store;
+use crate::identity::IdentityStore;
 
 /// Tells `url` that the collector has committed nothing for `seconds`, or that it is back.
 ///
 /// # Errors
 /// Why it could not be told.
-pub fn tell(url: &str, store: &Store, seconds: u64, back: bool) -> Result<(), String> {
+pub fn tell(url: &str, store: &IdentityStore, seconds: u64, back: bool) -> Result<(), String> {
     let identity = store.identity().map_err(|error| error.to_string())?;
     let host = facts::read(std::path::Path::new("/")).hostname;
     let (device, collector) = (identity.device.to_string(), identity.mqtt);

@@ -1,12 +1,12 @@
 //! Tells systemd that the agent lives, as seldom as it asks for: each word wakes the manager of the whole machine.
 
 /// systemd's watchdog, where the unit has one (`WatchdogSec=`).
-pub(super) struct Watchdog {
+pub(super) struct SystemdWatchdog {
     /// Half of what systemd waits for, and when that is next due; none without a watchdog.
     due: Option<(u64, u64)>,
 }
 
-impl Watchdog {
+impl SystemdWatchdog {
     pub(super) fn new() -> Self {
         let half = sd_notify::watchdog_enabled().and_then(|every| u64::try_from(every.as_millis() / 2).ok());
         Self { due: half.map(|half_ms| (half_ms, 0)) }

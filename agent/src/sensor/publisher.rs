@@ -9,8 +9,8 @@ use ioc_common::layout::{LAYOUT_MAX_SERIES, Layout, Series};
 use ioc_common::reading::brief;
 use ioc_common::report::{Facts, ProbeOutcome};
 
-use super::settings::About;
-use super::{Announcement, News, Told};
+use super::settings::SensorIdentity;
+use super::{Announcement, News, SensorNews};
 
 /// A value older than this many polls is not known any more.
 const STALE_POLLS: u64 = 3;
@@ -55,7 +55,7 @@ pub struct Poll {
 }
 
 struct Entry {
-    about: About,
+    about: SensorIdentity,
     every_ms: u64,
     series: Vec<Series>,
     values: Vec<Option<f64>>,
@@ -70,20 +70,20 @@ struct Entry {
 }
 
 /// The board.
-pub struct Board<W: Write> {
+pub struct Publisher<W: Write> {
     out: W,
     interval_s: u32,
     entries: BTreeMap<SensorName, Entry>,
 }
 
-impl<W: Write> Board<W> {
+impl<W: Write> Publisher<W> {
     /// A board that tells `out`, every `interval_s` seconds.
     pub fn new(out: W, interval_s: u32) -> Self {
         Self { out, interval_s, entries: BTreeMap::new() }
     }
 
     /// A sensor that will be polled every `every_ms`, and what it is expected to give.
-    pub fn expect(&mut self, about: &About, every_ms: u64, expected: &[(&str, &str)]) {
+    pub fn expect(&mut self, about: &SensorIdentity, every_ms: u64, expected: &[(&str, &str)]) {
         let series = OWN.iter().map(|metric| Series::new(metric, ""));
         let series: Vec<Series> =
             series.chain(expected.iter().map(|(metric, subject)| Series::new(metric, subject))).collect();
@@ -233,7 +233,7 @@ impl<W: Write> Board<W> {
     }
 
     fn tell(&mut self, name: &SensorName, news: News) -> std::io::Result<()> {
-        serde_json::to_writer(&mut self.out, &Told { sensor: name.clone(), news })?;
+        serde_json::to_writer(&mut self.out, &SensorNews { sensor: name.clone(), news })?;
         self.out.write_all(b"\n")?;
         self.out.flush()
     }
@@ -244,10 +244,10 @@ mod tests {
     use super::*;
     use ioc_common::report::SensorFacts;
 
-    fn board() -> (Board<Vec<u8>>, SensorName) {
-        let mut board = Board::new(Vec::new(), 10);
+    fn board() -> (Publisher<Vec<u8>>, SensorName) {
+        let mut board = Publisher::new(Vec::new(), 10);
         let name: SensorName = "ups-1".parse().expect("a name");
-        let about = About { name: name.clone(), facts: SensorFacts::default() };
+        let about = SensorIdentity { name: name.clone(), facts: SensorFacts::default() };
         board.expect(&about, 1000, &[("ups.charge", ""), ("ups.on_battery", "")]);
         (board, name)
     }
@@ -258,10 +258,10 @@ mod tests {
         Poll { numbers, answer_ms: 2.0, ..Poll::default() }
     }
 
-    fn told(board: &mut Board<Vec<u8>>) -> Vec<News> {
+    fn told(board: &mut Publisher<Vec<u8>>) -> Vec<News> {
         let lines = std::mem::take(&mut board.out);
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        lines.map(|line| serde_json::from_slice::<Told>(line).expect("reads").news).collect()
+        lines.map(|line| serde_json::from_slice::<SensorNews>(line).expect("reads").news).collect()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Reading, Sink, brief};
 
 /// What the agent itself uses.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Own {
+pub struct AgentUsage {
     /// CPU time since the last sample, milliseconds; none at the first.
     pub cpu_ms: Option<f64>,
     /// Resident memory, bytes; none before it was first measured.
@@ -17,7 +17,7 @@ pub struct Own {
     pub state_writable: bool,
 }
 
-impl Reading for Own {
+impl Reading for AgentUsage {
     fn emit(&self, sink: &mut dyn Sink) {
         sink.put("agent.cpu_ms", "", self.cpu_ms.map_or(f64::NAN, brief));
         sink.put("agent.rss", "", self.rss.map_or(f64::NAN, |rss| brief(rss as f64)));

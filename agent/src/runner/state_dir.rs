@@ -7,12 +7,12 @@ const AGAIN_MS: u64 = 60_000;
 
 /// The state directory, as far as it was tried.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct StateDir {
     trouble: Option<String>,
     next_ms: u64,
 }
 
-impl State {
+impl StateDir {
     /// After the epoch was to be kept.
     pub(super) fn new(kept: Result<(), IdentityError>, now_ms: u64) -> Self {
         let trouble = kept.err().map(|error| error.to_string());

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use ioc_common::clock;
 use ioc_common::id::SensorName;
 
-use crate::config::surveyor;
-use crate::sensor::{Announcement, LINE_MAX_BYTES, News, Told};
+use crate::config::surveyor_path;
+use crate::sensor::{Announcement, LINE_MAX_BYTES, News, SensorNews};
 
 /// Between two starts of a child that ends at once, at most.
 const RESTART_MAX: Duration = Duration::from_secs(60);
@@ -25,13 +25,13 @@ const RAN_WELL_MS: u64 = 60_000;
 const NEWS_MAX: usize = 64;
 
 /// Everything about sensors.
-pub(super) struct Sensing {
+pub(super) struct SensorReader {
     /// None when there are no sensors.
-    reader: Option<(JoinHandle<()>, mpsc::Receiver<Told>)>,
+    reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorNews>)>,
     known: BTreeMap<SensorName, Announcement>,
 }
 
-impl Sensing {
+impl SensorReader {
     /// Has the sensors of this configuration read, if there are any.
     pub(super) fn new(config_path: Option<PathBuf>, wanted: bool) -> Self {
         let reader = wanted.then(|| {
@@ -42,7 +42,7 @@ impl Sensing {
     }
 
     /// The next news. Never ends while there are no sensors.
-    pub(super) async fn told(&mut self) -> Told {
+    pub(super) async fn told(&mut self) -> SensorNews {
         let received = match &mut self.reader {
             Some((_, receiver)) => receiver.recv().await,
             None => None,
@@ -69,7 +69,7 @@ impl Sensing {
     }
 }
 
-impl Drop for Sensing {
+impl Drop for SensorReader {
     fn drop(&mut self) {
         // Its child goes with it.
         if let Some((task, _)) = &self.reader {
@@ -79,7 +79,7 @@ impl Drop for Sensing {
 }
 
 /// Starts the child, passes on what it tells, and starts it again.
-async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<Told>) {
+async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<SensorNews>) {
     let mut restarts = 0_u32;
     loop {
         let started_ms = clock::boottime_ms();
@@ -94,9 +94,9 @@ async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<Told>)
     }
 }
 
-async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<Told>) -> std::io::Result<()> {
+async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNews>) -> std::io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "our own program, which stays as long as the agent")]
-    let mut command = Command::new(surveyor()?);
+    let mut command = Command::new(surveyor_path()?);
     command.arg("sensors").stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     if let Some(path) = config_path {
         command.arg("--config").arg(path);
@@ -111,7 +111,7 @@ async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<Told>) -
         if read == 0 {
             return Ok(());
         }
-        match serde_json::from_slice::<Told>(&line) {
+        match serde_json::from_slice::<SensorNews>(&line) {
             Ok(told) => {
                 if sender.send(told).await.is_err() {
                     return Ok(());

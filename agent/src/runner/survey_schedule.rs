@@ -23,9 +23,9 @@ use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 use ioc_common::topic::UpKind;
 use ioc_probe::{SURVEYS, Survey, names_in, read_text, software::WHOLE};
 
-use crate::config::surveyor;
+use crate::config::surveyor_path;
 use crate::sampler::Number;
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line};
+use crate::survey::{Job, LINE_MAX_BYTES, SurveyEnd, SurveyLine};
 
 /// Where the helper unit listens.
 const HELPER: &str = "/run/ioc-agent-helper.sock";
@@ -41,9 +41,9 @@ const DISK_EVERY_BEATS: u64 = 6;
 const GRACE_S: u64 = 15;
 
 /// A line, and the survey it belongs to.
-pub(super) type Told = (&'static str, Line);
+pub(super) type AnsweredLine = (&'static str, SurveyLine);
 
-struct Slot {
+struct SurveySlot {
     survey: &'static Survey,
     every_ms: u64,
     next_ms: u64,
@@ -56,11 +56,11 @@ struct Slot {
 }
 
 /// Everything about surveys.
-pub(super) struct Surveying {
-    slots: Vec<Slot>,
+pub(super) struct SurveySchedule {
+    slots: Vec<SurveySlot>,
     config_path: Option<PathBuf>,
     memos: PathBuf,
-    under_way: Option<mpsc::Receiver<Told>>,
+    under_way: Option<mpsc::Receiver<AnsweredLine>>,
     beats: u64,
     numbers: Arc<[Number]>,
     outcomes_changed: bool,
@@ -69,7 +69,7 @@ pub(super) struct Surveying {
     children_us: u64,
 }
 
-impl Slot {
+impl SurveySlot {
     /// Whether the collector must be told: a document only when it changed, and once a day.
     fn is_news(&mut self, report: &Encoded, now_ms: u64) -> bool {
         if report.kind() != UpKind::State {
@@ -84,7 +84,7 @@ impl Slot {
     }
 
     /// Takes how the survey ended. Says whether its outcome changed, and whether what it remembers did.
-    fn end(&mut self, answer: Answer, now_ms: u64) -> (bool, bool) {
+    fn end(&mut self, answer: SurveyEnd, now_ms: u64) -> (bool, bool) {
         let outcome_changed = self.outcome != answer.outcome;
         self.outcome = answer.outcome;
         if self.outcome == Outcome::Read {
@@ -111,11 +111,11 @@ impl Slot {
 
 /// What is kept of surveys from one start of the agent to the next.
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
+struct MemoFile {
     memos: BTreeMap<String, String>,
 }
 
-impl Surveying {
+impl SurveySchedule {
     pub(super) fn new(
         state: &Path,
         config_path: Option<PathBuf>,
@@ -124,12 +124,12 @@ impl Surveying {
         now_ms: u64,
     ) -> Self {
         let memos = state.join("surveys.json");
-        let kept: Kept =
+        let kept: MemoFile =
             std::fs::read(&memos).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
         let slots = SURVEYS
             .iter()
             .filter(|survey| !forbid.iter().any(|name| name == survey.name))
-            .map(|survey| Slot {
+            .map(|survey| SurveySlot {
                 survey,
                 every_ms: every
                     .get(survey.name)
@@ -177,7 +177,7 @@ impl Surveying {
         if self.under_way.is_some() {
             return;
         }
-        let due: Vec<&mut Slot> = self.slots.iter_mut().filter(|slot| slot.next_ms <= now_ms).collect();
+        let due: Vec<&mut SurveySlot> = self.slots.iter_mut().filter(|slot| slot.next_ms <= now_ms).collect();
         if due.is_empty() {
             return;
         }
@@ -192,7 +192,7 @@ impl Surveying {
     }
 
     /// The next line. Never ends while no survey is under way; none when all are made.
-    pub(super) async fn answered(&mut self) -> Option<Told> {
+    pub(super) async fn answered(&mut self) -> Option<AnsweredLine> {
         let Some(receiver) = &mut self.under_way else { return std::future::pending().await };
         let told = receiver.recv().await;
         if told.is_none() {
@@ -206,11 +206,11 @@ impl Surveying {
     }
 
     /// Takes a line, and says what is to be reported of it.
-    pub(super) fn take(&mut self, survey: &str, line: Line, now_ms: u64) -> Option<Encoded> {
+    pub(super) fn take(&mut self, survey: &str, line: SurveyLine, now_ms: u64) -> Option<Encoded> {
         let slot = self.slots.iter_mut().find(|slot| slot.survey.name == survey)?;
         match line {
-            Line::Report(report) => slot.is_news(&report, now_ms).then_some(report),
-            Line::End(answer) => {
+            SurveyLine::Report(report) => slot.is_news(&report, now_ms).then_some(report),
+            SurveyLine::End(answer) => {
                 let (outcome_changed, memo_changed) = slot.end(answer, now_ms);
                 self.outcomes_changed |= outcome_changed;
                 if memo_changed {
@@ -258,7 +258,7 @@ impl Surveying {
 
     fn keep_memos(&self) {
         let memos = self.slots.iter().filter(|slot| !slot.memo.is_empty() && slot.memo != WHOLE);
-        let kept = Kept { memos: memos.map(|slot| (slot.survey.name.to_owned(), slot.memo.clone())).collect() };
+        let kept = MemoFile { memos: memos.map(|slot| (slot.survey.name.to_owned(), slot.memo.clone())).collect() };
         if let Err(error) = file::replace(&self.memos, 0o644, |out| Ok(serde_json::to_writer(out, &kept)?)) {
             tracing::warn!(%error, path = %self.memos.display(), "what surveys remember cannot be kept");
         }
@@ -319,7 +319,7 @@ fn children_ticks() -> u64 {
 }
 
 /// Has every job made, and sends what comes of it.
-async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf>, sender: mpsc::Sender<Told>) {
+async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf>, sender: mpsc::Sender<AnsweredLine>) {
     let helper = Path::new(HELPER).exists();
     let (privileged, own): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|(survey, _)| survey.privileged && helper);
     let mut left = own;
@@ -335,8 +335,12 @@ async fn make_all(jobs: Vec<(&'static Survey, Job)>, config_path: Option<PathBuf
 }
 
 /// Has jobs made by a child. Says how many were answered, the one that failed included.
-async fn ask_child(jobs: &[(&'static Survey, Job)], config_path: Option<&Path>, sender: &mpsc::Sender<Told>) -> usize {
-    let Ok(program) = surveyor() else {
+async fn ask_child(
+    jobs: &[(&'static Survey, Job)],
+    config_path: Option<&Path>,
+    sender: &mpsc::Sender<AnsweredLine>,
+) -> usize {
+    let Ok(program) = surveyor_path() else {
         return fail(&jobs[0], "the kernel does not tell where this program lies", sender).await;
     };
     let mut command = tokio::process::Command::new(&program);
@@ -363,7 +367,7 @@ async fn ask_child(jobs: &[(&'static Survey, Job)], config_path: Option<&Path>, 
 }
 
 /// Has jobs made by the helper unit.
-async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Told>) -> usize {
+async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<AnsweredLine>) -> usize {
     match UnixStream::connect(HELPER).await {
         Ok(stream) => {
             let (output, input) = stream.into_split();
@@ -375,9 +379,9 @@ async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Told>
     }
 }
 
-async fn fail(job: &(&'static Survey, Job), why: &str, sender: &mpsc::Sender<Told>) -> usize {
-    let answer = Answer::without(job.0.name, Outcome::Unknown { why: why.to_owned() });
-    let _ = sender.send((job.0.name, Line::End(answer))).await;
+async fn fail(job: &(&'static Survey, Job), why: &str, sender: &mpsc::Sender<AnsweredLine>) -> usize {
+    let answer = SurveyEnd::without(job.0.name, Outcome::Unknown { why: why.to_owned() });
+    let _ = sender.send((job.0.name, SurveyLine::End(answer))).await;
     1
 }
 
@@ -386,7 +390,7 @@ async fn converse(
     jobs: &[(&'static Survey, Job)],
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
-    sender: &mpsc::Sender<Told>,
+    sender: &mpsc::Sender<AnsweredLine>,
 ) -> usize {
     let asked: Vec<&Job> = jobs.iter().map(|(_, job)| job).collect();
     let mut line = serde_json::to_vec(&asked).unwrap_or_default();
@@ -411,7 +415,7 @@ async fn converse(
 async fn follow(
     survey: &'static str,
     output: &mut (impl AsyncBufRead + Unpin),
-    sender: &mpsc::Sender<Told>,
+    sender: &mpsc::Sender<AnsweredLine>,
 ) -> Result<(), String> {
     loop {
         let mut line = Vec::new();
@@ -419,12 +423,12 @@ async fn follow(
         if bounded.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())? == 0 {
             return Err("ended without an answer".to_owned());
         }
-        let line: Line =
+        let line: SurveyLine =
             serde_json::from_slice(&line).map_err(|error| format!("answered what cannot be read: {error}"))?;
         let ends = match &line {
-            Line::End(answer) if answer.name != survey => return Err(format!("answered as {:?}", answer.name)),
-            Line::End(_) => true,
-            Line::Report(_) => false,
+            SurveyLine::End(answer) if answer.name != survey => return Err(format!("answered as {:?}", answer.name)),
+            SurveyLine::End(_) => true,
+            SurveyLine::Report(_) => false,
         };
         // Nobody listens any more when the agent ends.
         if sender.send((survey, line)).await.is_err() || ends {

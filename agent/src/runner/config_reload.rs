@@ -7,20 +7,20 @@ use ioc_common::document::Json;
 use ioc_common::report::{Body, State as Document};
 use ioc_common::settings::{DOCUMENT, Signed};
 
-use super::{Runner, schedule, surveying};
-use crate::config::{Config, settled};
-use crate::pushed::{KEPT, OFFERED};
-use crate::runner::sampling::Sampling;
-use crate::runner::sensing::Sensing;
+use super::{Runner, schedule, survey_schedule};
+use crate::config::{Config, config_from_surveyor};
+use crate::remote_settings::{KEPT, OFFERED};
+use crate::runner::sample_thread::SampleThread;
+use crate::runner::sensor_reader::SensorReader;
 
 impl Runner {
     /// The service is told to reload: configuration and certificates are read anew.
     pub(super) fn reload(&mut self) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
-        match settled(self.config_path.as_deref(), false) {
+        match config_from_surveyor(self.config_path.as_deref(), false) {
             Ok(fresh) => {
                 // What sensors are told is not known here, but it may have changed.
-                self.sensing = Sensing::new(self.config_path.clone(), fresh.has_sensors);
+                self.sensor_reader = SensorReader::new(self.config_path.clone(), fresh.has_sensors);
                 self.take(fresh);
                 self.tell_settings();
                 self.close_link("configuration and certificates are read anew");
@@ -36,11 +36,11 @@ impl Runner {
     fn take(&mut self, fresh: Config) {
         let now_ms = clock::boottime_ms();
         if fresh.forbid != self.config.forbid {
-            self.sampling = Sampling::new(Path::new("/"), &fresh.forbid);
+            self.sample_thread = SampleThread::new(Path::new("/"), &fresh.forbid);
             self.hello_wanted = true;
         }
         // What surveys remember lies on disk; the new settings may change what any of them finds.
-        self.surveying = surveying(&fresh, self.config_path.clone(), now_ms);
+        self.survey_schedule = survey_schedule(&fresh, self.config_path.clone(), now_ms);
         if fresh.interval != self.config.interval {
             self.schedule = schedule(&fresh, &self.identity, now_ms);
             self.hello_wanted = true;
@@ -53,7 +53,7 @@ impl Runner {
         let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
         let looked_at = std::fs::write(&offered, payload)
             .map_err(|error| format!("{}: {error}", offered.display()))
-            .and_then(|()| settled(self.config_path.as_deref(), true).map_err(|error| error.to_string()));
+            .and_then(|()| config_from_surveyor(self.config_path.as_deref(), true).map_err(|error| error.to_string()));
         let used = looked_at.and_then(|fresh| {
             std::fs::rename(&offered, &kept).map_err(|error| format!("{}: {error}", kept.display())).map(|()| fresh)
         });
@@ -70,7 +70,7 @@ impl Runner {
                     "settings of the collector are refused; nothing changes"
                 );
                 let _ = std::fs::remove_file(&offered);
-                self.config.pushed = signed.refused(why);
+                self.config.remote_settings = signed.refused(why);
             }
         }
         self.tell_settings();
@@ -78,7 +78,7 @@ impl Runner {
 
     /// Says what became of the collector's settings.
     pub(super) fn tell_settings(&mut self) {
-        if let Ok(doc) = Json::of(&self.config.pushed) {
+        if let Ok(doc) = Json::of(&self.config.remote_settings) {
             self.report(&Body::State(Document::Document { name: DOCUMENT.to_owned(), doc }));
         }
     }

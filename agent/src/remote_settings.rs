@@ -16,7 +16,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Pushed, Signed, signed_text};
 
 use crate::config::{Config, probe_fault, survey_fault};
-use crate::identity::Store;
+use crate::identity::IdentityStore;
 
 /// File of the settings in use.
 pub const KEPT: &str = "settings.json";
@@ -34,7 +34,7 @@ pub fn with_kept(config: Config) -> Config {
     }
     let signed = read(&path);
     let used = taken(&config).and_then(|()| applied(&config, signed.as_ref().map_err(Clone::clone)?));
-    used.unwrap_or_else(|why| Config { pushed: signed.unwrap_or_default().refused(why), ..config })
+    used.unwrap_or_else(|why| Config { remote_settings: signed.unwrap_or_default().refused(why), ..config })
 }
 
 /// The configuration with the settings that came.
@@ -67,13 +67,13 @@ fn read(path: &Path) -> Result<Signed, String> {
 }
 
 fn applied(config: &Config, signed: &Signed) -> Result<Config, String> {
-    let store = Store::new(config.state.clone());
+    let store = IdentityStore::new(config.state.clone());
     let device = store.identity().map_err(|error| error.to_string())?.device;
     verify(&store.current().join("ca.pem"), &device, signed)?;
     let pushed: Pushed = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
     apply(&mut config, pushed)?;
-    config.pushed = signed.applied();
+    config.remote_settings = signed.applied();
     Ok(config)
 }
 
@@ -103,7 +103,7 @@ fn apply(config: &mut Config, pushed: Pushed) -> Result<(), String> {
         }
     }
     config.every.extend(pushed.every);
-    let endpoints = &mut config.settings.endpoints;
+    let endpoints = &mut config.survey_settings.endpoints;
     for endpoint in pushed.endpoint {
         if !endpoints.iter().any(|own| own.name == endpoint.name) {
             endpoints.push(endpoint);
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn only_the_collector_sets_only_this_host_only_forward_and_only_what_can_be_set() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::new(dir.path().to_owned());
+        let store = IdentityStore::new(dir.path().to_owned());
         let key = KeyPair::generate().expect("key");
         let ca = CertificateParams::default().self_signed(&key).expect("certificate").pem();
         let material = Material { key: String::new(), certificate: String::new(), authorities: ca };
@@ -157,8 +157,15 @@ mod tests {
         let good = r#"{"interval":"30s","forbid":["gpu"],"every":{"smart":"2h"},"endpoint":[{"name":"own","kind":"tcp","address":"evil:1"},{"name":"b","kind":"tcp","address":"x:1"}]}"#;
         let settled = offer(&signed(&key, "srv-01", 5, good)).expect("applies");
         assert_eq!((settled.interval.as_millis(), settled.forbid.join(" ")), (30_000, "usb gpu".to_owned()));
-        assert_eq!((settled.settings.endpoints[0].address.as_str(), settled.settings.endpoints.len()), ("h", 2));
-        assert!(settled.pushed.applied && settled.pushed.version == 5 && settled.pushed.digest == digest(good));
+        assert_eq!(
+            (settled.survey_settings.endpoints[0].address.as_str(), settled.survey_settings.endpoints.len()),
+            ("h", 2)
+        );
+        assert!(
+            settled.remote_settings.applied
+                && settled.remote_settings.version == 5
+                && settled.remote_settings.digest == digest(good)
+        );
 
         put(KEPT, &signed(&key, "srv-01", 5, good));
         let stranger = KeyPair::generate().expect("key");
@@ -173,16 +180,19 @@ mod tests {
             (signed(&key, "srv-01", 6, r#"{"endpoint":[{"name":"a","kind":"tcp","address":"x"}]}"#), "host:port"),
             (signed(&key, "srv-01", 6, "{"), "EOF"),
         ] {
-            let found = offer(&offered).map(|config| config.pushed).expect_err("refused");
+            let found = offer(&offered).map(|config| config.remote_settings).expect_err("refused");
             assert!(found.contains(why), "{found}");
         }
 
-        assert!(with_kept(config.clone()).pushed.applied);
+        assert!(with_kept(config.clone()).remote_settings.applied);
         std::fs::write(dir.path().join(KEPT), "{}").expect("written");
         let broken = with_kept(config.clone());
-        assert!(broken.interval == config.interval && broken.pushed.why.contains("settings.json"), "{broken:?}");
+        assert!(
+            broken.interval == config.interval && broken.remote_settings.why.contains("settings.json"),
+            "{broken:?}"
+        );
         let closed = Config { takes_settings: false, ..config };
-        assert_eq!(with_kept(closed.clone()).pushed.why, NOT_HERE);
-        assert_eq!(with_offered(&closed).map(|config| config.pushed), Err(NOT_HERE.to_owned()));
+        assert_eq!(with_kept(closed.clone()).remote_settings.why, NOT_HERE);
+        assert_eq!(with_offered(&closed).map(|config| config.remote_settings), Err(NOT_HERE.to_owned()));
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ioc_common::clock;
 
-use super::board::{Board, Poll};
 use super::modbus::{self, named};
-use super::settings::{About, Sensors};
+use super::publisher::{Poll, Publisher};
+use super::settings::{SensorIdentity, Sensors};
 use super::{nut, pjlink};
 
 /// Reads sensors until nobody listens any more.
@@ -21,7 +21,7 @@ pub async fn watch<W: Write + Send + 'static>(
     interval: Duration,
 ) -> Result<(), std::io::Error> {
     let interval_s = u32::try_from(interval.as_secs()).unwrap_or(u32::MAX).max(1);
-    let board = Arc::new(Mutex::new(Board::new(out, interval_s)));
+    let board = Arc::new(Mutex::new(Publisher::new(out, interval_s)));
     let (gone, mut end) = tokio::sync::mpsc::channel::<std::io::Error>(1);
     let told = move |result: std::io::Result<()>| {
         if let Err(error) = result {
@@ -51,7 +51,7 @@ pub async fn watch<W: Write + Send + 'static>(
                 Err((why, silent)) => board.failed(&unit.about.name, &why, silent, now_ms),
             });
         };
-        let tell: Arc<modbus::Tell> = Arc::new(tell);
+        let tell: Arc<modbus::OnPoll> = Arc::new(tell);
         tokio::spawn(async move {
             loop {
                 let line = bus.line.to_string();
@@ -84,7 +84,7 @@ pub async fn watch<W: Write + Send + 'static>(
     }
 }
 
-fn hold<W: Write>(board: &Mutex<Board<W>>) -> std::sync::MutexGuard<'_, Board<W>> {
+fn hold<W: Write>(board: &Mutex<Publisher<W>>) -> std::sync::MutexGuard<'_, Publisher<W>> {
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -100,8 +100,8 @@ pub(super) fn back_off(failures: u32, every: Duration) -> Duration {
 
 /// Polls a device that has its own connection.
 async fn poll_for_ever<W, F, A>(
-    board: &Mutex<Board<W>>,
-    about: &About,
+    board: &Mutex<Publisher<W>>,
+    about: &SensorIdentity,
     every: Duration,
     told: impl Fn(std::io::Result<()>),
     ask: F,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use crate::config::surveyor;
+use crate::config::surveyor_path;
 
 /// How often the address is tried, and how long is waited in between.
 const TRIES: u32 = 5;
@@ -17,11 +17,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whether the collector is missed, and whether that was said.
 #[derive(Debug, Default)]
-pub(super) struct Missed {
+pub(super) struct CollectorWatchdog {
     said: bool,
 }
 
-impl Missed {
+impl CollectorWatchdog {
     /// What is to be said now that nothing was committed for `silent_ms`: true that it is missed, false that it is back.
     pub(super) fn judge(&mut self, silent_ms: u64, after_ms: u64) -> Option<bool> {
         let missed = silent_ms >= after_ms;
@@ -51,7 +51,7 @@ pub(super) async fn tell(config_path: Option<PathBuf>, missed: bool, silent_s: u
 
 async fn tell_once(config_path: Option<&PathBuf>, missed: bool, silent_s: u64) -> std::io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "our own program, with a deadline")]
-    let mut command = Command::new(surveyor()?);
+    let mut command = Command::new(surveyor_path()?);
     command.arg("missed").arg("--seconds").arg(silent_s.to_string());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
     if !missed {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn it_is_said_once_that_it_is_missed_and_once_that_it_is_back() {
-        let mut missed = Missed::default();
+        let mut missed = CollectorWatchdog::default();
         assert_eq!((missed.judge(899, 900), missed.next_wake_ms(100, 900)), (None, Some(1000)));
         assert_eq!((missed.judge(900, 900), missed.next_wake_ms(100, 900)), (Some(true), None));
         assert_eq!(missed.judge(5000, 900), None);

@@ -9,12 +9,12 @@ use ioc_common::layout::Series;
 use ioc_common::metric::Metric;
 use ioc_common::report::SensorFacts;
 
-use super::board::Poll;
+use super::builtin_profiles::{self, BUILTIN};
 use super::modbus::{RequestError, Wire, today};
-use super::plan::{Stretch, Table};
-use super::profile::{Read, Words};
-use super::settings::{About, Line, NutUps, OWN_PROFILES, Parity, Projector};
-use super::shipped::{self, SHIPPED};
+use super::profile::{ItemValue, Words};
+use super::publisher::Poll;
+use super::request_batching::{AddressRange, Table};
+use super::settings::{BusLine, NutUps, OWN_PROFILES, Parity, Projector, SensorIdentity};
 use super::{nut, pjlink};
 use ioc_common::address::{split_address, split_address_or};
 
@@ -49,9 +49,9 @@ impl LineArgs {
         let line = match (&self.tcp, &self.serial) {
             (Some(tcp), None) => {
                 let (host, port) = split_address(tcp).map_err(anyhow::Error::msg)?;
-                Line::Tcp { host, port }
+                BusLine::Tcp { host, port }
             }
-            (None, Some(path)) => Line::Serial {
+            (None, Some(path)) => BusLine::Serial {
                 path: path.clone(),
                 baud: self.baud,
                 stop: self.stop,
@@ -74,10 +74,9 @@ impl LineArgs {
 /// When the profile is not known or the line is not given.
 pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<(String, bool)> {
     let profile = match profile.strip_suffix(".toml") {
-        Some(_) => super::profile::Profile::parse(&ioc_common::config::Source::read(Path::new(profile))?)?,
-        None => {
-            shipped::find(profile, Path::new(OWN_PROFILES)).map_err(|error| anyhow::anyhow!("{profile}: {error}"))?
-        }
+        Some(_) => super::profile::SensorProfile::parse(&ioc_common::config::Source::read(Path::new(profile))?)?,
+        None => builtin_profiles::find(profile, Path::new(OWN_PROFILES))
+            .map_err(|error| anyhow::anyhow!("{profile}: {error}"))?,
     };
     let mut wire = line.wire()?;
     let mut text = format!("{} · {} · unit {number}\n{}\n", profile.name, profile.title, profile.source);
@@ -101,9 +100,9 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
         let got = words.get(item.at);
         let raw = got.as_ref().map_or("-".to_owned(), |words| hex(words));
         let value = match got.map(|words| item.read(&words, today)) {
-            Some(Read::Number(value)) => format!("{value} {}", item.metric.unit_shown()),
-            Some(Read::None) => "none (the device has no value here)".to_owned(),
-            Some(Read::OutOfRange(value)) => format!("{value} is beyond what can be believed"),
+            Some(ItemValue::Number(value)) => format!("{value} {}", item.metric.unit_shown()),
+            Some(ItemValue::None) => "none (the device has no value here)".to_owned(),
+            Some(ItemValue::OutOfRange(value)) => format!("{value} is beyond what can be believed"),
             None => "not read".to_owned(),
         };
         let _ = writeln!(
@@ -155,7 +154,7 @@ pub async fn scan(line: &LineArgs, first: u8, last: u8) -> anyhow::Result<(Strin
     for unit in first..=last {
         let mut answers = Vec::new();
         for table in [Table::HoldingRegisters, Table::InputRegisters, Table::DiscreteInputs, Table::Coils] {
-            match wire.read(unit, Stretch { table, start: 0, count: 2 }).await {
+            match wire.read(unit, AddressRange { table, start: 0, count: 2 }).await {
                 Ok(words) => answers.push(format!("function {} at 0: {}", table.function(), hex(&words))),
                 Err(error @ RequestError::Line { .. }) => anyhow::bail!("{error}"),
                 // Any answer of its own shows that something is there.
@@ -185,11 +184,11 @@ pub fn profiles() -> String {
     let mut text = String::new();
     let own = std::fs::read_dir(OWN_PROFILES).into_iter().flatten().flatten();
     let own = own.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()));
-    let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).chain(own).collect();
+    let mut names: Vec<String> = BUILTIN.iter().map(|(name, _)| (*name).to_owned()).chain(own).collect();
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let _ = match shipped::find(&name, Path::new(OWN_PROFILES)) {
+        let _ = match builtin_profiles::find(&name, Path::new(OWN_PROFILES)) {
             Ok(profile) => writeln!(text, "{name:<20} {:<9} {}", profile.kind, profile.title),
             Err(error) => writeln!(text, "{name:<20} faulty: {error}"),
         };
@@ -197,8 +196,8 @@ pub fn profiles() -> String {
     text
 }
 
-fn about(name: &str) -> anyhow::Result<About> {
-    Ok(About { name: name.parse().map_err(anyhow::Error::msg)?, facts: SensorFacts::default() })
+fn about(name: &str) -> anyhow::Result<SensorIdentity> {
+    Ok(SensorIdentity { name: name.parse().map_err(anyhow::Error::msg)?, facts: SensorFacts::default() })
 }
 
 /// Reads a UPS behind NUT once.

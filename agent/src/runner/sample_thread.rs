@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 
 use ioc_common::clock;
 use ioc_common::layout::Layout;
-use ioc_common::reading::Own;
+use ioc_common::reading::AgentUsage;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
-use crate::sampler::{Number, Probes, Sampler, Taken};
+use crate::sampler::{Number, Probes, Sampler, TakenSample};
 
 /// How long the probes may take together before the one that is at work is given up.
 const DEADLINE_MS: u64 = 5000;
@@ -20,14 +20,14 @@ const DEADLINE_MS: u64 = 5000;
 const OWN_EVERY_SAMPLES: u64 = 60;
 
 /// A sample and what belongs to it.
-pub(super) struct Sampled {
+pub(super) struct FinishedSample {
     /// None when it was given up.
-    pub(super) taken: Option<Taken>,
+    pub(super) taken: Option<TakenSample>,
     pub(super) layout: Option<Layout>,
 }
 
 /// The sampler, here or on its helper thread.
-pub(super) struct Sampling {
+pub(super) struct SampleThread {
     probes: Arc<Probes>,
     idle: Option<Box<Worker>>,
     /// What is under way, and until when it may take.
@@ -37,7 +37,7 @@ pub(super) struct Sampling {
     samples: u64,
 }
 
-type Task = JoinHandle<(Box<Worker>, Option<Taken>)>;
+type Task = JoinHandle<(Box<Worker>, Option<TakenSample>)>;
 
 struct Worker {
     sampler: Sampler,
@@ -46,7 +46,7 @@ struct Worker {
 }
 
 /// What a sample says of the agent itself, besides what its thread measures.
-pub(super) struct About {
+pub(super) struct SampleRequest {
     /// Reports that wait.
     pub(super) waiting: u64,
     /// Reports that were lost.
@@ -60,7 +60,7 @@ pub(super) struct About {
 }
 
 impl Worker {
-    fn take(&mut self, about: &About, measure: bool) -> Option<Taken> {
+    fn take(&mut self, about: &SampleRequest, measure: bool) -> Option<TakenSample> {
         if measure {
             self.rss = own_rss();
         }
@@ -68,7 +68,7 @@ impl Worker {
         let spent = self.cpu_us.map(|before| cpu_us.saturating_sub(before) + about.children_us);
         self.cpu_us = Some(cpu_us);
         let cpu_ms = spent.map(|us| us as f64 / 1000.0);
-        let own = Own {
+        let own = AgentUsage {
             cpu_ms,
             rss: self.rss,
             waiting: about.waiting,
@@ -79,7 +79,7 @@ impl Worker {
     }
 }
 
-impl Sampling {
+impl SampleThread {
     pub(super) fn new(root: &Path, forbid: &[String]) -> Self {
         let probes = Probes::new(root, forbid);
         let sampler = Sampler::new(Arc::clone(&probes));
@@ -94,7 +94,7 @@ impl Sampling {
     }
 
     /// Starts a sample, unless the one before is still under way.
-    pub(super) fn start(&mut self, about: About) {
+    pub(super) fn start(&mut self, about: SampleRequest) {
         if let Some(mut worker) = self.idle.take() {
             let measure = self.samples.is_multiple_of(OWN_EVERY_SAMPLES);
             self.samples += 1;
@@ -107,7 +107,7 @@ impl Sampling {
     }
 
     /// The sample that was started. Never ends while none is under way.
-    pub(super) async fn finished(&mut self) -> Sampled {
+    pub(super) async fn finished(&mut self) -> FinishedSample {
         let Some((task, _)) = &mut self.busy else { return std::future::pending().await };
         let result = task.await;
         self.busy = None;
@@ -121,13 +121,13 @@ impl Sampling {
                     self.layout.clone_from(&layout);
                 }
                 self.idle = Some(worker);
-                Sampled { taken, layout }
+                FinishedSample { taken, layout }
             }
             Err(error) => {
                 // A probe's panic is caught where it happens; this is the sampler itself.
                 tracing::error!(%error, "a sample failed; the next one begins anew");
                 self.begin_anew();
-                Sampled { taken: None, layout: None }
+                FinishedSample { taken: None, layout: None }
             }
         }
     }

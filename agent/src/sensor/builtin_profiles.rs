@@ -4,12 +4,12 @@ use std::path::Path;
 
 use ioc_common::config::{ConfigError, Source};
 
-use super::profile::Profile;
+use super::profile::SensorProfile;
 
 macro_rules! shipped {
     ($($name:literal,)*) => {
         /// Name and text of each.
-        pub const SHIPPED: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../config/modbus/", $name, ".toml"))),)*];
+        pub const BUILTIN: &[(&str, &str)] = &[$(($name, include_str!(concat!("../../../config/modbus/", $name, ".toml"))),)*];
     };
 }
 
@@ -29,22 +29,22 @@ shipped! {
 ///
 /// # Errors
 /// What is wrong with it, or which there are.
-pub fn find(name: &str, dir: &Path) -> Result<Profile, Missing> {
+pub fn find(name: &str, dir: &Path) -> Result<SensorProfile, ProfileError> {
     let own = dir.join(format!("{name}.toml"));
     if own.exists() {
-        return Ok(Profile::parse(&Source::read(&own)?)?);
+        return Ok(SensorProfile::parse(&Source::read(&own)?)?);
     }
-    match SHIPPED.iter().find(|(known, _)| *known == name) {
-        Some((name, text)) => Ok(Profile::parse(&Source::built_in(&format!("config/modbus/{name}.toml"), text))?),
-        None => Err(Missing::Unknown),
+    match BUILTIN.iter().find(|(known, _)| *known == name) {
+        Some((name, text)) => Ok(SensorProfile::parse(&Source::built_in(&format!("config/modbus/{name}.toml"), text))?),
+        None => Err(ProfileError::Unknown),
     }
 }
 
 /// No such profile.
 #[derive(Debug, thiserror::Error)]
-pub enum Missing {
+pub enum ProfileError {
     /// Nowhere.
-    #[error("no such profile; there are {}", SHIPPED.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))]
+    #[error("no such profile; there are {}", BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))]
     Unknown,
     /// It is faulty.
     #[error(transparent)]
@@ -58,14 +58,14 @@ mod tests {
     /// Parsing runs the examples of each: known words, documented values.
     #[test]
     fn every_shipped_profile_reads_its_examples() {
-        for (name, text) in SHIPPED {
-            let profile = Profile::parse(&Source::built_in(name, text)).unwrap_or_else(|e| panic!("{e}"));
+        for (name, text) in BUILTIN {
+            let profile = SensorProfile::parse(&Source::built_in(name, text)).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(profile.name, *name);
             assert!(text.contains("[[example]]") && profile.source.len() > 20, "{name}");
             let judged = text.matches("[[example]]").count();
             assert!(judged >= 1, "{name}");
         }
         let listed = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/modbus")).expect("profiles");
-        assert_eq!(listed.count(), SHIPPED.len(), "every file is shipped");
+        assert_eq!(listed.count(), BUILTIN.len(), "every file is shipped");
     }
 }
