@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::file::replace_durably;
 use ioc_common::id::DeviceId;
 
 /// Who this agent is. Kept as `identity.json`.
@@ -88,7 +89,7 @@ impl IdentityStore {
         let path = self.dir.join("identity.json");
         let text = serde_json::to_vec_pretty(identity)
             .map_err(|error| IdentityError::File { path: path.clone(), source: io::Error::other(error) })?;
-        write_durably(&path, &text, 0o644).map_err(|source| IdentityError::File { path, source })
+        replace_durably(&path, 0o644, |out| out.write_all(&text)).map_err(|source| IdentityError::File { path, source })
     }
 
     /// Puts key and certificate into a new directory below `tls`, not yet in use, and returns it.
@@ -110,7 +111,7 @@ impl IdentityStore {
         ];
         for (name, text, mode) in files {
             let path = dir.join(name);
-            write_durably(&path, text.as_bytes(), mode).map_err(file(path.clone()))?;
+            replace_durably(&path, mode, |out| out.write_all(text.as_bytes())).map_err(file(path.clone()))?;
         }
         Ok(dir)
     }
@@ -172,7 +173,7 @@ impl IdentityStore {
     /// [`IdentityError`] names the file.
     pub fn keep_epoch(&self, epoch: u64) -> Result<(), IdentityError> {
         let path = self.epoch_file();
-        write_durably(&path, format!("{epoch}\n").as_bytes(), 0o644)
+        replace_durably(&path, 0o644, |out| writeln!(out, "{epoch}"))
             .map_err(|source| IdentityError::File { path, source })
     }
 
@@ -209,18 +210,6 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
         source: io::Error::other(error.to_string()),
     };
     CertificateDer::pem_file_iter(path).map_err(why)?.collect::<Result<_, _>>().map_err(why)
-}
-
-/// Writes a file so that after a power cut it is either the old one or the new one, whole.
-fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let parent = path.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = path.with_extension("tmp");
-    let _ = fs::remove_file(&temporary);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    fs::File::open(parent)?.sync_all()
 }
 
 /// The identity cannot be read or written.

@@ -91,7 +91,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         CliCommand::Sensors => {
-            runtime()?.block_on(poller::watch(config.sensors, std::io::stdout(), config.interval.get()))?;
+            runtime()?.block_on(poller::poll_all(config.sensors, std::io::stdout(), config.interval.get()))?;
             Ok(ExitCode::SUCCESS)
         }
         CliCommand::Missed { seconds, back } => {

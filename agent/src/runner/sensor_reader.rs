@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::id::SensorName;
 
@@ -18,7 +19,7 @@ use crate::config::surveyor_path;
 use crate::sensor::{Announcement, LINE_MAX_BYTES, News, SensorNews};
 
 /// Between two starts of a child that ends at once, at most.
-const RESTART_MAX: Duration = Duration::from_secs(60);
+const RESTART_MAX_MS: u64 = 60_000;
 /// A child that ran this long was not at fault from the start.
 const RAN_WELL_MS: u64 = 60_000;
 /// Most news that wait for the main loop; then the child waits.
@@ -90,7 +91,7 @@ async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<Sensor
         }
         let well = clock::boottime_ms().saturating_sub(started_ms) > RAN_WELL_MS;
         restarts = if well { 0 } else { restarts.saturating_add(1) };
-        tokio::time::sleep(Duration::from_secs(1 << restarts.min(6)).min(RESTART_MAX)).await;
+        tokio::time::sleep(Duration::from_millis(doubled_ms(restarts, 1000, RESTART_MAX_MS))).await;
     }
 }
 

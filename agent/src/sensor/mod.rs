@@ -5,6 +5,7 @@
 //! [`modbus`], [`nut`] and [`pjlink`] speak to devices, [`publisher`] decides what is told when, [`field_tool`] helps a technician on site.
 //! Deliberately absent: writing to any device.
 
+mod back_off;
 pub mod builtin_profiles;
 pub mod day;
 pub mod decode;

@@ -20,7 +20,8 @@ use tokio_serial::SerialPortBuilderExt as _;
 use ioc_common::clock;
 use ioc_common::report::Facts;
 
-use super::poller::back_off;
+use super::back_off::back_off;
+
 use super::profile::{ItemValue, SensorProfile, TextKind, Words};
 use super::publisher::Poll;
 use super::request_batching::{AddressRange, Limits, Table, requests};

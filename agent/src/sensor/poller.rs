@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ioc_common::clock;
 
+use super::back_off::back_off;
 use super::modbus::{self, named};
 use super::publisher::{Poll, Publisher};
 use super::settings::{SensorIdentity, Sensors};
@@ -15,7 +16,7 @@ use super::{nut, pjlink};
 ///
 /// # Errors
 /// When standard output is closed: the agent has gone.
-pub async fn watch<W: Write + Send + 'static>(
+pub async fn poll_all<W: Write + Send + 'static>(
     sensors: Sensors,
     out: W,
     interval: Duration,
@@ -90,12 +91,6 @@ fn hold<W: Write>(board: &Mutex<Publisher<W>>) -> std::sync::MutexGuard<'_, Publ
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What is waited between two polls of one device that does not answer.
-#[must_use]
-pub(super) fn back_off(failures: u32, every: Duration) -> Duration {
-    every.max(Duration::from_secs(1)).saturating_mul(1 << failures.min(6)).min(Duration::from_secs(60)).max(every)
 }
 
 /// Polls a device that has its own connection.

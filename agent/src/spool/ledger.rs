@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use ioc_common::file::{replace, replace_durably};
 use ioc_common::report::{FORMER_MAX, Former, Losses};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,14 +126,8 @@ impl Ledger {
     }
 
     fn write(&self, durably: bool) -> io::Result<()> {
-        let temporary = self.path.with_extension("tmp");
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(&self.kept)?)?;
-        if !durably {
-            return fs::rename(&temporary, &self.path);
-        }
-        file.sync_all()?;
-        fs::rename(&temporary, &self.path)?;
-        self.path.parent().map_or(Ok(()), super::live::sync_dir)
+        let text = serde_json::to_vec(&self.kept)?;
+        let write = |out: &mut io::BufWriter<File>| out.write_all(&text);
+        if durably { replace_durably(&self.path, 0o644, write) } else { replace(&self.path, 0o644, write) }
     }
 }

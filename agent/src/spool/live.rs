@@ -1,4 +1,4 @@
-//! The part of the spool that is written now: sled 0.34.7, fenced (`../shared/design.md`, "The spool").
+//! The part of the spool that is written now: sled 0.34.7, fenced (docs/architecture.md, "Dependencies").
 //!
 //! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its file, and after
 //! opening its files and directories are synced, too. It never recovers from a failed write, panics on some, and while it opens it takes
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use ioc_common::file::sync_dir;
 use ioc_common::report::Position;
 
 /// Page cache of sled.
@@ -149,10 +150,6 @@ pub(super) fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
 /// Gives up the room that was kept for a full disk.
 pub(super) fn free_ballast(dir: &Path) {
     let _ = fs::remove_file(dir.join("ballast"));
-}
-
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// A file that only takes room, made while there is some.

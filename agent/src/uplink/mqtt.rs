@@ -1,6 +1,6 @@
 //! The MQTT driver: one fresh rumqttc client per connection, with a clean session, in a task of its own.
 //!
-//! rumqttc 0.25.1 wedges or drops its queue when a client outlives its connection (`../shared/design.md`, "Agent"); so a client
+//! rumqttc 0.25.1 wedges or drops its queue when a client outlives its connection; so a client
 //! is made, used for one connection and thrown away. Nothing is queued in it that is not in the backlog.
 
 use std::sync::Arc;
