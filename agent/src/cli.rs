@@ -113,7 +113,7 @@ pub enum CliCommand {
     /// Print the pages of docs/probes into a directory.
     #[command(hide = true)]
     Docs {
-        /// Where.
+        /// Directory for the pages.
         dir: PathBuf,
     },
     /// Check the configuration and end.

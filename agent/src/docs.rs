@@ -5,7 +5,6 @@ use std::io;
 use std::path::Path;
 
 use ioc_common::metric::{CATALOGUE, Metric};
-
 use ioc_probe::{Described, SAMPLED, described};
 
 /// Writes a page for each probe, and the table of them all, into `dir`.

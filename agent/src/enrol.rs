@@ -274,6 +274,7 @@ impl ServerCertVerifier for PinnedVerifier {
 
 /// Enrolment failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum EnrolError {
     /// Nobody approved it in time.
     #[error(
@@ -284,28 +285,15 @@ pub enum EnrolError {
     #[error(
         "this agent is enrolled as {device}; mend: to replace that identity, add --anew, and restart the agent afterwards"
     )]
-    Already {
-        /// As whom.
-        device: String,
-    },
+    Already { device: String },
     /// No connection.
     #[error(
         "cannot reach the collector at {server}: {why}; mend: check address, port (of its page, not of MQTT), firewall and clock"
     )]
-    Connect {
-        /// Where.
-        server: String,
-        /// Why.
-        why: String,
-    },
+    Connect { server: String, why: String },
     /// The collector said no.
     #[error("the collector refused ({status}): {detail}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Its reason.
-        detail: String,
-    },
+    Refused { status: u16, detail: String },
     /// The answer could not be read.
     #[error("the collector's answer cannot be used: {0}")]
     Answer(String),

@@ -214,22 +214,18 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
 
 /// The identity cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum IdentityError {
     /// The agent was never enrolled.
     #[error(
         "this agent is not enrolled: there is no identity in {}; mend: ask for a token ('ioc-collector enroll token new') and run 'ioc-agent enroll --server HOST:PORT TOKEN'",
         dir.display()
     )]
-    NotEnrolled {
-        /// The state directory.
-        dir: PathBuf,
-    },
+    NotEnrolled { dir: PathBuf },
     /// A file of it cannot be used.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },

@@ -21,7 +21,7 @@ use crate::surveyor;
 pub struct Preview {
     /// When it was taken.
     pub taken_at: Timestamp,
-    /// Facts.
+    /// What a hello would say of the machine.
     pub facts: Facts,
     /// Hash over machine ID and DMI serial.
     pub fingerprint: String,

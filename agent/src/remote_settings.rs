@@ -70,9 +70,9 @@ fn applied(config: &Config, signed: &Signed) -> Result<Config, String> {
     let store = IdentityStore::new(config.state.clone());
     let device = store.identity().map_err(|error| error.to_string())?.device;
     verify(&store.current().join("ca.pem"), &device, signed)?;
-    let pushed: Pushed = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
+    let remote: Pushed = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
-    apply(&mut config, pushed)?;
+    apply(&mut config, remote)?;
     config.remote_settings = signed.applied();
     Ok(config)
 }
@@ -90,21 +90,21 @@ fn verify(authorities: &Path, device: &DeviceId, signed: &Signed) -> Result<(), 
     if good { Ok(()) } else { Err("the signature is not one of this host's collector for this host".to_owned()) }
 }
 
-fn apply(config: &mut Config, pushed: Pushed) -> Result<(), String> {
-    let faults = pushed.forbid.iter().filter_map(|name| probe_fault(name));
-    let faults = faults.chain(pushed.every.keys().filter_map(|name| survey_fault(name)));
-    if let Some(fault) = faults.chain(pushed.endpoint.iter().filter_map(EndpointSetting::fault)).next() {
+fn apply(config: &mut Config, remote: Pushed) -> Result<(), String> {
+    let faults = remote.forbid.iter().filter_map(|name| probe_fault(name));
+    let faults = faults.chain(remote.every.keys().filter_map(|name| survey_fault(name)));
+    if let Some(fault) = faults.chain(remote.endpoint.iter().filter_map(EndpointSetting::fault)).next() {
         return Err(fault);
     }
-    config.interval = pushed.interval.unwrap_or(config.interval);
-    for name in pushed.forbid {
+    config.interval = remote.interval.unwrap_or(config.interval);
+    for name in remote.forbid {
         if !config.forbid.contains(&name) {
             config.forbid.push(name);
         }
     }
-    config.every.extend(pushed.every);
+    config.every.extend(remote.every);
     let endpoints = &mut config.survey_settings.endpoints;
-    for endpoint in pushed.endpoint {
+    for endpoint in remote.endpoint {
         if !endpoints.iter().any(|own| own.name == endpoint.name) {
             endpoints.push(endpoint);
         }

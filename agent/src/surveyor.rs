@@ -26,7 +26,7 @@ const EVENTS_MAX: usize = 50;
 /// A survey or a probe as it came out, in the form that people are shown (`ioc-agent probe NAME --json`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProbeResult {
-    /// Which.
+    /// Name of the probe or survey.
     pub name: String,
     /// Read, absent or unknown.
     #[serde(flatten)]

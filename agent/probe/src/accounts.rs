@@ -88,21 +88,10 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
         if user.uid == 0 {
             by.push("uid 0".to_owned());
         } else if let Some(sudoers) = &sudoers {
-            let right = sudoers.right(&SudoUser { name: &user.name, uid: user.uid, groups: own.clone() }, &host, &now);
-            for (file, principal) in right.by {
-                by.extend(match principal {
-                    // Everybody is who can sign in.
-                    Principal::All if !user.can_sign_in => None,
-                    Principal::Group(name) if ADMINISTRATOR_GROUPS.contains(&name.as_str()) => {
-                        Some(format!("group {name}"))
-                    }
-                    Principal::Name(_) => Some(file),
-                    Principal::Alias(name) if name == user.name => Some(file),
-                    principal => Some(format!("{file} {principal}")),
-                });
-            }
+            let grant = sudoers.grant(&SudoUser { name: &user.name, uid: user.uid, groups: own.clone() }, &host, &now);
+            by.extend(grant.by.into_iter().filter_map(|(file, principal)| by_rule(user, file, principal)));
             if by.is_empty()
-                && let Some(why) = right.perhaps
+                && let Some(why) = grant.perhaps
             {
                 said.push(format!("administrators: {}: {why}", user.name));
                 administrators_known = false;
@@ -143,6 +132,18 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     accounts.accounts = all;
     accounts.unknown = said.join("; ");
     SurveyFindings::of(&accounts, machine.now)
+}
+
+/// Why a user is an administrator by a rule of sudo, in the words of the page.
+fn by_rule(user: &User, file: String, principal: Principal) -> Option<String> {
+    match principal {
+        // Everybody is who can sign in.
+        Principal::All if !user.can_sign_in => None,
+        Principal::Group(name) if ADMINISTRATOR_GROUPS.contains(&name.as_str()) => Some(format!("group {name}")),
+        Principal::Name(_) => Some(file),
+        Principal::Alias(name) if name == user.name => Some(file),
+        principal => Some(format!("{file} {principal}")),
+    }
 }
 
 fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {

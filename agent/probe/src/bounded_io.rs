@@ -107,10 +107,9 @@ pub fn read_table(root: &Path, path: &str, max: usize) -> Result<Vec<u8>, ReadEr
 /// A file that could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {source}", path.display())]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct ReadError {
-    /// Which.
     pub path: PathBuf,
-    /// Why.
     #[source]
     pub source: io::Error,
 }

@@ -51,7 +51,7 @@ pub struct Bond {
 /// A member of a bond.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Member {
-    /// Interface.
+    /// Name of its interface.
     pub name: String,
     /// Its link is up.
     pub up: bool,

@@ -134,10 +134,9 @@ fn is_text(text: &str) -> bool {
 /// A program that could not be run to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{program}: {why}")]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct ProgramError {
-    /// Which.
     pub program: String,
-    /// Why.
     pub why: String,
 }
 

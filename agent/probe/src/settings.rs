@@ -95,7 +95,7 @@ pub enum BackupKind {
 pub struct BackupSetting {
     /// Name on pages and in rules.
     pub name: String,
-    /// How.
+    /// How it is watched.
     pub kind: BackupKind,
     /// The file, repository or directory; the unit for `timer`.
     pub target: String,
@@ -107,14 +107,13 @@ pub struct BackupSetting {
 /// A panel that should be there. Empty texts are not compared.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct PanelSetting {
     /// Connector, such as `DP-1`.
     pub connector: String,
     /// Maker, three letters.
     pub maker: String,
-    /// Model.
     pub model: String,
-    /// Serial number.
     pub serial: String,
     /// Mode, such as `1920x1080`.
     pub mode: String,

@@ -43,7 +43,7 @@ pub struct EffectiveSettings {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Connection {
-    /// Account.
+    /// The account to sign in as.
     pub user: String,
     /// The groups it is in.
     pub groups: Vec<String>,

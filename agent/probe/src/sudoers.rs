@@ -89,10 +89,9 @@ struct UserSpec {
 
 /// An account, as rules see it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct SudoUser<'a> {
-    /// Name.
     pub name: &'a str,
-    /// Number.
     pub uid: u32,
     /// Its groups, its own among them: number, and name where it has one.
     pub groups: Vec<(u32, &'a str)>,
@@ -163,7 +162,7 @@ impl Sudoers {
 
     /// What an account may do at `now` (`20261124000000Z`) on the host of that name; empty when the name is not known.
     #[must_use]
-    pub fn right(&self, who: &SudoUser<'_>, host: &str, now: &str) -> Grant {
+    pub fn grant(&self, who: &SudoUser<'_>, host: &str, now: &str) -> Grant {
         let mut right = Grant::default();
         for rule in &self.rules {
             let mut steps = 0;
@@ -402,7 +401,7 @@ mod tests {
     fn may(text: &'static str, name: &str) -> bool {
         let sudoers = read(&[("/etc/sudoers", text)]).expect("is read").expect("is there");
         let who = SudoUser { name, uid: 1000, groups: vec![(1000, name)] };
-        !sudoers.right(&who, "srv-01.example.vn", "20261124000000Z").by.is_empty()
+        !sudoers.grant(&who, "srv-01.example.vn", "20261124000000Z").by.is_empty()
     }
 
     #[test]
@@ -442,7 +441,7 @@ mod tests {
         );
         assert!(!may("an srv-02=ALL\n", "an") && !may("an *.example.com=ALL\n", "an"));
         let sudoers = read(&[("/etc/sudoers", "an 10.0.0.0/8=ALL\n")]).expect("is read").expect("is there");
-        let right = sudoers.right(&SudoUser { name: "an", ..SudoUser::default() }, "srv-01", "");
+        let right = sudoers.grant(&SudoUser { name: "an", ..SudoUser::default() }, "srv-01", "");
         assert!(right.by.is_empty() && right.perhaps.is_some());
     }
 
@@ -462,6 +461,6 @@ mod tests {
         }
         text += "A99 ALL=ALL\n";
         let sudoers = read(&[("/etc/sudoers", text.leak())]).expect("is read").expect("is there");
-        assert!(sudoers.right(&SudoUser { name: "an", ..SudoUser::default() }, "", "").perhaps.is_some());
+        assert!(sudoers.grant(&SudoUser { name: "an", ..SudoUser::default() }, "", "").perhaps.is_some());
     }
 }

@@ -43,7 +43,7 @@ pub fn find(name: &str, dir: &Path) -> Result<SensorProfile, ProfileError> {
 /// No such profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
-    /// Nowhere.
+    /// Neither the site nor the product has one of this name.
     #[error("no such profile; there are {}", BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "))]
     Unknown,
     /// It is faulty.

@@ -31,10 +31,9 @@ pub const LINE_MAX_BYTES: usize = 512 * 1024;
 
 /// What the agent is told of a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct SensorNews {
-    /// Of which.
     pub sensor: SensorName,
-    /// What.
     pub news: News,
 }
 

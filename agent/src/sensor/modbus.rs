@@ -36,55 +36,31 @@ const TEXTS_EVERY_MS: u64 = 3_600_000;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum RequestError {
     /// No answer in time.
     #[error("{line} unit {unit}: no answer within {timeout_ms} ms")]
-    Silent {
-        /// Line.
-        line: String,
-        /// Unit.
-        unit: u8,
-        /// Timeout, milliseconds.
-        timeout_ms: u128,
-    },
+    Silent { line: String, unit: u8, timeout_ms: u128 },
     /// It answered that it cannot.
     #[error(
         "{line} unit {unit}: answers exception {code} ({meaning}) to function {function} at {start} ({count} places)"
     )]
     Exception {
-        /// Line.
         line: String,
-        /// Unit.
         unit: u8,
-        /// Exception code.
         code: u8,
-        /// What it means.
         meaning: &'static str,
-        /// Function.
         function: u8,
         /// First place, from 0.
         start: u16,
-        /// How many.
         count: u16,
     },
     /// The line itself failed.
     #[error("{line}: {why}")]
-    Line {
-        /// Line.
-        line: String,
-        /// Why.
-        why: String,
-    },
+    Line { line: String, why: String },
     /// What came is no answer to what was asked.
     #[error("{line} unit {unit}: {why}")]
-    Wrong {
-        /// Line.
-        line: String,
-        /// Unit.
-        unit: u8,
-        /// What came.
-        why: String,
-    },
+    Wrong { line: String, unit: u8, why: String },
 }
 
 impl RequestError {

@@ -35,7 +35,7 @@ pub const EXPECTED: [(&str, &str); 7] = [
 /// What a device answered to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// This.
+    /// The answer itself.
     Value(String),
     /// It does not know the query (`ERR1`), or cannot answer it now (`ERR3`).
     None,

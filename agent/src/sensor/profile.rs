@@ -47,7 +47,7 @@ pub struct SensorProfile {
 /// A number.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Metric.
+    /// The metric it becomes.
     pub metric: &'static Metric,
     /// Subject; may be empty.
     pub subject: String,
@@ -80,7 +80,7 @@ struct Flag {
 /// A text that the device says of itself.
 #[derive(Debug, Clone)]
 pub struct TextItem {
-    /// Which.
+    /// What of the device it names.
     pub of: TextKind,
     /// Where it lies.
     pub at: AddressRange,
@@ -90,14 +90,11 @@ pub struct TextItem {
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum TextKind {
-    /// The maker.
     Maker,
-    /// The model.
     Model,
-    /// The serial number.
     Serial,
-    /// The firmware.
     Firmware,
 }
 

@@ -68,21 +68,16 @@ pub struct Bus {
 
 /// How a Modbus line is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum BusLine {
     /// Modbus TCP, a device or a gateway.
-    Tcp {
-        /// Host.
-        host: String,
-        /// Port.
-        port: u16,
-    },
+    Tcp { host: String, port: u16 },
     /// Modbus RTU on a serial line.
     Serial {
         /// Device, best below `/dev/serial/by-id`.
         path: PathBuf,
         /// Bits per second.
         baud: u32,
-        /// Parity.
         parity: Parity,
         /// Stop bits, 1 or 2.
         stop: u8,
@@ -109,13 +104,11 @@ impl std::fmt::Display for BusLine {
 /// Parity of a serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum Parity {
-    /// None.
     #[default]
     None,
-    /// Even.
     Even,
-    /// Odd.
     Odd,
 }
 
@@ -159,12 +152,11 @@ pub struct NutUps {
 
 /// A projector or panel.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct Projector {
     /// What it is.
     pub about: SensorIdentity,
-    /// Host.
     pub host: String,
-    /// Port.
     pub port: u16,
     /// File with the password, where it has one.
     pub password_file: Option<PathBuf>,

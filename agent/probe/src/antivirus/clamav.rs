@@ -115,7 +115,7 @@ fn head(machine: &SurveyContext<'_>, path: &str) -> Option<Vec<u8>> {
 /// What the header of a signature database says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Version.
+    /// Version of the signatures.
     pub version: String,
     /// When it was made.
     pub made_at: Timestamp,

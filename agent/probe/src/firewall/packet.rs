@@ -15,7 +15,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// Both.
+    /// IPv4 and IPv6.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 
     /// For people.
