@@ -619,12 +619,11 @@ impl DiskSpool {
 /// The spool cannot be used now.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} the spool {}: {source}", path.display())]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct SpoolError {
     /// What was tried.
     pub doing: &'static str,
-    /// Where.
     pub path: PathBuf,
-    /// Why not.
     #[source]
     pub source: io::Error,
 }

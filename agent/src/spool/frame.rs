@@ -9,11 +9,11 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
+use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
 
 use super::Entry;
-use super::live::sync_dir;
 
 const MARK: [u8; 4] = *b"\x8bIoC";
 const VERSION: u8 = 2;
@@ -209,27 +209,13 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let new = !dir.exists();
     fs::create_dir_all(dir)?;
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = io::BufWriter::new(File::create(&temporary)?);
+    replace_durably(path, 0o644, |file| {
         for frame in frames {
             file.write_all(frame?.as_ref())?;
         }
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync_dir(dir)?;
-        // The spool's directory and the one that it is in, when they are new.
-        for parent in
-            dir.ancestors().skip(1).take(if new { 2 } else { 0 }).filter(|parent| !parent.as_os_str().is_empty())
-        {
-            sync_dir(parent)?;
-        }
         Ok(())
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    })?;
+    // The spool's directory and the one that it is in, when they are new.
+    let parents = dir.ancestors().skip(1).take(if new { 2 } else { 0 });
+    parents.filter(|parent| !parent.as_os_str().is_empty()).try_for_each(sync_dir)
 }
