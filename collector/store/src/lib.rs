@@ -633,7 +633,7 @@ impl StoreError {
         match self {
             Self::Database { no_room, .. } => *no_room,
             Self::File { source, .. } => matches!(source.kind(), std::io::ErrorKind::StorageFull),
-            _ => false,
+            Self::Content { .. } | Self::Held { .. } | Self::Gone { .. } | Self::Newer { .. } => false,
         }
     }
 }
