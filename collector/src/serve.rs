@@ -21,7 +21,7 @@ use ioc_engine::engine::{self, Access, Handle, Message, Parts};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::Paced;
 use ioc_engine::pki::{self, Authority, PkiError, Swappable};
-use ioc_store::{Store, StoreError};
+use ioc_store::StoreError;
 use ioc_web::{App, server};
 
 /// Readers of the store that pages and API take turns with.
@@ -82,7 +82,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (probes, probe_wishes) = mpsc::unbounded_channel();
     let (engine, engine_thread) = engine::start(Parts {
         config: config.clone(),
-        store: Box::new(store),
+        store,
         authority: Arc::clone(&authority),
         access: Arc::clone(&access),
         health: Arc::clone(&health),

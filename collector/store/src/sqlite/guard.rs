@@ -139,7 +139,7 @@ impl Held {
 }
 
 /// Renames what is left of a store; its lock stays.
-pub(super) fn put_aside(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn put_aside(dir: &Path) -> Result<(), StoreError> {
     let _held = Held::new(dir)?;
     let stamp = clock::now().as_millis() / 1000;
     for name in FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]) {

@@ -40,16 +40,17 @@ use super::{Archive, Change, Lost, Reader, Store, StoreError};
 use archive::SqliteArchive;
 use commit::{Commit, Known, signed};
 use connection::{prepare, reading};
+pub(crate) use guard::put_aside;
 use guard::{Guard, Opening};
 use reader::SqliteReader;
-pub use recover::Saved;
+pub(crate) use recover::recover;
 
 /// How long a lock that another process holds (a backup) is waited for.
 const BUSY_MS: u64 = 10_000;
 
 /// The embedded store.
 #[derive(Debug)]
-pub struct SqliteStore {
+pub(crate) struct SqliteStore {
     path: PathBuf,
     connection: Connection,
     known: Known,
@@ -60,7 +61,7 @@ pub struct SqliteStore {
 /// The store's file.
 const FILE: &str = "ioc-watch.db";
 /// Everything that is the store: what happens, and folded history, each with its write-ahead log.
-pub const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", archive::FILE, "history.db-wal"];
+pub(crate) const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", archive::FILE, "history.db-wal"];
 
 impl SqliteStore {
     /// Opens or makes the store in `dir`, for this process alone. What is found to be lost does not keep it from opening: see
@@ -69,7 +70,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
     /// watermark is there.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
         let path = dir.join(FILE);
         let opening = Opening::begin(dir)?;
@@ -92,32 +93,16 @@ impl SqliteStore {
 
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
     #[must_use]
-    pub fn is_there(dir: &Path) -> bool {
-        dir.join(FILE).exists() && !matches!(Self::check(dir), Ok(0))
+    pub(crate) fn is_there(dir: &Path) -> bool {
+        dir.join(FILE).exists() && !matches!(Self::version(dir), Ok(0))
     }
 
     /// Looks over the store in `dir`, whoever writes it, and says what is wrong, a line each. `deep` reads every checksum.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
-    }
-
-    /// Makes a new store in `dir` out of what can be read of a damaged one, which is kept beside it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when a collector uses it, or the new one cannot be written.
-    pub fn recover(dir: &Path) -> Result<Vec<Saved>, StoreError> {
-        recover::recover(dir)
-    }
-
-    /// Renames what is left of a store that cannot be used, so that a new one can be made in its place.
-    ///
-    /// # Errors
-    /// [`StoreError`] when another collector uses it, or a file cannot be renamed.
-    pub fn put_aside(dir: &Path) -> Result<(), StoreError> {
-        guard::put_aside(dir)
     }
 }
 
@@ -161,4 +146,14 @@ fn database(path: &Path, source: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
     let no_room = source.sqlite_error_code().is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure));
     StoreError::Database { path: path.to_owned(), source: Box::new(source), no_room }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_keeps_the_contract() {
+        crate::contract::keep(|dir| Box::new(SqliteStore::open(dir).expect("opens")));
+    }
 }

@@ -15,8 +15,7 @@ use crate::config::Config;
 use crate::engine::{Message, Parts, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
-use ioc_store::sqlite::SqliteStore;
-use ioc_store::{DeliveryState, OutboxEntry, Reader, Store};
+use ioc_store::{DeliveryState, OutboxEntry, Reader};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -100,14 +99,14 @@ always = true
 impl Rig {
     fn open(dir: &Path, machine: &Machine) -> Self {
         let config = Config::parse(&Source::built_in("collector.toml", CONFIG)).unwrap_or_else(|e| panic!("{e}"));
-        let store = SqliteStore::open(dir).expect("opens");
+        let store = ioc_store::open(dir).expect("opens");
         let reader = store.reader().expect("reads");
         let now = machine.read().wall;
         let authority = Authority::open(&dir.join("pki"), "Site", now).expect("made");
         let health = Arc::new(Health::default());
         let parts = Parts {
             config,
-            store: Box::new(store),
+            store,
             authority: Arc::new(authority),
             access: Arc::default(),
             health: Arc::clone(&health),
