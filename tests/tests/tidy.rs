@@ -43,6 +43,7 @@ const EXEMPT: &[(&str, &str)] = &[
     ("collector/store/src/sqlite", "rusqlite"),
     ("collector/store/src/sqlite", "crate::sqlite"),
     ("collector/store/src/directory", "crate::sqlite"),
+    ("collector/store/src/lib", "crate::sqlite"),
 ];
 
 /// What may stand at the top.
