@@ -16,7 +16,6 @@ use ioc_judge::duty::calendar;
 use crate::cli;
 use ioc_engine::config::{ChannelKind, Config};
 use ioc_engine::http;
-use ioc_store::sqlite::SqliteStore;
 
 /// Less free space than this is told, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
@@ -125,7 +124,7 @@ fn room(config: &Config) -> Finding {
 
 fn store(config: &Config) -> Finding {
     let looked = as_owner(&config.data, || {
-        SqliteStore::check(&config.data).map(|version| (version, SqliteStore::look(&config.data, false)))
+        ioc_store::version(&config.data).map(|version| (version, ioc_store::look(&config.data, false)))
     });
     let looked = match looked {
         Ok(looked) => looked,

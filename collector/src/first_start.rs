@@ -12,8 +12,7 @@ use ioc_engine::account;
 use ioc_engine::config::Config;
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
-use ioc_store::sqlite::SqliteStore;
-use ioc_store::{Change, Store as _, StoreError};
+use ioc_store::{Change, Store};
 
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -31,11 +30,14 @@ pub enum Anew {
     Authority,
 }
 
+/// What a start needs: the authority, the store, and where the first password was left, if one was made.
+pub type Prepared = (Authority, Box<dyn Store>, Option<PathBuf>);
+
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
 ///
 /// # Errors
 /// [`ServeError`] names the place.
-pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<(Authority, SqliteStore, Option<PathBuf>), ServeError> {
+pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| ServeError::File { path, source }
@@ -44,7 +46,7 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<(Authority, Sqlite
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
     let pki = data.join("pki");
     let making = data.join(MAKING_FILE);
-    let (keys, stored) = (Authority::is_there(&pki), SqliteStore::is_there(data));
+    let (keys, stored) = (Authority::is_there(&pki), ioc_store::is_there(data));
     if !keys && !stored && anew.is_none() && !making.exists() {
         let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making);
         made.and_then(|made| made.sync_all()).map_err(file(&making))?;
@@ -56,16 +58,16 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<(Authority, Sqlite
             | (true, true, None)
             | (false, false, None) => {}
             (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
-            (true, false, None) => return Err(StoreError::Gone { path: data.join("ioc-watch.db") }.into()),
+            (true, false, None) => return Err(ioc_store::gone(data).into()),
             (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
         }
     }
     if anew == Some(Anew::Store) {
-        SqliteStore::put_aside(data)?;
+        ioc_store::put_aside(data)?;
     }
     let now = clock::now();
     // The store first: its lock keeps a second collector from making keys beside the first one's.
-    let mut store = SqliteStore::open(data)?;
+    let mut store = ioc_store::open(data)?;
     let authority = Authority::open(&pki, &config.site_name, now)?;
     let record = |action: &str, subject: &str, detail: &str| {
         let (action, subject, detail) = (action.to_owned(), subject.to_owned(), detail.to_owned());
@@ -171,7 +173,7 @@ mod tests {
             if made == "pki" {
                 Authority::open(&dir.path().join("pki"), "x", clock::now()).expect("made");
             } else {
-                SqliteStore::open(dir.path()).expect("made");
+                ioc_store::open(dir.path()).expect("made");
             }
             assert!(prepare(&config, None).is_ok_and(|(_, _, password)| password.is_some()), "{made}");
             assert!(!dir.path().join(MAKING_FILE).exists());

@@ -17,7 +17,6 @@ use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
 use ioc_store::audit;
-use ioc_store::sqlite::SqliteStore;
 use ioc_store::template::percent_encoded;
 
 /// Threads for what blocks.
@@ -165,7 +164,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 
 /// Looks the store over.
 fn check_store(config: &Config) -> anyhow::Result<()> {
-    let findings = as_owner(&config.data, || SqliteStore::look(&config.data, true))??;
+    let findings = as_owner(&config.data, || ioc_store::look(&config.data, true))??;
     for finding in &findings {
         say(&format!("{finding}\n"))?;
     }
@@ -177,7 +176,7 @@ fn check_store(config: &Config) -> anyhow::Result<()> {
 }
 
 fn recover(config: &Config) -> anyhow::Result<()> {
-    for one in as_owner(&config.data, || SqliteStore::recover(&config.data))?? {
+    for one in as_owner(&config.data, || ioc_store::recover(&config.data))?? {
         let damaged =
             if one.damaged > 0 { format!("; {} places could not be read", one.damaged) } else { String::new() };
         say(&format!("{}: {} rows{damaged}\n", one.table, one.rows))?;

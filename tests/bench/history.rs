@@ -13,8 +13,7 @@ use ioc_judge::{DeviceInfo, DeviceKind};
 use ioc_store::history::chart::{self, Wanted};
 use ioc_store::history::compaction::fold_device;
 use ioc_store::history::{self, Tier};
-use ioc_store::sqlite::SqliteStore;
-use ioc_store::{Change, ChunkQuery, Reader, Store};
+use ioc_store::{Change, ChunkQuery, Reader};
 use ioc_tests::harness::free_port;
 use ioc_tests::machine::Machine;
 use tokio::process::Command;
@@ -28,7 +27,7 @@ const TIMES: usize = 20;
 
 pub(super) async fn run(days: i64) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let mut store = SqliteStore::open(dir.path())?;
+    let mut store = ioc_store::open(dir.path())?;
     let device = DeviceId::new("srv-01")?;
     let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
     let mut machine = Machine::new(device.clone(), "server", 1, Position::default(), clock::now());

@@ -9,8 +9,7 @@ use anyhow::ensure;
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
-use ioc_store::sqlite::SqliteStore;
-use ioc_store::{FaultQuery, Store as _};
+use ioc_store::FaultQuery;
 use tokio::time::Instant;
 
 use crate::identity::Identity;
@@ -127,7 +126,7 @@ impl Resender {
     /// # Errors
     /// What is wrong.
     pub fn check(devices: &[Self], data: &Path) -> anyhow::Result<usize> {
-        let store = SqliteStore::open(data)?;
+        let store = ioc_store::open(data)?;
         anyhow::ensure!(store.lost().all.is_empty(), "said to be lost: {:?}", store.lost());
         let reader = store.reader()?;
         let mut total = 0;

@@ -7,8 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ioc_common::report::Losses;
-use ioc_store::sqlite::SqliteStore;
-use ioc_store::{EventRecord, Store as _};
+use ioc_store::EventRecord;
 use ioc_tests::harness::{Agent, Rig, eventually};
 use tokio::process::{Child, Command};
 
@@ -74,7 +73,7 @@ impl Frail {
 }
 
 fn events(rig: &Rig, device: &str, name: &str) -> Vec<EventRecord> {
-    let reader = SqliteStore::open(&rig.data()).unwrap().reader().unwrap();
+    let reader = ioc_store::open(&rig.data()).unwrap().reader().unwrap();
     let mut events = reader.events(&device.parse().unwrap(), None, 100).unwrap();
     events.retain(|event| event.name == name);
     events

@@ -347,8 +347,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     assert!(rig.get("/api/v1/incidents").await.unwrap()["items"].as_array().unwrap().is_empty());
     assert_eq!(sinks.hooks.lock().unwrap().len(), 0);
     rig.stop().await.unwrap();
-    use ioc_store::Store as _;
-    let store = ioc_store::sqlite::SqliteStore::open(&rig.data()).unwrap();
+    let store = ioc_store::open(&rig.data()).unwrap();
     let rows = store.reader().unwrap().rows(&identity.device, 0).unwrap();
     assert_eq!(rows.len() as u64, REPORTS);
     assert!(rows.windows(2).all(|two| two[0].at < two[1].at), "in the order they were taken");
@@ -381,8 +380,7 @@ async fn an_agent_spools_while_the_collector_is_away_and_catches_up() {
     assert_eq!(agent.status().await.unwrap().losses, Default::default());
     agent.stop().await.unwrap();
     rig.stop().await.unwrap();
-    use ioc_store::Store as _;
-    let store = ioc_store::sqlite::SqliteStore::open(&rig.data()).unwrap();
+    let store = ioc_store::open(&rig.data()).unwrap();
     let rows = store.reader().unwrap().rows(&"away".parse().unwrap(), 0).unwrap();
     let epochs: std::collections::BTreeSet<u64> = rows.iter().map(|row| row.position.epoch).collect();
     assert_eq!(epochs.len(), 2);

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use ioc_store::Store as _;
-use ioc_store::sqlite::SqliteStore;
 use ioc_tests::harness::{PATIENCE, Rig, binary, eventually};
 use ioc_tests::machine::Random;
 use ioc_tests::resender::Resender;
@@ -84,8 +82,7 @@ async fn a_killed_collector_loses_nothing_that_it_acknowledged() {
     let made: u64 = devices.iter().map(|device| device.made).sum();
     assert!(acknowledged > 1000, "{acknowledged} acknowledged: the load was real");
     assert_eq!(rows as u64, made, "in the end everything that was made is there, once");
-    let incidents =
-        SqliteStore::open(&rig.data()).unwrap().reader().unwrap().incidents(None, false, None, 1000).unwrap();
+    let incidents = ioc_store::open(&rig.data()).unwrap().reader().unwrap().incidents(None, false, None, 1000).unwrap();
     assert!(!incidents.is_empty(), "there were incidents to agree on");
 }
 
@@ -130,7 +127,7 @@ async fn a_killed_agent_repeats_nothing_and_loses_only_what_was_never_sent() {
     let committed = agent.status().await.unwrap().committed;
     agent.kill().await.unwrap();
     rig.stop().await.unwrap();
-    let rows = SqliteStore::open(&rig.data()).unwrap().reader().unwrap().rows(&"killed".parse().unwrap(), 0).unwrap();
+    let rows = ioc_store::open(&rig.data()).unwrap().reader().unwrap().rows(&"killed".parse().unwrap(), 0).unwrap();
     let places: BTreeSet<_> = rows.iter().map(|row| row.position).collect();
     assert_eq!(places.len(), rows.len(), "nothing twice");
     assert!(places.last().unwrap() <= &committed);

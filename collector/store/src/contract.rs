@@ -1,4 +1,7 @@
-//! What every store must do. Run against each implementation.
+//! What every store must do, whatever it is made of.
+//!
+//! An implementation keeps the contract with one line among its own tests: [`keep`], with how its store in a directory is opened. It is
+//! opened there again and again, each time after the one before was dropped, as after a kill; what was committed must be there.
 
 mod certificates;
 mod clock;
@@ -7,33 +10,35 @@ mod limits;
 mod losses;
 mod outbox;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
-use ioc_common::software::Software;
+use ioc_common::software::{Item, Software};
+use ioc_judge::duty::Cover;
 use ioc_judge::incident::{Progress, Record};
 use ioc_judge::rule::document::Comparison;
 use ioc_judge::{
     DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Text,
-    TimelineStep, When,
+    TimelineStep, When, Window,
 };
 
-use super::sqlite::SqliteStore;
 use super::*;
 use crate::history::Tier;
 use crate::role::Role;
+use crate::scope::Reach;
 use crate::totp::Second;
 use crate::{audit, history};
 
-type Open = fn(&Path) -> Box<dyn Store>;
+/// Opens the store that belongs to a directory, or makes it.
+type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
-#[test]
-fn sqlite_keeps_the_contract() {
-    let open: Open = |dir| Box::new(SqliteStore::open(dir).expect("opens"));
-    for check in [
+/// Runs every check, each with a directory of its own.
+pub(crate) fn keep(open: impl Fn(&Path) -> Box<dyn Store>) {
+    let checks: [fn(Open<'_>, &Path); 15] = [
         devices_and_samples,
         surveys,
         faults_and_incidents,
@@ -49,9 +54,10 @@ fn sqlite_keeps_the_contract() {
         clock::clock,
         certificates::certificates,
         losses::losses,
-    ] {
+    ];
+    for check in checks {
         let dir = tempfile::tempdir().expect("temporary directory");
-        check(open, dir.path());
+        check(&open, dir.path());
     }
 }
 
@@ -93,7 +99,7 @@ fn sample(n: u32, seq: u64, value: f64) -> [Change; 2] {
     ]
 }
 
-fn devices_and_samples(open: Open, dir: &Path) {
+fn devices_and_samples(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     for n in 1..=5 {
         enrol(store.as_mut(), n);
@@ -203,7 +209,7 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
     }
 }
 
-fn surveys(open: Open, dir: &Path) {
+fn surveys(open: Open<'_>, dir: &Path) {
     use ioc_common::software::{list_id, reports};
     let item = |name: &str, version: &str| Item {
         source: "dpkg".into(),
@@ -267,7 +273,7 @@ fn surveys(open: Open, dir: &Path) {
     assert_eq!(store.reader().expect("reads").software(&id(2), "", 99).expect("reads").len(), 3, "of another device");
 }
 
-fn faults_and_incidents(open: Open, dir: &Path) {
+fn faults_and_incidents(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     enrol(store.as_mut(), 2);
@@ -324,7 +330,7 @@ fn faults_and_incidents(open: Open, dir: &Path) {
     assert!(store.commit(&[Change::Step(step)]).is_err(), "a step is written once");
 }
 
-fn plans(open: Open, dir: &Path) {
+fn plans(open: Open<'_>, dir: &Path) {
     let window = |n: u64| Window {
         id: n,
         title: "patching".into(),
@@ -380,7 +386,7 @@ fn plans(open: Open, dir: &Path) {
     assert!(reader.covers().expect("reads").is_empty());
 }
 
-fn tickets(open: Open, dir: &Path) {
+fn tickets(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     let incident = incident(1, IncidentState::Open, None);
@@ -415,7 +421,7 @@ fn tickets(open: Open, dir: &Path) {
     assert!(open_ones(store.as_ref()).is_empty() && of == [record], "what is closed is not looked at any more");
 }
 
-fn accounts_and_tokens(open: Open, dir: &Path) {
+fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let token = TokenRecord {
         digest: "t".into(),
@@ -483,7 +489,7 @@ fn accounts_and_tokens(open: Open, dir: &Path) {
     assert_eq!(reader.token("x").expect("reads"), None);
 }
 
-fn requests(open: Open, dir: &Path) {
+fn requests(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(&mut *store, 1);
     let request = RequestRecord {
@@ -517,7 +523,7 @@ fn requests(open: Open, dir: &Path) {
     assert!(reader.views("lan").expect("reads").is_empty());
 }
 
-fn audit_chain(open: Open, dir: &Path) {
+fn audit_chain(open: Open<'_>, dir: &Path) {
     let entry = |n: i64| {
         Change::Audit(audit::Entry {
             at: at(n),
@@ -540,7 +546,7 @@ fn audit_chain(open: Open, dir: &Path) {
     }
 }
 
-fn all_or_nothing(open: Open, dir: &Path) {
+fn all_or_nothing(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     let mut changes = sample(1, 1, 1.0).to_vec();
@@ -556,7 +562,7 @@ fn all_or_nothing(open: Open, dir: &Path) {
     assert_eq!(reader.rows(&id(1), 0).expect("reads").len(), 1);
 }
 
-fn rows_and_folding(open: Open, dir: &Path) {
+fn rows_and_folding(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     for seq in 1..=10 {

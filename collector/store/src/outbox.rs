@@ -115,6 +115,12 @@ impl DeliveryState {
             Self::Dead => "dead",
         }
     }
+
+    /// The state of a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Waiting, Self::Delivered, Self::Dead].into_iter().find(|state| state.as_str() == text)
+    }
 }
 
 /// What became of an attempt to deliver.

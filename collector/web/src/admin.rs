@@ -1,6 +1,5 @@
 //! What administrators look after: the collector itself, channels, rules, certificates. And the audit log, for those who read it.
 
-use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 use askama::Template;
@@ -20,7 +19,6 @@ use ioc_engine::config::Config;
 use ioc_engine::pki;
 use ioc_store::ChannelTally;
 use ioc_store::audit;
-use ioc_store::sqlite::FILES;
 use ioc_store::template::percent_encoded;
 
 /// Certificates of devices that are listed, those that end the soonest.
@@ -91,11 +89,6 @@ pub(super) fn whom(chrome: &Chrome, scope: &Scope) -> String {
     kinds.chain(others).collect::<Vec<_>>().join(", ")
 }
 
-/// The size of a file, bytes; nothing where it is not there.
-fn size_of(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |about| about.len())
-}
-
 fn mebibytes(chrome: &Chrome, bytes: u64) -> String {
     if bytes >= 10 << 30 {
         return format!("{} GiB", chrome.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
@@ -112,7 +105,7 @@ fn facts_of(app: &App, chrome: &Chrome, config: &Config) -> Vec<Fact> {
     let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
     let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
     let failed = health.notices_failed.load(Relaxed);
-    let stored = FILES.iter().map(|name| size_of(&config.data.join(name))).sum();
+    let stored = ioc_store::size(&config.data);
     let room = rustix::fs::statvfs(&config.data);
     let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
     let tight = room.1 > 0 && room.0 < room.1 / 10;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) fn bounds(open: Open, dir: &Path) {
+pub(super) fn bounds(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     store.commit(&[1, 2].map(|n| Change::Device { info: info(n), at: at(0) })).expect("enrolled");
     let document = |name: &str, body: &str| Change::Document {

@@ -4,7 +4,7 @@ use super::*;
 use ioc_common::settings::DOCUMENT;
 
 /// A renewal leaves what there is; an enrolment ends it. Who never had one is no agent, and has no settings.
-pub(super) fn certificates(open: Open, dir: &Path) {
+pub(super) fn certificates(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let reader = store.reader().expect("reader");
     for n in [1, 2] {

@@ -4,7 +4,7 @@ use super::*;
 
 const DAY: i64 = 86_400_000;
 
-pub(super) fn clock(open: Open, dir: &Path) {
+pub(super) fn clock(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     let reader = store.reader().expect("reads");
     assert_eq!(reader.clock().expect("reads"), None, "nothing is believed of a new store");

@@ -6,7 +6,7 @@ mod bounds;
 use super::*;
 
 /// A reader with a limit shows what is within reach, and nothing else, whatever it is asked.
-pub(super) fn limits(open: Open, dir: &Path) {
+pub(super) fn limits(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     for (n, place) in [(1, "Tầng 2, phòng máy"), (2, "Tầng 20"), (3, "")] {
         let info = DeviceInfo { place: place.to_owned(), ..info(n) };

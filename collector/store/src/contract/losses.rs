@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is known last is there after the store was closed, whole and as a number.
-pub(super) fn losses(open: Open, dir: &Path) {
+pub(super) fn losses(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     for n in [1, 2] {
         store.commit(&[Change::Device { info: info(n), at: at(0) }]).expect("enrolled");

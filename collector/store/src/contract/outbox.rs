@@ -8,7 +8,7 @@ use ioc_judge::Severity;
 use super::{Open, at, enrol};
 use crate::{Change, Delivery, DeliveryState, OutboxEntry, Store};
 
-pub(super) fn outbox(open: Open, dir: &Path) {
+pub(super) fn outbox(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     let entry = |key: &str, channel: &str, severity| OutboxEntry {

@@ -134,8 +134,7 @@ pub fn fold_device(device: &DeviceId, rows: Vec<Row>, last: u64, archive: &mut d
 mod tests {
     use super::*;
     use crate::history;
-    use crate::sqlite::SqliteStore;
-    use crate::{Change, ChunkQuery, Store};
+    use crate::{Change, ChunkQuery};
     use ioc_common::clock;
     use ioc_common::layout::Layout;
     use ioc_common::report::Position;
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn nothing_is_deleted_while_the_clock_is_in_doubt() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let mut store = crate::open(dir.path()).expect("opens");
         let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
         let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
         store.commit(&[Change::Device { info, at: now }]).expect("commits");
@@ -162,7 +161,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let mut store = crate::open(dir.path()).expect("opens");
         let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
         let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
         let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");

@@ -4,15 +4,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use super::{BUSY_MS, database, signed};
+use super::commit::signed;
+use super::reader::SqliteReader;
+use super::{BUSY_MS, database};
 use crate::history::Tier;
 use crate::history::fold::Packed;
-use crate::{Archive, StoreError};
+use crate::{Archive, ChunkQuery, StoreError, StoredChunk};
 
 /// The file's name, beside the main one.
 pub(super) const FILE: &str = "history.db";
@@ -161,4 +163,28 @@ impl Archive for SqliteArchive {
         self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| self.fault(source))?;
         synced.and(checkpoint.map(|_| 0)).map(|_| ()).map_err(|source| self.fault(source))
     }
+}
+
+pub(super) fn folded(reader: &SqliteReader, device: &DeviceId) -> Result<u64, StoreError> {
+    let sql = "SELECT folded FROM history.device WHERE id = ?1";
+    let folded = reader.one(sql, &[&device.as_str()], |row| row.get::<_, i64>(0))?;
+    Ok(folded.unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn chunks(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError> {
+    let (from, until) = (query.tier.chunk_of(query.from.as_millis()), query.until.as_millis());
+    let mut sql = "SELECT c.chunk, s.name, c.data FROM history.device d JOIN history.chunk c ON c.device = d.number \
+                   JOIN history.series s ON s.number = c.series \
+                   WHERE d.id = ?1 AND c.tier = ?2 AND c.chunk >= ?3 AND c.chunk < ?4"
+        .to_owned();
+    let (device, tier) = (query.device.as_str(), query.tier.number());
+    let mut params: Vec<&dyn ToSql> = vec![&device, &tier, &from, &until];
+    if !query.names.is_empty() {
+        let places: Vec<String> = (0..query.names.len()).map(|place| format!("?{}", place + 5)).collect();
+        let places = places.join(", ");
+        sql += &format!(" AND c.series IN (SELECT number FROM history.series WHERE name IN ('', {places}))");
+        params.extend(query.names.iter().map(|name| name as &dyn ToSql));
+    }
+    let chunk = |row: &Row<'_>| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? });
+    Ok(reader.chunks_as_shown(reader.all(&sql, &params, chunk)?))
 }

@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::counting::{AUDIT_COLUMNS, audit_record};
-use super::read::limit_of;
+use super::audit::{COLUMNS, record};
+use super::commit::signed;
+use super::reader::limit_of;
 use crate::audit;
 use crate::history;
 
@@ -66,11 +67,11 @@ fn texts(connection: &Connection) -> Vec<String> {
 
 /// The audit log's chain, from its first record.
 fn chain(connection: &Connection) -> Result<(), String> {
-    let sql = format!("{AUDIT_COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
+    let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
     let (mut previous, mut after) = (audit::GENESIS.to_owned(), 0_u64);
     loop {
         let page = connection.prepare_cached(&sql).and_then(|mut statement| {
-            let rows = statement.query_map(rusqlite::params![super::signed(after), limit_of(RECORDS)], audit_record)?;
+            let rows = statement.query_map(rusqlite::params![signed(after), limit_of(RECORDS)], record)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         let page = page.map_err(|error| format!("audit: {error}"))?;

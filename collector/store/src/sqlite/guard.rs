@@ -18,6 +18,7 @@ use ioc_common::clock;
 use ioc_common::enrolment::hex;
 use ioc_judge::Text;
 
+use super::commit::Commit;
 use super::{FILES, database};
 use crate::{Lost, StoreError};
 
@@ -114,7 +115,7 @@ fn is_there(dir: &Path, name: &str) -> bool {
 pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
     match read_mark(dir) {
         Ok(Said::Mark(mark)) => Some((mark.id, mark.commits)),
-        _ => None,
+        Ok(Said::Nothing | Said::Unreadable) | Err(_) => None,
     }
 }
 
@@ -138,7 +139,7 @@ impl Held {
 }
 
 /// Renames what is left of a store; its lock stays.
-pub(super) fn put_aside(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn put_aside(dir: &Path) -> Result<(), StoreError> {
     let _held = Held::new(dir)?;
     let stamp = clock::now().as_millis() / 1000;
     for name in FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]) {
@@ -209,7 +210,7 @@ impl Opening {
                 "Không chứng minh được kho dữ liệu còn đủ: tệp «watermark» bị mất hoặc hỏng (kho vừa được phục hồi từ bản sao?).",
                 "It cannot be proven that the store is whole: its file 'watermark' is gone or damaged (was it restored from a copy?).",
             )),
-            _ => {}
+            (Said::Mark(_) | Said::Nothing | Said::Unreadable, _) => {}
         }
         if !self.history && keeps_history(connection).map_err(fault)? {
             lost.push(Text::new(
@@ -310,6 +311,12 @@ fn keeps_history(connection: &Connection) -> rusqlite::Result<bool> {
 fn standing(connection: &Connection) -> rusqlite::Result<Vec<Text>> {
     let text: String = connection.query_row("SELECT lost FROM state", [], |row| row.get(0))?;
     Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// A person knows of what was found to be lost.
+pub(super) fn confirm_loss(commit: &Commit<'_>) -> rusqlite::Result<()> {
+    commit.run("UPDATE state SET lost = ''", [])?;
+    Ok(())
 }
 
 impl Guard {

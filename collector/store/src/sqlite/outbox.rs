@@ -1,21 +1,65 @@
-//! Rows of the outbox.
+//! Notices on their way to people.
 
-use rusqlite::Row;
+use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
 use ioc_judge::Severity;
 
-use super::read::{moment, required};
-use crate::{DeliveryState, OutboxEntry, Waiting};
+use super::commit::{Commit, signed};
+use super::reader::{SqliteReader, limit_of, moment, required};
+use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, StoreError, Waiting};
 
-pub(super) const OUTBOX_COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
+pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language, severity, step, unanswered FROM outbox";
 
 /// What waits on a channel: the worst first, and of those the oldest.
-pub(super) const WAITING: &str = "SELECT key, incident, step, severity, person, address, created_at, attempts, unanswered, \
+const WAITING: &str = "SELECT key, incident, step, severity, person, address, created_at, attempts, unanswered, \
      next_attempt_at FROM outbox WHERE state = 'waiting' AND channel = ?1 ORDER BY severity DESC, rowid LIMIT ?2";
 
-pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
+pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT OR IGNORE INTO outbox (key, incident, channel, person, address, language, notice, created_at, \
+         attempts, next_attempt_at, state, severity, step, unanswered) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        params![
+            entry.key,
+            signed(entry.incident.0),
+            entry.channel,
+            entry.person,
+            entry.address,
+            entry.language,
+            entry.notice,
+            entry.created_at.as_millis(),
+            entry.attempts,
+            entry.next_attempt_at.as_millis(),
+            entry.state.as_str(),
+            number_of(entry.severity),
+            entry.step,
+            entry.unanswered
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> rusqlite::Result<()> {
+    let delivered = (delivery.state == DeliveryState::Delivered).then(|| delivery.at.as_millis());
+    commit.run(
+        "UPDATE outbox SET state = ?2, attempts = ?3, next_attempt_at = ?4, last_error = ?5, delivered_at = ?6, \
+         unanswered = ?7 WHERE key = ?1",
+        params![
+            delivery.key,
+            delivery.state.as_str(),
+            delivery.attempts,
+            delivery.next_attempt_at.as_millis(),
+            delivery.error,
+            delivered,
+            delivery.unanswered
+        ],
+    )?;
+    Ok(())
+}
+
+fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<Waiting> {
     Ok(Waiting {
         key: row.get(0)?,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
@@ -30,7 +74,7 @@ pub(super) fn waiting(row: &Row<'_>) -> rusqlite::Result<Waiting> {
     })
 }
 
-pub(super) fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
+pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     let state: String = row.get(7)?;
     Ok(OutboxEntry {
         key: row.get(0)?,
@@ -40,11 +84,8 @@ pub(super) fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         created_at: required(row, 4)?,
         attempts: row.get(5)?,
         next_attempt_at: required(row, 6)?,
-        state: match state.as_str() {
-            "delivered" => DeliveryState::Delivered,
-            "dead" => DeliveryState::Dead,
-            _ => DeliveryState::Waiting,
-        },
+        // What cannot be read is tried again: twice is better than never.
+        state: DeliveryState::parse(&state).unwrap_or(DeliveryState::Waiting),
         last_error: row.get(8)?,
         delivered_at: moment(row, 9)?,
         person: row.get(10)?,
@@ -56,11 +97,51 @@ pub(super) fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     })
 }
 
-/// As a number the column holds: what is worse is more.
-fn severity_of(number: i64) -> Severity {
-    match number {
-        0 => Severity::Info,
-        1 => Severity::Warning,
-        _ => Severity::Critical,
+/// Severity as the column holds it: what is worse is more.
+const fn number_of(severity: Severity) -> i64 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Critical => 2,
     }
+}
+
+/// What cannot be read is taken for the worst.
+fn severity_of(number: i64) -> Severity {
+    let known = [Severity::Info, Severity::Warning, Severity::Critical];
+    known.into_iter().find(|severity| number_of(*severity) == number).unwrap_or(Severity::Critical)
+}
+
+pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+    reader.all(WAITING, &[&channel, &limit_of(limit)], waiting_entry)
+}
+
+pub(super) fn channels(reader: &SqliteReader) -> Result<Vec<String>, StoreError> {
+    reader.all("SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'", &[], |row| row.get(0))
+}
+
+pub(super) fn dead(reader: &SqliteReader, limit: usize) -> Result<Vec<OutboxEntry>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE state = 'dead' ORDER BY created_at DESC LIMIT ?1");
+    reader.all(&sql, &[&limit_of(limit)], entry)
+}
+
+pub(super) fn find(reader: &SqliteReader, key: &str) -> Result<Option<OutboxEntry>, StoreError> {
+    reader.one(&format!("{COLUMNS} WHERE key = ?1"), &[&key], entry)
+}
+
+pub(super) fn contacts(reader: &SqliteReader) -> Result<Vec<OutboxEntry>, StoreError> {
+    // The newest of each person and channel: the row that holds the largest moment gives the other columns.
+    let columns = COLUMNS.replace("created_at,", "max(created_at),");
+    let sql = format!("{columns} WHERE person <> '' GROUP BY person, channel ORDER BY max(created_at) DESC LIMIT 2000");
+    reader.all(&sql, &[], entry)
+}
+
+pub(super) fn tally(reader: &SqliteReader) -> Result<Vec<ChannelTally>, StoreError> {
+    let sql = "SELECT channel, count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'dead'), \
+               count(*) FILTER (WHERE state = 'delivered'), max(delivered_at) FROM outbox GROUP BY channel";
+    reader.all(sql, &[], |row| {
+        let count = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        let (waiting, dead, delivered) = (count(1)?, count(2)?, count(3)?);
+        Ok(ChannelTally { channel: row.get(0)?, waiting, dead, delivered, last_at: moment(row, 4)? })
+    })
 }

@@ -10,29 +10,18 @@ use ioc_judge::Text;
 
 use super::guard::{self, Held};
 use super::{FILES, database};
-use crate::StoreError;
+use crate::{RecoveredTable, StoreError};
 
 /// Rows of one transaction.
 const ROWS: u32 = 5000;
 /// Most tries around damaged places of one table: each halves what is left.
 const TRIES_MAX: u32 = 1000;
 
-/// What became of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
-    /// Its name.
-    pub table: String,
-    /// Rows that are in the new store.
-    pub rows: u64,
-    /// Places that could not be read; each may have held many rows.
-    pub damaged: u64,
-}
-
 /// Makes a new store in `dir` out of what can be read of the one that is there, which is kept beside it. The collector must not run.
 ///
 /// # Errors
 /// [`StoreError`] when the directory is in use, or the new store cannot be written; nothing is changed then.
-pub(super) fn recover(dir: &Path) -> Result<Vec<Saved>, StoreError> {
+pub(crate) fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
     let held = Held::new(dir)?;
     let mut saved = Vec::new();
     for (name, schema) in [(FILES[0], include_str!("schema.sql")), (FILES[2], include_str!("history.sql"))] {
@@ -95,7 +84,7 @@ fn make(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
     Ok(target)
 }
 
-fn copy_all(source: &Connection, target: &Connection) -> rusqlite::Result<Vec<Saved>> {
+fn copy_all(source: &Connection, target: &Connection) -> rusqlite::Result<Vec<RecoveredTable>> {
     let mut statement = target
         .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")?;
     let tables = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -103,7 +92,7 @@ fn copy_all(source: &Connection, target: &Connection) -> rusqlite::Result<Vec<Sa
     tables.into_iter().map(|table| copy(source, target, table)).collect()
 }
 
-fn copy(source: &Connection, target: &Connection, table: String) -> rusqlite::Result<Saved> {
+fn copy(source: &Connection, target: &Connection, table: String) -> rusqlite::Result<RecoveredTable> {
     let mut statement = target.prepare(&format!("PRAGMA table_info({table})"))?;
     let columns = statement
         .query_map([], |row| Ok((row.get::<_, String>(1)?, row.get::<_, i64>(5)?)))?
@@ -132,7 +121,7 @@ fn copy(source: &Connection, target: &Connection, table: String) -> rusqlite::Re
     }
     target.execute_batch("COMMIT")?;
     let counted = target.query_row(&format!("SELECT count(*) FROM {}", table.name), [], |row| row.get::<_, i64>(0))?;
-    Ok(Saved { rows: counted.unsigned_abs(), damaged: table.damaged, table: table.name })
+    Ok(RecoveredTable { rows: counted.unsigned_abs(), damaged: table.damaged, table: table.name })
 }
 
 /// A table that is being copied.
@@ -205,7 +194,7 @@ impl Table<'_> {
 }
 
 /// What is missing is told at the next start, until a person confirms it.
-fn say(target: &Connection, saved: &[Saved], dir: &Path) -> rusqlite::Result<()> {
+fn say(target: &Connection, saved: &[RecoveredTable], dir: &Path) -> rusqlite::Result<()> {
     // Which store this is stands on a page of its own, which may be the damaged one; its watermark knows it, too.
     if let Some((id, commits)) = guard::marked(dir) {
         let sql = "INSERT OR IGNORE INTO state (one, id, commits, lost) VALUES (1, ?1, ?2, '')";
@@ -263,7 +252,7 @@ mod tests {
         }
         std::fs::write(&path, bytes).expect("written");
         assert!(!SqliteStore::look(dir.path(), false).expect("read").is_empty());
-        let saved = SqliteStore::recover(dir.path()).expect("saved");
+        let saved = recover(dir.path()).expect("saved");
         let audit = saved.iter().find(|one| one.table == "audit").expect("there");
         assert!((340..400).contains(&audit.rows) && audit.damaged >= 3, "{audit:?}");
         assert!(saved.iter().filter(|one| one.table != "audit").all(|one| one.damaged == 0), "{saved:?}");
@@ -302,7 +291,7 @@ mod tests {
             for (name, content) in [(FILES[0], &bytes), ("watermark", &mark), (FILES[2], &history)] {
                 std::fs::write(other.path().join(name), content).expect("written");
             }
-            match SqliteStore::recover(other.path()) {
+            match recover(other.path()) {
                 Ok(saved) => {
                     let store = SqliteStore::open(other.path()).unwrap_or_else(|error| panic!("page {page}: {error}"));
                     let damaged = saved.iter().any(|one| one.damaged > 0);

@@ -1,5 +1,5 @@
 -- The embedded store. Times are milliseconds since 1970-01-01T00:00:00Z. Never change a version that was released: add the
--- next one in sqlite.rs.
+-- next one in migration.rs.
 -- Which store this is, how many commits it holds, and what was found to be lost and is not confirmed yet, JSON (guard.rs). One row.
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -15,7 +15,7 @@ CREATE TABLE device (
     search TEXT NOT NULL,
     kind TEXT NOT NULL,
     place TEXT NOT NULL,
-    -- What they are sorted by (collate.rs).
+    -- What they are sorted by (collation.rs).
     name_key BLOB NOT NULL,
     place_key BLOB NOT NULL,
     -- It is a server, a workstation or a display controller of its own.

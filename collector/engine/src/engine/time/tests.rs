@@ -16,7 +16,6 @@ use crate::config::Config;
 use crate::engine::{Message, Parts, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
-use ioc_store::sqlite::SqliteStore;
 use ioc_store::{Archive, DeliveryState, Lost, OutboxEntry, Reader, Store, StoreError};
 
 const MINUTE: i64 = 60_000;
@@ -90,7 +89,7 @@ struct Rig {
 }
 
 /// A store that cannot be written while a test says so.
-struct Failing(SqliteStore, Arc<AtomicBool>);
+struct Failing(Box<dyn Store>, Arc<AtomicBool>);
 
 impl Store for Failing {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -132,12 +131,12 @@ always = true
 
 impl Rig {
     fn open(dir: &Path, machine: &Machine) -> Self {
-        Self::open_with(dir, machine, |store| Box::new(store))
+        Self::open_with(dir, machine, |store| store)
     }
 
-    fn open_with(dir: &Path, machine: &Machine, within: impl FnOnce(SqliteStore) -> Box<dyn Store>) -> Self {
+    fn open_with(dir: &Path, machine: &Machine, within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) -> Self {
         let config = Config::parse(&Source::built_in("collector.toml", CONFIG)).unwrap_or_else(|e| panic!("{e}"));
-        let store = SqliteStore::open(dir).expect("opens");
+        let store = ioc_store::open(dir).expect("opens");
         let reader = store.reader().expect("reads");
         let now = machine.read().wall;
         let authority = Authority::open(&dir.join("pki"), "Site", now).expect("made");

@@ -27,7 +27,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened, or was written by a newer version.
-    pub fn check(dir: &Path) -> Result<i64, StoreError> {
+    pub(crate) fn version(dir: &Path) -> Result<i64, StoreError> {
         let path = dir.join(FILE);
         let fault = |source| database(&path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -110,7 +110,7 @@ mod tests {
         // This version again.
         let refused = bring_up(&mut connection, &path, &[]).expect_err("newer").to_string();
         assert!(refused.contains("version is 2") && refused.contains("install the newer version"), "{refused}");
-        assert!(SqliteStore::check(dir.path()).is_err());
+        assert!(SqliteStore::version(dir.path()).is_err());
         // A step that fails leaves all as it was.
         let broken = [steps[0], "CREATE nonsense"];
         assert!(bring_up(&mut connection, &path, &broken).is_err());

@@ -10,7 +10,7 @@ use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
 use ioc_judge::{Fault, Incident};
 
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 use crate::inventory::DeviceRecord;
 use crate::{DocumentRecord, EventRecord, StoreError, StoredChunk};
 

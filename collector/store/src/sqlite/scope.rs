@@ -2,7 +2,7 @@
 //!
 //! Views of its own connection stand before the tables of the same names, so that no query can forget to ask.
 
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 use crate::StoreError;
 use crate::scope::Reach;
 

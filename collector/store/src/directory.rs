@@ -1,0 +1,78 @@
+//! The store that lies in a directory: opened, or looked after while no collector runs. Which one it is, is decided here.
+
+use std::path::Path;
+
+use crate::sqlite::{self, SqliteStore};
+use crate::{Store, StoreError};
+
+/// What became of a table that was recovered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredTable {
+    /// Its name.
+    pub table: String,
+    /// Rows that are in the new store.
+    pub rows: u64,
+    /// Places that could not be read; each may have held many rows.
+    pub damaged: u64,
+}
+
+/// Opens or makes the store in a directory, for this process alone. What is found to be lost does not keep it from opening: see
+/// [`Store::lost`].
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
+/// watermark is there.
+pub fn open(dir: &Path) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(SqliteStore::open(dir)?))
+}
+
+/// Whether there is a store in a directory, sound or not: a file without tables is none.
+#[must_use]
+pub fn is_there(dir: &Path) -> bool {
+    SqliteStore::is_there(dir)
+}
+
+/// The version of the store in a directory, if it can be read. Nothing is changed.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened, or was written by a newer version.
+pub fn version(dir: &Path) -> Result<i64, StoreError> {
+    SqliteStore::version(dir)
+}
+
+/// Looks over the store in a directory, whoever writes it, and says what is wrong, a line each. `deep` reads every checksum, which takes as
+/// long as reading everything does.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened.
+pub fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    SqliteStore::look(dir, deep)
+}
+
+/// Makes a new store in a directory out of what can be read of a damaged one, which is kept beside it.
+///
+/// # Errors
+/// [`StoreError`] when a collector uses it, or the new one cannot be written; nothing is changed then.
+pub fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
+    sqlite::recover(dir)
+}
+
+/// Renames what is left of a store that cannot be used, so that a new one can be made in its place.
+///
+/// # Errors
+/// [`StoreError`] when another collector uses it, or a file cannot be renamed.
+pub fn put_aside(dir: &Path) -> Result<(), StoreError> {
+    sqlite::put_aside(dir)
+}
+
+/// How many bytes the store in a directory takes.
+#[must_use]
+pub fn size(dir: &Path) -> u64 {
+    sqlite::FILES.iter().filter_map(|name| dir.join(name).metadata().ok()).map(|about| about.len()).sum()
+}
+
+/// Says that a store which should be in a directory is not there.
+#[must_use]
+pub fn gone(dir: &Path) -> StoreError {
+    StoreError::Gone { path: dir.join(sqlite::FILES[0]) }
+}

@@ -1,0 +1,142 @@
+//! People's accounts, their sessions and tokens of the API, and the lists they keep for themselves.
+
+use rusqlite::{Row, params};
+
+use ioc_common::clock::Timestamp;
+
+use super::commit::{Commit, json};
+use super::reader::{SqliteReader, body, moment, required};
+use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
+
+const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
+                               locked_until, second, places FROM account";
+const SESSION_COLUMNS: &str =
+    "SELECT digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at FROM session";
+
+pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
+         failures, locked_until, second, places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            account.name,
+            account.full_name,
+            account.role.as_str(),
+            account.password,
+            json(&account.earlier)?,
+            account.password_at.as_millis(),
+            account.must_change,
+            account.disabled,
+            account.failures,
+            account.locked_until.map(Timestamp::as_millis),
+            json(&account.second)?,
+            json(&account.places)?,
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_view(commit: &Commit<'_>, view: &SavedView) -> rusqlite::Result<()> {
+    commit.run("DELETE FROM view WHERE account = ?1 AND name = ?2", params![view.account, view.name])?;
+    if !view.query.is_empty() {
+        let values = params![view.account, view.name, view.query];
+        commit.run("INSERT INTO view (account, name, query) VALUES (?1, ?2, ?3)", values)?;
+    }
+    Ok(())
+}
+
+pub(super) fn put_session(commit: &Commit<'_>, session: &SessionRecord) -> rusqlite::Result<()> {
+    commit.prune("DELETE FROM session WHERE expires_at < ?1", commit.received)?;
+    commit.run(
+        "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            session.digest,
+            session.account,
+            session.label,
+            session.role.map(Role::as_str),
+            session.peer,
+            session.created_at.as_millis(),
+            session.expires_at.as_millis(),
+            session.foreign,
+            session.confirmed_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn end_sessions(commit: &Commit<'_>, account: &str, but: &str) -> rusqlite::Result<()> {
+    commit.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, but])?;
+    Ok(())
+}
+
+pub(super) fn confirm_session(commit: &Commit<'_>, digest: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE session SET confirmed_at = ?2 WHERE digest = ?1";
+    commit.run(sql, params![digest, at.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn end_session(commit: &Commit<'_>, digest: &str) -> rusqlite::Result<()> {
+    commit.run("DELETE FROM session WHERE digest = ?1", params![digest])?;
+    Ok(())
+}
+
+fn account_record(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    Ok(AccountRecord {
+        name: row.get(0)?,
+        full_name: row.get(1)?,
+        role: role(row, 2)?.unwrap_or(Role::Viewer),
+        password: row.get(3)?,
+        earlier: body(row, 4)?,
+        password_at: required(row, 5)?,
+        must_change: row.get(6)?,
+        disabled: row.get(7)?,
+        failures: row.get(8)?,
+        locked_until: moment(row, 9)?,
+        second: body(row, 10)?,
+        places: body(row, 11)?,
+    })
+}
+
+fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+    Ok(SessionRecord {
+        digest: row.get(0)?,
+        account: row.get(1)?,
+        label: row.get(2)?,
+        role: role(row, 3)?,
+        peer: row.get(4)?,
+        created_at: required(row, 5)?,
+        expires_at: required(row, 6)?,
+        foreign: row.get(7)?,
+        confirmed_at: required(row, 8)?,
+    })
+}
+
+/// A role; the least, where a newer version wrote one that is not known here.
+fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Role>> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.map(|text| Role::parse(&text).unwrap_or(Role::Viewer)))
+}
+
+pub(super) fn find(reader: &SqliteReader, name: &str) -> Result<Option<AccountRecord>, StoreError> {
+    reader.one(&format!("{ACCOUNT_COLUMNS} WHERE name = ?1"), &[&name], account_record)
+}
+
+pub(super) fn list(reader: &SqliteReader) -> Result<Vec<AccountRecord>, StoreError> {
+    reader.all(&format!("{ACCOUNT_COLUMNS} ORDER BY name"), &[], account_record)
+}
+
+pub(super) fn sessions(reader: &SqliteReader, account: &str) -> Result<Vec<SessionRecord>, StoreError> {
+    reader.all(&format!("{SESSION_COLUMNS} WHERE account = ?1 ORDER BY created_at DESC"), &[&account], session_record)
+}
+
+pub(super) fn session(reader: &SqliteReader, digest: &str) -> Result<Option<SessionRecord>, StoreError> {
+    reader.one(&format!("{SESSION_COLUMNS} WHERE digest = ?1"), &[&digest], session_record)
+}
+
+pub(super) fn views(reader: &SqliteReader, account: &str) -> Result<Vec<SavedView>, StoreError> {
+    let sql = "SELECT name, query FROM view WHERE account = ?1";
+    let read = |row: &Row<'_>| Ok(SavedView { account: account.to_owned(), name: row.get(0)?, query: row.get(1)? });
+    let mut views = reader.all(sql, &[&account], read)?;
+    views.sort_by_cached_key(|view| collation::key(&view.name));
+    Ok(views)
+}

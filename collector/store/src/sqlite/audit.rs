@@ -1,0 +1,65 @@
+//! The audit log: each record holds the hash of the one before it.
+
+use rusqlite::{Row, ToSql, params};
+
+use super::commit::{Commit, signed};
+use super::reader::{SqliteReader, below, limit_of, required};
+use crate::StoreError;
+use crate::audit::{self, Entry, Record};
+
+pub(super) const COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
+
+pub(super) fn append(commit: &mut Commit<'_>, entry: &Entry) -> rusqlite::Result<()> {
+    let (number, previous) = &commit.last_audit;
+    let record = audit::seal(previous, number + 1, entry);
+    commit.run(
+        "INSERT INTO audit (number, at, actor, action, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            signed(record.number),
+            record.at.as_millis(),
+            record.actor,
+            record.action,
+            record.subject,
+            record.detail,
+            record.hash
+        ],
+    )?;
+    commit.last_audit = (record.number, record.hash);
+    Ok(())
+}
+
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        number: row.get::<_, i64>(0)?.unsigned_abs(),
+        at: required(row, 1)?,
+        actor: row.get(2)?,
+        action: row.get(3)?,
+        subject: row.get(4)?,
+        detail: row.get(5)?,
+        hash: row.get(6)?,
+    })
+}
+
+pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
+    reader.all(&sql, &[&signed(after), &limit_of(limit)], record)
+}
+
+pub(super) fn before(
+    reader: &SqliteReader,
+    number: Option<u64>,
+    search: &str,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let words: Vec<String> = search.split_whitespace().take(8).map(str::to_lowercase).collect();
+    let mut sql = format!("{COLUMNS} WHERE number < ?1");
+    for place in 0..words.len() {
+        let of = "lower(actor || ' ' || action || ' ' || subject || ' ' || detail)";
+        sql += &format!(" AND instr({of}, ?{}) > 0", place + 3);
+    }
+    sql += " ORDER BY number DESC LIMIT ?2";
+    let (below, limit) = (below(number), limit_of(limit));
+    let mut params: Vec<&dyn ToSql> = vec![&below, &limit];
+    params.extend(words.iter().map(|word| word as &dyn ToSql));
+    reader.all(&sql, &params, record)
+}

@@ -1,0 +1,58 @@
+//! Certificates of devices.
+
+use rusqlite::params;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::DeviceInfo;
+
+use super::commit::Commit;
+use super::reader::{SqliteReader, body, limit_of, required};
+use crate::{CERTIFICATES_MAX, StoreError};
+
+pub(super) fn put(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    serial: &str,
+    at: Timestamp,
+    expires_at: Timestamp,
+    alone: bool,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    if alone {
+        end_all(commit, number, at)?;
+    }
+    commit.run(
+        "INSERT INTO certificate (serial, device, at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+        params![serial, number, at.as_millis(), expires_at.as_millis()],
+    )?;
+    Ok(())
+}
+
+/// Those that a device had are good no more.
+pub(super) fn end_all(commit: &Commit<'_>, device: i64, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE certificate SET ended_at = ?2 WHERE device = ?1 AND ended_at IS NULL";
+    commit.run(sql, params![device, at.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn by_end(reader: &SqliteReader, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError> {
+    let sql = "SELECT d.info, max(c.expires_at) AS ends FROM certificate c JOIN device d ON d.number = c.device \
+               WHERE d.revoked_at IS NULL AND c.ended_at IS NULL GROUP BY c.device ORDER BY ends LIMIT ?1";
+    reader.all(sql, &[&limit_of(limit)], |row| Ok((body::<DeviceInfo>(row, 0)?.id, required(row, 1)?)))
+}
+
+pub(super) fn is_enrolled(reader: &SqliteReader, device: &DeviceId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM certificate WHERE device = ?1)";
+    Ok(reader.one(sql, &[&reader.number(device)?], |row| row.get(0))?.unwrap_or(false))
+}
+
+pub(super) fn serials(reader: &SqliteReader) -> Result<Vec<(DeviceId, String)>, StoreError> {
+    // The newest of each device, the oldest of them first: whoever renews without end leaves no more than these.
+    let sql = "SELECT id, serial FROM (SELECT d.id, c.serial, c.at, c.rowid AS number, \
+               row_number() OVER (PARTITION BY c.device ORDER BY c.at DESC, c.rowid DESC) AS place \
+               FROM certificate c JOIN device d ON d.number = c.device \
+               WHERE d.revoked_at IS NULL AND c.ended_at IS NULL) WHERE place <= ?1 ORDER BY at, number";
+    let all = reader.all(sql, &[&limit_of(CERTIFICATES_MAX)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    Ok(all.into_iter().filter_map(|(id, serial)| Some((DeviceId::new(&id).ok()?, serial))).collect())
+}

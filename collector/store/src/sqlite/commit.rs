@@ -1,0 +1,233 @@
+//! One commit: which noun writes which change.
+//!
+//! The list is whole: a change that is added has nowhere to go until its noun writes it, and the compiler says so.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use serde::Serialize;
+
+use ioc_common::clock as time;
+use ioc_common::id::DeviceId;
+
+use super::{
+    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, guard, incident, maintenance,
+    outbox, sample, software, ticket,
+};
+use crate::Change;
+use crate::audit::GENESIS;
+
+/// What the writer knows without asking the database.
+#[derive(Debug)]
+pub(super) struct Known {
+    numbers: HashMap<DeviceId, i64>,
+    layouts: HashSet<u64>,
+    /// The newest row of each device, and the number of the next row. A number is never given twice.
+    newest: HashMap<i64, i64>,
+    next_row: i64,
+    last_audit: (u64, String),
+    /// The clock is in doubt: nothing is deleted that goes by its age.
+    keeps_all: bool,
+}
+
+impl Known {
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut numbers = HashMap::new();
+        let mut statement = connection.prepare("SELECT id, number FROM device")?;
+        for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
+            let (id, number) = row?;
+            if let Ok(id) = DeviceId::new(&id) {
+                numbers.insert(id, number);
+            }
+        }
+        let mut statement = connection.prepare("SELECT device, row FROM live")?;
+        let newest: HashMap<i64, i64> =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let largest: Option<i64> = connection.query_row("SELECT max(number) FROM sample", [], |row| row.get(0))?;
+        let next_row = largest.into_iter().chain(newest.values().copied()).max().unwrap_or(0) + 1;
+        let last = connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
+            Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
+        });
+        let last_audit = last.optional()?.unwrap_or_else(|| (0, GENESIS.to_owned()));
+        let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
+        Ok(Self { numbers, layouts: HashSet::new(), newest, next_row, last_audit, keeps_all })
+    }
+}
+
+/// A commit in progress, and what it has learnt, which is thrown away when it fails.
+pub(super) struct Commit<'s> {
+    pub(super) transaction: Transaction<'s>,
+    known: &'s mut Known,
+    new_numbers: Vec<DeviceId>,
+    new_layouts: Vec<u64>,
+    /// The newest rows of this commit.
+    appended: HashMap<i64, i64>,
+    pub(super) next_row: i64,
+    pub(super) last_audit: (u64, String),
+    /// When its rows are received, milliseconds.
+    pub(super) received: i64,
+    pub(super) keeps_all: bool,
+}
+
+impl<'s> Commit<'s> {
+    pub(super) fn begin(connection: &'s mut Connection, known: &'s mut Known) -> rusqlite::Result<Self> {
+        Ok(Self {
+            transaction: connection.transaction()?,
+            new_numbers: Vec::new(),
+            new_layouts: Vec::new(),
+            appended: HashMap::new(),
+            next_row: known.next_row,
+            last_audit: known.last_audit.clone(),
+            received: time::now().as_millis(),
+            keeps_all: known.keeps_all,
+            known,
+        })
+    }
+
+    /// Makes the changes durable, in order, as the commit of a number; all of them or none.
+    pub(super) fn make(mut self, changes: &[Change], number: u64) -> rusqlite::Result<()> {
+        let mut result = changes.iter().try_for_each(|change| self.apply(change));
+        if result.is_ok() {
+            result = self.run("UPDATE state SET commits = ?1", [signed(number)]).map(|_| ());
+        }
+        if result.is_ok() {
+            result = self.transaction.commit();
+        } else {
+            drop(self.transaction);
+        }
+        if let Err(error) = result {
+            for id in self.new_numbers {
+                self.known.numbers.remove(&id);
+            }
+            for id in self.new_layouts {
+                self.known.layouts.remove(&id);
+            }
+            return Err(error);
+        }
+        self.known.newest.extend(self.appended);
+        self.known.next_row = self.next_row;
+        self.known.last_audit = self.last_audit;
+        self.known.keeps_all = self.keeps_all;
+        Ok(())
+    }
+
+    /// The number that stands for a device.
+    pub(super) fn number(&self, device: &DeviceId) -> rusqlite::Result<i64> {
+        // A device that is not enrolled has no number; the engine never lets its changes through.
+        self.known.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
+    }
+
+    pub(super) fn knows(&self, device: &DeviceId) -> bool {
+        self.known.numbers.contains_key(device)
+    }
+
+    pub(super) fn learn_number(&mut self, device: &DeviceId, number: i64) {
+        self.known.numbers.insert(device.clone(), number);
+        self.new_numbers.push(device.clone());
+    }
+
+    /// Whether a layout was not known before.
+    pub(super) fn learn_layout(&mut self, id: u64) -> bool {
+        let new = self.known.layouts.insert(id);
+        if new {
+            self.new_layouts.push(id);
+        }
+        new
+    }
+
+    /// The newest row of a device; 0 when it has none.
+    pub(super) fn newest_row(&self, device: i64) -> i64 {
+        self.appended.get(&device).or_else(|| self.known.newest.get(&device)).copied().unwrap_or(0)
+    }
+
+    /// A number for a new row of a device.
+    pub(super) fn take_row(&mut self, device: i64) -> i64 {
+        let number = self.next_row;
+        self.appended.insert(device, number);
+        self.next_row += 1;
+        number
+    }
+
+    pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.transaction.prepare_cached(sql)?.execute(params)
+    }
+
+    /// Deletes what is older than a moment, unless the clock is in doubt.
+    pub(super) fn prune(&self, sql: &str, before_ms: i64) -> rusqlite::Result<usize> {
+        if self.keeps_all { Ok(0) } else { self.run(sql, [before_ms]) }
+    }
+
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one line or two per change; splitting it would hide that the list is whole"
+    )]
+    fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
+        match change {
+            Change::Sample { device, position, at, layout, row } => {
+                sample::append(self, device, *position, *at, *layout, row)
+            }
+            Change::Watermark { device, position, last_heard, last_sample, clock_error_ms, latest } => {
+                let times = (*last_heard, *last_sample);
+                sample::set_watermark(self, device, *position, times, *clock_error_ms, latest.as_ref())
+            }
+            Change::Layout(layout) => sample::put_layout(self, layout),
+            Change::Device { info, at } => device::put(self, info, *at),
+            Change::Revoked { device, at } => device::revoke(self, device, *at),
+            Change::Presence { device, presence } => device::put_presence(self, device, presence),
+            Change::Hello { device, at, boot_id, fingerprint, interval_s, keep_alive_s, body } => {
+                let made = (boot_id.as_str(), fingerprint.as_str());
+                device::put_hello(self, device, *at, made, (*interval_s, *keep_alive_s), body)
+            }
+            Change::Losses { device, book } => device::put_losses(self, device, book),
+            Change::Document { device, name, at, body } => document::put(self, device, name, *at, body),
+            Change::List { device, rule, compared } => document::put_comparison(self, device, rule, compared),
+            Change::Event { device, at, name, text, fields } => event::put(self, device, *at, name, text, fields),
+            Change::EventsPruned { device, keep } => event::prune(self, device, *keep),
+            Change::Software { device, at, report } => software::put(self, device, *at, report),
+            Change::SoftwareCleared { device } => software::clear(self, device),
+            Change::Fault(fault) => fault::put(self, fault),
+            Change::Incident(incident) => incident::put(self, incident),
+            Change::Step(step) => incident::put_step(self, step),
+            Change::Attachment { incident, sha256, content } => incident::attach(self, *incident, sha256, content),
+            Change::Outbox(entry) => outbox::put(self, entry),
+            Change::Delivery(delivery) => outbox::record_delivery(self, delivery),
+            Change::TicketDue { system, incident } => ticket::mark_due(self, system, *incident),
+            Change::Ticket(record) => ticket::update(self, record),
+            Change::Window(window) => maintenance::put(self, window),
+            Change::WindowGone { id, at } => maintenance::end(self, *id, *at),
+            Change::Cover(cover) => duty::put_cover(self, cover),
+            Change::CoverGone(id) => duty::end_cover(self, *id),
+            Change::Handover(entry) => duty::put_handover(self, entry),
+            Change::Token(token) => enrolment::put_token(self, token),
+            Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(self, digest, *at),
+            Change::TokenEnded { digest, at } => enrolment::end_token(self, digest, *at),
+            Change::Request(request) => enrolment::put_request(self, request),
+            Change::RequestSeen { id, at } => enrolment::see_request(self, id, *at),
+            Change::RequestGone(id) => enrolment::remove_request(self, id),
+            Change::RequestsPruned { before } => enrolment::prune_requests(self, *before),
+            Change::Certificate { device, serial, at, expires_at, alone } => {
+                certificate::put(self, device, serial, *at, *expires_at, *alone)
+            }
+            Change::Account(account) => account::put(self, account),
+            Change::View(view) => account::put_view(self, view),
+            Change::Session(session) => account::put_session(self, session),
+            Change::SessionsEnded { account, but } => account::end_sessions(self, account, but),
+            Change::SessionConfirmed { digest, at } => account::confirm_session(self, digest, *at),
+            Change::SessionEnded { digest } => account::end_session(self, digest),
+            Change::LossConfirmed => guard::confirm_loss(self),
+            Change::Clock(mark) => clock::put_mark(self, mark),
+            Change::ClockStepped { at, by_ms } => clock::step(self, *at, *by_ms),
+            Change::Audit(entry) => audit::append(self, entry),
+        }
+    }
+}
+
+/// SQLite's integers are signed; every number here lies below 2^63 (the codec sees to it).
+pub(super) const fn signed(value: u64) -> i64 {
+    value as i64
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
+    ioc_judge::text::kept(|| serde_json::to_string(value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}

@@ -1,0 +1,76 @@
+//! What coverage is made of.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::Row;
+
+use ioc_common::layout::Layout;
+use ioc_common::report::{ProbeOutcome, ProbeReport};
+
+use super::device;
+use super::reader::{SqliteReader, body};
+use crate::coverage::{Facts, MATTERS};
+use crate::{StoreError, history};
+
+pub(super) fn facts(reader: &SqliteReader) -> Result<Facts, StoreError> {
+    let counts = device::counts(reader)?;
+    let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+    let mut facts = Facts { devices: counts.devices, live: counts.live, ..Facts::default() };
+    let sql = "SELECT d.number, p.state FROM device d LEFT JOIN presence p ON p.device = d.number \
+               WHERE d.computer AND d.revoked_at IS NULL";
+    let computers = reader.all(sql, &[], |row| Ok((count(row, 0)?, row.get::<_, Option<String>>(1)?)))?;
+    facts.computers = computers.len() as u64;
+    let live: BTreeSet<u64> =
+        computers.into_iter().filter(|(_, state)| state.as_deref() == Some("live")).map(|(number, _)| number).collect();
+    for (_, document, _) in MATTERS {
+        let devices = reader.all("SELECT device FROM document WHERE name = ?1", &[&document], |row| count(row, 0))?;
+        let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
+        facts.documents.insert(document.to_owned(), devices);
+    }
+    what_is_unknown(reader, &live, &mut facts)?;
+    let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
+    facts.faults = reader.all(sql, &[], |row| Ok((row.get(0)?, count(row, 1)?)))?;
+    Ok(facts)
+}
+
+/// Metrics without a newest value, and surveys that failed, of the computers that are heard.
+fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut Facts) -> Result<(), StoreError> {
+    let number = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get::<_, i64>(0)?.unsigned_abs());
+    let mut layouts: HashMap<i64, Option<Layout>> = HashMap::new();
+    let sql = "SELECT l.device, l.layout, l.latest FROM live l JOIN device d ON d.number = l.device \
+               WHERE d.computer AND d.revoked_at IS NULL AND l.layout IS NOT NULL AND l.latest IS NOT NULL";
+    let rows = reader.all(sql, &[], |row| Ok((number(row)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)))?;
+    for (device, id, latest) in rows.into_iter().filter(|(device, ..)| live.contains(device)) {
+        let layout = match layouts.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(reader.one("SELECT series FROM layout WHERE id = ?1", &[&id], |row| body(row, 0))?)
+            }
+        };
+        let Some(layout) = layout else { continue };
+        let values = history::unpack(&latest).unwrap_or_default();
+        let unknown = layout.series().iter().zip(values).filter(|(_, value)| value.is_none());
+        // One thing of many may have no such number; a backup job always has.
+        let unknown = unknown.filter(|(series, _)| {
+            series.subject().is_empty() || ["backup.", "av."].iter().any(|of| series.metric().starts_with(of))
+        });
+        let unknown: BTreeSet<String> = unknown.map(|(series, _)| series.metric().to_owned()).collect();
+        if !unknown.is_empty() {
+            facts.unknown.insert(device, unknown);
+        }
+    }
+    let sql = "SELECT d.number, coalesce(o.body, json_extract(h.body, '$.probes')) FROM device d \
+               LEFT JOIN hello h ON h.device = d.number LEFT JOIN document o ON o.device = d.number AND o.name = 'probes' \
+               WHERE d.computer AND d.revoked_at IS NULL";
+    let rows = reader.all(sql, &[], |row| Ok((number(row)?, row.get::<_, Option<String>>(1)?)))?;
+    for (device, probes) in rows.into_iter().filter(|(device, _)| live.contains(device)) {
+        let probes: Vec<ProbeReport> = probes.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let failed = probes.into_iter().filter(|one| matches!(one.outcome, ProbeOutcome::Unknown { .. }));
+        let failed: BTreeSet<String> = failed.map(|one| one.probe).collect();
+        if !failed.is_empty() {
+            facts.failed.insert(device, failed);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! Devices: what people say of them, what they said of themselves, and lists of them, which the database finds, sorts and pages.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::{Row, ToSql, params};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::LayoutId;
+use ioc_judge::{DeviceInfo, LossLedger, Presence};
+
+use super::certificate;
+use super::commit::{Commit, json};
+use super::reader::{SqliteReader, body, limit_of, moment, position, required};
+use crate::inventory::DeviceRecord;
+use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
+
+pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
+     h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
+     coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0) \
+     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
+     LEFT JOIN hello h ON h.device = d.number";
+/// What lists of devices look through.
+const TABLES: &str = "device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number";
+/// The worst severity of a device's open faults.
+const WORST: &str = "coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0)";
+const STATE: &str = "coalesce(p.state, 'never_seen')";
+
+/// A condition on `device d`, `live l` and `presence p`, with what it holds.
+struct Condition {
+    sql: String,
+    held: Vec<Box<dyn ToSql>>,
+}
+
+impl Condition {
+    /// What is meant by a query, without its order and its page.
+    fn of(query: &DeviceQuery) -> Self {
+        let mut all = Self { sql: "d.revoked_at IS NULL".to_owned(), held: Vec::new() };
+        if let Some(after) = &query.after {
+            all.and("d.id > ?", after.clone());
+        }
+        for word in query.search.split_whitespace().take(8) {
+            all.and("instr(d.search, ?) > 0", word.to_lowercase());
+        }
+        all.one_of("d.kind", query.kinds.iter().map(|kind| kind.as_str().to_owned()));
+        all.one_of("d.place", query.places.iter().cloned());
+        all.sql += &match query.state {
+            DeviceState::Any => String::new(),
+            // The faulty ones are found once, and not by a look at each device.
+            DeviceState::Bad => " AND (p.state IS NULL OR p.state NOT IN ('live', 'away') \
+                                 OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))"
+                .to_owned(),
+            DeviceState::Live => format!(" AND {STATE} = 'live'"),
+            DeviceState::Silent => format!(" AND {STATE} IN ('silent', 'host_down', 'suspect')"),
+            DeviceState::Away => {
+                format!(" AND {STATE} NOT IN ('live', 'silent', 'host_down', 'suspect', 'never_seen')")
+            }
+            DeviceState::NeverSeen => format!(" AND {STATE} = 'never_seen'"),
+        };
+        all
+    }
+
+    fn and(&mut self, condition: &str, value: impl ToSql + 'static) {
+        self.held.push(Box::new(value));
+        self.sql += &format!(" AND {}", condition.replace('?', &format!("?{}", self.held.len())));
+    }
+
+    /// A column that holds one of these; anything when there are none.
+    fn one_of(&mut self, column: &str, values: impl Iterator<Item = String>) {
+        let places: Vec<String> = values
+            .map(|value| {
+                self.held.push(Box::new(value));
+                format!("?{}", self.held.len())
+            })
+            .collect();
+        if !places.is_empty() {
+            self.sql += &format!(" AND {column} IN ({})", places.join(", "));
+        }
+    }
+
+    fn params(&self) -> Vec<&dyn ToSql> {
+        self.held.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+/// The order of a query.
+fn order_of(query: &DeviceQuery) -> String {
+    let by = match query.sort {
+        DeviceSort::Id => String::new(),
+        DeviceSort::Name => "d.name_key".to_owned(),
+        DeviceSort::Kind => "d.kind".to_owned(),
+        DeviceSort::Place => "d.place_key".to_owned(),
+        DeviceSort::State => format!(
+            "CASE {STATE} WHEN 'silent' THEN 0 WHEN 'host_down' THEN 0 WHEN 'suspect' THEN 1 ELSE 2 END + 3 * (3 - {WORST})"
+        ),
+        DeviceSort::Seen => "-coalesce(l.last_heard, 0)".to_owned(),
+    };
+    let way = if query.descending { " DESC" } else { "" };
+    if by.is_empty() { format!("d.id{way}") } else { format!("{by}{way}, d.id") }
+}
+
+pub(super) fn put(commit: &mut Commit<'_>, info: &DeviceInfo, at: Timestamp) -> rusqlite::Result<()> {
+    let tags = info.tags.join("\n");
+    let search = format!("{}\n{}\n{}\n{}\n{tags}", info.id, info.name, info.label, info.place).to_lowercase();
+    commit.run(
+        "INSERT INTO device (id, info, search, enrolled_at, computer, kind, place, name_key, place_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         ON CONFLICT (id) DO UPDATE SET info = ?2, search = ?3, computer = ?5, kind = ?6, place = ?7, name_key = ?8, \
+         place_key = ?9, revoked_at = NULL",
+        params![
+            info.id.as_str(),
+            json(info)?,
+            search,
+            at.as_millis(),
+            info.is_computer(),
+            info.kind.as_str(),
+            info.place,
+            collation::key(&info.name),
+            collation::key(&info.place),
+        ],
+    )?;
+    if !commit.knows(&info.id) {
+        let number =
+            commit
+                .transaction
+                .query_row("SELECT number FROM device WHERE id = ?1", [info.id.as_str()], |row| row.get(0))?;
+        commit.learn_number(&info.id, number);
+    }
+    Ok(())
+}
+
+pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run("UPDATE device SET revoked_at = ?2 WHERE number = ?1", params![number, at.as_millis()])?;
+    // For good: whoever registers it anew does not let the old machine in again.
+    certificate::end_all(commit, number, at)?;
+    commit.run("DELETE FROM list WHERE device = ?1", [number])?;
+    Ok(())
+}
+
+pub(super) fn put_presence(commit: &Commit<'_>, device: &DeviceId, presence: &Presence) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT INTO presence (device, state, body) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (device) DO UPDATE SET state = ?2, body = ?3",
+        params![number, presence.as_str(), json(presence)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_hello(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    at: Timestamp,
+    (boot_id, fingerprint): (&str, &str),
+    (interval_s, keep_alive_s): (u32, u16),
+    text: &str,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT OR REPLACE INTO hello (device, at, boot_id, fingerprint, interval_s, keep_alive_s, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![number, at.as_millis(), boot_id, fingerprint, interval_s, keep_alive_s, text],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, book: &LossLedger) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    let total = i64::try_from(book.total()).unwrap_or(i64::MAX);
+    commit.run(
+        "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
+        params![number, total, json(book)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
+    let latest: Option<Vec<u8>> = row.get(14)?;
+    let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
+    Ok(DeviceRecord {
+        info: body(row, 0)?,
+        enrolled_at: required(row, 1)?,
+        revoked_at: moment(row, 2)?,
+        presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
+        watermark: position(row, 4, 5)?,
+        boot_id: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        fingerprint: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+        interval_s: row.get::<_, Option<u32>>(8)?.unwrap_or(10),
+        keep_alive_s: row.get::<_, Option<u16>>(9)?.unwrap_or(30),
+        last_heard: moment(row, 10)?,
+        last_sample: moment(row, 11)?,
+        clock_error_ms: row.get(12)?,
+        layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
+        // A corrupt row shows as no values; the history reader reports it.
+        latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
+        worst: row.get(15)?,
+        reports_lost: row.get::<_, i64>(16)?.unsigned_abs(),
+    })
+}
+
+pub(super) fn list(reader: &SqliteReader, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {
+    let (condition, order) = (Condition::of(query), order_of(query));
+    // Only what is shown is read whole.
+    let sql = format!(
+        "{COLUMNS} WHERE d.number IN (SELECT d.number FROM {TABLES} WHERE {} ORDER BY {order} LIMIT {} OFFSET {}) \
+         ORDER BY {order}",
+        condition.sql,
+        limit_of(query.limit),
+        limit_of(query.skip),
+    );
+    let records = reader.all(&sql, &condition.params(), record)?;
+    records.into_iter().map(|record| reader.record_as_shown(record)).collect()
+}
+
+pub(super) fn count(reader: &SqliteReader, query: &DeviceQuery) -> Result<u64, StoreError> {
+    let condition = Condition::of(query);
+    let sql = format!("SELECT count(*) FROM {TABLES} WHERE {}", condition.sql);
+    Ok(reader.one(&sql, &condition.params(), |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn find(reader: &SqliteReader, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
+    let record = reader.one(&format!("{COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], record)?;
+    record.map(|record| reader.record_as_shown(record)).transpose()
+}
+
+pub(super) fn hello(reader: &SqliteReader, id: &DeviceId) -> Result<Option<String>, StoreError> {
+    let hello = reader.one("SELECT body FROM hello WHERE device = ?1", &[&reader.number(id)?], |row| row.get(0))?;
+    Ok(hello.map(|text| reader.hello_as_shown(text)))
+}
+
+/// What is known of each device's losses.
+pub(super) fn losses(reader: &SqliteReader) -> Result<HashMap<DeviceId, LossLedger>, StoreError> {
+    let sql = "SELECT d.info, x.body FROM losses x JOIN device d ON d.number = x.device WHERE d.revoked_at IS NULL";
+    let books = reader.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, body(row, 1)?)))?;
+    Ok(books.into_iter().collect())
+}
+
+pub(super) fn places(reader: &SqliteReader) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT DISTINCT place FROM device WHERE revoked_at IS NULL AND place <> '' ORDER BY place_key";
+    reader.all(sql, &[], |row| row.get(0))
+}
+
+pub(super) fn places_by_state(reader: &SqliteReader) -> Result<Vec<PlaceCount>, StoreError> {
+    // The worst fault of each device is found once, and not by a look at each device.
+    let sql = "SELECT d.place, coalesce(p.state, 'never_seen'), coalesce(f.worst, 0), count(*) FROM device d \
+               LEFT JOIN presence p ON p.device = d.number \
+               LEFT JOIN (SELECT device, max(severity) AS worst FROM fault WHERE open GROUP BY device) f ON f.device = d.number \
+               WHERE d.revoked_at IS NULL GROUP BY 1, 2, 3";
+    reader.all(sql, &[], |row| {
+        let count = row.get::<_, i64>(3)?.unsigned_abs();
+        Ok(PlaceCount { place: row.get(0)?, state: row.get(1)?, worst: row.get(2)?, count })
+    })
+}
+
+pub(super) fn machines_by_place(reader: &SqliteReader) -> Result<BTreeMap<String, u64>, StoreError> {
+    let sql = "SELECT place, count(*) FROM device WHERE computer AND revoked_at IS NULL GROUP BY place";
+    let places = reader.all(sql, &[], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+    Ok(places.into_iter().collect())
+}
+
+pub(super) fn counts(reader: &SqliteReader) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
+               WHERE d.revoked_at IS NULL GROUP BY 1";
+    for (state, count) in
+        reader.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+    {
+        counts.devices += count;
+        match state.as_str() {
+            "live" => counts.live += count,
+            "silent" | "host_down" | "suspect" => counts.silent += count,
+            _ => counts.other += count,
+        }
+    }
+    let count =
+        |sql| Ok::<_, StoreError>(reader.one(sql, &[], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs());
+    counts.faults = count("SELECT count(*) FROM fault WHERE open")?;
+    counts.incidents = count("SELECT count(*) FROM incident WHERE active")?;
+    Ok(counts)
+}
+
+/// Computers by their numbers, by name.
+pub(super) fn machines_of(
+    reader: &SqliteReader,
+    numbers: &BTreeSet<u64>,
+    limit: usize,
+) -> Result<Vec<DeviceInfo>, StoreError> {
+    let sql = "SELECT d.number, d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL ORDER BY d.name_key";
+    let all = reader.all(sql, &[], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), body::<DeviceInfo>(row, 1)?)))?;
+    let of = all.into_iter().filter(|(number, _)| numbers.contains(number)).map(|(_, info)| info);
+    Ok(of.take(limit).collect())
+}
+
+pub(super) fn machines_without(
+    reader: &SqliteReader,
+    document: &str,
+    limit: usize,
+) -> Result<Vec<DeviceInfo>, StoreError> {
+    let sql = "SELECT d.info FROM device d WHERE d.computer AND d.revoked_at IS NULL AND NOT EXISTS \
+               (SELECT 1 FROM document o WHERE o.name = ?1 AND o.device = d.number) ORDER BY d.name_key LIMIT ?2";
+    reader.all(sql, &[&document, &limit_of(limit)], |row| body(row, 0))
+}

@@ -1,0 +1,64 @@
+//! What surveys of a device found, and what of it rules compare with what was accepted.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::DeviceInfo;
+use ioc_judge::rule::document::Comparison;
+
+use super::commit::{Commit, json};
+use super::reader::{SqliteReader, body, required};
+use crate::{DocumentRecord, StoreError};
+
+pub(super) fn put(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    name: &str,
+    at: Timestamp,
+    text: &str,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT OR REPLACE INTO document (device, name, at, body) VALUES (?1, ?2, ?3, ?4)",
+        params![number, name, at.as_millis(), text],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_comparison(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    rule: &str,
+    compared: &Comparison,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT OR REPLACE INTO list (device, rule, body) VALUES (?1, ?2, ?3)",
+        params![number, rule, json(compared)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn list(reader: &SqliteReader, id: &DeviceId) -> Result<Vec<DocumentRecord>, StoreError> {
+    let sql = "SELECT name, at, body FROM document WHERE device = ?1 ORDER BY name";
+    let all = reader.all(sql, &[&reader.number(id)?], |row| {
+        Ok(DocumentRecord { name: row.get(0)?, at: required(row, 1)?, body: row.get(2)? })
+    })?;
+    Ok(reader.documents_as_shown(all))
+}
+
+/// The bytes of a device's documents, by name; their content is not read.
+pub(super) fn sizes(reader: &SqliteReader, id: &DeviceId) -> Result<BTreeMap<String, u32>, StoreError> {
+    let sql = "SELECT name, octet_length(body) FROM document WHERE device = ?1";
+    let sizes = reader.all(sql, &[&reader.number(id)?], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(sizes.into_iter().collect())
+}
+
+pub(super) fn settings(reader: &SqliteReader) -> Result<Vec<(DeviceInfo, Option<String>)>, StoreError> {
+    let sql = "SELECT d.info, o.body FROM device d LEFT JOIN document o ON o.device = d.number AND o.name = ?1 \
+               WHERE d.revoked_at IS NULL AND EXISTS (SELECT 1 FROM certificate c WHERE c.device = d.number) ORDER BY d.id";
+    reader.all(sql, &[&ioc_common::settings::DOCUMENT], |row| Ok((body(row, 0)?, row.get(1)?)))
+}

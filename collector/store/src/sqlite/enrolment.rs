@@ -1,0 +1,80 @@
+//! How machines come in: enrolment tokens, and requests that wait for a person's word.
+
+use rusqlite::{Row, params};
+
+use ioc_common::clock::Timestamp;
+
+use super::commit::{Commit, json};
+use super::reader::{SqliteReader, body, limit_of, moment};
+use crate::{RequestRecord, RequestState, StoreError, TokenRecord};
+
+const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";
+
+pub(super) fn put_token(commit: &Commit<'_>, token: &TokenRecord) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT INTO token (digest, body, created_at, uses) VALUES (?1, ?2, ?3, 0)",
+        params![token.digest, json(token)?, token.created_at.as_millis()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn use_token(commit: &Commit<'_>, digest: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE token SET uses = uses + 1, used_at = ?2 WHERE digest = ?1";
+    commit.run(sql, params![digest, at.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn end_token(commit: &Commit<'_>, digest: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE token SET ended_at = ?2 WHERE digest = ?1 AND ended_at IS NULL";
+    commit.run(sql, params![digest, at.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn put_request(commit: &Commit<'_>, request: &RequestRecord) -> rusqlite::Result<()> {
+    let waiting = request.state == RequestState::Waiting;
+    let (at, seen_at) = (request.at.as_millis(), request.seen_at.as_millis());
+    commit.run(
+        "INSERT OR REPLACE INTO request (id, at, seen_at, waiting, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![request.id, at, seen_at, waiting, json(request)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn see_request(commit: &Commit<'_>, id: &str, at: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE request SET seen_at = ?2, body = json_set(body, '$.seen_at', ?3) WHERE id = ?1 AND waiting";
+    commit.run(sql, params![id, at.as_millis(), at.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn remove_request(commit: &Commit<'_>, id: &str) -> rusqlite::Result<()> {
+    commit.run("DELETE FROM request WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+pub(super) fn prune_requests(commit: &Commit<'_>, before: Timestamp) -> rusqlite::Result<()> {
+    commit.prune("DELETE FROM request WHERE seen_at < ?1", before.as_millis())?;
+    Ok(())
+}
+
+fn token_record(row: &Row<'_>) -> rusqlite::Result<TokenRecord> {
+    let written: TokenRecord = body(row, 0)?;
+    Ok(TokenRecord { uses: row.get(1)?, used_at: moment(row, 2)?, ended_at: moment(row, 3)?, ..written })
+}
+
+pub(super) fn token(reader: &SqliteReader, digest: &str) -> Result<Option<TokenRecord>, StoreError> {
+    reader.one(&format!("{TOKEN_COLUMNS} WHERE digest = ?1"), &[&digest], token_record)
+}
+
+pub(super) fn tokens(reader: &SqliteReader, after: Option<&str>, limit: usize) -> Result<Vec<TokenRecord>, StoreError> {
+    let after_it = "?2 IS NULL OR (created_at, digest) < (SELECT created_at, digest FROM token WHERE digest = ?2)";
+    let sql = format!("{TOKEN_COLUMNS} WHERE {after_it} ORDER BY created_at DESC, digest DESC LIMIT ?1");
+    reader.all(&sql, &[&limit_of(limit), &after], token_record)
+}
+
+pub(super) fn request(reader: &SqliteReader, id: &str) -> Result<Option<RequestRecord>, StoreError> {
+    reader.one("SELECT body FROM request WHERE id = ?1", &[&id], |row| body(row, 0))
+}
+
+pub(super) fn requests(reader: &SqliteReader) -> Result<Vec<RequestRecord>, StoreError> {
+    reader.all("SELECT body FROM request WHERE waiting ORDER BY at, id", &[], |row| body(row, 0))
+}

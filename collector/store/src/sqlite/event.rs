@@ -1,0 +1,52 @@
+//! What happened on devices.
+
+use rusqlite::params;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+
+use super::commit::{Commit, signed};
+use super::reader::{SqliteReader, body, limit_of, required};
+use crate::{EventRecord, StoreError};
+
+pub(super) fn put(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    at: Timestamp,
+    name: &str,
+    text: &str,
+    fields: &str,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    commit.run(
+        "INSERT INTO event (device, at, name, text, fields) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![number, at.as_millis(), name, text, fields],
+    )?;
+    Ok(())
+}
+
+/// Only the newest events of a device stay.
+pub(super) fn prune(commit: &Commit<'_>, device: &DeviceId, keep: u64) -> rusqlite::Result<()> {
+    commit.run(
+        "DELETE FROM event WHERE number IN \
+         (SELECT number FROM event WHERE device = ?1 ORDER BY at DESC, number DESC LIMIT -1 OFFSET ?2)",
+        params![commit.number(device)?, signed(keep)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn list(
+    reader: &SqliteReader,
+    id: &DeviceId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<EventRecord>, StoreError> {
+    let sql = "SELECT at, name, text, fields, number FROM event WHERE device = ?1 \
+               AND (?3 IS NULL OR (at, number) < (SELECT at, number FROM event WHERE number = ?3)) \
+               ORDER BY at DESC, number DESC LIMIT ?2";
+    reader.all(sql, &[&reader.number(id)?, &limit_of(limit), &before.map(signed)], |row| {
+        let number = row.get::<_, i64>(4)?.unsigned_abs();
+        let (at, name, text) = (required(row, 0)?, row.get(1)?, row.get(2)?);
+        Ok(reader.event_as_shown(EventRecord { number, at, name, text, fields: body(row, 3)? }))
+    })
+}

@@ -1,0 +1,58 @@
+//! Faults.
+
+use rusqlite::{ToSql, params};
+
+use ioc_judge::{Fault, Severity};
+
+use super::commit::{Commit, json, signed};
+use super::reader::{SqliteReader, below, body, limit_of};
+use crate::{FaultQuery, StoreError};
+
+pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
+    let number = commit.number(&fault.device)?;
+    commit.run(
+        "INSERT INTO fault (id, device, state, severity, body, open, incident) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (id) DO UPDATE SET state = ?3, severity = ?4, body = ?5, open = ?6, incident = ?7",
+        params![
+            signed(fault.id.0),
+            number,
+            fault.state.as_str(),
+            rank(fault.severity),
+            json(fault)?,
+            fault.state.is_open(),
+            fault.incident.map(|incident| signed(incident.0))
+        ],
+    )?;
+    Ok(())
+}
+
+/// Severity as a number that sorts; 0 stands for no fault.
+const fn rank(severity: Severity) -> i64 {
+    match severity {
+        Severity::Info => 1,
+        Severity::Warning => 2,
+        Severity::Critical => 3,
+    }
+}
+
+pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
+    let mut sql = "SELECT body FROM fault WHERE id < ?1".to_owned();
+    if let Some(number) = query.device.map(|id| reader.number(id)).transpose()? {
+        sql += &format!(" AND device = {number}");
+    }
+    if let Some(incident) = query.incident {
+        sql += &format!(" AND incident = {}", signed(incident.0));
+    }
+    if query.open {
+        sql += " AND open";
+    }
+    let (before, limit) = (below(query.before), limit_of(limit));
+    let mut params: Vec<&dyn ToSql> = vec![&before, &limit];
+    if !query.rules.is_empty() {
+        let places: Vec<String> = (0..query.rules.len()).map(|place| format!("?{}", place + 3)).collect();
+        sql += &format!(" AND json_extract(body, '$.rule') IN ({})", places.join(", "));
+        params.extend(query.rules.iter().map(|rule| rule as &dyn ToSql));
+    }
+    sql += " ORDER BY id DESC LIMIT ?2";
+    reader.all(&sql, &params, |row| Ok(reader.fault_as_shown(body(row, 0)?)))
+}

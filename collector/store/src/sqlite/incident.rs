@@ -1,0 +1,86 @@
+//! Incidents with their timelines and their files.
+
+use rusqlite::params;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::{Incident, IncidentState, TimelineStep};
+
+use super::commit::{Commit, json, signed};
+use super::outbox;
+use super::reader::{SqliteReader, below, body, limit_of};
+use crate::{StoreError, WholeIncident};
+
+pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<()> {
+    let number = incident.device.as_ref().map(|device| commit.number(device)).transpose()?;
+    let resolved = incident.resolved_at.filter(|_| incident.state == IncidentState::Resolved);
+    commit.run(
+        "INSERT INTO incident (id, device, active, resolved_at, body) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (id) DO UPDATE SET active = ?3, resolved_at = ?4, body = ?5",
+        params![
+            signed(incident.id.0),
+            number,
+            incident.state.is_active(),
+            resolved.map(Timestamp::as_millis),
+            json(incident)?
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn put_step(commit: &Commit<'_>, step: &TimelineStep) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT INTO step (incident, number, body) VALUES (?1, ?2, ?3)",
+        params![signed(step.incident.0), step.number, json(step)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn attach(commit: &Commit<'_>, incident: IncidentId, sha256: &str, content: &[u8]) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT OR IGNORE INTO attachment (incident, sha256, content) VALUES (?1, ?2, ?3)",
+        params![signed(incident.0), sha256, content],
+    )?;
+    Ok(())
+}
+
+pub(super) fn list(
+    reader: &SqliteReader,
+    device: Option<&DeviceId>,
+    active: bool,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Incident>, StoreError> {
+    let mut sql = "SELECT body FROM incident WHERE id < ?1".to_owned();
+    let number = device.map(|id| reader.number(id)).transpose()?;
+    if let Some(number) = number {
+        sql += &format!(" AND device = {number}");
+    }
+    if active {
+        sql += " AND active";
+    }
+    sql += " ORDER BY id DESC LIMIT ?2";
+    let all: Vec<Incident> = reader.all(&sql, &[&below(before), &limit_of(limit)], |row| body(row, 0))?;
+    all.into_iter().map(|incident| reader.incident_as_shown(incident)).collect()
+}
+
+pub(super) fn find(reader: &SqliteReader, id: IncidentId) -> Result<Option<WholeIncident>, StoreError> {
+    let number = signed(id.0);
+    let Some(incident) = reader.one("SELECT body FROM incident WHERE id = ?1", &[&number], |row| body(row, 0))? else {
+        return Ok(None);
+    };
+    let steps =
+        reader.all("SELECT body FROM step WHERE incident = ?1 ORDER BY number", &[&number], |row| body(row, 0))?;
+    let sql = format!("{} WHERE incident = ?1 ORDER BY created_at, key", outbox::COLUMNS);
+    let notices = reader.all(&sql, &[&number], outbox::entry)?;
+    Ok(Some((reader.incident_as_shown(incident)?, steps, notices)))
+}
+
+pub(super) fn attachment(
+    reader: &SqliteReader,
+    incident: IncidentId,
+    sha256: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT content FROM attachment WHERE incident = ?1 AND sha256 = ?2";
+    reader.one(sql, &[&signed(incident.0), &sha256], |row| row.get(0))
+}

@@ -1,0 +1,218 @@
+//! Rows of history that are still rows, in the order of their arrival, and the newest numbers of each device.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use rusqlite::{Row, params};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::report::Position;
+use ioc_judge::DeviceInfo;
+
+use super::commit::{Commit, json, signed};
+use super::reader::{SqliteReader, body, limit_of, position, required};
+use crate::history;
+use crate::{Arrived, HistoryRow, StoreError};
+
+pub(super) fn append(
+    commit: &mut Commit<'_>,
+    device: &DeviceId,
+    position: Position,
+    at: Timestamp,
+    layout: LayoutId,
+    row: &[u8],
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    let previous = commit.newest_row(number);
+    let row_number = commit.take_row(number);
+    commit.run(
+        "INSERT INTO sample (number, device, previous, epoch, seq, at, received, layout, data) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            row_number,
+            number,
+            previous,
+            signed(position.epoch),
+            signed(position.seq),
+            at.as_millis(),
+            commit.received,
+            signed(layout.0),
+            row
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn set_watermark(
+    commit: &Commit<'_>,
+    device: &DeviceId,
+    position: Position,
+    (last_heard, last_sample): (Option<Timestamp>, Option<Timestamp>),
+    clock_error_ms: Option<i64>,
+    latest: Option<&(LayoutId, Vec<u8>)>,
+) -> rusqlite::Result<()> {
+    let number = commit.number(device)?;
+    let (epoch, seq) = (signed(position.epoch), signed(position.seq));
+    let newest = commit.newest_row(number);
+    let (heard, sample) = (last_heard.map(Timestamp::as_millis), last_sample.map(Timestamp::as_millis));
+    match latest {
+        Some((layout, row)) => commit.run(
+            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row, layout, latest) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7, layout = ?8, latest = ?9",
+            params![number, epoch, seq, heard, sample, clock_error_ms, newest, signed(layout.0), row],
+        )?,
+        None => commit.run(
+            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
+             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7",
+            params![number, epoch, seq, heard, sample, clock_error_ms, newest],
+        )?,
+    };
+    Ok(())
+}
+
+pub(super) fn put_layout(commit: &mut Commit<'_>, layout: &Layout) -> rusqlite::Result<()> {
+    if commit.learn_layout(layout.id().0) {
+        commit.run(
+            "INSERT OR IGNORE INTO layout (id, series) VALUES (?1, ?2)",
+            params![signed(layout.id().0), json(layout.series())?],
+        )?;
+    }
+    Ok(())
+}
+
+/// A row of history: place in the order, time, layout, numbers, its own number.
+fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Corrupt>> {
+    let layout = LayoutId(row.get::<_, i64>(3)?.unsigned_abs());
+    let (position, at, number) = (position(row, 0, 1)?, required(row, 2)?, row.get::<_, i64>(5)?.unsigned_abs());
+    let values = history::unpack(row.get_ref(4)?.as_blob()?);
+    Ok(values.map(|values| HistoryRow { number, position, at, layout, values }))
+}
+
+/// A device's newest row; 0 when it has none.
+fn newest(reader: &SqliteReader, device: i64) -> Result<i64, StoreError> {
+    let newest = reader.one("SELECT row FROM live WHERE device = ?1", &[&device], |row| row.get(0))?;
+    Ok(newest.unwrap_or(0))
+}
+
+/// The numbers of a device's rows after one, the oldest first: along the chain from its newest.
+fn chain(reader: &SqliteReader, device: i64, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
+    let mut next = newest(reader, device)?;
+    let mut numbers = Vec::new();
+    while next > signed(after) {
+        let sql = "SELECT previous FROM sample WHERE number = ?1 AND device = ?2";
+        let Some(previous) = reader.one(sql, &[&next, &device], |row| row.get::<_, i64>(0))? else { break };
+        numbers.push(next);
+        // A chain that does not fall would never end.
+        next = if previous < next { previous } else { 0 };
+    }
+    numbers.reverse();
+    numbers.truncate(limit);
+    Ok(numbers)
+}
+
+pub(super) fn layout(reader: &SqliteReader, id: LayoutId) -> Result<Option<Layout>, StoreError> {
+    let layout = reader.one("SELECT series FROM layout WHERE id = ?1", &[&signed(id.0)], |row| body(row, 0))?;
+    Ok(layout.and_then(|layout| reader.layout_as_shown(layout)))
+}
+
+/// A device's newest rows after a number, the oldest of them first, until there are more than `most_bytes`.
+pub(super) fn newest_rows(
+    reader: &SqliteReader,
+    device: &DeviceId,
+    after: u64,
+    most_bytes: u64,
+) -> Result<Vec<HistoryRow>, StoreError> {
+    // The chain is followed by SQLite itself: one statement, whatever its length.
+    let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data, before) AS (\
+               SELECT number, previous, epoch, seq, at, layout, data, 0 FROM sample \
+               WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
+               UNION ALL \
+               SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data, c.before + length(c.data) + 64 \
+               FROM chain c JOIN sample s ON s.number = c.previous \
+               WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number AND c.before < ?3) \
+               SELECT epoch, seq, at, layout, data, number FROM chain";
+    let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
+    let rows = reader.all(sql, &[&reader.number(device)?, &signed(after), &most], history_row)?;
+    let rows = rows.into_iter().rev().map(|row| row.map_err(|error| reader.content("a history row", &error)));
+    rows.collect()
+}
+
+pub(super) fn rows_to_fold(
+    reader: &SqliteReader,
+    device: &DeviceId,
+    after: u64,
+    limit: usize,
+) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError> {
+    let (mut rows, mut corrupt) = (Vec::new(), Vec::new());
+    for number in chain(reader, reader.number(device)?, after, limit)? {
+        let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE number = ?1";
+        match reader.one(sql, &[&number], history_row)? {
+            Some(Ok(row)) => rows.push(row),
+            Some(Err(_)) => corrupt.push(number.unsigned_abs()),
+            None => {}
+        }
+    }
+    Ok((rows, corrupt))
+}
+
+pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+    let sql =
+        "SELECT epoch, seq, at, layout, data, number, device FROM sample WHERE number > ?1 ORDER BY number LIMIT ?2";
+    let read = |row: &Row<'_>| Ok((history_row(row)?, row.get::<_, i64>(6)?));
+    let rows = reader.all(sql, &[&signed(after), &limit_of(limit)], read)?;
+    let mut known: HashMap<i64, Option<Arc<DeviceInfo>>> = HashMap::new();
+    let mut arrived = Vec::with_capacity(rows.len());
+    for (row, number) in rows {
+        let device = match known.entry(number) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let info = reader.one("SELECT info FROM device WHERE number = ?1", &[&number], |row| body(row, 0))?;
+                new.insert(info.map(Arc::new)).clone()
+            }
+        };
+        if let (Ok(row), Some(device)) = (row, device) {
+            arrived.push(Arrived { device, row });
+        }
+    }
+    Ok(arrived)
+}
+
+pub(super) fn last(reader: &SqliteReader) -> Result<u64, StoreError> {
+    let last = reader.one("SELECT max(number) FROM sample", &[], |row| row.get::<_, Option<i64>>(0))?;
+    Ok(last.flatten().unwrap_or(0).unsigned_abs())
+}
+
+/// The number of the last row that was received before a moment; 0 when there is none.
+pub(super) fn last_before(reader: &SqliteReader, received: Timestamp) -> Result<u64, StoreError> {
+    // Rows are numbered as they are received, so half of them is left after each look.
+    let bounds = reader.one("SELECT min(number), max(number) FROM sample", &[], |row| {
+        Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    let Some((Some(first), Some(last))) = bounds else { return Ok(0) };
+    let steps = "SELECT row, by_ms FROM clock_step";
+    let steps = reader.all(steps, &[], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    // What was received before a step was received by another clock.
+    let moved = |number: i64| steps.iter().filter(|(row, _)| number < *row).map(|(_, by_ms)| by_ms).sum::<i64>();
+    let (mut before, mut beyond) = (first - 1, last + 1);
+    while before + 1 < beyond {
+        let middle = before + (beyond - before) / 2;
+        let sql = "SELECT number, received FROM sample WHERE number >= ?1 ORDER BY number LIMIT 1";
+        let found = reader.one(sql, &[&middle], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+        match found {
+            Some((number, at)) if at.saturating_add(moved(number)) < received.as_millis() => before = number,
+            _ => beyond = middle,
+        }
+    }
+    Ok(if before < first { 0 } else { before.unsigned_abs() })
+}
+
+pub(super) fn devices(reader: &SqliteReader) -> Result<Vec<DeviceId>, StoreError> {
+    let sql = "SELECT d.info FROM device d JOIN live l ON l.device = d.number \
+               WHERE EXISTS (SELECT 1 FROM sample WHERE number = l.row AND device = d.number) ORDER BY d.number";
+    reader.all(sql, &[], |row| Ok(body::<DeviceInfo>(row, 0)?.id))
+}

@@ -1,0 +1,80 @@
+//! Incidents on their way to ticket systems.
+
+use rusqlite::{Row, params};
+
+use ioc_common::id::IncidentId;
+
+use super::commit::{Commit, signed};
+use super::reader::{SqliteReader, limit_of, required};
+use crate::{StoreError, TicketQuery, TicketRecord};
+
+pub(super) fn mark_due(commit: &Commit<'_>, system: &str, incident: IncidentId) -> rusqlite::Result<()> {
+    commit.run(
+        "INSERT INTO ticket (system, incident, ticket, step, pushed, seen, attempts, next_at, due, open) \
+     VALUES (?1, ?2, '', 0, 'open', '', 0, 0, 1, 1) ON CONFLICT (system, incident) DO UPDATE SET due = 1, open = 1",
+        params![system, signed(incident.0)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn update(commit: &Commit<'_>, record: &TicketRecord) -> rusqlite::Result<()> {
+    commit.run(
+        "UPDATE ticket SET ticket = ?3, step = ?4, pushed = ?5, seen = ?6, attempts = ?7, next_at = ?8, error = ?9, \
+     due = ?9 IS NOT NULL OR ?4 < (SELECT max(number) FROM step WHERE incident = ?2), \
+     open = coalesce((SELECT json_extract(body, '$.state') <> 'closed' FROM incident WHERE id = ?2), 0) \
+     WHERE system = ?1 AND incident = ?2",
+        params![
+            record.system,
+            signed(record.incident.0),
+            record.ticket,
+            record.step,
+            record.pushed,
+            record.seen,
+            record.attempts,
+            record.next_at.as_millis(),
+            record.error
+        ],
+    )?;
+    Ok(())
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
+    Ok(TicketRecord {
+        system: row.get(0)?,
+        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
+        ticket: row.get(2)?,
+        step: row.get(3)?,
+        pushed: row.get(4)?,
+        seen: row.get(5)?,
+        attempts: row.get(6)?,
+        next_at: required(row, 7)?,
+        error: row.get(8)?,
+    })
+}
+
+pub(super) fn list(
+    reader: &SqliteReader,
+    query: &TicketQuery<'_>,
+    limit: usize,
+) -> Result<Vec<TicketRecord>, StoreError> {
+    let columns = "SELECT system, incident, ticket, step, pushed, seen, attempts, next_at, error FROM ticket";
+    let limit = limit_of(limit);
+    match query {
+        TicketQuery::Due { system, now } => {
+            // Nothing waits for longer than eight hours but by a clock that was set back.
+            let sql = format!(
+                "{columns} WHERE due AND system = ?1 AND (next_at <= ?2 OR next_at > ?2 + 28800000) \
+                 ORDER BY next_at, incident LIMIT ?3"
+            );
+            reader.all(&sql, &[system, &now.as_millis(), &limit], record)
+        }
+        TicketQuery::Open { system } => {
+            let sql = format!("{columns} WHERE open AND system = ?1 AND ticket <> '' ORDER BY incident LIMIT ?2");
+            reader.all(&sql, &[system, &limit], record)
+        }
+        TicketQuery::Of(incident) => {
+            let sql = format!("{columns} WHERE incident = ?1 ORDER BY system LIMIT ?2");
+            reader.all(&sql, &[&signed(incident.0), &limit], record)
+        }
+    }
+}
