@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::command::Command;
 use crate::config::Config;
+use crate::config::testing::KINDS;
 use crate::engine::{Message, Parts, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
@@ -91,15 +92,15 @@ struct Rig {
 const CONFIG: &str = r#"
 [[channel]]
 name = "log"
-type = "syslog"
-server = "127.0.0.1:9"
+type = "test"
 min_severity = "warning"
 always = true
 "#;
 
 impl Rig {
     fn open(dir: &Path, machine: &Machine) -> Self {
-        let config = Config::parse(&Source::built_in("collector.toml", CONFIG)).unwrap_or_else(|e| panic!("{e}"));
+        let config =
+            Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
         let store = SqliteStore::open(dir).expect("opens");
         let reader = store.reader().expect("reads");
         let now = machine.read().wall;
