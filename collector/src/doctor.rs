@@ -14,8 +14,7 @@ use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
-use ioc_engine::config::{ChannelKind, Config};
-use ioc_engine::http;
+use ioc_engine::config::{Channel, Config};
 
 /// Less free space than this is told, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
@@ -205,16 +204,13 @@ fn reachable_names(config: &Config) -> Finding {
     }
 }
 
-fn reach(channel: &ioc_engine::config::Channel) -> Finding {
-    let (host, port) = match &channel.kind {
-        ChannelKind::Smtp { host, port, .. } => (host.clone(), *port),
-        ChannelKind::Webhook { url, .. } => match address_of(url) {
-            Some(address) => address,
-            None => {
-                return Finding::broken(format!("channel {}: {url:?} names no host", channel.name), "correct its url");
-            }
-        },
-        _ => return Finding::good(format!("channel {}: looked at by the test on the page Duty", channel.name)),
+fn reach(channel: &Channel) -> Finding {
+    let (host, port) = match channel.notifier.server() {
+        Ok(Some(server)) => server,
+        Ok(None) => {
+            return Finding::good(format!("channel {}: looked at by the test on the page Duty", channel.name));
+        }
+        Err(why) => return Finding::broken(format!("channel {}: {why}", channel.name), "correct its url"),
     };
     let text = format!("channel {}: {host}:{port}", channel.name);
     let addresses = match (host.as_str(), port).to_socket_addrs() {
@@ -226,12 +222,6 @@ fn reach(channel: &ioc_engine::config::Channel) -> Finding {
     } else {
         Finding::broken(format!("{text} does not answer"), "is it on, and does the firewall let this machine through?")
     }
-}
-
-fn address_of(url: &str) -> Option<(String, u16)> {
-    let uri: hyper::http::Uri = url.parse().ok()?;
-    let (host, port) = http::endpoint(&uri)?;
-    Some((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
 /// Whether anybody is told.
@@ -319,13 +309,12 @@ pub async fn bundle(config: &Config, path: Option<&Path>, findings: &[Finding]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ioc_common::config::Source;
 
     #[test]
     fn what_is_wrong_comes_with_a_mend() {
         let dir = tempfile::tempdir().expect("directory");
         let text = format!("[paths]\ndata = {:?}\nruntime = {:?}\n", dir.path().join("none"), dir.path());
-        let config = Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
+        let config = crate::config::tests::parse(&text).unwrap_or_else(|e| panic!("{e}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         let findings = runtime.block_on(examine(&config));
         assert!(findings.iter().any(|one| one.badness == 2 && one.what.contains("nobody is told")), "{findings:?}");

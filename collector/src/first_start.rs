@@ -100,11 +100,10 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ioc_common::config::Source;
 
     fn config(dir: &Path) -> Config {
         let text = format!("[paths]\ndata = {dir:?}\nruntime = {dir:?}\n");
-        Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"))
+        crate::config::tests::parse(&text).unwrap_or_else(|e| panic!("{e}"))
     }
 
     #[test]

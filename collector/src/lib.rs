@@ -7,6 +7,7 @@
 pub mod arguments;
 pub mod cli;
 pub mod compaction;
+pub mod config;
 pub mod doctor;
 pub mod first_start;
 pub mod host_probe;

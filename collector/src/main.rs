@@ -12,7 +12,7 @@ use ioc_collector::arguments::{
     Account, Audit, Cli, Clock, Command, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
 };
 use ioc_collector::setup::{self, Answers, Mail};
-use ioc_collector::{cli, doctor, first_start, serve, xlsx};
+use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
 use ioc_engine::config::{Config, DEFAULT_CONFIG};
@@ -55,7 +55,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
     }
-    let config = serve::read_config(cli.config.as_deref())?;
+    let config = config::read(cli.config.as_deref())?;
     let runtime = config.runtime.clone();
     match cli.command {
         Command::Serve => {

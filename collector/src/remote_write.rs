@@ -19,7 +19,7 @@ use ioc_judge::DeviceInfo;
 
 use ioc_engine::config::{Config, ExposedLabel, RemoteWrite};
 use ioc_engine::health::Health;
-use ioc_engine::http::{self, Request, SendError};
+use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
 use ioc_store::scope::Reach;
 use ioc_store::{Arrived, Reader, StoreError};
@@ -163,17 +163,17 @@ async fn hand_on(
     while let Some(some) = waiting.pop() {
         match post(target, packed(exposed, some)?).await {
             Ok(()) => {}
-            Err(SendError::Never(why)) if some.len() <= 1 => {
-                tracing::debug!(why, "remote write: a report is refused");
-                refused += some.len() as u64;
-            }
             // What is wrong with the address or the password is wrong with all of it.
-            Err(SendError::Never(why))
-                if ["answered 401", "answered 403", "answered 404"].iter().any(|of| why.starts_with(of)) =>
+            Err(SendError::Refused { status, why })
+                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) =>
             {
                 return Err(SendError::Later(why));
             }
-            Err(SendError::Never(_)) => {
+            Err(error) if error.is_final() && some.len() <= 1 => {
+                tracing::debug!(%error, "remote write: a report is refused");
+                refused += some.len() as u64;
+            }
+            Err(error) if error.is_final() => {
                 let (first, second) = some.split_at(some.len() / 2);
                 waiting.push(second);
                 waiting.push(first);
@@ -290,5 +290,49 @@ mod tests {
         assert_eq!(read_position(&path), Some(1234));
         std::fs::write(&path, "half").expect("written");
         assert_eq!(read_position(&path), None);
+    }
+
+    /// A receiver that answers every request so.
+    async fn receiver(status: u16) -> RemoteWrite {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let url = format!("http://{}/", listener.local_addr().expect("address"));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let answer = format!("HTTP/1.1 {status} no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        RemoteWrite { url, token_file: None }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_address_or_the_token_loses_no_report() {
+        use ioc_common::clock::Timestamp;
+        use ioc_common::id::DeviceId;
+        use ioc_common::report::Position;
+        use ioc_judge::DeviceKind;
+        use ioc_store::HistoryRow;
+        let layout = Arc::new(Layout::new(Vec::new()).expect("layout"));
+        let device = DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Server, "d");
+        let row = HistoryRow {
+            number: 1,
+            position: Position { epoch: 1, seq: 1 },
+            at: Timestamp::from_millis(1),
+            layout: layout.id(),
+            values: Vec::new(),
+        };
+        let one = vec![(Arrived { device: Arc::new(device), row }, layout)];
+        let two = [one.clone(), one.clone()].concat();
+        for status in [401, 403, 404] {
+            let target = receiver(status).await;
+            for rows in [&one, &two] {
+                let error = hand_on(&target, &[], rows).await.expect_err("refused");
+                assert!(matches!(error, SendError::Later(_)), "{error:?}");
+            }
+        }
+        assert_eq!(hand_on(&receiver(400).await, &[], &two).await.expect("divided"), 2);
+        assert!(matches!(hand_on(&receiver(503).await, &[], &two).await, Err(SendError::Away { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! Starting and stopping the collector: ties its rooms together.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use ioc_common::clock;
-use ioc_common::config::{ConfigError, Source};
 
 use crate::first_start::{FIRST_ACCOUNT, prepare};
 use crate::ingest::endpoint::Endpoint;
-use crate::notify;
+use crate::{config, notify};
 use ioc_engine::account::acknowledge_link::Links;
 use ioc_engine::command::Command;
 use ioc_engine::config::Config;
@@ -35,17 +34,6 @@ const UPKEEP: Duration = Duration::from_secs(600);
 const NOTICES_END: Duration = Duration::from_secs(5);
 /// Between two looks at what was left out of the log.
 const LEFT_OUT: Duration = Duration::from_secs(60);
-
-/// Reads the configuration at `path`, or the built-in defaults.
-///
-/// # Errors
-/// [`ConfigError`] with the place of the first fault.
-pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
-    match path {
-        Some(path) => Config::parse(&Source::read(path)?),
-        None => Config::parse(&Source::built_in("(defaults)", "")),
-    }
-}
 
 /// Runs the collector until it is told to stop.
 ///
@@ -210,7 +198,7 @@ impl Running {
 
     async fn reload(&self) {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
-        match read_config(self.config_path.as_deref()) {
+        match config::read(self.config_path.as_deref()) {
             Ok(config) => {
                 self.renew_certificates(&config);
                 self.config.send_replace(Arc::new(config.clone()));

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ioc_common::config::Source;
 
-use ioc_engine::config::{Config, DEFAULT_CONFIG};
+use crate::config;
+use ioc_engine::config::DEFAULT_CONFIG;
 
 /// What a site says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,7 +143,7 @@ impl Answers {
                 list(&mail.to)
             );
         }
-        Config::parse(&Source::built_in("(the new configuration)", &text)).map_err(|error| error.to_string())?;
+        config::parse(&Source::built_in("(the new configuration)", &text)).map_err(|error| error.to_string())?;
         Ok(text)
     }
 }
@@ -256,7 +257,7 @@ mod tests {
         let shown = String::from_utf8(shown).expect("text");
         assert_eq!(shown.matches("allowed").count(), 5, "{shown}");
         let text = answers.written().expect("written");
-        let config = Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
+        let config = config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(config.site_name, "IOC tỉnh \"Hà Nam\"");
         assert_eq!(config.agencies, ["Sở KH&CN", "Trung tâm CĐS"]);
         assert_eq!(config.web_url, "https://ioc.hanam.example:8443");

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
+pub use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::http::Uri;
 use hyper_util::rt::TokioIo;
@@ -48,6 +49,14 @@ pub enum SendError {
     /// It was handed over, and nothing came back: it may have been taken. Sending it again may make a copy.
     #[error("{0}; it may have arrived")]
     Unknown(String),
+    /// The other side answered that it does not take it, and will answer so again.
+    #[error("{why}")]
+    Refused {
+        /// What it answered with.
+        status: StatusCode,
+        /// Why.
+        why: String,
+    },
     /// It will never work as it is.
     #[error("{0}")]
     Never(String),
@@ -57,6 +66,12 @@ impl SendError {
     /// The other side is not there.
     pub fn away(why: impl std::fmt::Display) -> Self {
         Self::Away { why: why.to_string(), after: None }
+    }
+
+    /// Whether it is of no use to try again.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Never(_))
     }
 
     /// How long the other side asks us to stay away.
@@ -160,7 +175,7 @@ pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String
         // A gateway that waited in vain does not know what became of it.
         504 => Err(SendError::Unknown(why())),
         408 | 425 | 500..=599 => Err(SendError::away(why())),
-        _ => Err(SendError::Never(why())),
+        _ => Err(SendError::Refused { status, why: why() }),
     }
 }
 
@@ -184,7 +199,7 @@ async fn exchange<S>(
     request: hyper::Request<Full<Bytes>>,
     limit: Duration,
     whom: &str,
-) -> Result<(hyper::StatusCode, hyper::HeaderMap, String), SendError>
+) -> Result<(StatusCode, hyper::HeaderMap, String), SendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

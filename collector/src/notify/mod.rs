@@ -1,17 +1,21 @@
-//! Carrying notices out of the outbox to people: at least once, with an idempotency key, with back-off.
+//! Delivering notices from the outbox to people: at least once, with an idempotency key, with back-off.
 //!
 //! Each channel has a queue and a worker of its own, which rereads the store whenever it wakes; what became of a message goes back
-//! through the engine as it comes. A channel that hangs holds only itself. One file per channel's kind.
+//! through the engine as it comes. A channel that hangs holds only itself. One folder per kind of channel.
 
-mod mqtt;
+mod alertmanager;
+mod heartbeat;
+mod placeholder;
 mod queue;
+mod store_alarm;
+mod text;
+mod worker;
+
+mod http;
+mod mqtt;
 mod smtp;
 mod syslog;
-mod template;
-mod text;
-mod unwritten;
 mod webhook;
-mod worker;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,21 +30,26 @@ use ioc_judge::{Notice, Occasion};
 
 use ioc_engine::account::acknowledge_link::Links;
 use ioc_engine::command::Command;
-use ioc_engine::config::{Channel, ChannelKind, Config};
+use ioc_engine::config::{Config, Kind};
 use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
-use ioc_engine::http::{self, SendError};
+use ioc_engine::http::{SendError, endpoint};
+use ioc_engine::notifier::{Message, Notifier};
 use ioc_store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
-pub use text::Wording;
 
-/// How long the sign of life may take.
-const SIGN_OF_LIFE_TIMEOUT: Duration = Duration::from_secs(20);
+pub use heartbeat::heartbeat;
+pub(crate) use text::wording;
+
+/// The kinds of channels. A new one is its folder beside this file (its keys, their check, its delivery, their tests) and a line here;
+/// then an example in `config/channels/` or `config/collector.toml`, and its words in `docs/duty.md`. Nothing else names it.
+pub(crate) const CHANNELS: &[Kind<dyn Notifier>] = &[webhook::KIND, smtp::KIND, http::KIND, mqtt::KIND, syslog::KIND];
+
 /// How long a message may take, whatever it is doing: longer than any of its own timeouts together.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1200);
 /// How often it is looked for notices on channels that nobody serves.
 const UNSERVED: Duration = Duration::from_secs(60);
 
-/// Carries notices until the engine ends, or the collector stops. `config` may be replaced while it runs: a channel that stays keeps
+/// Delivers notices until the engine ends, or the collector stops. `config` may be replaced while it runs: a channel that stays keeps
 /// its worker with all that is under way.
 pub async fn run(
     engine: Handle,
@@ -50,19 +59,19 @@ pub async fn run(
     links: Arc<Links>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let desk = Office { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
-    let wakes = worker::Wakes { outbox: desk.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
+    let deps = NotifyDeps { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
+    let wakes = worker::Wakes { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
-    let telling = tokio::spawn(unwritten::tell(desk.clone(), config.clone()));
+    let store_alarm = tokio::spawn(store_alarm::run(deps.clone(), config.clone()));
     loop {
         let mut wanted: BTreeSet<String> =
             config.borrow_and_update().channels.iter().map(|channel| channel.name.clone()).collect();
         // What waits on a channel that is gone is given up by a worker, too.
-        wanted.extend(desk.read(|reader| reader.outbox_channels()).await.unwrap_or_default());
+        wanted.extend(deps.read(|reader| reader.outbox_channels()).await.unwrap_or_default());
         wanted.retain(|name| !served.values().any(|one| one == name));
         for name in wanted {
-            let worker = workers.spawn(worker::serve(desk.clone(), name.clone(), wakes.clone()));
+            let worker = workers.spawn(worker::serve(deps.clone(), name.clone(), wakes.clone()));
             served.insert(worker.id(), name);
         }
         tokio::select! {
@@ -75,21 +84,21 @@ pub async fn run(
                     tracing::error!(channel = name, %error, "a channel's worker broke off; another begins");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                if desk.engine.outbox_wake().has_changed().is_err() {
+                if deps.engine.outbox_wake().has_changed().is_err() {
                     break;
                 }
             }
             () = tokio::time::sleep(UNSERVED) => {}
         }
     }
-    telling.abort();
+    store_alarm.abort();
     // What is under way is let end, so that it is not sent again after the next start. How long is up to whoever waits for this.
     while workers.join_next().await.is_some() {}
 }
 
-/// What workers need of the world.
+/// What the workers of all channels share.
 #[derive(Clone)]
-struct Office {
+struct NotifyDeps {
     engine: Handle,
     reader: Arc<Mutex<Box<dyn Reader>>>,
     health: Arc<Health>,
@@ -97,8 +106,8 @@ struct Office {
     links: Arc<Links>,
 }
 
-impl Office {
-    /// Reads the store; nothing when it cannot be read, which is said.
+impl NotifyDeps {
+    /// Reads the store; nothing when it cannot be read, which is logged.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
@@ -117,7 +126,7 @@ impl Office {
     }
 }
 
-impl worker::Desk for Office {
+impl worker::WorkerDeps for NotifyDeps {
     async fn waiting(&self, channel: &str) -> Option<Vec<Waiting>> {
         let channel = channel.to_owned();
         self.read(move |reader| reader.outbox_waiting(&channel, worker::WAITING_MAX)).await
@@ -140,7 +149,7 @@ impl worker::Desk for Office {
         sent
     }
 
-    async fn keep(&self, deliveries: Vec<Delivery>) -> bool {
+    async fn commit(&self, deliveries: Vec<Delivery>) -> bool {
         self.engine.keep(Command::Delivered(deliveries)).await.is_ok()
     }
 
@@ -168,72 +177,34 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &Links) -> Resul
     for one in group {
         let notice: Notice = serde_json::from_str(&one.notice)
             .map_err(|error| SendError::Never(format!("the notice cannot be read: {error}")))?;
-        let may_take =
+        let can_acknowledge =
             matches!(notice.occasion, Occasion::Opened | Occasion::Reopened | Occasion::Flapping | Occasion::Escalated);
-        let taking = (may_take && !one.person.is_empty()).then(|| {
+        let acknowledge_link = (can_acknowledge && !one.person.is_empty()).then(|| {
             format!("{}/a/{}", config.web_url, links.make(notice.incident, notice.step, &one.person, clock::now()))
         });
-        let wording = Wording::new(&notice, config, language, taking);
+        let wording = wording(&notice, config, language, acknowledge_link);
         worded.push((notice, wording, one.created_at));
     }
-    let Some((notice, wording)) = text::as_one(&worded, config, language) else { return Ok(()) };
+    let Some((notice, wording)) = text::combined(&worded, config, language) else { return Ok(()) };
     // What says more than the first of its notices has a key of its own, or a receiver that knows the first would drop the rest.
     let key = match group.len() {
         1 => entry.key.clone(),
         count => format!("{}+{}", entry.key, count - 1),
     };
-    carry(channel, &key, &entry.address, notice, &wording, config).await
+    let (address, wording) = (entry.address.as_str(), &wording);
+    channel.notifier.notify(Message { channel: &channel.name, key: &key, address, notice, wording, config }).await
 }
 
-/// Sends one message over a channel.
-async fn carry(
-    channel: &Channel,
-    key: &str,
-    address: &str,
-    notice: &Notice,
-    wording: &Wording,
-    config: &Config,
-) -> Result<(), SendError> {
-    match &channel.kind {
-        ChannelKind::Webhook { url, secret_file } => {
-            webhook::send(url, secret_file.as_deref(), &channel.name, key, notice, wording, config).await
-        }
-        ChannelKind::Smtp { .. } => smtp::send(&channel.kind, key, address, wording).await,
-        ChannelKind::Http(http) => template::send(http, key, address, notice, wording).await,
-        ChannelKind::Mqtt(mqtt) => mqtt::send(mqtt, &channel.name, key, notice, wording, config).await,
-        ChannelKind::Syslog { server } => syslog::send(server, key, notice, wording).await,
-    }
+/// The host of an address: the rest of it may be secret.
+fn host_of(url: &str) -> String {
+    let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = behind.split(['/', '?', '{']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
-/// Says now and then that the collector lives, to whoever misses it when it does not (dead man's switch).
-pub async fn heartbeat(mut config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
-    loop {
-        let heartbeat = config.borrow_and_update().heartbeat.clone();
-        let Some(heartbeat) = heartbeat else {
-            if config.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        // A collector that cannot commit is as good as dead, and must be missed.
-        if health.trouble().is_none() {
-            let request = http::Request {
-                method: "POST",
-                url: &heartbeat.url,
-                content_type: "text/plain",
-                headers: Vec::new(),
-                body: Vec::new(),
-            };
-            if let Err(error) = http::send_within(SIGN_OF_LIFE_TIMEOUT, request).await {
-                tracing::warn!(%error, "the sign of life was not taken");
-            }
-        }
-        tokio::select! {
-            changed = config.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(heartbeat.every.get()) => {}
-        }
-    }
+/// Host and port of an address.
+fn address_of(url: &str) -> Option<(String, u16)> {
+    let uri: hyper::http::Uri = url.parse().ok()?;
+    let (host, port) = endpoint(&uri)?;
+    Some((host.trim_matches(['[', ']']).to_owned(), port))
 }
-
-/// Labels and texts by name, as webhooks carry them.
-type Pairs = HashMap<&'static str, String>;

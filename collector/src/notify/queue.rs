@@ -1,7 +1,7 @@
 //! One channel's queue: what goes next, together with what, what must wait, and what the fallback takes over. Pure.
 //!
 //! - Of one incident, notices to one address go in the order of its steps; what is under way holds only those.
-//! - A channel that is in trouble (nobody there, no answer) is tried by one message at a time; one success makes all that waits due.
+//! - A channel that is out (nobody there, no answer) is tried by one message at a time; one success makes all that waits due.
 //! - What was handed over and never answered is repeated seldom, alone and under its own key, since each repeat may be a copy.
 //! - Waiting goes by the monotonic clock. The wall clock is looked at once, when an entry is first seen.
 
@@ -19,7 +19,7 @@ use ioc_store::{Delivery, DeliveryState, Waiting};
 /// Messages under way on one channel, without those that have been for long.
 const CONCURRENT_MAX: usize = 4;
 /// The same with them.
-const FLIGHTS_MAX: usize = 16;
+const IN_FLIGHT_MAX: usize = 16;
 /// A message under way for longer leaves its place to another.
 const LONG: Duration = Duration::from_secs(60);
 /// A notice that its channel has not delivered this long after it was due goes to the fallback as well.
@@ -67,14 +67,14 @@ pub(super) struct Plan {
     /// What the fallback is to carry, too.
     pub(super) fall_back: Vec<String>,
     /// What was found to be beyond the channel's pace of this minute.
-    pub(super) spilled: Vec<String>,
+    pub(super) over_pace: Vec<String>,
     /// When to look again, without a wake-up.
     pub(super) again_in: Duration,
 }
 
 /// An entry that this process has seen.
 #[derive(Debug, Clone)]
-struct Known {
+struct Tracked {
     due: Instant,
     /// Since when it is due and not delivered, unless only the pace held it.
     late_since: Option<Instant>,
@@ -83,24 +83,24 @@ struct Known {
     attempts: u32,
     unanswered: u32,
     early: u8,
-    fallen: bool,
-    spilled: bool,
+    fell_back: bool,
+    over_pace: bool,
     /// Delivered or given up.
     over: bool,
 }
 
 /// A message under way, or one whose outcome is not committed yet.
 #[derive(Debug)]
-struct Flight {
+struct InFlight {
     keys: Vec<String>,
     /// What waits behind them.
     behind: Vec<String>,
     began: Instant,
-    landed: bool,
+    completed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Trouble {
+struct Outage {
     failures: u32,
     until: Instant,
 }
@@ -118,10 +118,10 @@ type Lane<'r> = (u64, &'r str, &'r str, &'r str);
 /// The queue of one channel, as far as it is not in the store.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    known: HashMap<String, Known>,
-    flights: HashMap<u64, Flight>,
+    known: HashMap<String, Tracked>,
+    in_flight: HashMap<u64, InFlight>,
     last_flight: u64,
-    trouble: Option<Trouble>,
+    outage: Option<Outage>,
     /// The other side asked us to stay away until then.
     asked: Option<Instant>,
     /// When the minute began, and how many messages went since.
@@ -131,36 +131,36 @@ pub(super) struct Queue {
 impl Queue {
     /// Whether nothing is under way, nor waits for its outcome to be committed.
     pub(super) fn is_idle(&self) -> bool {
-        self.flights.is_empty()
+        self.in_flight.is_empty()
     }
 
     /// What is to be done with what waits. Whatever becomes a message is under way from here on.
     pub(super) fn plan(&mut self, rows: &[Waiting], traits: Traits, now: Instant, wall: Timestamp) -> Plan {
-        let busy: HashSet<String> = self.flights.values().flat_map(|flight| flight.keys.iter().cloned()).collect();
-        self.meet(rows, &busy, now, wall);
+        let busy: HashSet<String> = self.in_flight.values().flat_map(|flight| flight.keys.iter().cloned()).collect();
+        self.track(rows, &busy, now, wall);
         let mut plan = Plan { again_in: SLEEP_MAX, ..Plan::default() };
         let candidates = self.candidates(rows, &busy, traits, now, &mut plan);
         self.admit(candidates, traits, now, &mut plan);
         if traits.fallback {
-            self.take_over(rows, &busy, now, &mut plan);
+            self.plan_fallback(rows, &busy, now, &mut plan);
         }
         plan
     }
 
     /// Keeps what is known to what waits.
-    fn meet(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
+    fn track(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
         let here: HashSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
         self.known.retain(|key, _| here.contains(key.as_str()) || busy.contains(key));
         for row in rows {
-            self.known.entry(row.key.clone()).or_insert_with(|| Known {
+            self.known.entry(row.key.clone()).or_insert_with(|| Tracked {
                 due: now + stored_wait(row, wall),
                 late_since: None,
                 tried: row.attempts > 0,
                 attempts: row.attempts,
                 unanswered: row.unanswered,
                 early: 0,
-                fallen: false,
-                spilled: false,
+                fell_back: false,
+                over_pace: false,
                 over: false,
             });
         }
@@ -206,17 +206,17 @@ impl Queue {
         }
         self.sort(&mut found);
         if traits.folds {
-            together(found, |row| self.known.get(&row.key).is_some_and(|one| one.unanswered > 0))
+            digests(found, |row| self.known.get(&row.key).is_some_and(|one| one.unanswered > 0))
         } else {
             found
         }
     }
 
-    /// The worst first, and of those the oldest. In trouble, what has been repeated least.
+    /// The worst first, and of those the oldest. During an outage, what has been repeated least.
     fn sort(&self, found: &mut [Candidate<'_>]) {
         let copies = |one: &Candidate<'_>| {
             let known = one.rows.first().and_then(|row| self.known.get(&row.key));
-            if self.trouble.is_some() { known.map_or(0, |known| known.unanswered) } else { 0 }
+            if self.outage.is_some() { known.map_or(0, |known| known.unanswered) } else { 0 }
         };
         found.sort_by_key(|one| {
             let worst = one.rows.iter().map(|row| row.severity).max();
@@ -234,17 +234,17 @@ impl Queue {
         }
         let (began, mut count) = self.minute.filter(|(began, _)| now < *began + MINUTE).unwrap_or((now, 0));
         for one in candidates {
-            let under_way = self.flights.values().filter(|flight| !flight.landed);
+            let under_way = self.in_flight.values().filter(|flight| !flight.completed);
             let young: Vec<Instant> =
                 under_way.clone().map(|flight| flight.began).filter(|at| now < *at + LONG).collect();
-            let most = if self.trouble.is_some() { 1 } else { CONCURRENT_MAX };
-            if young.len() >= most || under_way.count() >= FLIGHTS_MAX {
+            let most = if self.outage.is_some() { 1 } else { CONCURRENT_MAX };
+            if young.len() >= most || under_way.count() >= IN_FLIGHT_MAX {
                 // The end of a message wakes, too.
                 wake(plan, young.iter().min().map(|at| *at + LONG), now);
                 return;
             }
-            if let Some(trouble) = self.trouble.filter(|trouble| trouble.until > now && !one.fresh) {
-                wake(plan, Some(trouble.until), now);
+            if let Some(outage) = self.outage.filter(|outage| outage.until > now && !one.fresh) {
+                wake(plan, Some(outage.until), now);
                 continue;
             }
             if count >= traits.per_minute {
@@ -254,8 +254,9 @@ impl Queue {
                     known.late_since = Some(began + MINUTE);
                 }
                 for row in &one.rows {
-                    if self.known.get_mut(&row.key).is_some_and(|known| !std::mem::replace(&mut known.spilled, true)) {
-                        plan.spilled.push(row.key.clone());
+                    if self.known.get_mut(&row.key).is_some_and(|known| !std::mem::replace(&mut known.over_pace, true))
+                    {
+                        plan.over_pace.push(row.key.clone());
                     }
                 }
                 continue;
@@ -263,25 +264,25 @@ impl Queue {
             count += 1;
             self.last_flight += 1;
             let keys: Vec<String> = one.rows.iter().map(|row| row.key.clone()).collect();
-            let flight = Flight { keys: keys.clone(), behind: one.behind, began: now, landed: false };
-            self.flights.insert(self.last_flight, flight);
+            let flight = InFlight { keys: keys.clone(), behind: one.behind, began: now, completed: false };
+            self.in_flight.insert(self.last_flight, flight);
             plan.messages.push((self.last_flight, keys));
         }
         self.minute = Some((began, count));
     }
 
     /// What has been due for long goes to the fallback as well, under way or not.
-    fn take_over(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
-        let flying: HashSet<&String> = self.flights.values().flat_map(|flight| &flight.keys).collect();
+    fn plan_fallback(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
+        let flying: HashSet<&String> = self.in_flight.values().flat_map(|flight| &flight.keys).collect();
         for row in rows {
             let Some(known) = self.known.get_mut(&row.key) else { continue };
             let due = known.due <= now || known.tried || busy.contains(&row.key) || flying.contains(&row.key);
-            if known.fallen || !due {
+            if known.fell_back || !due {
                 continue;
             }
             let since = *known.late_since.get_or_insert(now);
             if now >= since + FALLBACK_AFTER {
-                known.fallen = true;
+                known.fell_back = true;
                 plan.fall_back.push(row.key.clone());
             } else {
                 plan.again_in = plan.again_in.min((since + FALLBACK_AFTER).saturating_duration_since(now));
@@ -289,18 +290,18 @@ impl Queue {
         }
     }
 
-    /// What is to be kept of a message's outcome. Its notices stay under way until [`Self::landed`].
-    pub(super) fn ended(
+    /// What is to be kept of a message's outcome. Its notices stay under way until [`Self::committed`].
+    pub(super) fn completed(
         &mut self,
         number: u64,
         result: &Result<(), SendError>,
         now: Instant,
         wall: Timestamp,
     ) -> Vec<Delivery> {
-        let Some(flight) = self.flights.get_mut(&number) else { return Vec::new() };
-        flight.landed = true;
+        let Some(flight) = self.in_flight.get_mut(&number) else { return Vec::new() };
+        flight.completed = true;
         let (keys, behind) = (flight.keys.clone(), flight.behind.clone());
-        self.look_at_channel(result, now);
+        self.note_result(result, now);
         let mut deliveries = Vec::with_capacity(keys.len());
         let mut held_until = None;
         for key in &keys {
@@ -313,7 +314,7 @@ impl Queue {
             held_until = held_until.max(Some(known.due));
             let dead = match result {
                 Ok(()) => false,
-                Err(SendError::Never(_)) => true,
+                Err(error) if error.is_final() => true,
                 Err(_) => known.unanswered >= UNANSWERED_MAX || known.attempts >= ATTEMPTS_MAX,
             };
             known.over = dead || result.is_ok();
@@ -343,47 +344,46 @@ impl Queue {
         deliveries
     }
 
-    fn look_at_channel(&mut self, result: &Result<(), SendError>, now: Instant) {
+    fn note_result(&mut self, result: &Result<(), SendError>, now: Instant) {
         match result {
             // Someone took it: all that waits may go now.
             Ok(()) => {
-                let was_in_trouble = self.trouble.take().is_some();
+                let was_away = self.outage.take().is_some();
                 self.asked = None;
                 for known in self.known.values_mut().filter(|known| known.tried && known.due > now) {
                     let most = if known.unanswered == 0 { EARLY_MAX } else { 1 };
-                    if known.early < most && (known.unanswered == 0 || was_in_trouble) {
+                    if known.early < most && (known.unanswered == 0 || was_away) {
                         known.early += 1;
                         known.due = now;
                     }
                 }
             }
             Err(error @ (SendError::Away { .. } | SendError::Unknown(_))) => {
-                let failures = self.trouble.map_or(0, |trouble| trouble.failures) + 1;
-                self.trouble =
-                    Some(Trouble { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
+                let failures = self.outage.map_or(0, |outage| outage.failures) + 1;
+                self.outage = Some(Outage { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
                 if let Some(after) = error.asked() {
                     self.asked = Some(now + after);
                 }
             }
-            Err(SendError::Later(_) | SendError::Never(_)) => {}
+            Err(SendError::Later(_) | SendError::Refused { .. } | SendError::Never(_)) => {}
         }
     }
 
     /// The outcome of a message is committed.
-    pub(super) fn landed(&mut self, number: u64) {
-        let Some(flight) = self.flights.remove(&number) else { return };
+    pub(super) fn committed(&mut self, number: u64) {
+        let Some(flight) = self.in_flight.remove(&number) else { return };
         for key in flight.keys {
             // Sent again by a person, it begins anew.
             if self.known.get(&key).is_some_and(|known| known.over) {
                 self.known.remove(&key);
             } else if let Some(known) = self.known.get_mut(&key) {
-                known.spilled = false;
+                known.over_pace = false;
             }
         }
     }
 
     /// What is to be kept of notices that are beyond the channel's pace: why they wait.
-    pub(super) fn put_off(&self, keys: &[String], now: Instant, wall: Timestamp) -> Vec<Delivery> {
+    pub(super) fn postponed(&self, keys: &[String], now: Instant, wall: Timestamp) -> Vec<Delivery> {
         let rest = self.minute.map_or(MINUTE, |(began, _)| (began + MINUTE).saturating_duration_since(now));
         let next_attempt_at = wall.plus_millis(i64::try_from(rest.as_millis()).unwrap_or(0));
         let known = keys.iter().filter_map(|key| Some((key, self.known.get(key)?)));
@@ -402,7 +402,7 @@ impl Queue {
 }
 
 /// Many to one address become one message.
-fn together<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> Vec<Candidate<'r>> {
+fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> Vec<Candidate<'r>> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     for one in &found {
         let Some(first) = one.rows.first().filter(|first| !alone(first)) else { continue };
@@ -443,7 +443,7 @@ fn stored_wait(row: &Waiting, wall: Timestamp) -> Duration {
     if ahead > most { Duration::ZERO } else { Duration::from_millis(ahead.max(0).unsigned_abs()) }
 }
 
-fn wait_after(known: &Known, result: &Result<(), SendError>) -> Duration {
+fn wait_after(known: &Tracked, result: &Result<(), SendError>) -> Duration {
     match result {
         Err(SendError::Unknown(_)) => doubled(REPEAT_FIRST_MS, known.unanswered, u64::MAX),
         Err(error) => doubled(RETRY_FIRST_MS, known.attempts, RETRY_LAST_MS).max(error.asked().unwrap_or_default()),

@@ -33,20 +33,20 @@ struct Scene {
     traits: Traits,
     now: Instant,
     begun: Vec<(u64, Vec<String>)>,
-    fallen: Vec<String>,
+    fell_back: Vec<String>,
 }
 
 impl Scene {
     fn new(traits: Traits, rows: Vec<Waiting>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the beginning of simulated time")]
         let now = Instant::from_std(std::time::Instant::now());
-        Self { queue: Queue::default(), rows, traits, now, begun: Vec::new(), fallen: Vec::new() }
+        Self { queue: Queue::default(), rows, traits, now, begun: Vec::new(), fell_back: Vec::new() }
     }
 
     /// What begins now.
     fn begin(&mut self) -> Vec<Vec<String>> {
         let plan = self.queue.plan(&self.rows, self.traits, self.now, wall());
-        self.fallen.extend(plan.fall_back);
+        self.fell_back.extend(plan.fall_back);
         self.begun.extend(plan.messages.clone());
         plan.messages.into_iter().map(|(_, keys)| keys).collect()
     }
@@ -54,7 +54,7 @@ impl Scene {
     /// The oldest message under way ends so, and that is committed.
     fn end(&mut self, result: &Result<(), SendError>) -> Vec<String> {
         let (number, keys) = self.begun.remove(0);
-        for delivery in self.queue.ended(number, result, self.now, wall()) {
+        for delivery in self.queue.completed(number, result, self.now, wall()) {
             let row = self.rows.iter_mut().find(|row| row.key == delivery.key).expect("it waits");
             (row.attempts, row.unanswered) = (delivery.attempts, delivery.unanswered);
             row.next_attempt_at = delivery.next_attempt_at;
@@ -62,7 +62,7 @@ impl Scene {
                 self.rows.retain(|row| row.key != delivery.key);
             }
         }
-        self.queue.landed(number);
+        self.queue.committed(number);
         keys
     }
 
@@ -99,12 +99,12 @@ fn an_outcome_that_is_not_committed_is_never_sent_again() {
     let mut scene = Scene::new(MACHINE, vec![row("7-1", 7, 1, "")]);
     scene.begin();
     let (number, _) = scene.begun[0].clone();
-    scene.queue.ended(number, &Ok(()), scene.now, wall());
+    scene.queue.completed(number, &Ok(()), scene.now, wall());
     for _ in 0..100 {
         scene.pass(60);
         assert!(scene.begin().is_empty(), "the store still says that it waits");
     }
-    scene.queue.landed(number);
+    scene.queue.committed(number);
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn what_a_channel_does_not_deliver_in_time_goes_to_the_fallback_once() {
     scene.begin();
     scene.pass(7);
     scene.begin();
-    assert!(scene.fallen.is_empty());
+    assert!(scene.fell_back.is_empty());
     scene.pass(2);
     scene.begin();
-    assert_eq!(scene.fallen, ["7-1", "7-2"], "under way or behind it");
+    assert_eq!(scene.fell_back, ["7-1", "7-2"], "under way or behind it");
     scene.pass(60);
     scene.begin();
-    assert_eq!(scene.fallen.len(), 2);
+    assert_eq!(scene.fell_back.len(), 2);
     // It may still succeed, and then it is delivered.
     assert_eq!(scene.end(&Ok(())), ["7-1"]);
     // The pace is no failure.
@@ -207,7 +207,7 @@ fn what_a_channel_does_not_deliver_in_time_goes_to_the_fallback_once() {
     scene.begin();
     scene.end(&Ok(()));
     scene.pass(30);
-    assert!(scene.begin().is_empty() && scene.fallen.is_empty());
+    assert!(scene.begin().is_empty() && scene.fell_back.is_empty());
     scene.pass(31);
     assert_eq!(scene.begin(), [["2"]]);
 }
@@ -222,7 +222,7 @@ fn the_pace_spills_from_the_least() {
     let mut scene = Scene::new(Traits { per_minute: 2, ..MACHINE }, rows.collect());
     let plan = scene.queue.plan(&scene.rows, scene.traits, scene.now, wall());
     let keys: Vec<&str> = plan.messages.iter().map(|(_, keys)| keys[0].as_str()).collect();
-    assert_eq!((keys, plan.spilled), (vec!["critical", "warning"], vec!["info".to_owned()]));
+    assert_eq!((keys, plan.over_pace), (vec!["critical", "warning"], vec!["info".to_owned()]));
     assert!(plan.again_in <= MINUTE);
 }
 

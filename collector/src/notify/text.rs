@@ -5,64 +5,57 @@ use ioc_judge::{Notice, Occasion, Severity};
 
 use ioc_engine::config::Config;
 use ioc_engine::local_time::local;
+use ioc_engine::notifier::Wording;
 use ioc_store::template::as_line;
 
-/// A notice in words, in the site's language first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wording {
-    /// One line.
-    pub subject: String,
-    /// The whole.
-    pub body: String,
-    /// Where the incident is shown.
-    pub link: String,
+/// Words for `notice`: for everyone in both languages, for a person in theirs, with the link by which they acknowledge it.
+pub(crate) fn wording(
+    notice: &Notice,
+    config: &Config,
+    language: Option<&str>,
+    acknowledge_link: Option<String>,
+) -> Wording {
+    // What is about no incident has no page of its own.
+    let page = match notice.incident.0 {
+        0 => format!("{}/", config.web_url),
+        number => format!("{}/incidents/{number}", config.web_url),
+    };
+    let languages = match language.unwrap_or(&config.language) {
+        "en" => ["en", "vi"],
+        _ => ["vi", "en"],
+    };
+    let device = notice.device.as_ref();
+    let place = device.map(|device| device.place.as_str()).unwrap_or_default();
+    let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
+    let name = device.map(|device| format!(": {}", device.name)).unwrap_or_default();
+    let site = &config.site_name;
+    let (head, title) = (headline(notice, languages[0]), notice.title.get(languages[0]));
+    let subject = as_line(&format!("[{site}] {head} {title}{name}{place}"));
+    let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
+    let parts: Vec<String> = shown
+        .iter()
+        .map(|language| in_language(notice, config, language, &page, acknowledge_link.as_deref()))
+        .collect();
+    Wording { subject, body: parts.join("\n————————\n\n"), link: acknowledge_link.unwrap_or(page) }
 }
 
-impl Wording {
-    /// Words for `notice`: for everyone in both languages, for a person in theirs. `taking` is the link by which they take it.
-    #[must_use]
-    pub fn new(notice: &Notice, config: &Config, language: Option<&str>, taking: Option<String>) -> Self {
-        // What is about no incident has no page of its own.
-        let page = match notice.incident.0 {
-            0 => format!("{}/", config.web_url),
-            number => format!("{}/incidents/{number}", config.web_url),
-        };
-        let languages = match language.unwrap_or(&config.language) {
-            "en" => ["en", "vi"],
-            _ => ["vi", "en"],
-        };
-        let device = notice.device.as_ref();
-        let place = device.map(|device| device.place.as_str()).unwrap_or_default();
-        let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
-        let name = device.map(|device| format!(": {}", device.name)).unwrap_or_default();
-        let site = &config.site_name;
-        let (head, title) = (headline(notice, languages[0]), notice.title.get(languages[0]));
-        let subject = as_line(&format!("[{site}] {head} {title}{name}{place}"));
-        let shown = if language.is_some() { &languages[..1] } else { &languages[..] };
-        let parts: Vec<String> =
-            shown.iter().map(|language| half(notice, config, language, &page, taking.as_deref())).collect();
-        Self { subject, body: parts.join("\n————————\n\n"), link: taking.unwrap_or(page) }
-    }
-
-    /// Many notices in one message.
-    #[must_use]
-    pub fn digest(notices: &[Self], config: &Config, language: Option<&str>) -> Self {
-        let count = notices.len();
-        let title = match language.unwrap_or(&config.language) {
-            "en" => format!("{count} notices at once"),
-            _ => format!("{count} thông báo cùng lúc"),
-        };
-        let lines: Vec<String> = notices.iter().map(|one| format!("{}\n{}\n", one.subject, one.link)).collect();
-        Self {
-            subject: format!("[{}] {title}", config.site_name),
-            body: lines.join("\n"),
-            link: format!("{}/incidents", config.web_url),
-        }
+/// Many notices in one message.
+fn digest(notices: &[Wording], config: &Config, language: Option<&str>) -> Wording {
+    let count = notices.len();
+    let title = match language.unwrap_or(&config.language) {
+        "en" => format!("{count} notices at once"),
+        _ => format!("{count} thông báo cùng lúc"),
+    };
+    let lines: Vec<String> = notices.iter().map(|one| format!("{}\n{}\n", one.subject, one.link)).collect();
+    Wording {
+        subject: format!("[{}] {title}", config.site_name),
+        body: lines.join("\n"),
+        link: format!("{}/incidents", config.web_url),
     }
 }
 
 /// What a message says that stands for all of these: the one notice, the course of one incident, or many at once.
-pub(super) fn as_one<'n>(
+pub(super) fn combined<'n>(
     worded: &'n [(Notice, Wording, Timestamp)],
     config: &Config,
     language: Option<&str>,
@@ -73,7 +66,7 @@ pub(super) fn as_one<'n>(
     }
     if earlier.iter().any(|(one, ..)| one.incident != notice.incident) {
         let all: Vec<Wording> = worded.iter().map(|(_, wording, _)| wording.clone()).collect();
-        return Some((notice, Wording::digest(&all, config, language)));
+        return Some((notice, digest(&all, config, language)));
     }
     let spoken = language.unwrap_or(&config.language);
     let title = match spoken {
@@ -108,7 +101,7 @@ fn headline(notice: &Notice, language: &str) -> &'static str {
     if language == "en" { en } else { vi }
 }
 
-fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Option<&str>) -> String {
+fn in_language(notice: &Notice, config: &Config, language: &str, page: &str, acknowledge_link: Option<&str>) -> String {
     let english = language == "en";
     let word = |vi: &'static str, en: &'static str| if english { en } else { vi };
     let mut lines =
@@ -137,7 +130,7 @@ fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Op
         line(word("Cần làm", "What to do"), notice.advice.get(language));
         let by = notice.acknowledge_by.filter(|_| notice.occasion != Occasion::Regulator);
         line(word("Tiếp nhận trước", "Take it before"), &by.map(|at| local(at, config)).unwrap_or_default());
-        line(word("Bấm để tiếp nhận", "Press to take it"), taking.unwrap_or_default());
+        line(word("Bấm để tiếp nhận", "Press to take it"), acknowledge_link.unwrap_or_default());
     }
     if notice.incident.0 != 0 {
         let priority = notice.priority.as_str();
@@ -153,13 +146,12 @@ fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Op
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ioc_common::config::Source;
     use ioc_common::id::{DeviceId, IncidentId};
     use ioc_judge::{DeviceInfo, DeviceKind, Text};
 
     #[test]
     fn a_notice_says_what_where_since_when_and_what_to_do_in_both_languages() {
-        let config = Config::parse(&Source::built_in("x", "[web]\nurl = \"https://ioc.example\"\n")).expect("parses");
+        let config = crate::config::tests::parse("[web]\nurl = \"https://ioc.example\"\n").expect("parses");
         let notice = Notice {
             incident: IncidentId(7),
             step: 1,
@@ -184,13 +176,13 @@ mod tests {
             to_all: true,
             to: Vec::new(),
         };
-        let own = Wording::new(&notice, &config, Some("en"), Some("https://ioc.example/a/7.1.lan".into()));
+        let own = wording(&notice, &config, Some("en"), Some("https://ioc.example/a/7.1.lan".into()));
         assert!(own.subject.contains("CRITICAL") && !own.body.contains("Kiểm tra"), "{own:?}");
         assert!(own.body.contains("Press to take it: https://ioc.example/a/7.1.lan"), "{own:?}");
-        let digest = Wording::digest(&[own.clone(), own], &config, None);
+        let digest = digest(&[own.clone(), own], &config, None);
         assert!(digest.subject.contains("2 thông báo") && digest.body.matches("/a/7.1.lan").count() == 2, "{digest:?}");
-        let wording = Wording::new(&notice, &config, None, None);
-        assert_eq!(wording.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Tường màn hình 2 (Phòng điều hành)");
+        let both = wording(&notice, &config, None, None);
+        assert_eq!(both.subject, "[IOC] NGHIÊM TRỌNG Thiết bị mất liên lạc: Tường màn hình 2 (Phòng điều hành)");
         for part in [
             "AG-0042",
             "Máy không trả lời.",
@@ -200,9 +192,9 @@ mod tests {
             "Tiếp nhận trước: 25/11/2026 03:30:00",
             "Quy chế, Điều: 6.2",
         ] {
-            assert!(wording.body.contains(part), "{part}\n{}", wording.body);
+            assert!(both.body.contains(part), "{part}\n{}", both.body);
         }
-        let vi = wording.body.find("Kiểm tra nguồn").expect("Vietnamese");
-        assert!(vi < wording.body.find("Check the power").expect("English"), "Vietnamese first");
+        let vi = both.body.find("Kiểm tra nguồn").expect("Vietnamese");
+        assert!(vi < both.body.find("Check the power").expect("English"), "Vietnamese first");
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use ioc_common::clock::Timestamp;
 
 use super::queue::{Queue, Traits};
-use ioc_engine::config::{Channel, ChannelKind, Config};
+use ioc_engine::config::{Channel, Config};
 use ioc_engine::http::SendError;
 use ioc_store::{Delivery, DeliveryState, OutboxEntry, Waiting};
 
@@ -26,7 +26,7 @@ const HELD: Duration = Duration::from_millis(500);
 const GONE_AT_ONCE: usize = 256;
 
 /// What a worker needs of the world.
-pub(super) trait Desk: Clone + Send + 'static {
+pub(super) trait WorkerDeps: Clone + Send + 'static {
     /// What waits on a channel; nothing when it cannot be read.
     fn waiting(&self, channel: &str) -> impl Future<Output = Option<Vec<Waiting>>> + Send;
     /// These entries, whole, as far as they still wait.
@@ -34,7 +34,7 @@ pub(super) trait Desk: Clone + Send + 'static {
     /// Sends one message.
     fn send(&self, entries: Vec<OutboxEntry>) -> impl Future<Output = Result<(), SendError>> + Send;
     /// Has outcomes committed, however long that takes. False when nothing is committed any more.
-    fn keep(&self, deliveries: Vec<Delivery>) -> impl Future<Output = bool> + Send;
+    fn commit(&self, deliveries: Vec<Delivery>) -> impl Future<Output = bool> + Send;
     /// Has the fallback take over. False when nothing is committed any more.
     fn fall_back(&self, keys: Vec<String>) -> impl Future<Output = bool> + Send;
     /// Whether the store cannot be written now.
@@ -48,7 +48,7 @@ enum Event {
     /// A message.
     Sent(u64, Result<(), SendError>),
     /// The commit of its outcome; whether there will be others.
-    Kept(u64, bool),
+    Committed(u64, bool),
 }
 
 /// What wakes a worker, but for its own messages.
@@ -66,16 +66,15 @@ impl Traits {
     fn of(channel: &Channel) -> Self {
         Self {
             per_minute: channel.per_minute,
-            // What a machine reads stays one by one.
-            folds: matches!(channel.kind, ChannelKind::Smtp { .. } | ChannelKind::Http(_)),
+            folds: channel.notifier.is_read_by_people(),
             fallback: channel.fallback.is_some(),
         }
     }
 }
 
 /// Serves the channel `name` until the engine ends, the collector stops, or the channel is gone and nothing waits on it.
-pub(super) async fn serve<D: Desk>(desk: D, name: String, mut wakes: Wakes) {
-    let mut worker = Worker { desk, name, queue: Queue::default(), events: JoinSet::new() };
+pub(super) async fn serve<D: WorkerDeps>(deps: D, name: String, mut wakes: Wakes) {
+    let mut worker = Worker { deps, name, queue: Queue::default(), events: JoinSet::new() };
     loop {
         wakes.outbox.mark_unchanged();
         let traits = {
@@ -104,38 +103,38 @@ pub(super) async fn serve<D: Desk>(desk: D, name: String, mut wakes: Wakes) {
 }
 
 struct Worker<D> {
-    desk: D,
+    deps: D,
     name: String,
     queue: Queue,
     events: JoinSet<Event>,
 }
 
-impl<D: Desk> Worker<D> {
+impl<D: WorkerDeps> Worker<D> {
     /// Begins what can be begun. How long to sleep after it without a wake-up; nothing when the worker is at its end.
     async fn turn(&mut self, traits: Option<Traits>, stopping: bool) -> Option<Duration> {
-        if stopping || self.desk.held() {
+        if stopping || self.deps.held() {
             return Some(HELD);
         }
-        let Some(rows) = self.desk.waiting(&self.name).await else { return Some(HELD) };
+        let Some(rows) = self.deps.waiting(&self.name).await else { return Some(HELD) };
         let Some(traits) = traits else { return self.give_up(&rows).await };
-        let plan = self.queue.plan(&rows, traits, Instant::now(), self.desk.wall());
+        let plan = self.queue.plan(&rows, traits, Instant::now(), self.deps.wall());
         for (number, keys) in plan.messages {
-            let (desk, asked) = (self.desk.clone(), keys.clone());
-            let entries = desk.entries(asked).await.unwrap_or_default();
+            let (deps, asked) = (self.deps.clone(), keys.clone());
+            let entries = deps.entries(asked).await.unwrap_or_default();
             if entries.len() != keys.len() {
                 // Something has changed since; it is looked at anew.
-                self.queue.landed(number);
+                self.queue.committed(number);
                 continue;
             }
             self.events.spawn(async move {
-                let sent = tokio::spawn(async move { desk.send(entries).await }).await;
+                let sent = tokio::spawn(async move { deps.send(entries).await }).await;
                 let sent = sent.unwrap_or_else(|error| Err(SendError::Unknown(format!("it broke off: {error}"))));
                 Event::Sent(number, sent)
             });
         }
-        if !plan.spilled.is_empty() {
-            let put_off = self.queue.put_off(&plan.spilled, Instant::now(), self.desk.wall());
-            self.desk.keep(put_off).await.then_some(())?;
+        if !plan.over_pace.is_empty() {
+            let postponed = self.queue.postponed(&plan.over_pace, Instant::now(), self.deps.wall());
+            self.deps.commit(postponed).await.then_some(())?;
         }
         if !plan.fall_back.is_empty() {
             tracing::warn!(
@@ -143,7 +142,7 @@ impl<D: Desk> Worker<D> {
                 notices = plan.fall_back.len(),
                 "not delivered in time; the fallback takes over"
             );
-            self.desk.fall_back(plan.fall_back).await.then_some(())?;
+            self.deps.fall_back(plan.fall_back).await.then_some(())?;
         }
         Some(plan.again_in)
     }
@@ -153,7 +152,7 @@ impl<D: Desk> Worker<D> {
         if !self.queue.is_idle() {
             return Some(HELD);
         }
-        let wall = self.desk.wall();
+        let wall = self.deps.wall();
         let error = Some(format!("there is no channel {:?} any more", self.name));
         for some in rows.chunks(GONE_AT_ONCE) {
             let deliveries = some.iter().map(|row| Delivery {
@@ -165,7 +164,7 @@ impl<D: Desk> Worker<D> {
                 next_attempt_at: wall,
                 error: error.clone(),
             });
-            self.desk.keep(deliveries.collect()).await.then_some(())?;
+            self.deps.commit(deliveries.collect()).await.then_some(())?;
         }
         None
     }
@@ -174,7 +173,7 @@ impl<D: Desk> Worker<D> {
     fn take(&mut self, event: Result<Event, tokio::task::JoinError>) -> bool {
         match event {
             Ok(Event::Sent(number, result)) => {
-                let deliveries = self.queue.ended(number, &result, Instant::now(), self.desk.wall());
+                let deliveries = self.queue.completed(number, &result, Instant::now(), self.deps.wall());
                 for delivery in &deliveries {
                     match &delivery.error {
                         None => tracing::info!(key = delivery.key, "notice delivered"),
@@ -184,15 +183,15 @@ impl<D: Desk> Worker<D> {
                         }
                     }
                 }
-                let desk = self.desk.clone();
-                self.events.spawn(async move { Event::Kept(number, desk.keep(deliveries).await) });
+                let deps = self.deps.clone();
+                self.events.spawn(async move { Event::Committed(number, deps.commit(deliveries).await) });
                 true
             }
-            Ok(Event::Kept(number, alive)) => {
-                self.queue.landed(number);
+            Ok(Event::Committed(number, alive)) => {
+                self.queue.committed(number);
                 alive
             }
-            // Whatever was being kept stays under way: it is never sent again before the next start.
+            // Whatever was being committed stays under way: it is never sent again before the next start.
             Err(error) => {
                 tracing::error!(channel = self.name, %error, "a delivery broke off");
                 true
@@ -206,7 +205,6 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-    use ioc_common::config::Source;
     use ioc_common::id::IncidentId;
     use ioc_judge::Severity;
 
@@ -225,7 +223,7 @@ mod tests {
         held: AtomicBool,
     }
 
-    impl Desk for Fake {
+    impl WorkerDeps for Fake {
         async fn waiting(&self, _: &str) -> Option<Vec<Waiting>> {
             Some(self.0.rows.lock().expect("rows").clone())
         }
@@ -239,7 +237,7 @@ mod tests {
             Ok(())
         }
 
-        async fn keep(&self, deliveries: Vec<Delivery>) -> bool {
+        async fn commit(&self, deliveries: Vec<Delivery>) -> bool {
             while self.0.stuck.load(Relaxed) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
@@ -286,7 +284,7 @@ mod tests {
     }
 
     fn config(channels: &str) -> Arc<Config> {
-        Arc::new(Config::parse(&Source::built_in("x", channels)).expect("parses"))
+        Arc::new(crate::config::tests::parse(channels).expect("parses"))
     }
 
     async fn soon(check: impl Fn() -> bool) {

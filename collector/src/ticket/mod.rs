@@ -1,10 +1,10 @@
-//! Ticket systems, both ways: an incident is carried there step by step, and what people do there comes back as their action.
+//! Ticket systems, both ways: an incident is pushed there step by step, and what people do there comes back as their action.
 //!
-//! What is to be carried stands in the store ([`TicketRecord`]), so a restart loses nothing: a ticket is looked for before it is
+//! What is to be pushed stands in the store ([`TicketRecord`]), so a restart loses nothing: a ticket is looked for before it is
 //! made, and what was read there is taken in by one commit with the place up to which it was read. The collector stays the record:
-//! what a gate of the regulation refuses here is answered there, and the ticket is set back.
+//! what a gate of the regulation refuses here is answered there, and the ticket is set back. One folder per kind of ticket system.
 
-mod mapped;
+mod http;
 mod rt;
 
 use std::collections::HashMap;
@@ -15,15 +15,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use ioc_common::clock;
+use ioc_common::config::{ConfigError, Spanned};
 use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
-use crate::notify::Wording;
+use crate::notify::wording;
 use ioc_engine::command::{Command, TicketAct, TicketEvent};
-use ioc_engine::config::{Config, TicketKind, TicketSystem};
+use ioc_engine::config::{Config, Kind, Place, TicketSystem};
 use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
-use ioc_engine::http::{self, SendError};
+use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
+use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
 
@@ -41,83 +43,31 @@ const AT_ONCE: usize = 64;
 /// Longest text that is taken over from a ticket, characters.
 const TEXT_MAX_CHARS: usize = 3000;
 
-/// What a new ticket says.
-#[derive(Debug, Clone)]
-struct Opening {
-    /// `INC-000012`.
-    incident: String,
-    subject: String,
-    body: String,
-    link: String,
-    severity: &'static str,
-    priority: &'static str,
-    device: String,
+/// The kinds of ticket systems. A new one is its folder beside this file (its keys, their check, its client, their tests) and a line
+/// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
+pub(crate) const SYSTEMS: &[Kind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
+
+/// The names of our states that a ticket can be brought into.
+const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];
+
+/// One of our states, as a key of the configuration.
+fn state_of_ours(place: &Place<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
+    if STATES.contains(&state.get_ref().as_str()) {
+        return Ok(state.get_ref().clone());
+    }
+    let message = format!("found state {:?}; allowed are {}", state.get_ref(), STATES.join(", "));
+    Err(place.fault(state.span(), &message, "choose one of them"))
 }
 
-/// What has become of a ticket since it was last looked at.
-#[derive(Debug, Default)]
-struct Seen {
-    /// Up to where it was read now.
-    cursor: String,
-    events: Vec<TicketEvent>,
-}
-
-/// One ticket system. What is said twice because an answer was lost does no harm there.
-enum Connector<'a> {
-    Rt(rt::Rt<'a>),
-    Mapped(mapped::MappedSystem<'a>),
-}
-
-impl<'a> Connector<'a> {
-    fn new(system: &'a TicketSystem) -> Result<Self, SendError> {
-        let secret = http::secret(system.secret_file.as_deref())?;
-        Ok(match &system.kind {
-            TicketKind::Rt { url, queue, user, status } => Self::Rt(rt::Rt { url, queue, user, status, secret }),
-            TicketKind::Http(mapped) => Self::Mapped(mapped::MappedSystem::new(mapped, secret)),
-        })
-    }
-
-    async fn find(&mut self, opening: &Opening) -> Result<Option<String>, SendError> {
-        match self {
-            Self::Rt(rt) => rt.find(opening).await,
-            Self::Mapped(mapped) => mapped.find(opening).await,
-        }
-    }
-
-    async fn create(&mut self, opening: &Opening) -> Result<String, SendError> {
-        match self {
-            Self::Rt(rt) => rt.create(opening).await,
-            Self::Mapped(mapped) => mapped.create(opening).await,
-        }
-    }
-
-    async fn comment(&mut self, ticket: &str, text: &str, opening: &Opening) -> Result<(), SendError> {
-        match self {
-            Self::Rt(rt) => rt.comment(ticket, text).await,
-            Self::Mapped(mapped) => mapped.comment(ticket, text, opening).await,
-        }
-    }
-
-    async fn set(&mut self, ticket: &str, state: &str, opening: &Opening) -> Result<(), SendError> {
-        match self {
-            Self::Rt(rt) => rt.set(ticket, state).await,
-            Self::Mapped(mapped) => mapped.set(ticket, state, opening).await,
-        }
-    }
-
-    async fn read(&mut self, ticket: &str, cursor: &str) -> Result<Seen, SendError> {
-        match self {
-            Self::Rt(rt) => rt.read(ticket, cursor).await,
-            Self::Mapped(mapped) => mapped.read(ticket, cursor).await,
-        }
-    }
+fn client(system: &TicketSystem) -> Result<Box<dyn TicketClient + '_>, SendError> {
+    Ok(system.connector.connect(secret(system.secret_file.as_deref())?))
 }
 
 /// A reader that the tasks of all systems take turns with.
-type Shared = Arc<Mutex<Box<dyn Reader>>>;
+type SharedReader = Arc<Mutex<Box<dyn Reader>>>;
 
 async fn read<T: Send + 'static>(
-    reader: &Shared,
+    reader: &SharedReader,
     read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, String> {
     let reader = Arc::clone(reader);
@@ -137,7 +87,7 @@ pub async fn run(
     health: Arc<Health>,
     mut config: watch::Receiver<Arc<Config>>,
 ) {
-    let reader: Shared = Arc::new(Mutex::new(reader));
+    let reader: SharedReader = Arc::new(Mutex::new(reader));
     let mut systems = JoinSet::new();
     let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
     loop {
@@ -170,7 +120,7 @@ async fn serve(
     name: String,
     mut configs: watch::Receiver<Arc<Config>>,
     engine: Handle,
-    reader: Shared,
+    reader: SharedReader,
     health: Arc<Health>,
 ) {
     let mut wake = engine.outbox_wake();
@@ -188,7 +138,7 @@ async fn serve(
         let (name, now) = (system.name.clone(), clock::now());
         let due = read(&reader, move |reader| reader.tickets(&TicketQuery::Due { system: &name, now }, AT_ONCE)).await;
         let due = due.unwrap_or_else(|error| {
-            tracing::error!(%error, "what ticket systems are to be told cannot be read");
+            tracing::error!(%error, "what is due for ticket systems cannot be read");
             Vec::new()
         });
         let any = !due.is_empty();
@@ -216,7 +166,7 @@ async fn serve(
 }
 
 /// What became of one ticket's turn.
-enum Outcome {
+enum TurnResult {
     Done,
     Failed,
     /// The engine has ended.
@@ -228,18 +178,18 @@ struct Turn<'t> {
     system: &'t TicketSystem,
     config: &'t Config,
     engine: &'t Handle,
-    reader: &'t Shared,
+    reader: &'t SharedReader,
 }
 
 impl Turn<'_> {
-    /// Carries or reads all of these. A system that is away is not waited for again and again. False when the engine is gone.
-    async fn all(&self, records: Vec<TicketRecord>, carry: bool) -> bool {
+    /// Pushes or pulls all of these. A system that is away is not waited for again and again. False when the engine is gone.
+    async fn all(&self, records: Vec<TicketRecord>, push: bool) -> bool {
         let mut failed = 0;
         for record in records {
-            match if carry { self.carry(record).await } else { self.look(record).await } {
-                Outcome::Done => failed = 0,
-                Outcome::Failed => failed += 1,
-                Outcome::Gone => return false,
+            match if push { self.push(record).await } else { self.pull(record).await } {
+                TurnResult::Done => failed = 0,
+                TurnResult::Failed => failed += 1,
+                TurnResult::Gone => return false,
             }
             if failed == FAILURES_IN_A_ROW {
                 break;
@@ -248,12 +198,12 @@ impl Turn<'_> {
         true
     }
 
-    /// Carries what is to be carried of one incident.
-    async fn carry(&self, record: TicketRecord) -> Outcome {
+    /// Brings one ticket up to its incident.
+    async fn push(&self, record: TicketRecord) -> TurnResult {
         let mut next = record;
         let exchange = async {
-            let mut connector = Connector::new(self.system)?;
-            carry(&mut connector, &mut next, self.system, self.config, self.engine, self.reader).await
+            let mut client = client(self.system)?;
+            push(client.as_mut(), &mut next, self.system, self.config, self.engine, self.reader).await
         };
         let result = tokio::time::timeout(TIMEOUT, exchange).await;
         let result = result.unwrap_or_else(|_| Err(SendError::Unknown("no answer in time".to_owned())));
@@ -264,50 +214,39 @@ impl Turn<'_> {
                 let (incident, system) = (next.incident, &self.system.name);
                 tracing::warn!(%incident, system, %error, "the ticket system did not take it");
                 // What will never work as it is may once someone has mended the configuration or the other side.
-                next.next_at = clock::now().plus_millis(wait_ms(
-                    &error,
-                    next.attempts,
-                    next.ticket.is_empty() && finds(self.system),
-                ));
+                let harmless = next.ticket.is_empty() && self.system.connector.can_find();
+                next.next_at = clock::now().plus_millis(wait_ms(&error, next.attempts, harmless));
                 (next.attempts + 1, Some(error.to_string().chars().take(500).collect()))
             }
         };
-        match self.keep(next, Vec::new()).await {
-            Outcome::Done if failed => Outcome::Failed,
+        match self.commit(next, Vec::new()).await {
+            TurnResult::Done if failed => TurnResult::Failed,
             outcome => outcome,
         }
     }
 
     /// Reads what has become of one ticket, and does it here.
-    async fn look(&self, record: TicketRecord) -> Outcome {
-        let exchange = async { Connector::new(self.system)?.read(&record.ticket, &record.seen).await };
+    async fn pull(&self, record: TicketRecord) -> TurnResult {
+        let exchange = async { client(self.system)?.read(&record.ticket, &record.seen).await };
         let result = tokio::time::timeout(TIMEOUT, exchange).await;
         match result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned()))) {
-            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => Outcome::Done,
-            Ok(seen) => self.keep(TicketRecord { seen: seen.cursor, ..record }, seen.events).await,
+            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => TurnResult::Done,
+            Ok(seen) => self.commit(TicketRecord { seen: seen.cursor, ..record }, seen.events).await,
             Err(error) => {
                 tracing::warn!(ticket = record.ticket, system = record.system, %error, "the ticket cannot be read");
-                Outcome::Failed
+                TurnResult::Failed
             }
         }
     }
 
     /// Waits for the commit for as long as that takes: what was done there must not be done again because it is not known here.
-    async fn keep(&self, record: TicketRecord, events: Vec<TicketEvent>) -> Outcome {
+    async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> TurnResult {
         let Err(error) = self.engine.keep(Command::Ticket { record: Box::new(record), events }).await else {
-            return Outcome::Done;
+            return TurnResult::Done;
         };
         tracing::warn!(%error, "what became of a ticket could not be kept");
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if self.engine.outbox_wake().has_changed().is_ok() { Outcome::Failed } else { Outcome::Gone }
-    }
-}
-
-/// Whether a ticket is looked for before it is made, so that making it again after a lost answer makes no second one.
-fn finds(system: &TicketSystem) -> bool {
-    match &system.kind {
-        TicketKind::Rt { .. } => true,
-        TicketKind::Http(mapped) => mapped.find.is_some(),
+        if self.engine.outbox_wake().has_changed().is_ok() { TurnResult::Failed } else { TurnResult::Gone }
     }
 }
 
@@ -317,19 +256,19 @@ fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
         SendError::Unknown(_) if !harmless => (REPEAT_FIRST_MS << attempts.min(10)).min(REPEAT_LAST_MS),
         error => {
             let asked = i64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
-            http::backoff_ms(attempts + 1).max(asked)
+            backoff_ms(attempts + 1).max(asked)
         }
     }
 }
 
 /// Brings a ticket up to its incident: makes it, says what has happened since, and sets its state.
-async fn carry(
-    connector: &mut Connector<'_>,
+async fn push(
+    client: &mut dyn TicketClient,
     record: &mut TicketRecord,
     system: &TicketSystem,
     config: &Config,
     engine: &Handle,
-    reader: &Shared,
+    reader: &SharedReader,
 ) -> Result<(), SendError> {
     let id = record.incident;
     let found = read(reader, move |reader| {
@@ -338,11 +277,11 @@ async fn carry(
         Ok(Some((incident, steps, device.map(|device| device.info))))
     });
     let Some((incident, steps, device)) = found.await.map_err(SendError::Later)? else { return Ok(()) };
-    let opening = opening(&incident, device, config);
+    let about = new_ticket(&incident, device, config);
     if record.ticket.is_empty() {
-        record.ticket = match connector.find(&opening).await? {
+        record.ticket = match client.find(&about).await? {
             Some(ticket) => ticket,
-            None => connector.create(&opening).await?,
+            None => client.create(&about).await?,
         };
         // Its text says what the first step says.
         record.step = 1;
@@ -355,12 +294,12 @@ async fn carry(
     let lines: Vec<String> =
         new.iter().filter(|step| !step.who.starts_with(&own)).map(|step| line(step, config)).collect();
     if !lines.is_empty() {
-        connector.comment(&record.ticket, &lines.join("\n"), &opening).await?;
+        client.comment(&record.ticket, &lines.join("\n"), &about).await?;
     }
     record.step = new.last().map_or(record.step, |step| step.number);
     let state = incident.state.as_str();
     if record.pushed != state {
-        connector.set(&record.ticket, state, &opening).await?;
+        client.set_state(&record.ticket, state, &about).await?;
         state.clone_into(&mut record.pushed);
     }
     Ok(())
@@ -373,11 +312,11 @@ fn line(step: &TimelineStep, config: &Config) -> String {
     format!("{}{who} {note}", local_time(step.at, config))
 }
 
-fn opening(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> Opening {
+fn new_ticket(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> NewTicket {
     let name = device.as_ref().map(|device| as_line(&device.name)).unwrap_or_default();
     let notice = Notice::about(incident, device, Occasion::Opened, incident.reason.clone());
-    let wording = Wording::new(&notice, config, None, None);
-    Opening {
+    let wording = wording(&notice, config, None, None);
+    NewTicket {
         incident: incident.id.to_string(),
         // The number in brackets is what a ticket is found by.
         subject: format!("[{}] {}", incident.id, wording.subject),
@@ -390,7 +329,7 @@ fn opening(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> 
 }
 
 /// What someone wrote on a ticket, fit for an incident's record.
-fn taken_over(who: &str, text: &str) -> TicketEvent {
+fn comment_event(who: &str, text: &str) -> TicketEvent {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(TEXT_MAX_CHARS).collect();
     TicketEvent { who: who.to_owned(), act: TicketAct::Comment(text) }
 }

@@ -144,8 +144,8 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     };
     let channels = config.channels.iter().map(|channel| ChannelRow {
         name: channel.name.clone(),
-        kind: channel.kind.as_str(),
-        target: channel.kind.target(),
+        kind: channel.kind,
+        target: channel.notifier.target(),
         severity: channel.min_severity.as_str(),
         always: channel.always,
         fallback: channel.fallback.clone().unwrap_or_default(),

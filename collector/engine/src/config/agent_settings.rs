@@ -145,7 +145,7 @@ impl Given {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, Kinds};
     use ioc_common::id::DeviceId;
     use ioc_judge::DeviceKind;
 
@@ -163,7 +163,7 @@ every = { displays = "30s" }
 "#;
 
     fn parse(text: &str) -> Result<Vec<Group>, ConfigError> {
-        Config::parse(&Source::built_in("collector.toml", text)).map(|config| config.settings)
+        Config::parse(&Source::built_in("collector.toml", text), &Kinds::default()).map(|config| config.settings)
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::*;
 use crate::command::Command;
 use crate::config::Config;
+use crate::config::testing::KINDS;
 use crate::engine::{Message, Parts, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
@@ -123,8 +124,7 @@ impl Store for Failing {
 const CONFIG: &str = r#"
 [[channel]]
 name = "log"
-type = "syslog"
-server = "127.0.0.1:9"
+type = "test"
 min_severity = "warning"
 always = true
 "#;
@@ -135,7 +135,8 @@ impl Rig {
     }
 
     fn open_with(dir: &Path, machine: &Machine, within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) -> Self {
-        let config = Config::parse(&Source::built_in("collector.toml", CONFIG)).unwrap_or_else(|e| panic!("{e}"));
+        let config =
+            Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
         let store = ioc_store::open(dir).expect("opens");
         let reader = store.reader().expect("reads");
         let now = machine.read().wall;

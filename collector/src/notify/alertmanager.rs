@@ -1,42 +1,21 @@
-//! Webhook: HTTP POST with Alertmanager's body, version 4, so that whatever takes Alertmanager's takes ours.
+//! A notice as Alertmanager's webhook body, version 4: what a webhook posts and a broker gets.
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
 
-use std::path::Path;
+use std::collections::HashMap;
 
 use serde_json::json;
 
-use ioc_common::enrolment::hex;
-use ioc_judge::{DeviceInfo, Notice, Occasion};
+use ioc_judge::{DeviceInfo, Occasion};
 
-use super::{Pairs, Wording};
-use ioc_engine::config::Config;
-use ioc_engine::http::{self, Request, SendError};
+use ioc_engine::notifier::Message;
 use ioc_store::template::as_line;
 
-pub(super) async fn send(
-    url: &str,
-    secret_file: Option<&Path>,
-    channel: &str,
-    key: &str,
-    notice: &Notice,
-    wording: &Wording,
-    config: &Config,
-) -> Result<(), SendError> {
-    let body = body(channel, notice, wording, config).to_string();
-    let mut headers = vec![("idempotency-key".to_owned(), key.to_owned())];
-    if secret_file.is_some() {
-        let secret = http::secret(secret_file)?;
-        let hmac_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
-        let signature = hex(ring::hmac::sign(&hmac_key, body.as_bytes()).as_ref());
-        headers.push(("x-ioc-signature".to_owned(), format!("sha256={signature}")));
-    }
-    http::send(Request { method: "POST", url, content_type: "application/json", headers, body: body.into_bytes() })
-        .await?;
-    Ok(())
-}
+/// Labels and texts by name.
+type Pairs = HashMap<&'static str, String>;
 
 /// Alertmanager's body.
-pub(super) fn body(channel: &str, notice: &Notice, wording: &Wording, config: &Config) -> serde_json::Value {
+pub(super) fn body(message: Message<'_>) -> serde_json::Value {
+    let Message { channel, notice, wording, config, .. } = message;
     let status = if notice.occasion == Occasion::Resolved { "resolved" } else { "firing" };
     let device = |text: fn(&DeviceInfo) -> String| notice.device.as_ref().map(text).unwrap_or_default();
     let labels: Pairs = [

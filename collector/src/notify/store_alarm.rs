@@ -1,7 +1,7 @@
-//! The one thing that is said without the store: that it cannot be written, so that nothing else is kept, judged for long or sent.
+//! The one notice that is sent without the store: that it cannot be written, so that nothing else is kept, judged for long or sent.
 //!
-//! Once for each time it stays so, to whoever listens to all and to those whom the duty plan names first; once more when it is over.
-//! What is known of it is in memory alone: a restart in between says it again.
+//! Once for each time it stays so, to the channels that carry every notice and to those whom the duty plan names first; once more when
+//! it is over. What is known of it is in memory alone: a restart in between sends it again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,90 +13,102 @@ use ioc_common::clock;
 use ioc_common::id::IncidentId;
 use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
-use super::{Office, Wording, carry};
+use super::{NotifyDeps, text};
 use ioc_engine::config::{Channel, Config};
 use ioc_engine::http::SendError;
+use ioc_engine::notifier::Message;
 
-/// How often it is looked.
-const LOOK: Duration = Duration::from_secs(1);
-/// What is shorter is not worth a word.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// It is not said more often than this, however often it comes and goes.
-const SAID_EVERY: Duration = Duration::from_secs(3600);
+/// How often the store's state is looked at.
+const POLL: Duration = Duration::from_secs(1);
+/// What is shorter is not worth a notice.
+const HOLD: Duration = Duration::from_secs(15);
+/// It is not sent more often than this, however often it comes and goes.
+const RENOTIFY_AFTER: Duration = Duration::from_secs(3600);
 /// Attempts on each channel, and the time between them. One that may have arrived is not repeated.
 const ATTEMPTS_MAX: u32 = 5;
 const BETWEEN: Duration = Duration::from_secs(10);
-/// Most people that are told.
-const TOLD_MAX: usize = 20;
+/// Most people that are notified.
+const PEOPLE_MAX: usize = 20;
 
-/// A way to someone: channel, address, language.
-type Way = (Channel, String, String);
+/// Whom it goes to.
+#[derive(Clone)]
+struct Recipient {
+    channel: Channel,
+    /// Empty where it is for everyone on the channel.
+    address: String,
+    /// Empty for all languages.
+    language: String,
+}
 
-/// Tells of it until it is aborted.
-pub(super) async fn tell(office: Office, config: watch::Receiver<Arc<Config>>) {
-    let (mut since, mut said): (Option<Instant>, Option<Instant>) = (None, None);
-    let mut told: Vec<Way> = Vec::new();
+/// Watches the store until it is aborted.
+pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) {
+    let (mut since, mut last_sent): (Option<Instant>, Option<Instant>) = (None, None);
+    let mut notified: Vec<Recipient> = Vec::new();
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
         let now = Instant::now();
         let current = Arc::clone(&config.borrow());
-        match office.health.trouble() {
+        match deps.health.trouble() {
             None => {
                 since = None;
-                if !told.is_empty() {
-                    send(std::mem::take(&mut told), &over(), &current);
+                if !notified.is_empty() {
+                    send(std::mem::take(&mut notified), &resolved(), &current);
                 }
             }
             Some(why) => {
                 let began = *since.get_or_insert(now);
-                let rests = said.is_some_and(|said| now < said + SAID_EVERY);
-                if now < began + PATIENCE || rests || !told.is_empty() {
+                let recent = last_sent.is_some_and(|sent| now < sent + RENOTIFY_AFTER);
+                if now < began + HOLD || recent || !notified.is_empty() {
                     continue;
                 }
-                said = Some(now);
-                told = ways(&office, &current).await;
-                tracing::error!(ways = told.len(), "the store cannot be written; this is told without it");
-                send(told.clone(), &trouble(&why), &current);
+                last_sent = Some(now);
+                notified = recipients(&deps, &current).await;
+                tracing::error!(recipients = notified.len(), "the store cannot be written; this is told without it");
+                send(notified.clone(), &opened(&why), &current);
             }
         }
     }
 }
 
-/// By which ways it is told.
-async fn ways(office: &Office, config: &Config) -> Vec<Way> {
+async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<Recipient> {
     let now = clock::now();
+    let recipient = |channel: &Channel, address, language| Recipient { channel: channel.clone(), address, language };
     let all = config.channels.iter().filter(|channel| channel.always);
-    let mut found: Vec<Way> = all.map(|channel| (channel.clone(), String::new(), String::new())).collect();
-    let covers = office.read(|reader| reader.covers()).await.unwrap_or_default();
+    let mut found: Vec<Recipient> = all.map(|channel| recipient(channel, String::new(), String::new())).collect();
+    let covers = deps.read(|reader| reader.covers()).await.unwrap_or_default();
     let plan = &config.plan;
     let first = plan.policy_for(Severity::Critical, None).and_then(|policy| policy.steps.first());
     let people: Vec<String> =
         first.into_iter().flat_map(|step| &step.to).flat_map(|to| plan.people_of(to, None, &covers, now)).collect();
-    for to in plan.recipients(&people, Severity::Critical, now).into_iter().take(TOLD_MAX) {
-        if let Some(channel) = config.channels.iter().find(|channel| channel.name == to.channel) {
-            let way = (channel.clone(), to.address, to.language);
-            if !found.contains(&way) {
-                found.push(way);
-            }
+    for to in plan.recipients(&people, Severity::Critical, now).into_iter().take(PEOPLE_MAX) {
+        let known = |one: &Recipient| {
+            one.channel.name == to.channel && one.address == to.address && one.language == to.language
+        };
+        if let Some(channel) = config.channels.iter().find(|channel| channel.name == to.channel)
+            && !found.iter().any(known)
+        {
+            found.push(recipient(channel, to.address, to.language));
         }
     }
     found
 }
 
-/// Sends it by each way, beside each other.
-fn send(ways: Vec<Way>, notice: &Notice, config: &Arc<Config>) {
-    for (place, (channel, address, language)) in ways.into_iter().enumerate() {
+/// Sends it to each, beside each other.
+fn send(recipients: Vec<Recipient>, notice: &Notice, config: &Arc<Config>) {
+    for (place, Recipient { channel, address, language }) in recipients.into_iter().enumerate() {
         let (notice, config) = (notice.clone(), Arc::clone(config));
         tokio::spawn(async move {
             let language = Some(language.as_str()).filter(|language| !language.is_empty());
-            let wording = Wording::new(&notice, &config, language, None);
+            let wording = text::wording(&notice, &config, language, None);
             let key = format!("0-{}-{}-{place}", notice.opened_at.as_secs(), channel.name);
+            let (address, notice, wording, config) = (address.as_str(), &notice, &wording, config.as_ref());
+            let message = Message { channel: &channel.name, key: &key, address, notice, wording, config };
             for _ in 0..ATTEMPTS_MAX {
-                match carry(&channel, &key, &address, &notice, &wording, &config).await {
+                match channel.notifier.notify(message).await {
                     Ok(()) => return,
                     Err(error) => {
                         tracing::warn!(key, %error, "that the store cannot be written could not be told");
-                        if matches!(error, SendError::Never(_) | SendError::Unknown(_)) {
+                        if error.is_final() || matches!(error, SendError::Unknown(_)) {
                             return;
                         }
                         tokio::time::sleep(error.asked().unwrap_or_default().max(BETWEEN)).await;
@@ -107,8 +119,8 @@ fn send(ways: Vec<Way>, notice: &Notice, config: &Arc<Config>) {
     }
 }
 
-fn trouble(why: &str) -> Notice {
-    about(
+fn opened(why: &str) -> Notice {
+    notice(
         Occasion::Opened,
         Text::new("Máy thu thập không ghi được dữ liệu", "The collector's record cannot be written"),
         Text::new(
@@ -122,8 +134,8 @@ fn trouble(why: &str) -> Notice {
     )
 }
 
-fn over() -> Notice {
-    let mut notice = about(
+fn resolved() -> Notice {
+    let mut notice = notice(
         Occasion::Resolved,
         Text::new("Máy thu thập đã ghi được dữ liệu trở lại", "The collector's record can be written again"),
         Text::new("Kho dữ liệu đã ghi được trở lại.", "The store can be written again."),
@@ -133,7 +145,7 @@ fn over() -> Notice {
     notice
 }
 
-fn about(occasion: Occasion, title: Text, reason: Text, advice: Text) -> Notice {
+fn notice(occasion: Occasion, title: Text, reason: Text, advice: Text) -> Notice {
     let opened_at = clock::now();
     Notice {
         // No incident has this number: none can be kept.

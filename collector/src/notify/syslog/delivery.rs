@@ -1,10 +1,10 @@
-//! Syslog over UDP (RFC 5424, RFC 5426). Nothing comes back, so "delivered" means handed to the network.
+//! Sends a line of syslog over UDP (RFC 5424, RFC 5426). Nothing comes back, so "delivered" means handed to the network.
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_judge::{Notice, Occasion, Severity};
+use ioc_judge::{Occasion, Severity};
 
-use super::Wording;
 use ioc_engine::http::{CONNECT_TIMEOUT, SendError};
+use ioc_engine::notifier::Message;
 use ioc_store::template::as_line;
 
 /// Facility *local0*.
@@ -12,7 +12,7 @@ const FACILITY: u8 = 16;
 /// What every receiver must take (RFC 5426, section 3.2, allows 2,048 as "should").
 const MESSAGE_MAX_BYTES: usize = 2048;
 
-pub(super) async fn send(server: &str, key: &str, notice: &Notice, wording: &Wording) -> Result<(), SendError> {
+pub(super) async fn send(server: &str, message: Message<'_>) -> Result<(), SendError> {
     let away = |error: std::io::Error| SendError::away(format!("{server}: {error}"));
     let addresses = tokio::time::timeout(CONNECT_TIMEOUT, tokio::net::lookup_host(server)).await;
     let addresses = addresses.map_err(|_| SendError::away(format!("{server}: the name is not found in time")))?;
@@ -21,11 +21,12 @@ pub(super) async fn send(server: &str, key: &str, notice: &Notice, wording: &Wor
     let here: std::net::SocketAddr =
         if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = tokio::net::UdpSocket::bind(here).await.map_err(away)?;
-    socket.send_to(message(clock::now(), key, notice, wording).as_bytes(), address).await.map_err(away)?;
+    socket.send_to(line(clock::now(), message).as_bytes(), address).await.map_err(away)?;
     Ok(())
 }
 
-fn message(now: Timestamp, key: &str, notice: &Notice, wording: &Wording) -> String {
+fn line(now: Timestamp, message: Message<'_>) -> String {
+    let Message { key, notice, wording, .. } = message;
     let level = match (notice.occasion, notice.severity) {
         (Occasion::Resolved, _) => 5,
         (_, Severity::Critical) => 2,

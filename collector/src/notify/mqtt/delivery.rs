@@ -1,14 +1,13 @@
-//! A message to another broker (MQTT 3.1.1, QoS 1), with the webhook's body: for whoever listens there.
+//! Publishes a message (MQTT 3.1.1, QoS 1).
 //!
 //! One connection per message: notices are rare, and a connection that is kept must be watched.
 
 use rumqttc::{AsyncClient, ConnectReturnCode, Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport};
 
-use ioc_judge::Notice;
-
-use super::{Wording, template, webhook};
-use ioc_engine::config::{Config, MqttChannel};
+use super::Mqtt;
+use crate::notify::{alertmanager, placeholder};
 use ioc_engine::http::{self, SendError};
+use ioc_engine::notifier::Message;
 use ioc_store::template::{as_line, fill};
 
 /// Seconds between signs of life; a message takes less.
@@ -20,20 +19,15 @@ const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// Largest packet.
 const PACKET_MAX_BYTES: usize = 256 * 1024;
 
-pub(super) async fn send(
-    channel: &MqttChannel,
-    name: &str,
-    key: &str,
-    notice: &Notice,
-    wording: &Wording,
-    config: &Config,
-) -> Result<(), SendError> {
+pub(super) async fn send(channel: &Mqtt, message: Message<'_>) -> Result<(), SendError> {
     let (host, port) = (&channel.host, channel.port);
     let why = |error: &dyn std::fmt::Display| format!("{host}:{port}: {error}");
-    let topic = fill(&channel.topic, &|place| template::value(place, key, "", "", notice, wording), level);
-    let body = webhook::body(name, notice, wording, config).to_string();
+    // A topic is for everyone: it names no person.
+    let addressless = Message { address: "", ..message };
+    let topic = fill(&channel.topic, &|name| placeholder::value(name, "", addressless), level);
+    let body = alertmanager::body(message).to_string();
     // A name of its own for each message: a broker ends an older connection of the same name.
-    let mut options = MqttOptions::new(format!("ioc-{key}"), host, port);
+    let mut options = MqttOptions::new(format!("ioc-{}", message.key), host, port);
     options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_max_packet_size(PACKET_MAX_BYTES, PACKET_MAX_BYTES);
     if let Some((user, file)) = &channel.login {
         options.set_credentials(user, http::secret(Some(file))?);

@@ -1,4 +1,4 @@
-//! E-mail over SMTP (RFC 5321). Driven step by step, since it matters how far it came: before the final dot nothing was sent, after it
+//! Sends a mail by SMTP (RFC 5321). Driven step by step, since it matters how far it came: before the final dot nothing was sent, after it
 //! the server has the mail, whether it says so or not. It then has its ten minutes to say so (section 4.5.3.2.6).
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
-use super::Wording;
-use ioc_engine::config::{ChannelKind, SmtpTls};
+use super::{Smtp, Tls};
 use ioc_engine::http::{CONNECT_TIMEOUT, SendError, secret};
+use ioc_engine::notifier;
 use ioc_store::template::as_line;
 
 /// How long the greeting and each answer before the mail may take. Nothing was sent by then, so trying again makes no copy.
@@ -23,19 +23,17 @@ const FINAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a farewell may take.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &Wording) -> Result<(), SendError> {
-    let ChannelKind::Smtp { host, port, tls, from, to, login } = kind else {
-        return Err(SendError::Never("this is no SMTP channel".to_owned()));
-    };
-    let message = message(key, from, to, to_one, wording)?;
-    let server = Server { host, port: *port };
-    let mut connection = server.connect(*tls).await?;
-    if let Some((user, file)) = login {
+pub(super) async fn send(channel: &Smtp, message: notifier::Message<'_>) -> Result<(), SendError> {
+    let host = &channel.host;
+    let mail = mail(channel, message)?;
+    let server = Server { host, port: channel.port };
+    let mut connection = server.connect(channel.tls).await?;
+    if let Some((user, file)) = &channel.login {
         let credentials = Credentials::new(user.clone(), secret(Some(file))?);
         server.step(COMMAND_TIMEOUT, connection.auth(DEFAULT_MECHANISMS, &credentials), false).await?;
     }
-    let envelope = message.envelope();
-    let formatted = message.formatted();
+    let envelope = mail.envelope();
+    let formatted = mail.formatted();
     let mut parameters = Vec::new();
     if envelope.to().iter().chain(envelope.from()).any(|address| !address.to_string().is_ascii()) {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
@@ -46,14 +44,15 @@ pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &
     if !formatted.is_ascii() {
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
-    let mail = Mail::new(envelope.from().cloned(), parameters);
-    server.step(COMMAND_TIMEOUT, connection.command(mail), true).await?;
+    let from = Mail::new(envelope.from().cloned(), parameters);
+    server.step(COMMAND_TIMEOUT, connection.command(from), true).await?;
     for recipient in envelope.to() {
         server.step(COMMAND_TIMEOUT, connection.command(Rcpt::new(recipient.clone(), Vec::new())), true).await?;
     }
     server.step(COMMAND_TIMEOUT, connection.command(Data), true).await?;
     let sent = tokio::time::timeout(FINAL_TIMEOUT, connection.message(&formatted)).await;
-    let unknown = |why: &dyn std::fmt::Display| SendError::Unknown(format!("{host}:{port}: after the mail: {why}"));
+    let unknown =
+        |why: &dyn std::fmt::Display| SendError::Unknown(format!("{host}:{}: after the mail: {why}", channel.port));
     match sent {
         Ok(Ok(_)) => {
             // It is there; a farewell that is lost changes nothing.
@@ -66,23 +65,24 @@ pub(super) async fn send(kind: &ChannelKind, key: &str, to_one: &str, wording: &
     }
 }
 
-fn message(key: &str, from: &str, to: &[String], to_one: &str, wording: &Wording) -> Result<Message, SendError> {
+fn mail(channel: &Smtp, message: notifier::Message<'_>) -> Result<Message, SendError> {
+    let notifier::Message { key, address: person, wording, .. } = message;
     let address =
         |text: &str| text.parse::<Mailbox>().map_err(|error| SendError::Never(format!("address {text:?}: {error}")));
-    let mut message = Message::builder()
-        .from(address(from)?)
+    let mut mail = Message::builder()
+        .from(address(&channel.from)?)
         .subject(as_line(&wording.subject))
         // The same for every attempt: a mailbox that has it shows it once.
         .message_id(Some(format!("<{key}@ioc-watch>")))
         .header(header::ContentType::TEXT_PLAIN);
-    if to_one.is_empty() {
-        for recipient in to {
-            message = message.to(address(recipient)?);
+    if person.is_empty() {
+        for recipient in &channel.to {
+            mail = mail.to(address(recipient)?);
         }
     } else {
-        message = message.to(address(to_one)?);
+        mail = mail.to(address(person)?);
     }
-    message.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))
+    mail.body(wording.body.clone()).map_err(|error| SendError::Never(error.to_string()))
 }
 
 struct Server<'c> {
@@ -91,16 +91,16 @@ struct Server<'c> {
 }
 
 impl Server<'_> {
-    async fn connect(&self, tls: SmtpTls) -> Result<AsyncSmtpConnection, SendError> {
+    async fn connect(&self, tls: Tls) -> Result<AsyncSmtpConnection, SendError> {
         let parameters =
             || TlsParameters::new(self.host.to_owned()).map_err(|error| SendError::Never(error.to_string()));
-        let wrapper = if tls == SmtpTls::Tls { Some(parameters()?) } else { None };
+        let wrapper = if tls == Tls::Tls { Some(parameters()?) } else { None };
         let name = ClientId::default();
         let connect =
             AsyncSmtpConnection::connect_tokio1((self.host, self.port), Some(CONNECT_TIMEOUT), &name, wrapper, None);
         // The greeting and the answer to EHLO.
         let mut connection = self.step(COMMAND_TIMEOUT * 2, connect, false).await?;
-        if tls == SmtpTls::Starttls {
+        if tls == Tls::Starttls {
             self.step(COMMAND_TIMEOUT, connection.starttls(parameters()?, &name), false).await?;
         }
         Ok(connection)
@@ -124,7 +124,7 @@ impl Server<'_> {
     fn refused(&self, error: &Error, about_mail: bool) -> SendError {
         let why = format!("{}:{}: {error}", self.host, self.port);
         // 421: the server closes (RFC 5321, section 3.8). All other 4yz are about what was asked.
-        let closing = error.status().is_some_and(|code| code.to_string() == "421");
+        let closing = error.status().is_some_and(|code| u16::from(code) == 421);
         if error.is_permanent() || error.is_client() {
             SendError::Never(why)
         } else if error.is_transient() && about_mail && !closing {

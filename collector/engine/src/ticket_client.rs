@@ -1,0 +1,79 @@
+//! What a ticket system is, whatever its kind. The configuration is read here and names ticket systems, so it holds them; how each kind
+//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::Kinds`]).
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use crate::command::TicketEvent;
+use crate::http::SendError;
+
+/// What a new ticket says.
+#[derive(Debug, Clone)]
+pub struct NewTicket {
+    /// `INC-000012`.
+    pub incident: String,
+    /// One line, with the incident's number in brackets: a ticket is found by it.
+    pub subject: String,
+    /// The whole.
+    pub body: String,
+    /// Where the incident is shown.
+    pub link: String,
+    /// The incident's severity.
+    pub severity: &'static str,
+    /// The incident's priority.
+    pub priority: &'static str,
+    /// The device's name; empty without one.
+    pub device: String,
+}
+
+/// What has become of a ticket since it was last read.
+#[derive(Debug, Default)]
+pub struct TicketChanges {
+    /// Up to where it was read now.
+    pub cursor: String,
+    /// What people did there.
+    pub events: Vec<TicketEvent>,
+}
+
+/// A ticket system with its settings, checked.
+pub trait TicketConnector: fmt::Debug + Send + Sync {
+    /// Where a person sees a ticket, with `{{ticket}}`, when the configuration does not say it; may be empty.
+    fn page(&self) -> String {
+        String::new()
+    }
+
+    /// Whether a ticket is looked for before it is made, so that making it again after a lost answer makes no second one.
+    fn can_find(&self) -> bool;
+
+    /// A client for one exchange of several requests. `secret` is what it wants to see of us.
+    fn connect(&self, secret: String) -> Box<dyn TicketClient + '_>;
+}
+
+/// One exchange with a ticket system. What is asked twice because an answer was lost does no harm there.
+pub trait TicketClient: Send {
+    /// The ticket of this incident, if there is one already.
+    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<Option<String>, SendError>>;
+
+    /// Makes a ticket, and gives its name.
+    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<String, SendError>>;
+
+    /// Writes on a ticket.
+    fn comment<'c>(
+        &'c mut self,
+        ticket: &'c str,
+        text: &'c str,
+        about: &'c NewTicket,
+    ) -> BoxFuture<'c, Result<(), SendError>>;
+
+    /// Brings a ticket into the status for this state of ours.
+    fn set_state<'c>(
+        &'c mut self,
+        ticket: &'c str,
+        state: &'c str,
+        about: &'c NewTicket,
+    ) -> BoxFuture<'c, Result<(), SendError>>;
+
+    /// Reads what has become of a ticket since `cursor`, which is empty the first time.
+    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> BoxFuture<'c, Result<TicketChanges, SendError>>;
+}

@@ -1,0 +1,149 @@
+//! Fills the requests' placeholders, sends them, and reads the value that is wanted from their answers.
+//!
+//! Of what happens there only the status is read: comments have a form of their own everywhere.
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::{Http, Request};
+use ioc_engine::command::{TicketAct, TicketEvent};
+use ioc_engine::http::{self, SendError};
+use ioc_engine::ticket_client::{NewTicket, TicketChanges, TicketClient};
+use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
+
+/// A client of such a system, with its session.
+pub(super) struct Client<'a> {
+    system: &'a Http,
+    secret: String,
+    session: Option<String>,
+}
+
+/// What a request is about.
+#[derive(Default, Clone, Copy)]
+struct About<'a> {
+    ticket: &'a str,
+    text: &'a str,
+    incident: Option<&'a NewTicket>,
+}
+
+impl<'a> Client<'a> {
+    pub(super) const fn new(system: &'a Http, secret: String) -> Self {
+        Self { system, secret, session: None }
+    }
+
+    /// Sends a request and gives the value its answer holds at the place that the request names.
+    async fn ask(&mut self, request: &Request, about: About<'_>) -> Result<Option<String>, SendError> {
+        if let (Some(login), None) = (&self.system.session, &self.session) {
+            let session = self.exchange(login, About::default()).await?;
+            self.session = Some(session.ok_or_else(|| SendError::Later("the answer holds no session".to_owned()))?);
+        }
+        self.exchange(request, about).await
+    }
+
+    async fn exchange(&self, request: &Request, about: About<'_>) -> Result<Option<String>, SendError> {
+        let value = |name: &str| {
+            let of = |text: fn(&NewTicket) -> &str| about.incident.map(|incident| text(incident).to_owned());
+            match name {
+                "ticket" => Some(about.ticket.to_owned()),
+                "text" => Some(about.text.to_owned()),
+                "secret" => Some(self.secret.clone()),
+                "session" => self.session.clone(),
+                "incident" => of(|incident| &incident.incident),
+                "subject" => of(|incident| &incident.subject),
+                "body" => of(|incident| &incident.body),
+                "link" => of(|incident| &incident.link),
+                "severity" => of(|incident| incident.severity),
+                "priority" => of(|incident| incident.priority),
+                "device" => of(|incident| &incident.device),
+                _ => None,
+            }
+        };
+        let content_type = &self.system.content_type;
+        let headers = self.system.headers.iter().chain(&request.headers);
+        let headers = headers.map(|(name, text)| (name.clone(), fill(text, &value, spaced))).collect();
+        let url = fill(&request.url, &value, percent_encoded);
+        let body = fill(&request.body, &value, escape_of(content_type));
+        let answer = http::send(http::Request {
+            method: &request.method,
+            url: &url,
+            content_type,
+            headers,
+            body: body.into_bytes(),
+        })
+        .await?;
+        if request.answer.is_empty() {
+            return Ok(None);
+        }
+        let answered: Value = serde_json::from_str(&answer)
+            .map_err(|error| SendError::Later(format!("the answer is no JSON: {error}: {}", http::short(&answer))))?;
+        Ok(match answered.pointer(&request.answer) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        })
+    }
+}
+
+impl TicketClient for Client<'_> {
+    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<Option<String>, SendError>> {
+        Box::pin(async move {
+            let Some(find) = &self.system.find else { return Ok(None) };
+            self.ask(find, About { incident: Some(ticket), ..About::default() }).await
+        })
+    }
+
+    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<String, SendError>> {
+        Box::pin(async move {
+            let create = &self.system.create;
+            let made = self.ask(create, About { incident: Some(ticket), ..About::default() }).await?;
+            // It may be there all the same; `find` finds it at the next attempt.
+            made.ok_or_else(|| SendError::Later(format!("the answer holds no ticket at {:?}", create.answer)))
+        })
+    }
+
+    fn comment<'c>(
+        &'c mut self,
+        ticket: &'c str,
+        text: &'c str,
+        about: &'c NewTicket,
+    ) -> BoxFuture<'c, Result<(), SendError>> {
+        Box::pin(async move {
+            let Some(comment) = &self.system.comment else { return Ok(()) };
+            self.ask(comment, About { ticket, text, incident: Some(about) }).await.map(|_| ())
+        })
+    }
+
+    fn set_state<'c>(
+        &'c mut self,
+        ticket: &'c str,
+        state: &'c str,
+        about: &'c NewTicket,
+    ) -> BoxFuture<'c, Result<(), SendError>> {
+        Box::pin(async move {
+            let Some(set) = self.system.set.get(state) else { return Ok(()) };
+            self.ask(set, About { ticket, text: state, incident: Some(about) }).await.map(|_| ())
+        })
+    }
+
+    /// The cursor is the status that was read last.
+    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> BoxFuture<'c, Result<TicketChanges, SendError>> {
+        Box::pin(async move {
+            let Some(read) = &self.system.read else {
+                return Ok(TicketChanges { cursor: cursor.to_owned(), events: Vec::new() });
+            };
+            let status = self.ask(read, About { ticket, ..About::default() }).await?;
+            let status =
+                status.ok_or_else(|| SendError::Later(format!("the answer holds no status at {:?}", read.answer)))?;
+            let act = match self.system.meaning.get(&status).map(String::as_str) {
+                Some("acknowledge") => Some(TicketAct::Taken(String::new())),
+                Some("resolve") => Some(TicketAct::Resolved),
+                Some("reopen") => Some(TicketAct::Reopened),
+                _ => None,
+            };
+            // At the first look its status is what it was made with.
+            let act = act.filter(|_| !cursor.is_empty() && cursor != status);
+            let events = act.map(|act| TicketEvent { who: status.clone(), act }).into_iter().collect();
+            Ok(TicketChanges { cursor: status, events })
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! A ticket system by requests of one's own (`config/tickets/`): GLPI, Jira and whatever else speaks JSON over HTTP.
+
+mod client;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use ioc_common::config::{ConfigError, Spanned, Table};
+
+use super::state_of_ours;
+use ioc_engine::config::{Kind, Place, TICKET_PLACEHOLDERS};
+use ioc_engine::ticket_client::{TicketClient, TicketConnector};
+
+pub(super) const KIND: Kind<dyn TicketConnector> = Kind {
+    name: "http",
+    required: &["create"],
+    optional: &["content_type", "headers", "session", "find", "comment", "set", "read", "meaning"],
+    check,
+};
+
+/// What a status of theirs can mean.
+const MEANINGS: [&str; 3] = ["acknowledge", "resolve", "reopen"];
+const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
+
+/// A request of one's own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    #[serde(default = "post")]
+    method: String,
+    url: String,
+    #[serde(default)]
+    body: String,
+    /// Header lines of this request alone.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Where in the answer the wanted value stands: a JSON pointer (RFC 6901).
+    #[serde(default)]
+    answer: String,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+#[derive(Deserialize)]
+struct Form {
+    content_type: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    session: Option<Spanned<Request>>,
+    find: Option<Spanned<Request>>,
+    create: Spanned<Request>,
+    comment: Option<Spanned<Request>>,
+    #[serde(default)]
+    set: BTreeMap<Spanned<String>, Spanned<Request>>,
+    read: Option<Spanned<Request>>,
+    #[serde(default)]
+    meaning: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Debug)]
+struct Http {
+    /// Type of all bodies.
+    content_type: String,
+    /// Header lines of all requests.
+    headers: BTreeMap<String, String>,
+    /// Opens a session; `{{session}}` stands for what its answer holds.
+    session: Option<Request>,
+    /// Looks whether there is a ticket already.
+    find: Option<Request>,
+    /// Makes a ticket.
+    create: Request,
+    /// Says something on a ticket.
+    comment: Option<Request>,
+    /// Brings a ticket into the state that fits ours, by our states.
+    set: BTreeMap<String, Request>,
+    /// Asks for a ticket's status.
+    read: Option<Request>,
+    /// What its statuses mean to us: acknowledge, resolve or reopen.
+    meaning: BTreeMap<String, String>,
+}
+
+fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
+    let form: Form = keys.read()?;
+    if let Some(meaning) = form.meaning.values().find(|one| !MEANINGS.contains(&one.get_ref().as_str())) {
+        let message = format!("found meaning {:?}; allowed are {}", meaning.get_ref(), MEANINGS.join(", "));
+        return Err(place.fault(meaning.span(), &message, "choose one of them"));
+    }
+    let mut set = BTreeMap::new();
+    for (ours, request) in form.set {
+        set.insert(state_of_ours(place, &ours)?, checked(place, request, false)?);
+    }
+    for (header, value) in &form.headers {
+        place.check_header((header, value), &TICKET_PLACEHOLDERS, place.span())?;
+    }
+    let optional = |request: Option<Spanned<Request>>, answers: bool| {
+        request.map(|request| checked(place, request, answers)).transpose()
+    };
+    Ok(Arc::new(Http {
+        content_type: form.content_type.unwrap_or_else(|| "application/json".to_owned()),
+        headers: form.headers,
+        session: optional(form.session, true)?,
+        find: optional(form.find, true)?,
+        create: checked(place, form.create, true)?,
+        comment: optional(form.comment, false)?,
+        set,
+        read: optional(form.read, true)?,
+        meaning: form.meaning.into_iter().map(|(status, meaning)| (status, meaning.into_inner())).collect(),
+    }))
+}
+
+/// A request whose parts are what they should be. `answers` says that a value of its answer is needed.
+fn checked(place: &Place<'_>, request: Spanned<Request>, answers: bool) -> Result<Request, ConfigError> {
+    let span = request.span();
+    let request = request.into_inner();
+    for text in [&request.url, &request.body] {
+        place.check_placeholders(text, &TICKET_PLACEHOLDERS, span.clone())?;
+    }
+    for (name, value) in &request.headers {
+        place.check_header((name, value), &TICKET_PLACEHOLDERS, span.clone())?;
+    }
+    if !METHODS.contains(&request.method.as_str()) {
+        let message = format!("found method {:?}; allowed are {}", request.method, METHODS.join(", "));
+        return Err(place.fault(span, &message, "choose one of them"));
+    }
+    if answers && !request.answer.starts_with('/') {
+        let message = format!("found answer {:?}; required is where the value stands in the answer", request.answer);
+        return Err(place.fault(span, &message, "write it as a JSON pointer, like \"/id\""));
+    }
+    place.whole_url(Spanned::new(span, request.url.clone()))?;
+    Ok(request)
+}
+
+impl TicketConnector for Http {
+    fn can_find(&self) -> bool {
+        self.find.is_some()
+    }
+
+    fn connect(&self, secret: String) -> Box<dyn TicketClient + '_> {
+        Box::new(client::Client::new(self, secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{fault, parse};
+
+    #[test]
+    fn the_shipped_examples_parse() {
+        for shipped in
+            [include_str!("../../../../config/tickets/glpi.toml"), include_str!("../../../../config/tickets/jira.toml")]
+        {
+            let config = parse(shipped).unwrap_or_else(|e| panic!("{e}"));
+            assert!(config.tickets[0].page.contains("{{ticket}}") && config.tickets[0].connector.can_find());
+        }
+    }
+
+    #[test]
+    fn its_requests_say_where_their_answer_stands() {
+        let ticket = "[[ticket]]\nname = \"j\"\ntype = \"http\"\n";
+        let pointer = fault(&format!("{ticket}create = {{ url = \"http://x\", answer = \"key\" }}\n"));
+        assert!(pointer.line == 4 && pointer.mend.contains("JSON pointer"), "{pointer}");
+        let create = "create = { url = \"http://x\", answer = \"/key\" }\n";
+        let meaning = fault(&format!("{ticket}{create}meaning = {{ Done = \"close\" }}\n"));
+        assert!(meaning.line == 5 && meaning.message.contains("acknowledge, resolve, reopen"), "{meaning}");
+        let set = fault(&format!("{ticket}{create}[ticket.set]\ntaken = {{ url = \"http://x\" }}\n"));
+        assert!(set.line == 6 && set.message.contains("acknowledged"), "{set}");
+        let body = fault(&format!("{ticket}{create}read = {{ url = \"http://x/{{{{number}}}}\", answer = \"/s\" }}\n"));
+        assert!(body.line == 5 && body.message.contains("number"), "{body}");
+    }
+}

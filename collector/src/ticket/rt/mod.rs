@@ -1,0 +1,91 @@
+//! Request Tracker 5, by its REST 2 (`config/tickets/rt.toml`).
+
+mod client;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use ioc_common::config::{ConfigError, Spanned, Table};
+
+use super::state_of_ours;
+use ioc_engine::config::{Kind, Place};
+use ioc_engine::ticket_client::{TicketClient, TicketConnector};
+
+pub(super) const KIND: Kind<dyn TicketConnector> =
+    Kind { name: "rt", required: &["url", "queue", "user"], optional: &["status"], check };
+
+/// RT's status for each of our states, where the configuration says no other.
+const STATUS: [(&str, &str); 6] = [
+    ("open", "open"),
+    ("acknowledged", "open"),
+    ("repairing", "open"),
+    ("reopened", "open"),
+    ("resolved", "resolved"),
+    ("closed", "resolved"),
+];
+
+#[derive(Deserialize)]
+struct Form {
+    url: Spanned<String>,
+    queue: String,
+    user: String,
+    #[serde(default)]
+    status: BTreeMap<Spanned<String>, String>,
+}
+
+#[derive(Debug)]
+struct Rt {
+    /// Its address, without `/REST/2.0`.
+    url: String,
+    /// The queue that tickets go into.
+    queue: String,
+    /// The name of the user whose token we show: what it writes is not read back.
+    user: String,
+    /// Its status for each of our states.
+    status: BTreeMap<String, String>,
+}
+
+fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
+    let form: Form = keys.read()?;
+    let url = place.whole_url(form.url)?.trim_end_matches('/').to_owned();
+    let mut status: BTreeMap<String, String> =
+        STATUS.iter().map(|(ours, theirs)| ((*ours).to_owned(), (*theirs).to_owned())).collect();
+    for (ours, theirs) in form.status {
+        status.insert(state_of_ours(place, &ours)?, theirs);
+    }
+    Ok(Arc::new(Rt { url, queue: form.queue, user: form.user, status }))
+}
+
+impl TicketConnector for Rt {
+    fn page(&self) -> String {
+        format!("{}/Ticket/Display.html?id={{{{ticket}}}}", self.url)
+    }
+
+    fn can_find(&self) -> bool {
+        true
+    }
+
+    fn connect(&self, secret: String) -> Box<dyn TicketClient + '_> {
+        Box::new(client::Client { rt: self, secret })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{fault, parse};
+
+    #[test]
+    fn the_shipped_example_parses() {
+        let config = parse(include_str!("../../../../config/tickets/rt.toml")).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(config.tickets[0].page, "https://rt.example/Ticket/Display.html?id={{ticket}}");
+    }
+
+    #[test]
+    fn its_statuses_are_for_our_states() {
+        let state = "[[ticket]]\nname = \"rt\"\ntype = \"rt\"\nurl = \"http://rt\"\nqueue = \"q\"\nuser = \"u\"\nstatus = { taken = \"open\" }\n";
+        let state = fault(state);
+        assert!(state.line == 7 && state.message.contains("acknowledged"), "{state}");
+    }
+}
