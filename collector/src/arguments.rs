@@ -27,7 +27,7 @@ pub enum Command {
     Prepare {
         /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
         #[arg(long, value_name = "WHAT")]
-        anew: Option<crate::first::Anew>,
+        anew: Option<crate::first_start::Anew>,
     },
     /// The store: whether it is sound, and a word that a loss is known.
     Store {
@@ -44,10 +44,12 @@ pub enum Command {
     /// Check configuration and rules, and end.
     CheckConfig,
     /// Enrolment of devices.
-    Enroll {
+    // As many spell it; it is shown nowhere.
+    #[command(alias = "enroll")]
+    Enrol {
         /// What to do.
         #[command(subcommand)]
-        command: Enroll,
+        command: Enrol,
     },
     /// Rules.
     Rule {
@@ -141,7 +143,7 @@ pub struct Init {
 
 /// How machines come in.
 #[derive(Subcommand)]
-pub enum Enroll {
+pub enum Enrol {
     /// Tokens, for one machine or for many.
     Token {
         /// What to do.

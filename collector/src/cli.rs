@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use crate::web::server::CONTROL_SOCKET;
+use ioc_web::server::CONTROL_SOCKET;
 
 /// Largest answer.
 const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;

@@ -14,9 +14,9 @@ use ioc_common::redact;
 use ioc_judge::duty::calendar;
 
 use crate::cli;
-use crate::config::{ChannelKind, Config};
-use crate::http;
-use crate::store::sqlite::SqliteStore;
+use ioc_engine::config::{ChannelKind, Config};
+use ioc_engine::http;
+use ioc_store::sqlite::SqliteStore;
 
 /// Less free space than this is told, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
@@ -206,7 +206,7 @@ fn reachable_names(config: &Config) -> Finding {
     }
 }
 
-fn reach(channel: &crate::config::Channel) -> Finding {
+fn reach(channel: &ioc_engine::config::Channel) -> Finding {
     let (host, port) = match &channel.kind {
         ChannelKind::Smtp { host, port, .. } => (host.clone(), *port),
         ChannelKind::Webhook { url, .. } => match address_of(url) {

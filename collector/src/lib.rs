@@ -1,51 +1,20 @@
-//! The collector: takes reports in, judges them, commits them, tells people.
+//! The collector: what runs around the engine. It takes reports in, tells people, opens tickets, and is told what to do.
 //!
-//! Data flows one way: [`ingest`] → [`engine`] (which asks `ioc-judge`) → [`store`], one commit → outbox → [`notify`] and
-//! [`web`]. What comes back (a delivery's result, a person's action) is a [`command`] through the same engine. There is one
+//! Data flows one way: [`ingest`] → `ioc-engine` (which asks `ioc-judge`) → `ioc-store`, one commit → outbox → [`notify`] and
+//! `ioc-web`. What comes back (a delivery's result, a person's action) is a command through the same engine. There is one
 //! writer of state: the engine's thread.
 
-pub mod account;
-pub mod alert;
 pub mod arguments;
-pub mod audit;
 pub mod cli;
-pub mod collate;
-pub mod command;
-pub mod config;
-pub mod coverage;
-pub mod crowd;
+pub mod compaction;
 pub mod doctor;
-pub mod engine;
-pub mod examining;
-pub mod first;
-pub mod folding;
-pub mod hashing;
-pub mod health;
-pub mod history;
-mod http;
+pub mod first_start;
+pub mod host_probe;
 pub mod ingest;
-pub mod inventory;
-pub mod judged;
-pub mod link;
+pub mod integrity_check;
 pub mod notify;
-mod oidc;
-mod paced;
-pub mod people;
-pub mod pki;
-pub mod place;
-pub mod probe_host;
-pub mod reach;
-pub mod register;
 pub mod remote_write;
-pub mod replay;
-pub mod room;
-mod seal;
-pub mod second;
 pub mod serve;
 pub mod setup;
-pub mod sheet;
-pub mod store;
 pub mod ticket;
-pub mod values;
-pub mod web;
-pub mod written;
+pub mod xlsx;

@@ -9,15 +9,16 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    Account, Audit, Cli, Clock, Command, Device, Enroll, Init, NewToken, Rule, StoreCommand, Token,
+    Account, Audit, Cli, Clock, Command, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
 };
-use ioc_collector::config::{Config, DEFAULT_CONFIG};
 use ioc_collector::setup::{self, Answers, Mail};
-use ioc_collector::store::sqlite::SqliteStore;
-use ioc_collector::written::percent_encoded;
-use ioc_collector::{audit, cli, doctor, first, serve, sheet};
+use ioc_collector::{cli, doctor, first_start, serve, xlsx};
 use ioc_common::metric::CATALOGUE;
 use ioc_common::owner::as_owner;
+use ioc_engine::config::{Config, DEFAULT_CONFIG};
+use ioc_store::audit;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::template::percent_encoded;
 
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 32;
@@ -78,7 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             config.rules.rules().len(),
             config.channels.len()
         )),
-        Command::Enroll { command } => enroll(&runtime, command).await,
+        Command::Enrol { command } => enrol(&runtime, command).await,
         Command::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();
             let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
@@ -135,14 +136,14 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     // Written over, not replaced: owner and mode stay as the package made them.
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     let (file, first) = (path.display(), answers.names.first().map_or("localhost", String::as_str));
-    let password = first::FIRST_PASSWORD_FILE;
-    let account = first::FIRST_ACCOUNT;
+    let password = first_start::FIRST_PASSWORD_FILE;
+    let account = first_start::FIRST_ACCOUNT;
     let next = [
         format!("{file} is written. Next:"),
         "systemctl enable --now ioc-collector".to_owned(),
         format!("cat /var/lib/ioc-collector/{password}   # account {account:?}; delete the file when read"),
         format!("https://{first}:8443/"),
-        format!("ioc-collector --config {file} enroll token new --kind server --name \"…\"   # for each machine"),
+        format!("ioc-collector --config {file} enrol token new --kind server --name \"…\"   # for each machine"),
         format!("ioc-collector --config {file} doctor"),
     ];
     say(&(next.join("\n  ") + "\n"))
@@ -184,24 +185,24 @@ fn recover(config: &Config) -> anyhow::Result<()> {
     say("the damaged files are kept beside the new ones; next: systemctl start ioc-collector\n")
 }
 
-fn prepare(config: &Config, anew: Option<first::Anew>) -> anyhow::Result<()> {
+fn prepare(config: &Config, anew: Option<first_start::Anew>) -> anyhow::Result<()> {
     // Root leaves nothing there that the service's user cannot use, and follows none of its links.
-    let password = as_owner(&config.data, || first::prepare(config, anew).map(|(_, _, password)| password))??;
+    let password = as_owner(&config.data, || first_start::prepare(config, anew).map(|(_, _, password)| password))??;
     let data = config.data.display();
     match password {
         Some(path) => say(&format!(
             "made keys, store and the account {:?} in {data}; its password is in {}\nnext: ioc-collector serve\n",
-            first::FIRST_ACCOUNT,
+            first_start::FIRST_ACCOUNT,
             path.display()
         )),
         None => say(&format!("{data} is in order; nothing was changed\n")),
     }
 }
 
-async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
+async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
     let request = |id: &str| format!("/api/v1/enrolments/{}", percent_encoded(id));
     match command {
-        Enroll::Token { command: Token::New(new) } => {
+        Enrol::Token { command: Token::New(new) } => {
             let NewToken {
                 name,
                 group,
@@ -227,7 +228,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             let _ = writeln!(std::io::stderr(), "token for {whom}, shown once:");
             say(&format!("{}\n", text(&answer["token"])))
         }
-        Enroll::Token { command: Token::List } => {
+        Enrol::Token { command: Token::List } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let mut lines = String::new();
             for one in all["items"].as_array().into_iter().flatten() {
@@ -241,7 +242,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enroll::Token { command: Token::End { digest } } => {
+        Enrol::Token { command: Token::End { digest } } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let digests = all["items"].as_array().into_iter().flatten().map(|one| text(&one["digest"]));
             let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
@@ -249,7 +250,7 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;
             say("ended\n")
         }
-        Enroll::Requests => {
+        Enrol::Requests => {
             let all = cli::ask(runtime, "GET", "/api/v1/enrolments", None).await?;
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
@@ -261,11 +262,11 @@ async fn enroll(runtime: &Path, command: Enroll) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enroll::Approve { request: id } => {
+        Enrol::Approve { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": true }))).await?;
             say("approved; the machine gets its certificate when it asks again\n")
         }
-        Enroll::Refuse { request: id } => {
+        Enrol::Refuse { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": false }))).await?;
             say("refused\n")
         }
@@ -320,8 +321,8 @@ fn register_of(file: &Path) -> anyhow::Result<String> {
     } else {
         bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }
-    if sheet::is_workbook(&bytes) {
-        return sheet::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
+    if xlsx::is_workbook(&bytes) {
+        return xlsx::table(&bytes).map_err(|why| anyhow::anyhow!("{}: {why}", file.display()));
     }
     String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
 }

@@ -17,11 +17,12 @@ use tokio::sync::watch;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::DeviceInfo;
 
-use crate::config::{Config, ExposedLabel, RemoteWrite};
-use crate::health::Health;
-use crate::http::{self, Request, SendError};
-use crate::reach::Reach;
-use crate::store::{Arrived, Reader, StoreError};
+use ioc_engine::config::{Config, ExposedLabel, RemoteWrite};
+use ioc_engine::health::Health;
+use ioc_engine::http::{self, Request, SendError};
+use ioc_engine::prometheus::name_of;
+use ioc_store::scope::Reach;
+use ioc_store::{Arrived, Reader, StoreError};
 
 /// Rows in one request.
 const ROWS: usize = 500;
@@ -31,15 +32,6 @@ const IDLE: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(60);
 /// The file that says how far it has come.
 const FILE: &str = "remote-write.position";
-/// What every name begins with; the same as of what Prometheus fetches.
-pub const PREFIX: &str = "iocw";
-
-/// What Prometheus calls a metric.
-#[must_use]
-pub fn name_of(metric: &str) -> String {
-    format!("{PREFIX}_{}", metric.replace('.', "_"))
-}
-
 /// A series: its labels, sorted by name.
 type Labels = Vec<(String, String)>;
 /// Rows, each with its layout.

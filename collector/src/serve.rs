@@ -11,18 +11,18 @@ use tokio::sync::{mpsc, watch};
 use ioc_common::clock;
 use ioc_common::config::{ConfigError, Source};
 
-use crate::command::Command;
-use crate::config::Config;
-use crate::engine::{self, Access, Handle, Message, Parts};
-use crate::first::{FIRST_ACCOUNT, prepare};
-use crate::health::Health;
+use crate::first_start::{FIRST_ACCOUNT, prepare};
 use crate::ingest::endpoint::Endpoint;
-use crate::link::Links;
 use crate::notify;
-use crate::paced::Paced;
-use crate::pki::{self, Authority, PkiError, Swappable};
-use crate::store::{Store, StoreError};
-use crate::web::{App, server};
+use ioc_engine::account::acknowledge_link::Links;
+use ioc_engine::command::Command;
+use ioc_engine::config::Config;
+use ioc_engine::engine::{self, Access, Handle, Message, Parts};
+use ioc_engine::health::Health;
+use ioc_engine::log_pace::Paced;
+use ioc_engine::pki::{self, Authority, PkiError, Swappable};
+use ioc_store::{Store, StoreError};
+use ioc_web::{App, server};
 
 /// Readers of the store that pages and API take turns with.
 const READERS: usize = 4;
@@ -92,7 +92,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
-    tokio::spawn(crate::probe_host::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
+    tokio::spawn(crate::host_probe::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
     let links = Arc::new(Links::open(&config.data)?);
     let notices = tokio::spawn(notify::run(
         engine.clone(),
@@ -102,7 +102,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         Arc::clone(&links),
         stopping.clone(),
     ));
-    tokio::spawn(crate::folding::run(
+    tokio::spawn(crate::compaction::run(
         engine.clone(),
         fold_reader,
         archive,
@@ -116,17 +116,18 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&health),
     ));
-    tokio::spawn(crate::examining::run(engine.clone(), examine_reader));
+    tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let (connections_max, newcomers) = (config.connections_max.usize(), config.newcomers);
     let health_of = Arc::clone(&health);
-    let endpoint =
-        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
-    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
+    let (engine_of, paced) = (engine.clone(), app.paced());
+    let endpoint =
+        Endpoint { tls: mqtt_tls, engine: engine_of, access, health: health_of, connections_max, newcomers, paced };
+    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     tokio::spawn(say_left_out(app.paced()));
     let router = app.router();
-    let bounds = config.web_bounds;
+    let bounds = (config.web_bounds, config.web_known_max);
     let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), bounds, stopping.clone()));
     tokio::spawn(server::serve_control(control, router, stopping));
 
@@ -166,11 +167,6 @@ async fn say_left_out(paced: Arc<Paced>) {
             tracing::warn!(kind, left_out, "more of the same was refused");
         }
     }
-}
-
-/// Ends when the collector is to stop.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 struct Running {

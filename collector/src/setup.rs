@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ioc_common::config::Source;
 
-use crate::config::{Config, DEFAULT_CONFIG};
+use ioc_engine::config::{Config, DEFAULT_CONFIG};
 
 /// What a site says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// Largest configuration file, in bytes.
 pub const CONFIG_MAX_BYTES: u64 = 1024 * 1024;
@@ -65,10 +66,29 @@ impl Source {
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        toml::from_str(&self.text).map_err(|e| {
-            let span = e.span().unwrap_or(0..0);
-            self.fault(span, e.message(), "")
-        })
+        toml::from_str(&self.text).map_err(|e| self.parse_fault(&e))
+    }
+
+    /// The tables of the array of tables `name`, in their order, each to be read by the form that it asks for ([`Table::read`]).
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the text is no TOML.
+    pub fn tables<'s>(&'s self, name: &str) -> Result<Vec<Table<'s>>, ConfigError> {
+        let document = DeTable::parse(&self.text).map_err(|e| self.parse_fault(&e))?;
+        let found = document.into_inner().remove(name).map(Spanned::into_inner);
+        let Some(DeValue::Array(all)) = found else { return Ok(Vec::new()) };
+        let table = |value: Spanned<DeValue<'s>>| {
+            let span = value.span();
+            match value.into_inner() {
+                DeValue::Table(keys) => Ok(Table { source: self, span, keys }),
+                _ => Err(self.fault(span, &format!("found a value in {name}; allowed are tables"), "")),
+            }
+        };
+        all.into_iter().map(table).collect()
+    }
+
+    fn parse_fault(&self, fault: &toml::de::Error) -> ConfigError {
+        self.fault(fault.span().unwrap_or(0..0), fault.message(), "")
     }
 
     /// An error at the byte range `span` of this text.
@@ -101,6 +121,39 @@ impl Source {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// A table of a configuration whose form depends on one of its keys: what all forms share is read apart, and the rest by the form.
+#[derive(Debug)]
+pub struct Table<'s> {
+    source: &'s Source,
+    span: Range<usize>,
+    keys: DeTable<'s>,
+}
+
+impl Table<'_> {
+    /// The same without these keys, which somebody else reads.
+    #[must_use]
+    pub fn without(mut self, keys: &[&str]) -> Self {
+        for key in keys {
+            self.keys.remove(*key);
+        }
+        self
+    }
+
+    /// Its keys, and where they stand.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.keys.keys().map(|key| (key.get_ref().as_ref(), key.span()))
+    }
+
+    /// Reads it by a form.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first fault.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T, ConfigError> {
+        let form = toml::de::Deserializer::from(Spanned::new(self.span, self.keys));
+        T::deserialize(form).map_err(|e| self.source.parse_fault(&e))
     }
 }
 

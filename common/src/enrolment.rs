@@ -81,7 +81,7 @@ impl FromStr for Token {
 /// A text that is no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this is no enrolment token; allowed is iocw1. and 70 characters, copied whole from 'ioc-collector enroll token new'"
+    "this is no enrolment token; allowed is iocw1. and 70 characters, copied whole from 'ioc-collector enrol token new'"
 )]
 pub struct TokenError;
 

@@ -5,16 +5,19 @@
 //! [`clock`].
 
 pub mod address;
+pub mod backoff;
 pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod document;
 pub mod enrolment;
+pub mod file;
 pub mod id;
 pub mod keeper;
 pub mod layout;
 pub mod metric;
 pub mod owner;
+pub mod random;
 pub mod reading;
 pub mod redact;
 pub mod report;

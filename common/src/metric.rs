@@ -95,13 +95,6 @@ catalogue! {
     "backup.ok" "1" 0.0..1.0 "job" "" "Lần sao lưu gần nhất thành công" "The last backup succeeded";
     "battery.charge" "%" 0.0..100.0 "battery" "hw.battery.charge" "Mức pin" "Charge of the battery";
     "battery.health" "%" 0.0..150.0 "battery" "" "Dung lượng pin so với thiết kế" "Full charge against the designed one";
-    "beamer.errors" "1" 0.0..2.0 "part" "hw.status" "Tình trạng bộ phận: 0 tốt, 1 cảnh báo, 2 lỗi" "State of a part: 0 well, 1 warning, 2 error";
-    "beamer.filter_hours" "h" 0.0..1e6 "" "" "Số giờ dùng lọc bụi" "Hours the filter is in use";
-    "beamer.input" "1" 0.0..99.0 "" "" "Ngõ vào đang chọn (PJLink: 1x RGB, 2x video, 3x số, 4x bộ nhớ, 5x mạng)" "Input selected (PJLink: 1x RGB, 2x video, 3x digital, 4x storage, 5x network)";
-    "beamer.lamp_hours" "h" 0.0..1e6 "lamp" "" "Số giờ dùng đèn chiếu" "Hours the lamp is in use";
-    "beamer.lamp_on" "1" 0.0..1.0 "lamp" "" "Đèn chiếu đang sáng" "The lamp is lit";
-    "beamer.muted" "1" 0.0..1.0 "" "" "Đang tắt hình" "The picture is muted";
-    "beamer.power" "1" 0.0..3.0 "" "" "Nguồn: 0 tắt, 1 bật, 2 đang nguội, 3 đang khởi động" "Power: 0 off, 1 on, 2 cooling, 3 warming up";
     "cert.days" "d" -40000.0..40000.0 "certificate" "" "Số ngày còn lại của chứng thư" "Days left of the certificate";
     "clock.error" "s" 0.0..1e12 "" "" "Độ lệch đồng hồ so với bộ thu, không dấu (bộ thu tính)" "Clock error against the collector, without sign (computed by the collector)";
     "contact.alarm" "1" 0.0..1.0 "contact" "hw.status" "Tiếp điểm báo động (khói, nước, cửa)" "A contact is in alarm (smoke, water, door)";
@@ -212,6 +205,13 @@ catalogue! {
     "process.count" "1" 0.0..1e7 "" "system.processes.count" "Số tiến trình" "Processes";
     "process.stuck" "1" 0.0..1e7 "" "system.processes.count" "Số tiến trình kẹt chờ thiết bị" "Processes stuck on a device";
     "process.zombies" "1" 0.0..1e7 "" "system.processes.count" "Số tiến trình chết chưa dọn" "Zombies";
+    "projector.errors" "1" 0.0..2.0 "part" "hw.status" "Tình trạng bộ phận: 0 tốt, 1 cảnh báo, 2 lỗi" "State of a part: 0 well, 1 warning, 2 error";
+    "projector.filter_hours" "h" 0.0..1e6 "" "" "Số giờ dùng lọc bụi" "Hours the filter is in use";
+    "projector.input" "1" 0.0..99.0 "" "" "Ngõ vào đang chọn (PJLink: 1x RGB, 2x video, 3x số, 4x bộ nhớ, 5x mạng)" "Input selected (PJLink: 1x RGB, 2x video, 3x digital, 4x storage, 5x network)";
+    "projector.lamp_hours" "h" 0.0..1e6 "lamp" "" "Số giờ dùng đèn chiếu" "Hours the lamp is in use";
+    "projector.lamp_on" "1" 0.0..1.0 "lamp" "" "Đèn chiếu đang sáng" "The lamp is lit";
+    "projector.muted" "1" 0.0..1.0 "" "" "Đang tắt hình" "The picture is muted";
+    "projector.power" "1" 0.0..3.0 "" "" "Nguồn: 0 tắt, 1 bật, 2 đang nguội, 3 đang khởi động" "Power: 0 off, 1 on, 2 cooling, 3 warming up";
     "protect.disk_encrypted" "1" 0.0..1.0 "" "" "Ổ đĩa hệ thống được mã hoá" "The root disk is encrypted";
     "protect.firewall" "1" 0.0..1.0 "" "" "Tường lửa đang lọc" "A firewall filters";
     "protect.mandatory_access" "1" 0.0..1.0 "" "" "SELinux hoặc AppArmor đang thực thi" "SELinux or AppArmor enforces";

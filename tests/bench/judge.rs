@@ -8,7 +8,7 @@ use ioc_common::config::Source;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample};
-use ioc_judge::{DeviceInfo, DeviceKind, Effect, HostAnswer, Input, RuleSet, Settings, Snapshot, State};
+use ioc_judge::{DeviceInfo, DeviceKind, Effect, HostAnswer, Input, RuleSet, Snapshot, State, TimeLimits};
 
 /// Numbers of one sample, as an agent of a server sends.
 const VALUES: usize = 150;
@@ -58,11 +58,12 @@ fn hello(layout: &Layout) -> Body {
 }
 
 fn shipped_rules() -> anyhow::Result<RuleSet> {
-    Ok(RuleSet::parse(&Source::built_in("rules.toml", ioc_collector::config::DEFAULT_RULES))?)
+    Ok(RuleSet::parse(&Source::built_in("rules.toml", ioc_engine::config::DEFAULT_RULES))?)
 }
 
 fn fleet(rules: RuleSet, devices: usize, uplink: bool, now: Timestamp) -> anyhow::Result<State> {
-    let (mut state, _) = State::restore(Arc::new(rules), Arc::default(), Settings::default(), Snapshot::default(), now);
+    let (mut state, _) =
+        State::restore(Arc::new(rules), Arc::default(), TimeLimits::default(), Snapshot::default(), now);
     let mut out = Vec::new();
     let switch = DeviceId::new("sw-1")?;
     if uplink {
@@ -130,7 +131,7 @@ fn outage() -> anyhow::Result<()> {
     };
     for number in 0..BEHIND {
         now = now.plus_millis(6);
-        step(&mut state, Input::Lost { device: &device(number), quiet_ms: 0 }, now, &mut out)?;
+        step(&mut state, Input::LinkBroken { device: &device(number), quiet_ms: 0 }, now, &mut out)?;
     }
     for _ in 0..300 {
         now = now.plus_millis(200);

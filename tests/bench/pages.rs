@@ -65,7 +65,7 @@ pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyho
     let identities = rig.enrol(devices).await?;
     let Reporting { stop, running, .. } = reporting(identities).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let socket = rig.runtime().join(ioc_collector::web::server::CONTROL_SOCKET);
+    let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
     println!("{devices} devices reporting every 10 s; each page {TIMES} times, whole, with its frame:");
     for path in [
         "/",

@@ -159,7 +159,7 @@ impl Rig {
     /// # Panics
     /// When they cannot be written.
     pub fn hurry(&mut self) {
-        let rules = ioc_collector::config::DEFAULT_RULES;
+        let rules = ioc_engine::config::DEFAULT_RULES;
         assert!(rules.contains("for = \"30s\""), "nothing is waited for half a minute");
         std::fs::write(self.dir.join("hurried.toml"), rules.replace("for = \"30s\"", "for = \"2s\"")).expect("rules");
         self.configure(|config| format!("[rules]\nfile = \"hurried.toml\"\n{config}"));
@@ -295,7 +295,7 @@ impl Agent {
     /// # Errors
     /// What it printed.
     pub async fn enrol(&self, server: &str, token: &str) -> anyhow::Result<()> {
-        let output = self.command().args(["enroll", "--server", server, token]).output().await?;
+        let output = self.command().args(["enrol", "--server", server, token]).output().await?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

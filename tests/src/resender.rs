@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::ensure;
-use ioc_collector::store::sqlite::SqliteStore;
-use ioc_collector::store::{FaultQuery, Store as _};
 use ioc_common::clock;
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::{FaultQuery, Store as _};
 use tokio::time::Instant;
 
 use crate::identity::Identity;
@@ -176,7 +176,7 @@ impl Resender {
                 incident.raised
             );
             // One that flaps stays active until it has been good for a while.
-            let settling = open.is_empty() && incident.course.settle_until.is_some();
+            let settling = open.is_empty() && incident.progress.settle_until.is_some();
             ensure!(
                 settling || incident.state.is_active() != open.is_empty(),
                 "{}: {:?} with {} faults",

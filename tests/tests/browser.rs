@@ -262,7 +262,7 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     let _ = browser.call("POST", &format!("{}/se/log", browser.session), Some(json!({ "type": "browser" }))).await;
     browser.type_into("input[name=purpose]", "Máy trạm").await;
     browser.click("button[value=token]").await;
-    browser.shows("ioc-agent enroll --server").await;
+    browser.shows("ioc-agent enrol --server").await;
     browser.is_clean().await;
     browser.go(&format!("{base}/devices/{}/label", identity.device)).await;
     browser.shows("sim-00000").await;

@@ -19,7 +19,7 @@ const TABLE: &str = "\u{feff}Tên;Loại;Nhãn tài sản;Nơi đặt;Cán bộ;
 /// A host that asks to come in.
 fn asking(agent: &Agent, rig: &Rig, token: &str, more: &[&str]) -> Child {
     let mut command = agent.command();
-    command.arg("enroll").args(["--server", &rig.server()]).args(more).arg(token);
+    command.arg("enrol").args(["--server", &rig.server()]).args(more).arg(token);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

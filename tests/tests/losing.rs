@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use ioc_collector::store::sqlite::SqliteStore;
-use ioc_collector::store::{EventRecord, Store as _};
 use ioc_common::report::Losses;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::{EventRecord, Store as _};
 use ioc_tests::harness::{Agent, Rig, eventually};
 use tokio::process::{Child, Command};
 

@@ -347,8 +347,8 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     assert!(rig.get("/api/v1/incidents").await.unwrap()["items"].as_array().unwrap().is_empty());
     assert_eq!(sinks.hooks.lock().unwrap().len(), 0);
     rig.stop().await.unwrap();
-    use ioc_collector::store::Store as _;
-    let store = ioc_collector::store::sqlite::SqliteStore::open(&rig.data()).unwrap();
+    use ioc_store::Store as _;
+    let store = ioc_store::sqlite::SqliteStore::open(&rig.data()).unwrap();
     let rows = store.reader().unwrap().rows(&identity.device, 0).unwrap();
     assert_eq!(rows.len() as u64, REPORTS);
     assert!(rows.windows(2).all(|two| two[0].at < two[1].at), "in the order they were taken");
@@ -381,8 +381,8 @@ async fn an_agent_spools_while_the_collector_is_away_and_catches_up() {
     assert_eq!(agent.status().await.unwrap().losses, Default::default());
     agent.stop().await.unwrap();
     rig.stop().await.unwrap();
-    use ioc_collector::store::Store as _;
-    let store = ioc_collector::store::sqlite::SqliteStore::open(&rig.data()).unwrap();
+    use ioc_store::Store as _;
+    let store = ioc_store::sqlite::SqliteStore::open(&rig.data()).unwrap();
     let rows = store.reader().unwrap().rows(&"away".parse().unwrap(), 0).unwrap();
     let epochs: std::collections::BTreeSet<u64> = rows.iter().map(|row| row.position.epoch).collect();
     assert_eq!(epochs.len(), 2);
@@ -413,10 +413,10 @@ async fn the_command_lines_explain_themselves() {
     let (ok, text) = run(with(&["prepare"])).await;
     assert!(ok && text.contains("nothing was changed"), "{text}");
     let (ok, text) = run(with(&["check-config"])).await;
-    let rules = ioc_collector::config::DEFAULT_RULES.matches("[[rule]]").count();
+    let rules = ioc_engine::config::DEFAULT_RULES.matches("[[rule]]").count();
     assert!(ok && text.contains(&format!("{rules} rules")), "{text}");
     rig.start().await.unwrap();
-    let (ok, text) = run(with(&["enroll", "token", "new", "--name", "x", "--kind", "toaster"])).await;
+    let (ok, text) = run(with(&["enrol", "token", "new", "--name", "x", "--kind", "toaster"])).await;
     assert!(!ok && text.contains("toaster") && text.contains("workstation"), "{text}");
     let token = rig
         .post("/api/v1/tokens", json!({ "name": "once", "kind": "server", "device": "once" }))

@@ -49,7 +49,7 @@ fn number(finding: &Value, metric: &str, subject: &str) -> f64 {
 
 #[tokio::test]
 async fn versions_are_ordered_as_dpkg_and_rpm_order_them() {
-    use ioc_agent::probe::version;
+    use ioc_probe::version;
     use std::cmp::Ordering;
     let mut versions: Vec<String> = [
         "0",

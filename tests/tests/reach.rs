@@ -120,7 +120,7 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
     }
     assert!(all.len() > 15, "the description names the routes: {all:?}");
     // Pages stand in one table of the source: a new one is in it, and is asked here.
-    let source = include_str!("../../collector/src/web/mod.rs");
+    let source = include_str!("../../collector/web/src/lib.rs");
     let pages = source.split(".route(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
     all.extend(pages.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     all.retain(|path| !matches!(path.as_str(), "/live" | "/login/oidc" | "/login/oidc/back"));
@@ -288,7 +288,7 @@ async fn knock(rig: &Rig, token: &str, host: &str, label: &str) -> Option<Value>
         label: label.to_owned(),
     };
     match ioc_agent::enrol::exchange(&rig.server(), &token, &request).await.unwrap() {
-        ioc_agent::enrol::Answer::Enrolled(_) => None,
+        ioc_agent::enrol::EnrolAnswer::Enrolled(_) => None,
         _ => {
             let waiting = rig.get("/api/v1/enrolments").await.unwrap();
             waiting.as_array().unwrap().iter().find(|one| one["facts"]["hostname"] == host).cloned()

@@ -81,7 +81,7 @@ async fn root_touches_nothing_that_the_services_user_links_to() {
         }
         let again = token(&rig, &format!("other-{round}")).await;
         let output =
-            agent.command().args(["enroll", "--anew", "--server", &rig.server(), &again]).output().await.unwrap();
+            agent.command().args(["enrol", "--anew", "--server", &rig.server(), &again]).output().await.unwrap();
         assert_eq!(inventory(&victim), before, "{trap}: {output:?}");
         if trap.contains('.') {
             for args in [vec!["doctor"], vec!["check-config"]] {

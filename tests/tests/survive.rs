@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use ioc_collector::store::Store as _;
-use ioc_collector::store::sqlite::SqliteStore;
+use ioc_store::Store as _;
+use ioc_store::sqlite::SqliteStore;
 use ioc_tests::harness::{PATIENCE, Rig, binary, eventually};
 use ioc_tests::machine::Random;
 use ioc_tests::resender::Resender;

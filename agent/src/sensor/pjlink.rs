@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use ioc_common::clock;
 use ioc_common::report::Facts;
 
-use super::board::Poll;
+use super::publisher::Poll;
 use super::settings::Projector;
 
 /// Longest line: 136 bytes by the specification, with room for a sloppy device.
@@ -23,19 +23,19 @@ const PARTS: [&str; 6] = ["fan", "lamp", "temperature", "cover", "filter", "othe
 
 /// What every projector is expected to tell.
 pub const EXPECTED: [(&str, &str); 7] = [
-    ("beamer.power", ""),
-    ("beamer.errors", "fan"),
-    ("beamer.errors", "lamp"),
-    ("beamer.errors", "temperature"),
-    ("beamer.errors", "cover"),
-    ("beamer.errors", "filter"),
-    ("beamer.errors", "other"),
+    ("projector.power", ""),
+    ("projector.errors", "fan"),
+    ("projector.errors", "lamp"),
+    ("projector.errors", "temperature"),
+    ("projector.errors", "cover"),
+    ("projector.errors", "filter"),
+    ("projector.errors", "other"),
 ];
 
 /// What a device answered to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// This.
+    /// The answer itself.
     Value(String),
     /// It does not know the query (`ERR1`), or cannot answer it now (`ERR3`).
     None,
@@ -120,7 +120,7 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
         poll.numbers.push((metric, subject.to_owned(), number));
     };
     let power = value("POWR").and_then(|text| text.parse::<u8>().ok()).filter(|power| *power <= 3);
-    put("beamer.power", "", power.map(f64::from));
+    put("projector.power", "", power.map(f64::from));
     let states: Vec<char> = value("ERST").unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
     // Of an answer that is too short nobody knows which part is left out; what follows the six is the maker's own.
     let states: Vec<Option<f64>> = if states.len() < PARTS.len() {
@@ -131,11 +131,11 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
     for (part, state) in PARTS.iter().zip(&states) {
         // A device that says it is broken, and not where, is broken in another part.
         let state = if broken && *part == "other" { Some(2.0) } else { *state };
-        put("beamer.errors", part, state);
+        put("projector.errors", part, state);
     }
     // 11 to 6Z: kind (1 RGB, 2 video, 3 digital, 4 storage, 5 network, 6 internal) and number; letters do not fit a number.
     if let Some(input) = value("INPT") {
-        put("beamer.input", "", input.parse::<u8>().ok().map(f64::from));
+        put("projector.input", "", input.parse::<u8>().ok().map(f64::from));
     }
     if let Some(mute) = value("AVMT") {
         // 11 the picture, 31 picture and sound, 21 the sound alone; tens end a mute.
@@ -144,7 +144,7 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
             "10" | "20" | "21" | "30" => Some(0.0),
             _ => None,
         };
-        put("beamer.muted", "", muted);
+        put("projector.muted", "", muted);
     }
     let hours = |text: &str| text.parse::<u32>().ok().map(f64::from).filter(|hours| *hours < 1e6);
     if let Some(lamps) = value("LAMP") {
@@ -158,12 +158,12 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
                 [spent] if fields.len() == 1 => (hours(spent), None),
                 _ => (None, None),
             };
-            put("beamer.lamp_hours", &lamp, spent);
-            put("beamer.lamp_on", &lamp, lit);
+            put("projector.lamp_hours", &lamp, spent);
+            put("projector.lamp_on", &lamp, lit);
         }
     }
     if let Some(spent) = value("FILT") {
-        put("beamer.filter_hours", "", hours(spent));
+        put("projector.filter_hours", "", hours(spent));
     }
     let text = |command| value(command).unwrap_or_default().to_owned();
     poll.machine = Facts {
@@ -221,8 +221,8 @@ pub async fn ask(projector: &Projector) -> Result<Poll, String> {
     let asked = tokio::time::timeout(projector.timeout, exchange(projector, &place, &mut replies)).await;
     let why = match asked {
         Ok(Ok(())) => format!("{place} answered none of the queries"),
-        Ok(Err(Fault::Refused(why))) => return Err(why),
-        Ok(Err(Fault::Broken(why))) => why,
+        Ok(Err(ExchangeError::Refused(why))) => return Err(why),
+        Ok(Err(ExchangeError::Broken(why))) => why,
         Err(_) => format!("{place} did not answer within {} ms", projector.timeout.as_millis()),
     };
     if replies.is_empty() {
@@ -234,14 +234,18 @@ pub async fn ask(projector: &Projector) -> Result<Poll, String> {
 }
 
 /// Why no more can be asked.
-enum Fault {
+enum ExchangeError {
     /// It wants none of us, whatever it said before.
     Refused(String),
     /// The connection cannot be made, or went.
     Broken(String),
 }
 
-async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'static str, Reply)>) -> Result<(), Fault> {
+async fn exchange(
+    projector: &Projector,
+    place: &str,
+    replies: &mut Vec<(&'static str, Reply)>,
+) -> Result<(), ExchangeError> {
     let mut next = 0;
     let mut silent = 0;
     for _ in 0..CONNECTIONS_MAX {
@@ -262,12 +266,14 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
             }
             match tokio::time::timeout(QUERY_TIMEOUT.min(projector.timeout / 5), line.answer(command, replies)).await {
                 Ok(Ok(())) => silent = 0,
-                Ok(Err(End::Denied)) => {
-                    return Err(Fault::Refused(format!("{place} refuses the password; mend: correct password_file")));
+                Ok(Err(AnswerError::Denied)) => {
+                    return Err(ExchangeError::Refused(format!(
+                        "{place} refuses the password; mend: correct password_file"
+                    )));
                 }
-                Ok(Err(End::Closed)) => break,
+                Ok(Err(AnswerError::Closed)) => break,
                 // It answered something else, or nothing: this query is unknown, the next may be known.
-                Ok(Err(End::Strange)) | Err(_) => {
+                Ok(Err(AnswerError::Strange)) | Err(_) => {
                     silent += 1;
                     if silent >= SILENT_MAX && replies.is_empty() {
                         return Ok(());
@@ -281,7 +287,7 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
             next += 1;
             silent += 1;
             if silent >= SILENT_MAX && replies.is_empty() {
-                return Err(Fault::Broken(format!("{place} closes the connection")));
+                return Err(ExchangeError::Broken(format!("{place} closes the connection")));
             }
         }
     }
@@ -289,48 +295,54 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
 }
 
 /// A connection that was greeted, and what goes before its first query.
-async fn connect(projector: &Projector, place: &str) -> Result<(Line, String), Fault> {
-    let fault = |error: std::io::Error| Fault::Broken(format!("{place}: {error}"));
+async fn connect(projector: &Projector, place: &str) -> Result<(LineReader, String), ExchangeError> {
+    let fault = |error: std::io::Error| ExchangeError::Broken(format!("{place}: {error}"));
     let stream = TcpStream::connect((projector.host.as_str(), projector.port)).await.map_err(fault)?;
-    let mut line = Line { stream, pending: Vec::new() };
+    let mut line = LineReader { stream, pending: Vec::new() };
     let said = line.next().await.map_err(fault)?;
     let prefix = match greeting(&said) {
         Some(Greeting::Open) => String::new(),
         Some(Greeting::Challenge(challenge)) => {
             let path = projector.password_file.as_ref();
-            let path =
-                path.ok_or_else(|| Fault::Refused(format!("{place} wants a password; mend: give password_file")))?;
+            let path = path
+                .ok_or_else(|| ExchangeError::Refused(format!("{place} wants a password; mend: give password_file")))?;
             let password = std::fs::read_to_string(path)
-                .map_err(|error| Fault::Refused(format!("{}: {error}", path.display())))?;
+                .map_err(|error| ExchangeError::Refused(format!("{}: {error}", path.display())))?;
             digest(&challenge, password.trim())
         }
-        Some(Greeting::Denied) => return Err(Fault::Refused(format!("{place} refuses this host"))),
-        None => return Err(Fault::Refused(format!("{place} greets with {:?}, which is not PJLink", said.trim()))),
+        Some(Greeting::Denied) => return Err(ExchangeError::Refused(format!("{place} refuses this host"))),
+        None => {
+            return Err(ExchangeError::Refused(format!("{place} greets with {:?}, which is not PJLink", said.trim())));
+        }
     };
     Ok((line, prefix))
 }
 
 /// Why an answer did not come.
-enum End {
+enum AnswerError {
     Denied,
     Closed,
     Strange,
 }
 
 /// A connection and what was read of it that is no whole line yet.
-struct Line {
+struct LineReader {
     stream: TcpStream,
     pending: Vec<u8>,
 }
 
-impl Line {
+impl LineReader {
     /// Reads until `command` is answered. What comes late for an earlier query is taken for it.
-    async fn answer(&mut self, command: &'static str, replies: &mut Vec<(&'static str, Reply)>) -> Result<(), End> {
+    async fn answer(
+        &mut self,
+        command: &'static str,
+        replies: &mut Vec<(&'static str, Reply)>,
+    ) -> Result<(), AnswerError> {
         for _ in 0..STRAY_MAX {
-            let line = self.next().await.map_err(|_| End::Closed)?;
+            let line = self.next().await.map_err(|_| AnswerError::Closed)?;
             let found = QUERIES.iter().find_map(|(name, _)| Some((*name, reply(&line, name)?)));
             match found {
-                Some((_, Reply::Denied)) => return Err(End::Denied),
+                Some((_, Reply::Denied)) => return Err(AnswerError::Denied),
                 Some((name, reply)) => {
                     if !replies.iter().any(|(known, _)| *known == name) {
                         replies.push((name, reply));
@@ -339,10 +351,10 @@ impl Line {
                         return Ok(());
                     }
                 }
-                None => return Err(End::Strange),
+                None => return Err(AnswerError::Strange),
             }
         }
-        Err(End::Strange)
+        Err(AnswerError::Strange)
     }
 
     /// The next line that is not empty. PJLink ends lines with a carriage return; some devices add a line feed, or write that alone.
@@ -416,23 +428,26 @@ mod tests {
             ("SNUM", Reply::None),
         ]);
         for (metric, subject, number) in [
-            ("beamer.power", "", 1.0),
-            ("beamer.errors", "fan", 0.0),
-            ("beamer.errors", "lamp", 1.0),
-            ("beamer.errors", "temperature", 2.0),
-            ("beamer.input", "", 31.0),
-            ("beamer.muted", "", 1.0),
-            ("beamer.lamp_hours", "1", 2150.0),
-            ("beamer.lamp_on", "2", 0.0),
-            ("beamer.filter_hours", "", 700.0),
+            ("projector.power", "", 1.0),
+            ("projector.errors", "fan", 0.0),
+            ("projector.errors", "lamp", 1.0),
+            ("projector.errors", "temperature", 2.0),
+            ("projector.input", "", 31.0),
+            ("projector.muted", "", 1.0),
+            ("projector.lamp_hours", "1", 2150.0),
+            ("projector.lamp_on", "2", 0.0),
+            ("projector.filter_hours", "", 700.0),
         ] {
             assert_eq!(of(&poll, metric, subject), Some(Some(number)), "{metric} {subject}");
         }
         assert_eq!(poll.machine.vendor, "EPSON");
         let standby = meaning(&[("POWR", Reply::None), ("ERST", value("oops"))]);
-        assert_eq!((of(&standby, "beamer.power", ""), of(&standby, "beamer.errors", "fan")), (Some(None), Some(None)));
+        assert_eq!(
+            (of(&standby, "projector.power", ""), of(&standby, "projector.errors", "fan")),
+            (Some(None), Some(None))
+        );
         let broken = meaning(&[("POWR", Reply::Broken)]);
-        assert_eq!(of(&broken, "beamer.errors", "other"), Some(Some(2.0)));
+        assert_eq!(of(&broken, "projector.errors", "other"), Some(Some(2.0)));
     }
 
     #[test]
@@ -471,23 +486,23 @@ mod tests {
             ("FILT", value("-3")),
         ]);
         for (metric, subject) in [
-            ("beamer.power", ""),
-            ("beamer.input", ""),
-            ("beamer.muted", ""),
-            ("beamer.lamp_hours", "1"),
-            ("beamer.filter_hours", ""),
+            ("projector.power", ""),
+            ("projector.input", ""),
+            ("projector.muted", ""),
+            ("projector.lamp_hours", "1"),
+            ("projector.filter_hours", ""),
         ] {
             assert_eq!(of(&poll, metric, subject), Some(None), "{metric}");
         }
         assert_eq!(
-            of(&poll, "beamer.errors", "temperature"),
+            of(&poll, "projector.errors", "temperature"),
             Some(Some(2.0)),
             "what follows the six is the maker's own"
         );
         let short = meaning(&[("ERST", value("00200")), ("LAMP", value("12345"))]);
-        assert_eq!(of(&short, "beamer.errors", "temperature"), Some(None));
+        assert_eq!(of(&short, "projector.errors", "temperature"), Some(None));
         assert_eq!(
-            (of(&short, "beamer.lamp_hours", "1"), of(&short, "beamer.lamp_on", "1")),
+            (of(&short, "projector.lamp_hours", "1"), of(&short, "projector.lamp_on", "1")),
             (Some(Some(12345.0)), Some(None))
         );
     }
@@ -502,7 +517,7 @@ mod tests {
         let port = listener.local_addr().expect("its address").port();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let mut line = Line { stream, pending: Vec::new() };
+                let mut line = LineReader { stream, pending: Vec::new() };
                 let _ = line.stream.write_all(greeting.as_bytes()).await;
                 let mut said = 0;
                 while said < hangs_up
@@ -516,7 +531,7 @@ mod tests {
             }
         });
         Projector {
-            about: crate::sensor::settings::About {
+            about: crate::sensor::settings::SensorIdentity {
                 name: "p".parse().expect("a name"),
                 facts: ioc_common::report::SensorFacts::default(),
             },
@@ -539,9 +554,9 @@ mod tests {
         ];
         for (greeting, hangs_up) in [("pjlink 0\r", 100), ("PJLINK 0\r\n", 100), ("PJLINK 0\r", 1)] {
             let poll = ask(&projector(greeting, ANSWERS, hangs_up).await).await.expect("it answers");
-            assert_eq!(of(&poll, "beamer.lamp_hours", "1"), Some(Some(1200.0)), "{greeting:?} {hangs_up}");
-            assert_eq!(of(&poll, "beamer.power", ""), Some(Some(1.0)), "{greeting:?} {hangs_up}");
-            assert_eq!(of(&poll, "beamer.errors", "fan"), Some(Some(0.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.lamp_hours", "1"), Some(Some(1200.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.power", ""), Some(Some(1.0)), "{greeting:?} {hangs_up}");
+            assert_eq!(of(&poll, "projector.errors", "fan"), Some(Some(0.0)), "{greeting:?} {hangs_up}");
         }
         let none = ask(&projector("PJLINK 0\r", &[], 100).await).await;
         assert!(none.is_err_and(|why| why.contains("answer")), "nothing at all is no reading");

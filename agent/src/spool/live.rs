@@ -3,7 +3,8 @@
 //! sled's `flush` calls `sync_file_range`, which does not empty the disk's cache: every flush is followed by `fsync` on its file, and after
 //! opening its files and directories are synced, too. It never recovers from a failed write, panics on some, and while it opens it takes
 //! what it cannot read for torn and overwrites it. So a directory is written by one sled in its life and never opened again: what another
-//! left is read as a plain file of frames ([`super::frame`]), and nothing depends on sled's own bookkeeping.
+//! left is read as a plain file of frames ([`super::frame`]), and nothing depends on sled's own bookkeeping. Why it is sled all the same:
+//! docs/decisions/0006-sled-for-the-spool-only.md.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use ioc_common::file::sync_dir;
 use ioc_common::report::Position;
 
 /// Page cache of sled.
@@ -149,10 +151,6 @@ pub(super) fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
 /// Gives up the room that was kept for a full disk.
 pub(super) fn free_ballast(dir: &Path) {
     let _ = fs::remove_file(dir.join("ballast"));
-}
-
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// A file that only takes room, made while there is some.

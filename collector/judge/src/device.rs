@@ -1,18 +1,8 @@
-//! What the judge knows of a device.
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+//! What people say of a device. What the judge knows of it while it runs is [`crate::Device`].
 
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::layout::Layout;
-use ioc_common::report::{Position, StateText};
-
-use crate::presence::Presence;
-use crate::state::Book;
-use crate::track::{Binding, Memory, Track};
 
 /// What sort of machine a device is.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -77,7 +67,7 @@ impl DeviceKind {
 }
 
 /// How many uplinks above each other there may be.
-pub const UPLINKS_DEEP: usize = 8;
+pub const UPLINK_DEPTH_MAX: usize = 8;
 
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -189,101 +179,5 @@ impl Importance {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
-    }
-}
-
-/// A device, as the judge knows it.
-#[derive(Debug, Clone)]
-pub struct Device {
-    /// What people say of it.
-    pub info: DeviceInfo,
-    /// Whether it is heard.
-    pub presence: Presence,
-    /// A link is open now.
-    pub connected: bool,
-    /// Everything up to here is judged and committed.
-    pub watermark: Position,
-    /// Boot ID of its last hello.
-    pub boot_id: String,
-    /// Fingerprint of its last hello.
-    pub fingerprint: String,
-    /// The run of its agent ([`ioc_common::report::Hello::run`]) and the one before, since the collector started.
-    pub(crate) run: String,
-    pub(crate) former_run: String,
-    /// How often the two have taken turns.
-    pub(crate) returns: u8,
-    /// Its identity is on two machines: nothing that comes under it is believed.
-    pub(crate) quarantined: bool,
-    /// Seconds between samples.
-    pub interval_s: u32,
-    /// MQTT keep-alive, seconds.
-    pub keep_alive_s: u16,
-    /// When anything was last received from it.
-    pub last_heard: Option<Timestamp>,
-    /// When its newest sample was taken, on the collector's clock.
-    pub last_sample: Option<Timestamp>,
-    /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
-    pub clock_error_ms: Option<i64>,
-    /// What it lost.
-    pub book: Book,
-    /// The layout its samples use now.
-    pub layout: Option<Arc<Layout>>,
-    /// It speaks for itself without an agent, and may sleep between two messages.
-    pub plain: bool,
-    /// What its numbers mean in words, when it is a sensor.
-    pub texts: Arc<[StateText]>,
-    /// The sensors it speaks for.
-    pub(crate) children: Vec<DeviceId>,
-    /// The devices whose network goes through it.
-    pub(crate) behind: BTreeSet<DeviceId>,
-    pub(crate) bindings: Arc<[Binding]>,
-    pub(crate) tracks: Vec<Track>,
-    /// What rules that look at change remember, one for each track.
-    pub(crate) memories: Vec<Memory>,
-    pub(crate) asked_layout: bool,
-    /// Since it brought more than its budgets allow: when it is believed to keep within them again.
-    pub(crate) beyond_until: Option<Timestamp>,
-    /// It was asked to announce its sensors, or told off for one, since its last hello: once is enough.
-    pub(crate) asked_sensors: bool,
-}
-
-impl Device {
-    /// A device that was enrolled and never heard.
-    #[must_use]
-    pub fn new(info: DeviceInfo) -> Self {
-        Self {
-            info,
-            presence: Presence::NeverSeen,
-            connected: false,
-            watermark: Position::default(),
-            boot_id: String::new(),
-            fingerprint: String::new(),
-            run: String::new(),
-            former_run: String::new(),
-            returns: 0,
-            quarantined: false,
-            interval_s: 10,
-            keep_alive_s: 30,
-            last_heard: None,
-            last_sample: None,
-            clock_error_ms: None,
-            book: Book::default(),
-            layout: None,
-            plain: false,
-            texts: Arc::from([]),
-            children: Vec::new(),
-            behind: BTreeSet::new(),
-            bindings: Arc::from([]),
-            tracks: Vec::new(),
-            memories: Vec::new(),
-            asked_layout: false,
-            beyond_until: None,
-            asked_sensors: false,
-        }
-    }
-    /// Begins every track anew, one for each binding.
-    pub(crate) fn reset_tracks(&mut self) {
-        self.tracks = vec![Track::Good; self.bindings.len()];
-        self.memories = vec![Memory::default(); self.bindings.len()];
     }
 }

@@ -7,17 +7,18 @@ use ioc_common::report::{Ask, Position, Report};
 use crate::device::DeviceInfo;
 use crate::duty::Cover;
 use crate::fault::Fault;
-use crate::incident::{Action, Attachment, Incident, Manual, Step};
+use crate::incident::{Action, Attachment, Incident, NewIncident, TimelineStep};
+use crate::losses::Loss;
 use crate::maintenance::Window;
 use crate::notice::Notice;
 use crate::presence::HostAnswer;
-use crate::rule::Severity;
-use crate::rule::listed::Compared;
-use crate::state::Loss;
+use crate::rule::document::Comparison;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// What happened.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Input<'a> {
     /// A device was enrolled, or what people say of it changed.
     Enrolled(DeviceInfo),
@@ -25,49 +26,36 @@ pub enum Input<'a> {
     Removed(&'a DeviceId),
     /// One machine alone has this identity again.
     Released {
-        /// Whose.
         device: &'a DeviceId,
         /// Why that is known.
         why: Text,
     },
     /// A link was opened.
     Connected {
-        /// Whose.
         device: &'a DeviceId,
         /// The keep-alive it asked for, seconds.
         keep_alive_s: u16,
     },
     /// A link broke without a goodbye.
-    Lost {
-        /// Whose.
+    LinkBroken {
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds on a clock that nobody sets.
         quiet_ms: i64,
     },
     /// Nothing came on a link that still stands for [`presence::quiet_after_ms`](crate::presence::quiet_after_ms).
-    Quiet {
-        /// Whose.
+    LinkIdle {
         device: &'a DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
     /// A packet came on a link that was quiet.
-    Heard {
-        /// Whose.
-        device: &'a DeviceId,
-    },
+    LinkAlive { device: &'a DeviceId },
     /// A report came.
     Report(&'a Report),
     /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
-    Passed {
-        /// Whose.
-        device: &'a DeviceId,
-        /// Its place.
-        position: Position,
-    },
+    Skipped { device: &'a DeviceId, position: Position },
     /// A device brings more than its budgets allow.
-    Beyond {
-        /// Which.
+    OverBudget {
         device: &'a DeviceId,
         /// Of what, in words.
         what: Text,
@@ -76,46 +64,26 @@ pub enum Input<'a> {
     HostProbed {
         /// Whose host.
         device: &'a DeviceId,
-        /// The answer.
         answer: HostAnswer,
     },
     /// A person does something with an incident.
-    Act {
-        /// Which.
-        incident: IncidentId,
-        /// Who.
-        who: &'a str,
-        /// What.
-        action: Action,
-    },
+    Act { incident: IncidentId, who: &'a str, action: Action },
     /// A file was added to an incident.
-    Attach {
-        /// Which.
-        incident: IncidentId,
-        /// The file.
-        attachment: Attachment,
-    },
+    Attach { incident: IncidentId, attachment: Attachment },
     /// A person opens an incident.
-    Open {
-        /// Who.
-        who: &'a str,
-        /// What.
-        manual: Manual,
-    },
-    /// Something is wrong at the centre itself, or is no more.
-    Concern {
+    Open { who: &'a str, incident: NewIncident },
+    /// Something is wrong with the collector or the centre as a whole, or is no more.
+    SelfFault {
         /// What, as a name that is always the same.
         key: &'static str,
         /// What to say while it is; none when it is no more.
-        manual: Option<Manual>,
-        /// Why.
+        incident: Option<NewIncident>,
         why: Text,
     },
     /// Another system says that something is wrong with a device, or is no more.
     Alert(Alert),
     /// A person plans a maintenance window or a freeze.
-    Window {
-        /// What.
+    PlanWindow {
         window: Window,
         /// What speaks against it is known.
         overrule: bool,
@@ -123,9 +91,9 @@ pub enum Input<'a> {
     /// A person ends a window.
     EndWindow(u64),
     /// People stand in on rotas: all of these, or none, as when two swap their shifts.
-    Cover(Vec<Cover>),
+    AddCovers(Vec<Cover>),
     /// Nobody stands in any more.
-    Uncover(u64),
+    RemoveCover(u64),
     /// Time has passed.
     Wake,
 }
@@ -143,7 +111,7 @@ pub struct Alert {
     pub severity: Severity,
     /// What is wrong.
     pub title: Text,
-    /// Why.
+    /// What the other system knows of it.
     pub reason: Text,
     /// Since when.
     pub since: Timestamp,
@@ -153,6 +121,7 @@ pub struct Alert {
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Effect {
     /// The device's presence changed.
     Presence(DeviceId),
@@ -167,28 +136,28 @@ pub enum Effect {
     /// An incident was opened or changed: keep it as it now is.
     Incident(Box<Incident>),
     /// A step of an incident's timeline.
-    Step(Step),
+    Step(TimelineStep),
     /// A window was planned: keep it.
     Window(Window),
     /// A window is over.
-    WindowGone(u64),
+    WindowEnded(u64),
     /// Someone stands in on a rota: keep it.
     Cover(Cover),
     /// Nobody stands in any more.
-    CoverGone(u64),
+    CoverEnded(u64),
     /// What a document holds for a rule has changed, or was accepted: keep it.
-    List {
+    Comparison {
         /// Of which device.
         device: DeviceId,
         /// For which rule.
         rule: String,
         /// What it holds.
-        compared: Compared,
+        comparison: Comparison,
     },
     /// Reports of a device are lost.
-    Lost(DeviceId, Box<Loss>),
+    ReportsLost(DeviceId, Box<Loss>),
     /// What is known of a device's losses has changed: keep it.
-    Book(DeviceId),
+    LossLedger(DeviceId),
     /// Tell people.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].
@@ -199,18 +168,47 @@ pub enum Effect {
     Record {
         /// About which device.
         device: DeviceId,
-        /// What, as `noun.verb`.
-        action: &'static str,
+        /// What happened.
+        action: AuditAction,
         /// Details.
         detail: String,
     },
+}
+
+/// What the judge has written down in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditAction {
+    /// A device came back with another boot.
+    DeviceRebooted,
+    /// The hardware of a device is another.
+    DeviceFingerprintChanged,
+    /// A host announced a sensor.
+    SensorAnnounced,
+    /// What a host said of a sensor is not taken.
+    SensorRefused,
+    /// A person accepted what changed.
+    ChangeAccepted,
+}
+
+impl AuditAction {
+    /// The name used in the audit log, as `noun.verb`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeviceRebooted => "device.rebooted",
+            Self::DeviceFingerprintChanged => "device.fingerprint_changed",
+            Self::SensorAnnounced => "sensor.announced",
+            Self::SensorRefused => "sensor.refused",
+            Self::ChangeAccepted => "change.accepted",
+        }
+    }
 }
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// New: keep it, under this time on the collector's clock.
-    Fresh {
+    New {
         /// When it was taken, corrected where the device's clock is known to be wrong.
         at: Timestamp,
         /// Under which time it is kept: the same, but for a step of the machine's clock that is not followed yet, with which the
@@ -222,5 +220,5 @@ pub enum Verdict {
     /// About a sensor that was not announced, or must not be: keep nothing. It has taken its place in the order.
     Unannounced,
     /// From a device that is not enrolled.
-    Stranger,
+    NotEnrolled,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use crate::rule::Severity;
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// Where a fault stands.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use crate::device::Importance;
-use crate::rule::Severity;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Where an incident stands.
@@ -26,7 +25,7 @@ pub enum IncidentState {
     Repairing,
     /// The fault is gone.
     Resolved,
-    /// Course and remedy are on record (article 10.2c).
+    /// Progress and remedy are on record (article 10.2c).
     Closed,
     /// The fault came back.
     Reopened,
@@ -56,45 +55,6 @@ impl IncidentState {
     #[must_use]
     pub const fn is_untaken(self) -> bool {
         matches!(self, Self::Open | Self::Reopened)
-    }
-}
-
-/// How urgent an incident is: its severity and the importance of its device.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub enum Priority {
-    /// At once.
-    P1,
-    /// Soon.
-    P2,
-    /// Today.
-    #[default]
-    P3,
-    /// When there is time.
-    P4,
-}
-
-impl Priority {
-    /// The priority of a fault of this severity on a device of this importance.
-    #[must_use]
-    pub const fn of(severity: Severity, importance: Importance) -> Self {
-        match (severity, importance) {
-            (Severity::Critical, Importance::High) => Self::P1,
-            (Severity::Critical, Importance::Normal) | (Severity::Warning, Importance::High) => Self::P2,
-            (Severity::Critical, Importance::Low) | (Severity::Warning, Importance::Normal) => Self::P3,
-            (Severity::Warning, Importance::Low) | (Severity::Info, _) => Self::P4,
-        }
-    }
-
-    /// The name used everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::P1 => "P1",
-            Self::P2 => "P2",
-            Self::P3 => "P3",
-            Self::P4 => "P4",
-        }
     }
 }
 
@@ -147,7 +107,7 @@ pub struct Incident {
     pub record: Record,
     /// What the judge remembers to go on with.
     #[serde(default)]
-    pub course: Course,
+    pub progress: Progress,
 }
 
 /// What people wrote down about an incident.
@@ -161,7 +121,7 @@ pub struct Record {
     pub person: String,
     /// What article 10.2a and b ask for before the repair.
     pub repair: Option<Repair>,
-    /// Course and remedy (article 10.2c).
+    /// Progress and remedy (article 10.2c).
     pub closing: Option<Closing>,
     /// The notice to the responsible department (article 17.4).
     pub regulator: Option<Regulator>,
@@ -260,11 +220,11 @@ pub struct Attachment {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Course {
+pub struct Progress {
     /// The escalation that is under way.
-    pub pursuit: Option<crate::duty::Pursuit>,
-    /// People who were told, so that they are told of its end, too.
-    pub told: Vec<String>,
+    pub escalation: Option<crate::duty::Escalation>,
+    /// People who were notified, so that they are notified of its end, too.
+    pub notified: Vec<String>,
     /// When it came back, lately.
     pub returns: Vec<Timestamp>,
     /// It comes and goes.
@@ -284,7 +244,7 @@ pub struct Course {
 /// One step of an incident's timeline.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct TimelineStep {
     /// Which incident.
     pub incident: IncidentId,
     /// Number within the incident, from 1.
@@ -443,7 +403,7 @@ fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 /// An incident that a person or the collector itself opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manual {
+pub struct NewIncident {
     /// On which device, if on one.
     pub device: Option<DeviceId>,
     /// How bad.
@@ -460,6 +420,7 @@ pub struct Manual {
 
 /// Why a person's action on an incident was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Refusal {
     /// There is no such incident.
     #[error("there is no incident {0}")]
@@ -472,7 +433,6 @@ pub enum Refusal {
     Missing {
         /// What sort of thing.
         what: &'static str,
-        /// Its name.
         which: String,
     },
     /// There is no such fault under it.
@@ -481,9 +441,7 @@ pub enum Refusal {
     /// It cannot be done in this state.
     #[error("incident {incident} is {}; it can be done while it is {allowed}", state.as_str())]
     State {
-        /// Which.
         incident: IncidentId,
-        /// Where it stands.
         state: IncidentState,
         /// Where it may stand.
         allowed: &'static str,
@@ -491,7 +449,6 @@ pub enum Refusal {
     /// The regulation's gate is shut.
     #[error("{field}: {why} (article {article})")]
     Gate {
-        /// Which field is wanted.
         field: &'static str,
         /// What is missing.
         why: &'static str,
@@ -500,12 +457,7 @@ pub enum Refusal {
     },
     /// What was given cannot be used.
     #[error("{field}: {why}")]
-    Invalid {
-        /// Which field.
-        field: &'static str,
-        /// Why.
-        why: String,
-    },
+    Invalid { field: &'static str, why: String },
     /// It is possible, but someone must say that they mean it.
     #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
     Warned(Vec<Text>),

@@ -8,23 +8,29 @@ pub mod duty;
 pub mod effect;
 pub mod fault;
 pub mod incident;
+pub mod local_time;
+pub mod losses;
 pub mod maintenance;
 pub mod notice;
 pub mod presence;
 pub mod rule;
+pub mod scope;
+pub mod severity;
 pub mod state;
 pub mod text;
-mod track;
 
-pub use device::{Device, DeviceInfo, DeviceKind, Importance};
-pub use effect::{Alert, Effect, Input, Verdict};
+pub use device::{DeviceInfo, DeviceKind, Importance};
+pub use effect::{Alert, AuditAction, Effect, Input, Verdict};
 pub use fault::{Fault, FaultState};
-pub use incident::{Action, Incident, IncidentState, Manual, Priority, Refusal, Step};
+pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
+pub use losses::{Loss, LossLedger};
 pub use maintenance::{When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
-pub use rule::{Rule, RuleKind, RuleSet, Scope, Severity};
-pub use state::{Book, COLLISION, Loss, Settings, Snapshot, State};
+pub use rule::{Rule, RuleKind, RuleSet};
+pub use scope::Scope;
+pub use severity::{Priority, Severity};
+pub use state::{Device, IDENTITY_COLLISION, Snapshot, State, TimeLimits};
 pub use text::Text;
 
 #[cfg(test)]

@@ -3,15 +3,15 @@
 //!
 //! A recurring window is kept as local time and IANA zone, so that it stays at two in the morning when clocks change.
 
-use jiff::civil::{Time, Weekday};
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 
 use crate::device::DeviceInfo;
-use crate::duty::local;
-use crate::rule::Scope;
+use crate::local_time::{instant, weekday};
+use crate::scope::Scope;
 
 /// Longest window, milliseconds: a week.
 pub const WINDOW_MAX_MS: i64 = 7 * 86_400_000;
@@ -88,7 +88,7 @@ impl Window {
                         return None;
                     }
                     // A time that the clocks skip is read as the moment they jump over.
-                    let begin = local::instant(date.to_datetime(time), &zone)?;
+                    let begin = instant(date.to_datetime(time), &zone)?;
                     let end = begin.plus_millis(minutes * 60_000);
                     (end > now && begin >= *from).then_some((begin, end))
                 })
@@ -158,11 +158,6 @@ impl Window {
         }
         Ok(())
     }
-}
-
-/// 1 Monday to 7 Sunday (ISO 8601).
-pub(crate) const fn weekday(day: Weekday) -> i8 {
-    day.to_monday_one_offset()
 }
 
 #[cfg(test)]

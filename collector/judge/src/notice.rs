@@ -7,8 +7,8 @@ use ioc_common::id::IncidentId;
 
 use crate::device::DeviceInfo;
 use crate::duty::Recipient;
-use crate::incident::{Incident, Priority};
-use crate::rule::Severity;
+use crate::incident::Incident;
+use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Why a notice is sent.
@@ -121,7 +121,7 @@ impl Notice {
             resolved_at: incident.resolved_at,
             priority: incident.priority,
             acknowledge_by: incident.acknowledge_by,
-            affected: incident.course.affected,
+            affected: incident.progress.affected,
             to_all: false,
             to: Vec::new(),
         }

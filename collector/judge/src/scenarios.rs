@@ -1,15 +1,15 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
+mod acknowledge;
 mod budgets;
+mod clock_steps;
 mod documents;
 mod fleet;
+mod identity_collision;
+mod link_idle;
 mod losses;
-mod numbers;
-mod quiet;
+mod measures;
 mod simulation;
-mod steps;
-mod taking;
-mod twins;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use ioc_common::report::{
 use proptest::prelude::*;
 
 use crate::{
-    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Settings, Snapshot, State,
+    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Snapshot, State, TimeLimits,
     Verdict,
 };
 
@@ -166,7 +166,7 @@ fn sample(used: &[f64]) -> Body {
 impl Scene {
     fn new() -> Self {
         let (state, _) =
-            State::restore(rules(), Arc::default(), Settings::default(), Snapshot::default(), Timestamp::default());
+            State::restore(rules(), Arc::default(), TimeLimits::default(), Snapshot::default(), Timestamp::default());
         let mut scene = Self { state, now_s: 0, seq: 0, log: String::new(), effects: Vec::new() };
         scene.input(Input::Enrolled(DeviceInfo::new(id(), DeviceKind::Server, "DB 1")));
         scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
@@ -200,18 +200,20 @@ impl Scene {
                 Effect::Step(s) => format!("step {}.{} {}: {}", s.incident.0, s.number, s.state.as_str(), s.note.en),
                 Effect::Notice(n) => format!("NOTICE {} {} {}", n.incident, n.occasion.as_str(), n.title.en),
                 Effect::Window(window) => format!("window {}", window.title),
-                Effect::WindowGone(id) => format!("window {id} gone"),
-                Effect::List { device, rule, compared } => format!("list {device} {rule}: {:?}", compared.found),
+                Effect::WindowEnded(id) => format!("window {id} gone"),
+                Effect::Comparison { device, rule, comparison } => {
+                    format!("list {device} {rule}: {:?}", comparison.found)
+                }
                 Effect::Cover(cover) => format!("cover {} {}", cover.rota, cover.person),
-                Effect::CoverGone(id) => format!("cover {id} gone"),
+                Effect::CoverEnded(id) => format!("cover {id} gone"),
                 Effect::ProbeHost(_) => "probe host".to_owned(),
-                Effect::Lost(device, loss) => {
+                Effect::ReportsLost(device, loss) => {
                     format!("lost {device} {:?} {}..{}", loss.reasons, loss.after, loss.before)
                 }
                 // Beside what it is about.
-                Effect::Book(_) => continue,
+                Effect::LossLedger(_) => continue,
                 Effect::Ask(_, ask) => format!("ask {ask:?}"),
-                Effect::Record { action, .. } => format!("record {action}"),
+                Effect::Record { action, .. } => format!("record {}", action.as_str()),
             };
             let _ = writeln!(self.log, "{:>5} {line}", self.now_s);
         }
@@ -339,7 +341,7 @@ fn one_host_that_falls_silent_is_one_incident_and_its_sensors_are_held_until_hea
     scene.sensor("ups-1", sensor_hello(&ALARM, Vec::new()));
     scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0]));
     scene.log.clear();
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(60);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.report(sample(&[1.0]), 0, 0);
@@ -428,7 +430,7 @@ fn a_fault_that_returns_reopens_its_incident_and_a_second_disk_joins_it() {
 fn a_broken_link_is_probed_then_silent_then_heard_again() {
     let mut scene = Scene::new();
     scene.until(100);
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(106);
     scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::Yes });
     scene.until(200);
@@ -454,12 +456,12 @@ fn a_broken_link_is_probed_then_silent_then_heard_again() {
 #[test]
 fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_nothing() {
     let mut scene = Scene::new();
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(3);
     scene.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     scene.until(60);
     assert!(!scene.log.contains("silent"), "{}", scene.log);
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(68);
     assert!(scene.log.contains("67 presence silent") && scene.log.contains("could not be asked"), "{}", scene.log);
 }
@@ -468,7 +470,7 @@ fn a_host_that_cannot_be_asked_is_silent_all_the_same_and_a_quick_return_is_noth
 fn a_goodbye_is_no_outage_until_its_deadline() {
     let mut scene = Scene::new();
     scene.report(Body::Bye(Bye { reason: ByeReason::Stop, return_within_s: 120 }), 0, 0);
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(119);
     scene.golden("0 presence away");
     scene.until(125);
@@ -476,7 +478,7 @@ fn a_goodbye_is_no_outage_until_its_deadline() {
 
     let mut back = Scene::new();
     back.report(Body::Bye(Bye { reason: ByeReason::Shutdown, return_within_s: 120 }), 0, 0);
-    back.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    back.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     back.until(90);
     back.input(Input::Connected { device: &id(), keep_alive_s: 10 });
     back.report_at(Position { epoch: 2, seq: 1 }, hello("boot-b", &["/"]), 0, 0);
@@ -504,7 +506,7 @@ fn what_came_and_went_in_a_backlog_is_past_and_what_is_still_bad_is_told() {
 fn a_resend_changes_nothing_and_an_unknown_layout_is_asked_for_once() {
     let mut scene = Scene::new();
     let first = scene.report(sample(&[50.0]), 0, 0);
-    assert!(matches!(first, Verdict::Fresh { .. }));
+    assert!(matches!(first, Verdict::New { .. }));
     let again = scene.report_at(Position { epoch: 1, seq: scene.seq }, sample(&[99.0]), 0, 0);
     assert_eq!(again, Verdict::Duplicate);
     scene.report(sample(&[50.0, 60.0]), 0, 0);
@@ -522,11 +524,11 @@ fn a_wrong_clock_is_a_fault_and_does_not_decide_history() {
     let mut scene = Scene::new();
     scene.until(1000);
     let verdict = scene.report(sample(&[50.0]), 0, -20 * 365 * 86_400);
-    assert_eq!(verdict, Verdict::Fresh { at: scene.now(), kept_at: scene.now() });
+    assert_eq!(verdict, Verdict::New { at: scene.now(), kept_at: scene.now() });
     let small = scene.report(sample(&[50.0]), 0, 30);
     assert_eq!(
         small,
-        Verdict::Fresh { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
+        Verdict::New { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
         "a small error is the device's own word"
     );
     scene.report(sample(&[50.0]), 0, 0);
@@ -566,8 +568,8 @@ fn restart(scene: &Scene) -> (State, Vec<Effect>) {
         }
     }
     let device = scene.state.device(&id()).expect("known");
-    snapshot.devices.push(Device { tracks: Vec::new(), bindings: Arc::from([]), ..device.clone() });
-    State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now())
+    snapshot.devices.push(Device { series_states: Vec::new(), bindings: Arc::from([]), ..device.clone() });
+    State::restore(rules(), Arc::default(), TimeLimits::default(), snapshot, scene.now())
 }
 
 #[test]
@@ -576,7 +578,7 @@ fn a_restart_forgets_no_fault_and_opens_no_incident_twice() {
     scene.report(sample(&[95.0]), 0, 0);
     scene.until(60);
     scene.report(sample(&[95.0]), 0, 0);
-    scene.input(Input::Lost { device: &id(), quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
     scene.until(80);
     let (state, effects) = restart(&scene);
     assert!(effects.is_empty(), "{effects:?}");
@@ -600,7 +602,7 @@ proptest! {
         for (what, wait, used) in script {
             scene.until(scene.now_s + wait);
             match what {
-                0 => { scene.input(Input::Lost { device: &id(), quiet_ms: 0 }); }
+                0 => { scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 }); }
                 1 => { scene.input(Input::Connected { device: &id(), keep_alive_s: 10 }); }
                 2 => { scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::No }); }
                 3 => {

@@ -1,18 +1,20 @@
-//! The whole state of judging and its one entry, [`State::step`].
+//! The state of the judge and its one entry, [`State::step`].
 
-mod acting;
+mod actions;
 mod budgets;
-mod comparing;
-mod handling;
-mod holding;
-mod judging;
+mod clock_step;
+mod device;
+mod document_rule;
+mod escalation;
+mod evaluation;
+mod identity_collision;
+mod incident_lifecycle;
 mod losses;
-mod pursuing;
+mod maintenance;
+mod presence;
 mod sensors;
-mod shifting;
-mod twins;
+mod series_state;
 mod uplinks;
-mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,23 +23,24 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 use ioc_common::layout::LayoutId;
 
-use crate::device::{Device, DeviceInfo, DeviceKind};
+use crate::device::{DeviceInfo, DeviceKind};
 use crate::duty::{Cover, Plan};
 use crate::effect::{Alert, Effect, Input, Verdict};
 use crate::fault::{Fault, FaultState};
 use crate::incident::{Incident, IncidentState, Refusal};
 use crate::maintenance::Window;
 use crate::presence::Presence;
-use crate::rule::listed::Compared;
-use crate::rule::{RuleKind, RuleSet, Severity};
+use crate::rule::document::Comparison;
+use crate::rule::{RuleKind, RuleSet};
+use crate::severity::Severity;
 use crate::text::Text;
-use crate::track::{Binding, Track};
-pub use losses::{Book, Loss};
-pub use twins::COLLISION;
+pub use device::Device;
+pub use identity_collision::IDENTITY_COLLISION;
+use series_state::{Binding, SeriesState};
 
 /// Limits of time that hold for every device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+pub struct TimeLimits {
     /// After the collector starts, devices get this long to come back before any is called silent, milliseconds.
     pub settle_ms: i64,
     /// A report older than this is backlog: it is logged, and nobody is woken for what came and went in it, milliseconds.
@@ -54,7 +57,7 @@ pub struct Settings {
     pub flap_settle_ms: i64,
 }
 
-impl Default for Settings {
+impl Default for TimeLimits {
     fn default() -> Self {
         Self {
             settle_ms: 120_000,
@@ -90,34 +93,34 @@ pub struct Snapshot {
     /// The largest number of someone standing in ever given.
     pub last_cover: u64,
     /// What documents held, by device and rule.
-    pub lists: Vec<(DeviceId, String, Compared)>,
+    pub comparisons: Vec<(DeviceId, String, Comparison)>,
 }
 
 /// A fault of a device as a whole: which device, which rule, and what tells two of one rule apart.
-type WholeKey = (DeviceId, String, String);
+type DeviceFaultKey = (DeviceId, String, String);
 
-/// The state of judging.
+/// The state of the judge.
 #[derive(Debug)]
 pub struct State {
     rules: Arc<RuleSet>,
     plan: Arc<Plan>,
-    settings: Settings,
+    limits: TimeLimits,
     devices: HashMap<DeviceId, Device>,
     /// Faults of devices as a whole: silence, what documents hold, other systems' alerts.
-    whole: BTreeMap<WholeKey, Fault>,
-    lists: BTreeMap<comparing::ListKey, Compared>,
+    device_faults: BTreeMap<DeviceFaultKey, Fault>,
+    comparisons: BTreeMap<document_rule::ComparisonKey, Comparison>,
     incidents: BTreeMap<IncidentId, Incident>,
-    causes: HashMap<handling::Cause, IncidentId>,
+    causes: HashMap<incident_lifecycle::Cause, IncidentId>,
     /// Faults under each incident that have not ended, with their devices.
-    under: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,
+    open_faults: HashMap<IncidentId, BTreeMap<FaultId, DeviceId>>,
     /// Uplinks that were asked whether they are there.
-    asking: HashMap<DeviceId, uplinks::Asking>,
+    uplink_checks: HashMap<DeviceId, uplinks::UplinkCheck>,
     windows: Vec<Window>,
     covers: Vec<Cover>,
     wakes: BTreeSet<(Timestamp, DeviceId)>,
     incident_wakes: BTreeSet<(Timestamp, IncidentId)>,
     window_wakes: BTreeSet<(Timestamp, u64)>,
-    bound: HashMap<(LayoutId, DeviceKind), Arc<[Binding]>>,
+    bindings: HashMap<(LayoutId, DeviceKind), Arc<[Binding]>>,
     last_fault: u64,
     last_incident: u64,
     last_window: u64,
@@ -127,33 +130,37 @@ pub struct State {
 }
 
 impl State {
-    /// Takes up where a snapshot left off. Devices that were heard get [`Settings::settle_ms`] to come back; faults of rules
+    /// Takes up where a snapshot left off. Devices that were heard get [`TimeLimits::settle_ms`] to come back; faults of rules
     /// that are gone are cleared.
     #[must_use]
     pub fn restore(
         rules: Arc<RuleSet>,
         plan: Arc<Plan>,
-        settings: Settings,
+        limits: TimeLimits,
         snapshot: Snapshot,
         now: Timestamp,
     ) -> (Self, Vec<Effect>) {
         let mut state = Self {
             rules,
             plan,
-            settings,
+            limits,
             devices: HashMap::with_capacity(snapshot.devices.len()),
-            whole: BTreeMap::new(),
-            lists: snapshot.lists.into_iter().map(|(device, rule, compared)| ((device, rule), compared)).collect(),
+            device_faults: BTreeMap::new(),
+            comparisons: snapshot
+                .comparisons
+                .into_iter()
+                .map(|(device, rule, comparison)| ((device, rule), comparison))
+                .collect(),
             incidents: BTreeMap::new(),
             causes: HashMap::new(),
-            under: HashMap::new(),
-            asking: HashMap::new(),
+            open_faults: HashMap::new(),
+            uplink_checks: HashMap::new(),
             windows: snapshot.windows,
             covers: snapshot.covers,
             wakes: BTreeSet::new(),
             incident_wakes: BTreeSet::new(),
             window_wakes: BTreeSet::new(),
-            bound: HashMap::new(),
+            bindings: HashMap::new(),
             last_fault: snapshot.last_fault,
             last_incident: snapshot.last_incident,
             last_window: snapshot.last_window,
@@ -165,7 +172,7 @@ impl State {
             let id = incident.id;
             if !incident.rule.is_empty() && incident.state != IncidentState::Closed {
                 state.causes.insert((incident.device.clone(), incident.rule.clone()), id);
-                state.causes.extend(incident.course.joined.iter().map(|cause| (cause.clone(), id)));
+                state.causes.extend(incident.progress.joined.iter().map(|cause| (cause.clone(), id)));
             }
             state.incidents.insert(id, incident);
             state.watch_incident(id);
@@ -173,14 +180,14 @@ impl State {
         for mut device in snapshot.devices {
             if let Presence::Live { .. } | Presence::Suspect { .. } = device.presence {
                 let since = device.last_heard.unwrap_or(now);
-                let until = now.plus_millis(settings.settle_ms);
+                let until = now.plus_millis(limits.settle_ms);
                 device.presence = Presence::Suspect { since, until, probing: false };
             }
             device.connected = false;
             let id = device.info.id.clone();
             if let Some(layout) = device.layout.clone() {
                 device.bindings = state.bind(&layout, &device.info);
-                device.reset_tracks();
+                device.reset_series();
             }
             state.watch(&id, device.presence);
             state.devices.insert(id, device);
@@ -192,7 +199,7 @@ impl State {
         }
         for fault in snapshot.faults {
             if let Some(incident) = fault.incident {
-                state.under.entry(incident).or_default().insert(fault.id, fault.device.clone());
+                state.open_faults.entry(incident).or_default().insert(fault.id, fault.device.clone());
             }
             state.restore_fault(fault, now, &mut out);
         }
@@ -200,7 +207,7 @@ impl State {
         let stranded: Vec<IncidentId> = state
             .incidents
             .values()
-            .filter(|one| one.raised > 0 && !state.under.contains_key(&one.id) && one.state.is_active())
+            .filter(|one| one.raised > 0 && !state.open_faults.contains_key(&one.id) && one.state.is_active())
             .map(|one| one.id)
             .collect();
         for id in stranded {
@@ -210,31 +217,31 @@ impl State {
         for window in state.windows.clone() {
             state.watch_window(&window, window_start(&window, now));
         }
-        state.weigh_all(now, &mut out);
+        state.evaluate_documents(now, &mut out);
         (state, out)
     }
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
-        let whole = self.is_of_whole(&fault) || fault.title.is_some();
-        if whole && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
+        let of_device = self.is_device_fault(&fault) || fault.title.is_some();
+        if of_device && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
             self.watch_budget(&fault.device, now);
         }
-        if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| whole) {
-            device.quarantined |= fault.rule == COLLISION;
+        if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| of_device) {
+            device.quarantined |= fault.rule == IDENTITY_COLLISION;
             let key = (fault.device.clone(), fault.rule.clone(), fault.series.clone());
-            self.whole.insert(key, fault);
+            self.device_faults.insert(key, fault);
             return;
         }
         let place = self.devices.get_mut(&fault.device).and_then(|device| {
             let layout = device.layout.clone()?;
             let place = device.bindings.iter().position(|binding| {
                 self.rules.rules()[usize::from(binding.rule)].id == fault.rule
-                    && crate::track::series_name(binding.source, &layout) == fault.series
+                    && series_state::series_name(binding.source, &layout) == fault.series
             })?;
-            device.tracks.get_mut(place)
+            device.series_states.get_mut(place)
         });
         match place {
-            Some(track) => *track = Track::Raised(Box::new(fault)),
+            Some(state) => *state = SeriesState::Raised(Box::new(fault)),
             None => {
                 let why = Text::new("Quy tắc hoặc chuỗi số liệu không còn.", "The rule or the series is no more.");
                 self.clear(fault, now, now, &why, out);
@@ -243,15 +250,15 @@ impl State {
     }
 
     /// Whether a fault is one of the device as a whole, by the rule that raised it.
-    fn is_of_whole(&self, fault: &Fault) -> bool {
+    fn is_device_fault(&self, fault: &Fault) -> bool {
         let Some(rule) = self.rules.find(&fault.rule) else { return false };
         match &rule.kind {
             RuleKind::Silent | RuleKind::Budget => true,
             RuleKind::Threshold(_) => false,
-            RuleKind::Listed(listed) => {
+            RuleKind::Document(condition) => {
                 let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
                 let device = self.devices.get(&fault.device);
-                listed.path == fault.series && device.is_some_and(|one| self.rules.for_device(&one.info).any(is_it))
+                condition.path == fault.series && device.is_some_and(|one| self.rules.for_device(&one.info).any(is_it))
             }
         }
     }
@@ -265,25 +272,25 @@ impl State {
     pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<Verdict, Refusal> {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
-            Input::Passed { device, position } => self.passed(device, position, now, out),
-            Input::Beyond { device, what } => self.beyond(device, &what, now, out),
+            Input::Skipped { device, position } => self.skipped(device, position, now, out),
+            Input::OverBudget { device, what } => self.over_budget(device, &what, now, out),
             Input::Connected { device, keep_alive_s } => self.connected(device, keep_alive_s, now, out),
-            Input::Lost { device, quiet_ms } => self.lost(device, quiet_ms, now, out),
-            Input::Quiet { device, quiet_ms } => self.quiet(device, quiet_ms, now, out),
-            Input::Heard { device } => self.heard_again(device, now, out),
+            Input::LinkBroken { device, quiet_ms } => self.link_broken(device, quiet_ms, now, out),
+            Input::LinkIdle { device, quiet_ms } => self.link_idle(device, quiet_ms, now, out),
+            Input::LinkAlive { device } => self.link_alive(device, now, out),
             Input::HostProbed { device, answer } => self.host_probed(device, answer, now, out),
             Input::Enrolled(info) => self.enrolled(info, out),
             Input::Released { device, why } => self.released(device, &why, now, out),
             Input::Removed(device) => self.removed(device, now, out),
             Input::Act { incident, who, action } => self.act(incident, who, action, now, out)?,
             Input::Attach { incident, attachment } => self.attach(incident, attachment, now, out)?,
-            Input::Open { who, manual } => self.open_manual(manual, who, now, out)?,
-            Input::Concern { key, manual, why } => self.concern(key, manual, &why, now, out),
+            Input::Open { who, incident } => self.open_by_person(incident, who, now, out)?,
+            Input::SelfFault { key, incident, why } => self.self_fault(key, incident, &why, now, out),
             Input::Alert(alert) => self.alert(alert, now, out),
-            Input::Window { window, overrule } => self.plan_window(window, overrule, now, out)?,
+            Input::PlanWindow { window, overrule } => self.plan_window(window, overrule, now, out)?,
             Input::EndWindow(id) => self.end_window(id, now, out)?,
-            Input::Cover(covers) => self.cover(covers, now, out)?,
-            Input::Uncover(id) => self.uncover(id, out)?,
+            Input::AddCovers(covers) => self.add_covers(covers, now, out)?,
+            Input::RemoveCover(id) => self.remove_cover(id, out)?,
             Input::Wake => self.wake(now, out),
         }
         Ok(Verdict::Duplicate)
@@ -313,15 +320,15 @@ impl State {
     pub fn replace_rules(&mut self, rules: Arc<RuleSet>, now: Timestamp, out: &mut Vec<Effect>) {
         let mut faults = Vec::new();
         for device in self.devices.values_mut() {
-            for track in std::mem::take(&mut device.tracks) {
-                if let Track::Raised(fault) = track {
+            for state in std::mem::take(&mut device.series_states) {
+                if let SeriesState::Raised(fault) = state {
                     faults.push(*fault);
                 }
             }
         }
-        faults.extend(std::mem::take(&mut self.whole).into_values());
+        faults.extend(std::mem::take(&mut self.device_faults).into_values());
         self.rules = rules;
-        self.bound.clear();
+        self.bindings.clear();
         let ids: Vec<DeviceId> = self.devices.keys().cloned().collect();
         for id in ids {
             let Some((layout, info)) = self.devices.get(&id).map(|d| (d.layout.clone(), d.info.clone())) else {
@@ -330,13 +337,13 @@ impl State {
             let bindings = layout.map(|layout| self.bind(&layout, &info)).unwrap_or_else(|| Arc::from([]));
             if let Some(device) = self.devices.get_mut(&id) {
                 device.bindings = bindings;
-                device.reset_tracks();
+                device.reset_series();
             }
         }
         for fault in faults {
             self.restore_fault(fault, now, out);
         }
-        self.weigh_all(now, out);
+        self.evaluate_documents(now, out);
     }
 
     fn new_fault(&mut self) -> FaultId {
@@ -380,12 +387,12 @@ impl State {
     }
 
     /// The faults of a device as a whole.
-    fn whole_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s WholeKey, &'s Fault)> {
-        self.whole.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)
+    fn device_faults_of<'s>(&'s self, id: &'s DeviceId) -> impl Iterator<Item = (&'s DeviceFaultKey, &'s Fault)> {
+        self.device_faults.range(first_key(id)..).take_while(move |((device, ..), _)| device == id)
     }
 
     /// Whether people are to be told of a fault now: it is bad enough, and nothing of its device is held.
-    fn is_news(&self, fault: &Fault, now: Timestamp) -> bool {
+    fn should_notify(&self, fault: &Fault, now: Timestamp) -> bool {
         fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none()
     }
 
@@ -398,29 +405,29 @@ impl State {
     fn alert(&mut self, alert: Alert, now: Timestamp, out: &mut Vec<Effect>) {
         let mut key = (alert.device.clone(), alert.name.clone(), alert.fingerprint.clone());
         // It may have been told of another device first: of the system itself, before its device was registered.
-        if !self.whole.contains_key(&key) {
-            let same = |other: &&WholeKey| other.1 == alert.name && other.2 == alert.fingerprint;
-            if let Some(other) = self.whole.keys().find(same) {
+        if !self.device_faults.contains_key(&key) {
+            let same = |other: &&DeviceFaultKey| other.1 == alert.name && other.2 == alert.fingerprint;
+            if let Some(other) = self.device_faults.keys().find(same) {
                 key = other.clone();
             }
         }
-        match (alert.firing, self.whole.remove(&key)) {
+        match (alert.firing, self.device_faults.remove(&key)) {
             (true, None) if self.devices.contains_key(&alert.device) => {
                 let (number, since) = (self.new_fault(), alert.since.min(now));
                 let mut fault = Fault {
                     title: Some(alert.title),
                     ..Fault::raised(number, key.clone(), alert.severity, since, alert.reason)
                 };
-                if self.is_news(&fault, now) {
+                if self.should_notify(&fault, now) {
                     self.open_incident(&mut fault, now, out);
                 } else {
                     out.push(Effect::Fault(fault.clone()));
                 }
-                self.whole.insert(key, fault);
+                self.device_faults.insert(key, fault);
             }
             // Said again: nothing new.
             (true, Some(fault)) => {
-                self.whole.insert(key, fault);
+                self.device_faults.insert(key, fault);
             }
             (false, Some(fault)) => {
                 let why = Text::new("Hệ thống kia báo đã hết.", "The other system says that it is over.");
@@ -445,7 +452,7 @@ impl State {
 }
 
 /// The key before all others of a device.
-fn first_key(id: &DeviceId) -> WholeKey {
+fn first_key(id: &DeviceId) -> DeviceFaultKey {
     (id.clone(), String::new(), String::new())
 }
 

@@ -20,12 +20,12 @@ pub struct Text {
     pub en: String,
     /// The same with the names of people; none where there are none.
     #[cfg_attr(feature = "schema", schemars(skip))]
-    personal: Option<Box<Whole>>,
+    personal: Option<Box<WithNames>>,
 }
 
 /// A text with the names of people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Whole {
+struct WithNames {
     vi: String,
     en: String,
 }
@@ -39,7 +39,7 @@ struct Form {
     en: String,
     #[cfg_attr(feature = "schema", schemars(skip))]
     #[serde(default)]
-    personal: Option<Box<Whole>>,
+    personal: Option<Box<WithNames>>,
     /// It was kept by who marks what is personal.
     #[cfg_attr(feature = "schema", schemars(skip))]
     #[serde(default)]
@@ -117,8 +117,8 @@ impl Text {
         (vi, en): (impl Into<String>, impl Into<String>),
         (shown_vi, shown_en): (impl Into<String>, impl Into<String>),
     ) -> Self {
-        let whole = Whole { vi: vi.into(), en: en.into() };
-        Self { vi: shown_vi.into(), en: shown_en.into(), personal: Some(Box::new(whole)) }
+        let with_names = WithNames { vi: vi.into(), en: en.into() };
+        Self { vi: shown_vi.into(), en: shown_en.into(), personal: Some(Box::new(with_names)) }
     }
 
     /// The text in `language`: English for `en`, else Vietnamese.
@@ -146,7 +146,7 @@ impl Text {
                 of.personal.as_deref().map_or((of.vi.clone(), of.en.clone()), |w| (w.vi.clone(), w.en.clone()))
             };
             let ((vi, en), (more_vi, more_en)) = (half(self), half(more));
-            self.personal = Some(Box::new(Whole { vi: format!("{vi} {more_vi}"), en: format!("{en} {more_en}") }));
+            self.personal = Some(Box::new(WithNames { vi: format!("{vi} {more_vi}"), en: format!("{en} {more_en}") }));
         }
         self.vi = format!("{} {}", self.vi, more.vi);
         self.en = format!("{} {}", self.en, more.en);
@@ -154,8 +154,8 @@ impl Text {
 
     /// Puts the names in: for who may see them, when it is on record that they do.
     pub fn open(&mut self) {
-        if let Some(whole) = self.personal.take() {
-            (self.vi, self.en) = (whole.vi, whole.en);
+        if let Some(with_names) = self.personal.take() {
+            (self.vi, self.en) = (with_names.vi, with_names.en);
         }
     }
 }

@@ -26,13 +26,13 @@ use ioc_common::topic::{DownKind, UpKind};
 use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, Fault};
-use super::pace::Pace;
 use super::standing::Standing;
 use super::subscription::Subscriptions;
-use crate::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
-use crate::health::Health;
-use crate::serve::stopped;
-use crate::values;
+use ioc_engine::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
+use ioc_engine::health::Health;
+use ioc_engine::log_pace::Paced;
+use ioc_engine::payload_profile;
+use ioc_engine::shutdown::stopped;
 
 /// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub(super) engine: Handle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) pace: Pace,
+    pub(super) paced: Arc<Paced>,
 }
 
 /// A connection whose CONNECT was accepted.
@@ -207,7 +207,7 @@ impl Connection {
         // What went beyond a budget was counted and said by the engine.
         if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
             self.shared.health.refuse(reason);
-            if let Some(left_out) = self.shared.pace.allows(reason, Instant::now()) {
+            if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
             }
         }
@@ -367,7 +367,7 @@ impl Connection {
                 codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
             Message::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
         } else if kind == UpKind::Values {
-            let values = values::flatten(&publish.payload).map_err(|error| ("payload", error))?;
+            let values = payload_profile::flatten(&publish.payload).map_err(|error| ("payload", error))?;
             Message::Values { link: self.link, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);

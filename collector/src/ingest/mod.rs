@@ -6,9 +6,7 @@ mod connection;
 pub mod endpoint;
 mod frame;
 mod newcomers;
-mod pace;
 mod standing;
 mod subscription;
 
 pub use check::packet_path;
-pub use newcomers::Bounds;

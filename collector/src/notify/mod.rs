@@ -24,15 +24,14 @@ use tokio::task::JoinSet;
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::{Notice, Occasion};
 
-use crate::command::Command;
-use crate::config::{Channel, ChannelKind, Config};
-use crate::engine::Handle;
-use crate::health::Health;
-use crate::http::{self, SendError};
-use crate::link::Links;
-use crate::store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
+use ioc_engine::account::acknowledge_link::Links;
+use ioc_engine::command::Command;
+use ioc_engine::config::{Channel, ChannelKind, Config};
+use ioc_engine::engine::Handle;
+use ioc_engine::health::Health;
+use ioc_engine::http::{self, SendError};
+use ioc_store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
 pub use text::Wording;
-pub(crate) use text::local as local_time;
 
 /// How long the sign of life may take.
 const SIGN_OF_LIFE_TIMEOUT: Duration = Duration::from_secs(20);

@@ -7,9 +7,9 @@ use rumqttc::{AsyncClient, ConnectReturnCode, Event, MqttOptions, Outgoing, Pack
 use ioc_judge::Notice;
 
 use super::{Wording, template, webhook};
-use crate::config::{Config, MqttChannel};
-use crate::http::{self, SendError};
-use crate::written::{as_line, fill};
+use ioc_engine::config::{Config, MqttChannel};
+use ioc_engine::http::{self, SendError};
+use ioc_store::template::{as_line, fill};
 
 /// Seconds between signs of life; a message takes less.
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(30);

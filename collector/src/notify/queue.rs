@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
-use crate::http::SendError;
-use crate::store::{Delivery, DeliveryState, Waiting};
+use ioc_engine::http::SendError;
+use ioc_store::{Delivery, DeliveryState, Waiting};
 
 /// Messages under way on one channel, without those that have been for long.
 const CONCURRENT_MAX: usize = 4;

@@ -12,9 +12,9 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
 use super::Wording;
-use crate::config::{ChannelKind, SmtpTls};
-use crate::http::{CONNECT_TIMEOUT, SendError, secret};
-use crate::written::as_line;
+use ioc_engine::config::{ChannelKind, SmtpTls};
+use ioc_engine::http::{CONNECT_TIMEOUT, SendError, secret};
+use ioc_store::template::as_line;
 
 /// How long the greeting and each answer before the mail may take. Nothing was sent by then, so trying again makes no copy.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);

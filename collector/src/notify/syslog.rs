@@ -4,8 +4,8 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_judge::{Notice, Occasion, Severity};
 
 use super::Wording;
-use crate::http::{CONNECT_TIMEOUT, SendError};
-use crate::written::as_line;
+use ioc_engine::http::{CONNECT_TIMEOUT, SendError};
+use ioc_store::template::as_line;
 
 /// Facility *local0*.
 const FACILITY: u8 = 16;

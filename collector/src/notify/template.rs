@@ -6,9 +6,9 @@
 use ioc_judge::{DeviceInfo, Notice};
 
 use super::Wording;
-use crate::config::HttpChannel;
-use crate::http::{self, Request, SendError};
-use crate::written::{as_line, escape_of, fill, percent_encoded, spaced};
+use ioc_engine::config::HttpChannel;
+use ioc_engine::http::{self, Request, SendError};
+use ioc_store::template::{as_line, escape_of, fill, percent_encoded, spaced};
 
 /// Longest text for `{{short}}`, characters: two parts of an SMS in Vietnamese.
 const SHORT_MAX_CHARS: usize = 134;

@@ -3,8 +3,9 @@
 use ioc_common::clock::Timestamp;
 use ioc_judge::{Notice, Occasion, Severity};
 
-use crate::config::Config;
-use crate::written::as_line;
+use ioc_engine::config::Config;
+use ioc_engine::local_time::local;
+use ioc_store::template::as_line;
 
 /// A notice in words, in the site's language first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,24 +148,6 @@ fn half(notice: &Notice, config: &Config, language: &str, page: &str, taking: Op
     }
     lines.push(String::new());
     lines.join("\n")
-}
-
-/// A moment in the site's time zone, which is named.
-#[must_use]
-pub(crate) fn local(at: Timestamp, config: &Config) -> String {
-    local_in(at, &config.timezone)
-}
-
-/// A moment in a time zone, which is named.
-#[must_use]
-pub(crate) fn local_in(at: Timestamp, zone: &jiff::tz::TimeZone) -> String {
-    match jiff::Timestamp::from_millisecond(at.as_millis()) {
-        Ok(moment) => {
-            let zoned = moment.to_zoned_datetime(zone.clone());
-            format!("{} ({})", zoned.strftime("%d/%m/%Y %H:%M:%S"), zone.iana_name().unwrap_or("UTC"))
-        }
-        Err(_) => at.to_string(),
-    }
 }
 
 #[cfg(test)]

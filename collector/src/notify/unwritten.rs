@@ -14,8 +14,8 @@ use ioc_common::id::IncidentId;
 use ioc_judge::{Notice, Occasion, Priority, Severity, Text};
 
 use super::{Office, Wording, carry};
-use crate::config::{Channel, Config};
-use crate::http::SendError;
+use ioc_engine::config::{Channel, Config};
+use ioc_engine::http::SendError;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -71,8 +71,8 @@ async fn ways(office: &Office, config: &Config) -> Vec<Way> {
     let plan = &config.plan;
     let first = plan.policy_for(Severity::Critical, None).and_then(|policy| policy.steps.first());
     let people: Vec<String> =
-        first.into_iter().flat_map(|step| &step.to).flat_map(|to| plan.meant(to, None, &covers, now)).collect();
-    for to in plan.reach(&people, Severity::Critical, now).into_iter().take(TOLD_MAX) {
+        first.into_iter().flat_map(|step| &step.to).flat_map(|to| plan.people_of(to, None, &covers, now)).collect();
+    for to in plan.recipients(&people, Severity::Critical, now).into_iter().take(TOLD_MAX) {
         if let Some(channel) = config.channels.iter().find(|channel| channel.name == to.channel) {
             let way = (channel.clone(), to.address, to.language);
             if !found.contains(&way) {

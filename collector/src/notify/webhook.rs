@@ -9,9 +9,9 @@ use ioc_common::enrolment::hex;
 use ioc_judge::{DeviceInfo, Notice, Occasion};
 
 use super::{Pairs, Wording};
-use crate::config::Config;
-use crate::http::{self, Request, SendError};
-use crate::written::as_line;
+use ioc_engine::config::Config;
+use ioc_engine::http::{self, Request, SendError};
+use ioc_store::template::as_line;
 
 pub(super) async fn send(
     url: &str,

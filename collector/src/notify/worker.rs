@@ -14,9 +14,9 @@ use tokio::time::Instant;
 use ioc_common::clock::Timestamp;
 
 use super::queue::{Queue, Traits};
-use crate::config::{Channel, ChannelKind, Config};
-use crate::http::SendError;
-use crate::store::{Delivery, DeliveryState, OutboxEntry, Waiting};
+use ioc_engine::config::{Channel, ChannelKind, Config};
+use ioc_engine::http::SendError;
+use ioc_store::{Delivery, DeliveryState, OutboxEntry, Waiting};
 
 /// Most entries of one channel that are looked at in one go.
 pub(super) const WAITING_MAX: usize = 4096;

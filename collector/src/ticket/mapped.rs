@@ -5,10 +5,10 @@
 use serde_json::Value;
 
 use super::{Opening, Seen};
-use crate::command::{TicketAct, TicketEvent};
-use crate::config::{Mapped, TicketRequest};
-use crate::http::{self, Request, SendError};
-use crate::written::{escape_of, fill, percent_encoded, spaced};
+use ioc_engine::command::{TicketAct, TicketEvent};
+use ioc_engine::config::{Mapped, TicketRequest};
+use ioc_engine::http::{self, Request, SendError};
+use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
 /// A connection to such a system, with its session.
 pub(super) struct MappedSystem<'a> {

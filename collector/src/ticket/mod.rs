@@ -15,16 +15,17 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use ioc_common::clock;
-use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, Step};
+use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
-use crate::command::{Command, TicketAct, TicketEvent};
-use crate::config::{Config, TicketKind, TicketSystem};
-use crate::engine::Handle;
-use crate::health::Health;
-use crate::http::{self, SendError};
-use crate::notify::{Wording, local_time};
-use crate::store::{Reader, StoreError, TicketQuery, TicketRecord};
-use crate::written::{as_line, as_lines, percent_encoded};
+use crate::notify::Wording;
+use ioc_engine::command::{Command, TicketAct, TicketEvent};
+use ioc_engine::config::{Config, TicketKind, TicketSystem};
+use ioc_engine::engine::Handle;
+use ioc_engine::health::Health;
+use ioc_engine::http::{self, SendError};
+use ioc_engine::local_time::local as local_time;
+use ioc_store::template::{as_line, as_lines};
+use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
 
 /// How long one exchange with a ticket system may take, which is several requests.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -349,7 +350,7 @@ async fn carry(
         let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
         engine.keep(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
     }
-    let new: Vec<&Step> = steps.iter().filter(|step| step.number > record.step).collect();
+    let new: Vec<&TimelineStep> = steps.iter().filter(|step| step.number > record.step).collect();
     let own = format!("{}:", system.name);
     let lines: Vec<String> =
         new.iter().filter(|step| !step.who.starts_with(&own)).map(|step| line(step, config)).collect();
@@ -365,7 +366,7 @@ async fn carry(
     Ok(())
 }
 
-fn line(step: &Step, config: &Config) -> String {
+fn line(step: &TimelineStep, config: &Config) -> String {
     let who = if step.who.is_empty() { String::new() } else { format!(" {}:", as_line(&step.who)) };
     // What a person wrote in several lines stays one step: none of them looks like another's.
     let note = as_lines(step.note.get(&config.language)).replace('\n', "\n    ");
@@ -386,13 +387,6 @@ fn opening(incident: &Incident, device: Option<DeviceInfo>, config: &Config) -> 
         priority: incident.priority.as_str(),
         device: name,
     }
-}
-
-/// The address at which a person sees a ticket; empty when none is known.
-#[must_use]
-pub fn page_of(record: &TicketRecord, config: &Config) -> String {
-    let system = config.tickets.iter().find(|system| system.name == record.system);
-    system.map(|system| system.page.replace("{{ticket}}", &percent_encoded(&record.ticket))).unwrap_or_default()
 }
 
 /// What someone wrote on a ticket, fit for an incident's record.

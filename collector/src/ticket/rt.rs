@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Opening, Seen, taken_over};
-use crate::command::{TicketAct, TicketEvent};
-use crate::http::{self, Request, SendError};
-use crate::written::percent_encoded;
+use ioc_engine::command::{TicketAct, TicketEvent};
+use ioc_engine::http::{self, Request, SendError};
+use ioc_store::template::percent_encoded;
 
 /// Transactions that are asked for in one go: what RT allows.
 const PER_PAGE: usize = 100;

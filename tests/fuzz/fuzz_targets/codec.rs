@@ -21,7 +21,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             assert!(again.is_ok() || matches!(report.body, ioc_common::report::Body::State(_)));
         }
     }
-    let _ = ioc_collector::history::unpack(payload);
+    let _ = ioc_store::history::unpack(payload);
     if let Ok(signed) = codec::read_message::<ioc_common::settings::Signed>(payload) {
         let _ = signed.signature();
     }

@@ -5,9 +5,9 @@ use jiff::tz::TimeZone;
 
 use ioc_common::clock::Timestamp;
 
-use super::{Cover, Layer, Plan, Rota, Target, local};
-use crate::maintenance::weekday;
-use crate::rule::Severity;
+use super::{Cover, Layer, Plan, Rota, Target};
+use crate::local_time::{self, weekday};
+use crate::severity::Severity;
 use crate::text::Text;
 
 /// How finely a calendar is looked through, milliseconds: hand-overs are at whole quarters of an hour.
@@ -24,7 +24,7 @@ pub fn on_duty(rota: &Rota, covers: &[Cover], now: Timestamp) -> Vec<String> {
     if let Some(cover) = covers.iter().rev().find(stands_in) {
         return vec![cover.person.clone()];
     }
-    let Some(today) = local::day_since(Time::midnight(), now, &rota.zone) else { return Vec::new() };
+    let Some(today) = local_time::day_since(Time::midnight(), now, &rota.zone) else { return Vec::new() };
     if let Some(holiday) = rota.holidays.iter().find(|day| day.date == today) {
         return holiday.people.clone();
     }
@@ -34,7 +34,7 @@ pub fn on_duty(rota: &Rota, covers: &[Cover], now: Timestamp) -> Vec<String> {
 
 /// Whose turn it is in a layer at a moment of a local day, if the layer is on.
 fn turn<'l>(layer: &'l Layer, today: Date, now: Timestamp, zone: &TimeZone) -> Option<&'l String> {
-    if layer.from != layer.until && local::stretch(layer.from, layer.until, now, zone).is_none() {
+    if layer.from != layer.until && local_time::stretch(layer.from, layer.until, now, zone).is_none() {
         return None;
     }
     if !layer.days.is_empty() && !layer.days.contains(&weekday(today.weekday())) {
@@ -42,7 +42,7 @@ fn turn<'l>(layer: &'l Layer, today: Date, now: Timestamp, zone: &TimeZone) -> O
     }
     // Whole days between local dates: a day that clocks make longer or shorter is one day all the same. A hand-over is a moment:
     // where clocks go back, it does not come twice, nor late.
-    let day = local::day_since(layer.start.time(), now, zone)?;
+    let day = local_time::day_since(layer.start.time(), now, zone)?;
     let days = day.duration_since(layer.start.date()).as_hours() / 24;
     let turn = usize::try_from(days.div_euclid(layer.turn_days)).ok()?;
     layer.people.get(turn % layer.people.len().max(1))
@@ -50,10 +50,9 @@ fn turn<'l>(layer: &'l Layer, today: Date, now: Timestamp, zone: &TimeZone) -> O
 
 /// A stretch of time with the same people on duty.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Shift {
-    /// From.
     pub from: Timestamp,
-    /// Until.
     pub until: Timestamp,
     /// Who, by identifier; nobody in a hole.
     pub people: Vec<String>,

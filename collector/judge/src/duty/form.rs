@@ -7,9 +7,11 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 
 use super::{
-    Contact, Deadlines, Department, Holiday, Layer, Person, Plan, Policy, PolicyStep, Quiet, Rota, Route, Target, Team,
+    Contact, Deadlines, Department, EscalationStep, Holiday, Layer, Person, Plan, Policy, Quiet, Rota, Route, Target,
+    Team,
 };
-use crate::rule::{Scope, Severity};
+use crate::scope::Scope;
+use crate::severity::Severity;
 
 /// Most people, teams, rotas, policies or routes.
 const NAMES_MAX: usize = 1000;
@@ -343,7 +345,7 @@ impl Reader<'_> {
                 let mend = "name who is told, such as \"rota:truc-ban\"";
                 return Err(self.source.fault(form.to.span(), "found a step that tells nobody", mend));
             }
-            Ok(PolicyStep { after_ms: form.after.as_millis(), to })
+            Ok(EscalationStep { after_ms: form.after.as_millis(), to })
         };
         let steps = form.step.into_inner().into_iter().map(step).collect::<Result<_, _>>()?;
         Ok(Policy {

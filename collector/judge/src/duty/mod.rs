@@ -5,7 +5,6 @@
 
 pub mod calendar;
 mod form;
-pub mod local;
 #[cfg(test)]
 mod tests;
 
@@ -16,19 +15,18 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use crate::device::DeviceInfo;
-use crate::incident::Priority;
-use crate::rule::{Scope, Severity};
+use crate::local_time;
+use crate::scope::Scope;
+use crate::severity::{Priority, Severity};
 
 /// The duty plan, checked: every name in it is known.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Plan {
     /// The site's time zone.
     pub zone: TimeZone,
-    /// People.
     pub people: Vec<Person>,
-    /// Teams.
     pub teams: Vec<Team>,
-    /// Rotas.
     pub rotas: Vec<Rota>,
     /// Escalation policies.
     pub policies: Vec<Policy>,
@@ -42,8 +40,8 @@ pub struct Plan {
 
 /// A person who can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Person {
-    /// Identifier.
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
@@ -57,8 +55,8 @@ pub struct Person {
 
 /// A way to reach a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Contact {
-    /// The channel.
     pub channel: String,
     /// The address on it.
     pub address: String,
@@ -79,17 +77,16 @@ pub struct Quiet {
 
 /// People who belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Team {
-    /// Identifier.
     pub id: String,
-    /// Its people.
     pub members: Vec<String>,
 }
 
 /// Who is on duty when.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Rota {
-    /// Identifier.
     pub id: String,
     /// Name, for people.
     pub name: String,
@@ -120,27 +117,26 @@ pub struct Layer {
 
 /// A day on which others are on duty.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Holiday {
     /// Which day, local.
     pub date: Date,
-    /// Who.
     pub people: Vec<String>,
 }
 
 /// What is done until someone takes an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Policy {
-    /// Identifier.
     pub id: String,
-    /// Its steps.
-    pub steps: Vec<PolicyStep>,
+    pub steps: Vec<EscalationStep>,
     /// How often all steps are gone through again.
     pub repeat: u32,
 }
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyStep {
+pub struct EscalationStep {
     /// How long after the step before, or after the incident opened, milliseconds.
     pub after_ms: i64,
     /// Who is told.
@@ -196,8 +192,8 @@ pub struct Deadlines {
 
 /// A department that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Department {
-    /// Its name.
     pub name: String,
     /// Whose contacts reach it.
     pub people: Vec<String>,
@@ -225,12 +221,11 @@ pub struct Cover {
 
 /// Someone to be told, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Recipient {
-    /// Who.
     pub person: String,
     /// Language of the notice.
     pub language: String,
-    /// The channel.
     pub channel: String,
     /// The address on it.
     pub address: String,
@@ -241,7 +236,7 @@ pub struct Recipient {
 /// An escalation that is under way.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pursuit {
+pub struct Escalation {
     /// By which policy.
     pub policy: String,
     /// The round, from 0.
@@ -252,7 +247,7 @@ pub struct Pursuit {
     pub due_at: Timestamp,
 }
 
-impl Pursuit {
+impl Escalation {
     /// The beginning of a policy at `now`.
     #[must_use]
     pub fn begin(policy: &Policy, now: Timestamp) -> Option<Self> {
@@ -339,7 +334,13 @@ impl Plan {
 
     /// Everyone a target means at `now`, by identifier.
     #[must_use]
-    pub fn meant(&self, target: &Target, device: Option<&DeviceInfo>, covers: &[Cover], now: Timestamp) -> Vec<String> {
+    pub fn people_of(
+        &self,
+        target: &Target,
+        device: Option<&DeviceInfo>,
+        covers: &[Cover],
+        now: Timestamp,
+    ) -> Vec<String> {
         let named = |name: Option<&String>| {
             name.and_then(|name| self.person(name)).map(|one| one.id.clone()).into_iter().collect()
         };
@@ -356,7 +357,7 @@ impl Plan {
 
     /// How these people are reached at `now` with something of this severity. A person without a way that carries it is left out.
     #[must_use]
-    pub fn reach(&self, people: &[String], severity: Severity, now: Timestamp) -> Vec<Recipient> {
+    pub fn recipients(&self, people: &[String], severity: Severity, now: Timestamp) -> Vec<Recipient> {
         let mut found: Vec<Recipient> = Vec::new();
         for person in people.iter().filter_map(|id| self.person(id)) {
             let not_before = person.quiet.and_then(|quiet| quiet.over_at(&self.zone, severity, now));
@@ -383,6 +384,6 @@ impl Quiet {
         if severity >= self.except {
             return None;
         }
-        local::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
+        local_time::stretch(self.from, self.until, now, zone).map(|(_, over)| over)
     }
 }

@@ -127,7 +127,7 @@ fn in_a_repeated_or_skipped_hour_a_turn_is_handed_over_once_and_in_time() {
     let text = PLAN.replace("until = \"06:00\"", "until = \"02:30\"");
     let mut plan = parse(&text).unwrap_or_else(|e| panic!("{e}"));
     plan.zone = TimeZone::get("Europe/Berlin").expect("a zone");
-    let told = |now| plan.reach(&["binh".to_owned()], Severity::Warning, at(now))[0].not_before;
+    let told = |now| plan.recipients(&["binh".to_owned()], Severity::Warning, at(now))[0].not_before;
     assert_eq!(told("2026-10-24T23:00:00Z"), Some(at("2026-10-25T00:30:00Z")));
     assert_eq!(told("2026-10-25T01:15:00Z"), None, "the second time that it is 02:15");
 }
@@ -137,12 +137,12 @@ fn quiet_hours_hold_back_what_is_not_bad_enough() {
     let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
     let people = ["binh".to_owned(), "mute".to_owned()];
     let night = at("2026-11-25T16:30:00Z");
-    let told = plan.reach(&people, Severity::Warning, night);
+    let told = plan.recipients(&people, Severity::Warning, night);
     assert_eq!(told.len(), 1, "SMS is for what is critical: {told:?}");
     assert_eq!(told[0].not_before, Some(at("2026-11-25T23:00:00Z")), "six in the morning");
-    let told = plan.reach(&people, Severity::Critical, night);
+    let told = plan.recipients(&people, Severity::Critical, night);
     assert!(told.len() == 2 && told.iter().all(|one| one.not_before.is_none()), "{told:?}");
-    assert_eq!(plan.reach(&people, Severity::Warning, at("2026-11-25T12:00:00Z"))[0].not_before, None);
+    assert_eq!(plan.recipients(&people, Severity::Warning, at("2026-11-25T12:00:00Z"))[0].not_before, None);
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn a_policy_is_gone_through_step_by_step_and_round_by_round() {
     let plan = parse(PLAN).unwrap_or_else(|e| panic!("{e}"));
     let policy = plan.policy_for(Severity::Warning, None).expect("a policy");
     let mut now = at("2026-11-25T00:00:00Z");
-    let mut pursuit = Pursuit::begin(policy, now);
+    let mut escalation = Escalation::begin(policy, now);
     let mut seen = Vec::new();
-    while let Some(this) = pursuit {
+    while let Some(this) = escalation {
         seen.push((this.round, this.step, this.due_at.millis_since(now) / 1000));
         now = this.due_at;
-        pursuit = this.next(policy, now);
+        escalation = this.next(policy, now);
     }
     assert_eq!(seen, [(0, 0, 0), (0, 1, 300), (1, 0, 300), (1, 1, 300)]);
 }

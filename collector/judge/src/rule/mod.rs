@@ -1,86 +1,38 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Kinds that look at a number are thresholds of one number or another of a series ([`threshold::Of`]);
-//! kinds that look into documents are in [`listed`]. Further kinds each get a file beside these and a variant in [`RuleKind`].
+//! Read from `config/rules.toml`. Each kind is one file; [`Kind`] is the list of them. What kinds share that look at a number of a series is
+//! in [`threshold`], of those that look into a document in [`document`].
 
-pub mod listed;
+mod approved;
+mod budget;
+mod change;
+pub mod document;
+mod forecast;
+mod kind;
+mod missing;
+mod rate;
+mod sample_window;
+mod silent;
+mod stuck;
 pub mod threshold;
+mod wording;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
-use ioc_common::metric;
+use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned, Table};
 
-use crate::device::{DeviceInfo, DeviceKind};
+use crate::device::DeviceInfo;
+use crate::scope::Scope;
+use crate::severity::Severity;
 use crate::text::Text;
-use listed::{Against, Listed};
-use threshold::{Limit, Of, Threshold};
+use document::{Baseline, DocumentRule};
+pub use kind::Kind;
+use kind::{Changes, Place};
+pub(crate) use sample_window::SampleWindow;
+use threshold::{Limit, Threshold};
 
 /// Most rules in one set: bounds the work per sample.
 pub const RULES_MAX: usize = 500;
-
-/// How bad a fault is.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing; opens no incident.
-    Info,
-    /// Someone must look at it.
-    Warning,
-    /// Someone must act now.
-    Critical,
-}
-
-impl Severity {
-    /// The name used in configuration, API and pages.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-/// Whom something is for: a rule, a maintenance window, a route. An empty list means everyone; of lists that are not empty, each
-/// must name the device.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Scope {
-    /// Kinds of device.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kinds: Vec<DeviceKind>,
-    /// Device identifiers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<String>,
-    /// Where they stand.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub places: Vec<String>,
-    /// Groups, any of which.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-}
-
-impl Scope {
-    /// Whether `info` is meant. A sensor is meant where the device that speaks for it is named.
-    #[must_use]
-    pub fn covers(&self, info: &DeviceInfo) -> bool {
-        let named = |one: &String| *one == info.id.as_str() || info.parent.as_ref().is_some_and(|p| p.as_str() == one);
-        (self.kinds.is_empty() || self.kinds.contains(&info.kind))
-            && (self.devices.is_empty() || self.devices.iter().any(named))
-            && (self.places.is_empty() || self.places.contains(&info.place))
-            && (self.tags.is_empty() || self.tags.iter().any(|tag| info.tags.contains(tag)))
-    }
-
-    /// Whether it asks for more than the kind of a device.
-    #[must_use]
-    pub const fn is_particular(&self) -> bool {
-        !(self.devices.is_empty() && self.places.is_empty() && self.tags.is_empty())
-    }
-}
 
 /// What a rule looks at.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,11 +40,25 @@ pub enum RuleKind {
     /// A number beyond a limit.
     Threshold(Threshold),
     /// A document that holds something else than it should.
-    Listed(Listed),
+    Document(DocumentRule),
     /// The device is no longer heard ([`crate::presence`]).
     Silent,
-    /// The device brings more than any honest one would ([`crate::Input::Beyond`]).
+    /// The device brings more than any honest one would ([`crate::Input::OverBudget`]).
     Budget,
+}
+
+impl RuleKind {
+    /// The kind, by its name in the configuration.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Threshold(threshold) => threshold.measure.kind(),
+            Self::Document(DocumentRule { baseline: Baseline::Accepted, .. }) => Kind::Change,
+            Self::Document(DocumentRule { baseline: Baseline::Approved(_), .. }) => Kind::Approved,
+            Self::Silent => Kind::Silent,
+            Self::Budget => Kind::Budget,
+        }
+    }
 }
 
 /// One rule.
@@ -113,7 +79,7 @@ pub struct Rule {
     /// What to do.
     pub advice: Text,
     /// Why it is different from the rule of the same identifier that is for everyone; empty when it is that one.
-    pub differs: String,
+    pub override_reason: String,
     /// It is switched off for whom it is for.
     pub off: bool,
 }
@@ -130,7 +96,7 @@ impl Rule {
     /// Whether it tells of a change that a person can accept.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(&self.kind, RuleKind::Listed(listed) if listed.against == Against::Accepted)
+        matches!(&self.kind, RuleKind::Document(document) if document.baseline == Baseline::Accepted)
     }
 
     /// Whether this rule is for this device.
@@ -170,12 +136,12 @@ struct OverrideForm {
     severity: Option<Severity>,
     raise: Option<Spanned<Limit>>,
     clear: Option<Spanned<Limit>>,
-    r#for: Option<SpanWithin<0, 604_800_000>>,
+    r#for: Option<Spanned<SpanWithin<0, 604_800_000>>>,
     approved: Option<Spanned<Vec<String>>>,
 }
 
+/// What all rules say ([`kind::COMMON`]); what else stands there is for the kind.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RuleForm {
     id: Spanned<String>,
     #[serde(default)]
@@ -185,39 +151,7 @@ struct RuleForm {
     scope: Scope,
     title: Text,
     advice: Text,
-    kind: KindForm,
-    metric: Option<Spanned<String>>,
-    raise: Option<Spanned<Limit>>,
-    clear: Option<Spanned<Limit>>,
-    r#for: Option<SpanWithin<0, 604_800_000>>,
-    within: Option<SpanWithin<10_000, 86_400_000>>,
-    /// Kind `forecast`: how far ahead.
-    ahead: Option<SpanWithin<60_000, 2_678_400_000>>,
-    /// Kind `rate`: the fall counts, not the rise.
-    #[serde(default)]
-    fall: bool,
-    #[serde(default)]
-    except: Vec<String>,
-    /// Kinds `change` and `approved`: which document.
-    document: Option<Spanned<String>>,
-    /// Kinds `change` and `approved`: where in it.
-    path: Option<Spanned<String>>,
-    /// Kind `approved`: what may be there.
-    approved: Option<Spanned<Vec<String>>>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum KindForm {
-    Threshold,
-    Rate,
-    Stuck,
-    Forecast,
-    Missing,
-    Change,
-    Approved,
-    Silent,
-    Budget,
+    kind: Kind,
 }
 
 impl RuleSet {
@@ -233,16 +167,16 @@ impl RuleSet {
             return Err(source.fault(span, &message, "remove rules that never fire"));
         }
         let mut rules: Vec<Rule> = Vec::with_capacity(form.rule.len());
-        for spanned in form.rule {
-            let whole = spanned.span();
-            let rule = check(source, whole, spanned.into_inner(), &rules)?;
+        for (spanned, table) in form.rule.into_iter().zip(source.tables("rule")?) {
+            let span = spanned.span();
+            let rule = check(source, span, spanned.into_inner(), table.without(&kind::COMMON), &rules)?;
             rules.push(rule);
         }
         let mut variants: Vec<Vec<u16>> =
             (0..rules.len()).map(|place| u16::try_from(place).into_iter().collect()).collect();
         for spanned in form.r#override {
             let whole = spanned.span();
-            let (of, rule) = differ(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
+            let (of, rule) = apply_override(source, whole, spanned.into_inner(), &rules[..variants.len()])?;
             variants[of].extend(u16::try_from(rules.len()));
             rules.push(rule);
         }
@@ -273,10 +207,10 @@ impl RuleSet {
 
     /// The rules that are different for this device, or switched off for it, each with its reason.
     #[must_use]
-    pub fn differing(&self, info: &DeviceInfo) -> Vec<Rule> {
+    pub fn overridden_for(&self, info: &DeviceInfo) -> Vec<Rule> {
         let effective = |variants: &Vec<u16>| {
             let rules = variants.iter().map(|place| &self.rules[usize::from(*place)]);
-            rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.differs.is_empty()).cloned()
+            rules.rev().find(|rule| rule.covers(info)).filter(|rule| !rule.override_reason.is_empty()).cloned()
         };
         self.variants.iter().filter_map(effective).collect()
     }
@@ -308,8 +242,9 @@ impl RuleSet {
 
 fn check(
     source: &Source,
-    whole: std::ops::Range<usize>,
-    mut form: RuleForm,
+    span: std::ops::Range<usize>,
+    form: RuleForm,
+    keys: Table<'_>,
     before: &[Rule],
 ) -> Result<Rule, ConfigError> {
     let id = form.id.get_ref();
@@ -324,17 +259,7 @@ fn check(
         let message = format!("found a second rule {id:?}; allowed is one rule per id");
         return Err(source.fault(form.id.span(), &message, "rename or remove one of them"));
     }
-    let kind = match form.kind {
-        KindForm::Silent | KindForm::Budget => {
-            if let Some(metric) = &form.metric {
-                let message = "found a metric in a rule of kind \"silent\" or \"budget\"; allowed is none";
-                return Err(source.fault(metric.span(), message, "remove this line"));
-            }
-            if form.kind == KindForm::Silent { RuleKind::Silent } else { RuleKind::Budget }
-        }
-        KindForm::Change | KindForm::Approved => RuleKind::Listed(listed(source, &whole, &mut form)?),
-        _ => RuleKind::Threshold(number(source, &whole, &mut form)?),
-    };
+    let kind = (form.kind.form().check)(&Place { source, span, id, kind: form.kind }, keys)?;
     Ok(Rule {
         id: form.id.into_inner(),
         article: form.article,
@@ -343,96 +268,13 @@ fn check(
         kind,
         title: form.title,
         advice: form.advice,
-        differs: String::new(),
+        override_reason: String::new(),
         off: false,
     })
 }
 
-/// What a rule that looks into a document looks at.
-fn listed(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Listed, ConfigError> {
-    let id = form.id.get_ref();
-    let lacks = |key: &str| {
-        let message =
-            format!("found no {key} in the rule {id:?}; required are document, path, and for \"approved\" approved");
-        source.fault(whole.clone(), &message, "add it")
-    };
-    if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
-        let message = "found a limit in a rule that looks into a document; allowed are document, path, approved";
-        return Err(source.fault(limit.span(), message, "remove this line"));
-    }
-    let document = form.document.as_ref().ok_or_else(|| lacks("document"))?;
-    let path = form.path.as_ref().ok_or_else(|| lacks("path"))?;
-    let against = match (form.kind, form.approved.take()) {
-        (KindForm::Approved, Some(approved)) => Against::Approved(approved.into_inner().into_iter().collect()),
-        (KindForm::Approved, None) => return Err(lacks("approved")),
-        (_, None) => Against::Accepted,
-        (_, Some(approved)) => {
-            let message = "found approved in a rule of kind \"change\"; what is right there is what a person accepts";
-            return Err(source.fault(approved.span(), message, "remove this line, or write kind = \"approved\""));
-        }
-    };
-    Listed::new(document.get_ref(), path.get_ref(), against).map_err(|why| {
-        let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
-        source.fault(path.span(), &message, "write the path like \"/listening/*/port\"")
-    })
-}
-
-/// The limits of a rule that looks at a number, whichever number of the series it is.
-fn number(source: &Source, whole: &std::ops::Range<usize>, form: &mut RuleForm) -> Result<Threshold, ConfigError> {
-    let id = form.id.get_ref();
-    let required = match form.kind {
-        KindForm::Rate => "metric, raise, clear, within",
-        KindForm::Forecast => "metric, raise, clear, within, ahead",
-        KindForm::Stuck | KindForm::Missing => "metric, for",
-        KindForm::Threshold | KindForm::Silent | KindForm::Budget | KindForm::Change | KindForm::Approved => {
-            "metric, raise, clear"
-        }
-    };
-    let lacks = |key: &str| {
-        let message = format!("found no {key} in the rule {id:?}; required are {required}");
-        source.fault(whole.clone(), &message, "add it")
-    };
-    let metric = metric::named(source, form.metric.as_ref().ok_or_else(|| lacks("metric"))?)?;
-    let within_ms = form.within.map(SpanWithin::as_millis);
-    let hold_ms = form.r#for.map(SpanWithin::as_millis);
-    let except = std::mem::take(&mut form.except);
-    if let KindForm::Stuck | KindForm::Missing = form.kind {
-        if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
-            let message = "found a limit in a rule of kind \"stuck\" or \"missing\"; allowed is only for";
-            return Err(source.fault(limit.span(), message, "remove this line"));
-        }
-        // What is judged is a time, in seconds; any sign of life ends it.
-        let seconds = hold_ms.ok_or_else(|| lacks("for"))? as f64 / 1000.0;
-        let of = if form.kind == KindForm::Stuck { Of::Unchanged } else { Of::Missing };
-        let (raise, clear) = (Limit::Above(seconds), Limit::Below(seconds.min(1.0)));
-        return Threshold::new(of, metric, raise, clear, 0, except)
-            .map_err(|fault| source.fault(whole.clone(), &fault.message, fault.mend));
-    }
-    let raise = form.raise.as_ref().ok_or_else(|| lacks("raise"))?;
-    let clear = form.clear.as_ref().ok_or_else(|| lacks("clear"))?;
-    let of = match (form.kind, raise.get_ref()) {
-        (KindForm::Rate, Limit::Below(_)) => {
-            let message = "found below in a rule of kind \"rate\"; allowed are above for a rise and fall = true";
-            return Err(source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"));
-        }
-        (KindForm::Rate, Limit::Above(_)) => {
-            let within_ms = within_ms.ok_or_else(|| lacks("within"))?;
-            if form.fall { Of::Fall { within_ms } } else { Of::Rise { within_ms } }
-        }
-        (KindForm::Forecast, _) => Of::Forecast {
-            within_ms: within_ms.ok_or_else(|| lacks("within"))?,
-            ahead_ms: form.ahead.map(SpanWithin::as_millis).ok_or_else(|| lacks("ahead"))?,
-        },
-        _ => Of::Value,
-    };
-    Threshold::new(of, metric, *raise.get_ref(), *clear.get_ref(), hold_ms.unwrap_or(0), except).map_err(|fault| {
-        let span = if fault.in_clear { clear.span() } else { raise.span() };
-        source.fault(span, &fault.message, fault.mend)
-    })
-}
-
 /// How a rule is different for some devices: which rule, and what it is for them.
-fn differ(
+fn apply_override(
     source: &Source,
     whole: std::ops::Range<usize>,
     form: OverrideForm,
@@ -451,39 +293,14 @@ fn differ(
         let mend = "say in a few words why it is different there";
         return Err(source.fault(form.why.span(), "found an override without a reason", mend));
     }
-    let mut rule = Rule { scope: form.scope, differs: form.why.into_inner(), off: form.off, ..rules[of].clone() };
-    rule.severity = form.severity.unwrap_or(rule.severity);
-    match &mut rule.kind {
-        RuleKind::Silent | RuleKind::Budget => {
-            if let Some(limit) = form.raise.as_ref().or(form.clear.as_ref()) {
-                let message = "found a limit for a rule of kind \"silent\" or \"budget\"; allowed are severity and off";
-                return Err(source.fault(limit.span(), message, "remove this line"));
-            }
-        }
-        RuleKind::Listed(listed) => match (&mut listed.against, form.approved, form.raise.or(form.clear)) {
-            (_, _, Some(limit)) => {
-                let message =
-                    "found a limit for a rule that looks into a document; allowed are approved, severity and off";
-                return Err(source.fault(limit.span(), message, "remove this line"));
-            }
-            (_, None, None) => {}
-            (Against::Approved(list), Some(approved), None) => *list = approved.into_inner().into_iter().collect(),
-            (Against::Accepted, Some(approved), None) => {
-                let message = "found approved for a rule of kind \"change\"; allowed are severity and off";
-                return Err(source.fault(approved.span(), message, "remove this line"));
-            }
-        },
-        RuleKind::Threshold(threshold) => {
-            let span = form.clear.as_ref().or(form.raise.as_ref()).map_or(whole, Spanned::span);
-            let raise = form.raise.map_or(threshold.raise, Spanned::into_inner);
-            let clear = form.clear.map_or(threshold.clear, Spanned::into_inner);
-            let hold_ms = form.r#for.map_or(threshold.hold_ms, SpanWithin::as_millis);
-            *threshold =
-                Threshold::new(threshold.of, threshold.metric, raise, clear, hold_ms, threshold.except.clone())
-                    .map_err(|fault| source.fault(span, &fault.message, fault.mend))?;
-        }
-    }
-    Ok((of, rule))
+    let was = &rules[of];
+    let place = Place { source, span: whole, id: &was.id, kind: was.kind.kind() };
+    let changes = Changes { raise: form.raise, clear: form.clear, hold: form.r#for, approved: form.approved };
+    place.check_changes(&changes)?;
+    let kind = (place.kind.form().amend)(&place, &was.kind, changes)?;
+    let severity = form.severity.unwrap_or(was.severity);
+    let override_reason = form.why.into_inner();
+    Ok((of, Rule { severity, scope: form.scope, kind, override_reason, off: form.off, ..was.clone() }))
 }
 
 #[cfg(test)]
@@ -539,5 +356,96 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         assert!(parse(&list.replace("approved = []\n", "")).expect_err("list").message.contains("no approved"));
         let missing = parse(&GOOD.replace("clear = { below = 85 }\n", "")).expect_err("missing");
         assert!(missing.message.contains("clear"), "{missing}");
+    }
+
+    /// A good value for each key of any kind.
+    const VALUES: [(&str, &str); 11] = [
+        ("metric", "\"fs.used_pct\""),
+        ("raise", "{ above = 90 }"),
+        ("clear", "{ below = 85 }"),
+        ("for", "\"5m\""),
+        ("within", "\"10m\""),
+        ("ahead", "\"1d\""),
+        ("fall", "true"),
+        ("except", "[\"/snap\"]"),
+        ("document", "\"accounts\""),
+        ("path", "\"/accounts/*/name\""),
+        ("approved", "[\"root\"]"),
+    ];
+    /// Lines before the first key of a kind.
+    const BEFORE: usize = 6;
+
+    fn of_kind(kind: Kind, keys: &[&str]) -> String {
+        let kind = kind.as_str();
+        let mut text = format!(
+            "[[rule]]\nid = \"x\"\nkind = \"{kind}\"\nseverity = \"info\"\n\
+             title = {{ vi = \"x\", en = \"x\" }}\nadvice = {{ vi = \"x\", en = \"x\" }}\n"
+        );
+        for key in keys {
+            let (_, value) = VALUES.iter().find(|(known, _)| known == key).expect("a value");
+            text += &format!("{key} = {value}\n");
+        }
+        text
+    }
+
+    #[test]
+    fn every_kind_takes_its_own_keys_and_refuses_those_of_all_others() {
+        for kind in Kind::ALL {
+            let form = kind.form();
+            let all: Vec<&str> = form.required.iter().chain(form.optional).copied().collect();
+            let set = parse(&of_kind(kind, &all)).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(set.rules()[0].kind.kind(), kind);
+            assert!(parse(&of_kind(kind, form.required)).is_ok(), "{kind:?} wants no more");
+            for lacking in form.required {
+                let rest: Vec<&str> = all.iter().copied().filter(|key| key != lacking).collect();
+                let fault = parse(&of_kind(kind, &rest)).expect_err("a key is missing");
+                assert!(
+                    fault.line == 1 && fault.message.contains(&format!("found no {lacking} ")),
+                    "{kind:?}: {fault}"
+                );
+            }
+            for (foreign, _) in VALUES.iter().filter(|(key, _)| !all.contains(key)) {
+                let mut keys = all.clone();
+                keys.push(foreign);
+                let fault = parse(&of_kind(kind, &keys)).expect_err("a key of another kind");
+                let whose = Kind::ALL.into_iter().find(|other| {
+                    let form = other.form();
+                    form.required.contains(foreign) || form.optional.contains(foreign)
+                });
+                let whose = whose.expect("a kind has it").as_str();
+                let said = format!("found {foreign} in a rule of the kind {}; allowed are ", kind.as_str());
+                assert_eq!(fault.line, BEFORE + keys.len(), "{fault}");
+                assert!(fault.message.starts_with(&said) && fault.mend.contains("remove this line"), "{fault}");
+                assert!(fault.mend.contains(&format!("{whose:?}")), "{fault}");
+            }
+            let fault = parse(&(of_kind(kind, &all) + "limit = 3\n")).expect_err("a key of no kind");
+            assert!(fault.line == BEFORE + all.len() + 1 && fault.message.contains("unknown field `limit`"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn an_override_changes_what_its_kind_has() {
+        let over = "[[override]]\nrule = \"x\"\nwhy = \"y\"\nscope = { places = [\"z\"] }\n";
+        for kind in Kind::ALL {
+            let rule = of_kind(kind, kind.form().required);
+            for (key, value) in VALUES.iter().filter(|(key, _)| ["raise", "clear", "for", "approved"].contains(key)) {
+                let result = parse(&format!("{rule}{over}{key} = {value}\n"));
+                if kind.form().overridable.contains(key) {
+                    assert!(result.is_ok(), "{kind:?} {key}");
+                    continue;
+                }
+                let fault = result.expect_err("not of this kind");
+                let line = rule.lines().count() + over.lines().count() + 1;
+                let said = format!("found {key} for a rule of the kind {}; allowed are ", kind.as_str());
+                assert!(fault.line == line && fault.message.starts_with(&said), "{fault}");
+            }
+        }
+        let stuck = of_kind(Kind::Stuck, &["metric", "for"]);
+        let set = parse(&format!("{stuck}{over}for = \"2h\"\n")).unwrap_or_else(|e| panic!("{e}"));
+        let seconds = set.rules().iter().map(|rule| match &rule.kind {
+            RuleKind::Threshold(threshold) => (threshold.raise.number(), threshold.hold_ms),
+            _ => (0.0, 0),
+        });
+        assert_eq!(seconds.collect::<Vec<_>>(), [(300.0, 0), (7200.0, 0)]);
     }
 }

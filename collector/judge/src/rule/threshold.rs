@@ -1,9 +1,97 @@
-//! The threshold rule: a number beyond a limit for some time, cleared by a second limit (hysteresis). The number is the value
-//! itself, how fast it rises or falls, what it is going to be, how long it has stood still or has not been known ([`Of`]).
+//! Kind `threshold`: a value beyond a limit for some time, cleared by a second limit (hysteresis). Also what all kinds share that look at
+//! a number of a series: which number it is ([`Measure`]), its limits, and how they are checked.
 
 use serde::Deserialize;
 
-use ioc_common::metric::Metric;
+use ioc_common::clock::Timestamp;
+use ioc_common::config::{ConfigError, SpanWithin, Spanned};
+use ioc_common::metric::{self, Metric};
+
+use super::kind::{Changes, Form, Kind, Place};
+use super::sample_window::SampleWindow;
+use super::{RuleKind, forecast, missing, rate, stuck};
+
+pub(super) const FORM: Form = Form {
+    required: &["metric", "raise", "clear"],
+    optional: &["for", "except"],
+    overridable: &["raise", "clear", "for"],
+    check: |place, keys| place.read::<NumberKeys>(keys)?.check(place, Measure::Value),
+    amend,
+};
+
+/// The keys of this kind; other kinds that have limits have them, too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NumberKeys {
+    pub(super) metric: Spanned<String>,
+    pub(super) raise: Spanned<Limit>,
+    pub(super) clear: Spanned<Limit>,
+    #[serde(rename = "for")]
+    pub(super) hold: Option<SpanWithin<0, 604_800_000>>,
+    #[serde(default)]
+    pub(super) except: Vec<String>,
+}
+
+impl NumberKeys {
+    pub(super) fn check(self, place: &Place<'_>, measure: Measure) -> Result<RuleKind, ConfigError> {
+        let Self { metric, raise, clear, hold, except } = self;
+        let metric = metric::named(place.source, &metric)?;
+        let hold_ms = hold.map_or(0, SpanWithin::as_millis);
+        Threshold::new(measure, metric, *raise.get_ref(), *clear.get_ref(), hold_ms, except)
+            .map(RuleKind::Threshold)
+            .map_err(|fault| {
+                let span = if fault.in_clear { clear.span() } else { raise.span() };
+                place.source.fault(span, &fault.message, fault.mend)
+            })
+    }
+}
+
+/// What an override changes of a rule with limits.
+pub(super) fn amend(place: &Place<'_>, kind: &RuleKind, changes: Changes) -> Result<RuleKind, ConfigError> {
+    let RuleKind::Threshold(was) = kind else { return Ok(kind.clone()) };
+    let span = changes.clear.as_ref().or(changes.raise.as_ref()).map_or(place.span.clone(), Spanned::span);
+    let raise = changes.raise.map_or(was.raise, Spanned::into_inner);
+    let clear = changes.clear.map_or(was.clear, Spanned::into_inner);
+    let hold_ms = changes.hold.map_or(was.hold_ms, |hold| hold.get_ref().as_millis());
+    Threshold::new(was.measure, was.metric, raise, clear, hold_ms, was.except.clone())
+        .map(RuleKind::Threshold)
+        .map_err(|fault| place.source.fault(span, &fault.message, fault.mend))
+}
+
+/// A rule that looks at how long something has lasted: the time is the limit, and any sign of life ends it.
+pub(super) fn lasting(
+    place: &Place<'_>,
+    measure: Measure,
+    metric: &Spanned<String>,
+    hold: SpanWithin<0, 604_800_000>,
+    except: Vec<String>,
+) -> Result<RuleKind, ConfigError> {
+    lasting_for(place, measure, metric::named(place.source, metric)?, hold, except)
+}
+
+/// What an override changes of such a rule.
+pub(super) fn amend_lasting(place: &Place<'_>, kind: &RuleKind, changes: Changes) -> Result<RuleKind, ConfigError> {
+    match (kind, changes.hold) {
+        (RuleKind::Threshold(was), Some(hold)) => {
+            lasting_for(place, was.measure, was.metric, hold.into_inner(), was.except.clone())
+        }
+        _ => Ok(kind.clone()),
+    }
+}
+
+fn lasting_for(
+    place: &Place<'_>,
+    measure: Measure,
+    metric: &'static Metric,
+    hold: SpanWithin<0, 604_800_000>,
+    except: Vec<String>,
+) -> Result<RuleKind, ConfigError> {
+    let seconds = hold.as_millis() as f64 / 1000.0;
+    let (raise, clear) = (Limit::Above(seconds), Limit::Below(seconds.min(1.0)));
+    Threshold::new(measure, metric, raise, clear, 0, except)
+        .map(RuleKind::Threshold)
+        .map_err(|fault| place.source.fault(place.span.clone(), &fault.message, fault.mend))
+}
 
 /// One side of a rule: `{ above = 90 }` or `{ below = 10 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -36,7 +124,7 @@ impl Limit {
 
 /// Which number of a series is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum Measure {
     /// The value (kind `threshold`).
     Value,
     /// How far it rose above its lowest within a time (kind `rate`).
@@ -62,11 +150,43 @@ pub enum Of {
     Missing,
 }
 
+impl Measure {
+    /// The kind of rule that looks at this number.
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            Self::Value => Kind::Threshold,
+            Self::Rise { .. } | Self::Fall { .. } => Kind::Rate,
+            Self::Forecast { .. } => Kind::Forecast,
+            Self::Unchanged => Kind::Stuck,
+            Self::Missing => Kind::Missing,
+        }
+    }
+
+    /// The number, of the value at `at` where one is known; none while nothing can be said.
+    pub(crate) fn number(self, window: &mut SampleWindow, value: Option<f64>, at: Timestamp) -> Option<f64> {
+        match self {
+            Self::Value => value,
+            Self::Rise { within_ms } => Some(rate::rise(window, within_ms, value?, at)),
+            Self::Fall { within_ms } => Some(rate::fall(window, within_ms, value?, at)),
+            Self::Forecast { within_ms, ahead_ms } => forecast::value_ahead(window, within_ms, ahead_ms, value?, at),
+            Self::Unchanged => Some(stuck::unchanged_s(window, value?, at)),
+            Self::Missing => Some(missing::unknown_s(window, value.is_some(), at)),
+        }
+    }
+
+    /// The next value follows a silence: nobody knows whether it stood still meanwhile. How far it moved since is known all the same.
+    pub(crate) fn after_silence(self, window: &mut SampleWindow) {
+        if matches!(self, Self::Unchanged | Self::Missing) {
+            window.clear();
+        }
+    }
+}
+
 /// A checked threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
     /// Which number is judged.
-    pub of: Of,
+    pub measure: Measure,
     /// The metric.
     pub metric: &'static Metric,
     /// Raised beyond this …
@@ -81,7 +201,7 @@ pub struct Threshold {
 
 /// Why a threshold is not allowed.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct LimitError {
     pub(super) in_clear: bool,
     pub(super) message: String,
     pub(super) mend: &'static str,
@@ -89,15 +209,15 @@ pub(super) struct Fault {
 
 impl Threshold {
     pub(super) fn new(
-        of: Of,
+        measure: Measure,
         metric: &'static Metric,
         raise: Limit,
         clear: Limit,
         hold_ms: i64,
         except: Vec<String>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, LimitError> {
         for (in_clear, limit) in [(false, raise), (true, clear)] {
-            if matches!(of, Of::Value | Of::Forecast { .. }) && !metric.plausible(limit.number()) {
+            if matches!(measure, Measure::Value | Measure::Forecast { .. }) && !metric.plausible(limit.number()) {
                 let message = format!(
                     "found {} for {}; allowed are {} to {} {}",
                     limit.number(),
@@ -106,15 +226,15 @@ impl Threshold {
                     metric.max,
                     metric.unit
                 );
-                return Err(Fault { in_clear, message, mend: "choose a limit within the metric's range" });
+                return Err(LimitError { in_clear, message, mend: "choose a limit within the metric's range" });
             }
         }
         let (found, allowed) = match (raise, clear) {
             (Limit::Above(up), Limit::Below(down)) if down <= up => {
-                return Ok(Self { of, metric, raise, clear, hold_ms, except });
+                return Ok(Self { measure, metric, raise, clear, hold_ms, except });
             }
             (Limit::Below(down), Limit::Above(up)) if up >= down => {
-                return Ok(Self { of, metric, raise, clear, hold_ms, except });
+                return Ok(Self { measure, metric, raise, clear, hold_ms, except });
             }
             (Limit::Above(up), Limit::Below(down)) => {
                 (format!("below = {down}"), format!("at most {up}, the limit of raise"))
@@ -126,12 +246,16 @@ impl Threshold {
             (Limit::Below(_), Limit::Below(_)) => ("below".to_owned(), "above, since raise says below".to_owned()),
         };
         let message = format!("found {found} in clear; allowed is {allowed}");
-        Err(Fault { in_clear: true, message, mend: "leave a gap between raise and clear, so that it does not flap" })
+        Err(LimitError {
+            in_clear: true,
+            message,
+            mend: "leave a gap between raise and clear, so that it does not flap",
+        })
     }
 
     /// Whether a series of this rule's metric with this subject is judged.
     #[must_use]
-    pub fn judges(&self, metric: &str, subject: &str) -> bool {
+    pub fn applies_to(&self, metric: &str, subject: &str) -> bool {
         self.metric.name == metric && !self.except.iter().any(|one| one == subject)
     }
 }

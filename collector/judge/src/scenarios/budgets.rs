@@ -3,21 +3,21 @@
 use super::*;
 use crate::Text;
 
-fn beyond(scene: &mut Scene, what: &str) {
-    scene.input(Input::Beyond { device: &id(), what: Text::new(what, what) });
+fn over_budget(scene: &mut Scene, what: &str) {
+    scene.input(Input::OverBudget { device: &id(), what: Text::new(what, what) });
 }
 
 #[test]
 fn a_device_beyond_its_budgets_is_a_fault_once_and_not_for_ever() {
     let mut scene = Scene::new();
-    beyond(&mut scene, "documents");
+    over_budget(&mut scene, "documents");
     scene.now_s = 60;
-    beyond(&mut scene, "documents");
+    over_budget(&mut scene, "documents");
     scene.now_s = 90;
-    beyond(&mut scene, "documents, events");
+    over_budget(&mut scene, "documents, events");
     // It goes on for a while; then it behaves.
     scene.until(400);
-    beyond(&mut scene, "documents, events");
+    over_budget(&mut scene, "documents, events");
     scene.until(999);
     scene.until(1001);
     scene.golden(
@@ -38,18 +38,18 @@ fn a_device_beyond_its_budgets_is_a_fault_once_and_not_for_ever() {
 fn what_is_refused_takes_its_place_and_is_a_sign_of_life() {
     let mut scene = Scene::new();
     scene.now_s = 5;
-    scene.input(Input::Passed { device: &id(), position: Position { epoch: 1, seq: 500 } });
+    scene.input(Input::Skipped { device: &id(), position: Position { epoch: 1, seq: 500 } });
     let device = scene.state.device(&id()).expect("known");
     assert_eq!((device.watermark.seq, device.last_heard), (500, Some(scene.now())));
     // A smaller place does not take it back.
-    scene.input(Input::Passed { device: &id(), position: Position { epoch: 1, seq: 7 } });
+    scene.input(Input::Skipped { device: &id(), position: Position { epoch: 1, seq: 7 } });
     assert_eq!(scene.state.device(&id()).expect("known").watermark.seq, 500);
 }
 
 #[test]
 fn the_fault_goes_after_a_restart_too() {
     let mut scene = Scene::new();
-    beyond(&mut scene, "events");
+    over_budget(&mut scene, "events");
     let fault = scene.effects.iter().find_map(|effect| match effect {
         Effect::Fault(fault) => Some(fault.clone()),
         _ => None,
@@ -65,7 +65,7 @@ fn the_fault_goes_after_a_restart_too() {
         incidents: incidents.into_iter().collect(),
         ..Snapshot::default()
     };
-    let (state, _) = State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now());
+    let (state, _) = State::restore(rules(), Arc::default(), TimeLimits::default(), snapshot, scene.now());
     scene.state = state;
     scene.log.clear();
     scene.until(601);

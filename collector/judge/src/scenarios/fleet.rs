@@ -11,11 +11,11 @@ use ioc_common::report::{Body, Envelope, Position, Report};
 use super::{hello, layout, rules};
 use crate::duty::{Cover, Plan};
 use crate::incident::PersonReport;
-use crate::rule::listed::Compared;
+use crate::rule::document::Comparison;
 use crate::{
     Action, Alert, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident,
-    IncidentState, Input, Manual, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Settings, Severity, Snapshot,
-    State, Text, When, Window,
+    IncidentState, Input, NewIncident, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Severity, Snapshot, State,
+    Text, TimeLimits, When, Window,
 };
 
 pub(super) const PLAN: &str = r#"
@@ -63,7 +63,7 @@ pub(super) struct Fleet {
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     windows: Vec<Window>,
     covers: Vec<Cover>,
-    lists: Vec<(DeviceId, String, Compared)>,
+    comparisons: Vec<(DeviceId, String, Comparison)>,
     pub(super) notices: Vec<(Timestamp, Notice)>,
     pub(super) asked: Vec<DeviceId>,
     /// What is said of each device, which the store keeps, too.
@@ -80,7 +80,8 @@ pub(super) fn device(id: &str) -> DeviceId {
 
 impl Fleet {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        let (state, _) = State::restore(rules(), Arc::clone(&plan), Settings::default(), Snapshot::default(), start());
+        let (state, _) =
+            State::restore(rules(), Arc::clone(&plan), TimeLimits::default(), Snapshot::default(), start());
         Self {
             state,
             now: start(),
@@ -90,7 +91,7 @@ impl Fleet {
             incidents: BTreeMap::new(),
             windows: Vec::new(),
             covers: Vec::new(),
-            lists: Vec::new(),
+            comparisons: Vec::new(),
             notices: Vec::new(),
             asked: Vec::new(),
             infos: Vec::new(),
@@ -141,13 +142,13 @@ impl Fleet {
                 self.incidents.insert(incident.id, *incident);
             }
             Effect::Window(window) => self.windows.push(window),
-            Effect::WindowGone(id) => self.windows.retain(|one| one.id != id),
-            Effect::List { device, rule, compared } => {
-                self.lists.retain(|(of, one, _)| *of != device || *one != rule);
-                self.lists.push((device, rule, compared));
+            Effect::WindowEnded(id) => self.windows.retain(|one| one.id != id),
+            Effect::Comparison { device, rule, comparison } => {
+                self.comparisons.retain(|(of, one, _)| *of != device || *one != rule);
+                self.comparisons.push((device, rule, comparison));
             }
             Effect::Cover(cover) => self.covers.push(cover),
-            Effect::CoverGone(id) => self.covers.retain(|one| one.id != id),
+            Effect::CoverEnded(id) => self.covers.retain(|one| one.id != id),
             Effect::Notice(notice) => self.notices.push((self.now, *notice)),
             Effect::ProbeHost(id) => self.asked.push(id),
             _ => {}
@@ -221,10 +222,11 @@ impl Fleet {
             windows: self.windows.clone(),
             last_window: self.windows.iter().map(|one| one.id).max().unwrap_or(0),
             covers: self.covers.clone(),
-            lists: self.lists.clone(),
+            comparisons: self.comparisons.clone(),
             last_cover: self.covers.iter().map(|one| one.id).max().unwrap_or(0),
         };
-        let (state, effects) = State::restore(rules(), Arc::clone(&self.plan), Settings::default(), snapshot, self.now);
+        let (state, effects) =
+            State::restore(rules(), Arc::clone(&self.plan), TimeLimits::default(), snapshot, self.now);
         self.state = state;
         for effect in effects {
             self.keep(effect);
@@ -256,7 +258,7 @@ pub(super) fn no_plan() -> Arc<Plan> {
 fn one_uplink_that_is_down_is_one_incident_and_its_children_are_held_until_heard_again() {
     let mut fleet = Fleet::behind_switch(4, no_plan());
     for number in 0..4 {
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
+        fleet.input(Input::LinkBroken { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(15_000);
     for number in 0..4 {
@@ -284,6 +286,11 @@ fn one_uplink_that_is_down_is_one_incident_and_its_children_are_held_until_heard
     let seen: Vec<(&str, u64)> = told.iter().map(|(_, occasion, incident, _)| (*occasion, *incident)).collect();
     assert_eq!(seen, [("opened", 1), ("resolved", 1), ("opened", 2)], "{told:?}");
     assert_eq!(fleet.incidents[&IncidentId(2)].device.as_ref().map(DeviceId::as_str), Some("d-3"));
+    // Who sees the uplink's incident may not reach what is behind it.
+    let of_uplink = fleet.notices.iter().filter(|(_, notice)| notice.incident == IncidentId(1));
+    let reasons: Vec<&str> = of_uplink.flat_map(|(_, notice)| [&*notice.reason.vi, &*notice.reason.en]).collect();
+    assert!(reasons.iter().any(|one| one.contains("an incident of its own")), "{reasons:?}");
+    assert!(reasons.iter().all(|one| !one.contains("D 3")), "{reasons:?}");
     fleet.connect(&device("d-3"));
     assert!(fleet.active().is_empty());
 }
@@ -294,7 +301,7 @@ fn five_thousand_devices_behind_an_uplink_that_cannot_be_asked_are_one_incident_
     for number in 0..5000 {
         // Links break as their keep-alives run out, over half a minute.
         fleet.pass(6);
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
+        fleet.input(Input::LinkBroken { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(120_000);
     let told = fleet.told();
@@ -317,7 +324,7 @@ fn five_thousand_devices_behind_an_uplink_that_cannot_be_asked_are_one_incident_
 fn a_device_alone_behind_a_living_uplink_has_an_incident_of_its_own() {
     let mut fleet = Fleet::behind_switch(4, no_plan());
     let id = device("d-1");
-    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(15_000);
     fleet.input(Input::HostProbed { device: &id, answer: HostAnswer::No }).expect("allowed");
     fleet.input(Input::HostProbed { device: &device("sw-1"), answer: HostAnswer::Yes }).expect("allowed");
@@ -352,7 +359,7 @@ fn what_was_bad_when_a_device_fell_silent_is_unknown_until_it_is_heard() {
     fleet.sample(&id, 95.0);
     fleet.pass(60_000);
     fleet.sample(&id, 95.0);
-    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     assert_eq!(fleet.faults[&FaultId(1)].state, FaultState::Unknown);
     fleet.restart();
@@ -365,7 +372,7 @@ fn what_was_bad_when_a_device_fell_silent_is_unknown_until_it_is_heard() {
 #[test]
 fn an_escalation_goes_on_until_someone_takes_it_and_says_which_step_reached_nobody() {
     let mut fleet = Fleet::behind_switch(1, plan());
-    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(400_000);
     fleet.restart();
     fleet.pass(3_000_000);
@@ -395,7 +402,7 @@ fn an_escalation_goes_on_until_someone_takes_it_and_says_which_step_reached_nobo
     assert!(last.1.to_all && !fleet.notices[1].1.to_all);
 
     let mut taken = Fleet::behind_switch(1, plan());
-    taken.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
+    taken.input(Input::LinkBroken { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     taken.pass(60_000);
     taken.act(1, Action::Acknowledge { note: String::new() }).expect("allowed");
     taken.pass(3_600_000);
@@ -414,7 +421,7 @@ fn the_responsible_leader_is_told_of_a_broken_device_at_once() {
     let id = device("d-0");
     fleet.enrol(DeviceInfo { leader: "Chief".into(), ..DeviceInfo::new(id.clone(), DeviceKind::Server, "D") });
     fleet.connect(&id);
-    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(30_000);
     assert_eq!(fleet.told()[0].3, ["binh", "chief"]);
 }
@@ -430,12 +437,12 @@ fn a_window_holds_notices_and_what_is_still_bad_at_its_end_is_told() {
     let mut fleet = Fleet::behind_switch(3, no_plan());
     let scope = Scope { devices: vec!["sw-1".into()], ..Scope::default() };
     fleet
-        .input(Input::Window { window: window("new switch", (0, 2), scope, false), overrule: false })
+        .input(Input::PlanWindow { window: window("new switch", (0, 2), scope, false), overrule: false })
         .expect("allowed");
     fleet.sample(&device("d-0"), 95.0);
     fleet.pass(60_000);
     fleet.sample(&device("d-0"), 95.0);
-    fleet.input(Input::Lost { device: &device("d-1"), quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &device("d-1"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(3_600_000);
     fleet.restart();
     assert!(fleet.notices.is_empty() && fleet.incidents.is_empty(), "{:?}", fleet.told());
@@ -454,10 +461,10 @@ fn what_is_behind_an_uplink_in_a_window_is_one_incident_at_its_end_and_nobody_wa
     let mut fleet = Fleet::behind_switch(4, no_plan());
     let scope = Scope { devices: vec!["sw-1".into()], ..Scope::default() };
     fleet
-        .input(Input::Window { window: window("new switch", (0, 2), scope, false), overrule: false })
+        .input(Input::PlanWindow { window: window("new switch", (0, 2), scope, false), overrule: false })
         .expect("allowed");
     for number in 0..4 {
-        fleet.input(Input::Lost { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
+        fleet.input(Input::LinkBroken { device: &device(&format!("d-{number}")), quiet_ms: 0 }).expect("allowed");
     }
     fleet.pass(3_600_000);
     assert!(fleet.notices.is_empty());
@@ -466,7 +473,7 @@ fn what_is_behind_an_uplink_in_a_window_is_one_incident_at_its_end_and_nobody_wa
     assert_eq!(fleet.incidents[&IncidentId(1)].raised, 5, "the rest is listed in it");
 
     let mut gone = Fleet::behind_switch(1, no_plan());
-    gone.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
+    gone.input(Input::LinkBroken { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     gone.pass(18_000);
     gone.input(Input::Removed(&device("sw-1"))).expect("allowed");
     assert_eq!(gone.incidents[&IncidentId(1)].device, Some(device("d-0")), "it waits for nobody");
@@ -481,7 +488,7 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
         fleet.connect(&device(id));
     }
     let only = |id: &str| Scope { devices: vec![id.to_owned()], ..Scope::default() };
-    let plan = |fleet: &mut Fleet, window, overrule| fleet.input(Input::Window { window, overrule });
+    let plan = |fleet: &mut Fleet, window, overrule| fleet.input(Input::PlanWindow { window, overrule });
     plan(&mut fleet, window("patch a", (1, 2), only("a"), false), false).expect("nothing speaks against it");
     let both =
         plan(&mut fleet, window("patch b", (1, 3), only("b"), false), false).expect_err("its partner is worked on");
@@ -490,7 +497,7 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
     plan(&mut fleet, window("congress", (4, 9), Scope::default(), true), false).expect("a freeze");
     let frozen = plan(&mut fleet, window("patch a", (5, 6), only("a"), false), false).expect_err("an event is on");
     assert!(frozen.to_string().contains("congress"), "{frozen}");
-    fleet.input(Input::Lost { device: &device("b"), quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &device("b"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     let down = plan(&mut fleet, window("patch a", (10, 11), only("a"), false), false).expect_err("its partner is down");
     assert!(down.to_string().contains("partner b"), "{down}");
@@ -501,7 +508,7 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
 #[test]
 fn no_repair_without_backup_and_safety_and_no_closing_without_course_remedy_and_confirmation() {
     let mut fleet = Fleet::behind_switch(1, plan());
-    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     let repair = |backup: &str, no_backup: &str, safety: &str| Action::Repair {
         backup: backup.into(),
@@ -537,7 +544,7 @@ fn no_repair_without_backup_and_safety_and_no_closing_without_course_remedy_and_
     }
     assert_eq!(fleet.incidents[&IncidentId(1)].state, IncidentState::Closed);
     // What was closed and comes back is a new one.
-    fleet.input(Input::Lost { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &device("d-0"), quiet_ms: 0 }).expect("allowed");
     fleet.pass(60_000);
     assert_eq!(fleet.active(), [2]);
 }
@@ -552,7 +559,7 @@ fn what_was_reported_by_telephone_must_be_verified_before_it_is_closed() {
         verified_by: String::new(),
         verified_at: None,
     };
-    let manual = Manual {
+    let manual = NewIncident {
         device: None,
         severity: Severity::Critical,
         title: Text::new("Khói ở phòng máy", "Smoke"),
@@ -560,7 +567,7 @@ fn what_was_reported_by_telephone_must_be_verified_before_it_is_closed() {
         advice: Text::default(),
         report: Some(report),
     };
-    fleet.input(Input::Open { who: "lan", manual }).expect("allowed");
+    fleet.input(Input::Open { who: "lan", incident: manual }).expect("allowed");
     assert_eq!(fleet.told()[0].3, ["binh"]);
     fleet.act(1, Action::Resolve { note: "False alarm".into() }).expect("allowed");
     let close = || Action::Close { course: "A kettle.".into(), remedy: "None.".into() };
@@ -630,7 +637,7 @@ fn the_priority_comes_from_severity_and_importance_and_a_deadline_is_said_once()
     let info = DeviceInfo { importance: Importance::High, ..DeviceInfo::new(id.clone(), DeviceKind::Server, "Core") };
     fleet.enrol(info);
     fleet.connect(&id);
-    fleet.input(Input::Lost { device: &id, quiet_ms: 0 }).expect("allowed");
+    fleet.input(Input::LinkBroken { device: &id, quiet_ms: 0 }).expect("allowed");
     fleet.pass(86_400_000);
     let incident = &fleet.incidents[&IncidentId(1)];
     assert_eq!(incident.priority.as_str(), "P1");

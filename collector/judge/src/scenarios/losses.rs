@@ -34,7 +34,7 @@ fn lost(scene: &Scene) -> Vec<Vec<(&'static str, u64)>> {
     scene
         .effects
         .iter()
-        .filter_map(|effect| if let Effect::Lost(_, loss) = effect { Some(loss.reasons.clone()) } else { None })
+        .filter_map(|effect| if let Effect::ReportsLost(_, loss) = effect { Some(loss.reasons.clone()) } else { None })
         .collect()
 }
 
@@ -45,7 +45,7 @@ fn a_gap_in_the_order_is_found_by_the_collector_itself_once() {
         scene.report_at(at(1, seq), sample(&[1.0]), 0, 0);
     }
     assert!(lost(&scene).len() == 1 && lost(&scene)[0] == [("unknown", 4)], "{:?}", lost(&scene));
-    assert_eq!(scene.state.device(&id()).expect("known").book.total(), 4);
+    assert_eq!(scene.state.device(&id()).expect("known").losses.total(), 4);
 }
 
 #[test]
@@ -145,10 +145,10 @@ fn a_collector_that_starts_anew_goes_on_with_what_it_knew() {
     scene.report_at(at(1, 1), telling(Losses { corrupt: 2, ..Losses::default() }, &[]), 0, 0);
     let mut kept = Device::new(scene.state.device(&id()).expect("known").info.clone());
     let known = scene.state.device(&id()).expect("known");
-    let text = serde_json::to_string(&known.book).expect("writes");
-    (kept.book, kept.watermark) = (serde_json::from_str(&text).expect("reads"), known.watermark);
+    let text = serde_json::to_string(&known.losses).expect("writes");
+    (kept.losses, kept.watermark) = (serde_json::from_str(&text).expect("reads"), known.watermark);
     let snapshot = Snapshot { devices: vec![kept], ..Snapshot::default() };
-    scene.state = State::restore(rules(), Arc::default(), Settings::default(), snapshot, scene.now()).0;
+    scene.state = State::restore(rules(), Arc::default(), TimeLimits::default(), snapshot, scene.now()).0;
     scene.report_at(at(1, 2), telling(Losses { corrupt: 2, ..Losses::default() }, &[]), 0, 0);
     assert_eq!(lost(&scene), [vec![("corrupt", 2)]]);
 }

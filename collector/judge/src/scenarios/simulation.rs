@@ -154,7 +154,7 @@ impl World {
     fn change(&mut self, of: impl Fn(usize) -> bool, was: bool) {
         for number in (0..DEVICES).filter(|number| of(*number)) {
             if was && !self.reachable(number) {
-                self.fleet.input(Input::Lost { device: &name(number), quiet_ms: 0 }).expect("allowed");
+                self.fleet.input(Input::LinkBroken { device: &name(number), quiet_ms: 0 }).expect("allowed");
             } else if self.reachable(number) {
                 self.fleet.connect(&name(number));
             }
@@ -199,7 +199,7 @@ impl World {
             let when = When::Once { from, until };
             let (title, who) = ("work".to_owned(), "lan".to_owned());
             let window = Window { id: 0, title, scope, when, freeze: false, who, overruled: Vec::new() };
-            self.fleet.input(Input::Window { window, overrule: true }).expect("overruled");
+            self.fleet.input(Input::PlanWindow { window, overrule: true }).expect("overruled");
         }
         if self.random.one_in(50) {
             self.fleet.restart();

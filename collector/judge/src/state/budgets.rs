@@ -15,11 +15,11 @@ const KEPT_MS: i64 = 600_000;
 
 impl State {
     /// A report was refused unread: its place in the order is taken all the same.
-    pub(super) fn passed(&mut self, id: &DeviceId, position: Position, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn skipped(&mut self, id: &DeviceId, position: Position, now: Timestamp, out: &mut Vec<Effect>) {
         if self.devices.get(id).is_none_or(|device| device.quarantined) {
             return;
         }
-        self.miss_before(id, position, now, out);
+        self.find_lost_before(id, position, now, out);
         let Some(device) = self.devices.get_mut(id) else { return };
         device.last_heard = Some(now);
         device.watermark = device.watermark.max(position);
@@ -27,7 +27,7 @@ impl State {
     }
 
     /// A device went beyond its budgets, or still does.
-    pub(super) fn beyond(&mut self, id: &DeviceId, what: &Text, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn over_budget(&mut self, id: &DeviceId, what: &Text, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(rule) = self.devices.get(id).and_then(|device| self.rules.budget_for(&device.info)) else { return };
         let (severity, key) = (rule.severity, (id.clone(), rule.id.clone(), String::new()));
         let reason = Text::new(
@@ -35,10 +35,10 @@ impl State {
             format!("The device sends more than it may: {}. What is beyond is refused or slowed down.", what.en),
         );
         self.watch_budget(id, now);
-        match self.whole.get_mut(&key) {
+        match self.device_faults.get_mut(&key) {
             None => {
                 let fault = Fault::raised(self.new_fault(), key.clone(), severity, now, reason);
-                self.raise_whole(key, fault, now, out);
+                self.raise_device_fault(key, fault, now, out);
             }
             Some(fault) if fault.reason != reason => {
                 fault.reason = reason;
@@ -70,8 +70,9 @@ impl State {
         }
         let rules = std::sync::Arc::clone(&self.rules);
         let is_budget = |rule: &str| rules.find(rule).is_some_and(|rule| rule.kind == crate::rule::RuleKind::Budget);
-        let keys: Vec<_> = self.whole_of(id).filter(|(key, _)| is_budget(&key.1)).map(|(key, _)| key.clone()).collect();
-        for fault in keys.iter().filter_map(|key| self.whole.remove(key)).collect::<Vec<_>>() {
+        let keys: Vec<_> =
+            self.device_faults_of(id).filter(|(key, _)| is_budget(&key.1)).map(|(key, _)| key.clone()).collect();
+        for fault in keys.iter().filter_map(|key| self.device_faults.remove(key)).collect::<Vec<_>>() {
             let why = Text::new("Đã 10 phút không vượt mức nữa.", "It has kept within its budgets for 10 minutes.");
             self.clear(fault, now, now, &why, out);
         }

@@ -1,112 +1,23 @@
-//! Reports that never came, and never will: found by the collector itself in their order, and explained by what the device says.
-//!
-//! A report is taken only when its place is above the watermark, and a device sends in order. So a place that is passed over is lost for
-//! good, whatever the cause, and is known the moment the next report is judged. What a device tells of its losses (with its hello, and with
-//! the first report after a gap) gives the reason. It may tell before the gap or after it; the balance of both sees to it that nothing is
-//! counted twice. How an epoch ended is told by the hello of the next one.
-
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+//! Reports that never came: what each report, and what a device says, tells of them ([`crate::losses`]).
 
 use ioc_common::clock::Timestamp;
-use ioc_common::report::{Body, Hello, Losses, Position, Report};
+use ioc_common::id::DeviceId;
+use ioc_common::report::{Body, Position, Report};
 
 use super::State;
-use crate::device::Device;
 use crate::effect::Effect;
-
-/// Ends of epochs that are not yet told; and places that were refused. More are not remembered.
-const ENDS_MAX: usize = 8;
-const REFUSED_MAX: usize = 64;
-/// For how long losses count in [`Book::recent`], hours.
-const RECENT_HOURS: i64 = 24;
-const HOUR_MS: i64 = 3_600_000;
-/// No device has lost more than this at once.
-const COUNT_MAX: u64 = 1 << 40;
-
-/// Why, when nobody has said.
-pub(crate) const UNKNOWN: &str = "unknown";
-/// Why, when the collector itself refused them.
-pub(crate) const REFUSED: &str = "refused";
-/// Why, when a run of the agent was cut off and how many it had taken is not known.
-pub(crate) const CUT_OFF: &str = "cut_off";
-
-/// What is known of a device's losses.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Book {
-    /// What the device last told.
-    told: Losses,
-    /// Told and not yet missed, when positive; missed and not yet told, when negative.
-    balance: i64,
-    /// Up to where earlier epochs came whose end is not yet told.
-    ends: Vec<Position>,
-    /// Lost within the last day, by the hour: reports that are gone, and samples that were thinned.
-    recent: BTreeMap<i64, [u64; 2]>,
-    /// How many in all since the device was first heard.
-    total: u64,
-    #[serde(skip)]
-    refused: Vec<Position>,
-}
-
-impl Book {
-    /// How many reports were lost in all.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// How many reports were lost within the last day, and how many samples were thinned out.
-    pub(crate) fn recent(&self, now: Timestamp) -> [u64; 2] {
-        let since = now.as_millis() / HOUR_MS - RECENT_HOURS;
-        self.recent
-            .range(since + 1..)
-            .fold([0, 0], |sum, (_, one)| [sum[0].saturating_add(one[0]), sum[1].saturating_add(one[1])])
-    }
-
-    fn count(&mut self, gone: u64, thinned: u64, now: Timestamp) {
-        let hour = now.as_millis() / HOUR_MS;
-        self.recent = self.recent.split_off(&(hour - RECENT_HOURS + 1));
-        let counted = self.recent.entry(hour).or_default();
-        *counted = [counted[0].saturating_add(gone), counted[1].saturating_add(thinned)];
-        self.total = self.total.saturating_add(gone).saturating_add(thinned);
-    }
-}
-
-/// Reports that are lost.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loss {
-    /// How many; 0 when that is not known.
-    pub count: u64,
-    /// Why: names as in [`Losses::by_reason`], `unknown`, `refused` (by the collector), `cut_off` (an agent that ended without a goodbye).
-    pub reasons: Vec<(&'static str, u64)>,
-    /// Taken after this moment, as far as is known.
-    pub from: Option<Timestamp>,
-    /// Taken before this moment.
-    pub until: Timestamp,
-    /// The last place before them that came.
-    pub after: Position,
-    /// The first place behind them that came.
-    pub before: Position,
-}
+use crate::losses::{COUNT_MAX, CUT_OFF, Loss};
 
 impl State {
     /// A report at this place was refused for what it holds. When it is passed over, that is why.
-    pub fn refused(&mut self, id: &ioc_common::id::DeviceId, position: Position) {
-        if let Some(device) = self.devices.get_mut(id)
-            && position > device.watermark
-            && !device.book.refused.contains(&position)
-        {
-            if device.book.refused.len() >= REFUSED_MAX {
-                device.book.refused.remove(0);
-            }
-            device.book.refused.push(position);
+    pub fn refused(&mut self, id: &DeviceId, position: Position) {
+        if let Some(device) = self.devices.get_mut(id).filter(|device| position > device.watermark) {
+            device.losses.note_refused(position);
         }
     }
 
     /// Takes note of what is missing between the place that was the watermark and this report's.
-    pub(super) fn miss_places(
+    pub(super) fn find_lost(
         &mut self,
         report: &Report,
         was: Position,
@@ -123,45 +34,45 @@ impl State {
         };
         let Some(device) = self.devices.get_mut(&envelope.device) else { return };
         let follows = position.epoch == was.epoch && position.seq == was.seq + 1;
-        if follows && hello.is_none() && envelope.lost.is_none() && device.book.balance <= 0 {
+        if follows && hello.is_none() && envelope.lost.is_none() && !device.losses.awaits_gap() {
             return;
         }
-        let before = device.book.clone();
-        let mut gap = device.gap(position, was);
+        let before = device.losses.clone();
+        let mut gap = device.losses.gap(position, was);
         let mut cut_off = false;
         if let Some(hello) = hello {
-            let (missing, cut) = device.tails(hello, position.epoch, was);
+            let (missing, cut) = device.losses.missing_at_ends(hello, position.epoch, was);
             gap = gap.saturating_add(missing);
             cut_off = cut;
         }
         gap = gap.min(COUNT_MAX);
-        let refused = device.take_refused(position, was);
-        let told = hello.map(|hello| hello.losses).or(envelope.lost);
-        let reasons = device.weigh(told, gap, refused.min(gap), now);
-        if live && (device.book.balance > 0 || hello.is_some()) {
+        let refused = device.losses.take_refused(position, was);
+        let reported = hello.map(|hello| hello.losses).or(envelope.lost);
+        let reasons = device.losses.reconcile(reported, gap, refused.min(gap), now);
+        if live && (device.losses.awaits_gap() || hello.is_some()) {
             // All that was lost lies before what is taken now, and the device has said what it knows.
-            device.book.balance = 0;
+            device.losses.settle();
         }
         let count = reasons.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         let mut loss = Loss { count, reasons, from: device.last_sample, until: at, after: was, before: position };
         if count > 0 {
-            out.push(Effect::Lost(envelope.device.clone(), Box::new(loss.clone())));
+            out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss.clone())));
         }
         if cut_off {
             (loss.count, loss.reasons) = (0, vec![(CUT_OFF, 0)]);
-            out.push(Effect::Lost(envelope.device.clone(), Box::new(loss)));
+            out.push(Effect::ReportsLost(envelope.device.clone(), Box::new(loss)));
         }
-        if device.book != before {
-            out.push(Effect::Book(envelope.device.clone()));
+        if device.losses != before {
+            out.push(Effect::LossLedger(envelope.device.clone()));
         }
     }
 }
 
 impl State {
     /// The same before a report that is refused for its size or number: its place is taken, and what it says is not looked at.
-    pub(super) fn miss_before(
+    pub(super) fn find_lost_before(
         &mut self,
-        id: &ioc_common::id::DeviceId,
+        id: &DeviceId,
         position: Position,
         now: Timestamp,
         out: &mut Vec<Effect>,
@@ -171,98 +82,14 @@ impl State {
         if position <= was || (position.epoch == was.epoch && position.seq == was.seq + 1) {
             return;
         }
-        let gap = device.gap(position, was).min(COUNT_MAX);
-        let refused = device.take_refused(position, was);
-        let reasons = device.weigh(None, gap, refused.min(gap), now);
+        let gap = device.losses.gap(position, was).min(COUNT_MAX);
+        let refused = device.losses.take_refused(position, was);
+        let reasons = device.losses.reconcile(None, gap, refused.min(gap), now);
         let count = reasons.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
         if count > 0 {
             let loss = Loss { count, reasons, from: device.last_sample, until: now, after: was, before: position };
-            out.push(Effect::Lost(id.clone(), Box::new(loss)));
+            out.push(Effect::ReportsLost(id.clone(), Box::new(loss)));
         }
-        out.push(Effect::Book(id.clone()));
-    }
-}
-
-impl Device {
-    /// Places between the watermark and this one, in the same epoch or from the beginning of a new one.
-    fn gap(&mut self, position: Position, was: Position) -> u64 {
-        if position.epoch == was.epoch {
-            return position.seq.saturating_sub(was.seq.saturating_add(1));
-        }
-        // Before anything was ever heard nothing is known of what there was.
-        if was.epoch == 0 {
-            return 0;
-        }
-        if self.book.ends.len() < ENDS_MAX {
-            self.book.ends.push(was);
-        }
-        position.seq.saturating_sub(1)
-    }
-
-    /// What is missing at the ends of earlier epochs, by the hello of this one; and whether one of them was cut off.
-    fn tails(&mut self, hello: &Hello, epoch: u64, was: Position) -> (u64, bool) {
-        let ends = std::mem::take(&mut self.book.ends);
-        let Some(first) = ends.first().map(|end| end.epoch) else { return (0, false) };
-        let (mut missing, mut cut_off) = (0_u64, false);
-        for former in hello.former.iter().filter(|former| (first..epoch).contains(&former.epoch)) {
-            let came = ends.iter().find(|end| end.epoch == former.epoch).map_or(0, |end| end.seq);
-            missing = missing.saturating_add(former.seq.saturating_sub(came));
-            // One that was cut off before it ever came through may have taken nothing; the one that did come has.
-            cut_off |= !former.clean && (came > 0 || former.epoch == was.epoch);
-        }
-        (missing, cut_off)
-    }
-
-    /// How many of the places between were refused by the collector.
-    fn take_refused(&mut self, position: Position, was: Position) -> u64 {
-        let between = self.book.refused.iter().filter(|one| **one > was && **one < position).count();
-        self.book.refused.retain(|one| *one > position);
-        between as u64
-    }
-
-    /// Brings together what is told and what is missed. What is new of it, by reason.
-    fn weigh(&mut self, told: Option<Losses>, gap: u64, refused: u64, now: Timestamp) -> Vec<(&'static str, u64)> {
-        let book = &mut self.book;
-        let mut reasons = Vec::new();
-        let (mut gone, mut thinned, mut unreadable) = (0_u64, 0, false);
-        // A hello that was made before something was lost comes after what told of it.
-        if let Some(told) = told.filter(|told| !told.is_none()) {
-            let news = told.since(&book.told);
-            book.told = told.or_more(&book.told);
-            unreadable = news.quarantined > 0;
-            // What was missed before anybody said why was counted then.
-            let mut explained = book.balance.min(0).unsigned_abs();
-            for (reason, count) in
-                news.by_reason().into_iter().take(7).map(|(reason, count)| (reason, count.min(COUNT_MAX)))
-            {
-                let known = count.min(explained);
-                explained -= known;
-                book.balance = book.balance.saturating_add(i64::try_from(count).unwrap_or(i64::MAX));
-                if count > known {
-                    reasons.push((reason, count - known));
-                    let counted = if reason == "samples_thinned" { &mut thinned } else { &mut gone };
-                    *counted = counted.saturating_add(count - known);
-                }
-            }
-        }
-        let owed = book.balance.max(0).unsigned_abs();
-        let found = gap.saturating_sub(owed);
-        book.balance = book.balance.saturating_sub(i64::try_from(gap).unwrap_or(i64::MAX));
-        if found > 0 {
-            let refused = refused.min(found);
-            if refused > 0 {
-                reasons.push((REFUSED, refused));
-                // The device does not know of these, and will not tell.
-                book.balance = book.balance.saturating_add(i64::try_from(refused).unwrap_or(0));
-            }
-            if found > refused {
-                reasons.push((if unreadable { "quarantined" } else { UNKNOWN }, found - refused));
-            }
-            gone = gone.saturating_add(found);
-        }
-        if gone > 0 || thinned > 0 {
-            book.count(gone, thinned, now);
-        }
-        reasons
+        out.push(Effect::LossLedger(id.clone()));
     }
 }

@@ -5,9 +5,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Ask, Body, Report, SensorFacts};
 
-use super::State;
-use crate::device::{Device, DeviceInfo, DeviceKind};
-use crate::effect::{Effect, Verdict};
+use super::{Device, State};
+use crate::device::{DeviceInfo, DeviceKind};
+use crate::effect::{AuditAction, Effect, Verdict};
 use crate::presence::{HostAnswer, Presence};
 use crate::text::Text;
 
@@ -43,7 +43,11 @@ impl State {
             }
             (Some(_), _) => {
                 let detail = format!("{host} speaks for {id}, which is a device of its own");
-                self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
+                self.once(
+                    host,
+                    Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail },
+                    out,
+                );
                 Err(Verdict::Unannounced)
             }
             (None, Some(facts)) => self.announce(host, id, facts, out),
@@ -70,10 +74,10 @@ impl State {
         facts: &SensorFacts,
         out: &mut Vec<Effect>,
     ) -> Result<DeviceId, Verdict> {
-        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::Stranger) };
+        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::NotEnrolled) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
-            self.once(host, Effect::Record { device: host.clone(), action: "sensor.refused", detail }, out);
+            self.once(host, Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail }, out);
             return Err(Verdict::Unannounced);
         }
         parent.children.push(id.clone());
@@ -98,7 +102,7 @@ impl State {
         out.push(Effect::Announced(info));
         out.push(Effect::Record {
             device: id.clone(),
-            action: "sensor.announced",
+            action: AuditAction::SensorAnnounced,
             detail: format!("by {host}: {} at {}", facts.profile, facts.address),
         });
         Ok(id)
@@ -118,7 +122,7 @@ impl State {
     }
 
     /// Looks for sensors that their host, which has just reported, says nothing of any more.
-    pub(super) fn miss_sensors(&mut self, host: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn find_silent_sensors(&mut self, host: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(host) else { return };
         let Presence::Live { since: host_since } = device.presence else { return };
         let missed = |id: &&DeviceId| {
@@ -136,7 +140,7 @@ impl State {
         };
         let missed: Vec<DeviceId> = device.children.iter().filter(missed).cloned().collect();
         for id in missed {
-            self.miss(&id, now, out);
+            self.sensor_silent(&id, now, out);
         }
     }
 
@@ -147,7 +151,7 @@ impl State {
         let host = device.info.parent.as_ref().and_then(|host| self.devices.get(host));
         let host = host.map(|host| (host.presence, host.last_heard));
         match host {
-            Some((Presence::Live { .. }, _)) if due => self.miss(id, now, out),
+            Some((Presence::Live { .. }, _)) if due => self.sensor_silent(id, now, out),
             Some((host @ (Presence::Silent { .. } | Presence::Away { .. }), _)) if due => {
                 if let Some(device) = self.devices.get_mut(id) {
                     device.presence = host;
@@ -159,7 +163,7 @@ impl State {
         }
     }
 
-    fn miss(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    fn sensor_silent(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let since = self.devices.get(id).and_then(|device| device.last_heard).unwrap_or(now);
         let reason = Text::new(
             "Máy chủ quản lý vẫn báo nhưng không còn báo gì về thiết bị này: có thể đã bị bỏ khỏi cấu hình.",

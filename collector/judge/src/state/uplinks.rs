@@ -4,18 +4,18 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
-use super::shifting::moved;
+use super::clock_step::moved;
+use super::series_state::SeriesState;
 use super::{State, first_key};
-use crate::device::UPLINKS_DEEP;
+use crate::device::UPLINK_DEPTH_MAX;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
 use crate::presence::{HOST_PROBE_MS, HostAnswer, Presence};
 use crate::text::Text;
-use crate::track::Track;
 
 /// An uplink that has been asked whether it is there, and who waits for the answer.
 #[derive(Debug)]
-pub(super) struct Asking {
+pub(super) struct UplinkCheck {
     /// When the wait is over.
     until: Timestamp,
     /// It could not be asked, and what is behind it is counted.
@@ -24,7 +24,7 @@ pub(super) struct Asking {
     waiting: Vec<(DeviceId, Timestamp, HostAnswer)>,
 }
 
-impl Asking {
+impl UplinkCheck {
     /// The clock was stepped.
     pub(super) fn shift(&mut self, by_ms: i64) {
         self.until = moved(self.until, by_ms);
@@ -56,7 +56,7 @@ impl State {
     /// The fault of the nearest uplink that is down, if one is.
     fn uplink_fault(&self, id: &DeviceId) -> Option<&Fault> {
         let mut above = self.devices.get(id)?.info.uplink.as_ref()?;
-        for _ in 0..UPLINKS_DEEP {
+        for _ in 0..UPLINK_DEPTH_MAX {
             let down = self.silent_fault(above, "").or_else(|| self.silent_fault(above, BEHIND));
             if let Some(fault) = down {
                 return Some(fault);
@@ -69,7 +69,7 @@ impl State {
     /// The fault that says that a device, or what is behind it, is silent.
     pub(super) fn silent_fault(&self, id: &DeviceId, series: &str) -> Option<&Fault> {
         let rule = self.rules.silent_for(&self.devices.get(id)?.info)?;
-        self.whole.get(&(id.clone(), rule.id.clone(), series.to_owned()))
+        self.device_faults.get(&(id.clone(), rule.id.clone(), series.to_owned()))
     }
 
     /// Whether the silence of a device must wait for what its uplink says. Asks it where nobody has.
@@ -92,7 +92,7 @@ impl State {
             device.presence = Presence::Suspect { since, until: Timestamp::MAX, probing: true };
         }
         let waiting = (id.clone(), since, host);
-        if let Some(asking) = self.asking.get_mut(&uplink) {
+        if let Some(asking) = self.uplink_checks.get_mut(&uplink) {
             asking.waiting.push(waiting);
             return true;
         }
@@ -105,7 +105,7 @@ impl State {
             }
         };
         self.wakes.insert((until, uplink.clone()));
-        self.asking.insert(uplink, Asking { until, counting: false, waiting: vec![waiting] });
+        self.uplink_checks.insert(uplink, UplinkCheck { until, counting: false, waiting: vec![waiting] });
         true
     }
 
@@ -117,13 +117,13 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let Some(asking) = self.asking.get_mut(uplink) else { return };
+        let Some(asking) = self.uplink_checks.get_mut(uplink) else { return };
         match answer {
             HostAnswer::No => {
                 let since = asking.waiting.iter().map(|(_, since, _)| *since).min().unwrap_or(now);
                 let silent = matches!(self.devices.get(uplink).map(|one| one.presence), Some(Presence::Silent { .. }));
                 if silent {
-                    return self.judge_waiting(uplink, now, out);
+                    return self.settle_waiting(uplink, now, out);
                 }
                 let reason = Text::new(
                     "Thiết bị mạng phía trên không trả lời, và thiết bị phía sau cũng vậy.",
@@ -131,8 +131,8 @@ impl State {
                 );
                 self.fall_silent(uplink, since, HostAnswer::No, &reason, now, out);
             }
-            HostAnswer::Yes => self.judge_waiting(uplink, now, out),
-            HostAnswer::Unknown if asking.counting => self.judge_waiting(uplink, now, out),
+            HostAnswer::Yes => self.settle_waiting(uplink, now, out),
+            HostAnswer::Unknown if asking.counting => self.settle_waiting(uplink, now, out),
             HostAnswer::Unknown => {
                 asking.counting = true;
                 asking.until = now.plus_millis(COUNT_MS);
@@ -143,14 +143,14 @@ impl State {
 
     /// Whether the wait for an uplink is over at `now`.
     pub(super) fn uplink_deadline_passed(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        if self.asking.get(uplink).is_some_and(|asking| asking.until <= now) {
+        if self.uplink_checks.get(uplink).is_some_and(|asking| asking.until <= now) {
             self.uplink_answered(uplink, HostAnswer::Unknown, now, out);
         }
     }
 
     /// Judges everyone who waits for this uplink: under its incident when it is down or too many are lost at once, else each alone.
-    pub(super) fn judge_waiting(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(asking) = self.asking.remove(uplink) else { return };
+    pub(super) fn settle_waiting(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+        let Some(asking) = self.uplink_checks.remove(uplink) else { return };
         let lost = asking.waiting.len();
         let behind = self.devices.get(uplink).into_iter().flat_map(|device| &device.behind);
         let there = behind.filter(|id| {
@@ -170,7 +170,7 @@ impl State {
         for (id, since, host) in asking.waiting {
             let waits = |presence| matches!(presence, Presence::Suspect { probing: true, .. });
             if self.devices.get(&id).is_some_and(|device| waits(device.presence)) {
-                self.silence_now(&id, since, host, now, out);
+                self.call_silent(&id, since, host, now, out);
             }
         }
     }
@@ -192,17 +192,17 @@ impl State {
     }
 
     /// Something behind this uplink, or the uplink itself, is heard again: it works. The rest gets its time to come back.
-    pub(super) fn uplink_back(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn uplink_returned(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(rule) = self.devices.get(uplink).and_then(|one| self.rules.silent_for(&one.info)) else { return };
         let rule = rule.id.clone();
         let mut over = Vec::new();
         for series in ["", BEHIND] {
-            over.extend(self.whole.remove(&(uplink.clone(), rule.clone(), series.to_owned())));
+            over.extend(self.device_faults.remove(&(uplink.clone(), rule.clone(), series.to_owned())));
         }
         if over.is_empty() {
             return;
         }
-        let until = now.plus_millis(self.settings.settle_ms);
+        let until = now.plus_millis(self.limits.settle_ms);
         if let Some(device) = self.devices.get_mut(uplink)
             && matches!(device.presence, Presence::Silent { .. })
             && !device.connected
@@ -232,10 +232,10 @@ impl State {
     }
 
     /// What was bad when a device fell silent: nobody knows whether it still is.
-    pub(super) fn doubt(&mut self, id: &DeviceId, out: &mut Vec<Effect>) {
+    pub(super) fn mark_unknown(&mut self, id: &DeviceId, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        for track in &mut device.tracks {
-            if let Track::Raised(fault) = track
+        for state in &mut device.series_states {
+            if let SeriesState::Raised(fault) = state
                 && fault.state == FaultState::Raised
             {
                 fault.state = FaultState::Unknown;
@@ -246,20 +246,20 @@ impl State {
 
     /// The fault with this number on a device, while it has not ended.
     pub(super) fn fault_mut(&mut self, device: &DeviceId, fault: FaultId) -> Option<&mut Fault> {
-        let of_whole = self.whole.range_mut(first_key(device)..);
-        let whole = of_whole.take_while(|((of, ..), _)| of == device).map(|(_, one)| one).find(|one| one.id == fault);
-        if whole.is_some() {
-            return whole;
+        let of_device = self.device_faults.range_mut(first_key(device)..);
+        let found = of_device.take_while(|((of, ..), _)| of == device).map(|(_, one)| one).find(|one| one.id == fault);
+        if found.is_some() {
+            return found;
         }
-        self.devices.get_mut(device)?.tracks.iter_mut().find_map(|track| match track {
-            Track::Raised(one) if one.id == fault => Some(one.as_mut()),
+        self.devices.get_mut(device)?.series_states.iter_mut().find_map(|state| match state {
+            SeriesState::Raised(one) if one.id == fault => Some(one.as_mut()),
             _ => None,
         })
     }
 
     /// Takes a fault from one incident to another.
     pub(super) fn move_fault(&mut self, from: IncidentId, fault: FaultId, to: IncidentId, out: &mut Vec<Effect>) {
-        let Some(device) = self.under.get_mut(&from).and_then(|under| under.remove(&fault)) else { return };
+        let Some(device) = self.open_faults.get_mut(&from).and_then(|under| under.remove(&fault)) else { return };
         let Some(mut moved) = self.fault_mut(&device, fault).map(|fault| fault.clone()) else { return };
         self.join(&mut moved, to, out);
         if let Some(held) = self.fault_mut(&device, fault) {
@@ -285,13 +285,14 @@ impl State {
         let Some(rule) = self.rules.silent_for(&device.info) else { return };
         let (rule, severity) = (rule.id.clone(), rule.severity);
         let key = (id.clone(), rule.clone(), series.to_owned());
-        let fault = match self.whole.remove(&key) {
+        let fault = match self.device_faults.remove(&key) {
             // It was listed under its uplink, which is back; now it has an incident of its own.
             Some(mut fault) => {
                 if let Some(incident) = fault.incident.take() {
+                    // Whoever sees the uplink's incident may not reach what is behind it: it is not named.
                     let why = Text::new(
-                        format!("{} vẫn chưa trở lại; theo dõi riêng.", device.info.name),
-                        format!("{} has not come back; it has an incident of its own.", device.info.name),
+                        "Thiết bị phía sau vẫn chưa trở lại; theo dõi riêng.",
+                        "What is behind it has not come back; it has an incident of its own.",
                     );
                     self.fault_gone(incident, fault.id, &why, now, out);
                 }
@@ -300,22 +301,22 @@ impl State {
             }
             None => Fault::raised(self.new_fault(), key.clone(), severity, since, reason.clone()),
         };
-        self.raise_whole(key, fault, now, out);
+        self.raise_device_fault(key, fault, now, out);
     }
 
     /// Keeps a fault of a device as a whole, and tells people where it is news.
-    pub(super) fn raise_whole(
+    pub(super) fn raise_device_fault(
         &mut self,
-        key: super::WholeKey,
+        key: super::DeviceFaultKey,
         mut fault: Fault,
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        if self.is_news(&fault, now) {
+        if self.should_notify(&fault, now) {
             self.open_or_join(&mut fault, now, out);
         } else {
             out.push(Effect::Fault(fault.clone()));
         }
-        self.whole.insert(key, fault);
+        self.device_faults.insert(key, fault);
     }
 }

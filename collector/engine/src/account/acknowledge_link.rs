@@ -1,0 +1,127 @@
+//! Signed one-time links: whoever holds one may take one incident as one person, without signing in.
+//!
+//! A link names incident, step, person and end, and carries a code over them that only this collector can make. It works while
+//! nobody has taken the incident since that step, so it works once.
+
+use crate::pki::{self, PkiError};
+use ioc_common::random;
+use std::path::Path;
+
+use ring::hmac;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::enrolment::hex;
+use ioc_common::id::IncidentId;
+use ioc_judge::{Incident, IncidentState, TimelineStep};
+
+/// How long a link can be used, milliseconds.
+const LIFE_MS: i64 = 24 * 3_600_000;
+/// Bytes of the code in a link: 128 bits cannot be guessed.
+const CODE_BYTES: usize = 16;
+
+/// Makes and checks links.
+#[derive(Debug, Clone)]
+pub struct Links {
+    key: hmac::Key,
+}
+
+/// What a link stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Which incident.
+    pub incident: IncidentId,
+    /// The step whose notice carried it.
+    pub step: u32,
+    /// For whom.
+    pub person: String,
+}
+
+impl Links {
+    /// Takes the key in `dir`, or makes one. Whoever has it can take incidents, so it is for the owner alone.
+    ///
+    /// # Errors
+    /// [`PkiError`] when it cannot be read or written.
+    pub fn open(dir: &Path) -> Result<Self, PkiError> {
+        let path = dir.join("link.key");
+        let fault = |source| PkiError::File { path: path.clone(), source };
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) if bytes.len() == 32 => bytes,
+            Ok(_) => {
+                let why = "it does not hold 32 bytes; remove it to have a new one made";
+                return Err(fault(std::io::Error::other(why)));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let fresh: [u8; 32] = random::secret()?;
+                pki::write_private(&path, &fresh, 0o600)?;
+                fresh.to_vec()
+            }
+            Err(error) => return Err(fault(error)),
+        };
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes) })
+    }
+
+    /// The last part of the address for a person to take an incident.
+    #[must_use]
+    pub fn make(&self, incident: IncidentId, step: u32, person: &str, now: Timestamp) -> String {
+        let text = format!("{}.{step}.{person}.{}", incident.0, now.plus_millis(LIFE_MS).as_secs());
+        let code = hex(&hmac::sign(&self.key, text.as_bytes()).as_ref()[..CODE_BYTES]);
+        format!("{text}.{code}")
+    }
+
+    /// What a browser shows later to be known: that `name` has signed in in it.
+    #[must_use]
+    pub fn known(&self, browser: &str, name: &str) -> String {
+        let said = format!("known browser\n{browser}\n{name}");
+        hex(&hmac::sign(&self.key, said.as_bytes()).as_ref()[..CODE_BYTES])
+    }
+
+    /// What a link stands for; none when it is not ours or its time is over.
+    #[must_use]
+    pub fn check(&self, text: &str, now: Timestamp) -> Option<Link> {
+        let (said, code) = text.rsplit_once('.')?;
+        let made = hex(&hmac::sign(&self.key, said.as_bytes()).as_ref()[..CODE_BYTES]);
+        // In constant time: how much of a guess is right is not to be learnt.
+        let differs = made.bytes().zip(code.bytes()).fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
+        if differs != 0 || made.len() != code.len() {
+            return None;
+        }
+        let mut parts = said.split('.');
+        let incident = IncidentId(parts.next()?.parse().ok()?);
+        let step = parts.next()?.parse().ok()?;
+        let person = parts.next()?.to_owned();
+        let expires_at = Timestamp::from_millis(parts.next()?.parse::<i64>().ok()?.checked_mul(1000)?);
+        (now < expires_at).then_some(Link { incident, step, person })
+    }
+}
+
+impl Link {
+    /// Whether it can still be used: nobody has taken the incident since the step that it came with.
+    #[must_use]
+    pub fn is_fresh(&self, incident: &Incident, steps: &[TimelineStep]) -> bool {
+        let taken = |step: &TimelineStep| {
+            step.number > self.step && !matches!(step.state, IncidentState::Open | IncidentState::Reopened)
+        };
+        incident.state.is_untaken() && !steps.iter().any(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_says_what_it_was_made_for_until_its_time_is_over() {
+        let dir = tempfile::tempdir().expect("directory");
+        let links = Links::open(dir.path()).expect("opens");
+        let now = Timestamp::from_millis(1_795_485_600_000);
+        let text = links.make(IncidentId(7), 3, "lan", now);
+        let link = Links::open(dir.path()).expect("opens").check(&text, now).expect("the key is kept");
+        assert_eq!((link.incident, link.step, link.person.as_str()), (IncidentId(7), 3, "lan"));
+        assert_eq!(links.check(&text, now.plus_millis(LIFE_MS)), None, "its time is over");
+        for forged in [text.replacen('7', "8", 1), text.replace("lan", "binh"), format!("{text}0"), "x".to_owned()] {
+            assert_eq!(links.check(&forged, now), None, "{forged}");
+        }
+        let other = Links::open(tempfile::tempdir().expect("directory").path()).expect("opens");
+        assert_eq!(other.check(&text, now), None, "another collector's");
+    }
+}

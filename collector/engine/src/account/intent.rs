@@ -1,0 +1,181 @@
+//! What is meant to be done with accounts. The engine alone reads an account, decides, and changes what was meant: nobody writes back a
+//! record that they read a while ago.
+
+use ioc_common::clock::Timestamp;
+use ioc_store::Role;
+
+/// Where an attempt to sign in comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The address, for the audit log.
+    pub peer: String,
+    /// What attempts are counted by: an IPv4 address, or an IPv6 network of 64 bits.
+    pub network: String,
+    /// The browser, where it has signed in to this account before: attempts of strangers do not count against it.
+    pub browser: Option<String>,
+}
+
+/// What is meant.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// Someone is about to show a password: it is counted before it is looked at.
+    Attempt {
+        /// Account.
+        name: String,
+        /// Code of the second factor, where one is given; a right one is no guess.
+        code: String,
+        /// From where.
+        from: Origin,
+    },
+    /// The password was not looked at after all: there is no room for one more.
+    Unseen {
+        /// Account.
+        name: String,
+        /// From where.
+        from: Origin,
+    },
+    /// The password was wrong.
+    Wrong {
+        /// Account, as it was given.
+        name: String,
+        /// From where.
+        from: Origin,
+    },
+    /// The password matches this hash: lets them in if it still is the account's.
+    Proved {
+        /// Account.
+        name: String,
+        /// The hash.
+        hash: String,
+        /// Code of the second factor; empty when none was given.
+        code: String,
+        /// From where.
+        from: Origin,
+    },
+    /// The organisation's identity provider says who it is.
+    Foreign {
+        /// Account.
+        name: String,
+        /// When they showed the provider who they are, where it says so.
+        proved_at: Option<Timestamp>,
+        /// From where.
+        peer: String,
+    },
+    /// Whoever has a session shows again who they are: password (by its hash) and code.
+    Confirm {
+        /// Account.
+        name: String,
+        /// Digest of the session.
+        session: String,
+        /// The hash that their password matches.
+        hash: String,
+        /// Code of the second factor; empty when none was given.
+        code: String,
+        /// From where.
+        from: Origin,
+    },
+    /// A new account.
+    Create {
+        /// Name to sign in with.
+        name: String,
+        /// The person's own name.
+        full_name: String,
+        /// Role.
+        role: Role,
+        /// Places that it is limited to.
+        places: Vec<String>,
+        /// Hash of its first password, which is to be changed at once.
+        hash: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// Changes of an account; what is not given stays.
+    Alter {
+        /// Account.
+        name: String,
+        /// The person's own name.
+        full_name: Option<String>,
+        /// Role.
+        role: Option<Role>,
+        /// Places that it is limited to.
+        places: Option<Vec<String>>,
+        /// Whether it can be used.
+        disabled: Option<bool>,
+        /// Who asks.
+        actor: String,
+    },
+    /// A password that someone else chose; all sessions and tokens end.
+    Reset {
+        /// Account.
+        name: String,
+        /// Hash.
+        hash: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// Takes an account's second factor away: its owner has lost it. All sessions and tokens end.
+    RemoveSecond {
+        /// Account.
+        name: String,
+        /// Who asks.
+        actor: String,
+    },
+    /// A password that its owner chose; all their other sessions and tokens end.
+    ChoosePassword {
+        /// Account.
+        name: String,
+        /// The hash that the present password matches.
+        present: String,
+        /// Hash of the new one.
+        hash: String,
+        /// Digest of the session that goes on; empty for none.
+        but: String,
+    },
+    /// One's own second factor: a new one, not confirmed.
+    StartSecond {
+        /// Account.
+        name: String,
+    },
+    /// Its owner shows that they have it, and gets new codes to recover with.
+    ConfirmSecond {
+        /// Account.
+        name: String,
+        /// Only new codes: it must be confirmed already.
+        again: bool,
+        /// Code.
+        code: String,
+        /// From where.
+        from: Origin,
+    },
+    /// Its owner ends it.
+    EndSecond {
+        /// Account.
+        name: String,
+        /// Code.
+        code: String,
+        /// From where.
+        from: Origin,
+    },
+    /// A token of the API.
+    NewToken {
+        /// Whose.
+        name: String,
+        /// What it is for.
+        label: String,
+        /// Its role.
+        role: Role,
+        /// How long it lives, milliseconds.
+        life_ms: i64,
+        /// From where.
+        peer: String,
+    },
+    /// Ends one of one's own sessions or tokens.
+    EndSession {
+        /// Whose.
+        name: String,
+        /// Its digest.
+        digest: String,
+        /// Audit record's action.
+        action: &'static str,
+    },
+}

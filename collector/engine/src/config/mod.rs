@@ -1,0 +1,592 @@
+//! The collector's configuration: `config/collector.toml`, every key with its default there.
+
+mod agent_settings;
+mod channel;
+mod ticket;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
+use ioc_judge::duty::Plan;
+use ioc_judge::{DeviceInfo, RuleSet};
+
+use crate::payload_profile::{Profiles, ValuesForm};
+use agent_settings::GroupForm;
+pub use agent_settings::{Given, Group, Standing};
+pub use channel::{Channel, ChannelKind, Heartbeat, HttpChannel, MqttChannel, PLACES, SmtpTls, Source as AlertSource};
+use channel::{ChannelForm, HeartbeatForm, SourceForm};
+use ioc_store::Role;
+use ticket::TicketForm;
+pub use ticket::{Mapped, TicketKind, TicketRequest, TicketSystem, page_of};
+
+/// The configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Name of the site, as it stands on pages and notices.
+    pub site_name: String,
+    /// The agencies that own and run the site, as they stand below its name on pages, labels and reports.
+    pub agencies: Vec<String>,
+    /// Language of pages and notices where nothing else is known: `vi` or `en`.
+    pub language: String,
+    /// Time zone of the site.
+    pub timezone: jiff::tz::TimeZone,
+    /// Where keys, certificates and the store lie.
+    pub data: PathBuf,
+    /// Where the control socket lies.
+    pub runtime: PathBuf,
+    /// Address of the MQTT endpoint.
+    pub mqtt_listen: SocketAddr,
+    /// What agents are told to connect to.
+    pub mqtt_advertise: String,
+    /// Most open MQTT connections.
+    pub connections_max: Bounded<1, 1_000_000>,
+    /// Most sockets that have not yet shown a device's certificate.
+    pub newcomers: crate::connection_limit::Bounds,
+    /// Address of pages and API.
+    pub web_listen: SocketAddr,
+    /// How many may be connected there.
+    pub web_bounds: crate::connection_limit::Bounds,
+    /// How many connections may have shown a session, beside those.
+    pub web_known_max: usize,
+    /// Where people reach the pages, for links in notices.
+    pub web_url: String,
+    /// Names and addresses in the server's certificate.
+    pub names: Vec<String>,
+    /// The organisation's own certificate and key for the pages.
+    pub web_certificate: Option<(PathBuf, PathBuf)>,
+    /// Life of a device's certificate.
+    pub device_life: SpanWithin<10_000, 94_608_000_000>,
+    /// Time devices get to come back after the collector starts.
+    pub settle: SpanWithin<1_000, 3_600_000>,
+    /// Ports of a host that are tried when its agent is lost.
+    pub host_probe_ports: Vec<u16>,
+    /// A fault that returns within this reopens its incident.
+    pub reopen_within: SpanWithin<0, 604_800_000>,
+    /// How often rows of history are folded.
+    pub fold_every: SpanWithin<1_000, 86_400_000>,
+    /// How long history is kept, by tier.
+    pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
+    /// What Prometheus is told of a device beside its identifier.
+    pub exposed_labels: Vec<ExposedLabel>,
+    /// The organisation's identity provider, where people can sign in by it.
+    pub oidc: Option<Oidc>,
+    /// Roles that need a second factor.
+    pub second_for: Vec<Role>,
+    /// Where what comes in is handed on to.
+    pub remote_write: Option<RemoteWrite>,
+    /// Settings for groups of agents.
+    pub settings: Vec<Group>,
+    /// The rules.
+    pub rules: RuleSet,
+    /// What plain MQTT sensors say.
+    pub values: Profiles,
+    /// The channels for notices.
+    pub channels: Vec<Channel>,
+    /// Ticket systems that incidents are carried to.
+    pub tickets: Vec<TicketSystem>,
+    /// The duty plan.
+    pub plan: Plan,
+    /// Who is told that the collector lives (dead man's switch).
+    pub heartbeat: Option<Heartbeat>,
+    /// Systems whose alerts are taken in.
+    pub sources: Vec<AlertSource>,
+}
+
+/// The organisation's identity provider (OpenID Connect).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// What people call it.
+    pub name: String,
+    /// Its address, as it names itself.
+    pub issuer: String,
+    /// What we are called there.
+    pub client_id: String,
+    /// File with our secret there.
+    pub secret_file: PathBuf,
+    /// The claim that names the account here.
+    pub claim: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OidcForm {
+    #[serde(default)]
+    name: Option<String>,
+    issuer: Spanned<String>,
+    client_id: String,
+    #[serde(deserialize_with = "ioc_common::config::secret_file")]
+    secret_file: PathBuf,
+    #[serde(default)]
+    claim: Option<String>,
+}
+
+impl OidcForm {
+    fn check(self, source: &Source) -> Result<Oidc, ConfigError> {
+        let span = self.issuer.span();
+        let issuer = channel::whole_url(source, self.issuer)?;
+        let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|of| issuer.starts_with(of));
+        if issuer.starts_with("http://") && !here {
+            let message = format!("found issuer {issuer:?}; allowed is https:// (http only on this machine)");
+            return Err(source.fault(span, &message, "whoever is in between could sign in as anyone; use https"));
+        }
+        Ok(Oidc {
+            name: self.name.unwrap_or_else(|| "OpenID".to_owned()),
+            issuer,
+            client_id: self.client_id,
+            secret_file: self.secret_file,
+            claim: self.claim.unwrap_or_else(|| "preferred_username".to_owned()),
+        })
+    }
+}
+
+/// Where what comes in is handed on to by remote write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteWrite {
+    /// Address.
+    pub url: String,
+    /// File with a token that is shown there.
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemoteWriteForm {
+    url: Spanned<String>,
+    #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
+    token_file: Option<PathBuf>,
+}
+
+impl RemoteWriteForm {
+    fn check(self, source: &Source) -> Result<RemoteWrite, ConfigError> {
+        Ok(RemoteWrite { url: channel::whole_url(source, self.url)?, token_file: self.token_file })
+    }
+}
+
+/// What Prometheus may be told of a device; each is a label of all its series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExposedLabel {
+    /// Its name.
+    Name,
+    /// Where it stands.
+    Place,
+    /// Its asset label.
+    Label,
+    /// Its kind.
+    Kind,
+}
+
+impl ExposedLabel {
+    /// Its value for a device.
+    #[must_use]
+    pub fn of(self, device: &DeviceInfo) -> &str {
+        match self {
+            Self::Name => &device.name,
+            Self::Place => &device.place,
+            Self::Label => &device.label,
+            Self::Kind => device.kind.as_str(),
+        }
+    }
+
+    /// The label's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Place => "place",
+            Self::Label => "label",
+            Self::Kind => "kind",
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PrometheusForm {
+    labels: Vec<ExposedLabel>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct PeopleForm {
+    second_factor_for: Vec<Role>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Form {
+    site: SiteForm,
+    paths: PathsForm,
+    ingest: IngestForm,
+    web: WebForm,
+    pki: PkiForm,
+    presence: PresenceForm,
+    incidents: IncidentsForm,
+    history: HistoryForm,
+    people: PeopleForm,
+    oidc: Option<OidcForm>,
+    prometheus: PrometheusForm,
+    remote_write: Option<RemoteWriteForm>,
+    rules: RulesForm,
+    values: Vec<Spanned<ValuesForm>>,
+    settings: Vec<GroupForm>,
+    channel: Vec<Spanned<ChannelForm>>,
+    ticket: Vec<Spanned<TicketForm>>,
+    duty: DutyForm,
+    heartbeat: Option<HeartbeatForm>,
+    source: Vec<SourceForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SiteForm {
+    name: String,
+    agencies: Vec<String>,
+    language: Language,
+    timezone: Spanned<String>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Language {
+    Vi,
+    En,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PathsForm {
+    data: PathBuf,
+    runtime: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct IngestForm {
+    listen: SocketAddr,
+    advertise: Option<String>,
+    connections_max: Bounded<1, 1_000_000>,
+    newcomers_max: Bounded<16, 1_000_000>,
+    newcomers_per_address_max: Bounded<8, 1_000_000>,
+    newcomers_per_network_max: Bounded<8, 1_000_000>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WebForm {
+    listen: SocketAddr,
+    strangers_max: Bounded<16, 1_000_000>,
+    strangers_per_address_max: Bounded<8, 1_000_000>,
+    strangers_per_network_max: Bounded<8, 1_000_000>,
+    signed_in_max: Bounded<16, 1_000_000>,
+    url: Option<String>,
+    names: Vec<String>,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PkiForm {
+    device_life: SpanWithin<10_000, 94_608_000_000>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PresenceForm {
+    settle: SpanWithin<1_000, 3_600_000>,
+    host_probe_ports: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct IncidentsForm {
+    reopen_within: SpanWithin<0, 604_800_000>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct HistoryForm {
+    fold: SpanWithin<1_000, 86_400_000>,
+    keep: SpanWithin<3_600_000, 1_580_000_000_000>,
+    keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
+    keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct DutyForm {
+    file: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RulesForm {
+    file: Option<PathBuf>,
+}
+
+impl Default for SiteForm {
+    fn default() -> Self {
+        Self {
+            name: "IOC".to_owned(),
+            agencies: Vec::new(),
+            language: Language::Vi,
+            timezone: Spanned::new(0..0, "Asia/Ho_Chi_Minh".to_owned()),
+        }
+    }
+}
+
+impl Default for PathsForm {
+    fn default() -> Self {
+        Self { data: "/var/lib/ioc-collector".into(), runtime: "/run/ioc-collector".into() }
+    }
+}
+
+impl Default for IngestForm {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8883).into(),
+            advertise: None,
+            connections_max: Bounded(20_000),
+            newcomers_max: Bounded(8192),
+            newcomers_per_address_max: Bounded(512),
+            newcomers_per_network_max: Bounded(2048),
+        }
+    }
+}
+
+impl WebForm {
+    fn bounds(&self) -> crate::connection_limit::Bounds {
+        crate::connection_limit::Bounds {
+            all: self.strangers_max.usize(),
+            per_address: self.strangers_per_address_max.usize(),
+            per_network: self.strangers_per_network_max.usize(),
+        }
+    }
+}
+
+impl Default for WebForm {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 8443).into(),
+            strangers_max: Bounded(2000),
+            strangers_per_address_max: Bounded(256),
+            strangers_per_network_max: Bounded(1024),
+            signed_in_max: Bounded(2000),
+            url: None,
+            names: vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()],
+            certificate: None,
+            key: None,
+        }
+    }
+}
+
+impl Default for PkiForm {
+    fn default() -> Self {
+        Self { device_life: SpanWithin(Span::secs(90 * 86_400)) }
+    }
+}
+
+impl Default for PresenceForm {
+    fn default() -> Self {
+        Self { settle: SpanWithin(Span::secs(120)), host_probe_ports: vec![22, 3389, 80] }
+    }
+}
+
+impl Default for IncidentsForm {
+    fn default() -> Self {
+        Self { reopen_within: SpanWithin(Span::secs(1800)) }
+    }
+}
+
+impl Default for HistoryForm {
+    fn default() -> Self {
+        let days = |days: u64| SpanWithin(Span::secs(days * 86_400));
+        Self { fold: SpanWithin(Span::secs(4 * 3600)), keep: days(30), keep_5m: days(400), keep_1h: days(3653) }
+    }
+}
+
+/// The configuration as it is shipped: every key with its default.
+pub const DEFAULT_CONFIG: &str = include_str!("../../../../config/collector.toml");
+
+/// The rules that are built in: the shipped `config/rules.toml`.
+pub const DEFAULT_RULES: &str = include_str!("../../../../config/rules.toml");
+
+impl Config {
+    /// Reads and checks a configuration, and the rules it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the place of the first fault.
+    pub fn parse(source: &Source) -> Result<Self, ConfigError> {
+        let form: Form = source.parse()?;
+        let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
+            let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
+            source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
+        })?;
+        let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
+        let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
+        // Relative to the configuration, so that both can be moved together.
+        let beside = |path: &PathBuf| {
+            let path = source.path().parent().map_or_else(|| path.clone(), |dir| dir.join(path));
+            Source::read(&path)
+        };
+        let rules = match &form.rules.file {
+            Some(path) => RuleSet::parse(&beside(path)?)?,
+            None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
+        };
+        let mut channels: Vec<Channel> = Vec::new();
+        for form in form.channel {
+            let whole = form.span();
+            channels.push(channel::check(source, whole, form.into_inner(), &channels)?);
+        }
+        channel::check_fallbacks(source, &channels)?;
+        let mut tickets: Vec<TicketSystem> = Vec::new();
+        for form in form.ticket {
+            let whole = form.span();
+            tickets.push(ticket::check(source, whole, form.into_inner(), &tickets)?);
+        }
+        let language = match form.site.language {
+            Language::Vi => "vi",
+            Language::En => "en",
+        };
+        let names: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
+        let plan = match &form.duty.file {
+            Some(path) => Plan::parse(&beside(path)?, &timezone, language, &names)?,
+            None => Plan { zone: timezone.clone(), ..Plan::default() },
+        };
+        let sources = channel::check_sources(source, form.source)?;
+        let first = form.web.names.first().cloned().unwrap_or_else(|| form.web.listen.ip().to_string());
+        let mqtt_advertise = form.ingest.advertise.unwrap_or_else(|| format!("{first}:{}", form.ingest.listen.port()));
+        let web_url = form.web.url.unwrap_or_else(|| format!("https://{first}:{}", form.web.listen.port()));
+        Ok(Self {
+            site_name: form.site.name,
+            agencies: form.site.agencies,
+            language: language.to_owned(),
+            timezone,
+            data: form.paths.data,
+            runtime: form.paths.runtime,
+            mqtt_listen: form.ingest.listen,
+            mqtt_advertise,
+            connections_max: form.ingest.connections_max,
+            newcomers: crate::connection_limit::Bounds {
+                all: form.ingest.newcomers_max.usize(),
+                per_address: form.ingest.newcomers_per_address_max.usize(),
+                per_network: form.ingest.newcomers_per_network_max.usize(),
+            },
+            web_listen: form.web.listen,
+            web_bounds,
+            web_known_max,
+            web_url: web_url.trim_end_matches('/').to_owned(),
+            names: form.web.names,
+            web_certificate,
+            device_life: form.pki.device_life,
+            settle: form.presence.settle,
+            host_probe_ports: form.presence.host_probe_ports,
+            reopen_within: form.incidents.reopen_within,
+            fold_every: form.history.fold,
+            history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
+            values: Profiles::check(source, form.values)?,
+            heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
+            exposed_labels: form.prometheus.labels,
+            remote_write: form.remote_write.map(|form| form.check(source)).transpose()?,
+            oidc: form.oidc.map(|form| form.check(source)).transpose()?,
+            second_for: form.people.second_factor_for,
+            settings: agent_settings::check(source, form.settings)?,
+            rules,
+            channels,
+            tickets,
+            plan,
+            sources,
+        })
+    }
+}
+
+/// Certificate and key of the pages: both or none.
+fn certificate_and_key(
+    source: &Source,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate.into_inner(), key))),
+        (None, None) => Ok(None),
+        (Some(certificate), None) => {
+            let message = "found a certificate without a key; allowed are both or none";
+            Err(source.fault(certificate.span(), message, "add key = \"…\" beside it"))
+        }
+        (None, Some(_)) => {
+            let message = "found web.key without web.certificate";
+            Err(source.fault(0..0, message, "add certificate = \"…\" beside it"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        Config::parse(&Source::built_in("collector.toml", text))
+    }
+
+    #[test]
+    fn the_shipped_configuration_is_the_defaults() {
+        let shipped = parse(DEFAULT_CONFIG).unwrap_or_else(|e| panic!("{e}"));
+        let defaults = parse("").unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(format!("{shipped:?}"), format!("{defaults:?}"));
+    }
+
+    #[test]
+    fn the_shipped_channels_and_the_shipped_duty_plan_parse() {
+        let mail = "[[channel]]\nname = \"duty-mail\"\ntype = \"smtp\"\nserver = \"mail:25\"\nfrom = \"x@y\"\nto = [\"z@y\"]\n";
+        for shipped in [
+            include_str!("../../../../config/channels/sms.toml"),
+            include_str!("../../../../config/channels/telegram.toml"),
+            include_str!("../../../../config/channels/zalo.toml"),
+        ] {
+            let config = parse(&format!("{shipped}\n{mail}")).unwrap_or_else(|e| panic!("{e}"));
+            assert!(!config.channels[0].always && config.channels[1].always, "one is for people, one for all");
+        }
+        for shipped in [
+            include_str!("../../../../config/tickets/rt.toml"),
+            include_str!("../../../../config/tickets/glpi.toml"),
+            include_str!("../../../../config/tickets/jira.toml"),
+        ] {
+            let config = parse(shipped).unwrap_or_else(|e| panic!("{e}"));
+            assert!(config.tickets[0].page.contains("{{ticket}}"));
+        }
+        let plan = Source::built_in("duty.toml", include_str!("../../../../config/duty.toml"));
+        let plan =
+            Plan::parse(&plan, &jiff::tz::TimeZone::UTC, "vi", &["sms", "duty-mail"]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((plan.people.len(), plan.rotas.len(), plan.policies.len()), (3, 1, 1));
+    }
+
+    #[test]
+    fn faults_point_at_their_line() {
+        let zone = parse("[site]\ntimezone = \"Hanoi\"\n").expect_err("zone");
+        assert!(zone.line == 2 && zone.mend.contains("Asia/Ho_Chi_Minh"), "{zone}");
+        let lone = parse("[web]\ncertificate = \"x.pem\"\n").expect_err("lone certificate");
+        assert_eq!(lone.line, 2, "{lone}");
+        let mail = parse("[[channel]]\nname = \"mail\"\ntype = \"smtp\"\nserver = \"mail\"\n").expect_err("server");
+        assert!(mail.line == 4 && mail.mend.contains(":587"), "{mail}");
+        let hook = parse("[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"ftp://x\"\n").expect_err("url");
+        assert!(hook.message.contains("https"), "{hook}");
+        let kind = parse("[[channel]]\nname = \"sms\"\ntype = \"sms\"\n").expect_err("type");
+        assert!(kind.line == 3 && kind.message.contains("webhook"), "{kind}");
+        let loose =
+            parse("[[channel]]\nname = \"sms\"\ntype = \"http\"\nurl = \"https://x/\"\nbody = \"{{telephone}}\"\n");
+        assert!(loose.expect_err("placeholder").message.contains("telephone"));
+        let state = "[[ticket]]\nname = \"rt\"\ntype = \"rt\"\nurl = \"http://rt\"\nqueue = \"q\"\nuser = \"u\"\nstatus = { taken = \"open\" }\n";
+        let state = parse(state).expect_err("state");
+        assert!(state.line == 7 && state.message.contains("acknowledged"), "{state}");
+        let pointer = "[[ticket]]\nname = \"j\"\ntype = \"http\"\ncreate = { url = \"http://x\", answer = \"key\" }\n";
+        assert!(parse(pointer).expect_err("pointer").mend.contains("JSON pointer"));
+        let lost = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x\"\nfallback = \"mail\"\n";
+        assert!(parse(lost).expect_err("fallback").message.contains("mail"));
+        let missing = parse("[rules]\nfile = \"/nonexistent/rules.toml\"\n").expect_err("file");
+        assert!(missing.to_string().contains("/nonexistent/rules.toml"), "{missing}");
+    }
+}

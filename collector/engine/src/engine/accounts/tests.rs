@@ -1,0 +1,227 @@
+use super::*;
+
+const WALL: i64 = 1_800_000_000_000;
+
+fn at(boot_ms: u64) -> Moment {
+    {
+        let now = Timestamp::from_millis(WALL + i64::try_from(boot_ms).unwrap_or(0));
+        Moment { now, boot_ms, wall: now }
+    }
+}
+
+fn from(network: &str) -> Origin {
+    Origin { peer: network.to_owned(), network: network.to_owned(), browser: None }
+}
+
+/// Accounts with these names; each one's hash is its name.
+fn accounts(all: &[(&str, Role)]) -> Accounts {
+    let known = all.iter().map(|(name, role)| {
+        let account = account::with_hash(name, *role, (*name).to_owned(), Timestamp::from_millis(WALL));
+        ((*name).to_owned(), account)
+    });
+    Accounts { known: known.collect(), ..Accounts::default() }
+}
+
+fn attempt(all: &mut Accounts, name: &str, network: &str, boot_ms: u64) -> Carried {
+    let intent = Intent::Attempt { name: name.to_owned(), code: String::new(), from: from(network) };
+    all.decide(intent, at(boot_ms), &mut Vec::new())
+}
+
+fn proved(all: &mut Accounts, name: &str, hash: &str, code: &str) -> (Carried, Changes) {
+    let mut changes = Vec::new();
+    let (name, hash, code) = (name.to_owned(), hash.to_owned(), code.to_owned());
+    let carried = all.decide(Intent::Proved { name, hash, code, from: from("10.0.0.1") }, at(0), &mut changes);
+    (carried, changes)
+}
+
+fn alter(name: &str, role: Option<Role>, disabled: Option<bool>) -> Intent {
+    Intent::Alter { name: name.to_owned(), full_name: None, role, places: None, disabled, actor: "x".to_owned() }
+}
+
+#[test]
+fn an_attempt_is_counted_before_anything_is_looked_at() {
+    let mut all = accounts(&[("admin", Role::Administrator)]);
+    for name in ["admin", "nobody"] {
+        let taken = (0..50).filter(|_| attempt(&mut all, name, "10.0.0.9", 0).is_ok()).count();
+        assert_eq!(taken, 5, "{name}: those beyond are not even hashed");
+        let refused = attempt(&mut all, name, "10.0.0.9", 30_000).expect_err("locked");
+        assert_eq!(refused, CommandError::TooMany { wait_s: 30 }, "{name}: the same for every name");
+        assert!(attempt(&mut all, name, "10.0.0.1", 0).is_ok(), "{name}: others are not locked out");
+        assert!(attempt(&mut all, name, "10.0.0.9", 60_000).is_ok(), "{name}: it passes");
+        let longer = attempt(&mut all, name, "10.0.0.9", 60_000).expect_err("locked again");
+        assert_eq!(longer, CommandError::TooMany { wait_s: 120 }, "{name}");
+    }
+}
+
+#[test]
+fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
+    let mut all = accounts(&[("admin", Role::Administrator)]);
+    let round = |all: &mut Accounts, boot_ms| {
+        let from = (0..1000).map(|n| format!("10.1.{}.{}", n / 250, n % 250));
+        from.filter(|from| attempt(all, "admin", from, boot_ms).is_ok()).count()
+    };
+    assert_eq!(round(&mut all, 0), 1000, "whoever has not tried yet has one attempt, whatever others do");
+    assert_eq!(round(&mut all, 0), 0);
+    assert_eq!(round(&mut all, STRANGERS_MS), 1, "slowed, not shut");
+    assert!(attempt(&mut all, "admin", "10.2.0.1", 0).is_ok());
+    let known = Origin { browser: Some("abc".to_owned()), ..from("10.1.0.1") };
+    let tries = |all: &mut Accounts| {
+        let intent = Intent::Attempt { name: "admin".to_owned(), code: String::new(), from: known.clone() };
+        all.decide(intent, at(0), &mut Vec::new())
+    };
+    assert_eq!((0..20).filter(|_| tries(&mut all).is_ok()).count(), 5, "it has attempts of its own, and no more");
+    // Whoever has the second factor comes through.
+    let Ok(Answer::Second(_)) = all.decide(Intent::StartSecond { name: "admin".to_owned() }, at(0), &mut Vec::new())
+    else {
+        panic!("started")
+    };
+    let second = all.known.get_mut("admin").and_then(|account| account.second.as_mut()).expect("there");
+    second.confirmed = true;
+    let codes = second.renew_recovery().expect("random");
+    let intent = Intent::Attempt { name: "admin".to_owned(), code: codes[0].clone(), from: from("10.1.0.1") };
+    assert!(all.decide(intent, at(0), &mut Vec::new()).is_ok());
+    // Made-up names and addresses cannot fill the memory, nor make it forget who is locked.
+    for n in 0..2 * TRIES_MAX {
+        let _ = attempt(&mut all, &format!("name{n}"), "10.3.0.1", 10);
+    }
+    assert!(all.tries.len() <= TRIES_MAX && all.strangers.len() <= TRIES_MAX);
+}
+
+#[test]
+fn one_code_opens_one_session() {
+    let mut all = accounts(&[("lan", Role::Leader)]);
+    let mut second = Second::new().expect("random");
+    second.confirmed = true;
+    let codes = second.renew_recovery().expect("random");
+    all.known.get_mut("lan").expect("there").second = Some(second);
+    assert!(matches!(proved(&mut all, "lan", "lan", "").0, Ok(Answer::NeedsCode)));
+    let opened =
+        (0..6).filter(|_| matches!(proved(&mut all, "lan", "lan", &codes[3]).0, Ok(Answer::Secret(_)))).count();
+    assert_eq!(opened, 1);
+    assert_eq!(all.known["lan"].failures, 5);
+}
+
+#[test]
+fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
+    // Hashing takes a while: what was decided meanwhile counts.
+    for meanwhile in ["disable", "reset", "password"] {
+        let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Technician)]);
+        let (name, hash) = ("lan".to_owned(), "new".to_owned());
+        let intent = match meanwhile {
+            "disable" => alter("lan", None, Some(true)),
+            "reset" => Intent::Reset { name, hash, actor: "admin".to_owned() },
+            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, but: String::new() },
+        };
+        all.decide(intent, at(0), &mut Vec::new()).expect("done");
+        let (carried, changes) = proved(&mut all, "lan", "lan", "");
+        assert_eq!(carried.expect_err("refused"), CommandError::Forbidden(WRONG.to_owned()), "{meanwhile}");
+        assert!(!changes.iter().any(|change| matches!(change, Change::Session(_))), "{meanwhile}");
+    }
+}
+
+#[test]
+fn a_failed_attempt_changes_nothing_but_the_count() {
+    let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
+    all.decide(alter("lan", Some(Role::Viewer), Some(true)), at(0), &mut Vec::new()).expect("done");
+    let mut changes = Vec::new();
+    all.decide(Intent::Wrong { name: "lan".to_owned(), from: from("10.0.0.1") }, at(0), &mut changes).expect("counted");
+    let kept = changes.iter().rev().find_map(|change| match change {
+        Change::Account(account) => Some(account.clone()),
+        _ => None,
+    });
+    let kept = kept.expect("kept");
+    assert!(kept.disabled && kept.role == Role::Viewer && kept.failures == 1);
+}
+
+#[test]
+fn there_is_always_an_administrator() {
+    let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
+    let demoted = [("lan", "admin"), ("admin", "lan")].map(|(name, actor)| {
+        let intent = Intent::Alter {
+            name: name.to_owned(),
+            full_name: None,
+            role: Some(Role::Viewer),
+            places: None,
+            disabled: None,
+            actor: actor.to_owned(),
+        };
+        all.decide(intent, at(0), &mut Vec::new()).is_ok()
+    });
+    assert_eq!(demoted, [true, false], "two in one commit leave one");
+    assert!(all.decide(alter("admin", None, Some(true)), at(0), &mut Vec::new()).is_err());
+    let created = |all: &mut Accounts| {
+        let intent = Intent::Create {
+            name: "nam".to_owned(),
+            full_name: String::new(),
+            role: Role::Viewer,
+            places: Vec::new(),
+            hash: "h".to_owned(),
+            actor: "admin".to_owned(),
+        };
+        all.decide(intent, at(0), &mut Vec::new()).is_ok()
+    };
+    assert!(created(&mut all) && !created(&mut all), "no account is made twice");
+}
+
+#[test]
+fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
+    let mut all = accounts(&[("admin", Role::Administrator)]);
+    let wrong = |all: &mut Accounts, times: u32, boot_ms| {
+        let mut changes = Vec::new();
+        for _ in 0..times {
+            let intent = Intent::Wrong { name: "admin".to_owned(), from: from("10.0.0.9") };
+            all.decide(intent, at(boot_ms), &mut changes).expect("counted");
+        }
+        let records = changes.into_iter().filter_map(|change| match change {
+            Change::Audit(entry) => Some(entry.detail),
+            _ => None,
+        });
+        records.collect::<Vec<_>>()
+    };
+    assert_eq!(wrong(&mut all, 500, SAID_MS).len(), SAID_MAX as usize);
+    assert_eq!(all.known["admin"].failures, 500);
+    let next = wrong(&mut all, 1, 2 * SAID_MS);
+    assert_eq!(next, ["from 10.0.0.9, after 490 more that are not written down one by one"]);
+}
+
+#[test]
+fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
+    let mut all = accounts(&[("lan", Role::Administrator)]);
+    let mut second = Second::new().expect("random");
+    second.confirmed = true;
+    let codes = second.renew_recovery().expect("random");
+    all.known.get_mut("lan").expect("there").second = Some(second);
+    let tries = |all: &mut Accounts, code: &str, changes: &mut Changes| {
+        let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
+        all.decide(intent, at(0), changes)
+    };
+    let mut changes = Vec::new();
+    for n in 0..CODES_MAX - 1 {
+        let _ = tries(&mut all, &format!("{n:06}"), &mut changes);
+    }
+    assert!(tries(&mut all, &codes[0], &mut changes).is_ok(), "its owner comes through until then");
+    let _ = tries(&mut all, "999999", &mut changes);
+    assert!(tries(&mut all, &codes[0], &mut changes).is_err(), "the lock holds for right codes, too");
+    assert!(
+        changes.iter().any(|change| matches!(change, Change::Audit(entry) if entry.action == "account.codes_guessed"))
+    );
+}
+
+#[test]
+fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomorrow() {
+    let mut all = accounts(&[("boss", Role::Administrator)]);
+    let now = at(0).now;
+    let (old, ahead) = (now.plus_millis(-86_400_000), now.plus_millis(30_000));
+    for (proved_at, confirmed_at) in [(None, Timestamp::MIN), (Some(old), old), (Some(now), now), (Some(ahead), now)] {
+        let mut changes = Vec::new();
+        let intent = Intent::Foreign { name: "boss".to_owned(), proved_at, peer: "10.0.0.1".to_owned() };
+        assert!(matches!(all.decide(intent, at(0), &mut changes), Ok(Answer::Secret(_))), "they come in all the same");
+        let session = changes.iter().find_map(|change| match change {
+            Change::Session(session) => Some(session),
+            _ => None,
+        });
+        let session = session.expect("a session");
+        assert!(session.foreign);
+        assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
+    }
+}

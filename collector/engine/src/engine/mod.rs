@@ -1,0 +1,638 @@
+//! The engine: the one thread that decides and commits.
+//!
+//! Inputs that wait are taken together, judged one by one and committed at once (group commit). Only then are reports
+//! acknowledged and commands answered, and only then do notifier and pages wake. A commit that fails for want of room is tried
+//! again, and nothing is acknowledged meanwhile.
+
+mod accounts;
+mod admission;
+mod budget;
+mod certificate_allowlist;
+mod commands;
+mod commit;
+mod connections;
+mod custody;
+pub mod enrolment;
+mod losses;
+mod persist;
+mod settings;
+pub mod time;
+mod token_binding;
+mod values;
+mod work;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::codec::{self, Refused};
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::LayoutId;
+use ioc_common::report::{Ask, Report};
+use ioc_common::settings::Outcome;
+use ioc_common::topic::DownKind;
+use ioc_judge::{Effect, HostAnswer, Input, Notice, TimeLimits, Verdict};
+
+use crate::command::{Answer, Command, CommandError};
+use crate::config::Config;
+use crate::health::Health;
+use crate::pki::Authority;
+use accounts::Accounts;
+use budget::Kind;
+pub use certificate_allowlist::Access;
+use connections::Links;
+pub use connections::{Down, LinkId};
+pub use ioc_judge::presence::quiet_after_ms;
+use ioc_store::audit;
+use ioc_store::{Change, OutboxEntry, Reader, Store, StoreError};
+use time::Time;
+pub use work::FILE_MAX_BYTES;
+
+/// Most inputs that wait; then connections are no longer read.
+const QUEUE_MAX: usize = 8192;
+/// Most inputs in one commit.
+const BATCH_MAX: usize = 2048;
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
+
+/// What goes into the engine.
+#[derive(Debug)]
+pub enum Message {
+    /// A device's link is open.
+    Opened {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// By which certificate: its serial number, hex.
+        serial: String,
+        /// Keep-alive, seconds.
+        keep_alive_s: u16,
+        /// From where.
+        peer: SocketAddr,
+        /// What is sent down.
+        sender: mpsc::UnboundedSender<Down>,
+    },
+    /// The device has subscribed and can be told its watermark.
+    Subscribed {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+    },
+    /// A device's link is closed.
+    Closed {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// Nothing comes any more on a link that still stands, or something does again.
+    Quiet {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds; none when one came now.
+        quiet_ms: Option<i64>,
+    },
+    /// A report.
+    Report {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Its packet, to acknowledge; none for QoS 0.
+        packet: Option<u16>,
+        /// The size of its payload.
+        bytes: usize,
+        /// The report, or why it was refused.
+        report: Result<Box<Report>, Refused>,
+    },
+    /// Plain values of a sensor, by their paths.
+    Values {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Its packet, to acknowledge.
+        packet: Option<u16>,
+        /// The values.
+        values: Vec<(String, f64)>,
+    },
+    /// A request for a renewed certificate.
+    Renew {
+        /// Which link.
+        link: LinkId,
+        /// Whose.
+        device: DeviceId,
+        /// Its packet, to acknowledge.
+        packet: Option<u16>,
+        /// PKCS #10, PEM.
+        csr: String,
+    },
+    /// The second probe has an answer.
+    HostProbed {
+        /// Whose host.
+        device: DeviceId,
+        /// The answer.
+        answer: HostAnswer,
+    },
+    /// A command.
+    Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
+    /// Finish and end.
+    Stop,
+}
+
+/// A wish to ask a host whether it is there.
+#[derive(Debug, Clone)]
+pub struct HostProbe {
+    /// Whose host.
+    pub device: DeviceId,
+    /// Its last known address.
+    pub peer: Option<SocketAddr>,
+    /// The address that people wrote down; it goes first.
+    pub address: String,
+}
+
+/// What the rest of the collector holds of the engine.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    sender: mpsc::Sender<Message>,
+    outbox: watch::Receiver<u64>,
+    pages: watch::Receiver<u64>,
+}
+
+impl Handle {
+    /// Gives the engine an input; waits while too many wait. False when the engine is gone.
+    pub async fn send(&self, message: Message) -> bool {
+        self.sender.send(message).await.is_ok()
+    }
+
+    /// Has a command carried out.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why not.
+    pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
+        let asked = async {
+            self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+            receiver.await.map_err(|_| gone())?
+        };
+        match tokio::time::timeout(Duration::from_secs(20), asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CommandError::Unavailable("the store cannot be written now; see /readyz".to_owned())),
+        }
+    }
+
+    /// Has a command carried out, and waits for its commit for as long as that takes. For what was done outside and must not be done
+    /// again before it is known whether it is kept.
+    ///
+    /// # Errors
+    /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
+    pub async fn keep(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
+    /// Wakes when notices may be due. It carries no data: read the store.
+    #[must_use]
+    pub fn outbox_wake(&self) -> watch::Receiver<u64> {
+        self.outbox.clone()
+    }
+
+    /// Wakes when something that pages show has changed.
+    #[must_use]
+    pub fn pages_wake(&self) -> watch::Receiver<u64> {
+        self.pages.clone()
+    }
+}
+
+/// The engine.
+pub struct Engine {
+    config: Config,
+    state: ioc_judge::State,
+    store: Box<dyn Store>,
+    reader: Box<dyn Reader>,
+    authority: Arc<Authority>,
+    access: Arc<Access>,
+    health: Arc<Health>,
+    links: Links,
+    probes: mpsc::UnboundedSender<HostProbe>,
+    outbox: watch::Sender<u64>,
+    pages: watch::Sender<u64>,
+    accounts: Accounts,
+    /// The whole software list that is kept of each device that reported one since the start.
+    software: HashMap<DeviceId, String>,
+    /// What devices said last of their settings.
+    settings: HashMap<DeviceId, Outcome>,
+    /// The digest of what each was given on its present link.
+    given: HashMap<DeviceId, String>,
+    budgets: budget::Budgets,
+    /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
+    boot_ms: u64,
+    disk_seen_ms: u64,
+    batch: Batch,
+    /// A commit was given up: the engine ends, and keeps nothing any more.
+    given_up: bool,
+    time: Time,
+}
+
+/// What became of a command.
+type Carried = Result<Answer, CommandError>;
+
+/// What one commit holds, and what follows it.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
+    answers: Vec<(oneshot::Sender<Carried>, Carried)>,
+    asks: Vec<(DeviceId, Ask)>,
+    probes: Vec<DeviceId>,
+    /// Whose links are closed, and why.
+    kicked: Vec<(DeviceId, &'static str)>,
+    reports: u64,
+    values: u64,
+    notices: bool,
+    visible: bool,
+}
+
+/// What an engine is made of.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// The certificate authority.
+    pub authority: Arc<Authority>,
+    /// Who may connect.
+    pub access: Arc<Access>,
+    /// Counters.
+    pub health: Arc<Health>,
+    /// Where wishes to probe hosts go.
+    pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The clocks of the machine.
+    pub clocks: Box<dyn time::Clocks>,
+}
+
+/// Starts the engine on its own thread.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+    let engine = assembled(parts)?;
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((Handle { sender, outbox, pages }, thread))
+}
+
+/// An engine that takes up where the last one left off.
+fn assembled(parts: Parts) -> Result<Engine, StoreError> {
+    let Parts { config, store, authority, access, health, probes, clocks } = parts;
+    let reader = store.reader()?;
+    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let now = time.now();
+    let judging = judging(&config);
+    let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
+    let said = reader.settings()?.into_iter();
+    let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
+    let accounts = Accounts::read(reader.as_ref())?;
+    let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
+    let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
+    let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
+    for (device, serial) in reader.serials()? {
+        if !state.is_quarantined(&device) {
+            access.admit(device, serial);
+        }
+    }
+    let mut engine = Engine {
+        config,
+        state,
+        store,
+        reader,
+        authority,
+        access,
+        health,
+        links: Links::default(),
+        probes,
+        outbox,
+        pages,
+        accounts,
+        software: HashMap::new(),
+        settings,
+        given: HashMap::new(),
+        budgets: budget::Budgets::new(clock::boottime_ms()),
+        boot_ms: clock::boottime_ms(),
+        disk_seen_ms: 0,
+        batch: Batch::default(),
+        given_up: false,
+        time,
+    };
+    engine.take_effects(effects, now);
+    engine.losses_found(now);
+    Ok(engine)
+}
+
+fn judging(config: &Config) -> TimeLimits {
+    TimeLimits {
+        settle_ms: config.settle.as_millis(),
+        reopen_within_ms: config.reopen_within.as_millis(),
+        ..TimeLimits::default()
+    }
+}
+
+impl Engine {
+    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "the engine cannot start");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let mut inputs = Vec::with_capacity(BATCH_MAX);
+            loop {
+                let sleep_ms = self
+                    .state
+                    .next_wake()
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
+                let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
+                let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
+                self.health.queue.store(receiver.len() as u64, Relaxed);
+                let stop = self.turn(&mut inputs) || received == Ok(0);
+                if stop {
+                    if let Err(error) = self.store.close() {
+                        tracing::warn!(%error, "the store was not put in order; the next start does it");
+                    }
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Judges and commits what has come in. True when the engine is to end.
+    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+        let mut now = self.keep_time();
+        let started_us = clock::boottime_us();
+        self.boot_ms = started_us / 1000;
+        self.look_at_disk();
+        let mut stop = false;
+        for message in inputs.drain(..) {
+            stop |= matches!(message, Message::Stop);
+            let command = matches!(message, Message::Command(..));
+            self.take(message, now);
+            if command {
+                // A person may have confirmed another time.
+                now = self.time.now();
+            }
+        }
+        if self.state.next_wake().is_some_and(|wake| wake <= now) {
+            self.judge(Input::Wake, now);
+        }
+        let judged_us = clock::boottime_us();
+        self.health.judge_us.fetch_add(judged_us.saturating_sub(started_us), Relaxed);
+        stop | !self.commit()
+    }
+
+    fn take(&mut self, message: Message, now: Timestamp) {
+        match message {
+            Message::Report { link, device, packet, bytes, report } => {
+                let refused = self.take_report(link, &device, bytes, report, now);
+                self.links.acknowledge(link, packet, refused);
+            }
+            Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
+                // Revoked while it was connecting.
+                if !self.access.allows(&device, &serial) {
+                    let _ = sender.send(Down::Close("revoked"));
+                    return;
+                }
+                if let Err(kind) = self.charge(&device, Kind::Links, 0, now) {
+                    let _ = sender.send(Down::Close(kind.label()));
+                    return;
+                }
+                self.links.open(link, device.clone(), peer, sender);
+                self.judge(Input::Connected { device: &device, keep_alive_s }, now);
+            }
+            Message::Subscribed { link, device } => {
+                if let Err(kind) = self.charge(&device, Kind::Subscriptions, 0, now) {
+                    self.drop_link(device, kind.label(), now);
+                } else if self.state.device(&device).is_some() {
+                    self.links.greet(link);
+                    self.settings_anew(&device, now);
+                }
+            }
+            Message::Closed { link, device, quiet_ms } => {
+                if self.links.close(link, &device) {
+                    self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
+                }
+            }
+            Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
+                Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
+                None => self.judge(Input::LinkAlive { device: &device }, now),
+            },
+            Message::Values { link, device, packet, values } => {
+                self.take_values(link, &device, packet, &values, now);
+            }
+            Message::Renew { link, device, packet, csr } => {
+                // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
+                let gone = !self.links.is_open(link) || self.batch.kicked.iter().any(|(kicked, _)| *kicked == device);
+                if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
+                    return;
+                }
+                let refused = self.may_renew(&device, csr.len(), now).err();
+                if refused.is_none() {
+                    self.renew(&device, &csr, now);
+                }
+                self.links.acknowledge(link, packet, refused);
+            }
+            Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
+            Message::Command(command, reply) => {
+                let answer = self.carry_out(*command, now);
+                self.batch.answers.push((reply, answer));
+            }
+            // A link that is closed has nothing more to say.
+            Message::Quiet { .. } | Message::Stop => {}
+        }
+    }
+
+    /// Takes a report. Why it was refused, when it was.
+    fn take_report(
+        &mut self,
+        link: LinkId,
+        device: &DeviceId,
+        bytes: usize,
+        report: Result<Box<Report>, Refused>,
+        now: Timestamp,
+    ) -> Option<String> {
+        let report = match report {
+            Ok(report) => report,
+            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
+        };
+        if let Err(why) = self.admit(link, &report, bytes, now) {
+            return Some(why);
+        }
+        let mut out = Vec::new();
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::NotEnrolled);
+        self.count_judged(device, &out);
+        // First, since a sensor that this report announces must be there before what is kept of it.
+        self.take_effects(out, now);
+        match verdict {
+            Verdict::New { at, kept_at } => {
+                self.witness(&report);
+                self.keep(*report, at, kept_at, now);
+            }
+            Verdict::Unannounced => {}
+            Verdict::Duplicate => {
+                self.health.duplicates.fetch_add(1, Relaxed);
+            }
+            Verdict::NotEnrolled => {
+                self.health.refuse("stranger");
+                return Some("this device is not enrolled".to_owned());
+            }
+        }
+        None
+    }
+
+    fn judge(&mut self, input: Input<'_>, now: Timestamp) {
+        let mut out = Vec::new();
+        // Only a person's action can be refused, and those go through `carry_out`.
+        let _ = self.state.step(input, now, &mut out);
+        self.take_effects(out, now);
+    }
+
+    fn take_effects(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            self.batch.visible |= !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
+            match effect {
+                Effect::Presence(device) => {
+                    if let Some(known) = self.state.device(&device) {
+                        let presence = known.presence;
+                        self.batch.changes.push(Change::Presence { device: device.clone(), presence });
+                        self.batch.touched.entry(device).or_default();
+                    }
+                }
+                Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),
+                Effect::Removed(device) => self.batch.changes.push(Change::Revoked { device, at: now }),
+                Effect::Quarantined(device) => self.quarantine(device, now),
+                Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
+                Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
+                Effect::Step(step) => {
+                    self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.tell_ticket_systems(step.incident);
+                    self.batch.changes.push(Change::Step(step));
+                }
+                Effect::ReportsLost(device, loss) => self.lost(device, &loss),
+                Effect::LossLedger(device) => self.keep_book(device),
+                Effect::Notice(notice) => self.address(&notice, now),
+                Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
+                Effect::WindowEnded(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
+                Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
+                Effect::CoverEnded(id) => self.batch.changes.push(Change::CoverGone(id)),
+                Effect::Comparison { device, rule, comparison: compared } => {
+                    self.batch.changes.push(Change::List { device, rule, compared });
+                }
+                Effect::ProbeHost(device) => self.batch.probes.push(device),
+                Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
+                Effect::Record { device, action, detail } => {
+                    self.record(now, "", action.as_str(), device.as_str(), &detail);
+                }
+            }
+        }
+    }
+
+    /// Has the ticket systems that an incident belongs into carry its newest step.
+    fn tell_ticket_systems(&mut self, incident: IncidentId) {
+        let Some(known) = self.state.incident(incident) else { return };
+        for system in self.config.tickets.iter().filter(|system| known.severity >= system.min_severity) {
+            self.batch.notices = true;
+            self.batch.changes.push(Change::TicketDue { system: system.name.clone(), incident });
+        }
+    }
+
+    /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
+    fn address(&mut self, notice: &Notice, now: Timestamp) {
+        let sealed = notice.clone().sealed();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
+        let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
+        let (severity, step) = (notice.severity, notice.step);
+        let entry = |key, channel: &str| OutboxEntry {
+            severity,
+            step,
+            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
+        };
+        let mut entries = Vec::new();
+        let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
+        for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
+            entries.push(entry(key(&channel.name), &channel.name));
+        }
+        for (place, to) in notice.to.iter().enumerate() {
+            // A person may have two addresses on one channel.
+            let key = format!("{}-{}-{place}", key(&to.channel), to.person);
+            entries.push(OutboxEntry {
+                person: to.person.clone(),
+                address: to.address.clone(),
+                language: to.language.clone(),
+                next_attempt_at: to.not_before.unwrap_or(now),
+                ..entry(key, &to.channel)
+            });
+        }
+        self.batch.notices |= !entries.is_empty();
+        self.batch.changes.extend(entries.into_iter().map(Change::Outbox));
+    }
+
+    fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+        self.batch.changes.push(Change::Audit(audit::Entry {
+            at,
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        }));
+    }
+
+    fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
+        match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
+            Ok(issued) => {
+                self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.access.admit(device.clone(), issued.serial.clone());
+                self.renewed(device);
+                self.batch.changes.push(Change::Certificate {
+                    device: device.clone(),
+                    serial: issued.serial.clone(),
+                    at: now,
+                    expires_at: issued.expires_at,
+                    alone: false,
+                });
+                let message = ioc_common::report::Certificate {
+                    certificate: issued.certificate,
+                    authorities: self.authority.pem().to_owned(),
+                    renew_at: issued.renew_at,
+                    expires_at: issued.expires_at,
+                };
+                if let Ok(payload) = codec::write_message(&message) {
+                    self.links.queue(device, DownKind::Certificate, payload);
+                }
+            }
+            Err(error) => {
+                self.health.refuse("renewal");
+                tracing::warn!(%device, %error, "renewal refused");
+            }
+        }
+    }
+}

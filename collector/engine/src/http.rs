@@ -1,0 +1,257 @@
+//! One HTTP request to another system, with all that makes it fail told apart: what may work later, and what never will.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use ioc_common::clock::{self, Timestamp};
+
+/// Largest answer that is read.
+const ANSWER_MAX_BYTES: usize = 1024 * 1024;
+/// Back-off: doubled from the first to the last.
+const BACKOFF_FIRST_MS: i64 = 2000;
+const BACKOFF_LAST_MS: i64 = 600_000;
+/// How long the machine's root certificates are remembered.
+const ROOTS_LIFE_US: u64 = 600_000_000;
+
+/// How long a connection may take to be made, and how long its handshake.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long another system may ask us to stay away.
+const ASKED_MIN: Duration = Duration::from_secs(1);
+const ASKED_MAX: Duration = Duration::from_secs(900);
+
+/// Why something could not be sent, and whether trying again can help.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It was not taken, and may be later.
+    #[error("{0}")]
+    Later(String),
+    /// The other side is not there or takes nothing now, whatever it is.
+    #[error("{why}")]
+    Away {
+        /// Why.
+        why: String,
+        /// How long it asks us to stay away.
+        after: Option<Duration>,
+    },
+    /// It was handed over, and nothing came back: it may have been taken. Sending it again may make a copy.
+    #[error("{0}; it may have arrived")]
+    Unknown(String),
+    /// It will never work as it is.
+    #[error("{0}")]
+    Never(String),
+}
+
+impl SendError {
+    /// The other side is not there.
+    pub fn away(why: impl std::fmt::Display) -> Self {
+        Self::Away { why: why.to_string(), after: None }
+    }
+
+    /// How long the other side asks us to stay away.
+    pub const fn asked(&self) -> Option<Duration> {
+        match self {
+            Self::Away { after, .. } => *after,
+            _ => None,
+        }
+    }
+}
+
+/// How long an answer asks us to stay away (RFC 9110, section 10.2.3), within bounds. A date is taken against the answer's own, so that
+/// neither clock must be right.
+fn asked(headers: &hyper::HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let said = text("retry-after")?;
+    let seconds = if said.bytes().all(|byte| byte.is_ascii_digit()) && !said.is_empty() {
+        said.parse().unwrap_or(u64::MAX)
+    } else {
+        let here = text("date").and_then(http_date).unwrap_or(now.as_millis() / 1000);
+        http_date(said)?.saturating_sub(here).max(0).unsigned_abs()
+    };
+    Some(Duration::from_secs(seconds).clamp(ASKED_MIN, ASKED_MAX))
+}
+
+/// Seconds since 1970 of a date as HTTP writes it (RFC 9110, section 5.6.7).
+fn http_date(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
+}
+
+/// How long to wait after this many attempts that failed, milliseconds.
+pub fn backoff_ms(attempts: u32) -> i64 {
+    BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_LAST_MS)
+}
+
+/// What a file with a secret holds; nothing without a file.
+pub fn secret(file: Option<&std::path::Path>) -> Result<String, SendError> {
+    let Some(path) = file else { return Ok(String::new()) };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A request.
+pub struct Request<'a> {
+    /// `GET`, `POST` and the like.
+    pub method: &'a str,
+    /// `http://` or `https://`, host, port where it is not the usual one, path and query.
+    pub url: &'a str,
+    /// Of the body.
+    pub content_type: &'a str,
+    /// Further headers: name and value.
+    pub headers: Vec<(String, String)>,
+    /// May be empty.
+    pub body: Vec<u8>,
+}
+
+fn is_secure(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
+}
+
+/// Host as it is written, and port, that an address leads to.
+pub fn endpoint(uri: &Uri) -> Option<(&str, u16)> {
+    Some((uri.host()?, uri.port_u16().unwrap_or(if is_secure(uri) { 443 } else { 80 })))
+}
+
+/// Sends a request, and gives the answer when it is a good one. The answer may take as long as `limit`, connecting a while more.
+pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String, SendError> {
+    let url = request.url;
+    let uri: Uri = url.parse().map_err(|error| SendError::Never(format!("{url:?}: {error}")))?;
+    let (host, port) = endpoint(&uri).ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
+    let secure = is_secure(&uri);
+    let mut built = hyper::Request::builder()
+        .method(request.method)
+        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
+        .header("host", uri.authority().map_or(host, |authority| authority.as_str()))
+        .header("content-type", request.content_type)
+        .header("user-agent", concat!("ioc-collector/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in &request.headers {
+        built = built.header(name, value);
+    }
+    let built =
+        built.body(Full::new(Bytes::from(request.body))).map_err(|error| SendError::Never(error.to_string()))?;
+    let away = |error: &dyn std::fmt::Display| SendError::away(format!("{host}:{port}: {error}"));
+    let connect = within(CONNECT_TIMEOUT, TcpStream::connect((host.trim_matches(['[', ']']), port)));
+    let tcp = connect.await.map_err(|error| away(&error))?;
+    let (status, headers, answer) = if secure {
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|error| SendError::Never(error.to_string()))?;
+        let connector = TlsConnector::from(client_config()?);
+        let stream = within(CONNECT_TIMEOUT, connector.connect(name, tcp)).await.map_err(|error| away(&error))?;
+        exchange(stream, built, limit, &format!("{host}:{port}")).await?
+    } else {
+        exchange(tcp, built, limit, &format!("{host}:{port}")).await?
+    };
+    let why = || format!("answered {status}: {}", short(&answer));
+    match status.as_u16() {
+        200..=299 => Ok(answer),
+        // The receiver says that it is too busy or broken; all other refusals will not change by themselves.
+        429 | 503 => Err(SendError::Away { why: why(), after: asked(&headers, clock::now()) }),
+        // A gateway that waited in vain does not know what became of it.
+        504 => Err(SendError::Unknown(why())),
+        408 | 425 | 500..=599 => Err(SendError::away(why())),
+        _ => Err(SendError::Never(why())),
+    }
+}
+
+/// The same, with the usual time for an answer.
+pub async fn send(request: Request<'_>) -> Result<String, SendError> {
+    send_within(ANSWER_TIMEOUT, request).await
+}
+
+async fn within<T>(limit: Duration, step: impl Future<Output = std::io::Result<T>>) -> std::io::Result<T> {
+    let late = || std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, step).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The beginning of an answer, for a person.
+pub fn short(answer: &str) -> String {
+    answer.chars().take(200).collect()
+}
+
+async fn exchange<S>(
+    stream: S,
+    request: hyper::Request<Full<Bytes>>,
+    limit: Duration,
+    whom: &str,
+) -> Result<(hyper::StatusCode, hyper::HeaderMap, String), SendError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.map_err(|error| SendError::away(format!("{whom}: {error}")))?;
+    // Ends with this exchange, however that ends.
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(|error| {
+            // From here on it may have been read, whatever became of the answer.
+            let why = format!("{whom}: {error}");
+            if error.is_canceled() { SendError::away(why) } else { SendError::Unknown(why) }
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES).collect().await;
+        let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
+        Ok((status, headers, text))
+    };
+    let late = || SendError::Unknown(format!("{whom}: no answer within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Trusts what this machine trusts. Reading its certificates takes longer than most requests, so they are remembered for a while.
+pub fn client_config() -> Result<Arc<ClientConfig>, SendError> {
+    static KNOWN: Mutex<Option<(u64, Arc<ClientConfig>)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let now_us = clock::boottime_us();
+    if let Some((_, config)) = known.as_ref().filter(|(at, _)| now_us.saturating_sub(*at) < ROOTS_LIFE_US) {
+        return Ok(Arc::clone(config));
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| SendError::Never(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let config = Arc::new(config);
+    *known = Some((now_us, Arc::clone(&config)));
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_says_how_long_to_stay_away_within_bounds() {
+        let now = "2026-11-28T10:00:00Z".parse().expect("time");
+        let said = |lines: &[(&'static str, &'static str)]| {
+            let mut headers = hyper::HeaderMap::new();
+            for (name, value) in lines {
+                headers.insert(*name, hyper::header::HeaderValue::from_static(value));
+            }
+            asked(&headers, now).map(|asked| asked.as_secs())
+        };
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[("retry-after", "7")]), Some(7));
+        assert_eq!(said(&[("retry-after", "0")]), Some(1));
+        assert_eq!(said(&[("retry-after", "99999999999999999999999")]), Some(900));
+        assert_eq!(said(&[("retry-after", "Sat, 28 Nov 2026 10:01:00 GMT")]), Some(60));
+        // Against the receiver's own clock, which is a day behind.
+        let date = ("date", "Fri, 27 Nov 2026 10:00:30 GMT");
+        assert_eq!(said(&[("retry-after", "Fri, 27 Nov 2026 10:01:00 GMT"), date]), Some(30));
+        assert_eq!(said(&[("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT")]), Some(1));
+        assert_eq!(said(&[("retry-after", "soon")]), None);
+        assert_eq!(said(&[("retry-after", "-5")]), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! What people say of devices: one by one, and as a table.
+
+pub mod device;
+pub mod import;

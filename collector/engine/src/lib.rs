@@ -1,0 +1,24 @@
+//! Decides: takes commands and reports, asks the judge, and hands what follows to the store in one commit. Here is what it decides by,
+//! too: configuration, accounts, keys and certificates, and what is known of devices.
+//!
+//! One thread writes ([`engine`]); everybody else sends it a [`command`]. It names neither pages, nor notices, nor the way in of reports:
+//! those are built on it.
+
+pub mod account;
+pub mod alert;
+pub mod command;
+pub mod config;
+pub mod connection_limit;
+pub mod engine;
+pub mod health;
+pub mod http;
+pub mod inventory;
+pub mod local_time;
+pub mod log_pace;
+pub mod payload_profile;
+pub mod pki;
+pub mod power_score;
+pub mod prometheus;
+pub mod replay;
+pub mod shutdown;
+pub mod unjudged;

@@ -1,0 +1,373 @@
+//! What people do with an incident, and the regulation's gates on it.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{FaultId, IncidentId};
+
+use super::State;
+use crate::effect::Effect;
+use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, Regulator, Repair};
+use crate::notice::Occasion;
+use crate::text::Text;
+
+/// Longest text a person may write.
+const TEXT_MAX_CHARS: usize = 4000;
+/// Most files of one incident.
+const ATTACHMENTS_MAX: usize = 20;
+
+impl State {
+    /// A person does something with an incident.
+    pub(super) fn act(
+        &mut self,
+        id: IncidentId,
+        who: &str,
+        action: Action,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        match action {
+            Action::Merge { into } => return self.merge(id, IncidentId(into), who, now, out),
+            Action::Accept { note } => return self.accept(id, who, &required("note", &note)?, now, out),
+            Action::Split { fault } => return self.split(id, FaultId(fault), who, now, out),
+            Action::Resolve { note } => {
+                let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
+                check(
+                    incident,
+                    incident.state.is_active() && incident.raised == 0,
+                    "active and no fault under it is raised",
+                )?;
+                let note = written("note", &note)?;
+                let text = note_or(&note, "Đã khắc phục.", "It is mended.");
+                self.resolve(id, who, text, now, out);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let department = self.plan.regulator.as_ref().map(|one| one.name.clone()).unwrap_or_default();
+        let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        let (note, occasion) = change(incident, who, action, now, department)?;
+        if occasion == Some(Occasion::Reopened) {
+            self.reopen(id, now);
+        }
+        self.advance_incident(id, now, who, note, occasion, out);
+        Ok(())
+    }
+
+    /// A file was added; its content is the caller's to keep.
+    pub(super) fn attach(
+        &mut self,
+        id: IncidentId,
+        attachment: Attachment,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        if incident.record.attachments.len() >= ATTACHMENTS_MAX {
+            let why = format!("allowed are {ATTACHMENTS_MAX} files for one incident");
+            return Err(Refusal::Invalid { field: "file", why });
+        }
+        let (name, size, who) = (attachment.name.clone(), attachment.bytes, attachment.who.clone());
+        incident.record.attachments.push(attachment);
+        let text =
+            Text::new(format!("Thêm tệp {name} ({size} byte)."), format!("Added the file {name} ({size} bytes)."));
+        self.advance_incident(id, now, &who, text, None, out);
+        Ok(())
+    }
+
+    /// Joins an incident, and every fault under it, to another.
+    fn merge(
+        &mut self,
+        id: IncidentId,
+        into: IncidentId,
+        who: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
+        let target = self.incidents.get(&into).ok_or(Refusal::Unknown(into))?;
+        check(incident, incident.state.is_active(), "active")?;
+        check(target, target.state.is_active(), "active")?;
+        if id == into {
+            let why = "an incident cannot be joined to itself".to_owned();
+            return Err(Refusal::Invalid { field: "into", why });
+        }
+        let moved: Vec<FaultId> =
+            self.open_faults.get(&id).map(|under| under.keys().copied().collect()).unwrap_or_default();
+        for fault in moved {
+            self.move_fault(id, fault, into, out);
+        }
+        let mut joined = Vec::new();
+        for (cause, known) in self.causes.iter_mut().filter(|(_, known)| **known == id) {
+            *known = into;
+            joined.push(cause.clone());
+        }
+        joined.sort();
+        if let Some(target) = self.incidents.get_mut(&into) {
+            target.progress.joined.extend(joined);
+        }
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.state = IncidentState::Closed;
+            incident.resolved_at = Some(now);
+            incident.raised = 0;
+            incident.record.merged_into = Some(into);
+            incident.progress.escalation = None;
+        }
+        self.advance_incident(
+            id,
+            now,
+            who,
+            Text::new(format!("Gộp vào {into}."), format!("Joined to {into}.")),
+            None,
+            out,
+        );
+        let note = Text::new(format!("{id} được gộp vào đây."), format!("{id} was joined to this."));
+        self.advance_incident(into, now, who, note, None, out);
+        Ok(())
+    }
+
+    /// Takes a fault out of an incident and gives it one of its own.
+    fn split(
+        &mut self,
+        id: IncidentId,
+        fault: FaultId,
+        who: &str,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), Refusal> {
+        let incident = self.incidents.get(&id).ok_or(Refusal::Unknown(id))?;
+        check(incident, incident.state.is_active() && incident.raised > 1, "active and has several faults")?;
+        let own = (incident.device.clone(), incident.rule.clone());
+        let device =
+            self.open_faults.get(&id).and_then(|under| under.get(&fault)).cloned().ok_or(Refusal::NoFault(fault))?;
+        let mut taken = self.fault_mut(&device, fault).map(|fault| fault.clone()).ok_or(Refusal::NoFault(fault))?;
+        let cause = (Some(device.clone()), taken.rule.clone());
+        if cause == own {
+            let why =
+                "this fault is what the incident is about; only what was joined to it can be taken out".to_owned();
+            return Err(Refusal::Invalid { field: "fault", why });
+        }
+        self.causes.remove(&cause);
+        if let Some(incident) = self.incidents.get_mut(&id) {
+            incident.progress.joined.retain(|one| *one != cause);
+        }
+        let gone = Text::new(format!("Lỗi {fault} được tách ra."), format!("Fault {fault} was taken out."));
+        self.fault_gone(id, fault, &gone, now, out);
+        taken.incident = None;
+        self.open_incident(&mut taken, now, out);
+        let to = taken.incident.map(|to| to.to_string()).unwrap_or_default();
+        if let Some(held) = self.fault_mut(&device, fault) {
+            *held = taken;
+        }
+        let note = Text::new(format!("Lỗi {fault} được tách thành {to}."), format!("Fault {fault} became {to}."));
+        self.advance_incident(id, now, who, note, None, out);
+        Ok(())
+    }
+}
+
+/// Carries out an action that concerns one incident alone. Nothing has changed when it is refused.
+fn change(
+    incident: &mut Incident,
+    who: &str,
+    action: Action,
+    now: Timestamp,
+    department: String,
+) -> Result<(Text, Option<Occasion>), Refusal> {
+    let note = match action {
+        Action::Acknowledge { note } => {
+            check(incident, incident.state.is_untaken(), "open or reopened")?;
+            let note = written("note", &note)?;
+            acknowledge(incident, who, now);
+            note_or(&note, "Đã tiếp nhận.", "Acknowledged.")
+        }
+        Action::Comment { text } => {
+            let text = required("text", &text)?;
+            Text::new(text.clone(), text)
+        }
+        Action::Assign { unit, person } => {
+            check(incident, incident.state != IncidentState::Closed, "not closed")?;
+            let (unit, person) = (written("unit", &unit)?, written("person", &person)?);
+            if unit.is_empty() && person.is_empty() {
+                return Err(Refusal::Invalid { field: "unit", why: "name a unit, a person or both".to_owned() });
+            }
+            let both =
+                [unit.as_str(), person.as_str()].iter().filter(|one| !one.is_empty()).copied().collect::<Vec<_>>();
+            let both = both.join(", ");
+            (incident.record.unit, incident.record.person) = (unit, person);
+            Text::new(format!("Giao cho {both}."), format!("Assigned to {both}."))
+        }
+        Action::Repair { backup, no_backup, safety } => repair(incident, who, [&backup, &no_backup, &safety], now)?,
+        Action::Close { course, remedy } => close(incident, who, &course, &remedy, now)?,
+        Action::Reopen { note } => {
+            let over = matches!(incident.state, IncidentState::Resolved | IncidentState::Closed);
+            check(incident, over && incident.record.merged_into.is_none(), "resolved or closed")?;
+            let note = required("note", &note)?;
+            return Ok((Text::new(note.clone(), note), Some(Occasion::Reopened)));
+        }
+        Action::Verify { how } => {
+            let how = required("how", &how)?;
+            let Some(report) = incident.record.report.as_mut() else {
+                let why = "nobody reported this; it was found by the system".to_owned();
+                return Err(Refusal::Invalid { field: "how", why });
+            };
+            (report.verified, report.verified_by, report.verified_at) = (how.clone(), who.to_owned(), Some(now));
+            Text::new(format!("Đã xác minh tin báo: {how}"), format!("The report was verified: {how}"))
+        }
+        action => return regulator(incident, action, now, department),
+    };
+    Ok((note, None))
+}
+
+fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {
+    incident.state = IncidentState::Acknowledged;
+    incident.acknowledged_at = Some(now);
+    incident.acknowledged_by = Some(who.to_owned());
+    incident.progress.escalation = None;
+}
+
+/// The gate of article 10.2a and b.
+fn repair(incident: &mut Incident, who: &str, texts: [&str; 3], now: Timestamp) -> Result<Text, Refusal> {
+    let may = matches!(incident.state, IncidentState::Acknowledged) || incident.state.is_untaken();
+    check(incident, may, "open, reopened or acknowledged")?;
+    let [backup, no_backup, safety] = texts;
+    let (backup, no_backup) = (written("backup", backup)?, written("no_backup", no_backup)?);
+    let safety = written("safety", safety)?;
+    let gate = |field, why, article| Err(Refusal::Gate { field, why, article });
+    if backup.is_empty() && no_backup.is_empty() {
+        return gate("backup", "say where the backup is, or why none is possible, before the repair begins", "10.2a");
+    }
+    if !backup.is_empty() && !no_backup.is_empty() {
+        return gate("no_backup", "there is a backup and there is none; leave one of them empty", "10.2a");
+    }
+    if safety.is_empty() {
+        return gate("safety", "say what was done for the safety of people and equipment", "10.2b");
+    }
+    if incident.state.is_untaken() {
+        acknowledge(incident, who, now);
+    }
+    incident.state = IncidentState::Repairing;
+    let note = if backup.is_empty() {
+        Text::new(
+            format!("Bắt đầu khắc phục. Không có bản sao lưu: {no_backup}. An toàn: {safety}."),
+            format!("Repair begins. No backup: {no_backup}. Safety: {safety}."),
+        )
+    } else {
+        Text::new(
+            format!("Bắt đầu khắc phục. Bản sao lưu: {backup}. An toàn: {safety}."),
+            format!("Repair begins. Backup: {backup}. Safety: {safety}."),
+        )
+    };
+    incident.record.repair = Some(Repair { backup, no_backup, safety, who: who.to_owned(), at: now });
+    Ok(note)
+}
+
+/// The gates of articles 10.2c, 17.3 and 17.4.
+fn close(incident: &mut Incident, who: &str, course: &str, remedy: &str, now: Timestamp) -> Result<Text, Refusal> {
+    check(incident, incident.state == IncidentState::Resolved, "resolved")?;
+    let (course, remedy) = (written("course", course)?, written("remedy", remedy)?);
+    let gate = |field, why, article| Err(Refusal::Gate { field, why, article });
+    if course.is_empty() {
+        return gate("course", "say how it came about and went on", "10.2c");
+    }
+    if remedy.is_empty() {
+        return gate("remedy", "say what was done against it", "10.2c");
+    }
+    if incident.record.report.as_ref().is_some_and(|report| report.verified_at.is_none()) {
+        return gate("how", "verify who reported it first", "17.3");
+    }
+    if incident.record.regulator.as_ref().is_some_and(|regulator| regulator.confirmed_at.is_none()) {
+        return gate("regulator", "the department that was told has not confirmed the result", "17.4");
+    }
+    incident.state = IncidentState::Closed;
+    let note =
+        Text::new(format!("Diễn biến: {course} Biện pháp: {remedy}"), format!("Course: {course} Remedy: {remedy}"));
+    incident.record.closing = Some(Closing { course, remedy, who: who.to_owned(), at: now });
+    Ok(note)
+}
+
+/// The notice to the responsible department (article 17.4): sent, received, result, confirmed, in this order.
+fn regulator(
+    incident: &mut Incident,
+    action: Action,
+    now: Timestamp,
+    configured: String,
+) -> Result<(Text, Option<Occasion>), Refusal> {
+    let order = |why: &str| Err(Refusal::Invalid { field: "regulator", why: why.to_owned() });
+    check(incident, incident.state != IncidentState::Closed, "not closed")?;
+    if let Action::Regulator { department } = action {
+        let named = written("department", &department)?;
+        let department = if named.is_empty() { configured } else { named };
+        if department.is_empty() {
+            return Err(Refusal::Invalid { field: "department", why: "say which department is told".to_owned() });
+        }
+        if incident.record.regulator.is_some() {
+            return order("the department was told already");
+        }
+        let text = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
+        incident.record.regulator = Some(Regulator {
+            department,
+            sent_at: now,
+            received_at: None,
+            result: String::new(),
+            result_at: None,
+            confirmed_at: None,
+        });
+        return Ok((text, Some(Occasion::Regulator)));
+    }
+    let Some(record) = incident.record.regulator.as_mut() else {
+        return order("the department was not told yet");
+    };
+    let department = record.department.clone();
+    let note = match action {
+        Action::RegulatorReceived if record.received_at.is_none() => {
+            record.received_at = Some(now);
+            Text::new(format!("{department} đã nhận tin báo."), format!("{department} has received the notice."))
+        }
+        Action::RegulatorResult { result } => {
+            if record.received_at.is_none() {
+                return order("the department has not received it yet");
+            }
+            record.result = required("result", &result)?;
+            record.result_at = Some(now);
+            let result = &record.result;
+            Text::new(
+                format!("Kết quả xử lý báo cho {department}: {result}"),
+                format!("Result reported to {department}: {result}"),
+            )
+        }
+        Action::RegulatorConfirmed if record.result_at.is_some() && record.confirmed_at.is_none() => {
+            record.confirmed_at = Some(now);
+            Text::new(format!("{department} đã xác nhận kết quả."), format!("{department} has confirmed the result."))
+        }
+        Action::RegulatorConfirmed if record.result_at.is_none() => return order("no result was reported yet"),
+        _ => return order("that is on record already"),
+    };
+    Ok((note, None))
+}
+
+fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(), Refusal> {
+    if allowed {
+        return Ok(());
+    }
+    Err(Refusal::State { incident: incident.id, state: incident.state, allowed: states })
+}
+
+/// A text as a person wrote it, without what no text needs.
+fn written(field: &'static str, text: &str) -> Result<String, Refusal> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    if text.chars().count() > TEXT_MAX_CHARS {
+        return Err(Refusal::Invalid { field, why: format!("allowed are {TEXT_MAX_CHARS} characters") });
+    }
+    Ok(text)
+}
+
+fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
+    let text = written(field, text)?;
+    if text.is_empty() {
+        return Err(Refusal::Invalid { field, why: "found nothing; write it down".to_owned() });
+    }
+    Ok(text)
+}
+
+/// What a person said, or what is said when they said nothing.
+fn note_or(note: &str, vi: &str, en: &str) -> Text {
+    if note.is_empty() { Text::new(vi, en) } else { Text::new(note, note) }
+}

@@ -1,0 +1,180 @@
+//! What a first start makes: directories, keys, store, administrator. And what it refuses to make anew: a store beside keys that are
+//! there, or keys beside a store, would cut off every agent and forget everything without a word.
+
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use ioc_common::clock;
+
+use crate::serve::ServeError;
+use ioc_engine::account;
+use ioc_engine::config::Config;
+use ioc_engine::pki::{Authority, PkiError};
+use ioc_store::audit;
+use ioc_store::sqlite::SqliteStore;
+use ioc_store::{Change, Store as _, StoreError};
+
+/// The file in which the first administrator's password is left, once.
+pub const FIRST_PASSWORD_FILE: &str = "first-password";
+/// The first administrator.
+pub const FIRST_ACCOUNT: &str = "admin";
+/// There while a first start is under way, so that one that was cut off goes on.
+const MAKING_FILE: &str = "first-start";
+
+/// What may be made anew although its counterpart is there, because a person says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Anew {
+    /// The store: inventory, incidents, accounts and the log begin empty. What is left of the old one is kept beside it.
+    Store,
+    /// Keys and certificates: every agent has to be enrolled again.
+    Authority,
+}
+
+/// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
+///
+/// # Errors
+/// [`ServeError`] names the place.
+pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<(Authority, SqliteStore, Option<PathBuf>), ServeError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ServeError::File { path, source }
+    };
+    let data = &config.data;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
+    let pki = data.join("pki");
+    let making = data.join(MAKING_FILE);
+    let (keys, stored) = (Authority::is_there(&pki), SqliteStore::is_there(data));
+    if !keys && !stored && anew.is_none() && !making.exists() {
+        let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&making);
+        made.and_then(|made| made.sync_all()).map_err(file(&making))?;
+    }
+    if !making.exists() {
+        match (keys, stored, anew) {
+            (true, false, Some(Anew::Store))
+            | (false, true, Some(Anew::Authority))
+            | (true, true, None)
+            | (false, false, None) => {}
+            (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
+            (true, false, None) => return Err(StoreError::Gone { path: data.join("ioc-watch.db") }.into()),
+            (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
+        }
+    }
+    if anew == Some(Anew::Store) {
+        SqliteStore::put_aside(data)?;
+    }
+    let now = clock::now();
+    // The store first: its lock keeps a second collector from making keys beside the first one's.
+    let mut store = SqliteStore::open(data)?;
+    let authority = Authority::open(&pki, &config.site_name, now)?;
+    let record = |action: &str, subject: &str, detail: &str| {
+        let (action, subject, detail) = (action.to_owned(), subject.to_owned(), detail.to_owned());
+        Change::Audit(audit::Entry { at: now, actor: String::new(), action, subject, detail })
+    };
+    let mut password_file = None;
+    if store.reader()?.account(FIRST_ACCOUNT)?.is_none() {
+        let password = account::new_password().map_err(PkiError::from)?;
+        let path = data.join(FIRST_PASSWORD_FILE);
+        // The password is on disk before the account exists, so that it can never be lost in between.
+        let _ = std::fs::remove_file(&path);
+        let mut out =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
+        out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
+        let made = account::new_account(FIRST_ACCOUNT, ioc_store::Role::Administrator, &password, now)?;
+        store.commit(&[Change::Account(made), record("account.created", FIRST_ACCOUNT, "first start")])?;
+        password_file = Some(path);
+    }
+    match anew {
+        Some(Anew::Store) => store.commit(&[record("store.made_anew", "ioc-watch.db", "on the command line")])?,
+        Some(Anew::Authority) => store.commit(&[record("authority.made_anew", "pki", "on the command line")])?,
+        None => {}
+    }
+    match std::fs::remove_file(&making) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file(&making)(error)),
+        _ => Ok((authority, store, password_file)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ioc_common::config::Source;
+
+    fn config(dir: &Path) -> Config {
+        let text = format!("[paths]\ndata = {dir:?}\nruntime = {dir:?}\n");
+        Config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    #[test]
+    fn neither_half_is_made_anew_without_a_word() {
+        let dir = tempfile::tempdir().expect("directory");
+        let config = config(dir.path());
+        let (authority, store, password) = prepare(&config, None).expect("first start");
+        let fingerprint = authority.fingerprint();
+        assert!(password.is_some());
+        drop(store);
+        let again = prepare(&config, None).map(|(authority, _, password)| (authority.fingerprint(), password));
+        assert_eq!(again.expect("opens"), (fingerprint, None));
+        let refused = |config: &Config, anew| match prepare(config, anew) {
+            Ok(_) => panic!("made anew"),
+            Err(error) => error.to_string(),
+        };
+        assert!(refused(&config, Some(Anew::Store)).contains("nothing is missing"));
+
+        let aside = dir.path().join("aside");
+        std::fs::create_dir(&aside).expect("made");
+        let away = |names: &[&str]| {
+            names.iter().for_each(|name| {
+                let _ = std::fs::rename(dir.path().join(name), aside.join(name));
+            });
+        };
+        let back = || {
+            std::fs::read_dir(&aside).expect("read").flatten().for_each(|one| {
+                let _ = std::fs::rename(one.path(), dir.path().join(one.file_name()));
+            });
+        };
+        let store_files =
+            ["ioc-watch.db", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db", "history.db-wal", "history.db-shm"];
+        // With its watermark and without.
+        away(&store_files);
+        assert!(refused(&config, None).contains("--anew store"));
+        away(&["watermark"]);
+        assert!(refused(&config, None).contains("--anew store"));
+        assert!(refused(&config, Some(Anew::Authority)).contains("nothing is missing"));
+        back();
+        assert!(prepare(&config, None).is_ok(), "all is there again");
+        away(&["pki"]);
+        assert!(refused(&config, None).contains("--anew authority"));
+        let (other, store, _) = prepare(&config, Some(Anew::Authority)).expect("a person said so");
+        assert_ne!(other.fingerprint(), fingerprint);
+        assert!(
+            store
+                .reader()
+                .unwrap()
+                .audit_before(None, "", 5)
+                .unwrap()
+                .iter()
+                .any(|one| one.action == "authority.made_anew")
+        );
+        drop(store);
+        std::fs::remove_file(dir.path().join("ioc-watch.db")).expect("removed");
+        let (_, store, password) = prepare(&config, Some(Anew::Store)).expect("a person said so");
+        assert!(password.is_some() && store.lost().all.is_empty());
+    }
+
+    #[test]
+    fn a_first_start_that_was_cut_off_goes_on() {
+        for made in ["pki", "store"] {
+            let dir = tempfile::tempdir().expect("directory");
+            let config = config(dir.path());
+            std::fs::write(dir.path().join(MAKING_FILE), "").expect("written");
+            if made == "pki" {
+                Authority::open(&dir.path().join("pki"), "x", clock::now()).expect("made");
+            } else {
+                SqliteStore::open(dir.path()).expect("made");
+            }
+            assert!(prepare(&config, None).is_ok_and(|(_, _, password)| password.is_some()), "{made}");
+            assert!(!dir.path().join(MAKING_FILE).exists());
+        }
+    }
+}

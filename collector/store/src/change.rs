@@ -1,0 +1,278 @@
+//! What a commit is made of.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::layout::{Layout, LayoutId};
+use ioc_common::report::Position;
+use ioc_common::software::Software;
+use ioc_judge::duty::Cover;
+use ioc_judge::rule::document::Comparison;
+use ioc_judge::{DeviceInfo, Fault, Incident, Presence, TimelineStep, Window};
+
+use super::{
+    AccountRecord, ClockMark, Delivery, Handover, OutboxEntry, RequestRecord, SavedView, SessionRecord, TicketRecord,
+    TokenRecord,
+};
+use crate::audit;
+
+/// One change of what is known.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
+    Sample {
+        /// Whose.
+        device: DeviceId,
+        /// Its place in the order.
+        position: Position,
+        /// When it was taken, corrected.
+        at: Timestamp,
+        /// Which layout.
+        layout: LayoutId,
+        /// The numbers, packed ([`crate::history::pack`]).
+        row: Vec<u8>,
+    },
+    /// What the judge tracks of a device after its reports: written once per device and commit.
+    Watermark {
+        /// Whose.
+        device: DeviceId,
+        /// Everything up to here is committed.
+        position: Position,
+        /// When it was last heard.
+        last_heard: Option<Timestamp>,
+        /// When its newest sample was taken.
+        last_sample: Option<Timestamp>,
+        /// Clock error, milliseconds with sign.
+        clock_error_ms: Option<i64>,
+        /// Its newest numbers, packed, with their layout; none when this commit has none of it.
+        latest: Option<(LayoutId, Vec<u8>)>,
+    },
+    /// A layout that may be new.
+    Layout(Layout),
+    /// A device was enrolled, or what people say of it changed.
+    Device {
+        /// What people say of it.
+        info: DeviceInfo,
+        /// When.
+        at: Timestamp,
+    },
+    /// A device may no longer report.
+    Revoked {
+        /// Which.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whether a device is heard.
+    Presence {
+        /// Whose.
+        device: DeviceId,
+        /// Whether it is heard.
+        presence: Presence,
+    },
+    /// A hello, kept whole.
+    Hello {
+        /// Whose.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+        /// Boot ID.
+        boot_id: String,
+        /// Fingerprint.
+        fingerprint: String,
+        /// Seconds between samples.
+        interval_s: u32,
+        /// Keep-alive, seconds.
+        keep_alive_s: u16,
+        /// The whole body, JSON.
+        body: String,
+    },
+    /// Something happened on a device.
+    Event {
+        /// Where.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+        /// What.
+        name: String,
+        /// For a person.
+        text: String,
+        /// Details, JSON.
+        fields: String,
+    },
+    /// What is known of a device's losses.
+    Losses {
+        /// Whose.
+        device: DeviceId,
+        /// What is known.
+        book: ioc_judge::LossLedger,
+    },
+    /// What a survey of a device found, whole: it takes the place of what it found before.
+    Document {
+        /// Whose.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+        /// When it was made, corrected.
+        at: Timestamp,
+        /// What it says, JSON.
+        body: String,
+    },
+    /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
+    Software {
+        /// Whose.
+        device: DeviceId,
+        /// When, corrected.
+        at: Timestamp,
+        /// The report.
+        report: Software,
+    },
+    /// Only so many of a device's events stay, the newest.
+    EventsPruned {
+        /// Whose.
+        device: DeviceId,
+        /// How many.
+        keep: u64,
+    },
+    /// Parts of software lists that never became whole go.
+    SoftwareCleared {
+        /// Whose.
+        device: DeviceId,
+    },
+    /// A fault as it now is.
+    Fault(Fault),
+    /// An incident as it now is.
+    Incident(Box<Incident>),
+    /// A step of an incident.
+    Step(TimelineStep),
+    /// A notice for one channel.
+    Outbox(OutboxEntry),
+    /// What became of an attempt to deliver.
+    Delivery(Delivery),
+    /// An incident has something that a ticket system is to be told.
+    TicketDue {
+        /// Which system.
+        system: String,
+        /// Which incident.
+        incident: IncidentId,
+    },
+    /// What a ticket system knows of an incident now.
+    Ticket(TicketRecord),
+    /// A file of an incident. Its name and size are in the incident.
+    Attachment {
+        /// Which incident.
+        incident: IncidentId,
+        /// SHA-256 of its content, hex.
+        sha256: String,
+        /// Its content.
+        content: Vec<u8>,
+    },
+    /// What a document holds for a rule, and what of it was accepted.
+    List {
+        /// Of which device.
+        device: DeviceId,
+        /// For which rule.
+        rule: String,
+        /// What it holds.
+        compared: Comparison,
+    },
+    /// A maintenance window was planned.
+    Window(Window),
+    /// A maintenance window is over, or was taken out of the plan.
+    WindowGone {
+        /// Which.
+        id: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// Someone stands in on a rota.
+    Cover(Cover),
+    /// Nobody stands in any more.
+    CoverGone(u64),
+    /// An entry of the duty book.
+    Handover(Handover),
+    /// An enrolment token.
+    Token(TokenRecord),
+    /// A token was ended by a person.
+    TokenEnded {
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A machine that asks to come in, as it now stands.
+    Request(Box<RequestRecord>),
+    /// It asked again.
+    RequestSeen {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// It has come in.
+    RequestGone(String),
+    /// What has not asked since then waits no more.
+    RequestsPruned {
+        /// When.
+        before: Timestamp,
+    },
+    /// A token was used by a device.
+    TokenUsed {
+        /// Its digest.
+        digest: String,
+        /// By whom.
+        device: DeviceId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A certificate was issued.
+    Certificate {
+        /// To whom.
+        device: DeviceId,
+        /// Serial number, hex.
+        serial: String,
+        /// When.
+        at: Timestamp,
+        /// Until when.
+        expires_at: Timestamp,
+        /// Those that it had before are good no more.
+        alone: bool,
+    },
+    /// An account, or its new state.
+    Account(AccountRecord),
+    /// A person keeps a list of devices; a view without a query is forgotten.
+    View(SavedView),
+    /// A person signed in.
+    Session(SessionRecord),
+    /// All sessions and tokens of an account ended, but for one session.
+    SessionsEnded {
+        /// Whose.
+        account: String,
+        /// The digest of the one that goes on; empty for none.
+        but: String,
+    },
+    /// Whoever has a session showed again who they are.
+    SessionConfirmed {
+        /// Its digest.
+        digest: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Its digest.
+        digest: String,
+    },
+    /// A person knows of what was found to be lost.
+    LossConfirmed,
+    /// What is believed of the time now.
+    Clock(ClockMark),
+    /// The clock was stepped, and that is followed: what is due after a while moves with it.
+    ClockStepped {
+        /// The time after the step.
+        at: Timestamp,
+        /// The step, milliseconds with sign.
+        by_ms: i64,
+    },
+    /// An audit record.
+    Audit(audit::Entry),
+}

@@ -1,0 +1,604 @@
+//! What every store must do. Run against each implementation.
+
+mod certificates;
+mod clock;
+mod failures;
+mod limits;
+mod losses;
+mod outbox;
+
+use std::path::Path;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, FaultId, IncidentId};
+use ioc_common::layout::{Layout, Series};
+use ioc_common::report::Position;
+use ioc_common::software::Software;
+use ioc_judge::incident::{Progress, Record};
+use ioc_judge::rule::document::Comparison;
+use ioc_judge::{
+    DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Text,
+    TimelineStep, When,
+};
+
+use super::sqlite::SqliteStore;
+use super::*;
+use crate::history::Tier;
+use crate::role::Role;
+use crate::totp::Second;
+use crate::{audit, history};
+
+type Open = fn(&Path) -> Box<dyn Store>;
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    let open: Open = |dir| Box::new(SqliteStore::open(dir).expect("opens"));
+    for check in [
+        devices_and_samples,
+        surveys,
+        faults_and_incidents,
+        outbox::outbox,
+        tickets,
+        plans,
+        accounts_and_tokens,
+        requests,
+        audit_chain,
+        all_or_nothing,
+        rows_and_folding,
+        limits::limits,
+        clock::clock,
+        certificates::certificates,
+        losses::losses,
+    ] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        check(open, dir.path());
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(ms)
+}
+
+fn id(n: u32) -> DeviceId {
+    DeviceId::new(&format!("d-{n:03}")).expect("valid")
+}
+
+fn info(n: u32) -> DeviceInfo {
+    DeviceInfo {
+        label: format!("TS-{n}"),
+        place: "Phòng máy".into(),
+        ..DeviceInfo::new(id(n), DeviceKind::Server, format!("Máy chủ {n}"))
+    }
+}
+
+fn enrol(store: &mut dyn Store, n: u32) {
+    store.commit(&[Change::Device { info: info(n), at: at(1) }]).expect("commits");
+}
+
+fn sample(n: u32, seq: u64, value: f64) -> [Change; 2] {
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    let row = history::pack(&[Some(value)]);
+    let position = Position { epoch: 5, seq };
+    let moment = at(1000 + seq.cast_signed());
+    [
+        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row: row.clone() },
+        Change::Watermark {
+            device: id(n),
+            position,
+            last_heard: Some(moment),
+            last_sample: Some(moment),
+            clock_error_ms: Some(-3),
+            latest: Some((layout.id(), row)),
+        },
+    ]
+}
+
+fn devices_and_samples(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    for n in 1..=5 {
+        enrol(store.as_mut(), n);
+    }
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    store.commit(&[Change::Layout(layout.clone()), Change::Layout(layout.clone())]).expect("commits");
+    for seq in 1..=3 {
+        store.commit(&sample(2, seq, seq as f64)).expect("commits");
+    }
+    let hello = Change::Hello {
+        device: id(2),
+        at: at(7),
+        boot_id: "boot".into(),
+        fingerprint: "print".into(),
+        interval_s: 7,
+        keep_alive_s: 70,
+        body: "{}".into(),
+    };
+    let presence = Change::Presence { device: id(2), presence: Presence::Live { since: at(9) } };
+    store.commit(&[hello, presence, Change::Revoked { device: id(4), at: at(99) }]).expect("commits");
+    drop(store);
+
+    let store = open(dir);
+    let reader = store.reader().expect("reads");
+    let device = reader.device(&id(2)).expect("reads").expect("there");
+    assert_eq!((device.watermark, device.latest.as_slice()), (Position { epoch: 5, seq: 3 }, &[Some(3.0)][..]));
+    assert_eq!((device.interval_s, device.keep_alive_s, device.boot_id.as_str()), (7, 70, "boot"));
+    assert_eq!((device.presence, device.clock_error_ms), (Presence::Live { since: at(9) }, Some(-3)));
+    assert_eq!(reader.layout(layout.id()).expect("reads"), Some(layout));
+    let rows = reader.rows(&id(2), 0).expect("reads");
+    assert_eq!(
+        rows.iter().map(|row| (row.position.seq, row.values[0])).collect::<Vec<_>>(),
+        [(1, Some(1.0)), (2, Some(2.0)), (3, Some(3.0))]
+    );
+
+    let list = |query: DeviceQuery| {
+        reader.devices(&query).expect("reads").into_iter().map(|d| d.info.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(DeviceQuery { limit: 2, ..Default::default() }), ["d-001", "d-002"]);
+    assert_eq!(list(DeviceQuery { after: Some("d-002".into()), limit: 9, ..Default::default() }), ["d-003", "d-005"]);
+    assert_eq!(list(DeviceQuery { search: "MÁY ts-5".into(), limit: 9, ..Default::default() }), ["d-005"]);
+    let of = |query: DeviceQuery| list(DeviceQuery { limit: 9, ..query });
+    let bad = DeviceQuery { state: DeviceState::Bad, ..Default::default() };
+    assert_eq!(of(bad.clone()), ["d-001", "d-003", "d-005"]);
+    assert_eq!(reader.devices_count(&bad).expect("reads"), 3);
+    assert_eq!(of(DeviceQuery { state: DeviceState::Live, ..Default::default() }), ["d-002"]);
+    assert!(of(DeviceQuery { state: DeviceState::Silent, ..Default::default() }).is_empty());
+    let by_seen = DeviceQuery { sort: DeviceSort::Seen, ..Default::default() };
+    assert_eq!(of(by_seen.clone()), ["d-002", "d-001", "d-003", "d-005"]);
+    assert_eq!(list(DeviceQuery { skip: 1, limit: 2, ..by_seen }), ["d-001", "d-003"]);
+    for (sort, _) in DeviceSort::ALL {
+        let down = DeviceQuery { sort, descending: true, ..Default::default() };
+        assert_eq!(of(down).len(), 4, "{sort:?}");
+    }
+    let kind = DeviceQuery { kinds: vec![DeviceKind::Ups], ..Default::default() };
+    assert!(of(kind).is_empty());
+    let places = reader.places().expect("reads");
+    let there: usize =
+        places.iter().map(|place| of(DeviceQuery { places: vec![place.clone()], ..Default::default() }).len()).sum();
+    assert!(there <= 4 && places.iter().all(|place| !place.is_empty()), "{places:?}");
+    let counts = reader.counts().expect("reads");
+    assert_eq!((counts.devices, counts.live, counts.other), (4, 1, 3));
+    let snapshot = reader.snapshot(at(0)).expect("reads");
+    assert_eq!(snapshot.devices.len(), 4);
+    assert!(snapshot.devices.iter().any(|d| d.info.id == id(2) && d.layout.is_some() && d.watermark.seq == 3));
+}
+
+fn fault(n: u64, device: u32, state: FaultState) -> Fault {
+    Fault {
+        id: FaultId(n),
+        device: id(device),
+        rule: "disk-nearly-full".into(),
+        series: "fs.used_pct|/".into(),
+        severity: Severity::Warning,
+        state,
+        raised_at: at(50),
+        cleared_at: None,
+        value: Some(93.5),
+        reason: Text::new("vì", "why"),
+        incident: Some(IncidentId(1)),
+        title: None,
+    }
+}
+
+fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Incident {
+    Incident {
+        id: IncidentId(n),
+        device: Some(id(1)),
+        rule: "disk-nearly-full".into(),
+        severity: Severity::Warning,
+        priority: Priority::P3,
+        state,
+        title: Text::new("Đĩa", "Disk"),
+        reason: Text::default(),
+        advice: Text::default(),
+        opened_at: at(50),
+        acknowledged_at: None,
+        acknowledged_by: None,
+        resolved_at,
+        raised: 1,
+        steps: 1,
+        article: String::new(),
+        acknowledge_by: None,
+        resolve_by: None,
+        record: Record::default(),
+        progress: Progress::default(),
+    }
+}
+
+fn surveys(open: Open, dir: &Path) {
+    use ioc_common::software::{list_id, reports};
+    let item = |name: &str, version: &str| Item {
+        source: "dpkg".into(),
+        name: name.into(),
+        version: version.into(),
+        ..Item::default()
+    };
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    enrol(store.as_mut(), 2);
+    let document = |n: u32, name: &str, ms: i64, body: &str| Change::Document {
+        device: id(n),
+        name: name.into(),
+        at: at(ms),
+        body: body.into(),
+    };
+    store
+        .commit(&[document(1, "raid", 5, "{}"), document(1, "patches", 5, "{}"), document(1, "raid", 9, "{\"a\":1}")])
+        .expect("commits");
+    let event = |ms: i64, name: &str| Change::Event {
+        device: id(1),
+        at: at(ms),
+        name: name.into(),
+        text: "x".into(),
+        fields: "{\"a\":\"b\"}".into(),
+    };
+    store.commit(&[event(3, "usb.attached"), event(8, "usb.detached")]).expect("commits");
+    let old: Vec<Item> = (0..500).map(|n| item(&format!("p{n:03}"), "1")).collect();
+    let software = |n: u32, report: Software| Change::Software { device: id(n), at: at(7), report };
+    let mut parts = reports(None, old.clone()).into_iter();
+    store.commit(&[software(1, parts.next().expect("two parts"))]).expect("commits");
+    assert_eq!(store.reader().expect("reads").software_list(&id(1)).expect("reads"), None, "half a list is none");
+    store
+        .commit(&[
+            software(1, parts.next().expect("two parts")),
+            software(2, reports(None, old[..3].to_vec()).remove(0)),
+        ])
+        .expect("commits");
+    let mut new = old.clone();
+    new[5].version = "2".into();
+    new.remove(7);
+    store.commit(&[software(1, reports(Some(&old), new.clone()).remove(0))]).expect("commits");
+    drop(store);
+
+    let mut store = open(dir);
+    let reader = store.reader().expect("reads");
+    let documents = reader.documents(&id(1)).expect("reads");
+    let short: Vec<_> = documents.iter().map(|one| (one.name.as_str(), one.at, one.body.as_str())).collect();
+    assert_eq!(short, [("patches", at(5), "{}"), ("raid", at(9), "{\"a\":1}")], "the newest of each name");
+    let events = reader.events(&id(1), None, 1).expect("reads");
+    assert_eq!((events.len(), events[0].name.as_str(), events[0].fields["a"].as_str()), (1, "usb.detached", "b"));
+    let before = reader.events(&id(1), Some(events[0].number), 9).expect("reads");
+    assert_eq!(before.len(), reader.events(&id(1), None, 9).expect("reads").len() - 1, "goes on after it");
+    assert_eq!(reader.software_list(&id(1)).expect("reads"), Some((list_id(&new), at(7))));
+    assert_eq!(reader.software(&id(1), "", 9999).expect("reads"), new);
+    assert_eq!(reader.software(&id(1), "dpkg:p004", 1).expect("reads")[0].version, "2");
+    // A new whole list leaves nothing of the old one.
+    let whole = reports(None, new[..2].to_vec()).remove(0);
+    store.commit(&[software(1, whole)]).expect("commits");
+    assert_eq!(store.reader().expect("reads").software(&id(1), "", 99).expect("reads"), new[..2]);
+    assert_eq!(store.reader().expect("reads").software(&id(2), "", 99).expect("reads").len(), 3, "of another device");
+}
+
+fn faults_and_incidents(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    enrol(store.as_mut(), 2);
+    let step = TimelineStep {
+        incident: IncidentId(1),
+        number: 1,
+        at: at(60),
+        who: "lan".into(),
+        state: IncidentState::Open,
+        note: Text::new("a", "b"),
+    };
+    store
+        .commit(&[
+            Change::Fault(fault(1, 1, FaultState::Raised)),
+            Change::Fault(fault(2, 2, FaultState::Raised)),
+            Change::Fault(fault(2, 2, FaultState::Cleared)),
+            Change::Incident(Box::new(incident(1, IncidentState::Open, None))),
+            Change::Incident(Box::new(incident(2, IncidentState::Resolved, Some(at(500))))),
+            Change::Incident(Box::new(incident(3, IncidentState::Resolved, Some(at(900))))),
+            Change::Step(step.clone()),
+        ])
+        .expect("commits");
+    let reader = store.reader().expect("reads");
+    assert_eq!(
+        reader.faults(&FaultQuery { open: true, ..FaultQuery::default() }, 9).expect("reads"),
+        [fault(1, 1, FaultState::Raised)]
+    );
+    assert_eq!(
+        reader.faults(&FaultQuery { device: Some(&id(2)), ..FaultQuery::default() }, 9).expect("reads"),
+        [fault(2, 2, FaultState::Cleared)]
+    );
+    assert_eq!(reader.faults(&FaultQuery { before: Some(2), ..FaultQuery::default() }, 9).expect("reads").len(), 1);
+    let under = |id| FaultQuery { incident: Some(IncidentId(id)), ..FaultQuery::default() };
+    assert_eq!(reader.faults(&under(1), 9).expect("reads").len(), 2);
+    assert!(reader.faults(&under(2), 9).expect("reads").is_empty());
+    let facts = reader.coverage().expect("reads");
+    assert_eq!((facts.devices, facts.live, facts.computers), (2, 0, 2));
+    assert_eq!(facts.faults, [("disk-nearly-full".to_owned(), 1)]);
+    let heard = Change::Presence { device: id(1), presence: Presence::Live { since: at(5) } };
+    let document = |n| Change::Document { device: id(n), name: "patches".into(), at: at(5), body: "{}".into() };
+    store.commit(&[heard, document(1), document(2)]).expect("commits");
+    let facts = reader.coverage().expect("reads");
+    assert_eq!((facts.live, facts.documents["patches"].len()), (1, 1), "what is silent covers nothing");
+    failures::are_of_what_is_heard(store.as_mut(), &id(1), &id(2));
+    assert_eq!(reader.incidents(None, true, None, 9).expect("reads").len(), 1);
+    assert_eq!(reader.incidents(Some(&id(1)), false, Some(3), 1).expect("reads")[0].id, IncidentId(2));
+    assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));
+    assert!(reader.incident(IncidentId(7)).expect("reads").is_none());
+    let device = reader.device(&id(1)).expect("reads").expect("there");
+    assert_eq!((device.worst, reader.device(&id(2)).expect("reads").expect("there").worst), (2, 0));
+    let snapshot = reader.snapshot(at(600)).expect("reads");
+    assert_eq!((snapshot.faults.len(), snapshot.last_fault, snapshot.last_incident), (1, 2, 3));
+    assert_eq!(snapshot.incidents.iter().map(|i| i.id.0).collect::<Vec<_>>(), [1, 3], "resolved long ago is left out");
+    assert!(store.commit(&[Change::Step(step)]).is_err(), "a step is written once");
+}
+
+fn plans(open: Open, dir: &Path) {
+    let window = |n: u64| Window {
+        id: n,
+        title: "patching".into(),
+        scope: Scope::default(),
+        when: When::Once { from: at(10), until: at(20) },
+        freeze: false,
+        who: "lan".into(),
+        overruled: Vec::new(),
+    };
+    let cover = Cover {
+        id: 4,
+        rota: "duty".into(),
+        person: "lan".into(),
+        from: at(1),
+        until: at(2),
+        who: "admin".into(),
+        note: String::new(),
+    };
+    let some: BTreeSet<String> = ["root".to_owned()].into();
+    let compared = Comparison { accepted: some.clone(), found: some };
+    let list = Change::List { device: id(1), rule: "admins".into(), compared: compared.clone() };
+    let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
+    let mut store = open(dir);
+    let manual = Change::Incident(Box::new(Incident { device: None, ..incident(1, IncidentState::Open, None) }));
+    let (incident, sha256, content) = (IncidentId(1), "ab".to_owned(), b"photo".to_vec());
+    let file = Change::Attachment { incident, sha256, content };
+    let changes = [
+        Change::Window(window(1)),
+        Change::Window(window(2)),
+        Change::WindowGone { id: 2, at: at(7) },
+        Change::Cover(cover.clone()),
+        Change::Handover(note.clone()),
+        manual,
+        file,
+        Change::Device { info: info(1), at: at(1) },
+        list.clone(),
+        list,
+    ];
+    store.commit(&changes).expect("commits");
+    drop(store);
+    let mut store = open(dir);
+    let reader = store.reader().expect("reads");
+    let snapshot = reader.snapshot(at(0)).expect("reads");
+    assert_eq!((snapshot.windows, snapshot.last_window), (vec![window(1)], 2), "no number is given twice");
+    assert_eq!(reader.windows_over(at(7)).expect("reads"), [(window(2), at(7))]);
+    assert!(reader.windows_over(at(8)).expect("reads").is_empty());
+    assert_eq!((snapshot.covers, snapshot.last_cover), (vec![cover], 4));
+    assert_eq!(snapshot.incidents[0].device, None);
+    assert_eq!(reader.handovers(9).expect("reads"), [note]);
+    assert_eq!(reader.attachment(IncidentId(1), "ab").expect("reads").as_deref(), Some(&b"photo"[..]));
+    assert_eq!(reader.attachment(IncidentId(2), "ab").expect("reads"), None);
+    store.commit(&[Change::CoverGone(4)]).expect("commits");
+    assert!(reader.covers().expect("reads").is_empty());
+}
+
+fn tickets(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let incident = incident(1, IncidentState::Open, None);
+    let (id, system) = (incident.id, "rt");
+    let (state, note) = (incident.state, Text::default());
+    let step = |number| TimelineStep { incident: id, number, at: at(5), who: String::new(), state, note: note.clone() };
+    let tell = || Change::TicketDue { system: system.to_owned(), incident: id };
+    let due = |store: &dyn Store, now| {
+        store.reader().expect("reads").tickets(&TicketQuery::Due { system, now: at(now) }, 9).expect("reads")
+    };
+    let open_ones =
+        |store: &dyn Store| store.reader().expect("reads").tickets(&TicketQuery::Open { system }, 9).expect("reads");
+    store.commit(&[Change::Incident(Box::new(incident.clone())), tell(), Change::Step(step(1))]).expect("commits");
+    let mut record = due(store.as_ref(), 0).pop().expect("due");
+    assert!(record.ticket.is_empty() && open_ones(store.as_ref()).is_empty(), "nothing to be read yet");
+    // A step that comes while the ticket is made is carried after it.
+    store.commit(&[tell(), Change::Step(step(2))]).expect("commits");
+    (record.ticket, record.step) = ("7".to_owned(), 1);
+    store.commit(&[Change::Ticket(record.clone())]).expect("commits");
+    assert_eq!(due(store.as_ref(), 0), [record.clone()]);
+    record.step = 2;
+    store.commit(&[Change::Ticket(record.clone())]).expect("commits");
+    assert!(due(store.as_ref(), 0).is_empty());
+    // A failure is tried again when it is time.
+    (record.error, record.next_at) = (Some("refused".to_owned()), at(500));
+    store.commit(&[Change::Ticket(record.clone())]).expect("commits");
+    assert!(due(store.as_ref(), 400).is_empty() && due(store.as_ref(), 500).len() == 1);
+    let closed = Incident { state: IncidentState::Closed, ..incident };
+    record.error = None;
+    store.commit(&[Change::Incident(Box::new(closed)), Change::Ticket(record.clone())]).expect("commits");
+    let of = store.reader().expect("reads").tickets(&TicketQuery::Of(id), 9).expect("reads");
+    assert!(open_ones(store.as_ref()).is_empty() && of == [record], "what is closed is not looked at any more");
+}
+
+fn accounts_and_tokens(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    let token = TokenRecord {
+        digest: "t".into(),
+        grant: Grant::Device { info: Box::new(info(1)), base: None },
+        label: "máy chủ".into(),
+        uses_max: 1,
+        approve: false,
+        created_by: "admin".into(),
+        created_at: at(1),
+        expires_at: at(9),
+        uses: 0,
+        used_at: None,
+        ended_at: None,
+    };
+    let account = AccountRecord {
+        name: "admin".into(),
+        full_name: "Nguyễn Thị Lan".into(),
+        role: Role::Administrator,
+        password: "hash".into(),
+        earlier: vec!["older".into()],
+        password_at: at(7),
+        must_change: true,
+        disabled: false,
+        failures: 1,
+        locked_until: Some(at(8)),
+        places: vec!["Tầng 2".into()],
+        second: Some(Second::new().expect("random")),
+    };
+    let session = SessionRecord {
+        digest: "s".into(),
+        account: "admin".into(),
+        foreign: true,
+        label: String::new(),
+        role: None,
+        peer: "here".into(),
+        created_at: at(3),
+        expires_at: Timestamp::MAX,
+        confirmed_at: at(3),
+    };
+    let robot =
+        SessionRecord { digest: "robot".into(), label: "robot".into(), role: Some(Role::Viewer), ..session.clone() };
+    store
+        .commit(&[Change::Token(token.clone()), Change::Account(account.clone()), Change::Session(session.clone())])
+        .expect("commits");
+    store.commit(&[Change::TokenUsed { digest: "t".into(), device: id(1), at: at(5) }]).expect("commits");
+    let reader = store.reader().expect("reads");
+    let used = TokenRecord { uses: 1, used_at: Some(at(5)), ..token };
+    assert_eq!(reader.token("t").expect("reads").as_ref(), Some(&used));
+    assert!(used.refusal(at(2), 0).is_some() && reader.tokens(None, 9).expect("reads") == [used]);
+    assert!(reader.tokens(Some("t"), 9).expect("reads").is_empty(), "goes on after it");
+    store.commit(&[Change::TokenEnded { digest: "t".into(), at: at(6) }]).expect("commits");
+    assert_eq!(reader.token("t").expect("reads").and_then(|token| token.ended_at), Some(at(6)));
+    assert_eq!(reader.account("admin").expect("reads"), Some(account));
+    assert_eq!(reader.session("s").expect("reads").as_ref(), Some(&session));
+    assert_eq!(reader.accounts().expect("reads").len(), 1);
+    store.commit(&[Change::Session(robot.clone())]).expect("commits");
+    assert_eq!(reader.sessions("admin").expect("reads").len(), 2);
+    let all_but = |but: &str| Change::SessionsEnded { account: "admin".into(), but: but.into() };
+    store.commit(&[all_but("robot")]).expect("commits");
+    assert_eq!(reader.sessions("admin").expect("reads"), [robot]);
+    store.commit(&[Change::Session(session), Change::SessionEnded { digest: "s".into() }]).expect("commits");
+    assert_eq!(reader.session("s").expect("reads"), None);
+    store.commit(&[all_but("")]).expect("commits");
+    assert!(reader.sessions("admin").expect("reads").is_empty());
+    assert_eq!(reader.token("x").expect("reads"), None);
+}
+
+fn requests(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(&mut *store, 1);
+    let request = RequestRecord {
+        id: "r".into(),
+        token: "t".into(),
+        at: at(1),
+        seen_at: at(2),
+        peer: "10.0.0.1".into(),
+        facts: Default::default(),
+        info: info(1),
+        base: None,
+        reasons: vec![Reason::Asked, Reason::Machine { device: id(2) }],
+        state: RequestState::Waiting,
+    };
+    let reader = store.reader().expect("reads");
+    store.commit(&[Change::Request(Box::new(request.clone()))]).expect("commits");
+    assert_eq!(reader.requests().expect("reads"), std::slice::from_ref(&request));
+    let approved = RequestRecord { state: RequestState::Approved, ..request };
+    store.commit(&[Change::Request(Box::new(approved.clone()))]).expect("commits");
+    assert!(reader.requests().expect("reads").is_empty());
+    assert_eq!(reader.request("r").expect("reads"), Some(approved));
+    store.commit(&[Change::RequestsPruned { before: at(2) }]).expect("commits");
+    assert!(reader.request("r").expect("reads").is_some());
+    store.commit(&[Change::RequestGone("r".into())]).expect("commits");
+    assert_eq!(reader.request("r").expect("reads"), None);
+    let view = SavedView { account: "lan".into(), name: "Máy trạm".into(), query: "kind=workstation".into() };
+    store.commit(&[Change::View(view.clone())]).expect("commits");
+    assert_eq!(reader.views("lan").expect("reads"), std::slice::from_ref(&view));
+    assert!(reader.views("minh").expect("reads").is_empty());
+    store.commit(&[Change::View(SavedView { query: String::new(), ..view })]).expect("commits");
+    assert!(reader.views("lan").expect("reads").is_empty());
+}
+
+fn audit_chain(open: Open, dir: &Path) {
+    let entry = |n: i64| {
+        Change::Audit(audit::Entry {
+            at: at(n),
+            actor: "lan".into(),
+            action: "account.signed_in".into(),
+            subject: "lan".into(),
+            detail: String::new(),
+        })
+    };
+    for n in 0..3 {
+        open(dir).commit(&[entry(n), entry(n + 10)]).expect("commits");
+    }
+    let records = open(dir).reader().expect("reads").audit(0, 99).expect("reads");
+    assert_eq!(records.len(), 6);
+    let mut previous = audit::GENESIS.to_owned();
+    for (place, record) in records.iter().enumerate() {
+        assert_eq!(record.number, place as u64 + 1);
+        assert!(audit::follows(&previous, record), "record {}", record.number);
+        previous.clone_from(&record.hash);
+    }
+}
+
+fn all_or_nothing(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let mut changes = sample(1, 1, 1.0).to_vec();
+    changes.push(Change::Device { info: info(2), at: at(1) });
+    changes.push(Change::Presence { device: id(9), presence: Presence::NeverSeen });
+    assert!(store.commit(&changes).is_err(), "a change of an unknown device");
+    let reader = store.reader().expect("reads");
+    assert!(reader.rows(&id(1), 0).expect("reads").is_empty());
+    assert!(reader.device(&id(2)).expect("reads").is_none());
+    changes.pop();
+    store.commit(&changes).expect("commits without the bad change");
+    store.commit(&sample(2, 1, 2.0)).expect("the new device can be written");
+    assert_eq!(reader.rows(&id(1), 0).expect("reads").len(), 1);
+}
+
+fn rows_and_folding(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    for seq in 1..=10 {
+        store.commit(&sample(1, seq, 0.0)).expect("commits");
+    }
+    assert_eq!(store.forget_rows(4, 3).expect("deletes"), 3, "not more than asked for");
+    assert_eq!(store.forget_rows(4, 3).expect("deletes"), 1);
+    let left: Vec<u64> =
+        store.reader().expect("reads").rows(&id(1), 0).expect("reads").iter().map(|r| r.position.seq).collect();
+    assert_eq!(left, (5..=10).collect::<Vec<_>>());
+
+    // A chain goes on across a restart, and a number is never given twice.
+    drop(store);
+    let mut store = open(dir);
+    assert_eq!(store.forget_rows(u64::MAX >> 1, 100).expect("deletes"), 6);
+    drop(store);
+    let mut store = open(dir);
+    let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
+    store.commit(&[Change::Layout(layout)]).expect("commits");
+    store.commit(&sample(1, 11, 1.0)).expect("commits");
+    store.commit(&sample(1, 12, 2.0)).expect("commits");
+    let reader = store.reader().expect("reads");
+    let rows = reader.rows(&id(1), 0).expect("reads");
+    assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [11, 12]);
+    assert_eq!(reader.last_row_before(Timestamp::MAX).expect("reads"), 12);
+    assert_eq!(reader.last_row_before(at(1)).expect("reads"), 0);
+    assert_eq!(reader.devices_with_rows().expect("reads"), [id(1)]);
+
+    let mut archive = store.archive().expect("opens");
+    let layout = reader.layout(rows[0].layout).expect("reads").expect("known");
+    let names: Vec<&str> = layout.series().iter().map(Series::as_str).collect();
+    let series = archive.series(&names).expect("numbers");
+    assert_eq!(archive.series(&names).expect("numbers"), series);
+    let to_fold = rows.iter().map(|row| (row.at.as_millis(), vec![(series[0], row.values[0].expect("a number"))]));
+    history::compaction::fold_device(&id(1), to_fold.collect(), 12, archive.as_mut()).expect("folds");
+    archive.secure().expect("syncs");
+    assert_eq!((reader.folded(&id(1)).expect("reads"), reader.folded(&id(2)).expect("reads")), (12, 0));
+    let (device, from, until) = (&id(1), at(0), Timestamp::MAX);
+    let chunks =
+        |tier, names: &[String]| reader.chunks(&ChunkQuery { device, tier, from, until, names }).expect("reads").len();
+    assert_eq!(Tier::ALL.map(|tier| chunks(tier, &[])), [2, 1, 1], "times and one series; one summary each");
+    assert_eq!((chunks(Tier::Raw, &[names[0].to_owned()]), chunks(Tier::Hour, &["no.such".to_owned()])), (2, 0));
+    assert_eq!(archive.forget(Tier::Raw, Timestamp::MAX).expect("deletes"), 2);
+    assert_eq!(chunks(Tier::Raw, &[]), 0);
+}

@@ -1,0 +1,28 @@
+//! What is known of a device's losses.
+
+use super::*;
+
+/// What is known last is there after the store was closed, whole and as a number.
+pub(super) fn losses(open: Open, dir: &Path) {
+    let mut store = open(dir);
+    for n in [1, 2] {
+        store.commit(&[Change::Device { info: info(n), at: at(0) }]).expect("enrolled");
+    }
+    let book = |total: u64| -> ioc_judge::LossLedger {
+        serde_json::from_str(&format!("{{\"balance\":-2,\"total\":{total}}}")).expect("a book")
+    };
+    for total in [3, 7] {
+        store.commit(&[Change::Losses { device: id(2), book: book(total) }]).expect("commits");
+    }
+    drop(store);
+    let store = open(dir);
+    let reader = store.reader().expect("reads");
+    let lost = |n: u32| reader.device(&id(n)).expect("reads").expect("there").reports_lost;
+    assert_eq!((lost(1), lost(2)), (0, 7));
+    let snapshot = reader.snapshot(at(0)).expect("reads");
+    let books: Vec<_> = snapshot.devices.iter().map(|device| (device.info.id.clone(), device.losses.clone())).collect();
+    assert!(
+        books.contains(&(id(1), ioc_judge::LossLedger::default())) && books.contains(&(id(2), book(7))),
+        "{books:?}"
+    );
+}

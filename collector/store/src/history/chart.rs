@@ -1,0 +1,239 @@
+//! What a chart or an export asks for: chunks and rows that are not folded yet, as one.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::layout::Layout;
+
+use super::chunk::{self, Summary};
+use super::{Corrupt, Tier};
+use crate::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
+
+/// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.
+pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Reads lines of a device: what is folded and what is not, as one.
+///
+/// # Errors
+/// [`StoreError`] when something cannot be read.
+pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<BTreeMap<String, Line>, StoreError> {
+    let query = ChunkQuery {
+        device,
+        tier: wanted.tier,
+        from: Timestamp::from_millis(wanted.from),
+        until: Timestamp::from_millis(wanted.until),
+        names: &wanted.names,
+    };
+    let chunks = reader.chunks(&query)?;
+    let rows = reader.newest_rows(device, reader.folded(device)?, ROWS_MAX_BYTES)?;
+    let layouts = layouts_of(&rows, reader)?;
+    wanted.lines(&chunks, &rows, &layouts).map_err(|error| StoreError::Content {
+        path: "history.db".into(),
+        what: "a chunk of history",
+        why: error.to_string(),
+    })
+}
+
+/// The layouts of rows, each read once.
+///
+/// # Errors
+/// [`StoreError`] when one cannot be read.
+pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u64, Layout>, StoreError> {
+    let mut layouts = HashMap::new();
+    for row in rows {
+        if !layouts.contains_key(&row.layout.0)
+            && let Some(layout) = reader.layout(row.layout)?
+        {
+            layouts.insert(row.layout.0, layout);
+        }
+    }
+    Ok(layouts)
+}
+
+/// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
+pub type Line = Vec<(i64, Summary)>;
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// From when, milliseconds.
+    pub from: i64,
+    /// Until when, milliseconds; not included.
+    pub until: i64,
+    /// How fine.
+    pub tier: Tier,
+    /// Which series, by whole name.
+    pub names: Vec<String>,
+    /// At most about so many points a series: neighbours are put together as they are read; 0 for all.
+    pub most: usize,
+}
+
+impl Wanted {
+    fn covers(&self, at: i64) -> bool {
+        (self.from..self.until).contains(&at)
+    }
+
+    /// What one point spans, milliseconds; 0 where each stays by itself.
+    fn step(&self) -> i64 {
+        let most = i64::try_from(self.most).unwrap_or(i64::MAX);
+        if most == 0 { 0 } else { ((self.until - self.from) / most).max(0) }
+    }
+
+    /// Adds what is known of a moment to a line, or to its last point when both are of one.
+    fn add(&self, line: &mut Line, step: i64, at: i64, one: Summary) {
+        let place = if step > 0 { self.from + (at - self.from) / step * step } else { at };
+        match line.last_mut() {
+            Some((last, sum)) if step > 0 && *last == place => *sum = sum.and(one),
+            _ => line.push((place, one)),
+        }
+    }
+
+    /// Adds values in the order of their times. What falls into one point is summed up first, with one division for all of it.
+    fn add_values(&self, line: &mut Line, step: i64, values: impl Iterator<Item = (i64, f64)>) {
+        if step == 0 {
+            line.extend(values.map(|(at, value)| (at, Summary::of(value))));
+            return;
+        }
+        let close = |line: &mut Line, open: Option<(i64, Summary, f64)>| {
+            if let Some((at, one, sum)) = open {
+                self.add(line, step, at, Summary { mean: sum / f64::from(one.count.max(1)), ..one });
+            }
+        };
+        let (mut end, mut open) = (i64::MIN, None::<(i64, Summary, f64)>);
+        for (at, value) in values {
+            match &mut open {
+                Some((_, one, sum)) if at < end => {
+                    one.min = one.min.min(value);
+                    one.max = one.max.max(value);
+                    one.last = value;
+                    one.count += 1;
+                    *sum += value;
+                }
+                _ => {
+                    close(line, open.take());
+                    end = self.from + ((at - self.from) / step + 1) * step;
+                    open = Some((at, Summary::of(value), value));
+                }
+            }
+        }
+        close(line, open);
+    }
+
+    /// Puts chunks and rows together, by name.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when a chunk is.
+    pub fn lines(
+        &self,
+        chunks: &[StoredChunk],
+        rows: &[HistoryRow],
+        layouts: &HashMap<u64, Layout>,
+    ) -> Result<BTreeMap<String, Line>, Corrupt> {
+        let mut lines: BTreeMap<String, Line> = self.names.iter().map(|name| (name.clone(), Line::new())).collect();
+        let step = self.step();
+        let mut times: HashMap<i64, Vec<u32>> = HashMap::new();
+        if self.tier == Tier::Raw {
+            for one in chunks.iter().filter(|one| one.series.is_empty()) {
+                times.insert(one.chunk, chunk::decode_times(&one.data)?);
+            }
+        }
+        for one in chunks.iter().filter(|one| !one.series.is_empty()) {
+            let Some(line) = lines.get_mut(&one.series) else { continue };
+            if self.tier == Tier::Raw {
+                let times = times.get(&one.chunk).ok_or(Corrupt)?;
+                let known = times.iter().zip(chunk::decode(&one.data)?);
+                let known = known.filter_map(|(offset, value)| Some((one.chunk + i64::from(*offset), value?)));
+                self.add_values(line, step, known.filter(|(at, _)| self.covers(*at)));
+            } else {
+                let slots = (one.chunk..).step_by(usize::try_from(self.tier.slot_ms()).unwrap_or(1));
+                let known = slots.zip(chunk::decode_summaries(&one.data)?).filter_map(|(at, slot)| Some((at, slot?)));
+                for (at, one) in known.filter(|(at, _)| self.covers(*at)) {
+                    self.add(line, step, at, one);
+                }
+            }
+        }
+        self.add_rows(rows, layouts, &mut lines);
+        Ok(lines)
+    }
+
+    fn add_rows(&self, rows: &[HistoryRow], layouts: &HashMap<u64, Layout>, lines: &mut BTreeMap<String, Line>) {
+        // Where each wanted series stands in each layout.
+        let mut places: HashMap<u64, Vec<(String, usize)>> = HashMap::new();
+        for (id, layout) in layouts {
+            let named = layout.series().iter().enumerate().map(|(place, series)| (series.as_str(), place));
+            let wanted =
+                named.filter(|(name, _)| lines.contains_key(*name)).map(|(name, place)| (name.to_owned(), place));
+            places.insert(*id, wanted.collect());
+        }
+        let (slot_ms, step) = (self.tier.slot_ms(), self.step());
+        let mut in_order: Vec<&HistoryRow> = rows.iter().filter(|row| self.covers(row.at.as_millis())).collect();
+        in_order.sort_by_key(|row| row.at);
+        for row in in_order {
+            let at = row.at.as_millis();
+            let slot = if slot_ms == 0 { at } else { at - at.rem_euclid(slot_ms) };
+            for (name, place) in places.get(&row.layout.0).into_iter().flatten() {
+                if let (Some(Some(value)), Some(line)) = (row.values.get(*place), lines.get_mut(name)) {
+                    self.add(line, step, slot, Summary::of(*value));
+                }
+            }
+        }
+        for line in lines.values_mut() {
+            // Chunks come in order, and rows mostly do; what is of one moment or slot is one.
+            if !line.is_sorted_by(|one, next| one.0 < next.0) {
+                line.sort_by_key(|(at, _)| *at);
+                line.dedup_by(|next, kept| {
+                    let same = next.0 == kept.0;
+                    if same {
+                        kept.1 = if slot_ms == 0 && step == 0 { next.1 } else { kept.1.and(next.1) };
+                    }
+                    same
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::fold;
+    use ioc_common::layout::Series;
+    use ioc_common::report::Position;
+
+    #[test]
+    fn folded_and_not_yet_folded_are_one() {
+        let layout = Layout::new(vec![Series::new("load.1", ""), Series::new("fs.used_pct", "/")]).expect("allowed");
+        let row = |number: u64, at: i64, value: f64| HistoryRow {
+            number,
+            position: Position::default(),
+            at: Timestamp::from_millis(at),
+            layout: layout.id(),
+            values: vec![Some(value), None],
+        };
+        let block = fold::blocks([(60_000, vec![(1, 1.0)]), (120_000, vec![(1, 3.0)])]).remove(&0).expect("a block");
+        let stored = |packed: fold::Packed| StoredChunk {
+            chunk: packed.chunk,
+            series: if packed.series == fold::TIMES { String::new() } else { "load.1".into() },
+            data: packed.data,
+        };
+        let raw: Vec<StoredChunk> = block.pack(0).into_iter().map(stored).collect();
+        let rows = [row(9, 180_000, 5.0), row(10, 30_000, 0.0), row(11, 900_000_000, 7.0)];
+        let layouts = HashMap::from([(layout.id().0, layout.clone())]);
+        let mut wanted = Wanted { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
+        let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
+        let found: Vec<(i64, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.last)).collect();
+        assert_eq!(found, [(30_000, 0.0), (60_000, 1.0), (120_000, 3.0), (180_000, 5.0)]);
+        wanted.tier = Tier::FiveMinutes;
+        let sums = block.summaries(Tier::FiveMinutes);
+        let data = fold::merge(Tier::FiveMinutes, 0, None, &sums[&1]).expect("packs");
+        let five = [StoredChunk { chunk: 0, series: "load.1".into(), data }];
+        let lines = wanted.lines(&five, &rows, &layouts).expect("reads");
+        let slot = lines["load.1"][0].1;
+        assert_eq!((slot.min, slot.max, slot.mean, slot.count), (0.0, 5.0, 2.25, 4));
+        (wanted.tier, wanted.most) = (Tier::Raw, 2);
+        let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
+        let thin: Vec<(i64, u32, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.count, one.max)).collect();
+        assert_eq!(thin, [(0, 4, 5.0)], "late rows join the point where they belong");
+    }
+}

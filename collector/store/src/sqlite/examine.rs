@@ -1,0 +1,182 @@
+//! Looking the store over: whether its pages hang together, its texts can be read, and its checksums and chain are right.
+
+use rusqlite::Connection;
+
+use super::counting::{AUDIT_COLUMNS, audit_record};
+use super::read::limit_of;
+use crate::audit;
+use crate::history;
+
+/// Most findings that are told.
+const FINDINGS_MAX: usize = 20;
+/// Audit records that are read at a time.
+const RECORDS: usize = 1000;
+/// Bodies that are JSON, by table.
+const TEXTS: [(&str, &str); 9] = [
+    ("device", "info"),
+    ("presence", "body"),
+    ("hello", "body"),
+    ("document", "body"),
+    ("software", "item"),
+    ("fault", "body"),
+    ("incident", "body"),
+    ("step", "body"),
+    ("outbox", "notice"),
+];
+
+/// What is wrong with the store and with folded history; nothing when all is sound. A table that cannot be read is a finding, not an
+/// error. `deep` compares indexes with their tables and reads every checksum, which takes as long as reading everything does.
+pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (schema, file) in [("main", super::FILES[0]), ("history", super::FILES[2])] {
+        let pragma = if deep { "integrity_check" } else { "quick_check" };
+        let asked = format!("PRAGMA {schema}.{pragma}({FINDINGS_MAX})");
+        let found = connection.prepare(&asked).and_then(|mut statement| {
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        match found {
+            Ok(lines) => {
+                findings.extend(lines.into_iter().filter(|line| line != "ok").map(|line| format!("{file}: {line}")));
+            }
+            Err(error) => findings.push(format!("{file}: {error}")),
+        }
+    }
+    findings.extend(texts(connection));
+    findings.extend(chain(connection).err());
+    if deep {
+        findings.extend(rows(connection));
+    }
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+fn texts(connection: &Connection) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (table, column) in TEXTS {
+        let asked = format!("SELECT count(*) FROM main.{table} WHERE NOT json_valid({column})");
+        match connection.query_row(&asked, [], |row| row.get::<_, i64>(0)) {
+            Ok(0) => {}
+            Ok(count) => findings.push(format!("{table}: {count} of its texts cannot be read")),
+            Err(error) => findings.push(format!("{table}: {error}")),
+        }
+    }
+    findings
+}
+
+/// The audit log's chain, from its first record.
+fn chain(connection: &Connection) -> Result<(), String> {
+    let sql = format!("{AUDIT_COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
+    let (mut previous, mut after) = (audit::GENESIS.to_owned(), 0_u64);
+    loop {
+        let page = connection.prepare_cached(&sql).and_then(|mut statement| {
+            let rows = statement.query_map(rusqlite::params![super::signed(after), limit_of(RECORDS)], audit_record)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let page = page.map_err(|error| format!("audit: {error}"))?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for record in page {
+            if record.number != after + 1 {
+                return Err(format!("audit: record {} is missing", after + 1));
+            }
+            if !audit::follows(&previous, &record) {
+                return Err(format!("audit: record {} was changed", record.number));
+            }
+            (previous, after) = (record.hash, record.number);
+        }
+    }
+}
+
+/// Checksums of rows and chunks.
+fn rows(connection: &Connection) -> Vec<String> {
+    let count = |sql: &str| {
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let mut wrong = 0_u64;
+        while let Some(row) = rows.next()? {
+            wrong += u64::from(!history::is_whole(row.get_ref(0)?.as_blob().unwrap_or_default()));
+        }
+        Ok::<u64, rusqlite::Error>(wrong)
+    };
+    let mut findings = Vec::new();
+    for (name, sql) in
+        [("rows of history", "SELECT data FROM main.sample"), ("chunks of history", "SELECT data FROM history.chunk")]
+    {
+        match count(sql) {
+            Ok(0) => {}
+            Ok(wrong) => findings.push(format!("{name}: {wrong} do not match their checksums")),
+            Err(error) => findings.push(format!("{name}: {error}")),
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::clock::Timestamp;
+    use ioc_common::id::DeviceId;
+    use ioc_common::layout::LayoutId;
+    use ioc_common::report::Position;
+    use ioc_judge::{DeviceInfo, DeviceKind};
+
+    use crate::sqlite::{FILES, SqliteStore};
+    use crate::{Change, Store as _};
+    use crate::{audit, history};
+
+    #[test]
+    fn damage_is_found_wherever_it_is() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let at = |ms: i64| Timestamp::from_millis(ms);
+        for number in 0..200_i64 {
+            let device = DeviceId::new(&format!("d-{number:03}")).expect("valid");
+            let info = DeviceInfo::new(device.clone(), DeviceKind::Server, format!("Máy chủ {number}"));
+            let body =
+                serde_json::json!({ "ports": (0..40).map(|port| port * number).collect::<Vec<_>>() }).to_string();
+            let mut changes = vec![
+                Change::Device { info, at: at(number) },
+                Change::Document { device: device.clone(), name: "ports".to_owned(), at: at(number), body },
+            ];
+            for seq in 0..10 {
+                let values: Vec<Option<f64>> =
+                    (0..60).map(|series| Some(f64::from(series) * 1.5 + number as f64)).collect();
+                let position = Position { epoch: 1, seq };
+                let (row, layout) = (history::pack(&values), LayoutId(7));
+                changes.push(Change::Sample { device: device.clone(), position, at: at(number), layout, row });
+            }
+            let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), device.to_string());
+            changes.push(Change::Audit(audit::Entry {
+                at: at(number),
+                actor,
+                action,
+                subject,
+                detail: "x".repeat(80),
+            }));
+            store.commit(&changes).expect("kept");
+        }
+        store.close().expect("closed");
+        assert_eq!(SqliteStore::look(dir.path(), true).expect("read"), Vec::<String>::new());
+        drop(store);
+        let path = dir.path().join(FILES[0]);
+        let whole = std::fs::read(&path).expect("read");
+        let (mut pages, mut found, mut quick) = (0, 0, 0);
+        for place in (4096 + 900..whole.len()).step_by(4096) {
+            let mut bytes = whole.clone();
+            bytes[place..place + 64].iter_mut().for_each(|byte| *byte ^= 0x55);
+            // A page that holds nothing there is not damaged by it.
+            if whole[place..place + 64].iter().all(|byte| *byte == 0) {
+                continue;
+            }
+            std::fs::write(&path, bytes).expect("written");
+            pages += 1;
+            let look = |deep| SqliteStore::look(dir.path(), deep).map_or(true, |findings| !findings.is_empty());
+            found += u32::from(look(true));
+            quick += u32::from(look(false));
+        }
+        // A letter that became another one in a plain text is a text all the same: nothing holds those yet but the log's chain.
+        assert!(pages > 100 && found * 100 >= pages * 95, "{found} of {pages} were found, {quick} by the quick look");
+        assert!(quick * 100 >= pages * 70, "{quick} of {pages} by the quick look");
+    }
+}

@@ -1,0 +1,481 @@
+//! What guards the store from outside of its files: one writer at a time, and a watermark of what was committed.
+//!
+//! SQLite reads a write-ahead log up to the first frame that is not right and takes that for its end, without a word: a flipped byte, a
+//! file that is gone or an older copy in its place would throw away what was acknowledged, and nobody would know. So the number of
+//! commits stands in the store itself and, after every commit, in a small file beside it. The file is not synced: it is never
+//! ahead of the store, and after a power cut it is behind by half a minute at most.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use rustix::fs::{FlockOperation, flock};
+
+use ioc_common::clock;
+use ioc_common::enrolment::hex;
+use ioc_judge::Text;
+
+use super::{FILES, database};
+use crate::{Lost, StoreError};
+
+/// Held by the one writer.
+pub(super) const LOCK_FILE: &str = "lock";
+/// How far the store had come.
+pub(super) const MARK_FILE: &str = "watermark";
+/// Room that is left when damaged files are copied aside, bytes.
+const SPARE_BYTES: u64 = 1 << 30;
+
+/// The guard of one store.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// Held, not read.
+    _lock: File,
+    path: PathBuf,
+    mark: Option<File>,
+    /// The watermark could not be written; said once.
+    failing: bool,
+    id: String,
+    commits: u64,
+}
+
+/// Which store, and how many commits it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    id: String,
+    commits: u64,
+}
+
+impl fmt::Display for Mark {
+    /// Always of the same length, so that it is written in place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = format!("{} {:020}", self.id, self.commits);
+        writeln!(f, "ioc-watch 1 {body} {:08x}", crc32fast::hash(body.as_bytes()))
+    }
+}
+
+impl Mark {
+    fn parse(text: &str) -> Option<Self> {
+        let (body, crc) = text.trim_end().strip_prefix("ioc-watch 1 ")?.rsplit_once(' ')?;
+        if u32::from_str_radix(crc, 16).ok()? != crc32fast::hash(body.as_bytes()) {
+            return None;
+        }
+        let (id, commits) = body.split_once(' ')?;
+        Some(Self { id: id.to_owned(), commits: commits.parse().ok()? })
+    }
+}
+
+/// What the watermark says.
+enum Said {
+    Nothing,
+    Unreadable,
+    Mark(Mark),
+}
+
+/// Takes the lock, or says who holds it.
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK_FILE);
+    let fault = |source| StoreError::File { path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fault)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            let _ = (&file).take(20).read_to_string(&mut holder);
+            return Err(StoreError::Held { path, holder: holder.trim().to_owned() });
+        }
+        Err(error) => return Err(fault(error.into())),
+    }
+    // Only for the message above; what counts is the lock.
+    let _ = file.set_len(0);
+    let _ = file.write_all(format!("{}\n", std::process::id()).as_bytes());
+    Ok(file)
+}
+
+fn read_mark(dir: &Path) -> Result<Said, StoreError> {
+    let path = dir.join(MARK_FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(Mark::parse).map_or(Said::Unreadable, Said::Mark)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Said::Nothing),
+        Err(source) => Err(StoreError::File { path, source }),
+    }
+}
+
+/// Whether there is a file: SQLite takes an empty one for a new store, and begins anew.
+fn is_there(dir: &Path, name: &str) -> bool {
+    std::fs::metadata(dir.join(name)).is_ok_and(|about| about.len() > 0)
+}
+
+/// What a store's watermark says: which store, and how many commits.
+pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
+    match read_mark(dir) {
+        Ok(Said::Mark(mark)) => Some((mark.id, mark.commits)),
+        _ => None,
+    }
+}
+
+/// The lock alone, for work on a store that is not opened.
+pub(super) struct Held {
+    _lock: File,
+    dir: PathBuf,
+}
+
+impl Held {
+    /// # Errors
+    /// [`StoreError::Held`] when another collector uses the directory.
+    pub(super) fn new(dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { _lock: lock(dir)?, dir: dir.to_owned() })
+    }
+
+    /// Has new names in the directory survive a power cut.
+    pub(super) fn sync(&self) {
+        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+    }
+}
+
+/// Renames what is left of a store; its lock stays.
+pub(super) fn put_aside(dir: &Path) -> Result<(), StoreError> {
+    let _held = Held::new(dir)?;
+    let stamp = clock::now().as_millis() / 1000;
+    for name in FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]) {
+        let path = dir.join(name);
+        if path.exists() {
+            let to = dir.join(format!("{name}.old-{stamp}"));
+            std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
+        }
+    }
+    Ok(())
+}
+
+/// The lock of a store that is about to be opened, and what its watermark says.
+pub(super) struct Opening {
+    lock: File,
+    said: Said,
+    dir: PathBuf,
+    /// The store and folded history were there before they were opened.
+    store: bool,
+    history: bool,
+}
+
+impl Opening {
+    /// # Errors
+    /// [`StoreError::Held`] when another collector uses the directory, [`StoreError::Gone`] when there is a watermark and no store.
+    pub(super) fn begin(dir: &Path) -> Result<Self, StoreError> {
+        let lock = lock(dir)?;
+        let said = read_mark(dir)?;
+        let (store, history) = (is_there(dir, FILES[0]), is_there(dir, FILES[2]));
+        let opening = Self { lock, said, dir: dir.to_owned(), store, history };
+        if !opening.store && !matches!(opening.said, Said::Nothing) {
+            return Err(StoreError::Gone { path: dir.join(FILES[0]) });
+        }
+        Ok(opening)
+    }
+
+    /// Compares the store, before anything is written to it, with what its watermark says. Where something is lost, what is
+    /// left is copied aside first: opening it goes on from what can be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    pub(super) fn compare(&self, connection: &Connection) -> Result<Vec<Text>, StoreError> {
+        let path = self.dir.join(FILES[0]);
+        let fault = |source| database(&path, source);
+        if !self.store {
+            return Ok(Vec::new());
+        }
+        let known = kept(connection).map_err(fault)?;
+        let mut lost = Vec::new();
+        match (&self.said, known) {
+            // Its log held everything, and cannot be read from its beginning.
+            (Said::Mark(mark), None) if mark.commits > 0 => {
+                self.copy_aside();
+                return Err(StoreError::Gone { path });
+            }
+            (Said::Mark(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
+                "Kho dữ liệu ở đây là kho khác với kho đã dùng lần trước.",
+                "The store here is another one than the one that was used last.",
+            )),
+            (Said::Mark(mark), Some(known)) if mark.commits > known.commits => {
+                let (missing, held) = (mark.commits - known.commits, known.commits);
+                lost.push(Text::new(
+                    format!("Mất {missing} lần ghi cuối đã được xác nhận (còn {held}): nhật ký ghi bị hỏng hay bị mất, hoặc đây là bản sao cũ hơn."),
+                    format!("The last {missing} commits that were acknowledged are missing ({held} are left): the write-ahead log is damaged or gone, or this is an older copy."),
+                ));
+            }
+            (Said::Nothing | Said::Unreadable, Some(known)) if known.commits > 0 => lost.push(Text::new(
+                "Không chứng minh được kho dữ liệu còn đủ: tệp «watermark» bị mất hoặc hỏng (kho vừa được phục hồi từ bản sao?).",
+                "It cannot be proven that the store is whole: its file 'watermark' is gone or damaged (was it restored from a copy?).",
+            )),
+            _ => {}
+        }
+        if !self.history && keeps_history(connection).map_err(fault)? {
+            lost.push(Text::new(
+                "Tệp lịch sử số liệu «history.db» bị mất: các số liệu cũ hơn vài giờ không còn.",
+                "The file of folded history, history.db, is gone: numbers older than some hours are missing.",
+            ));
+        }
+        if !lost.is_empty() {
+            self.copy_aside();
+        }
+        Ok(lost)
+    }
+
+    /// Copies what is there aside, as far as there is room: whoever wants to save more out of it finds it as it was.
+    fn copy_aside(&self) {
+        let aside = self.dir.join(format!("damaged-{}", clock::now().as_millis() / 1000));
+        let room = rustix::fs::statvfs(&self.dir).map_or(0, |found| found.f_bavail * found.f_frsize);
+        // The log first: it is small, and gone once the store is written.
+        let mut left = room.saturating_sub(SPARE_BYTES);
+        let made = std::fs::create_dir(&aside);
+        for name in [FILES[1], "ioc-watch.db-shm", FILES[0]] {
+            let from = self.dir.join(name);
+            let Ok(about) = std::fs::metadata(&from) else { continue };
+            if about.len() > left || made.is_err() {
+                tracing::warn!(file = %from.display(), "it is not copied aside: there is no room");
+                continue;
+            }
+            match std::fs::copy(&from, aside.join(name)) {
+                Ok(bytes) => left -= bytes,
+                Err(error) => tracing::warn!(file = %from.display(), %error, "it could not be copied aside"),
+            }
+        }
+        tracing::error!(copy = %aside.display(), "what is left of the store was copied aside before it was opened");
+    }
+
+    /// The store is open: from now on its commits are counted. What was found lost stays in the store until a person confirms it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, Lost), StoreError> {
+        let path = self.dir.join(FILES[0]);
+        let fault = |source| database(&path, source);
+        let known = match kept(connection).map_err(fault)? {
+            Some(known) => known,
+            None => {
+                let random: [u8; 8] = ioc_common::random::secret().map_err(|error| StoreError::File {
+                    path: path.clone(),
+                    source: io::Error::other(error.to_string()),
+                })?;
+                let id = hex(&random);
+                let sql = "INSERT INTO state (one, id, commits, lost) VALUES (1, ?1, 0, '')";
+                connection.execute(sql, [&id]).map_err(fault)?;
+                Mark { id, commits: 0 }
+            }
+        };
+        let fresh = !lost.is_empty();
+        let mut all = standing(connection).map_err(fault)?;
+        if fresh {
+            all.extend(lost.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
+            let text = serde_json::to_string(&all).unwrap_or_default();
+            connection.execute("UPDATE state SET lost = ?1", [text]).map_err(fault)?;
+        }
+        let mut guard = Guard {
+            _lock: self.lock,
+            path: self.dir.join(MARK_FILE),
+            mark: None,
+            failing: false,
+            id: known.id,
+            commits: known.commits,
+        };
+        // Its name and size survive a power cut from now on; what stands in it may then be older, never torn.
+        guard.sync();
+        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        Ok((guard, Lost { all, fresh }))
+    }
+}
+
+/// What the store says of itself; nothing in a new one.
+fn kept(connection: &Connection) -> rusqlite::Result<Option<Mark>> {
+    if !has_table(connection, "state")? {
+        return Ok(None);
+    }
+    let read = |row: &rusqlite::Row<'_>| Ok(Mark { id: row.get(0)?, commits: row.get::<_, i64>(1)?.unsigned_abs() });
+    connection.query_row("SELECT id, commits FROM state", [], read).optional()
+}
+
+fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1", [name], |row| {
+        row.get::<_, i64>(0).map(|count| count > 0)
+    })
+}
+
+/// Whether folded history was ever made: a store that was only just made has none.
+fn keeps_history(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(kept(connection)?.is_some_and(|known| known.commits > 0))
+}
+
+fn standing(connection: &Connection) -> rusqlite::Result<Vec<Text>> {
+    let text: String = connection.query_row("SELECT lost FROM state", [], |row| row.get(0))?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+impl Guard {
+    /// The number of the commit that is being made.
+    pub(super) const fn next(&self) -> u64 {
+        self.commits + 1
+    }
+
+    /// The commit is on disk.
+    pub(super) fn committed(&mut self) {
+        self.commits += 1;
+        self.write();
+    }
+
+    /// Writes the watermark in place: some microseconds, and no sync.
+    fn write(&mut self) {
+        let text = Mark { id: self.id.clone(), commits: self.commits }.to_string();
+        let written = self.file().and_then(|file| file.write_all_at(text.as_bytes(), 0));
+        match written {
+            Ok(()) => self.failing = false,
+            Err(error) if !self.failing => {
+                self.failing = true;
+                tracing::warn!(file = %self.path.display(), %error, "the watermark cannot be written; commits go on");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn file(&mut self) -> io::Result<&File> {
+        if self.mark.is_none() {
+            let mut options = OpenOptions::new();
+            self.mark = Some(options.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?);
+        }
+        self.mark.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    /// Has the watermark survive a power cut.
+    pub(super) fn sync(&mut self) {
+        self.write();
+        if let Some(file) = &self.mark {
+            let _ = file.sync_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit;
+    use crate::sqlite::SqliteStore;
+    use crate::{Change, Store as _};
+    use ioc_common::clock::Timestamp;
+
+    fn note(text: &str) -> Change {
+        let (actor, action, subject) = (String::new(), "test".to_owned(), String::new());
+        Change::Audit(audit::Entry { at: Timestamp::from_millis(1), actor, action, subject, detail: text.to_owned() })
+    }
+
+    /// A store with so many commits, as it lies on disk when its collector is killed.
+    fn killed(dir: &Path, commits: u32) {
+        let from = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(from.path()).expect("opens");
+        for round in 0..commits {
+            store.commit(&[note(&round.to_string())]).expect("kept");
+        }
+        for entry in std::fs::read_dir(from.path()).expect("read").flatten() {
+            if entry.file_name() != "ioc-watch.db-shm" {
+                std::fs::copy(entry.path(), dir.join(entry.file_name())).expect("copied");
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_told_who_holds_it() {
+        let dir = tempfile::tempdir().expect("directory");
+        let first = SqliteStore::open(dir.path()).expect("opens");
+        let refused = SqliteStore::open(dir.path()).expect_err("held").to_string();
+        assert!(refused.contains(&std::process::id().to_string()) && refused.contains("mend"), "{refused}");
+        drop(first);
+        assert!(SqliteStore::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn any_flipped_byte_of_the_log_is_seen_and_a_whole_one_is_not() {
+        let dir = tempfile::tempdir().expect("directory");
+        killed(dir.path(), 60);
+        assert!(SqliteStore::open(dir.path()).expect("opens").lost().all.is_empty(), "whole");
+        let mut seen = 0;
+        for part in 1..20 {
+            let dir = tempfile::tempdir().expect("directory");
+            killed(dir.path(), 60);
+            let log = dir.path().join(FILES[1]);
+            let mut bytes = std::fs::read(&log).expect("read");
+            let place = bytes.len() * part / 20;
+            bytes[place] ^= 1;
+            std::fs::write(&log, bytes).expect("written");
+            match SqliteStore::open(dir.path()) {
+                Ok(store) => {
+                    let lost = store.lost();
+                    assert!(lost.fresh && lost.all[0].en.contains("commits"), "{part}: {lost:?}");
+                    assert!(std::fs::read_dir(dir.path()).unwrap().flatten().any(|one| {
+                        one.file_name().to_string_lossy().starts_with("damaged-") && one.path().join(FILES[1]).exists()
+                    }));
+                    seen += 1;
+                    drop(store);
+                    let again = SqliteStore::open(dir.path()).expect("opens");
+                    assert!(!again.lost().fresh && again.lost().all.len() == 1, "it stands until it is confirmed");
+                }
+                // Where even the schema is gone, it does not open at all.
+                Err(error) => assert!(matches!(error, StoreError::Gone { .. }), "{error}"),
+            }
+        }
+        assert_eq!(seen, 19);
+    }
+
+    #[test]
+    fn what_is_gone_or_older_or_another_is_seen() {
+        fn remove(dir: &Path, name: &str) {
+            std::fs::remove_file(dir.join(name)).expect("removed");
+        }
+        let spoilt = |spoil: fn(&Path)| {
+            let dir = tempfile::tempdir().expect("directory");
+            killed(dir.path(), 3);
+            spoil(dir.path());
+            SqliteStore::open(dir.path())
+                .map(|store| store.lost().all.iter().map(|one| one.en.clone()).collect::<String>())
+        };
+        assert!(spoilt(|_| ()).expect("opens").is_empty());
+        let refused = spoilt(|dir| remove(dir, FILES[0])).expect_err("gone").to_string();
+        assert!(refused.contains("restore it"), "{refused}");
+        let refused = spoilt(|dir| std::fs::write(dir.join(FILES[0]), "").expect("emptied"));
+        assert!(matches!(refused, Err(StoreError::Gone { .. })), "{refused:?}");
+        assert!(spoilt(|dir| remove(dir, MARK_FILE)).expect("opens").contains("proven"));
+        assert!(
+            spoilt(|dir| std::fs::write(dir.join(MARK_FILE), "x").expect("spoilt")).expect("opens").contains("proven")
+        );
+        assert!(spoilt(|dir| remove(dir, FILES[2])).expect("opens").contains("history.db"));
+        let other = spoilt(|dir| {
+            let text = Mark { id: "0".repeat(16), commits: 1 }.to_string();
+            std::fs::write(dir.join(MARK_FILE), text).expect("written");
+        });
+        assert!(other.expect("opens").contains("another"));
+        let older = spoilt(|dir| {
+            let copy = std::fs::read(dir.join(FILES[0])).expect("read");
+            let log = std::fs::read(dir.join(FILES[1])).expect("read");
+            let mut store = SqliteStore::open(dir).expect("opens");
+            store.commit(&[note("later")]).expect("kept");
+            drop(store);
+            std::fs::write(dir.join(FILES[0]), copy).expect("older");
+            std::fs::write(dir.join(FILES[1]), log).expect("older");
+            let _ = std::fs::remove_file(dir.join("ioc-watch.db-shm"));
+        });
+        assert!(older.expect("opens").contains("last 1 commits"));
+    }
+
+    #[test]
+    fn closing_leaves_no_log_and_confirming_ends_what_was_found() {
+        let dir = tempfile::tempdir().expect("directory");
+        killed(dir.path(), 3);
+        std::fs::remove_file(dir.path().join(MARK_FILE)).expect("removed");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let reader = store.reader().expect("opens");
+        store.commit(&[Change::LossConfirmed]).expect("kept");
+        store.close().expect("closed");
+        assert_eq!(std::fs::metadata(dir.path().join(FILES[1])).map_or(0, |about| about.len()), 0, "the log is empty");
+        drop((reader, store));
+        assert!(SqliteStore::open(dir.path()).expect("opens").lost().all.is_empty());
+    }
+}

@@ -1,0 +1,32 @@
+//! A reader that shows only what is within reach.
+//!
+//! Views of its own connection stand before the tables of the same names, so that no query can forget to ask.
+
+use super::read::SqliteReader;
+use crate::StoreError;
+use crate::scope::Reach;
+
+const VIEWS: &str = "
+CREATE TEMP TABLE IF NOT EXISTS reached (place TEXT PRIMARY KEY);
+CREATE TEMP VIEW IF NOT EXISTS device AS SELECT * FROM main.device WHERE place IN (SELECT place FROM temp.reached);
+CREATE TEMP VIEW IF NOT EXISTS fault AS SELECT * FROM main.fault
+    WHERE device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached));
+CREATE TEMP VIEW IF NOT EXISTS incident AS SELECT * FROM main.incident
+    WHERE device IS NULL OR device IN (SELECT number FROM main.device WHERE place IN (SELECT place FROM temp.reached));
+CREATE TEMP VIEW IF NOT EXISTS step AS SELECT * FROM main.step WHERE incident IN (SELECT id FROM temp.incident);
+CREATE TEMP VIEW IF NOT EXISTS ticket AS SELECT * FROM main.ticket WHERE incident IN (SELECT id FROM temp.incident);
+CREATE TEMP VIEW IF NOT EXISTS attachment AS SELECT * FROM main.attachment WHERE incident IN (SELECT id FROM temp.incident);
+CREATE TEMP VIEW IF NOT EXISTS outbox AS SELECT * FROM main.outbox WHERE incident = 0 OR incident IN (SELECT id FROM temp.incident);
+DELETE FROM temp.reached;";
+
+impl SqliteReader {
+    pub(super) fn limit_to(&self, reach: &Reach) -> Result<(), StoreError> {
+        // What there was before is forgotten first: whatever fails now, too little is shown and never too much.
+        self.batch(VIEWS)?;
+        let all = "SELECT DISTINCT place FROM main.device";
+        for place in self.all(all, &[], |row| row.get::<_, String>(0))?.iter().filter(|place| reach.holds(place)) {
+            self.run("INSERT OR IGNORE INTO temp.reached (place) VALUES (?1)", &[place])?;
+        }
+        Ok(())
+    }
+}

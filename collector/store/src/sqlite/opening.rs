@@ -1,0 +1,39 @@
+//! How connections are opened: the writer's, and those that only read.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{BUSY_MS, archive, database};
+use crate::StoreError;
+
+/// Page cache of the writer, KiB.
+const CACHE_KIB: i64 = 32 * 1024;
+
+/// What the writer's connection is told.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL syncs the log at every commit: what was acknowledged survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// A connection that only reads, with folded history beside the store.
+pub(super) fn reading(path: &Path) -> Result<Connection, StoreError> {
+    let fault = |source| database(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
+    // What a reader keeps for itself leaves no file behind.
+    connection.pragma_update(None, "temp_store", "MEMORY").map_err(fault)?;
+    let history = path.with_file_name(archive::FILE);
+    connection
+        .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
+        .map_err(|source| database(&history, source))?;
+    Ok(connection)
+}

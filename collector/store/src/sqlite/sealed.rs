@@ -1,0 +1,111 @@
+//! What a reader leaves out for whoever may not see who has an account on a machine (article 12): how many they are is shown, and
+//! which is which by a number, so that a chart stays a chart.
+//!
+//! And what of other places stands in it, for whoever is limited to some. Texts that people read are not here: names are never in them unless they are put in (`ioc_judge::text`).
+
+use serde_json::Value;
+
+use ioc_common::document;
+use ioc_common::layout::{Layout, Series};
+use ioc_common::metric;
+use ioc_judge::{Fault, Incident};
+
+use super::read::SqliteReader;
+use crate::inventory::DeviceRecord;
+use crate::{DocumentRecord, EventRecord, StoreError, StoredChunk};
+
+/// Whether a series is of an account: its subject is its name.
+fn is_personal(series: &str) -> bool {
+    let (metric, subject) = series.split_once('|').unwrap_or((series, ""));
+    !subject.is_empty() && metric::find(metric).is_some_and(metric::Metric::is_personal)
+}
+
+/// The same series by a number.
+fn numbered(series: &str, number: usize) -> Series {
+    Series::new(series.split_once('|').map_or(series, |(metric, _)| metric), &format!("#{number}"))
+}
+
+impl SqliteReader {
+    pub(super) fn layout_as_shown(&self, layout: Layout) -> Option<Layout> {
+        if !self.sealed || !layout.series().iter().any(|series| is_personal(series.as_str())) {
+            return Some(layout);
+        }
+        let shown = |(place, series): (usize, &Series)| {
+            if is_personal(series.as_str()) { numbered(series.as_str(), place) } else { series.clone() }
+        };
+        // Numbers tell them apart as their names did. Where that fails all the same, nothing is better than names.
+        let series = layout.series().iter().enumerate().map(shown).collect();
+        Layout::new(series).ok()
+    }
+
+    pub(super) fn hello_as_shown(&self, text: String) -> String {
+        if !self.sealed {
+            return text;
+        }
+        let Ok(mut hello) = serde_json::from_str::<Value>(&text) else { return "{}".to_owned() };
+        let layout = hello.get("layout").and_then(|layout| serde_json::from_value::<Layout>(layout.clone()).ok());
+        let shown = layout.and_then(|layout| self.layout_as_shown(layout));
+        let shown = shown.and_then(|layout| serde_json::to_value(layout).ok()).unwrap_or_default();
+        if let Some(hello) = hello.as_object_mut() {
+            hello.insert("layout".to_owned(), shown);
+        }
+        hello.to_string()
+    }
+
+    pub(super) fn documents_as_shown(&self, mut all: Vec<DocumentRecord>) -> Vec<DocumentRecord> {
+        if self.sealed {
+            all.retain(|one| !document::is_of_people(&one.name));
+        }
+        all
+    }
+
+    pub(super) fn event_as_shown(&self, mut event: EventRecord) -> EventRecord {
+        if self.sealed && document::PERSONAL_EVENTS.iter().any(|of| event.name.starts_with(of)) {
+            event.text.clear();
+            event.fields.retain(|name, _| name == "count");
+        }
+        event
+    }
+
+    pub(super) fn fault_as_shown(&self, mut fault: Fault) -> Fault {
+        if self.sealed && is_personal(&fault.series) {
+            fault.series = numbered(&fault.series, 0).as_str().to_owned();
+        }
+        fault
+    }
+
+    /// Who is limited to places reads no other device's name in what they may see.
+    pub(super) fn record_as_shown(&self, mut record: DeviceRecord) -> Result<DeviceRecord, StoreError> {
+        if self.limited
+            && let Some(uplink) = &record.info.uplink
+            && self.number(uplink)? < 0
+        {
+            record.info.uplink = None;
+        }
+        Ok(record)
+    }
+
+    pub(super) fn incident_as_shown(&self, mut incident: Incident) -> Result<Incident, StoreError> {
+        if self.limited {
+            let mut joined = Vec::new();
+            for (device, rule) in std::mem::take(&mut incident.progress.joined) {
+                let sees = match &device {
+                    Some(device) => self.number(device)? >= 0,
+                    None => true,
+                };
+                if sees {
+                    joined.push((device, rule));
+                }
+            }
+            incident.progress.joined = joined;
+        }
+        Ok(incident)
+    }
+
+    pub(super) fn chunks_as_shown(&self, mut all: Vec<StoredChunk>) -> Vec<StoredChunk> {
+        if self.sealed {
+            all.retain(|one| !is_personal(&one.series));
+        }
+        all
+    }
+}

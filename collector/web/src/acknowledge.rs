@@ -1,0 +1,109 @@
+//! Taking an incident from the notice itself: a signed link, one page for a telephone, one button. No sign-in.
+
+use askama::Template;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+
+use ioc_common::clock;
+use ioc_judge::Incident;
+
+use super::App;
+use super::auth::language_of;
+use super::incidents::refused;
+use super::pages::{Failure, Paged, show};
+use super::problem::Problem;
+use super::rate_limit;
+use super::server::Peer;
+use super::view::{Chrome, incident_tone};
+use ioc_engine::account::acknowledge_link::Link;
+use ioc_store::inventory::DeviceRecord;
+use ioc_store::scope::Reach;
+
+#[derive(Template)]
+#[template(path = "taking.html")]
+struct TakingPage {
+    chrome: Chrome,
+    incident: Incident,
+    device: Option<DeviceRecord>,
+    person: String,
+    tone: &'static str,
+    fresh: bool,
+}
+
+/// The link, or a page that says that it is worth nothing.
+fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(Chrome, Link), Box<Failure>> {
+    let config = app.config();
+    if app.limits.stranger(rate_limit::LINK, peer).is_err() {
+        let chrome = Chrome::new(app, &language_of(headers, &config.language), "", false);
+        return Err(Box::new(Failure::new(chrome, Problem::too_many("too many links were tried from this address"))));
+    }
+    let link = app.links.check(text, clock::now());
+    if link.is_some() {
+        app.limits.welcome(rate_limit::LINK, peer);
+    }
+    let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
+    let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());
+    let chrome = Chrome::new(app, &language, "", false);
+    match link {
+        Some(link) => Ok((chrome, link)),
+        None => {
+            let why = chrome.t("link-over");
+            Err(Box::new(Failure::new(chrome, Problem::not_found(why))))
+        }
+    }
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Path(text): Path<String>,
+) -> Paged {
+    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+    let id = link.incident;
+    let found = app
+        .read(&Reach::EVERYWHERE, move |reader| {
+            let Some((incident, steps, _)) = reader.incident(id)? else { return Ok(None) };
+            let device = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
+            Ok(Some((incident, steps, device)))
+        })
+        .await;
+    match found {
+        Ok(Some((incident, steps, device))) => {
+            let (tone, fresh) = (incident_tone(&incident), link.is_fresh(&incident, &steps));
+            let person = app.config().plan.person(&link.person).map_or(link.person, |person| person.name.clone());
+            Ok(show(&TakingPage { chrome, incident, device, person, tone, fresh }))
+        }
+        Ok(None) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+/// The button. Whoever previews links (chats, mail filters) only reads; taking needs a press.
+pub(super) async fn take(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Path(text): Path<String>,
+) -> Paged {
+    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+    let id = link.incident;
+    let found = match app.read(&Reach::EVERYWHERE, move |reader| reader.incident(id)).await {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(chrome, problem)),
+    };
+    let fresh = found.is_some_and(|(incident, steps, _)| link.is_fresh(&incident, &steps));
+    let back: Response = Redirect::to(&format!("/a/{text}")).into_response();
+    if !fresh {
+        // The page says who was faster.
+        return Ok(back);
+    }
+    match app.engine.by_link(id, link.person).await {
+        Ok(_) => Ok(back),
+        Err(error) => {
+            let why = refused(&chrome, &error);
+            Ok((StatusCode::CONFLICT, Failure::new(chrome, Problem::forbidden(why))).into_response())
+        }
+    }
+}

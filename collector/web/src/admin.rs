@@ -1,0 +1,220 @@
+//! What administrators look after: the collector itself, channels, rules, certificates. And the audit log, for those who read it.
+
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::{Rule, RuleKind, Scope, Text};
+
+use super::App;
+use super::auth::Person;
+use super::pages::{Failure, Paged, ROWS, chrome, show};
+use super::view::Chrome;
+use ioc_engine::config::Config;
+use ioc_engine::pki;
+use ioc_store::ChannelTally;
+use ioc_store::audit;
+use ioc_store::sqlite::FILES;
+use ioc_store::template::percent_encoded;
+
+/// Certificates of devices that are listed, those that end the soonest.
+const CERTIFICATES: usize = 10;
+/// A certificate that ends before this is worth a look: milliseconds.
+const SOON_MS: i64 = 30 * 86_400_000;
+
+/// A line of the collector's own state.
+struct Fact {
+    /// Key of its name.
+    name: &'static str,
+    value: String,
+    tone: &'static str,
+}
+
+/// A channel with what became of its notices.
+struct ChannelRow {
+    name: String,
+    kind: &'static str,
+    target: String,
+    severity: &'static str,
+    always: bool,
+    fallback: String,
+    tally: ChannelTally,
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct AdminPage {
+    chrome: Chrome,
+    facts: Vec<Fact>,
+    /// What the store lost and nobody has confirmed.
+    lost: Vec<Text>,
+    refused: Vec<(&'static str, u64)>,
+    channels: Vec<ChannelRow>,
+    rules: Vec<Rule>,
+    /// What it is for, by the key of its text, and when it ends.
+    own: Vec<(&'static str, Option<Timestamp>)>,
+    certificates: Vec<(DeviceId, Timestamp)>,
+}
+
+impl AdminPage {
+    fn is_soon(&self, at: &Timestamp) -> bool {
+        at.millis_since(self.chrome.now) < SOON_MS
+    }
+
+    /// Whom a rule is for, where that is not everyone.
+    fn whom(&self, rule: &Rule) -> String {
+        whom(&self.chrome, &rule.scope)
+    }
+
+    fn limit(rule: &Rule) -> String {
+        match &rule.kind {
+            RuleKind::Threshold(threshold) => {
+                let limit = rule.limit().unwrap_or_default();
+                format!("{} {limit}", threshold.metric.name)
+            }
+            RuleKind::Document(listed) => listed.document.clone(),
+            RuleKind::Silent | RuleKind::Budget => String::new(),
+        }
+    }
+}
+
+/// For whom something is; nothing when it is for everyone.
+pub(super) fn whom(chrome: &Chrome, scope: &Scope) -> String {
+    let kinds = scope.kinds.iter().map(|kind| chrome.name("kind", kind.as_str()));
+    let others = scope.devices.iter().chain(&scope.places).chain(&scope.tags).cloned();
+    kinds.chain(others).collect::<Vec<_>>().join(", ")
+}
+
+/// The size of a file, bytes; nothing where it is not there.
+fn size_of(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |about| about.len())
+}
+
+fn mebibytes(chrome: &Chrome, bytes: u64) -> String {
+    if bytes >= 10 << 30 {
+        return format!("{} GiB", chrome.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
+    }
+    format!("{} MiB", chrome.decimal(&(bytes as f64 / 1_048_576.0), 1))
+}
+
+/// The collector's own state.
+fn facts_of(app: &App, chrome: &Chrome, config: &Config) -> Vec<Fact> {
+    let health = &app.health;
+    let fact = |name, value: String, tone| Fact { name, value, tone };
+    let good = |name, value: String| fact(name, value, "good");
+    let trouble = health.trouble();
+    let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
+    let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
+    let failed = health.notices_failed.load(Relaxed);
+    let stored = FILES.iter().map(|name| size_of(&config.data.join(name))).sum();
+    let room = rustix::fs::statvfs(&config.data);
+    let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
+    let tight = room.1 > 0 && room.0 < room.1 / 10;
+    vec![
+        match trouble {
+            Some(why) => fact("own-store", why, "bad"),
+            None => good("own-store", chrome.t("own-writable")),
+        },
+        match health.examined() {
+            None => good("own-examined", chrome.t("own-examined-not-yet")),
+            Some(examined) if examined.findings.is_empty() => {
+                good("own-examined", format!("{} · {}", chrome.t("own-sound"), chrome.ago(&examined.at)))
+            }
+            Some(examined) => fact("own-examined", examined.findings.join("; "), "bad"),
+        },
+        good("own-version", env!("CARGO_PKG_VERSION").to_owned()),
+        good("own-since", chrome.ago(&app.since)),
+        good("own-connections", health.connections.load(Relaxed).to_string()),
+        good("own-reports", health.reports.load(Relaxed).to_string()),
+        good("own-commit", format!("{} ms", chrome.decimal(&mean_ms, 2))),
+        good("own-queue", health.queue.load(Relaxed).to_string()),
+        good("own-notices", health.notices_delivered.load(Relaxed).to_string()),
+        fact("own-failed", failed.to_string(), if failed > 0 { "warning" } else { "good" }),
+        good("own-sizes", mebibytes(chrome, stored)),
+        fact("own-room", mebibytes(chrome, room.0), if tight { "bad" } else { "good" }),
+    ]
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let config = app.config();
+    let found = app.read(&person.reach, |reader| Ok((reader.deliveries()?, reader.certificates(CERTIFICATES)?))).await;
+    let (tallies, certificates) = match found {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(chrome, problem)),
+    };
+    let channels = config.channels.iter().map(|channel| ChannelRow {
+        name: channel.name.clone(),
+        kind: channel.kind.as_str(),
+        target: channel.kind.target(),
+        severity: channel.min_severity.as_str(),
+        always: channel.always,
+        fallback: channel.fallback.clone().unwrap_or_default(),
+        tally: tallies.iter().find(|tally| tally.channel == channel.name).cloned().unwrap_or_default(),
+    });
+    let web = config.web_certificate.as_ref().map(|(certificate, _)| certificate.clone());
+    let pki_dir = config.data.join("pki");
+    let own = vec![
+        ("certificate-authority", pki::end_of(&pki_dir.join("ca.pem"))),
+        ("certificate-server", pki::end_of(&pki_dir.join("server.pem"))),
+    ];
+    let own = own.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
+    let page = AdminPage {
+        facts: facts_of(&app, &chrome, &config),
+        lost: app.health.missing(),
+        refused: app.health.all_refused(),
+        channels: channels.collect(),
+        rules: config.rules.rules().to_vec(),
+        own,
+        certificates,
+        chrome,
+    };
+    Ok(show(&page))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogQuery {
+    search: String,
+    before: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "audit.html")]
+struct LogPage {
+    chrome: Chrome,
+    records: Vec<audit::Record>,
+    search: String,
+    next: Option<u64>,
+}
+
+impl LogPage {
+    fn older(&self, before: &u64) -> String {
+        format!("/audit?search={}&before={before}", percent_encoded(&self.search))
+    }
+}
+
+/// The audit log, the newest first.
+pub(super) async fn log(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<LogQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let search: String = query.search.chars().take(100).collect();
+    let asked = search.clone();
+    match app.read(&person.reach, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
+        Ok(records) => {
+            let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
+            Ok(show(&LogPage { chrome, records, search, next }))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}

@@ -1,0 +1,154 @@
+//! Settings that groups of agents are given, and how they stand with each: as a page and in the API.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use ioc_common::id::DeviceId;
+use ioc_common::settings::{DOCUMENT, Outcome};
+use ioc_judge::{DeviceInfo, Scope};
+
+use super::App;
+use super::admin::whom;
+use super::api::{Answered, ListQuery, Page};
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, show};
+use super::view::Chrome;
+use ioc_engine::config::{Given, Group, Standing};
+use ioc_store::DocumentRecord;
+
+/// Machines on the page whose settings are not in use; the API has all.
+const ROWS: usize = 500;
+
+/// How one machine stands with its settings.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct SettingsItem {
+    device: DeviceId,
+    name: String,
+    /// The groups it belongs to.
+    groups: Vec<String>,
+    /// What it is given.
+    settings: Value,
+    standing: Standing,
+    /// Its own last word.
+    said: Outcome,
+}
+
+impl SettingsItem {
+    fn new(info: DeviceInfo, given: Given, said: Outcome) -> Self {
+        Self {
+            standing: given.standing(&said),
+            settings: serde_json::from_str(&given.settings).unwrap_or_default(),
+            groups: given.groups,
+            said,
+            device: info.id,
+            name: info.name,
+        }
+    }
+}
+
+/// What a device said last of its settings.
+fn said_of(document: Option<&str>) -> Outcome {
+    document.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// How a device stands with its settings, by what it said: for its page. None where it is given none.
+pub(super) fn standing_of(
+    info: &DeviceInfo,
+    groups: &[Group],
+    documents: &[DocumentRecord],
+) -> Option<(Standing, String)> {
+    let said = said_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
+    let standing = Given::to(info, groups).standing(&said);
+    (standing != Standing::None && info.parent.is_none()).then_some((standing, said.why))
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage {
+    chrome: Chrome,
+    groups: Vec<Group>,
+    /// How many stand how.
+    counts: Vec<(Standing, u64)>,
+    open: Vec<SettingsItem>,
+}
+
+impl SettingsPage {
+    fn whom(&self, group: &Group) -> String {
+        if group.scope == Scope::default() {
+            self.chrome.t("settings-everyone")
+        } else {
+            whom(&self.chrome, &group.scope)
+        }
+    }
+
+    /// What a group says, a line for each thing.
+    fn what(&self, group: &Group) -> Vec<String> {
+        let of = &group.pushed;
+        let mut lines = Vec::new();
+        lines.extend(of.interval.map(|every| format!("{}: {}", self.chrome.t("settings-interval"), every.0)));
+        lines.extend(of.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
+        if !of.forbid.is_empty() {
+            lines.push(format!("{}: {}", self.chrome.t("settings-forbid"), of.forbid.join(", ")));
+        }
+        lines.extend(of.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
+        lines
+    }
+
+    const fn tone(standing: &Standing) -> &'static str {
+        match standing {
+            Standing::Applied => "good",
+            Standing::Refused => "bad",
+            Standing::Waiting => "warning",
+            Standing::None => "away",
+        }
+    }
+}
+
+/// The groups, and the machines whose settings are not in use.
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let groups = app.config().settings.clone();
+    match app.read(&person.reach, |reader| reader.settings()).await {
+        Ok(all) => {
+            let mut counts =
+                [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
+            let mut open = Vec::new();
+            for (info, said) in all {
+                let (given, said) = (Given::to(&info, &groups), said_of(said.as_deref()));
+                let standing = given.standing(&said);
+                if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == standing) {
+                    *count += 1;
+                }
+                if matches!(standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
+                    open.push(SettingsItem::new(info, given, said));
+                }
+            }
+            Ok(show(&SettingsPage { chrome, groups, counts: counts.into(), open }))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+/// How each machine stands with its settings, by identifier.
+pub(super) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<SettingsItem>> {
+    let groups = app.config().settings.clone();
+    let limit = query.limit();
+    let all = app.read(&person.reach, |reader| reader.settings()).await?;
+    let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
+    let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
+    let item = |(info, said): (DeviceInfo, Option<String>)| {
+        let given = Given::to(&info, &groups);
+        SettingsItem::new(info, given, said_of(said.as_deref()))
+    };
+    let items: Vec<SettingsItem> = items.map(item).collect();
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.to_string());
+    Ok(Json(Page { items, next_cursor }))
+}

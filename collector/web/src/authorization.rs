@@ -1,0 +1,217 @@
+//! The one door to the engine: what people ask, as far as their rights and their places reach, and the named entrances of those who
+//! are no such person. A command that is new has to say here what it needs and what it is about before anything compiles; nothing is
+//! allowed because nobody thought of it.
+
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::{Action, Window};
+use tokio::sync::watch;
+
+use super::App;
+use super::auth::Person;
+use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::engine::Handle;
+use ioc_store::Right;
+use ioc_store::audit;
+use ioc_store::scope::Reach;
+
+/// The engine behind its door: the handle is seen in this file alone.
+#[derive(Clone)]
+pub(super) struct Door(Handle);
+
+/// By which way a command comes.
+#[derive(Debug, PartialEq, Eq)]
+enum Way {
+    /// A person who has this right.
+    Person(Right),
+    /// A person for their own account.
+    Own(String),
+    /// Signing in and out, and what accounts are: `auth`, `single`, `own`, `people` say themselves who may.
+    Accounts,
+    /// A machine that enrols, with its token.
+    Machine,
+    /// Another system's alerts, with that source's token.
+    Source,
+    /// A record of what was read.
+    Note,
+    /// Other tasks of the collector; never a request.
+    Inside,
+}
+
+/// What a command is about.
+#[derive(Debug, PartialEq)]
+enum About {
+    Device(DeviceId),
+    Incidents(Vec<IncidentId>),
+    Window(Box<Window>),
+    WindowOf(u64),
+    /// The asker's own things, or nothing that stands at a place.
+    Nothing,
+    /// The whole centre: out of reach for whoever is limited to places.
+    Whole,
+}
+
+fn about(command: &Command) -> (Way, About) {
+    let whole = |right| (Way::Person(right), About::Whole);
+    match command {
+        Command::NewToken { .. }
+        | Command::EndToken { .. }
+        | Command::DecideRequest { .. }
+        | Command::Import { .. }
+        | Command::Revoke { .. }
+        | Command::Release { .. }
+        | Command::Describe { .. }
+        | Command::Register { .. }
+        | Command::ConfirmClock { .. }
+        | Command::ConfirmLoss { .. } => whole(Right::Administer),
+        Command::Remark { device, .. } => (Way::Person(Right::Handle), About::Device(device.clone())),
+        Command::Open { manual, .. } => {
+            (Way::Person(Right::Handle), manual.device.clone().map_or(About::Whole, About::Device))
+        }
+        Command::Act { incident, action, .. } => (Way::Person(Right::Handle), about_action(*incident, action)),
+        Command::Attach { incident, .. } => (Way::Person(Right::Handle), About::Incidents(vec![*incident])),
+        Command::PlanWindow { window, .. } => (Way::Person(Right::Plan), About::Window(Box::new(window.clone()))),
+        Command::EndWindow { id, .. } => (Way::Person(Right::Plan), About::WindowOf(*id)),
+        Command::Cover { .. }
+        | Command::Uncover { .. }
+        | Command::Handover(_)
+        | Command::Resend { .. }
+        | Command::TestContact { .. } => whole(Right::Duty),
+        Command::SaveView(view) => (Way::Own(view.account.clone()), About::Nothing),
+        Command::Person(_) => (Way::Accounts, About::Nothing),
+        Command::Enrol { .. } => (Way::Machine, About::Nothing),
+        Command::Alerts { .. } => (Way::Source, About::Nothing),
+        Command::Note(_) => (Way::Note, About::Nothing),
+        Command::CheckDuty
+        | Command::Delivered(_)
+        | Command::FallBack(_)
+        | Command::Ticket { .. }
+        | Command::Examined { .. }
+        | Command::Reload(_)
+        | Command::ForgetRows { .. } => (Way::Inside, About::Whole),
+    }
+}
+
+fn about_action(incident: IncidentId, action: &Action) -> About {
+    match action {
+        // Joining touches two.
+        Action::Merge { into } => About::Incidents(vec![incident, IncidentId(*into)]),
+        Action::Acknowledge { .. }
+        | Action::Comment { .. }
+        | Action::Assign { .. }
+        | Action::Repair { .. }
+        | Action::Resolve { .. }
+        | Action::Close { .. }
+        | Action::Accept { .. }
+        | Action::Reopen { .. }
+        | Action::Split { .. }
+        | Action::Regulator { .. }
+        | Action::RegulatorReceived
+        | Action::RegulatorResult { .. }
+        | Action::RegulatorConfirmed
+        | Action::Verify { .. } => About::Incidents(vec![incident]),
+    }
+}
+
+/// Whether a window touches nothing that is out of reach: it names its devices, or its places.
+pub(super) fn is_within(window: &Window, reach: &Reach, sees: impl Fn(&DeviceId) -> bool) -> bool {
+    let scope = &window.scope;
+    let sees = |id: &String| DeviceId::new(id).is_ok_and(|id| sees(&id));
+    // A window is for what stands in all of its lists: one that is within reach is enough.
+    let by_devices = !scope.devices.is_empty() && scope.devices.iter().all(sees);
+    let by_places = !scope.places.is_empty() && scope.places.iter().all(|place| reach.holds(place));
+    !window.freeze && (by_devices || by_places)
+}
+
+impl Door {
+    pub(super) const fn new(engine: Handle) -> Self {
+        Self(engine)
+    }
+
+    /// Wakes pages when what they show has changed.
+    pub(super) fn pages_wake(&self) -> watch::Receiver<u64> {
+        self.0.pages_wake()
+    }
+
+    async fn through(&self, is_for: &Way, command: Command) -> Result<Answer, CommandError> {
+        let (way, _) = about(&command);
+        if way != *is_for {
+            tracing::error!(?way, ?is_for, "a command came by an entrance that is not its own");
+            return Err(CommandError::Forbidden("this cannot be asked for here".to_owned()));
+        }
+        self.0.command(command).await
+    }
+
+    /// Signing in and out, and what accounts are: whoever calls this has asked who may.
+    pub(super) async fn of_accounts(&self, command: Command) -> Result<Answer, CommandError> {
+        self.through(&Way::Accounts, command).await
+    }
+
+    /// A machine with its token.
+    pub(super) async fn of_machines(&self, command: Command) -> Result<Answer, CommandError> {
+        self.through(&Way::Machine, command).await
+    }
+
+    /// Another system with its token.
+    pub(super) async fn of_sources(&self, command: Command) -> Result<Answer, CommandError> {
+        self.through(&Way::Source, command).await
+    }
+
+    /// Keeps a record of what was read.
+    pub(super) async fn note(&self, entry: audit::Entry) -> Result<Answer, CommandError> {
+        self.through(&Way::Note, Command::Note(entry)).await
+    }
+
+    /// Whoever presses the signed link of a notice takes its incident, and can do nothing else with it.
+    pub(super) async fn by_link(&self, incident: IncidentId, person: String) -> Result<Answer, CommandError> {
+        let action = Action::Acknowledge { note: String::new() };
+        self.through(&Way::Person(Right::Handle), Command::Act { incident, action, actor: person }).await
+    }
+}
+
+impl App {
+    /// Has carried out what a person asks for, where they have the right to it; what is out of their reach is not there for them.
+    pub(super) async fn carry_out(&self, person: &Person, command: Command) -> Result<Answer, CommandError> {
+        let (way, about) = about(&command);
+        let has_right = match &way {
+            Way::Person(right) => person.may(*right),
+            Way::Own(account) => *account == person.name,
+            Way::Accounts | Way::Machine | Way::Source | Way::Note | Way::Inside => false,
+        };
+        if !has_right {
+            return Err(CommandError::Forbidden(
+                "your role, or the places of your account, do not allow this".to_owned(),
+            ));
+        }
+        if !person.reach.is_everywhere() && !self.is_in_reach(&person.reach, about).await? {
+            let places = person.reach.places().join("; ");
+            return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
+        }
+        self.engine.0.command(command).await
+    }
+
+    async fn is_in_reach(&self, reach: &Reach, about: About) -> Result<bool, CommandError> {
+        let asked = reach.clone();
+        let allowed = self.read(reach, move |reader| {
+            let sees = |id: &DeviceId| reader.device(id).is_ok_and(|found| found.is_some());
+            Ok(match about {
+                About::Device(id) => sees(&id),
+                About::Incidents(all) => {
+                    // One that is about the centre as a whole can be read, and is for those who reach all of it.
+                    let stands_here = |id| {
+                        let found = reader.incident(id)?;
+                        Ok::<_, ioc_store::StoreError>(found.is_some_and(|(incident, ..)| incident.device.is_some()))
+                    };
+                    all.into_iter().map(stands_here).collect::<Result<Vec<bool>, _>>()?.into_iter().all(|here| here)
+                }
+                About::Window(window) => is_within(&window, &asked, sees),
+                About::WindowOf(id) => {
+                    let found = reader.windows()?.into_iter().find(|window| window.id == id);
+                    found.is_some_and(|window| is_within(&window, &asked, sees))
+                }
+                About::Nothing => true,
+                About::Whole => false,
+            })
+        });
+        allowed.await.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))
+    }
+}

@@ -1,0 +1,97 @@
+//! The machine's clock: what is wrong with it, and a person's word that it is right.
+
+use axum::Json;
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::{self, Timestamp};
+
+use super::App;
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome};
+use super::problem::Problem;
+use super::view::Chrome;
+use ioc_engine::command::Command;
+use ioc_engine::engine::time::spelt;
+
+/// The machine's clock.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(super) struct ClockAnswer {
+    /// The time by which the collector goes.
+    now: Timestamp,
+    /// What the machine's clock shows.
+    wall: Timestamp,
+    /// By how much it was stepped, seconds with sign, while that is not followed.
+    step_s: Option<i64>,
+    /// By how much it was ahead at the start, seconds, while nobody confirmed it.
+    doubt_s: Option<i64>,
+    /// Nothing is deleted by its age meanwhile.
+    deletion_suspended: bool,
+}
+
+pub(super) async fn api(State(app): State<App>, _: Person) -> Json<ClockAnswer> {
+    let state = app.health.clock();
+    let seconds = |ms: Option<i64>| ms.map(|ms| ms / 1000);
+    Json(ClockAnswer {
+        now: clock::now(),
+        wall: clock::wall(),
+        step_s: seconds(state.step_ms),
+        doubt_s: seconds(state.doubt_ms),
+        deletion_suspended: state.by_ms().is_some(),
+    })
+}
+
+/// Which step is confirmed.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ConfirmForm {
+    /// The step as it was shown, seconds with sign: another one is not confirmed. Whatever it is where this is left out.
+    step_s: Option<i64>,
+}
+
+pub(super) async fn api_confirm(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<ConfirmForm>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::ConfirmClock { step_s: form.step_s, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn confirm(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ConfirmForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::ConfirmClock { step_s: form.step_s, actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
+        Ok(_) => Ok(Redirect::to("/admin").into_response()),
+        Err(error) => Err(Failure::new(chrome, error.into())),
+    }
+}
+
+impl Chrome {
+    /// What is wrong with the machine's clock, for everyone who is signed in.
+    pub(super) fn clock_trouble(&self) -> Option<String> {
+        if self.person.is_empty() {
+            return None;
+        }
+        let state = self.health().clock();
+        let key = if state.step_ms.is_some() { "clock-stepped" } else { "clock-doubted" };
+        state.by_ms().map(|by_ms| self.said(key, "by", spelt(by_ms)))
+    }
+
+    /// What an administrator confirms: the step, seconds.
+    pub(super) fn clock_step_s(&self) -> Option<i64> {
+        self.health().clock().by_ms().map(|by_ms| by_ms / 1000)
+    }
+
+    /// What the machine's clock shows.
+    pub(super) fn clock_wall(&self) -> String {
+        self.local(&clock::wall())
+    }
+}

@@ -1,0 +1,184 @@
+//! Changing accounts: the one door for it, and showing again who one is before going through.
+//!
+//! A token never gets through: whoever finds one must not be able to make an account, or to lock one out. A session that was left open
+//! must not either, so whoever changes other people's accounts, or makes a key of their own, has shown their password (and code) within
+//! the last quarter of an hour.
+
+use askama::Template;
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+
+use ioc_common::clock;
+
+use super::App;
+use super::auth::{Person, origin_of, show_password};
+use super::pages::{Paged, chrome, show_again};
+use super::problem::Problem;
+use super::server::Peer;
+use super::view::Chrome;
+use ioc_engine::account;
+use ioc_engine::account::hashing::Asker;
+use ioc_engine::account::intent::Intent;
+use ioc_engine::command::{Answer, Command};
+use ioc_store::scope::Reach;
+
+/// Has done what a person means to do with an account.
+pub(super) async fn meant(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
+    if person.is_token() {
+        return Err(Problem::forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
+    }
+    let needs_fresh = match &intent {
+        Intent::Create { .. }
+        | Intent::Alter { .. }
+        | Intent::Reset { .. }
+        | Intent::RemoveSecond { .. }
+        | Intent::StartSecond { .. }
+        | Intent::NewToken { .. } => true,
+        // These show a password or a code themselves, or only end something.
+        Intent::Attempt { .. }
+        | Intent::Unseen { .. }
+        | Intent::Wrong { .. }
+        | Intent::Proved { .. }
+        | Intent::Foreign { .. }
+        | Intent::Confirm { .. }
+        | Intent::ChoosePassword { .. }
+        | Intent::ConfirmSecond { .. }
+        | Intent::EndSecond { .. }
+        | Intent::EndSession { .. } => false,
+    };
+    let fresh = person.confirmed_at.is_none_or(|at| (0..account::FRESH_MS).contains(&clock::now().millis_since(at)));
+    if needs_fresh && !fresh {
+        return Err(Problem::confirm());
+    }
+    Ok(app.engine.of_accounts(Command::Person(Box::new(intent))).await?)
+}
+
+/// Who one is, shown again.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfirmForm {
+    password: String,
+    /// A code of the second factor, where there is one.
+    #[serde(default)]
+    code: String,
+    /// Where the page leads to.
+    #[serde(default)]
+    #[schemars(skip)]
+    next: String,
+}
+
+async fn confirm(
+    app: &App,
+    person: &Person,
+    peer: Peer,
+    headers: &HeaderMap,
+    form: ConfirmForm,
+) -> Result<(), Problem> {
+    if person.is_token() {
+        return Err(Problem::forbidden("a token cannot show who you are; sign in"));
+    }
+    if person.foreign {
+        return Err(Problem::conflict(
+            "the identity provider says who you are; sign in there again: /login/oidc?again=/account",
+        ));
+    }
+    if person.session.is_empty() {
+        return Ok(());
+    }
+    app.limits.own(&person.name)?;
+    let ConfirmForm { password, code, .. } = form;
+    let (name, session) = (person.name.clone(), person.session.clone());
+    let from = origin_of(app, &peer, headers, &name);
+    let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
+    match app.engine.of_accounts(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from }))).await {
+        Ok(Answer::NeedsCode) => {
+            Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(super::auth::refused(error)),
+    }
+}
+
+pub(super) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Json(form): Json<ConfirmForm>,
+) -> Result<StatusCode, Problem> {
+    confirm(&app, &person, peer, &headers, form).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct ConfirmPage {
+    chrome: Chrome,
+    next: &'static str,
+    needs_code: bool,
+    foreign: bool,
+    error: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NextQuery {
+    next: String,
+}
+
+/// A page of ours, and nowhere else.
+pub(super) fn next_of(text: &str) -> &'static str {
+    ["/people", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
+}
+
+async fn show(app: &App, person: &Person, chrome: Chrome, next: &str, error: Option<String>) -> Paged {
+    let name = person.name.clone();
+    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await;
+    let needs_code = known.ok().flatten().is_some_and(|account| account.asks_for_code());
+    let refused = error.is_some();
+    let page = ConfirmPage { chrome, next: next_of(next), needs_code, foreign: person.foreign, error };
+    Ok(show_again(&page, refused))
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<NextQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    show(&app, &person, chrome, &query.next, None).await
+}
+
+pub(super) async fn press(
+    State(app): State<App>,
+    person: Person,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Form(form): Form<ConfirmForm>,
+) -> Paged {
+    let next = next_of(&form.next);
+    match confirm(&app, &person, peer, &headers, form).await {
+        Ok(()) => Ok(Redirect::to(next).into_response()),
+        Err(problem) => {
+            let chrome = chrome(&app, &person, &headers);
+            let text = match problem.status() {
+                StatusCode::UNAUTHORIZED => chrome.t("confirm-wrong"),
+                StatusCode::TOO_MANY_REQUESTS => chrome.t("login-locked"),
+                _ => problem.detail().to_owned(),
+            };
+            show(&app, &person, chrome, next, Some(text)).await
+        }
+    }
+}
+
+/// Where a page sends someone who has to show again who they are; otherwise the problem as it is.
+pub(super) fn or_confirm(problem: Problem, next: &str) -> Result<Response, Problem> {
+    if problem.asks_to_confirm() {
+        return Ok(Redirect::to(&format!("/account/confirm?next={next}")).into_response());
+    }
+    Err(problem)
+}

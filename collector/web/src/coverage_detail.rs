@@ -1,0 +1,98 @@
+//! One matter of coverage: which machines are not in order, and why (articles 7, 8.2, 9.2, 13.2).
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect};
+
+use ioc_common::id::DeviceId;
+use ioc_judge::{DeviceInfo, Fault};
+
+use super::App;
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, name_of, names_of, show};
+use super::personal_data;
+use super::problem::Problem;
+use super::view::Chrome;
+use ioc_store::FaultQuery;
+use ioc_store::Right;
+use ioc_store::coverage::{self, MATTERS};
+
+/// Faults on one page.
+const FAULTS: usize = 500;
+/// Machines on one page that told nothing.
+const SILENT: usize = 500;
+
+#[derive(Template)]
+#[template(path = "matter.html")]
+struct MatterPage {
+    chrome: Chrome,
+    name: &'static str,
+    faults: Vec<Fault>,
+    /// Machines that told nothing of the matter.
+    untold: Vec<DeviceInfo>,
+    /// Machines on which a rule of the matter cannot be judged; their pages say which and why.
+    unjudged: Vec<DeviceInfo>,
+    names: HashMap<DeviceId, String>,
+}
+
+impl MatterPage {
+    fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
+        name_of(&self.names, Some(&fault.device))
+    }
+
+    const fn tone(fault: &Fault) -> &'static str {
+        match fault.severity {
+            ioc_judge::Severity::Critical => "bad",
+            ioc_judge::Severity::Warning => "warning",
+            ioc_judge::Severity::Info => "away",
+        }
+    }
+}
+
+/// What speaks against a matter.
+pub(super) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    if name == "reporting" {
+        return Ok(Redirect::to("/devices?state=bad").into_response());
+    }
+    let Some((name, document, _)) = MATTERS.into_iter().find(|(its, ..)| *its == name) else {
+        return Err(Failure::not_found(chrome));
+    };
+    // Passwords are of people: their accounts are named here.
+    let personal = name == "passwords";
+    if personal
+        && !(person.may(Right::Personal) && personal_data::list_seen(&app, &person, "accounts of all machines").await)
+    {
+        let detail = chrome.t("not-allowed");
+        return Err(Failure::new(chrome, Problem::forbidden(detail)));
+    }
+    let config = app.config();
+    let rules = coverage::rules_against(name, &config.rules);
+    let found = app
+        .read(&person.reach, move |reader| {
+            let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
+            let mut faults = reader.faults(&query, FAULTS)?;
+            let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
+            faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
+            let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
+            let blind = coverage::blind(name, &reader.coverage()?, &config.rules);
+            let unjudged = reader.machines_of(&blind, SILENT)?;
+            Ok((faults, names, reader.machines_without(document, SILENT)?, unjudged))
+        })
+        .await;
+    match found {
+        Ok((mut faults, names, untold, unjudged)) => {
+            personal_data::open_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
+            Ok(show(&MatterPage { chrome, name, faults, untold, unjudged, names }))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}

@@ -1,0 +1,138 @@
+//! Documents of surveys on a device's page: any document becomes pairs and tables, with the words of `locales`.
+//!
+//! A document of an agent that is newer than this collector is shown, too; what has no word of its own is shown by its name.
+
+use serde_json::{Map, Value};
+
+use super::view::Chrome;
+use ioc_common::clock::Timestamp;
+use ioc_common::settings::DOCUMENT;
+use ioc_store::DocumentRecord;
+
+/// Most rows of one table on the page; the API has all.
+const ROWS_MAX: usize = 60;
+/// What is older is stale: a day, and time for the survey itself.
+const STALE_MS: i64 = 26 * 3_600_000;
+
+/// A document, ready to be laid out.
+pub(super) struct Shown {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) at: Timestamp,
+    pub(super) pairs: Vec<(String, String)>,
+    pub(super) tables: Vec<Table>,
+    /// How far it can be believed: verified, unverified, stale.
+    pub(super) freshness: &'static str,
+    /// What could not be read, and why.
+    pub(super) lacks: Vec<String>,
+}
+
+/// A list within a document.
+pub(super) struct Table {
+    pub(super) title: String,
+    pub(super) head: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) more: u64,
+    pub(super) count: usize,
+}
+
+impl Table {
+    /// Long lists are folded: the page is for looking over.
+    pub(super) fn is_long(&self) -> bool {
+        self.count > 8
+    }
+}
+
+/// Lays out documents; what is not of the expected form is left out of the page, not of the store.
+pub(super) fn show_all(chrome: &Chrome, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
+    // The probes have a card of their own, and so have settings.
+    let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
+    records.filter_map(|record| show(chrome, record, heard)).collect()
+}
+
+/// How far what was found at a moment can be believed now: a survey is repeated once a day even where nothing changes.
+fn freshness(found: Timestamp, now: Timestamp, heard: bool, whole: bool) -> &'static str {
+    match () {
+        () if now.millis_since(found) > STALE_MS => "stale",
+        () if !heard || !whole => "unverified",
+        () => "verified",
+    }
+}
+
+fn show(chrome: &Chrome, record: &DocumentRecord, heard: bool) -> Option<Shown> {
+    let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
+    let mut shown = Shown {
+        name: record.name.clone(),
+        title: chrome.word("doc", &record.name),
+        at: record.at,
+        freshness: "",
+        pairs: Vec::new(),
+        tables: Vec::new(),
+        lacks: Vec::new(),
+    };
+    for (key, value) in &fields {
+        match value {
+            Value::String(text) if key == "unknown" => shown.lacks.extend((!text.is_empty()).then(|| text.clone())),
+            Value::Array(texts) if key == "unknown" => {
+                shown.lacks.extend(texts.iter().filter_map(Value::as_str).map(str::to_owned));
+            }
+            Value::Array(rows) if rows.iter().any(Value::is_object) => shown.tables.push(table(chrome, key, rows)),
+            Value::Array(list) if list.is_empty() => {}
+            other => {
+                let text = text_of(chrome, other);
+                if !text.is_empty() {
+                    shown.pairs.push((chrome.word("field", key), text));
+                }
+            }
+        }
+    }
+    shown.freshness = freshness(record.at, chrome.now, heard, shown.lacks.is_empty());
+    Some(shown)
+}
+
+fn table(chrome: &Chrome, key: &str, rows: &[Value]) -> Table {
+    let objects: Vec<&Map<String, Value>> = rows.iter().filter_map(Value::as_object).collect();
+    // A column that is empty in every row says nothing.
+    let mut columns: Vec<&String> = Vec::new();
+    for (column, value) in objects.iter().flat_map(|object| object.iter()) {
+        if !columns.contains(&column) && !text_of(chrome, value).is_empty() {
+            columns.push(column);
+        }
+    }
+    let cells = |object: &&Map<String, Value>| {
+        columns
+            .iter()
+            .map(|column| object.get(*column).map(|value| text_of(chrome, value)).unwrap_or_default())
+            .collect()
+    };
+    Table {
+        title: chrome.word("field", key),
+        head: columns.iter().map(|column| chrome.word("field", column)).collect(),
+        rows: objects.iter().take(ROWS_MAX).map(cells).collect(),
+        more: objects.len().saturating_sub(ROWS_MAX) as u64,
+        count: objects.len(),
+    }
+}
+
+fn text_of(chrome: &Chrome, value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => chrome.t("yes"),
+        Value::Bool(false) => chrome.t("no"),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => match text.parse::<Timestamp>() {
+            Ok(at) if text.len() >= 20 => chrome.short(&at),
+            _ => text.clone(),
+        },
+        Value::Array(list) => {
+            list.iter().map(|one| text_of(chrome, one)).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(fields) => {
+            let parts = fields
+                .iter()
+                .map(|(key, value)| (key, text_of(chrome, value)))
+                .filter(|(_, text)| !text.is_empty() && text != "0");
+            parts.map(|(key, text)| format!("{}: {text}", chrome.word("field", key))).collect::<Vec<_>>().join(" · ")
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Duty (*trực ban*) as a page and in the API: who is on, who comes next, where nobody is, who stands in, how people are reached,
+//! what was not delivered, the duty book.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect};
+use axum::{Form, Json};
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_judge::Text;
+use ioc_judge::duty::calendar::{self, Shift};
+use ioc_judge::duty::{Cover, Person as Human, Rota};
+
+use super::App;
+use super::api::Answered;
+use super::auth::Person;
+use super::incidents::refused;
+use super::maintenance::moment;
+use super::pages::{Failure, Paged, chrome, show_again};
+use super::problem::Problem;
+use super::view::Chrome;
+use ioc_engine::command::{Command, CommandError};
+use ioc_engine::config::Config;
+use ioc_store::{Handover, OutboxEntry};
+
+/// Shifts of one rota that are shown.
+const SHIFTS: usize = 20;
+/// Entries of the duty book that are shown.
+const BOOK: usize = 30;
+/// Notices that were given up and are shown.
+const DEAD: usize = 50;
+
+/// A rota as it is shown.
+pub(super) struct RotaRow {
+    id: String,
+    pub(super) name: String,
+    pub(super) now: Vec<String>,
+    until: Option<Timestamp>,
+    shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
+}
+
+/// A person and how the last try to reach them went.
+struct PersonRow {
+    id: String,
+    name: String,
+    ways: Vec<(String, String, Option<OutboxEntry>)>,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct CoverForm {
+    rota: String,
+    person: String,
+    from: String,
+    until: String,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "duty.html")]
+struct DutyPage {
+    chrome: Chrome,
+    rotas: Vec<RotaRow>,
+    gaps: Vec<Text>,
+    covers: Vec<(Cover, String)>,
+    people: Vec<PersonRow>,
+    /// Shifts that can change hands: what the form sends, and how it is shown.
+    shifts: Vec<(String, String)>,
+    book: Vec<Handover>,
+    dead: Vec<OutboxEntry>,
+    form: CoverForm,
+    error: Option<String>,
+    planned: bool,
+}
+
+/// A person's name, or their identifier where the plan does not know them any more.
+fn person_name<'s>(config: &'s Config, id: &'s str) -> &'s str {
+    config.plan.person(id).map_or(id, |person| person.name.as_str())
+}
+
+pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
+    let named = |people: &[String]| people.iter().map(|id| person_name(config, id).to_owned()).collect::<Vec<_>>();
+    let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
+        id: rota.id.clone(),
+        name: rota.name.clone(),
+        now: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
+        until: shifts.first().map(|shift| shift.until),
+        shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
+    };
+    outlook.iter().map(row).collect()
+}
+
+/// The next shifts of all rotas, each with who has it.
+fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) -> Vec<(String, String)> {
+    let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
+    all.flat_map(|(rota, shift)| {
+        shift.people.iter().map(move |id| {
+            let name = person_name(config, id);
+            let value = format!("{}|{}|{}|{id}", rota.id, shift.from.as_millis(), shift.until.as_millis());
+            (
+                value,
+                format!("{name} · {} · {} → {}", rota.name, chrome.minute(&shift.from), chrome.minute(&shift.until)),
+            )
+        })
+    })
+    .collect()
+}
+
+async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
+    let found = app
+        .read(&chrome.reach, |reader| {
+            Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
+        })
+        .await;
+    let (covers, contacts, book, dead) = match found {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(chrome, problem)),
+    };
+    let (config, now) = (app.config(), chrome.now);
+    let last: HashMap<(&str, &str), &OutboxEntry> =
+        contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
+    let person = |human: &Human| PersonRow {
+        id: human.id.clone(),
+        name: human.name.clone(),
+        ways: human
+            .contacts
+            .iter()
+            .map(|contact| {
+                let entry = last.get(&(human.id.as_str(), contact.channel.as_str())).map(|entry| (*entry).clone());
+                (contact.channel.clone(), contact.address.clone(), entry)
+            })
+            .collect(),
+    };
+    let outlook = calendar::outlook(&config.plan, &covers, now);
+    let (rotas, gaps) = (rota_rows(&config, &outlook), calendar::gaps(&config.plan, &outlook));
+    let covers = covers.into_iter().filter(|cover| cover.until > now).map(|cover| {
+        let name = person_name(&config, &cover.person).to_owned();
+        (cover, name)
+    });
+    let shifts = swappable(&config, &outlook, &chrome);
+    let refused = error.is_some();
+    let page = DutyPage {
+        shifts,
+        rotas,
+        gaps,
+        covers: covers.collect(),
+        people: config.plan.people.iter().map(person).collect(),
+        book,
+        dead,
+        form,
+        error,
+        planned: !config.plan.people.is_empty(),
+        chrome,
+    };
+    Ok(show_again(&page, refused))
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    render(&app, chrome, CoverForm::default(), None).await
+}
+
+/// Carries out what the page asks for, and shows it again.
+async fn carry_out(
+    app: &App,
+    (chrome, person): (Chrome, &Person),
+    form: CoverForm,
+    command: Result<Command, CommandError>,
+) -> Paged {
+    let done = match command {
+        Ok(command) => app.carry_out(person, command).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(_) => Ok(Redirect::to("/duty").into_response()),
+        Err(error) => {
+            let text = refused(&chrome, &error);
+            render(app, chrome, form, Some(text)).await
+        }
+    }
+}
+
+fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
+    Ok(Cover {
+        id: 0,
+        rota: form.rota.clone(),
+        person: form.person.clone(),
+        from: moment("from", &form.from, config)?,
+        until: moment("until", &form.until, config)?,
+        who: String::new(),
+        note: form.note.clone(),
+    })
+}
+
+pub(super) async fn cover(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<CoverForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let covers = cover_of(&form, &app.config()).map(|cover| vec![cover]);
+    let command = covers.map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    carry_out(&app, (chrome, &person), form, command).await
+}
+
+/// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SwapForm {
+    first: String,
+    second: String,
+    note: String,
+}
+
+/// A shift as the page names it: rota, from, until, person.
+fn shift_of<'t>(field: &str, text: &'t str) -> Result<(&'t str, Timestamp, Timestamp, &'t str), CommandError> {
+    let parts: Vec<&str> = text.split('|').collect();
+    let number = |text: &str| text.parse().ok().map(Timestamp::from_millis);
+    let found = match parts[..] {
+        [rota, from, until, person] => number(from).zip(number(until)).map(|(from, until)| (rota, from, until, person)),
+        _ => None,
+    };
+    found.ok_or_else(|| CommandError::Invalid(format!("{field}: found {text:?}; allowed is rota|from|until|person")))
+}
+
+/// One stands in for the other in both shifts.
+fn swap_of(form: &SwapForm) -> Result<Vec<Cover>, CommandError> {
+    let (first, second) = (shift_of("first", &form.first)?, shift_of("second", &form.second)?);
+    if first.3 == second.3 {
+        return Err(CommandError::Invalid("second: both shifts are of the same person".to_owned()));
+    }
+    let cover = |(rota, from, until, _): (&str, Timestamp, Timestamp, &str), person: &str| Cover {
+        id: 0,
+        rota: rota.to_owned(),
+        person: person.to_owned(),
+        from,
+        until,
+        who: String::new(),
+        note: form.note.clone(),
+    };
+    Ok(vec![cover(first, second.3), cover(second, first.3)])
+}
+
+pub(super) async fn swap(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<SwapForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    carry_out(&app, (chrome, &person), CoverForm::default(), command).await
+}
+
+pub(super) async fn api_swap(
+    State(app): State<App>,
+    person: Person,
+    Json(form): Json<SwapForm>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::Cover { covers: swap_of(&form)?, actor: person.name.clone() }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn uncover(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Uncover { id, actor: person.name.clone() }))
+        .await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct BookForm {
+    rota: String,
+    text: String,
+}
+
+pub(super) async fn hand_over(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<BookForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let entry = Handover { at: clock::now(), rota: form.rota, who: person.name.clone(), text: form.text };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
+}
+
+pub(super) async fn test(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<String>) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::TestContact { person: id, actor: person.name.clone() };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ResendForm {
+    key: String,
+}
+
+pub(super) async fn resend(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ResendForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let command = Command::Resend { key: form.key, actor: person.name.clone() };
+    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
+}
+
+/// The duty plan as it is followed.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct DutyAnswer {
+    rotas: Vec<RotaItem>,
+    /// Holes in the plan.
+    gaps: Vec<Text>,
+    covers: Vec<Cover>,
+}
+
+/// A rota.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct RotaItem {
+    id: String,
+    name: String,
+    /// Who is on duty now.
+    on_duty: Vec<String>,
+    /// The running shift and those after it.
+    shifts: Vec<ShiftItem>,
+}
+
+/// A shift.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct ShiftItem {
+    from: Timestamp,
+    until: Timestamp,
+    people: Vec<String>,
+}
+
+/// Who is on duty, who comes next, and what is wrong with the plan.
+pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<DutyAnswer> {
+    let covers = app.read(&person.reach, |reader| reader.covers()).await?;
+    let (config, now) = (app.config(), clock::now());
+    let outlook = calendar::outlook(&config.plan, &covers, now);
+    let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {
+        let shift = |one: &Shift| ShiftItem { from: one.from, until: one.until, people: one.people.clone() };
+        let on_duty = shifts.first().map(|shift| shift.people.clone()).unwrap_or_default();
+        RotaItem { id: rota.id.clone(), name: rota.name.clone(), on_duty, shifts: shifts.iter().map(shift).collect() }
+    };
+    let (rotas, gaps) = (outlook.iter().map(rota).collect(), calendar::gaps(&config.plan, &outlook));
+    Ok(Json(DutyAnswer { rotas, gaps, covers }))
+}
+
+/// Someone stands in, as the API takes it.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CoverBody {
+    rota: String,
+    person: String,
+    from: Timestamp,
+    until: Timestamp,
+    #[serde(default)]
+    note: String,
+}
+
+pub(super) async fn api_cover(
+    State(app): State<App>,
+    person: Person,
+    Json(body): Json<CoverBody>,
+) -> Result<StatusCode, Problem> {
+    let CoverBody { rota, person: stands_in, from, until, note } = body;
+    let covers = vec![Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note }];
+    app.carry_out(&person, Command::Cover { covers, actor: person.name.clone() }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn api_uncover(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::Uncover { id, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,475 @@
+//! How machines come in: tokens, machines that wait for a person, and the asset register as a table; as a page and in the API.
+
+use askama::Template;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Form, Json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use ioc_common::clock;
+use ioc_common::config::Span;
+use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
+use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
+
+use super::App;
+use super::api::{Answered, ListQuery, Page, device_id};
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, show_again};
+use super::problem::Problem;
+use super::rate_limit;
+use super::server::Peer;
+use super::view::Chrome;
+use ioc_engine::command::{Answer, Command, NewToken};
+use ioc_engine::inventory::import::{self, LineFault};
+use ioc_store::NewDevice;
+use ioc_store::scope::Reach;
+use ioc_store::{FaultQuery, Grant, Reason, RequestRecord, TokenRecord};
+
+/// How long a token can be used, unless something else is asked.
+const TOKEN_LIFE: &str = "1d";
+/// Longest life of a token.
+const TOKEN_LIFE_MAX: Span = Span::secs(90 * 86_400);
+/// Tokens that are listed.
+const TOKENS: usize = 200;
+/// How long a machine that waits should leave between two questions, seconds.
+const RETRY_AFTER_S: u32 = 10;
+/// Largest table of assets, bytes.
+pub(super) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a new token is to be good for, as programs say it: what is not named here is said of the device.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+pub(super) struct TokenBody {
+    #[serde(default)]
+    life: Option<String>,
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    group: bool,
+    #[serde(default)]
+    uses: Option<u32>,
+    #[serde(default)]
+    approve: bool,
+    #[serde(flatten)]
+    #[schemars(with = "NewDevice")]
+    device: serde_json::Map<String, Value>,
+}
+
+fn life_of(text: &str) -> Result<Span, Problem> {
+    let life: Span = text.trim().parse().map_err(|why| Problem::invalid(format!("life: {why}")))?;
+    if life > TOKEN_LIFE_MAX || life.as_millis() < 1000 {
+        return Err(Problem::invalid(format!("life: found {life}; allowed are 1s to {TOKEN_LIFE_MAX}")));
+    }
+    Ok(life)
+}
+
+async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(String, Option<String>), Problem> {
+    match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
+        Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
+        _ => Err(Problem::internal("unexpected answer")),
+    }
+}
+
+/// A token that was made.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct NewTokenAnswer {
+    /// Shown once.
+    token: String,
+    /// Which device it makes, where that is known.
+    device: Option<String>,
+}
+
+/// Makes a token.
+pub(super) async fn api_new(
+    State(app): State<App>,
+    person: Person,
+    Json(body): Json<TokenBody>,
+) -> Result<(StatusCode, Json<NewTokenAnswer>), Problem> {
+    let life = life_of(body.life.as_deref().unwrap_or(TOKEN_LIFE))?;
+    let device: NewDevice =
+        serde_json::from_value(Value::Object(body.device)).map_err(|error| Problem::invalid(error.to_string()))?;
+    let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
+    let new = NewToken { device, label: body.purpose, group, uses, approve };
+    let (token, device) = make(&app, &person, new, life).await?;
+    Ok((StatusCode::CREATED, Json(NewTokenAnswer { token, device })))
+}
+
+/// Tokens, the newest first, without their secrets.
+pub(super) async fn api_tokens(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> Answered<Page<TokenRecord>> {
+    let (after, limit) = (query.cursor.clone(), query.limit());
+    let items = app.read(&person.reach, move |reader| reader.tokens(after.as_deref(), limit)).await?;
+    let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
+    Ok(Json(Page { items, next_cursor }))
+}
+
+/// Ends a token.
+pub(super) async fn api_end(
+    State(app): State<App>,
+    person: Person,
+    Path(digest): Path<String>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::EndToken { digest, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Machines that wait for a person.
+pub(super) async fn api_requests(State(app): State<App>, person: Person) -> Answered<Vec<RequestRecord>> {
+    Ok(Json(app.read(&person.reach, |reader| reader.requests()).await?))
+}
+
+/// A person's word on a machine that waits.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// Whether it may come in.
+    approve: bool,
+    /// What it is, where that is not what was proposed.
+    #[serde(default)]
+    device: Option<NewDevice>,
+}
+
+/// Lets a machine in, or refuses it.
+pub(super) async fn api_decide(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(decision): Json<Decision>,
+) -> Result<StatusCode, Problem> {
+    let approved = match decision {
+        Decision { approve: false, .. } => None,
+        Decision { device: Some(device), .. } => Some(device),
+        Decision { device: None, .. } => Some(proposal(&app, &id).await?),
+    };
+    app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a machine would be.
+async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
+    let missing = format!("no machine waits as {id}");
+    let asked = id.to_owned();
+    let request = app.read(&Reach::EVERYWHERE, move |reader| reader.request(&asked)).await?;
+    Ok(NewDevice::from(request.ok_or_else(|| Problem::not_found(missing))?.info))
+}
+
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(default)]
+pub(super) struct ImportQuery {
+    /// Only say what would be done.
+    check: bool,
+}
+
+/// Takes a table of assets in: all of it, or nothing.
+pub(super) async fn api_import(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ImportQuery>,
+    table: String,
+) -> Answered<Imported> {
+    let devices = match import::read(&table) {
+        Ok(devices) => devices,
+        Err(faults) => {
+            let lines: Vec<String> = faults.iter().map(|one| format!("line {}: {}", one.line, one.fault)).collect();
+            return Err(Problem::invalid(lines.join("\n")));
+        }
+    };
+    let assets = devices.len();
+    let changed = if query.check { None } else { Some(take_in(&app, &person, devices).await?) };
+    Ok(Json(Imported { assets, changed }))
+}
+
+/// A table that was taken in, or only looked at.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct Imported {
+    /// How many assets it holds.
+    assets: usize,
+    /// How many of them are new or said differently; none when it was only looked at.
+    changed: Option<usize>,
+}
+
+async fn take_in(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
+    match app.carry_out(person, Command::Import { devices, actor: person.name.clone() }).await? {
+        Answer::Imported(changed) => Ok(changed),
+        _ => Err(Problem::internal("unexpected answer")),
+    }
+}
+
+/// A machine asks to come in.
+pub(super) async fn enrol(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    Json(request): Json<EnrolRequest>,
+) -> Result<Response, Response> {
+    app.limits.stranger(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
+    let response =
+        match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await {
+            Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
+            Ok(Answer::Waiting { request }) => {
+                let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
+                (StatusCode::ACCEPTED, Json(waiting)).into_response()
+            }
+            Ok(_) => return Err(Problem::internal("unexpected answer").into_response()),
+            Err(error) => {
+                app.health.refuse("enrolment");
+                if let Some(left_out) = app.paced.allows("enrolment", peer.address(), clock::boottime_ms()) {
+                    tracing::warn!(%peer, %error, left_out, "enrolment refused");
+                }
+                return Err(Problem::from(error).into_response());
+            }
+        };
+    // Its token is good: it costs its address nothing.
+    app.limits.welcome(rate_limit::ENROL, &peer);
+    Ok((Extension(rate_limit::Welcome), response).into_response())
+}
+
+/// What the page's forms send: each names what it does.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EnrolForm {
+    r#do: String,
+    // A token.
+    group: String,
+    purpose: String,
+    uses: String,
+    life: String,
+    approve: String,
+    // A device, or what devices of a group take over.
+    device: String,
+    kind: String,
+    name: String,
+    label: String,
+    place: String,
+    officer: String,
+    leader: String,
+    tags: String,
+    // What is meant: a token's digest, or a request.
+    which: String,
+    // Assets.
+    table: String,
+    check: String,
+}
+
+impl EnrolForm {
+    /// What the page offers at first.
+    fn blank() -> Self {
+        Self { group: "1".into(), uses: "50".into(), life: "7d".into(), ..Self::default() }
+    }
+
+    /// What was refused, to be mended; the page's other forms as at first.
+    fn again(self) -> Self {
+        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::blank() } }
+    }
+
+    fn device(&self) -> NewDevice {
+        let text = |text: &str| text.trim().to_owned();
+        NewDevice {
+            device: text(&self.device),
+            kind: text(&self.kind),
+            name: text(&self.name),
+            label: text(&self.label),
+            place: text(&self.place),
+            officer: text(&self.officer),
+            leader: text(&self.leader),
+            tags: self.tags.split([',', ' ']).filter(|tag| !tag.is_empty()).map(str::to_owned).collect(),
+            ..NewDevice::default()
+        }
+    }
+}
+
+/// What was done, and is told once.
+#[derive(Default)]
+struct Done {
+    error: Option<String>,
+    faults: Vec<LineFault>,
+    /// A token, and the command that uses it.
+    token: Option<(String, String)>,
+    /// A text, and how many assets it is about.
+    assets: Option<(&'static str, u64)>,
+}
+
+impl Done {
+    /// A token was made: with the command that uses it, `how` in between.
+    fn token(app: &App, token: String, how: &str) -> Self {
+        let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
+        Self { token: Some((token, command)), ..Self::default() }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "enrolment.html")]
+struct EnrolmentPage {
+    chrome: Chrome,
+    /// Devices whose identity was found on two machines.
+    twins: Vec<Fault>,
+    requests: Vec<RequestRecord>,
+    tokens: Vec<TokenRecord>,
+    form: EnrolForm,
+    done: Done,
+}
+
+impl EnrolmentPage {
+    fn reason(&self, reason: &Reason) -> String {
+        let (key, device) = match reason {
+            Reason::Asked => ("why-asked", None),
+            Reason::Enrolled { device } => ("why-enrolled", Some(device)),
+            Reason::Name { device } => ("why-name", Some(device)),
+            Reason::Machine { device } => ("why-machine", Some(device)),
+            Reason::Kind { device } => ("why-kind", Some(device)),
+            Reason::Place { device } => ("why-place", Some(device)),
+            Reason::Uplink { device } => ("why-uplink", Some(device)),
+            Reason::Importance { device } => ("why-importance", Some(device)),
+            Reason::Address { device } => ("why-address", Some(device)),
+            Reason::Hardware { device } => ("why-hardware", Some(device)),
+            Reason::Look { device } => ("why-look", Some(device)),
+            Reason::Removed { device } => ("why-removed", Some(device)),
+        };
+        let text = self.chrome.t(key);
+        device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
+    }
+
+    /// Whether people should think twice.
+    fn is_odd(request: &RequestRecord) -> bool {
+        request.reasons.iter().any(|reason| *reason != Reason::Asked)
+    }
+
+    fn lives(&self, token: &TokenRecord) -> bool {
+        token.refusal(self.chrome.now, 0).is_none()
+    }
+
+    fn what(token: &TokenRecord) -> &str {
+        match &token.grant {
+            Grant::Device { info, .. } => &info.name,
+            Grant::Group { .. } => &token.label,
+        }
+    }
+
+    fn kind(token: &TokenRecord) -> &str {
+        match &token.grant {
+            Grant::Device { info, .. } => info.kind.as_str(),
+            Grant::Group { template } => &template.kind,
+        }
+    }
+
+    fn tags(request: &RequestRecord) -> String {
+        request.info.tags.join(", ")
+    }
+}
+
+async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
+    let read = app.read(&chrome.reach, |reader| {
+        let rules = [IDENTITY_COLLISION.to_owned()];
+        let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
+        Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
+    });
+    match read.await {
+        Ok((twins, requests, tokens)) => {
+            let refused = done.error.is_some() || !done.faults.is_empty();
+            Ok(show_again(&EnrolmentPage { chrome, twins, requests, tokens, form, done }, refused))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    show_page(&app, chrome(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
+}
+
+/// Where agents ask to come in: host and port of the page.
+fn server_of(app: &App) -> String {
+    let config = app.config();
+    let url: Option<axum::http::Uri> = config.web_url.parse().ok();
+    let authority = url.and_then(|url| url.authority().cloned());
+    authority.map_or_else(
+        || config.web_listen.to_string(),
+        |found| format!("{}:{}", found.host(), found.port_u16().unwrap_or(443)),
+    )
+}
+
+pub(super) async fn act(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<EnrolForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    match carry_out(&app, &person, &form).await {
+        Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
+        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, chrome, EnrolForm::blank(), done).await,
+        Ok(Some(done)) => show_page(&app, chrome, form.again(), done).await,
+        Err(problem) => {
+            let done = Done { error: Some(problem.detail().to_owned()), ..Done::default() };
+            show_page(&app, chrome, form.again(), done).await
+        }
+    }
+}
+
+async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Option<Done>, Problem> {
+    let actor = person.name.clone();
+    match form.r#do.as_str() {
+        "token" => {
+            let life = life_of(&form.life)?;
+            let group = !form.group.is_empty();
+            let uses = if group { form.uses.trim() } else { "1" };
+            let uses =
+                uses.parse().map_err(|_| Problem::invalid(format!("uses: found {uses:?}; allowed is a number")))?;
+            let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
+            let new = NewToken { device: form.device(), label, group, uses, approve };
+            let (token, _) = make(app, person, new, life).await?;
+            Ok(Some(Done::token(app, token, "")))
+        }
+        "anew" => {
+            let id = device_id(&form.which)?;
+            let missing = format!("there is no device {id}");
+            let known = app.read(&person.reach, move |reader| reader.device(&id)).await?;
+            let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
+            let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
+            let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
+            Ok(Some(Done::token(app, token, "--anew ")))
+        }
+        "release" => {
+            let device = device_id(&form.which)?;
+            app.carry_out(person, Command::Release { device, actor }).await?;
+            Ok(None)
+        }
+        "end" => {
+            app.carry_out(person, Command::EndToken { digest: form.which.clone(), actor }).await?;
+            Ok(None)
+        }
+        "approve" => {
+            // What stands in no field of the form stays as it was proposed.
+            let shown = form.device();
+            let approved = NewDevice {
+                device: shown.device,
+                kind: shown.kind,
+                name: shown.name,
+                label: shown.label,
+                place: shown.place,
+                tags: shown.tags,
+                ..proposal(app, &form.which).await?
+            };
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
+                .await?;
+            Ok(None)
+        }
+        "refuse" => {
+            app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: None, actor }).await?;
+            Ok(None)
+        }
+        "import" => match import::read(&form.table) {
+            Err(faults) => Ok(Some(Done { faults, ..Done::default() })),
+            Ok(devices) if !form.check.is_empty() => {
+                Ok(Some(Done { assets: Some(("assets-good", devices.len() as u64)), ..Done::default() }))
+            }
+            Ok(devices) => {
+                let changed = take_in(app, person, devices).await?;
+                Ok(Some(Done { assets: Some(("assets-taken", changed as u64)), ..Done::default() }))
+            }
+        },
+        other => Err(Problem::invalid(format!("do: found {other:?}"))),
+    }
+}

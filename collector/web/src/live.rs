@@ -1,0 +1,92 @@
+//! Live updates: an event stream that only says that something has changed; the page then reads itself anew.
+//!
+//! It stands for hours, so who is behind it is asked again and again: it ends with the session or the token, and when the account is
+//! disabled, or may do or see something else than when the page was opened. The page then asks anew, and is told who it is now.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+
+use ioc_common::clock;
+
+use super::App;
+use super::auth::Person;
+use super::problem::Problem;
+use ioc_store::Role;
+use ioc_store::scope::Reach;
+
+/// Between two wake-ups of one page.
+const PACE: Duration = Duration::from_secs(1);
+/// A sign of life, so that the page can tell a quiet centre from a lost link.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long nobody asks who is behind a stream while nothing changes.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What an account may, as far as an open page depends on it.
+#[derive(Debug, Clone, PartialEq)]
+struct Standing {
+    role: Role,
+    token_role: Option<Role>,
+    places: Vec<String>,
+    is_due: bool,
+    lacks_second: bool,
+}
+
+/// How the person behind a session stands now; none when it is over. Whoever comes over the control socket has none, and needs none.
+async fn standing(app: &App, session: &str) -> Option<Standing> {
+    let (digest, now) = (session.to_owned(), clock::now());
+    let needed = app.config();
+    let found = app.read(&Reach::EVERYWHERE, move |reader| {
+        let Some(session) = reader.session(&digest)? else { return Ok(None) };
+        Ok(reader.account(&session.account)?.map(|account| (session, account)))
+    });
+    let (session, account) = found.await.ok()??;
+    (session.expires_at > now && !account.disabled).then(|| Standing {
+        role: account.role,
+        token_role: session.role,
+        is_due: account.is_due(now) && !session.foreign,
+        lacks_second: account.lacks_second(&needed.second_for) && !session.foreign,
+        places: account.places,
+    })
+}
+
+pub(super) async fn live(
+    State(app): State<App>,
+    person: Person,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let open = app.live.take(&person.session);
+    let open = open.ok_or_else(|| Problem::too_many("too many live pages are open; close some"))?;
+    let wake = app.engine.pages_wake();
+    let of = person.session;
+    let first = if of.is_empty() { None } else { standing(&app, &of).await };
+    let events = stream::unfold((wake, true, open), move |(mut wake, begins, open)| {
+        let (app, of, first) = (app.clone(), of.clone(), first.clone());
+        async move {
+            if !begins {
+                tokio::time::sleep(PACE).await;
+                // Until something changes; meanwhile, and before it is said, whoever listens is looked at.
+                loop {
+                    let changed = tokio::time::timeout(LOOK, wake.changed()).await;
+                    if !of.is_empty() && (first.is_none() || standing(&app, &of).await != first) {
+                        return None;
+                    }
+                    if let Ok(changed) = changed {
+                        break changed.ok()?;
+                    }
+                }
+            }
+            wake.mark_unchanged();
+            Some((Ok(sign("changed")), (wake, false, open)))
+        }
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(sign("alive"))))
+}
+
+/// An event without content. A browser passes over one whose data are empty (HTML, "server-sent events", dispatch), and axum
+/// writes no data field for an empty text, so there is a letter in it.
+fn sign(name: &str) -> Event {
+    Event::default().event(name).data("-")
+}

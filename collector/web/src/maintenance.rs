@@ -1,0 +1,242 @@
+//! Maintenance windows and freezes as a page and in the API (article 11).
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect};
+use axum::{Form, Json};
+use serde::Deserialize;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::id::DeviceId;
+use ioc_judge::{DeviceKind, Scope, When, Window};
+
+use super::App;
+use super::api::Answered;
+use super::auth::Person;
+use super::incidents::refused;
+use super::pages::{Failure, Paged, chrome, show_again};
+use super::problem::Problem;
+use super::view::Chrome;
+use ioc_engine::command::{Command, CommandError};
+use ioc_engine::config::Config;
+use ioc_store::scope::Reach;
+use ioc_store::{Reader, StoreError};
+
+/// A form, as a person filled it in.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct WindowForm {
+    title: String,
+    devices: String,
+    places: String,
+    tags: String,
+    kind: String,
+    repeat: String,
+    from: String,
+    until: String,
+    d1: Option<String>,
+    d2: Option<String>,
+    d3: Option<String>,
+    d4: Option<String>,
+    d5: Option<String>,
+    d6: Option<String>,
+    d7: Option<String>,
+    at: String,
+    minutes: String,
+    freeze: Option<String>,
+    overrule: Option<String>,
+}
+
+impl WindowForm {
+    fn day(&self, day: &usize) -> bool {
+        self.days().get(*day).is_some_and(|day| day.is_some())
+    }
+
+    fn days(&self) -> [&Option<String>; 8] {
+        [&None, &self.d1, &self.d2, &self.d3, &self.d4, &self.d5, &self.d6, &self.d7]
+    }
+
+    fn window(&self, config: &Config) -> Result<Window, CommandError> {
+        let invalid = |field: &str, why: &str| CommandError::Invalid(format!("{field}: {why}"));
+        let list = |text: &str| -> Vec<String> {
+            text.split([',', '\n']).map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+        };
+        let kinds = match self.kind.as_str() {
+            "" => Vec::new(),
+            kind => vec![DeviceKind::parse(kind).ok_or_else(|| invalid("kind", "there is no such kind"))?],
+        };
+        let scope = Scope { kinds, devices: list(&self.devices), places: list(&self.places), tags: list(&self.tags) };
+        let freeze = self.freeze.is_some();
+        if scope == Scope::default() && !freeze {
+            return Err(invalid("devices", "say which devices are worked on"));
+        }
+        let when = if self.repeat == "weekly" {
+            When::Weekly {
+                days: (1..=7_i8).filter(|day| self.day(&usize::from(day.unsigned_abs()))).collect(),
+                at: self.at.clone(),
+                minutes: self.minutes.trim().parse().map_err(|_| invalid("minutes", "allowed are 1 to 1440"))?,
+                zone: config.timezone.iana_name().unwrap_or("UTC").to_owned(),
+                from: clock::now(),
+            }
+        } else {
+            When::Once { from: moment("from", &self.from, config)?, until: moment("until", &self.until, config)? }
+        };
+        Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
+    }
+}
+
+/// A moment as browsers send it, in the site's time zone.
+pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+    let local = text.trim().parse::<jiff::civil::DateTime>().ok();
+    let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
+    moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
+}
+
+/// A window as a row.
+struct Row {
+    window: Window,
+    open: bool,
+    next: Option<(Timestamp, Timestamp)>,
+    on: String,
+}
+
+#[derive(Template)]
+#[template(path = "maintenance.html")]
+struct MaintenancePage {
+    chrome: Chrome,
+    rows: Vec<Row>,
+    form: WindowForm,
+    error: Option<String>,
+    /// What speaks against it can be overruled.
+    warned: bool,
+    kinds: Vec<&'static str>,
+}
+
+/// The windows that touch what is within reach; devices and places that are not are left out of them.
+fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> {
+    let mut windows = reader.windows()?;
+    if reach.is_everywhere() {
+        return Ok(windows);
+    }
+    for window in &mut windows {
+        let scope = &mut window.scope;
+        let mut seen = Vec::new();
+        for id in std::mem::take(&mut scope.devices) {
+            let found = DeviceId::new(&id).ok().map(|id| reader.device(&id)).transpose()?.flatten();
+            seen.push((id, found.is_some()));
+        }
+        let places = std::mem::take(&mut scope.places);
+        // One that is about more than is within reach is about that, too.
+        let touches = |of: &String| {
+            reach.holds(of) || reach.places().iter().any(|place| Reach::of(std::slice::from_ref(of)).holds(place))
+        };
+        let hidden = (!seen.is_empty() && !seen.iter().any(|(_, sees)| *sees))
+            || (!places.is_empty() && !places.iter().any(touches));
+        scope.devices = seen.into_iter().filter(|(_, sees)| *sees).map(|(id, _)| id).collect();
+        scope.places = places.into_iter().filter(touches).collect();
+        // What is not for them has no number.
+        if hidden {
+            window.id = 0;
+        }
+    }
+    windows.retain(|window| window.id != 0);
+    Ok(windows)
+}
+
+async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&CommandError>) -> Paged {
+    let now = chrome.now;
+    let reach = chrome.reach.clone();
+    match app.read(&chrome.reach, move |reader| shown(reader, &reach)).await {
+        Ok(windows) => {
+            let row = |window: Window| {
+                let scope = &window.scope;
+                let kinds = scope.kinds.iter().map(|kind| chrome.name("kind", kind.as_str()));
+                let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
+                let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
+                let on = all.collect::<Vec<_>>().join(", ");
+                Row { open: window.open_until(now).is_some(), next: window.next(now), on, window }
+            };
+            let mut rows: Vec<Row> = windows.into_iter().map(row).collect();
+            rows.sort_by_key(|row| row.next);
+            let text = error.map(|error| refused(&chrome, error));
+            let warned = matches!(error, Some(CommandError::Warned(_)));
+            let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
+            let refused = text.is_some();
+            Ok(show_again(&MaintenancePage { chrome, rows, form, error: text, warned, kinds }, refused))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    render(&app, chrome, WindowForm::default(), None).await
+}
+
+pub(super) async fn plan(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<WindowForm>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let planned = match form.window(&app.config()) {
+        Ok(window) => {
+            let overrule = form.overrule.is_some();
+            app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await
+        }
+        Err(error) => Err(error),
+    };
+    match planned {
+        Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
+        Err(error) => render(&app, chrome, form, Some(&error)).await,
+    }
+}
+
+pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    match app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await {
+        Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
+        Err(error) => Err(Failure::new(chrome, error.into())),
+    }
+}
+
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Window>> {
+    let reach = person.reach.clone();
+    Ok(Json(app.read(&person.reach, move |reader| shown(reader, &reach)).await?))
+}
+
+/// A window as the API takes it.
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WindowBody {
+    title: String,
+    #[serde(default)]
+    scope: Scope,
+    when: When,
+    #[serde(default)]
+    freeze: bool,
+    #[serde(default)]
+    overrule: bool,
+}
+
+pub(super) async fn api_plan(
+    State(app): State<App>,
+    person: Person,
+    Json(body): Json<WindowBody>,
+) -> Result<StatusCode, Problem> {
+    let WindowBody { title, scope, when, freeze, overrule } = body;
+    let window = Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() };
+    app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await?;
+    Ok(StatusCode::CREATED)
+}
+
+pub(super) async fn api_end(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Problem> {
+    app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

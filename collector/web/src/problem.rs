@@ -1,0 +1,122 @@
+//! Errors as `application/problem+json` (RFC 9457) for programs.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use ioc_judge::Refusal;
+
+use ioc_engine::account::hashing::{Busy, RETRY_AFTER_S};
+use ioc_engine::command::CommandError;
+
+/// What a program knows the wish to be shown again who asks by.
+const CONFIRM: &str = "urn:ioc-watch:confirm";
+
+/// An error that is told to whoever asked.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    pub(super) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    pub(super) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// Whoever asks has to show again who they are.
+    pub(super) fn confirm() -> Self {
+        let detail = "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again";
+        Self { kind: CONFIRM, ..Self::forbidden(detail) }
+    }
+
+    pub(super) fn asks_to_confirm(&self) -> bool {
+        self.kind == CONFIRM
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CommandError::NotFound(_) => Self::not_found(detail),
+            CommandError::Refused(refusal) => match refusal {
+                Refusal::State { .. } | Refusal::Gate { .. } => Self::new(StatusCode::CONFLICT, detail),
+                _ => Self::invalid(detail),
+            },
+            CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
+            CommandError::Invalid(_) => Self::invalid(detail),
+            CommandError::Forbidden(_) => Self::forbidden(detail),
+            CommandError::TooMany { .. } => Self::too_many(detail),
+            CommandError::Unavailable(_) => Self::unavailable(detail),
+        }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(busy: Busy) -> Self {
+        Self::unavailable(busy.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut response = (status, Json(self)).into_response();
+        let kind = header::HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}

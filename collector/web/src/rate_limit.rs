@@ -1,0 +1,325 @@
+//! How often one may ask: a bucket of requests for each address that has shown nothing yet, and one for each session that is known.
+//!
+//! What someone makes up costs the address that it comes from, before anything is looked up ([`strangers`]); a bucket of one's own has only
+//! who is known. Whoever turns out to be welcome gets back what it cost.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use ioc_common::clock;
+
+use super::App;
+use super::auth;
+use super::problem::Problem;
+use super::server::Peer;
+use ioc_engine::account;
+use ioc_engine::connection_limit::{address_of, make_room, network_of};
+
+/// How much at once, and how many in a second from then on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    name: &'static str,
+    burst: f64,
+    per_second: f64,
+}
+
+/// Whatever strangers ask for that is looked up.
+pub(super) const ASKS: Rate = Rate { name: "asks", burst: 600.0, per_second: 40.0 };
+/// Signing in, and all that could be guessed on the way: whoever guesses is slow.
+pub(super) const SIGN_IN: Rate = Rate { name: "sign-in", burst: 60.0, per_second: 1.0 };
+/// Enrolling; whoever has a good token gets it back.
+pub(super) const ENROL: Rate = Rate { name: "enrol", burst: 300.0, per_second: 5.0 };
+/// Links out of notices, and alerts of other systems; the same.
+pub(super) const LINK: Rate = Rate { name: "link", burst: 60.0, per_second: 1.0 };
+/// A session: pages that live ask once a second, programs in series.
+const SESSION: Rate = Rate { name: "session", burst: 300.0, per_second: 50.0 };
+/// Passwords and codes that someone who is signed in shows or chooses.
+const OWN: Rate = Rate { name: "own", burst: 20.0, per_second: 0.2 };
+
+/// A network has so many times what an address has.
+const NETWORK: f64 = 4.0;
+/// Buckets of each kind that are kept. Beyond that those go of which least was taken: they are as good as never seen.
+const BUCKETS_MAX: usize = 10_000;
+
+/// Whose bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Whose {
+    Address(&'static str, IpAddr),
+    Network(&'static str, IpAddr),
+    Known(&'static str, String),
+}
+
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    at_ms: u64,
+    burst: f64,
+    per_second: f64,
+}
+
+impl Bucket {
+    fn fill(&mut self, now_ms: u64) {
+        let passed = now_ms.saturating_sub(self.at_ms) as f64 / 1000.0;
+        self.left = (self.left + passed * self.per_second).min(self.burst);
+        self.at_ms = self.at_ms.max(now_ms);
+    }
+
+    /// How long until there is one, seconds; none when there is.
+    fn wait_s(&self) -> Option<f64> {
+        (self.left < 1.0).then(|| ((1.0 - self.left) / self.per_second).ceil())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Buckets(HashMap<Whose, Bucket>);
+
+impl Buckets {
+    fn of(&mut self, whose: Whose, rate: Rate, times: f64, now_ms: u64) -> &mut Bucket {
+        if self.0.len() >= BUCKETS_MAX && !self.0.contains_key(&whose) {
+            self.make_room(now_ms);
+        }
+        let (burst, per_second) = (rate.burst * times, rate.per_second * times);
+        let bucket = self.0.entry(whose).or_insert(Bucket { left: burst, at_ms: now_ms, burst, per_second });
+        bucket.fill(now_ms);
+        bucket
+    }
+
+    /// Forgets those that are full, and if these are few an eighth of all: the fullest.
+    fn make_room(&mut self, now_ms: u64) {
+        self.0.retain(|_, bucket| {
+            bucket.fill(now_ms);
+            bucket.left < bucket.burst
+        });
+        // What is positive stands in the order of its bits.
+        make_room(&mut self.0, BUCKETS_MAX, |bucket| (1.0 - bucket.left / bucket.burst).max(0.0).to_bits());
+    }
+}
+
+/// What is left, by who asks. Strangers cannot touch the buckets of those who are known.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    strangers: Mutex<Buckets>,
+    known: Mutex<Buckets>,
+}
+
+/// The answer that says when to ask again.
+type Refused = Box<Response>;
+
+impl Limits {
+    /// Takes one request of an address and of its network: of both, or of none.
+    ///
+    /// # Errors
+    /// The answer with status 429 that says when to ask again.
+    fn take(&self, rate: Rate, peer: IpAddr, now_ms: u64) -> Result<(), Refused> {
+        let mut all = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = [
+            (Whose::Address(rate.name, address_of(peer)), 1.0),
+            (Whose::Network(rate.name, network_of(peer)), NETWORK),
+        ];
+        for (whose, times) in &both {
+            if let Some(wait) = all.of(whose.clone(), rate, *times, now_ms).wait_s() {
+                return Err(refused(wait));
+            }
+        }
+        for (whose, times) in both {
+            all.of(whose, rate, times, now_ms).left -= 1.0;
+        }
+        Ok(())
+    }
+
+    fn give_back(&self, rate: Rate, peer: IpAddr) {
+        let mut all = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        for whose in [Whose::Address(rate.name, address_of(peer)), Whose::Network(rate.name, network_of(peer))] {
+            if let Some(bucket) = all.0.get_mut(&whose) {
+                bucket.left = (bucket.left + 1.0).min(bucket.burst);
+            }
+        }
+    }
+
+    fn take_known(&self, rate: Rate, who: &str, now_ms: u64) -> Result<(), Refused> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = all.of(Whose::Known(rate.name, who.to_owned()), rate, 1.0, now_ms);
+        if let Some(wait) = bucket.wait_s() {
+            return Err(refused(wait));
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+
+    /// Takes one of whoever may still be anyone; the command line on this machine may always.
+    ///
+    /// # Errors
+    /// The answer with status 429 that says when to ask again.
+    pub(super) fn stranger(&self, rate: Rate, peer: &Peer) -> Result<(), Refused> {
+        match peer {
+            Peer::Local(_) => Ok(()),
+            Peer::Remote(address) => self.take(rate, *address, now_ms()),
+        }
+    }
+
+    /// They turned out to be welcome.
+    pub(super) fn welcome(&self, rate: Rate, peer: &Peer) {
+        if let Peer::Remote(address) = peer {
+            self.give_back(rate, *address);
+        }
+    }
+
+    /// One attempt to sign in: of the browser, where it has signed in before, and of the address else.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
+        let taken = match browser {
+            Some(browser) => self.take_known(SIGN_IN, browser, now_ms()),
+            None => self.stranger(SIGN_IN, peer),
+        };
+        taken.map_err(|_| Problem::too_many("too many attempts from this address; wait a minute"))
+    }
+
+    /// One attempt with passwords or codes of someone who is signed in.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn own(&self, account: &str) -> Result<(), Problem> {
+        let taken = self.take_known(OWN, account, now_ms());
+        taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
+    }
+
+    /// Whether a session was found lately.
+    fn knows(&self, digest: &str) -> bool {
+        let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.0.contains_key(&Whose::Known(SESSION.name, digest.to_owned()))
+    }
+
+    /// Takes one request of a session that was found lately, before it is looked up again. Of another nothing is taken, and nothing is
+    /// remembered.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn before(&self, digest: &str) -> Result<(), Refused> {
+        if self.knows(digest) { self.take_known(SESSION, digest, now_ms()) } else { Ok(()) }
+    }
+
+    /// Whether the session was found.
+    pub(super) fn after(&self, digest: &str, found: bool) {
+        if found {
+            if !self.knows(digest) {
+                let _ = self.take_known(SESSION, digest, now_ms());
+            }
+        } else {
+            let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            all.0.remove(&Whose::Known(SESSION.name, digest.to_owned()));
+        }
+    }
+}
+
+fn now_ms() -> u64 {
+    clock::boottime_ms()
+}
+
+fn refused(wait_s: f64) -> Refused {
+    let mut answer = Problem::too_many(format!("too many requests; ask again in {wait_s} s")).into_response();
+    if let Ok(value) = HeaderValue::from_str(&format!("{wait_s}")) {
+        answer.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    Box::new(answer)
+}
+
+/// What an answer carries whose asker was welcome without a session, such as a machine with a good token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Welcome;
+
+/// Nothing is looked up for these, or they are counted in their own way: a person can always see the page to sign in.
+fn is_free(path: &str) -> bool {
+    path.starts_with("/static/")
+        || matches!(path, "/favicon.ico" | "/healthz" | "/login" | "/login/code" | "/api/v1/session")
+}
+
+/// Has strangers pay for what they ask, by their address, before anything is looked up.
+pub(super) async fn strangers(State(app): State<App>, request: Request, next: Next) -> Response {
+    let peer = match request.extensions().get::<Peer>() {
+        Some(Peer::Remote(address)) if !is_free(request.uri().path()) => *address,
+        _ => return next.run(request).await,
+    };
+    let digest = auth::shown(request.headers(), request.uri()).map(|(shown, _)| account::session_digest(&shown));
+    let known = || digest.as_ref().is_some_and(|digest| app.limits.knows(digest));
+    if known() {
+        return next.run(request).await;
+    }
+    if let Err(refused) = app.limits.take(ASKS, peer, now_ms()) {
+        return *refused;
+    }
+    let response = next.run(request).await;
+    if response.extensions().get::<Welcome>().is_some() || known() {
+        app.limits.give_back(ASKS, peer);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Rate = Rate { name: "test", burst: 3.0, per_second: 2.0 };
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn took(limits: &Limits, peer: &str, times: usize, now_ms: u64) -> usize {
+        (0..times).filter(|_| limits.take(RATE, ip(peer), now_ms).is_ok()).count()
+    }
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let limits = Limits::default();
+        assert_eq!(took(&limits, "192.0.2.1", 5, 1000), 3);
+        assert_eq!(took(&limits, "192.0.2.2", 1, 1000), 1, "each address has its own");
+        let refused = limits.take(RATE, ip("192.0.2.1"), 1100).expect_err("empty");
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(took(&limits, "192.0.2.1", 1, 1600), 1);
+        assert_eq!(took(&limits, "192.0.2.1", 1, 0), 0, "a clock that goes back gives nothing");
+        limits.give_back(RATE, ip("192.0.2.1"));
+        assert_eq!(took(&limits, "192.0.2.1", 2, 1600), 1, "whoever was welcome gets it back");
+    }
+
+    #[test]
+    fn one_subscriber_of_ipv6_is_one_and_a_network_has_a_bound() {
+        let limits = Limits::default();
+        assert_eq!((0..50).map(|n| took(&limits, &format!("2001:db8::{n:x}"), 1, 0)).sum::<usize>(), 3);
+        let wide = (0..5000).map(|n| took(&limits, &format!("2001:db8:1:{n:x}::1"), 1, 0)).sum::<usize>();
+        assert_eq!(wide, 12, "four times what one has");
+    }
+
+    #[test]
+    fn made_up_names_and_many_addresses_fill_no_memory_and_refill_no_bucket() {
+        let limits = Limits::default();
+        assert_eq!(took(&limits, "192.0.2.1", 5, 0), 3);
+        limits.after("person", true);
+        for n in 0..3 * BUCKETS_MAX as u32 {
+            let made_up = format!("made up {n}");
+            assert!(limits.before(&made_up).is_ok());
+            limits.after(&made_up, false);
+            let _ = limits.take(RATE, std::net::Ipv4Addr::from(0x0a00_0000 + (n << 8)).into(), 1);
+        }
+        assert!(limits.strangers.lock().expect("unpoisoned").0.len() <= BUCKETS_MAX + 1);
+        assert_eq!(limits.known.lock().expect("unpoisoned").0.len(), 1, "what is made up is not remembered");
+        assert!(limits.knows("person"));
+        assert_eq!(took(&limits, "192.0.2.1", 5, 1), 0, "it is as empty as before");
+    }
+
+    #[test]
+    fn a_browser_that_is_known_does_not_wait_for_its_neighbours() {
+        let (limits, peer) = (Limits::default(), Peer::Remote(ip("192.0.2.1")));
+        while limits.sign_in(&peer, None).is_ok() {}
+        assert!(limits.sign_in(&peer, Some("browser")).is_ok());
+        assert!((0..100).any(|_| limits.sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");
+        assert!(limits.sign_in(&Peer::Local(0), None).is_ok());
+    }
+}

@@ -1,0 +1,87 @@
+//! The power of the rooms, as a page and in the API.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::layout::{Layout, LayoutId, Series};
+use ioc_judge::DeviceKind;
+
+use super::App;
+use super::auth::Person;
+use super::pages::{Failure, Paged, chrome, layouts_of, show};
+use super::problem::Problem;
+use super::view::Chrome;
+use ioc_engine::power_score::{Room, Values, rooms};
+use ioc_store::inventory::DeviceRecord;
+use ioc_store::{DeviceQuery, Reader, StoreError};
+
+/// UPS that are looked at.
+const UPS_MAX: usize = 5000;
+
+#[derive(Template)]
+#[template(path = "rooms.html")]
+struct RoomsPage {
+    chrome: Chrome,
+    rooms: Vec<Room>,
+}
+
+impl RoomsPage {
+    fn tone(score: &Option<u8>) -> &'static str {
+        match score {
+            Some(85..) => "good",
+            Some(60..) | None => "warning",
+            Some(_) => "bad",
+        }
+    }
+
+    fn minutes(&self, seconds: &Option<f64>) -> String {
+        let Some(seconds) = seconds else { return "–".to_owned() };
+        // A runtime is a small number that is not negative.
+        self.chrome.count("minutes", (seconds / 60.0).max(0.0) as u64)
+    }
+
+    fn percent(share: &Option<f64>) -> String {
+        share.map_or("–".to_owned(), |share| format!("{share:.0} %"))
+    }
+}
+
+/// Devices with their newest numbers by series.
+pub(super) fn with_values<'r>(
+    records: &'r [DeviceRecord],
+    layouts: &'r HashMap<LayoutId, Layout>,
+) -> Vec<(&'r DeviceRecord, Values<'r>)> {
+    let of = |record: &'r DeviceRecord| {
+        let series = record.layout.and_then(|id| layouts.get(&id)).map(Layout::series).unwrap_or_default();
+        let names = series.iter().map(Series::as_str);
+        names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect()
+    };
+    records.iter().map(|record| (record, of(record))).collect()
+}
+
+fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
+    let query = DeviceQuery { kinds: vec![DeviceKind::Ups], limit: UPS_MAX, ..DeviceQuery::default() };
+    let records = reader.devices(&query)?;
+    let layouts = layouts_of(&records, reader)?;
+    let ups = with_values(&records, &layouts);
+    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| record.state(now) == "live"))
+}
+
+/// The page.
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let now = chrome.now;
+    match app.read(&person.reach, move |reader| all_rooms(reader, now)).await {
+        Ok(rooms) => Ok(show(&RoomsPage { chrome, rooms })),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+/// The same as JSON.
+pub(super) async fn api(State(app): State<App>, person: Person) -> Result<Json<Vec<Room>>, Problem> {
+    Ok(Json(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?))
+}

@@ -1,0 +1,219 @@
+//! The site as it stands: rooms with their racks, every device in its place and in its colour; and the sensors of each room.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use ioc_judge::DeviceKind;
+
+use super::App;
+use super::auth::Person;
+use super::fleet::rows_of;
+use super::pages::{Failure, Paged, chrome, show};
+use super::view::{Chrome, DeviceRow, tone_of};
+use ioc_store::collation;
+use ioc_store::place;
+use ioc_store::template::percent_encoded;
+use ioc_store::{DeviceQuery, DeviceSort};
+
+/// Devices of one room that are drawn.
+const DRAWN_MAX: usize = 1000;
+/// Sensors on one page.
+const SENSORS: usize = 200;
+/// What watches the rooms, not the computers in them.
+const AROUND: [DeviceKind; 5] =
+    [DeviceKind::Sensor, DeviceKind::Ups, DeviceKind::Meter, DeviceKind::Cooling, DeviceKind::Projector];
+/// Every colour, the worst first.
+const TONES: [&str; 4] = ["bad", "warning", "away", "good"];
+
+/// How many devices of a room have which colour.
+#[derive(Default)]
+struct RoomCount {
+    name: String,
+    /// In the order of [`TONES`].
+    counts: [u64; 4],
+}
+
+impl RoomCount {
+    fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The worst colour in it.
+    fn tone(&self) -> &'static str {
+        TONES
+            .into_iter()
+            .zip(self.counts)
+            .find(|(tone, count)| *count > 0 && *tone != "away")
+            .map_or("away", |(tone, _)| tone)
+    }
+
+    /// Colours that there are: name, how many, where its part of the bar begins and how long it is, percent.
+    fn parts(&self) -> Vec<(&'static str, u64, f64, f64)> {
+        let total = self.total().max(1) as f64;
+        let mut begin = 0.0;
+        let parts = TONES.into_iter().zip(self.counts).filter(|(_, count)| *count > 0).map(|(tone, count)| {
+            let share = count as f64 / total * 100.0;
+            let part = (tone, count, begin, share);
+            begin += share;
+            part
+        });
+        parts.collect()
+    }
+
+    fn address(&self) -> String {
+        format!("/plan?room={}", percent_encoded(&self.name))
+    }
+}
+
+/// A rack of a room, or a corner of it, with what stands there.
+struct Rack {
+    name: String,
+    rows: Vec<DeviceRow>,
+}
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage {
+    chrome: Chrome,
+    rooms: Vec<RoomCount>,
+    /// The room that is shown whole.
+    room: Option<String>,
+    racks: Vec<Rack>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PlanQuery {
+    room: Option<String>,
+}
+
+/// Rooms as people sort them; those with trouble first.
+fn sort_rooms(rooms: &mut [RoomCount]) {
+    rooms.sort_by_cached_key(|room| {
+        (TONES.iter().position(|tone| *tone == room.tone()), room.name.is_empty(), collation::key(&room.name))
+    });
+}
+
+/// All rooms, or one with everything in it.
+pub(super) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<PlanQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let (now, room) = (chrome.now, query.room.clone());
+    let found = app
+        .read(&person.reach, move |reader| {
+            let mut rooms: BTreeMap<String, RoomCount> = BTreeMap::new();
+            let mut places = Vec::new();
+            for found in reader.places_by_state()? {
+                let (name, _) = place::parts(&found.place);
+                if Some(name) == room.as_deref() && !places.contains(&found.place) {
+                    places.push(found.place.clone());
+                }
+                let of = rooms
+                    .entry(name.to_owned())
+                    .or_insert_with(|| RoomCount { name: name.to_owned(), ..RoomCount::default() });
+                let tone = tone_of(&found.state, found.worst);
+                if let Some(count) = TONES.iter().position(|one| *one == tone).and_then(|at| of.counts.get_mut(at)) {
+                    *count += found.count;
+                }
+            }
+            let rows = match room {
+                Some(_) if places.is_empty() => None,
+                Some(_) => {
+                    let query =
+                        DeviceQuery { places, sort: DeviceSort::Name, limit: DRAWN_MAX, ..DeviceQuery::default() };
+                    Some(rows_of(&query, reader, now)?)
+                }
+                None => Some(Vec::new()),
+            };
+            Ok(rows.map(|rows| (rooms.into_values().collect::<Vec<_>>(), rows)))
+        })
+        .await;
+    match found {
+        Ok(Some((mut rooms, rows))) => {
+            sort_rooms(&mut rooms);
+            let mut racks: BTreeMap<Vec<u8>, Rack> = BTreeMap::new();
+            for row in rows {
+                let (_, rack) = place::parts(&row.record.info.place);
+                let rack = rack.to_owned();
+                racks
+                    .entry(collation::key(&rack))
+                    .or_insert_with(|| Rack { name: rack, rows: Vec::new() })
+                    .rows
+                    .push(row);
+            }
+            Ok(show(&PlanPage { chrome, rooms, room: query.room, racks: racks.into_values().collect() }))
+        }
+        Ok(None) => Err(Failure::not_found(chrome)),
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sensors.html")]
+struct SensorsPage {
+    chrome: Chrome,
+    /// Rooms with what is measured in them.
+    rooms: Vec<Rack>,
+    total: u64,
+    query: DeviceQuery,
+}
+
+impl SensorsPage {
+    fn page(&self) -> usize {
+        self.query.skip / SENSORS + 1
+    }
+
+    fn has_next(&self) -> bool {
+        self.total > (self.query.skip + SENSORS) as u64
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SensorsQuery {
+    page: String,
+}
+
+/// What watches the rooms: sensors, UPS, meters, air conditioners, projectors.
+pub(super) async fn sensors(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<SensorsQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let now = chrome.now;
+    let page = query.page.parse::<usize>().unwrap_or(1).clamp(1, 100_000);
+    let asked = DeviceQuery {
+        kinds: AROUND.to_vec(),
+        sort: DeviceSort::Place,
+        skip: (page - 1) * SENSORS,
+        limit: SENSORS,
+        ..DeviceQuery::default()
+    };
+    let query = asked.clone();
+    let found =
+        app.read(&person.reach, move |reader| Ok((rows_of(&asked, reader, now)?, reader.devices_count(&asked)?)));
+    match found.await {
+        Ok((rows, total)) => {
+            let mut rooms: Vec<Rack> = Vec::new();
+            for row in rows {
+                let (name, _) = place::parts(&row.record.info.place);
+                match rooms.last_mut() {
+                    Some(room) if room.name == name => room.rows.push(row),
+                    _ => rooms.push(Rack { name: name.to_owned(), rows: vec![row] }),
+                }
+            }
+            Ok(show(&SensorsPage { chrome, rooms, total, query }))
+        }
+        Err(problem) => Err(Failure::new(chrome, problem)),
+    }
+}

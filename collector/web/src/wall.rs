@@ -1,0 +1,105 @@
+//! The wall: one page for a screen that nobody touches, with the centre at a glance. It is opened with a viewer's token.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Deserialize;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::duty::calendar;
+use ioc_judge::{Incident, Severity};
+
+use super::App;
+use super::auth::Person;
+use super::duty::rota_rows;
+use super::pages::{Failure, Paged, chrome, devices_of, name_of, names_of, show};
+use super::view::{Chrome, incident_tone};
+use ioc_store::Counts;
+use ioc_store::coverage::{self, Coverage};
+use ioc_store::template::percent_encoded;
+
+/// Incidents that a wall shows; more would be too small to read.
+const INCIDENTS: usize = 8;
+
+#[derive(Template)]
+#[template(path = "wall.html")]
+struct WallPage {
+    chrome: Chrome,
+    counts: Counts,
+    coverage: Vec<Coverage>,
+    incidents: Vec<Incident>,
+    names: std::collections::HashMap<DeviceId, String>,
+    /// On duty now: the rota and who.
+    duty: Vec<(String, String)>,
+    /// Where the page hears of changes.
+    live: String,
+}
+
+impl WallPage {
+    fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
+        name_of(&self.names, incident.device.as_ref())
+    }
+
+    fn tone_of(&self, incident: &Incident) -> &'static str {
+        incident_tone(incident)
+    }
+
+    /// The colour of the whole: what a glance from the door must tell.
+    fn tone(&self) -> &'static str {
+        match self.incidents.iter().map(|incident| incident.severity).max() {
+            Some(Severity::Critical) => "bad",
+            Some(_) => "warning",
+            None if self.counts.silent > 0 => "warning",
+            None => "good",
+        }
+    }
+
+    fn more(&self) -> u64 {
+        self.counts.incidents.saturating_sub(self.incidents.len() as u64)
+    }
+
+    fn since(&self, at: &Timestamp) -> String {
+        self.chrome.length(self.chrome.now.millis_since(*at))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WallQuery {
+    token: String,
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(query): Query<WallQuery>,
+) -> Paged {
+    let chrome = chrome(&app, &person, &headers);
+    let (now, app_read, reach) = (chrome.now, app.clone(), person.reach.clone());
+    let found = app
+        .read(&person.reach, move |reader| {
+            let mut incidents = reader.incidents(None, true, None, 200)?;
+            incidents.sort_by_key(|incident| (!incident.state.is_untaken(), incident.priority, incident.opened_at));
+            incidents.truncate(INCIDENTS);
+            let names = names_of(devices_of(&incidents), reader)?;
+            let counts = reader.counts()?;
+            Ok((counts, app_read.coverage(&reach, reader, counts, now)?, incidents, names, reader.covers()?))
+        })
+        .await;
+    let (counts, facts, incidents, names, covers) = match found {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(chrome, problem)),
+    };
+    let config = app.config();
+    let outlook = calendar::outlook(&config.plan, &covers, chrome.now);
+    let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.now.join(", "))).collect();
+    let live = if query.token.is_empty() {
+        "/live".to_owned()
+    } else {
+        format!("/live?token={}", percent_encoded(&query.token))
+    };
+    let coverage = coverage::of(&facts, &config.rules);
+    Ok(show(&WallPage { chrome, counts, coverage, incidents, names, duty, live }))
+}

@@ -1,0 +1,28 @@
+//! Secrets out of the system's randomness.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SecureRandom as _;
+
+/// The system gives no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no randomness")]
+pub struct NoRandomness;
+
+/// A secret of `N` random bytes.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn secret<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
+/// A secret of 32 random bytes, in letters that a cookie or an address can hold.
+///
+/// # Errors
+/// [`NoRandomness`].
+pub fn secret_text() -> Result<String, NoRandomness> {
+    Ok(URL_SAFE_NO_PAD.encode(secret::<32>()?))
+}
