@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::address::split_address;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
-use ioc_common::settings::{EndpointSetting, Every, Interval, Outcome};
+use ioc_common::settings::{EndpointSetting, Every, Interval, SettingsOutcome};
 use ioc_probe::SURVEYS;
 use ioc_probe::settings::{BackupSetting, SurveySettings};
 
@@ -37,7 +37,7 @@ pub struct Config {
     /// Settings from the collector are taken.
     pub takes_settings: bool,
     /// What became of those that are kept here ([`crate::remote_settings`]).
-    pub remote_settings: Outcome,
+    pub remote_settings: SettingsOutcome,
     /// Between samples.
     pub interval: Interval,
     /// Where identity and spool lie.
@@ -234,7 +234,7 @@ impl Config {
             mqtt: form.collector.mqtt.map(Spanned::into_inner),
             keep_alive: form.collector.keep_alive,
             takes_settings: form.collector.settings,
-            remote_settings: Outcome::default(),
+            remote_settings: SettingsOutcome::default(),
             interval: form.report.interval,
             state: form.paths.state,
             runtime: form.paths.runtime,

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use ioc_common::codec::DOWN_MAX_BYTES;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Pushed, Signed, signed_text};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, RemoteSettings, Signed, signed_text};
 
 use crate::config::{Config, probe_fault, survey_fault};
 use crate::identity::IdentityStore;
@@ -70,7 +70,7 @@ fn applied(config: &Config, signed: &Signed) -> Result<Config, String> {
     let store = IdentityStore::new(config.state.clone());
     let device = store.identity().map_err(|error| error.to_string())?.device;
     verify(&store.current().join("ca.pem"), &device, signed)?;
-    let remote: Pushed = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
+    let remote: RemoteSettings = serde_json::from_str(&signed.settings).map_err(|error| error.to_string())?;
     let mut config = config.clone();
     apply(&mut config, remote)?;
     config.remote_settings = signed.applied();
@@ -90,7 +90,7 @@ fn verify(authorities: &Path, device: &DeviceId, signed: &Signed) -> Result<(), 
     if good { Ok(()) } else { Err("the signature is not one of this host's collector for this host".to_owned()) }
 }
 
-fn apply(config: &mut Config, remote: Pushed) -> Result<(), String> {
+fn apply(config: &mut Config, remote: RemoteSettings) -> Result<(), String> {
     let faults = remote.forbid.iter().filter_map(|name| probe_fault(name));
     let faults = faults.chain(remote.every.keys().filter_map(|name| survey_fault(name)));
     if let Some(fault) = faults.chain(remote.endpoint.iter().filter_map(EndpointSetting::fault)).next() {

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::report::{Losses, Position, ProbeReport};
-use ioc_common::settings::Outcome;
+use ioc_common::settings::SettingsOutcome;
 
 /// How the running agent is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub struct Status {
     /// Why the collector refused a report, when it last did.
     pub last_refusal: Option<String>,
     /// What became of the collector's settings.
-    pub settings: Outcome,
+    pub settings: SettingsOutcome,
     /// When the certificate ends.
     pub certificate_expires_at: Timestamp,
     /// Each probe's outcome.

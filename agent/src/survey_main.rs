@@ -248,12 +248,12 @@ fn status_text(status: &status::Status) -> String {
 }
 
 /// What became of the collector's settings; nothing where there never were any.
-fn settings_text(outcome: &settings::Outcome) -> String {
+fn settings_text(outcome: &settings::SettingsOutcome) -> String {
     match outcome {
-        settings::Outcome { applied: true, version, .. } => {
+        settings::SettingsOutcome { applied: true, version, .. } => {
             format!("settings     of the collector are in use (version {version})\n")
         }
-        settings::Outcome { why, .. } if !why.is_empty() => {
+        settings::SettingsOutcome { why, .. } if !why.is_empty() => {
             format!("settings     of the collector are refused: {why}\n")
         }
         _ => String::new(),

@@ -30,7 +30,7 @@ pub type Every = SpanWithin<10_000, 604_800_000>;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Pushed {
+pub struct RemoteSettings {
     /// Between samples.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
@@ -47,7 +47,7 @@ pub struct Pushed {
     pub endpoint: Vec<EndpointSetting>,
 }
 
-impl Pushed {
+impl RemoteSettings {
     /// Adds `other`, which goes first where both say something.
     pub fn add(&mut self, other: &Self) {
         self.interval = other.interval.or(self.interval);
@@ -120,7 +120,7 @@ impl EndpointSetting {
 pub struct Signed {
     /// Rises with every change: an agent takes none that is not above the last, so that an old message changes nothing back.
     pub version: u64,
-    /// [`Pushed`] as JSON, as it was signed.
+    /// [`RemoteSettings`] as JSON, as it was signed.
     pub settings: String,
     /// Signature by the key of the collector's authority over [`signed_text`], base64.
     pub signature: String,
@@ -135,14 +135,14 @@ impl Signed {
 
     /// What an agent says that uses them.
     #[must_use]
-    pub fn applied(&self) -> Outcome {
-        Outcome { version: self.version, digest: digest(&self.settings), applied: true, why: String::new() }
+    pub fn applied(&self) -> SettingsOutcome {
+        SettingsOutcome { version: self.version, digest: digest(&self.settings), applied: true, why: String::new() }
     }
 
     /// What an agent says that refuses them.
     #[must_use]
-    pub fn refused(&self, why: String) -> Outcome {
-        Outcome { applied: false, why, ..self.applied() }
+    pub fn refused(&self, why: String) -> SettingsOutcome {
+        SettingsOutcome { applied: false, why, ..self.applied() }
     }
 
     /// The signature; none where it is no base64.
@@ -169,7 +169,7 @@ pub fn digest(settings: &str) -> String {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Outcome {
+pub struct SettingsOutcome {
     /// Which; 0 when there never were any.
     pub version: u64,
     /// Their digest; empty when there never were any.
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_added_goes_first_and_nothing_that_is_forbidden_is_allowed_again() {
-        let read = |text: &str| serde_json::from_str::<Pushed>(text).expect("reads");
+        let read = |text: &str| serde_json::from_str::<RemoteSettings>(text).expect("reads");
         let mut one =
             read(r#"{"interval":"10s","forbid":["usb"],"endpoint":[{"name":"a","kind":"tcp","address":"x:1"}]}"#);
         let other = read(
@@ -197,10 +197,10 @@ mod tests {
         assert_eq!(one.forbid, ["usb", "gpu"]);
         assert_eq!(one.interval, read(r#"{"interval":"10s"}"#).interval);
         assert!(one.endpoint.len() == 1 && one.endpoint[0].address == "y" && one.every.contains_key("smart"));
-        assert!(Pushed::default().is_empty() && !one.is_empty());
-        assert_eq!(serde_json::to_string(&Pushed::default()).expect("writes"), "{}");
-        assert!(serde_json::from_str::<Pushed>(r#"{"command":["rm"]}"#).is_err());
-        assert!(serde_json::from_str::<Pushed>(r#"{"interval":"1ms"}"#).is_err());
+        assert!(RemoteSettings::default().is_empty() && !one.is_empty());
+        assert_eq!(serde_json::to_string(&RemoteSettings::default()).expect("writes"), "{}");
+        assert!(serde_json::from_str::<RemoteSettings>(r#"{"command":["rm"]}"#).is_err());
+        assert!(serde_json::from_str::<RemoteSettings>(r#"{"interval":"1ms"}"#).is_err());
     }
 
     #[test]

@@ -289,7 +289,7 @@ pub trait Reader: Send {
     /// [`StoreError`] when it cannot be read.
     fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError>;
 
-    /// Every device with a certificate, and what it said last of its settings ([`ioc_common::settings::Outcome`], JSON).
+    /// Every device with a certificate, and what it said last of its settings ([`ioc_common::settings::SettingsOutcome`], JSON).
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.

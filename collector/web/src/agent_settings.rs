@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{DOCUMENT, Outcome};
+use ioc_common::settings::{DOCUMENT, SettingsOutcome};
 use ioc_judge::{DeviceInfo, Scope};
 
 use super::App;
@@ -34,11 +34,11 @@ pub(super) struct SettingsItem {
     settings: Value,
     standing: Standing,
     /// Its own last word.
-    said: Outcome,
+    said: SettingsOutcome,
 }
 
 impl SettingsItem {
-    fn new(info: DeviceInfo, given: Given, said: Outcome) -> Self {
+    fn new(info: DeviceInfo, given: Given, said: SettingsOutcome) -> Self {
         Self {
             standing: given.standing(&said),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
@@ -51,7 +51,7 @@ impl SettingsItem {
 }
 
 /// What a device said last of its settings.
-fn said_of(document: Option<&str>) -> Outcome {
+fn said_of(document: Option<&str>) -> SettingsOutcome {
     document.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 

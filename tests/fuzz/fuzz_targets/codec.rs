@@ -25,7 +25,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     if let Ok(signed) = codec::read_message::<ioc_common::settings::Signed>(payload) {
         let _ = signed.signature();
     }
-    if let Ok(pushed) = codec::read_message::<ioc_common::settings::Pushed>(payload) {
+    if let Ok(pushed) = codec::read_message::<ioc_common::settings::RemoteSettings>(payload) {
         let mut twice = pushed.clone();
         twice.add(&pushed);
         let _ = pushed.endpoint.iter().filter_map(|one| one.fault()).count();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::config::{ConfigError, Source, Spanned};
-use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Every, Interval, Outcome, Pushed, digest};
+use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Every, Interval, RemoteSettings, SettingsOutcome, digest};
 use ioc_judge::{DeviceInfo, Scope};
 
 /// Settings for a group.
@@ -16,7 +16,7 @@ pub struct Group {
     /// For whom.
     pub scope: Scope,
     /// What.
-    pub pushed: Pushed,
+    pub pushed: RemoteSettings,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ pub(super) fn check(source: &Source, forms: Vec<GroupForm>) -> Result<Vec<Group>
             let message = format!("found {} endpoints; allowed are {ENDPOINTS_MAX}", form.endpoint.len());
             return Err(source.fault(span, &message, "remove some"));
         }
-        let pushed = Pushed {
+        let pushed = RemoteSettings {
             interval: form.interval,
             forbid: form.forbid.into_iter().map(Spanned::into_inner).collect(),
             every: form.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
@@ -113,7 +113,7 @@ impl Given {
     /// What these groups give to a device.
     #[must_use]
     pub fn to(info: &DeviceInfo, groups: &[Group]) -> Self {
-        let mut whole = Pushed::default();
+        let mut whole = RemoteSettings::default();
         let mut names = Vec::new();
         for group in groups.iter().filter(|group| group.scope.covers(info)) {
             whole.add(&group.pushed);
@@ -126,17 +126,17 @@ impl Given {
 
     /// How it stands with them, by the device's own last word.
     #[must_use]
-    pub fn standing(&self, said: &Outcome) -> Standing {
+    pub fn standing(&self, said: &SettingsOutcome) -> Standing {
         match said {
             _ if said.version == 0 && self.empty => Standing::None,
-            Outcome { digest, applied: true, .. } if *digest == self.digest => {
+            SettingsOutcome { digest, applied: true, .. } if *digest == self.digest => {
                 if self.empty {
                     Standing::None
                 } else {
                     Standing::Applied
                 }
             }
-            Outcome { digest, applied: false, .. } if *digest == self.digest => Standing::Refused,
+            SettingsOutcome { digest, applied: false, .. } if *digest == self.digest => Standing::Refused,
             _ => Standing::Waiting,
         }
     }
@@ -174,9 +174,10 @@ every = { displays = "30s" }
         let wall = Given::to(&info(DeviceKind::Display), &groups);
         assert_eq!((server.groups.len(), wall.groups.join(" ")), (1, "all walls".to_owned()));
         assert!(wall.settings.contains(r#""interval":"5s""#) && wall.settings.contains("portal"), "{}", wall.settings);
-        let said = |digest: &str, applied| Outcome { version: 1, digest: digest.into(), applied, why: String::new() };
+        let said =
+            |digest: &str, applied| SettingsOutcome { version: 1, digest: digest.into(), applied, why: String::new() };
         for (given, said, standing) in [
-            (&wall, Outcome::default(), Standing::Waiting),
+            (&wall, SettingsOutcome::default(), Standing::Waiting),
             (&wall, said(&wall.digest, true), Standing::Applied),
             (&wall, said(&wall.digest, false), Standing::Refused),
             (&wall, said(&server.digest, true), Standing::Waiting),
@@ -185,7 +186,7 @@ every = { displays = "30s" }
         }
         let none = Given::to(&info(DeviceKind::Server), &[]);
         for (said, standing) in [
-            (Outcome::default(), Standing::None),
+            (SettingsOutcome::default(), Standing::None),
             (said(&wall.digest, true), Standing::Waiting),
             (said(&none.digest, true), Standing::None),
         ] {

@@ -34,7 +34,7 @@ use ioc_common::codec::{self, Refused};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
-use ioc_common::settings::Outcome;
+use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, Notice, TimeLimits, Verdict};
 
@@ -236,7 +236,7 @@ pub struct Engine {
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
     /// What devices said last of their settings.
-    settings: HashMap<DeviceId, Outcome>,
+    settings: HashMap<DeviceId, SettingsOutcome>,
     /// The digest of what each was given on its present link.
     given: HashMap<DeviceId, String>,
     budgets: budget::Budgets,

@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
-use ioc_common::settings::{Outcome, Signed, signed_text};
+use ioc_common::settings::{SettingsOutcome, Signed, signed_text};
 use ioc_common::topic::DownKind;
 
 use super::Engine;
@@ -22,7 +22,7 @@ impl Engine {
             return;
         };
         let given = Given::to(info, &self.config.settings);
-        let none = Outcome::default();
+        let none = SettingsOutcome::default();
         let said = self.settings.get(device).unwrap_or(&none);
         if given.standing(said) != Standing::Waiting || self.given.get(device) == Some(&given.digest) {
             return;
@@ -53,12 +53,12 @@ impl Engine {
 
     /// A device says what became of its settings.
     pub(super) fn settings_said(&mut self, device: &DeviceId, body: &str, now: Timestamp) {
-        let Ok(said) = serde_json::from_str::<Outcome>(body) else { return };
+        let Ok(said) = serde_json::from_str::<SettingsOutcome>(body) else { return };
         if self.settings.get(device) == Some(&said) {
             return;
         }
         let known = self.settings.insert(device.clone(), said.clone());
-        if said != Outcome::default() {
+        if said != SettingsOutcome::default() {
             let action = if said.applied { "settings.applied" } else { "settings.refused" };
             self.record(now, "", action, device.as_str(), &format!("version {} {}", said.version, said.why));
         }
