@@ -11,6 +11,7 @@ use ioc_common::clock::{self, Timestamp};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{access, names, or_empty};
 use super::auth::Person;
 use super::confirm::{meant, or_confirm};
 use super::pages::{Failure, Paged, chrome, show_again};
@@ -57,7 +58,7 @@ async fn fresh(app: &App, person: &Person) -> Result<(String, String), Problem> 
 /// A new account; what it gives back is its first password, which is shown once.
 async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
-    let role = role_of(&form.role)?;
+    let role = role_of(form.role)?;
     let places = places_of(&form.places)?;
     let (password, hash) = fresh(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
@@ -92,7 +93,7 @@ fn places_of(given: &[String]) -> Result<Vec<String>, Problem> {
 
 /// Another role, or the end of an account, or its return.
 async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
-    let role = form.role.as_deref().map(role_of).transpose()?;
+    let role = form.role.map(Role::from);
     let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
     let places = form.places.as_deref().map(places_of).transpose()?;
     let (name, disabled, actor) = (name.to_owned(), form.disabled, person.name.clone());
@@ -100,9 +101,9 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     Ok(())
 }
 
-pub(super) fn role_of(text: &str) -> Result<Role, Problem> {
-    let names = Role::ALL.map(Role::as_str).join(", ");
-    Role::parse(text).ok_or_else(|| Problem::invalid(format!("role: found {text:?}; allowed are {names}")))
+fn role_of(given: Option<access::Role>) -> Result<Role, Problem> {
+    let none = || Problem::invalid(format!("role: found none; allowed are {}", Role::ALL.map(Role::as_str).join(", ")));
+    given.map(Role::from).ok_or_else(none)
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -110,7 +111,9 @@ pub(super) fn role_of(text: &str) -> Result<Role, Problem> {
 pub(super) struct AccountForm {
     name: String,
     full_name: String,
-    role: String,
+    #[serde(with = "or_empty")]
+    #[schemars(with = "access::Role")]
+    role: Option<access::Role>,
     /// Places that it is limited to, with what is below them; none for everywhere.
     places: Vec<String>,
 }
@@ -119,7 +122,7 @@ pub(super) struct AccountForm {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChangeForm {
     full_name: Option<String>,
-    role: Option<String>,
+    role: Option<access::Role>,
     /// Places that it is limited to from now on; an empty list for everywhere.
     places: Option<Vec<String>>,
     disabled: Option<bool>,
@@ -131,7 +134,8 @@ pub(super) struct ChangeForm {
 pub(super) struct AddForm {
     name: String,
     full_name: String,
-    role: String,
+    #[serde(deserialize_with = "or_empty::deserialize")]
+    role: Option<access::Role>,
     places: String,
 }
 
@@ -157,6 +161,10 @@ struct PeoplePage {
 impl PeoplePage {
     fn is_locked(&self, account: &AccountRecord) -> bool {
         account.locked_until.is_some_and(|until| until > self.chrome.now)
+    }
+
+    fn is_chosen(&self, role: &str) -> bool {
+        self.form.role.map(Role::from).is_some_and(|chosen| chosen.as_str() == role)
     }
 
     fn is_due(&self, account: &AccountRecord) -> bool {
@@ -210,11 +218,22 @@ pub(super) async fn add(
     }
 }
 
+names! {
+    /// What the page does with an account.
+    AccountAction {
+        Reset = "reset",
+        RemoveSecond = "second-off",
+        Disable = "disable",
+        Enable = "enable",
+        Alter = "role",
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct DoForm {
-    r#do: String,
-    #[serde(default)]
-    role: String,
+    r#do: AccountAction,
+    #[serde(default, deserialize_with = "or_empty::deserialize")]
+    role: Option<access::Role>,
     #[serde(default)]
     places: String,
 }
@@ -227,22 +246,24 @@ pub(super) async fn change(
     Form(form): Form<DoForm>,
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
-    let change = match form.r#do.as_str() {
-        "reset" => {
+    let change = match form.r#do {
+        AccountAction::Reset => {
             return match reset(&app, &person, &name).await {
                 Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((name, password))).await,
                 Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
             };
         }
-        "second-off" => {
+        AccountAction::RemoveSecond => {
             return match remove_second(&app, &person, &name).await {
                 Ok(()) => Ok(Redirect::to("/people").into_response()),
                 Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
             };
         }
-        "disable" => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
-        "enable" => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
-        _ => ChangeForm { role: Some(form.role), places: Some(split(&form.places)), ..ChangeForm::default() },
+        AccountAction::Disable => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
+        AccountAction::Enable => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
+        AccountAction::Alter => {
+            ChangeForm { role: form.role, places: Some(split(&form.places)), ..ChangeForm::default() }
+        }
     };
     match alter(&app, &person, &name, &change).await {
         Ok(()) => Ok(Redirect::to("/people").into_response()),
@@ -255,7 +276,7 @@ pub(super) async fn change(
 pub(super) struct AccountItem {
     name: String,
     full_name: String,
-    role: Role,
+    role: access::Role,
     /// Places that it is limited to; none for everywhere.
     places: Vec<String>,
     disabled: bool,
@@ -282,7 +303,7 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered
         password_due: one.is_due(now),
         name: one.name,
         full_name: one.full_name,
-        role: one.role,
+        role: one.role.into(),
         places: one.places,
         disabled: one.disabled,
         password_at: one.password_at,

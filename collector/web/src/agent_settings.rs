@@ -14,6 +14,7 @@ use ioc_judge::{DeviceInfo, Scope};
 use super::App;
 use super::admin::whom;
 use super::api::{Answered, ListQuery, Page};
+use super::api_types::device::SettingsStanding;
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, show};
 use super::view::Chrome;
@@ -32,7 +33,7 @@ pub(super) struct SettingsItem {
     groups: Vec<String>,
     /// What it is given.
     settings: Value,
-    standing: Standing,
+    standing: SettingsStanding,
     /// Its own last word.
     said: Outcome,
 }
@@ -40,7 +41,7 @@ pub(super) struct SettingsItem {
 impl SettingsItem {
     fn new(info: DeviceInfo, given: Given, said: Outcome) -> Self {
         Self {
-            standing: given.standing(&said),
+            standing: given.standing(&said).into(),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
             groups: given.groups,
             said,
@@ -73,7 +74,7 @@ struct SettingsPage {
     groups: Vec<Group>,
     /// How many stand how.
     counts: Vec<(Standing, u64)>,
-    open: Vec<SettingsItem>,
+    open: Vec<(Standing, SettingsItem)>,
 }
 
 impl SettingsPage {
@@ -124,7 +125,7 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
                     *count += 1;
                 }
                 if matches!(standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
-                    open.push(SettingsItem::new(info, given, said));
+                    open.push((standing, SettingsItem::new(info, given, said)));
                 }
             }
             Ok(show(&SettingsPage { chrome, groups, counts: counts.into(), open }))

@@ -18,6 +18,7 @@ use ioc_judge::{DeviceInfo, Incident, Severity};
 
 use super::App;
 use super::api::{Answered, device_id};
+use super::api_types;
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, show};
 use super::problem::Problem;
@@ -458,7 +459,7 @@ pub(super) struct HistoryQuery {
     series: String,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
-    tier: Option<Tier>,
+    tier: Option<api_types::replay::Tier>,
 }
 
 /// What was asked for: how fine, which series and their numbers.
@@ -475,7 +476,7 @@ async fn answer(
     if span <= 0 {
         return Err(Problem::invalid(format!("from: found {from}; allowed is a moment before {until}")));
     }
-    let tier = query.tier.unwrap_or_else(|| Tier::for_span(span));
+    let tier = query.tier.map_or_else(|| Tier::for_span(span), Tier::from);
     // What one answer may hold, whatever is asked for.
     if tier == Tier::Raw && span > 8 * 24 * 3_600_000 {
         return Err(Problem::invalid(
@@ -505,7 +506,7 @@ async fn answer(
 /// Numbers over time.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct History {
-    tier: Tier,
+    tier: api_types::replay::Tier,
     /// What each point holds, in its order.
     columns: &'static [&'static str],
     series: Vec<HistorySeries>,
@@ -541,7 +542,7 @@ pub(super) async fn api(
     });
     let columns: &[_] =
         if tier == Tier::Raw { &["at", "value"] } else { &["at", "min", "max", "mean", "last", "count"] };
-    Ok(Json(History { tier, columns, series: series.collect() }))
+    Ok(Json(History { tier: tier.into(), columns, series: series.collect() }))
 }
 
 /// The same as CSV (RFC 4180).

@@ -17,6 +17,7 @@ use ioc_judge::duty::{Cover, Person as Human, Rota};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
 use super::maintenance::moment;
@@ -317,8 +318,8 @@ pub(super) async fn resend(
 pub(super) struct DutyAnswer {
     rotas: Vec<RotaItem>,
     /// Holes in the plan.
-    gaps: Vec<Text>,
-    covers: Vec<Cover>,
+    gaps: Vec<api_types::Text>,
+    covers: Vec<api_types::maintenance::Cover>,
 }
 
 /// A rota.
@@ -350,8 +351,8 @@ pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Duty
         let on_duty = shifts.first().map(|shift| shift.people.clone()).unwrap_or_default();
         RotaItem { id: rota.id.clone(), name: rota.name.clone(), on_duty, shifts: shifts.iter().map(shift).collect() }
     };
-    let (rotas, gaps) = (outlook.iter().map(rota).collect(), calendar::gaps(&config.plan, &outlook));
-    Ok(Json(DutyAnswer { rotas, gaps, covers }))
+    let (rotas, gaps) = (outlook.iter().map(rota).collect(), all(calendar::gaps(&config.plan, &outlook)));
+    Ok(Json(DutyAnswer { rotas, gaps, covers: all(covers) }))
 }
 
 /// Someone stands in, as the API takes it.

@@ -14,7 +14,8 @@ use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use super::App;
-use super::api::{Answered, ListQuery, Page, device_id};
+use super::api::{Answered, ListQuery, Page, device_id, device_of};
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, show_again};
 use super::problem::Problem;
@@ -52,7 +53,7 @@ pub(super) struct TokenBody {
     #[serde(default)]
     approve: bool,
     #[serde(flatten)]
-    #[schemars(with = "NewDevice")]
+    #[schemars(with = "api_types::device::NewDevice")]
     device: serde_json::Map<String, Value>,
 }
 
@@ -87,8 +88,7 @@ pub(super) async fn api_new(
     Json(body): Json<TokenBody>,
 ) -> Result<(StatusCode, Json<NewTokenAnswer>), Problem> {
     let life = life_of(body.life.as_deref().unwrap_or(TOKEN_LIFE))?;
-    let device: NewDevice =
-        serde_json::from_value(Value::Object(body.device)).map_err(|error| Problem::invalid(error.to_string()))?;
+    let device = device_of(body.device)?;
     let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
     let new = NewToken { device, label: body.purpose, group, uses, approve };
     let (token, device) = make(&app, &person, new, life).await?;
@@ -100,11 +100,11 @@ pub(super) async fn api_tokens(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<TokenRecord>> {
+) -> Answered<Page<api_types::enrolment::TokenRecord>> {
     let (after, limit) = (query.cursor.clone(), query.limit());
     let items = app.read(&person.reach, move |reader| reader.tokens(after.as_deref(), limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 /// Ends a token.
@@ -118,8 +118,11 @@ pub(super) async fn api_end(
 }
 
 /// Machines that wait for a person.
-pub(super) async fn api_requests(State(app): State<App>, person: Person) -> Answered<Vec<RequestRecord>> {
-    Ok(Json(app.read(&person.reach, |reader| reader.requests()).await?))
+pub(super) async fn api_requests(
+    State(app): State<App>,
+    person: Person,
+) -> Answered<Vec<api_types::enrolment::RequestRecord>> {
+    Ok(Json(all(app.read(&person.reach, |reader| reader.requests()).await?)))
 }
 
 /// A person's word on a machine that waits.
@@ -130,7 +133,7 @@ pub(super) struct Decision {
     approve: bool,
     /// What it is, where that is not what was proposed.
     #[serde(default)]
-    device: Option<NewDevice>,
+    device: Option<api_types::device::NewDevice>,
 }
 
 /// Lets a machine in, or refuses it.
@@ -142,7 +145,7 @@ pub(super) async fn api_decide(
 ) -> Result<StatusCode, Problem> {
     let approved = match decision {
         Decision { approve: false, .. } => None,
-        Decision { device: Some(device), .. } => Some(device),
+        Decision { device: Some(device), .. } => Some(device.into()),
         Decision { device: None, .. } => Some(proposal(&app, &id).await?),
     };
     app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;

@@ -18,6 +18,7 @@ use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, NewIncident, Refu
 
 use super::App;
 use super::api::device_id;
+use super::api_types::{self, or_empty};
 use super::auth::Person;
 use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
 use super::personal_data;
@@ -241,8 +242,8 @@ pub(super) async fn act(
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let value = Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
-    let action: Action = match serde_json::from_value(value) {
-        Ok(action) => action,
+    let action: Action = match serde_json::from_value::<api_types::action::Action>(value) {
+        Ok(action) => action.into(),
         Err(error) => return render(&app, (chrome, &person), id, Some((error.to_string(), form))).await,
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
@@ -259,8 +260,9 @@ pub(super) async fn api_act(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,
-    Json(action): Json<Action>,
+    Json(action): Json<api_types::action::Action>,
 ) -> Result<StatusCode, Problem> {
+    let action = action.into();
     app.carry_out(&person, Command::Act { incident: IncidentId(id), action, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -269,7 +271,10 @@ pub(super) async fn api_act(
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OpenForm {
     device: String,
-    severity: String,
+    /// A warning when empty.
+    #[serde(with = "or_empty")]
+    #[schemars(schema_with = "or_empty::schema::<api_types::incident::OpenSeverity>")]
+    severity: Option<api_types::incident::OpenSeverity>,
     title: String,
     text: String,
     reporter: String,
@@ -280,13 +285,7 @@ impl OpenForm {
     fn manual(self) -> Result<NewIncident, CommandError> {
         let device = if self.device.is_empty() { None } else { Some(DeviceId::new(&self.device)) };
         let device = device.transpose().map_err(|error| CommandError::Invalid(format!("device: {error}")))?;
-        let severity = match self.severity.as_str() {
-            "" | "warning" => Severity::Warning,
-            "critical" => Severity::Critical,
-            other => {
-                return Err(CommandError::Invalid(format!("severity: found {other:?}; allowed are warning, critical")));
-            }
-        };
+        let severity = self.severity.map_or(Severity::Warning, Severity::from);
         let clean = |text: &str, most: usize| -> String {
             text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
         };
@@ -317,6 +316,12 @@ struct NewPage {
     devices: Vec<(DeviceId, String)>,
     form: OpenForm,
     error: Option<String>,
+}
+
+impl NewPage {
+    fn is_critical(&self) -> bool {
+        self.form.severity == Some(api_types::incident::OpenSeverity::Critical)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,6 +5,7 @@ mod acknowledge;
 mod admin;
 mod agent_settings;
 mod api;
+mod api_types;
 mod auth;
 mod authorization;
 mod charts;
@@ -54,6 +55,14 @@ use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::seal::Seal;
+use api_types::access::AuditRecord;
+use api_types::action::Action;
+use api_types::device::{DeviceItem, NewDevice, SoftwareItem};
+use api_types::enrolment::{RequestRecord, TokenRecord};
+use api_types::incident::{EventRecord, Fault, Incident};
+use api_types::maintenance::Window;
+use api_types::power::Room;
+use api_types::replay::Replay;
 use authorization::Door;
 use ioc_engine::account::acknowledge_link::Links;
 use ioc_engine::account::hashing::Hashing;
@@ -63,12 +72,9 @@ use ioc_engine::engine::{FILE_MAX_BYTES, Handle};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::Paced;
 use ioc_engine::pki::PkiError;
-use ioc_engine::power_score::Room;
-use ioc_engine::replay::Replay;
-use ioc_store::NewDevice;
 use ioc_store::coverage::Facts;
 use ioc_store::scope::Reach;
-use ioc_store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
+use ioc_store::{Counts, Reader, StoreError};
 use openapi::Described;
 use problem::Problem;
 
@@ -315,7 +321,7 @@ fn api() -> Described {
 fn devices_api(all: &mut Described) {
     all.get("/devices", api::devices, "Devices, a page of them")
         .query::<api::ListQuery>()
-        .answers::<api::Page<api::DeviceItem>>(200);
+        .answers::<api::Page<DeviceItem>>(200);
     all.post("/devices", api::register, "Registers a device without an agent").body::<NewDevice>().done(201);
     all.post_large(
         "/devices/import",
@@ -348,7 +354,7 @@ fn devices_api(all: &mut Described) {
         .done(201);
     all.get("/devices/{id}/software", api::software, "Its software, a page of it")
         .query::<api::ListQuery>()
-        .answers::<api::Page<api::SoftwareItem>>(200);
+        .answers::<api::Page<SoftwareItem>>(200);
     all.get("/devices/{id}/history", charts::api, "Its numbers over time")
         .query::<charts::HistoryQuery>()
         .answers::<charts::History>(200);
@@ -364,7 +370,7 @@ fn devices_api(all: &mut Described) {
         custody::standing,
         "How the store stands: whether it can be written, what it lost, what a look at it found",
     )
-    .answers::<custody::Standing>(200);
+    .answers::<custody::StoreStanding>(200);
     all.post(
         "/store/confirm",
         custody::confirm,
@@ -393,19 +399,17 @@ fn devices_api(all: &mut Described) {
 }
 
 fn incidents_api(all: &mut Described) {
-    all.get("/faults", api::faults, "Faults, newest first")
-        .query::<api::ListQuery>()
-        .answers::<api::Page<ioc_judge::Fault>>(200);
+    all.get("/faults", api::faults, "Faults, newest first").query::<api::ListQuery>().answers::<api::Page<Fault>>(200);
     all.get("/incidents", api::incidents, "Incidents, newest first")
         .query::<api::ListQuery>()
-        .answers::<api::Page<ioc_judge::Incident>>(200);
+        .answers::<api::Page<Incident>>(200);
     all.post("/incidents", incidents::api_open, "Opens an incident by hand")
         .body::<incidents::OpenForm>()
         .answers::<incidents::Opened>(201);
     all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets")
         .answers::<api::IncidentWhole>(200);
     all.post("/incidents/{id}/actions", incidents::api_act, "Does something with an incident")
-        .body::<ioc_judge::Action>()
+        .body::<Action>()
         .done(204);
     all.post_large("/incidents/{id}/files", incidents::attach, FILE_MAX_BYTES, "Adds a file: the body is its content")
         .query::<incidents::FileQuery>()
@@ -420,7 +424,7 @@ fn incidents_api(all: &mut Described) {
     )
     .body::<incidents::AlertsBody>()
     .done(204);
-    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<ioc_judge::Window>>(200);
+    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
     all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").answers::<duty::DutyAnswer>(200);
@@ -439,7 +443,7 @@ fn people_api(all: &mut Described) {
         .done(204);
     all.get("/audit", api::audit, "The audit log in order, each record with its hash")
         .query::<api::AuditQuery>()
-        .answers::<api::Page<ioc_store::audit::Record>>(200);
+        .answers::<api::Page<AuditRecord>>(200);
     all.get("/accounts", accounts::api_list, "All accounts").answers::<Vec<accounts::AccountItem>>(200);
     all.post("/accounts", accounts::api_add, "A new account; its first password is shown once")
         .body::<accounts::AccountForm>()

@@ -13,6 +13,7 @@ use ioc_judge::{DeviceKind, Scope, When, Window};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
 use super::pages::{Failure, Paged, chrome, show_again};
@@ -202,9 +203,9 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Window>> {
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<api_types::maintenance::Window>> {
     let reach = person.reach.clone();
-    Ok(Json(app.read(&person.reach, move |reader| shown(reader, &reach)).await?))
+    Ok(Json(all(app.read(&person.reach, move |reader| shown(reader, &reach)).await?)))
 }
 
 /// A window as the API takes it.
@@ -213,8 +214,8 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered
 pub(super) struct WindowBody {
     title: String,
     #[serde(default)]
-    scope: Scope,
-    when: When,
+    scope: api_types::maintenance::Scope,
+    when: api_types::maintenance::When,
     #[serde(default)]
     freeze: bool,
     #[serde(default)]
@@ -227,6 +228,7 @@ pub(super) async fn api_plan(
     Json(body): Json<WindowBody>,
 ) -> Result<StatusCode, Problem> {
     let WindowBody { title, scope, when, freeze, overrule } = body;
+    let (scope, when) = (scope.into(), when.into());
     let window = Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() };
     app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use super::App;
-use super::accounts::{LINE_MAX_CHARS, known, role_of, slowly};
+use super::accounts::{LINE_MAX_CHARS, known, slowly};
 use super::api::Answered;
+use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
 use super::confirm::{meant, or_confirm};
 use super::pages::{Failure, Paged, chrome, show_again};
@@ -54,7 +55,7 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     if label.is_empty() {
         return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
     }
-    let role = role_of(&form.role)?;
+    let role = form.role.into();
     if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
     }
@@ -77,7 +78,7 @@ pub(super) struct PasswordForm {
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenForm {
     label: String,
-    role: String,
+    role: access::Role,
     days: i64,
 }
 
@@ -219,7 +220,7 @@ pub(super) async fn token(
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecondForm {
-    r#do: String,
+    r#do: SecondFactorAction,
     #[serde(default)]
     code: String,
 }
@@ -244,14 +245,11 @@ async fn change_second(
     app.limits.own(&person.name)?;
     let (name, code) = (person.name.clone(), form.code.clone());
     let from = origin_of(app, peer, headers, &name);
-    let intent = match form.r#do.as_str() {
-        "start" => Intent::StartSecond { name },
-        "confirm" => Intent::ConfirmSecond { name, again: false, code, from },
-        "recovery" => Intent::ConfirmSecond { name, again: true, code, from },
-        "off" => Intent::EndSecond { name, code, from },
-        other => {
-            return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
-        }
+    let intent = match form.r#do {
+        SecondFactorAction::Start => Intent::StartSecond { name },
+        SecondFactorAction::Confirm => Intent::ConfirmSecond { name, again: false, code, from },
+        SecondFactorAction::Recovery => Intent::ConfirmSecond { name, again: true, code, from },
+        SecondFactorAction::Off => Intent::EndSecond { name, code, from },
     };
     Ok(match meant(app, person, intent).await? {
         Answer::Second(second) => SecondDone::Started(second),

@@ -12,9 +12,10 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_judge::DeviceKind;
 
 use super::App;
+use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, Paged, chrome, layouts_of, show};
-use super::problem::Problem;
 use super::view::Chrome;
 use ioc_engine::power_score::{Room, Values, rooms};
 use ioc_store::inventory::DeviceRecord;
@@ -82,6 +83,6 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 }
 
 /// The same as JSON.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Result<Json<Vec<Room>>, Problem> {
-    Ok(Json(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?))
+pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Vec<api_types::power::Room>> {
+    Ok(Json(all(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?)))
 }
