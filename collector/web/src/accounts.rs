@@ -13,10 +13,10 @@ use super::App;
 use super::api::Answered;
 use super::api_types::{access, names, or_empty};
 use super::auth::Person;
-use super::confirm::{meant, or_confirm};
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::confirm::{change_account, or_confirm};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::{self, Asker};
 use ioc_engine::account::intent::Intent;
@@ -62,26 +62,27 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     let places = places_of(&form.places)?;
     let (password, hash) = fresh(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
-    meant(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() })
+        .await?;
     Ok(password)
 }
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
     let (password, hash) = fresh(app, person).await?;
-    meant(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
     Ok(password)
 }
 
 /// Takes an account's second factor away: its owner has lost it.
 async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
-    meant(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
     Ok(())
 }
 
 /// The places that an account is limited to, checked.
-fn places_of(given: &[String]) -> Result<Vec<String>, Problem> {
-    let mut places: Vec<String> = given.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
+fn places_of(places: &[String]) -> Result<Vec<String>, Problem> {
+    let mut places: Vec<String> = places.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
     places.retain(|place| !place.is_empty());
     places.sort_unstable();
     places.dedup();
@@ -97,13 +98,13 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
     let places = form.places.as_deref().map(places_of).transpose()?;
     let (name, disabled, actor) = (name.to_owned(), form.disabled, person.name.clone());
-    meant(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
+    change_account(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
     Ok(())
 }
 
-fn role_of(given: Option<access::Role>) -> Result<Role, Problem> {
+fn role_of(role: Option<access::Role>) -> Result<Role, Problem> {
     let none = || Problem::invalid(format!("role: found none; allowed are {}", Role::ALL.map(Role::as_str).join(", ")));
-    given.map(Role::from).ok_or_else(none)
+    role.map(Role::from).ok_or_else(none)
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -145,9 +146,9 @@ fn split(places: &str) -> Vec<String> {
 }
 
 #[derive(Template)]
-#[template(path = "people.html")]
-struct PeoplePage {
-    chrome: Chrome,
+#[template(path = "accounts.html")]
+struct AccountsPage {
+    page_context: PageContext,
     accounts: Vec<AccountRecord>,
     /// Where devices stand, to choose from.
     places: Vec<String>,
@@ -158,9 +159,9 @@ struct PeoplePage {
     made: Option<(String, String)>,
 }
 
-impl PeoplePage {
+impl AccountsPage {
     fn is_locked(&self, account: &AccountRecord) -> bool {
-        account.locked_until.is_some_and(|until| until > self.chrome.now)
+        account.locked_until.is_some_and(|until| until > self.page_context.now)
     }
 
     fn is_chosen(&self, role: &str) -> bool {
@@ -168,39 +169,39 @@ impl PeoplePage {
     }
 
     fn is_due(&self, account: &AccountRecord) -> bool {
-        account.is_due(self.chrome.now)
+        account.is_due(self.page_context.now)
     }
 
     fn days_left(&self, account: &AccountRecord) -> i64 {
-        account.days_left(self.chrome.now)
+        account.days_left(self.page_context.now)
     }
 }
 
-async fn show_people(
+async fn show_accounts(
     app: &App,
-    chrome: Chrome,
+    page_context: PageContext,
     form: AccountForm,
     error: Option<Problem>,
     made: Option<(String, String)>,
-) -> Paged {
+) -> PageResult {
     let error = match error.map(|problem| or_confirm(problem, "/people")) {
         Some(Ok(elsewhere)) => return Ok(elsewhere),
         Some(Err(problem)) => Some(problem),
         None => None,
     };
-    match app.read(&chrome.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
+    match app.read(&page_context.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
             let error = error.map(|problem| problem.detail().to_owned());
             let roles = Role::ALL.map(Role::as_str);
-            Ok(show_again(&PeoplePage { chrome, accounts, places, roles, form, error, made }, refused))
+            Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, made }, refused))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    show_people(&app, chrome(&app, &person, &headers), AccountForm::default(), None, None).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    show_accounts(&app, page_context(&app, &person, &headers), AccountForm::default(), None, None).await
 }
 
 pub(super) async fn add(
@@ -208,13 +209,15 @@ pub(super) async fn add(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<AddForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let AddForm { name, full_name, role, places } = form;
     let form = AccountForm { name, full_name, role, places: split(&places) };
     match make(&app, &person, &form).await {
-        Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((form.name, password))).await,
-        Err(problem) => show_people(&app, chrome, form, Some(problem), None).await,
+        Ok(password) => {
+            show_accounts(&app, page_context, AccountForm::default(), None, Some((form.name, password))).await
+        }
+        Err(problem) => show_accounts(&app, page_context, form, Some(problem), None).await,
     }
 }
 
@@ -244,19 +247,21 @@ pub(super) async fn change(
     headers: HeaderMap,
     Path(name): Path<String>,
     Form(form): Form<DoForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let change = match form.r#do {
         AccountAction::Reset => {
             return match reset(&app, &person, &name).await {
-                Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((name, password))).await,
-                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+                Ok(password) => {
+                    show_accounts(&app, page_context, AccountForm::default(), None, Some((name, password))).await
+                }
+                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
             };
         }
         AccountAction::RemoveSecond => {
             return match remove_second(&app, &person, &name).await {
                 Ok(()) => Ok(Redirect::to("/people").into_response()),
-                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
             };
         }
         AccountAction::Disable => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
@@ -267,7 +272,7 @@ pub(super) async fn change(
     };
     match alter(&app, &person, &name, &change).await {
         Ok(()) => Ok(Redirect::to("/people").into_response()),
-        Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+        Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
     }
 }
 
@@ -282,7 +287,7 @@ pub(super) struct AccountItem {
     disabled: bool,
     password_at: Timestamp,
     /// It has a second factor.
-    second: bool,
+    second_factor: bool,
     password_due: bool,
     locked_until: Option<Timestamp>,
 }
@@ -299,7 +304,7 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered
     let accounts = app.read(&person.reach, |reader| reader.accounts()).await?;
     let now = clock::now();
     let shown = accounts.into_iter().map(|one| AccountItem {
-        second: one.asks_for_code(),
+        second_factor: one.asks_for_code(),
         password_due: one.is_due(now),
         name: one.name,
         full_name: one.full_name,

@@ -19,7 +19,7 @@ use super::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
 use super::api_types::incident::{EventRecord, Fault, Incident, NoticeItem, TimelineStep};
 use super::api_types::replay::{Replay, Unjudged};
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome};
+use super::pages::{Failure, PageResult, page_context};
 use super::personal_data;
 use super::problem::Problem;
 use super::server::Peer;
@@ -319,12 +319,12 @@ pub(super) async fn remark_form(
     headers: HeaderMap,
     Path(id): Path<String>,
     Form(body): Form<RemarkBody>,
-) -> Paged {
-    let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
+) -> PageResult {
+    let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
     let device = device_id(&id).map_err(refuse)?;
     let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
     app.carry_out(&person, command).await.map_err(|error| refuse(error.into()))?;
-    Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
+    Ok(Redirect::to(&format!("/devices/{id}#events")).into_response())
 }
 
 /// Which rule to try.
@@ -372,9 +372,9 @@ pub(super) async fn replay(
 }
 
 /// What is said of a device, from the fields that were given.
-pub(super) fn device_of(given: serde_json::Map<String, Value>) -> Result<ioc_store::NewDevice, Problem> {
+pub(super) fn device_of(fields: serde_json::Map<String, Value>) -> Result<ioc_store::NewDevice, Problem> {
     // Read as a body of its own, so that an error names its field.
-    let text = Value::Object(given).to_string();
+    let text = Value::Object(fields).to_string();
     let read = Json::<NewDevice>::from_bytes(text.as_bytes());
     read.map(|Json(device)| device.into()).map_err(|error| Problem::invalid(error.body_text()))
 }
@@ -397,10 +397,10 @@ pub(super) async fn amend(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-    Json(given): Json<serde_json::Map<String, Value>>,
+    Json(changes): Json<serde_json::Map<String, Value>>,
 ) -> Result<StatusCode, Problem> {
-    let fields = given.keys().filter(|field| *field != "device").cloned().collect();
-    let mut info = device_of(given)?;
+    let fields = changes.keys().filter(|field| *field != "device").cloned().collect();
+    let mut info = device_of(changes)?;
     info.device = device_id(&id)?.to_string();
     app.carry_out(&person, Command::Describe { info, fields: Some(fields), actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -10,7 +10,7 @@ use super::App;
 use super::api_types::{Text, all};
 use super::auth::Person;
 use super::incidents::refused;
-use super::pages::{Failure, chrome};
+use super::pages::{Failure, page_context};
 use super::problem::Problem;
 use ioc_common::clock::Timestamp;
 use ioc_engine::command::Command;
@@ -67,9 +67,9 @@ pub(super) async fn confirm_form(
     match app.carry_out(&person, command).await {
         Ok(_) => Redirect::to("/admin").into_response(),
         Err(error) => {
-            let chrome = chrome(&app, &person, &headers);
-            let why = refused(&chrome, &error);
-            (StatusCode::CONFLICT, Failure::new(chrome, Problem::forbidden(why))).into_response()
+            let page_context = page_context(&app, &person, &headers);
+            let why = refused(&page_context, &error);
+            (StatusCode::CONFLICT, Failure::new(page_context, Problem::forbidden(why))).into_response()
         }
     }
 }

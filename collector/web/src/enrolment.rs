@@ -17,11 +17,11 @@ use super::App;
 use super::api::{Answered, ListQuery, Page, device_id, device_of};
 use super::api_types::{self, all};
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_store::NewDevice;
@@ -210,7 +210,8 @@ pub(super) async fn enrol(
 ) -> Result<Response, Response> {
     app.limits.stranger(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
     let response =
-        match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await {
+        match app.engine.enrolment_command(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await
+        {
             Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
             Ok(Answer::Waiting { request }) => {
                 let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
@@ -306,7 +307,7 @@ impl Done {
 #[derive(Template)]
 #[template(path = "enrolment.html")]
 struct EnrolmentPage {
-    chrome: Chrome,
+    page_context: PageContext,
     /// Devices whose identity was found on two machines.
     twins: Vec<Fault>,
     requests: Vec<RequestRecord>,
@@ -331,7 +332,7 @@ impl EnrolmentPage {
             Reason::Look { device } => ("why-look", Some(device)),
             Reason::Removed { device } => ("why-removed", Some(device)),
         };
-        let text = self.chrome.t(key);
+        let text = self.page_context.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
     }
 
@@ -341,7 +342,7 @@ impl EnrolmentPage {
     }
 
     fn lives(&self, token: &TokenRecord) -> bool {
-        token.refusal(self.chrome.now, 0).is_none()
+        token.refusal(self.page_context.now, 0).is_none()
     }
 
     fn what(token: &TokenRecord) -> &str {
@@ -363,8 +364,8 @@ impl EnrolmentPage {
     }
 }
 
-async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
-    let read = app.read(&chrome.reach, |reader| {
+async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: Done) -> PageResult {
+    let read = app.read(&page_context.reach, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
         let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
         Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
@@ -372,14 +373,14 @@ async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Pa
     match read.await {
         Ok((twins, requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
-            Ok(show_again(&EnrolmentPage { chrome, twins, requests, tokens, form, done }, refused))
+            Ok(show_again(&EnrolmentPage { page_context, twins, requests, tokens, form, done }, refused))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    show_page(&app, chrome(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
 }
 
 /// Where agents ask to come in: host and port of the page.
@@ -398,15 +399,15 @@ pub(super) async fn act(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<EnrolForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     match carry_out(&app, &person, &form).await {
         Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
-        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, chrome, EnrolForm::blank(), done).await,
-        Ok(Some(done)) => show_page(&app, chrome, form.again(), done).await,
+        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolForm::blank(), done).await,
+        Ok(Some(done)) => show_page(&app, page_context, form.again(), done).await,
         Err(problem) => {
             let done = Done { error: Some(problem.detail().to_owned()), ..Done::default() };
-            show_page(&app, chrome, form.again(), done).await
+            show_page(&app, page_context, form.again(), done).await
         }
     }
 }

@@ -63,7 +63,7 @@ use api_types::incident::{EventRecord, Fault, Incident};
 use api_types::maintenance::Window;
 use api_types::power::Room;
 use api_types::replay::Replay;
-use authorization::Door;
+use authorization::EngineGateway;
 use ioc_engine::account::acknowledge_link::Links;
 use ioc_engine::account::hashing::Hashing;
 use ioc_engine::config::Config;
@@ -96,7 +96,7 @@ const LIVE_MAX: usize = 1000;
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
-    engine: Door,
+    engine: EngineGateway,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     readers: Arc<Readers>,
@@ -105,12 +105,12 @@ pub struct App {
     texts: Arc<i18n::Texts>,
     /// All that is hashed goes through this.
     hashing: Hashing,
-    said: Arc<personal_data::Said>,
+    accesses: Arc<personal_data::RecentAccesses>,
     links: Arc<Links>,
     /// What browsers keep of a sign-in that is not finished.
     seal: Arc<Seal>,
     /// What the identity provider said of itself.
-    provider: Arc<sso::Known>,
+    provider: Arc<sso::ProviderCache>,
     /// Live pages that are open, by session.
     live: Arc<Counted>,
     /// What strangers cause to be written down.
@@ -149,14 +149,14 @@ impl App {
     ) -> Result<Self, PkiError> {
         let started = Hashing::start();
         Ok(Self {
-            engine: Door::new(engine),
+            engine: EngineGateway::new(engine),
             health,
             config,
             readers: Readers::new(readers),
             limited: Readers::new(limited),
             texts: Arc::new(i18n::Texts::load()),
             hashing: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
-            said: Arc::default(),
+            accesses: Arc::default(),
             links,
             seal: Arc::new(Seal::new()?),
             provider: Arc::default(),
@@ -254,7 +254,7 @@ impl App {
             .route("/rooms", get(rooms::page))
             .route("/plan", get(site_plan::page))
             .route("/sensors", get(site_plan::sensors))
-            .route("/coverage/{matter}", get(coverage_detail::page))
+            .route("/coverage/{area}", get(coverage_detail::page))
             .route("/wall", get(wall::page))
             .route("/incidents", get(incidents::list))
             .route("/incidents/new", get(incidents::new).post(incidents::open))
@@ -279,7 +279,7 @@ impl App {
             .route("/account", get(my_account::page))
             .route("/account/password", post(my_account::password))
             .route("/account/confirm", get(confirm::page).post(confirm::press))
-            .route("/account/second", post(my_account::second))
+            .route("/account/second-factor", post(my_account::second))
             .route("/account/tokens", post(my_account::token))
             .route("/account/sessions/{digest}/end", post(my_account::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
@@ -454,9 +454,13 @@ fn people_api(all: &mut Described) {
     all.post("/account/password", my_account::api_password, "Changes one's own password")
         .body::<my_account::PasswordForm>()
         .done(204);
-    all.post("/account/second", my_account::api_second, "One's own second factor: start, confirm, recovery, off")
-        .body::<my_account::SecondForm>()
-        .answers::<my_account::SecondAnswer>(200);
+    all.post(
+        "/account/second-factor",
+        my_account::api_second,
+        "One's own second factor: start, confirm, recovery, off",
+    )
+    .body::<my_account::SecondForm>()
+    .answers::<my_account::SecondAnswer>(200);
     all.post("/account/tokens", my_account::api_token, "A token of one's own, shown once")
         .body::<my_account::TokenForm>()
         .answers::<my_account::NewApiToken>(201);

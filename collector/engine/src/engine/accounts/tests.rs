@@ -110,7 +110,7 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
         let intent = match meanwhile {
             "disable" => alter("lan", None, Some(true)),
             "reset" => Intent::Reset { name, hash, actor: "admin".to_owned() },
-            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, but: String::new() },
+            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, except: String::new() },
         };
         all.decide(intent, at(0), &mut Vec::new()).expect("done");
         let (carried, changes) = proved(&mut all, "lan", "lan", "");
