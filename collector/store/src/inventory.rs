@@ -8,7 +8,7 @@ use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Presence};
 
 /// A device as it stands in the store.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceRecord {
     /// What people say of it.
     #[serde(flatten)]
