@@ -24,6 +24,7 @@ use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
+use ioc_engine::account::secret;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::Place;
 use ioc_store::scope::Reach;
@@ -251,7 +252,7 @@ pub(super) fn origin_of(app: &App, peer: &Peer, headers: &HeaderMap, name: &str)
     let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
     let browser = shown.split_once('.').filter(|(browser, marks)| {
         let mark = app.links.known(browser, name);
-        !browser.is_empty() && marks.split('.').any(|shown_mark| *shown_mark == mark)
+        !browser.is_empty() && marks.split('.').any(|one| secret::is_same(&mark, one))
     });
     Origin { peer: peer.to_string(), network, browser: browser.map(|(browser, _)| browser.to_owned()) }
 }

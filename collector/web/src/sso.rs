@@ -149,7 +149,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
     let attempt =
         app.seal.open(ATTEMPT, &sealed, now_ms()).map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
-    let Some(attempt) = attempt.filter(|attempt| attempt.state == query.state) else {
+    let Some(attempt) = attempt.filter(|attempt| account::secret::is_same(&attempt.state, &query.state)) else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
     let provider = app.provider.ask(&config).await?;

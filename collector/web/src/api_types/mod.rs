@@ -54,8 +54,12 @@ macro_rules! names {
 }
 pub(crate) use names;
 
+/// Most characters of a refused word that are repeated.
+const FOUND_MAX_CHARS: usize = 100;
+
 /// Refuses a word that is none of these.
 pub(crate) fn none_of<E: serde::de::Error>(found: &str, allowed: &[&str]) -> E {
+    let found: String = found.chars().take(FOUND_MAX_CHARS).collect();
     E::custom(format_args!("found {found:?}; allowed are {}", allowed.join(", ")))
 }
 
