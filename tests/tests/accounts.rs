@@ -44,14 +44,14 @@ async fn a_leaked_token_of_an_administrator_changes_no_account() {
         ("PATCH", "/api/v1/accounts/lan", json!({ "disabled": true })),
         ("POST", "/api/v1/accounts/lan/reset", json!({})),
         ("POST", "/api/v1/account/password", json!({ "present": password, "new": "a new long password" })),
-        ("POST", "/api/v1/account/second", json!({ "do": "start" })),
+        ("POST", "/api/v1/account/second-factor", json!({ "do": "start" })),
         ("POST", "/api/v1/account/tokens", json!({ "label": "next", "role": "administrator", "days": 300 })),
         ("POST", "/api/v1/session/confirm", json!({ "password": password })),
     ] {
         let (status, text) = ask(&rig, "127.0.0.1", &["-X", method, "-H", &bearer], path, Some(body)).await;
         assert_eq!(status, 403, "{method} {path}: {text}");
     }
-    for path in ["/people", "/people/lan", "/account/tokens", "/account/second", "/account/password"] {
+    for path in ["/people", "/people/lan", "/account/tokens", "/account/second-factor", "/account/password"] {
         let form = [
             "-H",
             &bearer,

@@ -209,7 +209,7 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let client = settled(&rig, "lan", json!({ "name": "lan", "role": "duty_officer" })).await;
-    let second = |body: Value| client.ask("POST", "/api/v1/account/second", Some(body));
+    let second = |body: Value| client.ask("POST", "/api/v1/account/second-factor", Some(body));
     assert_eq!(second(json!({ "do": "confirm", "code": "123456" })).await.0, 409);
     let (status, text) = second(json!({ "do": "start" })).await;
     let started: Value = serde_json::from_str(&text).unwrap();
@@ -239,16 +239,17 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     // By the page: first the password, then the code.
     let browser = Client::new(&rig, "g");
     let page = browser.form("/login", "name=lan&password=correct%20horse%20battery").await;
-    let ticket = page.1.split("name=\"ticket\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let wrong = browser.form("/login/code", &format!("ticket={ticket}&code=000000")).await;
+    let pending_sign_in =
+        page.1.split("name=\"pending_sign_in\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let wrong = browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code=000000")).await;
     assert!(wrong.0 == 401 && wrong.1.contains("Mã không đúng"), "{wrong:?}");
     let spare = codes["recovery"][1].as_str().unwrap();
-    assert_eq!(browser.form("/login/code", &format!("ticket={ticket}&code={spare}")).await.0, 303);
+    assert_eq!(browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code={spare}")).await.0, 303);
     assert_eq!(browser.ask("GET", "/api/v1/devices", None).await.0, 200);
     assert_eq!(
-        browser.form("/login/code", &format!("ticket={ticket}&code=000000")).await.0,
+        browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code=000000")).await.0,
         303,
-        "a ticket is good once"
+        "a pending sign-in is good once"
     );
 
     // A token cannot lock its owner out, nor make itself a successor.
@@ -257,7 +258,7 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
     let robot = Client { token: Some(shown), ..Client::new(&rig, "robot") };
     assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
-    assert_eq!(robot.ask("POST", "/api/v1/account/second", Some(json!({ "do": "start" }))).await.0, 403);
+    assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await.0, 403);
     let spare = codes["recovery"][2].as_str().unwrap();
     assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
     assert_eq!(Client::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
@@ -369,11 +370,11 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
     assert!(status == 200 && page.contains("bắt buộc có xác thực hai lớp"), "{page}");
     let token = Some(json!({ "label": "around", "role": "viewer", "days": 1 }));
     assert_eq!(leader.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
-    let (_, text) = leader.ask("POST", "/api/v1/account/second", Some(json!({ "do": "start" }))).await;
+    let (_, text) = leader.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await;
     let started: Value = serde_json::from_str(&text).unwrap();
     let code = code_of(started["secret"].as_str().unwrap(), 0).await;
     let confirm = Some(json!({ "do": "confirm", "code": code }));
-    assert_eq!(leader.ask("POST", "/api/v1/account/second", confirm).await.0, 200);
+    assert_eq!(leader.ask("POST", "/api/v1/account/second-factor", confirm).await.0, 200);
     assert_eq!(leader.ask("GET", "/api/v1/devices", None).await.0, 200);
     rig.stop().await.unwrap();
 }
@@ -381,7 +382,7 @@ async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
 /// Every form of the pages, and the fields that it has.
 const FORMS: [(&str, &[&str]); 21] = [
     ("/login", &["name", "password"]),
-    ("/login/code", &["ticket", "code"]),
+    ("/login/code", &["pending_sign_in", "code"]),
     ("/language", &["language"]),
     ("/devices/views", &["name", "query", "remove"]),
     ("/devices/srv-01/remarks", &["text"]),
@@ -400,7 +401,7 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/maintenance/1/end", &["x"]),
     ("/people", &["name", "full_name", "role", "places"]),
     ("/people/nobody", &["do", "role", "places"]),
-    ("/account/second", &["do", "code"]),
+    ("/account/second-factor", &["do", "code"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

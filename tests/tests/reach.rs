@@ -132,7 +132,7 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
         } else if path.contains("{id}") {
             filled.extend(devices.iter().map(|id| path.replace("{id}", id)));
         } else {
-            filled.push(path.replace("{matter}", "passwords"));
+            filled.push(path.replace("{area}", "passwords"));
         }
     }
     for query in

@@ -51,7 +51,7 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
     let applied = stands(&rig, "wall", "applied").await;
     assert_eq!((&applied["groups"], &applied["settings"]["interval"]), (&json!(["tất cả"]), &json!("2s")));
     let refused = stands(&rig, "own", "refused").await;
-    assert!(refused["said"]["why"].as_str().unwrap().contains("settings = false"), "{refused}");
+    assert!(refused["reported"]["why"].as_str().unwrap().contains("settings = false"), "{refused}");
     eventually("it samples as told", || async { interval(&rig, "wall").await == 2 }).await.unwrap();
     eventually("and reaches what it was told", || async {
         let documents = rig.get("/api/v1/devices/wall/documents").await.unwrap();
@@ -67,7 +67,7 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
     // A probe that this agent does not know: refused whole, and what was in use stays.
     reload(&mut rig, &group.replace("\"2s\"", "\"3s\"").replace("\"usb\"", "\"usbb\"")).await;
     let refused = stands(&rig, "wall", "refused").await;
-    assert!(refused["said"]["why"].as_str().unwrap().contains("usbb"), "{refused}");
+    assert!(refused["reported"]["why"].as_str().unwrap().contains("usbb"), "{refused}");
     assert_eq!(interval(&rig, "wall").await, 2);
 
     // What lies on the agent's disk was changed there: it is not used, and given anew.

@@ -27,7 +27,7 @@ const LOAD_HIGH: f64 = 80.0;
 pub type Values<'a> = BTreeMap<&'a str, f64>;
 
 /// The power of one room.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Room {
     /// Its name, as devices say where they stand.
     pub name: String,
@@ -40,7 +40,7 @@ pub struct Room {
 }
 
 /// The power of one UPS.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UpsPower {
     /// Device.
     pub device: String,
@@ -65,7 +65,7 @@ pub struct UpsPower {
 }
 
 /// What costs points.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
     /// How many.
     pub points: u8,

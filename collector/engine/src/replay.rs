@@ -21,7 +21,7 @@ use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 const STRETCH_MS: i64 = 24 * 3_600_000;
 
 /// A decision.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
     /// When.
     pub at: Timestamp,
@@ -36,7 +36,7 @@ pub struct Decision {
 }
 
 /// What came of a replay.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Replay {
     /// How many reports were judged.
     pub reports: usize,

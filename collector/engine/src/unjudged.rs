@@ -28,7 +28,7 @@ const WHY_MAX_CHARS: usize = 300;
 const SERIES_MAX: usize = 10;
 
 /// A rule that cannot be judged on a device.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unjudged {
     /// The rule.
     pub rule: String,

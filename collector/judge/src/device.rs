@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use ioc_common::id::DeviceId;
 
 /// What sort of machine a device is.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
@@ -70,7 +69,6 @@ impl DeviceKind {
 pub const UPLINK_DEPTH_MAX: usize = 8;
 
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
     /// Identifier.
@@ -148,7 +146,6 @@ impl DeviceInfo {
 }
 
 /// How much depends on a device. With a fault's severity it makes an incident's priority.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Importance {

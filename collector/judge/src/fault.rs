@@ -9,7 +9,6 @@ use crate::severity::Severity;
 use crate::text::Text;
 
 /// Where a fault stands.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultState {
@@ -46,7 +45,6 @@ impl FaultState {
 }
 
 /// A fault.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// Number.

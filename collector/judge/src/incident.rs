@@ -13,7 +13,6 @@ use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Where an incident stands.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentState {
@@ -59,7 +58,6 @@ impl IncidentState {
 }
 
 /// An incident.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Number.
@@ -111,7 +109,6 @@ pub struct Incident {
 }
 
 /// What people wrote down about an incident.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Record {
@@ -134,7 +131,6 @@ pub struct Record {
 }
 
 /// What stood before the repair.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repair {
     /// Where the backup is; empty when there is none.
@@ -150,7 +146,6 @@ pub struct Repair {
 }
 
 /// What was found and done.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
     /// How it came about and went on.
@@ -164,7 +159,6 @@ pub struct Closing {
 }
 
 /// The notice to the responsible department, and what came back.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regulator {
     /// Which department.
@@ -182,7 +176,6 @@ pub struct Regulator {
 }
 
 /// A report by a person, most often by telephone.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonReport {
     /// Who reported.
@@ -201,7 +194,6 @@ pub struct PersonReport {
 }
 
 /// A file that belongs to an incident. Its content lies in the store.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// Its name.
@@ -217,7 +209,6 @@ pub struct Attachment {
 }
 
 /// What the judge remembers of an incident to go on with.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
@@ -242,7 +233,6 @@ pub struct Progress {
 }
 
 /// One step of an incident's timeline.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelineStep {
     /// Which incident.
@@ -260,14 +250,11 @@ pub struct TimelineStep {
 }
 
 /// What a person does with an incident.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Take it.
     Acknowledge {
         /// What they say about it.
-        #[serde(default)]
         note: String,
     },
     /// Say something about it.
@@ -278,67 +265,54 @@ pub enum Action {
     /// Give it to a unit and a person (article 14).
     Assign {
         /// The unit.
-        #[serde(default)]
         unit: String,
         /// The person.
-        #[serde(default)]
         person: String,
     },
     /// Begin the repair (article 10.2a, b).
     Repair {
         /// Where the backup is.
-        #[serde(default)]
         backup: String,
         /// Why none is possible.
-        #[serde(default)]
         no_backup: String,
         /// What was done for the safety of people and equipment.
-        #[serde(default)]
         safety: String,
     },
     /// It is mended. Only where no fault of ours says otherwise.
     Resolve {
         /// What was done.
-        #[serde(default)]
         note: String,
     },
     /// Close it (article 10.2c).
     Close {
         /// How it came about and went on.
-        #[serde(default)]
         course: String,
         /// What was done against it.
-        #[serde(default)]
         remedy: String,
     },
     /// What changed is right: it is what later changes are held against.
     Accept {
         /// Why.
-        #[serde(default)]
         note: String,
     },
     /// It is not over.
     Reopen {
         /// Why.
-        #[serde(default)]
         note: String,
     },
     /// It is part of another.
     Merge {
         /// Which.
-        #[serde(deserialize_with = "number")]
         into: u64,
     },
     /// A fault under it is something of its own.
     Split {
         /// Which.
-        #[serde(deserialize_with = "number")]
         fault: u64,
     },
     /// Tell the responsible department (article 17.4).
     Regulator {
         /// Which department.
-        #[serde(default)]
         department: String,
     },
     /// The department has received it.
@@ -346,7 +320,6 @@ pub enum Action {
     /// The result was reported to the department.
     RegulatorResult {
         /// The result.
-        #[serde(default)]
         result: String,
     },
     /// The department has confirmed the result.
@@ -354,7 +327,6 @@ pub enum Action {
     /// What was reported by a person was verified (article 17.3).
     Verify {
         /// How.
-        #[serde(default)]
         how: String,
     },
 }
@@ -379,24 +351,6 @@ impl Action {
             Self::RegulatorResult { .. } => "regulator_result",
             Self::RegulatorConfirmed => "regulator_confirmed",
             Self::Verify { .. } => "verify",
-        }
-    }
-}
-
-/// A number that a form sends as text; `INC-000007` and `F-000007` are numbers, too.
-fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    match Either::deserialize(from)? {
-        Either::Number(number) => Ok(number),
-        Either::Text(text) => {
-            let digits = text.trim().trim_start_matches("INC-").trim_start_matches("F-");
-            digits.parse().map_err(|_| serde::de::Error::custom(format!("found {text:?}; allowed is a number")))
         }
     }
 }

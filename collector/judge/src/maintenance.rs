@@ -17,7 +17,6 @@ use crate::scope::Scope;
 pub const WINDOW_MAX_MS: i64 = 7 * 86_400_000;
 
 /// A maintenance window, or a freeze: a time at which no maintenance may be planned.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// Number.
@@ -39,7 +38,6 @@ pub struct Window {
 }
 
 /// When a window is open.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum When {

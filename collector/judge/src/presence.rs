@@ -11,7 +11,6 @@ use ioc_common::clock::Timestamp;
 use ioc_common::report::ByeReason;
 
 /// Whether a device is heard, and since when.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Presence {
@@ -85,7 +84,6 @@ impl Presence {
 }
 
 /// What the host itself answered when its agent was gone.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostAnswer {

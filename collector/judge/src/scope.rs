@@ -6,7 +6,6 @@ use crate::device::{DeviceInfo, DeviceKind};
 
 /// Whom something is for: a rule, a maintenance window, a route. An empty list means everyone; of lists that are not empty, each
 /// must name the device.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {

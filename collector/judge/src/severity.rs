@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::device::Importance;
 
 /// How bad a fault is.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -30,7 +29,6 @@ impl Severity {
 }
 
 /// How urgent an incident is: its severity and the importance of its device.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Priority {
     /// At once.

@@ -10,7 +10,6 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A text in Vietnamese and English. Vietnamese comes first everywhere.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "Form")]
 pub struct Text {
@@ -19,7 +18,6 @@ pub struct Text {
     /// English.
     pub en: String,
     /// The same with the names of people; none where there are none.
-    #[cfg_attr(feature = "schema", schemars(skip))]
     personal: Option<Box<WithNames>>,
 }
 
@@ -31,17 +29,14 @@ struct WithNames {
 }
 
 /// A text as it comes in.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {
     vi: String,
     en: String,
-    #[cfg_attr(feature = "schema", schemars(skip))]
     #[serde(default)]
     personal: Option<Box<WithNames>>,
     /// It was kept by who marks what is personal.
-    #[cfg_attr(feature = "schema", schemars(skip))]
     #[serde(default)]
     marked: bool,
 }

@@ -21,7 +21,7 @@ pub struct Entry {
 }
 
 /// A record of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Number, from 1, without a gap.
     pub number: u64,

@@ -10,7 +10,7 @@ use ioc_judge::DeviceInfo;
 use crate::new_device::NewDevice;
 
 /// What a token makes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "lowercase")]
 pub enum Grant {
     /// This device.
@@ -29,7 +29,7 @@ pub enum Grant {
 }
 
 /// An enrolment token, as it is kept: without its secret.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenRecord {
     /// SHA-256 over the secret, hex.
     pub digest: String,
@@ -74,7 +74,7 @@ impl TokenRecord {
 }
 
 /// Why a request waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "lowercase")]
 pub enum Reason {
     /// Its token says so.
@@ -137,7 +137,7 @@ pub enum Reason {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RequestState {
     /// It waits for a person.
@@ -149,7 +149,7 @@ pub enum RequestState {
 }
 
 /// A machine that asks to come in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// The beginning of SHA-256 over its request, hex: it is the same each time that machine asks.
     pub id: String,

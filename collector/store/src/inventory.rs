@@ -8,7 +8,7 @@ use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Presence};
 
 /// A device as it stands in the store.
-#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceRecord {
     /// What people say of it.
     #[serde(flatten)]
@@ -53,10 +53,13 @@ impl DeviceRecord {
     #[must_use]
     pub fn state(&self, now: Timestamp) -> &'static str {
         let presence = self.presence.as_str();
+        if presence == "live" && self.is_stale(now) { "stale" } else { presence }
+    }
+
+    /// Whether samples have stayed away for three intervals.
+    #[must_use]
+    pub fn is_stale(&self, now: Timestamp) -> bool {
         let late = i64::from(self.interval_s.max(5)) * 3000;
-        match self.last_sample {
-            Some(last) if presence == "live" && now.millis_since(last) > late => "stale",
-            _ => presence,
-        }
+        self.last_sample.is_some_and(|last| now.millis_since(last) > late)
     }
 }

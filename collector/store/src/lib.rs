@@ -143,7 +143,7 @@ pub struct DocumentRecord {
 }
 
 /// Something that happened on a device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRecord {
     /// Its number.
     pub number: u64,

@@ -3,7 +3,7 @@
 use ioc_judge::DeviceInfo;
 
 /// A device to be enrolled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewDevice {
     /// Identifier; made up when empty.

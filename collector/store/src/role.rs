@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a person is there for. Who may do what stands in [`Role::may`] alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Looks.

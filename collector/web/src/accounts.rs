@@ -11,11 +11,12 @@ use ioc_common::clock::{self, Timestamp};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{access, names, or_empty};
 use super::auth::Person;
-use super::confirm::{meant, or_confirm};
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::confirm::{change_account, or_confirm};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::{self, Asker};
 use ioc_engine::account::intent::Intent;
@@ -57,30 +58,31 @@ async fn fresh(app: &App, person: &Person) -> Result<(String, String), Problem> 
 /// A new account; what it gives back is its first password, which is shown once.
 async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
-    let role = role_of(&form.role)?;
+    let role = role_of(form.role)?;
     let places = places_of(&form.places)?;
     let (password, hash) = fresh(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
-    meant(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() })
+        .await?;
     Ok(password)
 }
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
     let (password, hash) = fresh(app, person).await?;
-    meant(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
     Ok(password)
 }
 
 /// Takes an account's second factor away: its owner has lost it.
 async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
-    meant(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
     Ok(())
 }
 
 /// The places that an account is limited to, checked.
-fn places_of(given: &[String]) -> Result<Vec<String>, Problem> {
-    let mut places: Vec<String> = given.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
+fn places_of(places: &[String]) -> Result<Vec<String>, Problem> {
+    let mut places: Vec<String> = places.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
     places.retain(|place| !place.is_empty());
     places.sort_unstable();
     places.dedup();
@@ -92,17 +94,17 @@ fn places_of(given: &[String]) -> Result<Vec<String>, Problem> {
 
 /// Another role, or the end of an account, or its return.
 async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
-    let role = form.role.as_deref().map(role_of).transpose()?;
+    let role = form.role.map(Role::from);
     let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
     let places = form.places.as_deref().map(places_of).transpose()?;
     let (name, disabled, actor) = (name.to_owned(), form.disabled, person.name.clone());
-    meant(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
+    change_account(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
     Ok(())
 }
 
-pub(super) fn role_of(text: &str) -> Result<Role, Problem> {
-    let names = Role::ALL.map(Role::as_str).join(", ");
-    Role::parse(text).ok_or_else(|| Problem::invalid(format!("role: found {text:?}; allowed are {names}")))
+fn role_of(role: Option<access::Role>) -> Result<Role, Problem> {
+    let none = || Problem::invalid(format!("role: found none; allowed are {}", Role::ALL.map(Role::as_str).join(", ")));
+    role.map(Role::from).ok_or_else(none)
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -110,7 +112,9 @@ pub(super) fn role_of(text: &str) -> Result<Role, Problem> {
 pub(super) struct AccountForm {
     name: String,
     full_name: String,
-    role: String,
+    #[serde(with = "or_empty")]
+    #[schemars(with = "access::Role")]
+    role: Option<access::Role>,
     /// Places that it is limited to, with what is below them; none for everywhere.
     places: Vec<String>,
 }
@@ -119,7 +123,7 @@ pub(super) struct AccountForm {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ChangeForm {
     full_name: Option<String>,
-    role: Option<String>,
+    role: Option<access::Role>,
     /// Places that it is limited to from now on; an empty list for everywhere.
     places: Option<Vec<String>>,
     disabled: Option<bool>,
@@ -131,7 +135,8 @@ pub(super) struct ChangeForm {
 pub(super) struct AddForm {
     name: String,
     full_name: String,
-    role: String,
+    #[serde(deserialize_with = "or_empty::deserialize")]
+    role: Option<access::Role>,
     places: String,
 }
 
@@ -141,9 +146,9 @@ fn split(places: &str) -> Vec<String> {
 }
 
 #[derive(Template)]
-#[template(path = "people.html")]
-struct PeoplePage {
-    chrome: Chrome,
+#[template(path = "accounts.html")]
+struct AccountsPage {
+    page_context: PageContext,
     accounts: Vec<AccountRecord>,
     /// Where devices stand, to choose from.
     places: Vec<String>,
@@ -154,45 +159,49 @@ struct PeoplePage {
     made: Option<(String, String)>,
 }
 
-impl PeoplePage {
+impl AccountsPage {
     fn is_locked(&self, account: &AccountRecord) -> bool {
-        account.locked_until.is_some_and(|until| until > self.chrome.now)
+        account.locked_until.is_some_and(|until| until > self.page_context.now)
+    }
+
+    fn is_chosen(&self, role: &str) -> bool {
+        self.form.role.map(Role::from).is_some_and(|chosen| chosen.as_str() == role)
     }
 
     fn is_due(&self, account: &AccountRecord) -> bool {
-        account.is_due(self.chrome.now)
+        account.is_due(self.page_context.now)
     }
 
     fn days_left(&self, account: &AccountRecord) -> i64 {
-        account.days_left(self.chrome.now)
+        account.days_left(self.page_context.now)
     }
 }
 
-async fn show_people(
+async fn show_accounts(
     app: &App,
-    chrome: Chrome,
+    page_context: PageContext,
     form: AccountForm,
     error: Option<Problem>,
     made: Option<(String, String)>,
-) -> Paged {
+) -> PageResult {
     let error = match error.map(|problem| or_confirm(problem, "/people")) {
         Some(Ok(elsewhere)) => return Ok(elsewhere),
         Some(Err(problem)) => Some(problem),
         None => None,
     };
-    match app.read(&chrome.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
+    match app.read(&page_context.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
             let error = error.map(|problem| problem.detail().to_owned());
             let roles = Role::ALL.map(Role::as_str);
-            Ok(show_again(&PeoplePage { chrome, accounts, places, roles, form, error, made }, refused))
+            Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, made }, refused))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    show_people(&app, chrome(&app, &person, &headers), AccountForm::default(), None, None).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    show_accounts(&app, page_context(&app, &person, &headers), AccountForm::default(), None, None).await
 }
 
 pub(super) async fn add(
@@ -200,21 +209,34 @@ pub(super) async fn add(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<AddForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let AddForm { name, full_name, role, places } = form;
     let form = AccountForm { name, full_name, role, places: split(&places) };
     match make(&app, &person, &form).await {
-        Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((form.name, password))).await,
-        Err(problem) => show_people(&app, chrome, form, Some(problem), None).await,
+        Ok(password) => {
+            show_accounts(&app, page_context, AccountForm::default(), None, Some((form.name, password))).await
+        }
+        Err(problem) => show_accounts(&app, page_context, form, Some(problem), None).await,
+    }
+}
+
+names! {
+    /// What the page does with an account.
+    AccountAction {
+        Reset = "reset",
+        RemoveSecond = "second-off",
+        Disable = "disable",
+        Enable = "enable",
+        Alter = "role",
     }
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct DoForm {
-    r#do: String,
-    #[serde(default)]
-    role: String,
+    r#do: AccountAction,
+    #[serde(default, deserialize_with = "or_empty::deserialize")]
+    role: Option<access::Role>,
     #[serde(default)]
     places: String,
 }
@@ -225,28 +247,32 @@ pub(super) async fn change(
     headers: HeaderMap,
     Path(name): Path<String>,
     Form(form): Form<DoForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let change = match form.r#do.as_str() {
-        "reset" => {
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let change = match form.r#do {
+        AccountAction::Reset => {
             return match reset(&app, &person, &name).await {
-                Ok(password) => show_people(&app, chrome, AccountForm::default(), None, Some((name, password))).await,
-                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+                Ok(password) => {
+                    show_accounts(&app, page_context, AccountForm::default(), None, Some((name, password))).await
+                }
+                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
             };
         }
-        "second-off" => {
+        AccountAction::RemoveSecond => {
             return match remove_second(&app, &person, &name).await {
                 Ok(()) => Ok(Redirect::to("/people").into_response()),
-                Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
             };
         }
-        "disable" => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
-        "enable" => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
-        _ => ChangeForm { role: Some(form.role), places: Some(split(&form.places)), ..ChangeForm::default() },
+        AccountAction::Disable => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
+        AccountAction::Enable => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
+        AccountAction::Alter => {
+            ChangeForm { role: form.role, places: Some(split(&form.places)), ..ChangeForm::default() }
+        }
     };
     match alter(&app, &person, &name, &change).await {
         Ok(()) => Ok(Redirect::to("/people").into_response()),
-        Err(problem) => show_people(&app, chrome, AccountForm::default(), Some(problem), None).await,
+        Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
     }
 }
 
@@ -255,13 +281,13 @@ pub(super) async fn change(
 pub(super) struct AccountItem {
     name: String,
     full_name: String,
-    role: Role,
+    role: access::Role,
     /// Places that it is limited to; none for everywhere.
     places: Vec<String>,
     disabled: bool,
     password_at: Timestamp,
     /// It has a second factor.
-    second: bool,
+    second_factor: bool,
     password_due: bool,
     locked_until: Option<Timestamp>,
 }
@@ -278,11 +304,11 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered
     let accounts = app.read(&person.reach, |reader| reader.accounts()).await?;
     let now = clock::now();
     let shown = accounts.into_iter().map(|one| AccountItem {
-        second: one.asks_for_code(),
+        second_factor: one.asks_for_code(),
         password_due: one.is_due(now),
         name: one.name,
         full_name: one.full_name,
-        role: one.role,
+        role: one.role.into(),
         places: one.places,
         disabled: one.disabled,
         password_at: one.password_at,

@@ -11,19 +11,19 @@ use ioc_judge::Incident;
 use super::App;
 use super::auth::language_of;
 use super::incidents::refused;
-use super::pages::{Failure, Paged, show};
+use super::pages::{Failure, PageResult, show};
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{Chrome, incident_tone};
+use super::view::{PageContext, incident_tone};
 use ioc_engine::account::acknowledge_link::Link;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::Reach;
 
 #[derive(Template)]
-#[template(path = "taking.html")]
-struct TakingPage {
-    chrome: Chrome,
+#[template(path = "acknowledge.html")]
+struct AcknowledgePage {
+    page_context: PageContext,
     incident: Incident,
     device: Option<DeviceRecord>,
     person: String,
@@ -32,11 +32,14 @@ struct TakingPage {
 }
 
 /// The link, or a page that says that it is worth nothing.
-fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(Chrome, Link), Box<Failure>> {
+fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(PageContext, Link), Box<Failure>> {
     let config = app.config();
     if app.limits.stranger(rate_limit::LINK, peer).is_err() {
-        let chrome = Chrome::new(app, &language_of(headers, &config.language), "", false);
-        return Err(Box::new(Failure::new(chrome, Problem::too_many("too many links were tried from this address"))));
+        let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);
+        return Err(Box::new(Failure::new(
+            page_context,
+            Problem::too_many("too many links were tried from this address"),
+        )));
     }
     let link = app.links.check(text, clock::now());
     if link.is_some() {
@@ -44,12 +47,12 @@ fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(Ch
     }
     let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
     let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());
-    let chrome = Chrome::new(app, &language, "", false);
+    let page_context = PageContext::new(app, &language, "", false);
     match link {
-        Some(link) => Ok((chrome, link)),
+        Some(link) => Ok((page_context, link)),
         None => {
-            let why = chrome.t("link-over");
-            Err(Box::new(Failure::new(chrome, Problem::not_found(why))))
+            let why = page_context.t("link-over");
+            Err(Box::new(Failure::new(page_context, Problem::not_found(why))))
         }
     }
 }
@@ -59,8 +62,8 @@ pub(super) async fn page(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Path(text): Path<String>,
-) -> Paged {
-    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+) -> PageResult {
+    let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = app
         .read(&Reach::EVERYWHERE, move |reader| {
@@ -73,10 +76,10 @@ pub(super) async fn page(
         Ok(Some((incident, steps, device))) => {
             let (tone, fresh) = (incident_tone(&incident), link.is_fresh(&incident, &steps));
             let person = app.config().plan.person(&link.person).map_or(link.person, |person| person.name.clone());
-            Ok(show(&TakingPage { chrome, incident, device, person, tone, fresh }))
+            Ok(show(&AcknowledgePage { page_context, incident, device, person, tone, fresh }))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -86,12 +89,12 @@ pub(super) async fn take(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Path(text): Path<String>,
-) -> Paged {
-    let (chrome, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+) -> PageResult {
+    let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = match app.read(&Reach::EVERYWHERE, move |reader| reader.incident(id)).await {
         Ok(found) => found,
-        Err(problem) => return Err(Failure::new(chrome, problem)),
+        Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let fresh = found.is_some_and(|(incident, steps, _)| link.is_fresh(&incident, &steps));
     let back: Response = Redirect::to(&format!("/a/{text}")).into_response();
@@ -99,11 +102,11 @@ pub(super) async fn take(
         // The page says who was faster.
         return Ok(back);
     }
-    match app.engine.by_link(id, link.person).await {
+    match app.engine.acknowledge_by_link(id, link.person).await {
         Ok(_) => Ok(back),
         Err(error) => {
-            let why = refused(&chrome, &error);
-            Ok((StatusCode::CONFLICT, Failure::new(chrome, Problem::forbidden(why))).into_response())
+            let why = refused(&page_context, &error);
+            Ok((StatusCode::CONFLICT, Failure::new(page_context, Problem::forbidden(why))).into_response())
         }
     }
 }

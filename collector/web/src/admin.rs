@@ -13,8 +13,8 @@ use ioc_judge::{Rule, RuleKind, Scope, Text};
 
 use super::App;
 use super::auth::Person;
-use super::pages::{Failure, Paged, ROWS, chrome, show};
-use super::view::Chrome;
+use super::pages::{Failure, PageResult, ROWS, page_context, show};
+use super::view::PageContext;
 use ioc_engine::config::Config;
 use ioc_engine::pki;
 use ioc_store::ChannelTally;
@@ -48,7 +48,7 @@ struct ChannelRow {
 #[derive(Template)]
 #[template(path = "admin.html")]
 struct AdminPage {
-    chrome: Chrome,
+    page_context: PageContext,
     facts: Vec<Fact>,
     /// What the store lost and nobody has confirmed.
     lost: Vec<Text>,
@@ -56,18 +56,18 @@ struct AdminPage {
     channels: Vec<ChannelRow>,
     rules: Vec<Rule>,
     /// What it is for, by the key of its text, and when it ends.
-    own: Vec<(&'static str, Option<Timestamp>)>,
+    collector_certificates: Vec<(&'static str, Option<Timestamp>)>,
     certificates: Vec<(DeviceId, Timestamp)>,
 }
 
 impl AdminPage {
     fn is_soon(&self, at: &Timestamp) -> bool {
-        at.millis_since(self.chrome.now) < SOON_MS
+        at.millis_since(self.page_context.now) < SOON_MS
     }
 
     /// Whom a rule is for, where that is not everyone.
     fn whom(&self, rule: &Rule) -> String {
-        whom(&self.chrome, &rule.scope)
+        whom(&self.page_context, &rule.scope)
     }
 
     fn limit(rule: &Rule) -> String {
@@ -83,21 +83,21 @@ impl AdminPage {
 }
 
 /// For whom something is; nothing when it is for everyone.
-pub(super) fn whom(chrome: &Chrome, scope: &Scope) -> String {
-    let kinds = scope.kinds.iter().map(|kind| chrome.name("kind", kind.as_str()));
+pub(super) fn whom(page_context: &PageContext, scope: &Scope) -> String {
+    let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
     let others = scope.devices.iter().chain(&scope.places).chain(&scope.tags).cloned();
     kinds.chain(others).collect::<Vec<_>>().join(", ")
 }
 
-fn mebibytes(chrome: &Chrome, bytes: u64) -> String {
+fn mebibytes(page_context: &PageContext, bytes: u64) -> String {
     if bytes >= 10 << 30 {
-        return format!("{} GiB", chrome.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
+        return format!("{} GiB", page_context.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
     }
-    format!("{} MiB", chrome.decimal(&(bytes as f64 / 1_048_576.0), 1))
+    format!("{} MiB", page_context.decimal(&(bytes as f64 / 1_048_576.0), 1))
 }
 
 /// The collector's own state.
-fn facts_of(app: &App, chrome: &Chrome, config: &Config) -> Vec<Fact> {
+fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Fact> {
     let health = &app.health;
     let fact = |name, value: String, tone| Fact { name, value, tone };
     let good = |name, value: String| fact(name, value, "good");
@@ -112,35 +112,35 @@ fn facts_of(app: &App, chrome: &Chrome, config: &Config) -> Vec<Fact> {
     vec![
         match trouble {
             Some(why) => fact("own-store", why, "bad"),
-            None => good("own-store", chrome.t("own-writable")),
+            None => good("own-store", page_context.t("own-writable")),
         },
         match health.examined() {
-            None => good("own-examined", chrome.t("own-examined-not-yet")),
+            None => good("own-examined", page_context.t("own-examined-not-yet")),
             Some(examined) if examined.findings.is_empty() => {
-                good("own-examined", format!("{} · {}", chrome.t("own-sound"), chrome.ago(&examined.at)))
+                good("own-examined", format!("{} · {}", page_context.t("own-sound"), page_context.ago(&examined.at)))
             }
             Some(examined) => fact("own-examined", examined.findings.join("; "), "bad"),
         },
         good("own-version", env!("CARGO_PKG_VERSION").to_owned()),
-        good("own-since", chrome.ago(&app.since)),
+        good("own-since", page_context.ago(&app.since)),
         good("own-connections", health.connections.load(Relaxed).to_string()),
         good("own-reports", health.reports.load(Relaxed).to_string()),
-        good("own-commit", format!("{} ms", chrome.decimal(&mean_ms, 2))),
+        good("own-commit", format!("{} ms", page_context.decimal(&mean_ms, 2))),
         good("own-queue", health.queue.load(Relaxed).to_string()),
         good("own-notices", health.notices_delivered.load(Relaxed).to_string()),
         fact("own-failed", failed.to_string(), if failed > 0 { "warning" } else { "good" }),
-        good("own-sizes", mebibytes(chrome, stored)),
-        fact("own-room", mebibytes(chrome, room.0), if tight { "bad" } else { "good" }),
+        good("own-sizes", mebibytes(page_context, stored)),
+        fact("own-room", mebibytes(page_context, room.0), if tight { "bad" } else { "good" }),
     ]
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let config = app.config();
     let found = app.read(&person.reach, |reader| Ok((reader.deliveries()?, reader.certificates(CERTIFICATES)?))).await;
     let (tallies, certificates) = match found {
         Ok(found) => found,
-        Err(problem) => return Err(Failure::new(chrome, problem)),
+        Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let channels = config.channels.iter().map(|channel| ChannelRow {
         name: channel.name.clone(),
@@ -153,20 +153,21 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     });
     let web = config.web_certificate.as_ref().map(|(certificate, _)| certificate.clone());
     let pki_dir = config.data.join("pki");
-    let own = vec![
+    let collector_certificates = vec![
         ("certificate-authority", pki::end_of(&pki_dir.join("ca.pem"))),
         ("certificate-server", pki::end_of(&pki_dir.join("server.pem"))),
     ];
-    let own = own.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
+    let collector_certificates =
+        collector_certificates.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
-        facts: facts_of(&app, &chrome, &config),
+        facts: facts_of(&app, &page_context, &config),
         lost: app.health.missing(),
         refused: app.health.all_refused(),
         channels: channels.collect(),
         rules: config.rules.rules().to_vec(),
-        own,
+        collector_certificates,
         certificates,
-        chrome,
+        page_context,
     };
     Ok(show(&page))
 }
@@ -181,7 +182,7 @@ pub(super) struct LogQuery {
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct LogPage {
-    chrome: Chrome,
+    page_context: PageContext,
     records: Vec<audit::Record>,
     search: String,
     next: Option<u64>,
@@ -199,15 +200,15 @@ pub(super) async fn log(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<LogQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let search: String = query.search.chars().take(100).collect();
     let asked = search.clone();
     match app.read(&person.reach, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
         Ok(records) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
-            Ok(show(&LogPage { chrome, records, search, next }))
+            Ok(show(&LogPage { page_context, records, search, next }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }

@@ -14,9 +14,10 @@ use ioc_judge::{DeviceInfo, Scope};
 use super::App;
 use super::admin::whom;
 use super::api::{Answered, ListQuery, Page};
+use super::api_types::device::SettingsStanding;
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, show};
-use super::view::Chrome;
+use super::pages::{Failure, PageResult, page_context, show};
+use super::view::PageContext;
 use ioc_engine::config::{Given, Group, Standing};
 use ioc_store::DocumentRecord;
 
@@ -32,18 +33,18 @@ pub(super) struct SettingsItem {
     groups: Vec<String>,
     /// What it is given.
     settings: Value,
-    standing: Standing,
+    standing: SettingsStanding,
     /// Its own last word.
-    said: SettingsOutcome,
+    reported: SettingsOutcome,
 }
 
 impl SettingsItem {
-    fn new(info: DeviceInfo, given: Given, said: SettingsOutcome) -> Self {
+    fn new(info: DeviceInfo, given: Given, reported: SettingsOutcome) -> Self {
         Self {
-            standing: given.standing(&said),
+            standing: given.standing(&reported).into(),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
             groups: given.groups,
-            said,
+            reported,
             device: info.id,
             name: info.name,
         }
@@ -51,37 +52,38 @@ impl SettingsItem {
 }
 
 /// What a device said last of its settings.
-fn said_of(document: Option<&str>) -> SettingsOutcome {
+fn reported_of(document: Option<&str>) -> SettingsOutcome {
     document.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// How a device stands with its settings, by what it said: for its page. None where it is given none.
+/// How a device stands with its settings, by what it reported: for its page. None where it is given none.
 pub(super) fn standing_of(
     info: &DeviceInfo,
     groups: &[Group],
     documents: &[DocumentRecord],
 ) -> Option<(Standing, String)> {
-    let said = said_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
-    let standing = Given::to(info, groups).standing(&said);
-    (standing != Standing::None && info.parent.is_none()).then_some((standing, said.why))
+    let reported =
+        reported_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
+    let standing = Given::to(info, groups).standing(&reported);
+    (standing != Standing::None && info.parent.is_none()).then_some((standing, reported.why))
 }
 
 #[derive(Template)]
-#[template(path = "settings.html")]
-struct SettingsPage {
-    chrome: Chrome,
+#[template(path = "agent-settings.html")]
+struct AgentSettingsPage {
+    page_context: PageContext,
     groups: Vec<Group>,
     /// How many stand how.
     counts: Vec<(Standing, u64)>,
-    open: Vec<SettingsItem>,
+    open: Vec<(Standing, SettingsItem)>,
 }
 
-impl SettingsPage {
+impl AgentSettingsPage {
     fn whom(&self, group: &Group) -> String {
         if group.scope == Scope::default() {
-            self.chrome.t("settings-everyone")
+            self.page_context.t("settings-everyone")
         } else {
-            whom(&self.chrome, &group.scope)
+            whom(&self.page_context, &group.scope)
         }
     }
 
@@ -89,10 +91,10 @@ impl SettingsPage {
     fn what(&self, group: &Group) -> Vec<String> {
         let of = &group.pushed;
         let mut lines = Vec::new();
-        lines.extend(of.interval.map(|every| format!("{}: {}", self.chrome.t("settings-interval"), every.0)));
+        lines.extend(of.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)));
         lines.extend(of.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
         if !of.forbid.is_empty() {
-            lines.push(format!("{}: {}", self.chrome.t("settings-forbid"), of.forbid.join(", ")));
+            lines.push(format!("{}: {}", self.page_context.t("settings-forbid"), of.forbid.join(", ")));
         }
         lines.extend(of.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
         lines
@@ -109,27 +111,27 @@ impl SettingsPage {
 }
 
 /// The groups, and the machines whose settings are not in use.
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let groups = app.config().settings.clone();
     match app.read(&person.reach, |reader| reader.settings()).await {
         Ok(all) => {
             let mut counts =
                 [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
             let mut open = Vec::new();
-            for (info, said) in all {
-                let (given, said) = (Given::to(&info, &groups), said_of(said.as_deref()));
-                let standing = given.standing(&said);
+            for (info, reported) in all {
+                let (given, reported) = (Given::to(&info, &groups), reported_of(reported.as_deref()));
+                let standing = given.standing(&reported);
                 if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == standing) {
                     *count += 1;
                 }
                 if matches!(standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
-                    open.push(SettingsItem::new(info, given, said));
+                    open.push((standing, SettingsItem::new(info, given, reported)));
                 }
             }
-            Ok(show(&SettingsPage { chrome, groups, counts: counts.into(), open }))
+            Ok(show(&AgentSettingsPage { page_context, groups, counts: counts.into(), open }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -144,9 +146,9 @@ pub(super) async fn api(
     let all = app.read(&person.reach, |reader| reader.settings()).await?;
     let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
     let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
-    let item = |(info, said): (DeviceInfo, Option<String>)| {
+    let item = |(info, reported): (DeviceInfo, Option<String>)| {
         let given = Given::to(&info, &groups);
-        SettingsItem::new(info, given, said_of(said.as_deref()))
+        SettingsItem::new(info, given, reported_of(reported.as_deref()))
     };
     let items: Vec<SettingsItem> = items.map(item).collect();
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|item| item.device.to_string());

@@ -1,7 +1,5 @@
 //! The JSON API, version 1 (`docs/api.md`).
 
-use std::collections::BTreeMap;
-
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,11 +10,16 @@ use serde_json::Value;
 use ioc_common::clock;
 use ioc_common::config::Source;
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::{Fault, Incident, RuleSet, TimelineStep};
+use ioc_judge::RuleSet;
 
 use super::App;
+use super::api_types::access::AuditRecord;
+use super::api_types::all;
+use super::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
+use super::api_types::incident::{EventRecord, Fault, Incident, NoticeItem, TimelineStep};
+use super::api_types::replay::{Replay, Unjudged};
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome};
+use super::pages::{Failure, PageResult, page_context};
 use super::personal_data;
 use super::problem::Problem;
 use super::server::Peer;
@@ -24,12 +27,10 @@ use ioc_engine::command::Command;
 use ioc_engine::config::page_of;
 use ioc_engine::engine::time::spelt;
 use ioc_engine::health::ClockState;
-use ioc_engine::replay::{Replay, Replayer};
-use ioc_engine::unjudged::{self, Unjudged};
-use ioc_store::NewDevice;
-use ioc_store::audit;
+use ioc_engine::replay::Replayer;
+use ioc_engine::unjudged;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::{DeliveryState, DeviceQuery, DeviceState, EventRecord, FaultQuery, Reader, StoreError, TicketQuery};
+use ioc_store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery};
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
@@ -39,6 +40,7 @@ pub(super) type Answered<T> = Result<Json<T>, Problem>;
 
 /// One page of a list.
 #[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// Give this as `cursor` to go on; none at the end.
@@ -77,26 +79,6 @@ impl ListQuery {
 
 pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
     DeviceId::new(text).map_err(|error| Problem::invalid(error.to_string()))
-}
-
-/// A device with its state and newest numbers.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct DeviceItem {
-    #[serde(flatten)]
-    record: DeviceRecord,
-    /// live, suspect, stale, silent, host_down, away, never_seen.
-    state: &'static str,
-    /// Its newest numbers by series.
-    values: BTreeMap<String, Option<f64>>,
-}
-
-impl DeviceItem {
-    fn new(record: DeviceRecord, reader: &dyn Reader) -> Result<Self, StoreError> {
-        let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
-        let names = layout.iter().flat_map(|layout| layout.series().iter().map(|series| series.as_str().to_owned()));
-        let values = names.zip(record.latest.iter().copied()).collect();
-        Ok(Self { state: record.state(clock::now()), values, record })
-    }
 }
 
 /// A device with all that is known of it now.
@@ -145,18 +127,12 @@ pub(super) struct TicketItem {
     error: Option<String>,
 }
 
-/// A notice about an incident.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct NoticeItem {
-    key: String,
-    channel: String,
-    /// For whom; empty when it was for everyone on the channel.
-    person: String,
-    state: DeliveryState,
-    attempts: u32,
-    created_at: clock::Timestamp,
-    delivered_at: Option<clock::Timestamp>,
-    last_error: Option<String>,
+/// A device as the API has it: the record, with its newest numbers by name.
+fn item_of(record: DeviceRecord, reader: &dyn Reader) -> Result<DeviceItem, StoreError> {
+    let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+    let names = layout.iter().flat_map(|layout| layout.series().iter().map(|series| series.as_str().to_owned()));
+    let values = names.zip(record.latest.iter().copied()).collect();
+    Ok(DeviceItem::new(record, values, clock::now()))
 }
 
 pub(super) async fn devices(
@@ -172,8 +148,7 @@ pub(super) async fn devices(
             let records = reader.devices(&ask)?;
             let full = records.len() == limit;
             let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
-            let items =
-                records.into_iter().map(|record| DeviceItem::new(record, reader)).collect::<Result<Vec<_>, _>>()?;
+            let items = records.into_iter().map(|record| item_of(record, reader)).collect::<Result<Vec<_>, _>>()?;
             Ok(Page { items, next_cursor: next })
         })
         .await?;
@@ -188,16 +163,15 @@ pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Pat
         .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let unjudged = unjudged::of_device(&record, &config.rules, reader, clock::now())?;
-            let item = DeviceItem::new(record, reader)?;
+            let item = item_of(record, reader)?;
             let hello = reader.hello(&id)?.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             let query = FaultQuery { device: Some(&id), open: true, ..FaultQuery::default() };
-            Ok(Some(DeviceWhole { item, hello, faults: reader.faults(&query, LIMIT)?, unjudged }))
+            Ok(Some((item, hello, reader.faults(&query, LIMIT)?, unjudged)))
         })
         .await?;
-    let Some(mut whole) = found else { return Err(Problem::not_found(missing)) };
-    let of = whole.item.record.info.id.to_string();
-    personal_data::open_faults(&app, &person, &of, &mut whole.faults).await;
-    Ok(Json(whole))
+    let Some((item, hello, mut faults, unjudged)) = found else { return Err(Problem::not_found(missing)) };
+    personal_data::open_faults(&app, &person, item.info.id.as_str(), &mut faults).await;
+    Ok(Json(DeviceWhole { item, hello, faults: all(faults), unjudged: all(unjudged) }))
 }
 
 /// What surveys of a device found, each whole.
@@ -227,19 +201,7 @@ pub(super) async fn events(
     let (id, before, limit) = (device_id(&id)?, query.before()?, query.limit());
     let items = app.read(&person.reach, move |reader| reader.events(&id, before, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|event| event.number.to_string());
-    Ok(Json(Page { items, next_cursor }))
-}
-
-/// A piece of software as the API names it.
-#[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct SoftwareItem {
-    source: String,
-    name: String,
-    version: String,
-    publisher: String,
-    licence: String,
-    place: String,
-    installed_on: String,
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 /// The software of a device.
@@ -253,11 +215,7 @@ pub(super) async fn software(
     let after = query.cursor.unwrap_or_default();
     let items = app.read(&person.reach, move |reader| reader.software(&id, &after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(ioc_common::software::Item::key);
-    let named = items.into_iter().map(|item| {
-        let ioc_common::software::Item { source, name, version, publisher, licence, place, installed_on } = item;
-        SoftwareItem { source, name, version, publisher, licence, place, installed_on }
-    });
-    Ok(Json(Page { items: named.collect(), next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 pub(super) async fn faults(
@@ -274,7 +232,7 @@ pub(super) async fn faults(
         .await?;
     personal_data::open_faults(&app, &person, "faults", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 pub(super) async fn incidents(
@@ -287,7 +245,7 @@ pub(super) async fn incidents(
         app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
     personal_data::open_incidents(&app, &person, "incidents", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<IncidentWhole> {
@@ -309,17 +267,8 @@ pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): P
         step: ticket.step,
         error: ticket.error,
     });
-    let notices = notices.into_iter().map(|entry| NoticeItem {
-        key: entry.key,
-        channel: entry.channel,
-        person: entry.person,
-        state: entry.state,
-        attempts: entry.attempts,
-        created_at: entry.created_at,
-        delivered_at: entry.delivered_at,
-        last_error: entry.last_error,
-    });
-    Ok(Json(IncidentWhole { incident, timeline, tickets: tickets.collect(), notices: notices.collect() }))
+    let (tickets, timeline, notices) = (tickets.collect(), all(timeline), all(notices));
+    Ok(Json(IncidentWhole { incident: incident.into(), timeline, tickets, notices }))
 }
 
 pub(super) async fn revoke(
@@ -370,12 +319,12 @@ pub(super) async fn remark_form(
     headers: HeaderMap,
     Path(id): Path<String>,
     Form(body): Form<RemarkBody>,
-) -> Paged {
-    let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
+) -> PageResult {
+    let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
     let device = device_id(&id).map_err(refuse)?;
     let command = Command::Remark { device, text: body.text, actor: person.name.clone() };
     app.carry_out(&person, command).await.map_err(|error| refuse(error.into()))?;
-    Ok(Redirect::to(&format!("/devices/{id}#happened")).into_response())
+    Ok(Redirect::to(&format!("/devices/{id}#events")).into_response())
 }
 
 /// Which rule to try.
@@ -419,7 +368,15 @@ pub(super) async fn replay(
             Ok(Some(replayer.finish()))
         })
         .await?;
-    found.map(Json).ok_or_else(|| Problem::not_found(missing))
+    found.map(|replay| Json(replay.into())).ok_or_else(|| Problem::not_found(missing))
+}
+
+/// What is said of a device, from the fields that were given.
+pub(super) fn device_of(fields: serde_json::Map<String, Value>) -> Result<ioc_store::NewDevice, Problem> {
+    // Read as a body of its own, so that an error names its field.
+    let text = Value::Object(fields).to_string();
+    let read = Json::<NewDevice>::from_bytes(text.as_bytes());
+    read.map(|Json(device)| device.into()).map_err(|error| Problem::invalid(error.body_text()))
 }
 
 /// Changes what people say of a device: what is not given is empty from now on.
@@ -430,6 +387,7 @@ pub(super) async fn describe(
     Json(mut info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
     info.device = device_id(&id)?.to_string();
+    let info = info.into();
     app.carry_out(&person, Command::Describe { info, fields: None, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -439,11 +397,10 @@ pub(super) async fn amend(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-    Json(given): Json<serde_json::Map<String, Value>>,
+    Json(changes): Json<serde_json::Map<String, Value>>,
 ) -> Result<StatusCode, Problem> {
-    let fields = given.keys().filter(|field| *field != "device").cloned().collect();
-    let info: Result<NewDevice, _> = serde_json::from_value(Value::Object(given));
-    let mut info = info.map_err(|error| Problem::invalid(error.to_string()))?;
+    let fields = changes.keys().filter(|field| *field != "device").cloned().collect();
+    let mut info = device_of(changes)?;
     info.device = device_id(&id)?.to_string();
     app.carry_out(&person, Command::Describe { info, fields: Some(fields), actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -455,7 +412,7 @@ pub(super) async fn register(
     person: Person,
     Json(info): Json<NewDevice>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, Command::Register { info, actor: person.name.clone() }).await?;
+    app.carry_out(&person, Command::Register { info: info.into(), actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -470,11 +427,11 @@ pub(super) async fn audit(
     State(app): State<App>,
     person: Person,
     Query(query): Query<AuditQuery>,
-) -> Answered<Page<audit::Record>> {
+) -> Answered<Page<AuditRecord>> {
     let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
     let items = app.read(&person.reach, move |reader| reader.audit(query.after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 /// Whether the collector can do its work: 503 with the reason while the store cannot be written, has lost what was acknowledged, or is

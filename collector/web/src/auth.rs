@@ -20,10 +20,11 @@ use super::pages::Failure;
 use super::problem::Problem;
 use super::rights;
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
+use ioc_engine::account::secret;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::Place;
 use ioc_store::scope::Reach;
@@ -57,7 +58,7 @@ pub(super) struct Person {
     /// When they last showed who they are; none for the command line, where the machine says it.
     pub(super) confirmed_at: Option<Timestamp>,
     /// The organisation's identity provider says who they are.
-    pub(super) foreign: bool,
+    pub(super) federated: bool,
 }
 
 impl Person {
@@ -91,12 +92,12 @@ impl FromRequestParts<App> for Person {
                 language,
                 session,
                 confirmed_at: None,
-                foreign: false,
+                federated: false,
             });
         }
-        let shown = shown(&parts.headers, &parts.uri);
-        let is_token = shown.as_ref().is_some_and(|(_, way)| *way != Way::Cookie);
-        let of_wall = shown.as_ref().is_some_and(|(_, way)| *way == Way::Address);
+        let shown = credential_of(&parts.headers, &parts.uri);
+        let is_token = shown.as_ref().is_some_and(|(_, kind)| *kind != CredentialKind::Cookie);
+        let of_wall = shown.as_ref().is_some_and(|(_, kind)| *kind == CredentialKind::Address);
         // A program that shows a token is led by no browser.
         if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
             return Err(Problem::forbidden("this request comes from another site").into_response());
@@ -133,16 +134,16 @@ impl FromRequestParts<App> for Person {
         let lacks = account.lacks_second(&app.config().second_for);
         if lacks && !session.foreign && !rights::is_open_without_second(route) {
             if wants_page {
-                return Err(Redirect::to("/account#second").into_response());
+                return Err(Redirect::to("/account#second-factor").into_response());
             }
-            let detail = "your role needs a second factor; set it up first, on the page /account or by POST /api/v1/account/second";
+            let detail = "your role needs a second factor; set it up first, on the page /account or by POST /api/v1/account/second-factor";
             return Err(Problem::forbidden(detail).into_response());
         }
         let reach = account.reach();
         let (role, token_role) = (account.role, session.role);
-        let (confirmed_at, foreign) = (Some(session.confirmed_at), session.foreign);
+        let (confirmed_at, federated) = (Some(session.confirmed_at), session.foreign);
         let name = account.name;
-        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
+        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, federated };
         if !person.may(Right::Personal) {
             person.reach = person.reach.sealed();
         }
@@ -150,9 +151,9 @@ impl FromRequestParts<App> for Person {
             return Ok(person);
         }
         if wants_page {
-            let chrome = Chrome::new(app, &person.language, &person.name, false).of(&person);
-            let detail = chrome.t("not-allowed");
-            return Err(Failure::new(chrome, Problem::forbidden(detail)).into_response());
+            let page_context = PageContext::new(app, &person.language, &person.name, false).of(&person);
+            let detail = page_context.t("not-allowed");
+            return Err(Failure::new(page_context, Problem::forbidden(detail)).into_response());
         }
         Err(Problem::forbidden("your role does not allow this").into_response())
     }
@@ -160,7 +161,7 @@ impl FromRequestParts<App> for Person {
 
 /// How a session or a token is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum CredentialKind {
     /// By a browser.
     Cookie,
     /// A token, by a program.
@@ -170,7 +171,7 @@ pub(super) enum Way {
 }
 
 /// The session or token that is shown, and how.
-pub(super) fn shown(headers: &HeaderMap, uri: &Uri) -> Option<(String, Way)> {
+pub(super) fn credential_of(headers: &HeaderMap, uri: &Uri) -> Option<(String, CredentialKind)> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
     let on_wall = bearer.is_none() && matches!(uri.path(), "/wall" | "/live");
@@ -178,11 +179,11 @@ pub(super) fn shown(headers: &HeaderMap, uri: &Uri) -> Option<(String, Way)> {
         .query()
         .filter(|_| on_wall)
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")))
-        .map(|token| (token, Way::Address));
-    let token = bearer.map(|token| (token, Way::Bearer)).or(in_address);
+        .map(|token| (token, CredentialKind::Address));
+    let token = bearer.map(|token| (token, CredentialKind::Bearer)).or(in_address);
     let token = token.filter(|(token, _)| token.starts_with(account::TOKEN_PREFIX));
-    let token = token.map(|(token, way)| (token.to_owned(), way));
-    token.or_else(|| cookie(headers, COOKIE).map(|cookie| (cookie, Way::Cookie)))
+    let token = token.map(|(token, kind)| (token.to_owned(), kind));
+    token.or_else(|| cookie(headers, COOKIE).map(|cookie| (cookie, CredentialKind::Cookie)))
 }
 
 fn sign_in_first(wants_page: bool) -> Response {
@@ -250,8 +251,8 @@ pub(super) fn origin_of(app: &App, peer: &Peer, headers: &HeaderMap, name: &str)
     };
     let shown = cookie(headers, KNOWN_COOKIE).unwrap_or_default();
     let browser = shown.split_once('.').filter(|(browser, marks)| {
-        let own = app.links.known(browser, name);
-        !browser.is_empty() && marks.split('.').any(|mark| mark == own)
+        let mark = app.links.known(browser, name);
+        !browser.is_empty() && marks.split('.').any(|one| secret::is_same(&mark, one))
     });
     Origin { peer: peer.to_string(), network, browser: browser.map(|(browser, _)| browser.to_owned()) }
 }
@@ -262,9 +263,11 @@ fn known_cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<String> {
     let (browser, marks) = shown.split_once('.').unwrap_or_default();
     let is_id = browser.len() == 32 && browser.bytes().all(|byte| byte.is_ascii_hexdigit());
     let browser = if is_id { browser.to_owned() } else { hex(&ioc_common::random::secret::<16>().ok()?) };
-    let own = app.links.known(&browser, name);
-    let mut all = vec![own.as_str()];
-    all.extend(marks.split('.').filter(|mark| is_id && mark.len() == own.len() && *mark != own).take(KNOWN_MAX - 1));
+    let mark = app.links.known(&browser, name);
+    let mut all = vec![mark.as_str()];
+    all.extend(
+        marks.split('.').filter(|other| is_id && other.len() == mark.len() && *other != mark).take(KNOWN_MAX - 1),
+    );
     Some(set_cookie(KNOWN_COOKIE, &format!("{browser}.{}", all.join(".")), KNOWN_S))
 }
 
@@ -294,7 +297,7 @@ pub(super) async fn show_password(
     from: &Origin,
     asker: Asker,
 ) -> Result<String, Problem> {
-    let person = |intent| app.engine.of_accounts(Command::Person(Box::new(intent)));
+    let person = |intent| app.engine.account_command(Command::Person(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
     let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
     let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
@@ -325,13 +328,13 @@ async fn try_sign_in(
     let from = origin_of(app, &peer, headers, &name);
     app.limits.sign_in(&peer, from.browser.as_deref())?;
     let hash = show_password(app, &name, password, &code, &from, asker_of(&peer, &from)).await?;
-    come_by(app, Intent::Proved { name, hash, code, from }).await
+    sign_in(app, Intent::Proved { name, hash, code, from }).await
 }
 
 /// Asks the engine to let someone in.
-pub(super) async fn come_by(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
+pub(super) async fn sign_in(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
     let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
-    match app.engine.of_accounts(Command::Person(Box::new(intent))).await.map_err(refused)? {
+    match app.engine.account_command(Command::Person(Box::new(intent))).await.map_err(refused)? {
         Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
         Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
         _ => Err(Problem::internal("sign-in failed")),
@@ -349,23 +352,23 @@ pub(super) fn cookie_text(name: &str, value: &str, same_site: &str, seconds: i64
 
 /// How long a code may take, milliseconds.
 const CODE_MS: u64 = 300_000;
-/// What the ticket of such a sign-in is sealed for.
-const CODE_TICKET: &str = "sign-in code";
+/// What a sign-in that waits for its code is sealed for.
+const PENDING_SIGN_IN: &str = "sign-in code";
 
 /// Has the browser keep whose password was right, by which hash, and whose code is still to come: sealed, so that nothing has to be kept
 /// here. It is bound to the password, so that another one ends it.
-fn half_in(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
+fn awaiting_second_factor(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
     let until_ms = clock::boottime_ms() + CODE_MS;
-    app.seal.close(CODE_TICKET, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
+    app.seal.close(PENDING_SIGN_IN, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
 
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
-    chrome: Chrome,
+    page_context: PageContext,
     error: Option<String>,
     /// The password was right; what the browser holds while the code is asked for.
-    ticket: Option<String>,
+    pending_sign_in: Option<String>,
     /// What the organisation's identity provider is called, where there is one.
     provider: Option<String>,
 }
@@ -379,23 +382,23 @@ pub(super) fn render_login(
     app: &App,
     headers: &HeaderMap,
     problem: Option<Problem>,
-    ticket: Option<String>,
+    pending_sign_in: Option<String>,
 ) -> Response {
     let language = language_of(headers, &app.config().language);
     let status = problem.as_ref().map_or(StatusCode::OK, Problem::status);
-    let chrome = Chrome::new(app, &language, "", false);
-    let error = problem.map(|problem| match (problem.status(), &ticket) {
-        (StatusCode::UNAUTHORIZED, None) => chrome.t("login-wrong"),
-        (StatusCode::UNAUTHORIZED, Some(_)) => chrome.t("login-code-wrong"),
-        (StatusCode::TOO_MANY_REQUESTS, _) => chrome.t("login-locked"),
-        _ => format!("{} {}", chrome.t("login-foreign"), problem.detail()),
+    let page_context = PageContext::new(app, &language, "", false);
+    let error = problem.map(|problem| match (problem.status(), &pending_sign_in) {
+        (StatusCode::UNAUTHORIZED, None) => page_context.t("login-wrong"),
+        (StatusCode::UNAUTHORIZED, Some(_)) => page_context.t("login-code-wrong"),
+        (StatusCode::TOO_MANY_REQUESTS, _) => page_context.t("login-locked"),
+        _ => format!("{} {}", page_context.t("login-foreign"), problem.detail()),
     });
     let provider = app.config().oidc.as_ref().map(|oidc| oidc.name.clone());
-    let page = LoginPage { chrome, error, ticket, provider };
+    let page = LoginPage { page_context, error, pending_sign_in, provider };
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 
-fn come_in(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
+fn signed_in(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
     with_cookies(app, headers, name, cookie, Redirect::to("/").into_response())
 }
 
@@ -421,9 +424,9 @@ pub(super) async fn login(
     }
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, &headers, credentials).await {
-        Ok(SignedIn::Cookie(cookie)) => come_in(&app, &headers, &name, &cookie),
-        Ok(SignedIn::NeedsCode(hash)) => match half_in(&app, &name, &hash) {
-            Ok(ticket) => render_login(&app, &headers, None, Some(ticket)),
+        Ok(SignedIn::Cookie(cookie)) => signed_in(&app, &headers, &name, &cookie),
+        Ok(SignedIn::NeedsCode(hash)) => match awaiting_second_factor(&app, &name, &hash) {
+            Ok(pending_sign_in) => render_login(&app, &headers, None, Some(pending_sign_in)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
         Err(problem) => render_login(&app, &headers, Some(problem), None),
@@ -432,7 +435,7 @@ pub(super) async fn login(
 
 #[derive(Deserialize)]
 pub(super) struct CodeForm {
-    ticket: String,
+    pending_sign_in: String,
     code: String,
 }
 
@@ -446,26 +449,26 @@ pub(super) async fn login_code(
     if !same_origin(&headers) {
         return Problem::forbidden("this request comes from another site").into_response();
     }
-    let Some([name, hash]) = app.seal.open(CODE_TICKET, &form.ticket, clock::boottime_ms()) else {
+    let Some([name, hash]) = app.seal.open(PENDING_SIGN_IN, &form.pending_sign_in, clock::boottime_ms()) else {
         return Redirect::to("/login").into_response();
     };
     let from = origin_of(&app, &peer, &headers, &name);
     if let Err(problem) = app.limits.sign_in(&peer, from.browser.as_deref()) {
-        return render_login(&app, &headers, Some(problem), Some(form.ticket));
+        return render_login(&app, &headers, Some(problem), Some(form.pending_sign_in));
     }
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
-        app.engine.of_accounts(Command::Person(Box::new(attempt))).await.map_err(refused)?;
-        come_by(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
+        app.engine.account_command(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        sign_in(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
         Ok(SignedIn::Cookie(cookie)) => {
-            app.seal.spend(&form.ticket);
-            come_in(&app, &headers, &name, &cookie)
+            app.seal.spend(&form.pending_sign_in);
+            signed_in(&app, &headers, &name, &cookie)
         }
-        Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.ticket)),
-        Err(problem) => render_login(&app, &headers, Some(problem), Some(form.ticket)),
+        Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.pending_sign_in)),
+        Err(problem) => render_login(&app, &headers, Some(problem), Some(form.pending_sign_in)),
     }
 }
 
@@ -478,7 +481,7 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
         let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
-        let _ = app.engine.of_accounts(Command::Person(Box::new(intent))).await;
+        let _ = app.engine.account_command(Command::Person(Box::new(intent))).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The one door to the engine: what people ask, as far as their rights and their places reach, and the named entrances of those who
+//! The one way to the engine: what people ask, as far as their rights and their places reach, and the named entrances of those who
 //! are no such person. A command that is new has to say here what it needs and what it is about before anything compiles; nothing is
 //! allowed because nobody thought of it.
 
@@ -14,17 +14,17 @@ use ioc_store::Right;
 use ioc_store::audit;
 use ioc_store::scope::Reach;
 
-/// The engine behind its door: the handle is seen in this file alone.
+/// The engine, reached through this file alone: nothing else sees its handle.
 #[derive(Clone)]
-pub(super) struct Door(Handle);
+pub(super) struct EngineGateway(Handle);
 
-/// By which way a command comes.
+/// Who may ask for a command.
 #[derive(Debug, PartialEq, Eq)]
-enum Way {
+enum Requester {
     /// A person who has this right.
     Person(Right),
     /// A person for their own account.
-    Own(String),
+    Owner(String),
     /// Signing in and out, and what accounts are: `auth`, `single`, `own`, `people` say themselves who may.
     Accounts,
     /// A machine that enrols, with its token.
@@ -39,7 +39,7 @@ enum Way {
 
 /// What a command is about.
 #[derive(Debug, PartialEq)]
-enum About {
+enum Target {
     Device(DeviceId),
     Incidents(Vec<IncidentId>),
     Window(Box<Window>),
@@ -50,8 +50,8 @@ enum About {
     Whole,
 }
 
-fn about(command: &Command) -> (Way, About) {
-    let whole = |right| (Way::Person(right), About::Whole);
+fn target_of(command: &Command) -> (Requester, Target) {
+    let whole = |right| (Requester::Person(right), Target::Whole);
     match command {
         Command::NewToken { .. }
         | Command::EndToken { .. }
@@ -63,38 +63,42 @@ fn about(command: &Command) -> (Way, About) {
         | Command::Register { .. }
         | Command::ConfirmClock { .. }
         | Command::ConfirmLoss { .. } => whole(Right::Administer),
-        Command::Remark { device, .. } => (Way::Person(Right::Handle), About::Device(device.clone())),
+        Command::Remark { device, .. } => (Requester::Person(Right::Handle), Target::Device(device.clone())),
         Command::Open { manual, .. } => {
-            (Way::Person(Right::Handle), manual.device.clone().map_or(About::Whole, About::Device))
+            (Requester::Person(Right::Handle), manual.device.clone().map_or(Target::Whole, Target::Device))
         }
-        Command::Act { incident, action, .. } => (Way::Person(Right::Handle), about_action(*incident, action)),
-        Command::Attach { incident, .. } => (Way::Person(Right::Handle), About::Incidents(vec![*incident])),
-        Command::PlanWindow { window, .. } => (Way::Person(Right::Plan), About::Window(Box::new(window.clone()))),
-        Command::EndWindow { id, .. } => (Way::Person(Right::Plan), About::WindowOf(*id)),
+        Command::Act { incident, action, .. } => {
+            (Requester::Person(Right::Handle), target_of_action(*incident, action))
+        }
+        Command::Attach { incident, .. } => (Requester::Person(Right::Handle), Target::Incidents(vec![*incident])),
+        Command::PlanWindow { window, .. } => {
+            (Requester::Person(Right::Plan), Target::Window(Box::new(window.clone())))
+        }
+        Command::EndWindow { id, .. } => (Requester::Person(Right::Plan), Target::WindowOf(*id)),
         Command::Cover { .. }
         | Command::Uncover { .. }
         | Command::Handover(_)
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
-        Command::SaveView(view) => (Way::Own(view.account.clone()), About::Nothing),
-        Command::Person(_) => (Way::Accounts, About::Nothing),
-        Command::Enrol { .. } => (Way::Machine, About::Nothing),
-        Command::Alerts { .. } => (Way::Source, About::Nothing),
-        Command::Note(_) => (Way::Note, About::Nothing),
+        Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
+        Command::Person(_) => (Requester::Accounts, Target::Nothing),
+        Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
+        Command::Alerts { .. } => (Requester::Source, Target::Nothing),
+        Command::Note(_) => (Requester::Note, Target::Nothing),
         Command::CheckDuty
         | Command::Delivered(_)
         | Command::FallBack(_)
         | Command::Ticket { .. }
         | Command::Examined { .. }
         | Command::Reload(_)
-        | Command::ForgetRows { .. } => (Way::Inside, About::Whole),
+        | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
 }
 
-fn about_action(incident: IncidentId, action: &Action) -> About {
+fn target_of_action(incident: IncidentId, action: &Action) -> Target {
     match action {
         // Joining touches two.
-        Action::Merge { into } => About::Incidents(vec![incident, IncidentId(*into)]),
+        Action::Merge { into } => Target::Incidents(vec![incident, IncidentId(*into)]),
         Action::Acknowledge { .. }
         | Action::Comment { .. }
         | Action::Assign { .. }
@@ -108,7 +112,7 @@ fn about_action(incident: IncidentId, action: &Action) -> About {
         | Action::RegulatorReceived
         | Action::RegulatorResult { .. }
         | Action::RegulatorConfirmed
-        | Action::Verify { .. } => About::Incidents(vec![incident]),
+        | Action::Verify { .. } => Target::Incidents(vec![incident]),
     }
 }
 
@@ -122,7 +126,7 @@ pub(super) fn is_within(window: &Window, reach: &Reach, sees: impl Fn(&DeviceId)
     !window.freeze && (by_devices || by_places)
 }
 
-impl Door {
+impl EngineGateway {
     pub(super) const fn new(engine: Handle) -> Self {
         Self(engine)
     }
@@ -132,70 +136,74 @@ impl Door {
         self.0.pages_wake()
     }
 
-    async fn through(&self, is_for: &Way, command: Command) -> Result<Answer, CommandError> {
-        let (way, _) = about(&command);
-        if way != *is_for {
-            tracing::error!(?way, ?is_for, "a command came by an entrance that is not its own");
+    async fn send(&self, is_for: &Requester, command: Command) -> Result<Answer, CommandError> {
+        let (requester, _) = target_of(&command);
+        if requester != *is_for {
+            tracing::error!(?requester, ?is_for, "a command came by an entrance that is not its own");
             return Err(CommandError::Forbidden("this cannot be asked for here".to_owned()));
         }
         self.0.command(command).await
     }
 
     /// Signing in and out, and what accounts are: whoever calls this has asked who may.
-    pub(super) async fn of_accounts(&self, command: Command) -> Result<Answer, CommandError> {
-        self.through(&Way::Accounts, command).await
+    pub(super) async fn account_command(&self, command: Command) -> Result<Answer, CommandError> {
+        self.send(&Requester::Accounts, command).await
     }
 
     /// A machine with its token.
-    pub(super) async fn of_machines(&self, command: Command) -> Result<Answer, CommandError> {
-        self.through(&Way::Machine, command).await
+    pub(super) async fn enrolment_command(&self, command: Command) -> Result<Answer, CommandError> {
+        self.send(&Requester::Machine, command).await
     }
 
     /// Another system with its token.
-    pub(super) async fn of_sources(&self, command: Command) -> Result<Answer, CommandError> {
-        self.through(&Way::Source, command).await
+    pub(super) async fn alert_command(&self, command: Command) -> Result<Answer, CommandError> {
+        self.send(&Requester::Source, command).await
     }
 
     /// Keeps a record of what was read.
-    pub(super) async fn note(&self, entry: audit::Entry) -> Result<Answer, CommandError> {
-        self.through(&Way::Note, Command::Note(entry)).await
+    pub(super) async fn record_access(&self, entry: audit::Entry) -> Result<Answer, CommandError> {
+        self.send(&Requester::Note, Command::Note(entry)).await
     }
 
     /// Whoever presses the signed link of a notice takes its incident, and can do nothing else with it.
-    pub(super) async fn by_link(&self, incident: IncidentId, person: String) -> Result<Answer, CommandError> {
+    pub(super) async fn acknowledge_by_link(
+        &self,
+        incident: IncidentId,
+        person: String,
+    ) -> Result<Answer, CommandError> {
         let action = Action::Acknowledge { note: String::new() };
-        self.through(&Way::Person(Right::Handle), Command::Act { incident, action, actor: person }).await
+        self.send(&Requester::Person(Right::Handle), Command::Act { incident, action, actor: person }).await
     }
 }
 
 impl App {
     /// Has carried out what a person asks for, where they have the right to it; what is out of their reach is not there for them.
     pub(super) async fn carry_out(&self, person: &Person, command: Command) -> Result<Answer, CommandError> {
-        let (way, about) = about(&command);
-        let has_right = match &way {
-            Way::Person(right) => person.may(*right),
-            Way::Own(account) => *account == person.name,
-            Way::Accounts | Way::Machine | Way::Source | Way::Note | Way::Inside => false,
+        let (requester, target) = target_of(&command);
+        let has_right = match &requester {
+            Requester::Person(right) => person.may(*right),
+            Requester::Owner(account) => *account == person.name,
+            Requester::Accounts | Requester::Machine | Requester::Source | Requester::Note | Requester::Inside => false,
         };
         if !has_right {
             return Err(CommandError::Forbidden(
                 "your role, or the places of your account, do not allow this".to_owned(),
             ));
         }
-        if !person.reach.is_everywhere() && !self.is_in_reach(&person.reach, about).await? {
+        if !person.reach.is_everywhere() && !self.is_in_reach(&person.reach, target).await? {
             let places = person.reach.places().join("; ");
             return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
         }
         self.engine.0.command(command).await
     }
 
-    async fn is_in_reach(&self, reach: &Reach, about: About) -> Result<bool, CommandError> {
+    async fn is_in_reach(&self, reach: &Reach, target: Target) -> Result<bool, CommandError> {
         let asked = reach.clone();
         let allowed = self.read(reach, move |reader| {
             let sees = |id: &DeviceId| reader.device(id).is_ok_and(|found| found.is_some());
-            Ok(match about {
-                About::Device(id) => sees(&id),
-                About::Incidents(all) => {
+            Ok(match target {
+                Target::Device(id) => sees(&id),
+                Target::Incidents(all) => {
                     // One that is about the centre as a whole can be read, and is for those who reach all of it.
                     let stands_here = |id| {
                         let found = reader.incident(id)?;
@@ -203,13 +211,13 @@ impl App {
                     };
                     all.into_iter().map(stands_here).collect::<Result<Vec<bool>, _>>()?.into_iter().all(|here| here)
                 }
-                About::Window(window) => is_within(&window, &asked, sees),
-                About::WindowOf(id) => {
+                Target::Window(window) => is_within(&window, &asked, sees),
+                Target::WindowOf(id) => {
                     let found = reader.windows()?.into_iter().find(|window| window.id == id);
                     found.is_some_and(|window| is_within(&window, &asked, sees))
                 }
-                About::Nothing => true,
-                About::Whole => false,
+                Target::Nothing => true,
+                Target::Whole => false,
             })
         });
         allowed.await.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))

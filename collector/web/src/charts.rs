@@ -18,10 +18,11 @@ use ioc_judge::{DeviceInfo, Incident, Severity};
 
 use super::App;
 use super::api::{Answered, device_id};
+use super::api_types;
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, show};
+use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_store::history::Tier;
 use ioc_store::history::chart::{self, Line, Wanted};
 use ioc_store::history::chunk::Summary;
@@ -46,7 +47,7 @@ const MARKS_MAX: usize = 30;
 /// The spans that can be chosen, and their lengths in hours.
 const SPANS: [(&str, i64); 6] = [("1h", 1), ("6h", 6), ("24h", 24), ("7d", 168), ("30d", 720), ("1y", 8784)];
 /// What is worth a chart of its own at first sight, in this order.
-const TELLING: [&str; 22] = [
+const KEY_METRICS: [&str; 22] = [
     "cpu.busy",
     "memory.used_pct",
     "load.1",
@@ -144,16 +145,16 @@ pub(super) fn windows_of(
 
 /// Charts of the last `span_ms`, with the incidents over them and maintenance behind them.
 pub(super) fn draw_all(
-    chrome: &Chrome,
+    page_context: &PageContext,
     groups: Vec<Group>,
     incidents: &[Incident],
     windows: &[Stretch],
     span_ms: i64,
 ) -> Vec<Chart> {
-    let until = chrome.now.as_millis();
+    let until = page_context.now.as_millis();
     let from = until - span_ms;
-    let drawn = groups.into_iter().filter_map(|(metric, lines)| draw(chrome, &metric, &lines, from, until));
-    drawn.map(|chart| Chart { marks: marks(incidents, windows, chrome, from, until), ..chart }).collect()
+    let drawn = groups.into_iter().filter_map(|(metric, lines)| draw(page_context, &metric, &lines, from, until));
+    drawn.map(|chart| Chart { marks: marks(incidents, windows, page_context, from, until), ..chart }).collect()
 }
 
 /// A chart, ready to be drawn.
@@ -222,7 +223,7 @@ fn step_of(range: f64) -> f64 {
     step * power
 }
 
-fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, until: i64) -> Option<Chart> {
+fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from: i64, until: i64) -> Option<Chart> {
     let known = metric::find(metric);
     let all = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, one)| one));
     let (least, most) =
@@ -256,7 +257,7 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
         close(&mut path, &mut band, &stretch, &y, single);
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
-        let shown = |value: Option<f64>| value.map(|value| chrome.written(read_aloud(value))).unwrap_or_default();
+        let shown = |value: Option<f64>| value.map(|value| page_context.written(read_aloud(value))).unwrap_or_default();
         Drawn {
             name: subject.to_owned(),
             path,
@@ -269,20 +270,20 @@ fn draw(chrome: &Chrome, metric: &str, lines: &[(String, Line)], from: i64, unti
     let mut levels = Vec::new();
     let mut level = low;
     while level <= high + step / 2.0 && levels.len() < 12 {
-        levels.push((y(level), chrome.written(read_aloud(level))));
+        levels.push((y(level), page_context.written(read_aloud(level))));
         level += step;
     }
     Some(Chart {
         title: known.map_or_else(
             || metric.to_owned(),
-            |known| if chrome.language == "en" { known.en } else { known.vi }.to_owned(),
+            |known| if page_context.language == "en" { known.en } else { known.vi }.to_owned(),
         ),
         unit: known.map(|known| known.unit_shown().to_owned()).unwrap_or_default(),
         lines: drawn.collect(),
         levels,
         moments: (0..=4)
             .map(|part| from + (until - from) * part / 4)
-            .map(|at| (x(at), chrome.axis(at, until - from)))
+            .map(|at| (x(at), page_context.axis(at, until - from)))
             .collect(),
         marks: Vec::new(),
         low,
@@ -321,11 +322,11 @@ fn close(path: &mut String, band: &mut String, stretch: &[(f64, &Summary)], y: &
     band.push('Z');
 }
 
-fn marks(incidents: &[Incident], windows: &[Stretch], chrome: &Chrome, from: i64, until: i64) -> Vec<Mark> {
+fn marks(incidents: &[Incident], windows: &[Stretch], page_context: &PageContext, from: i64, until: i64) -> Vec<Mark> {
     let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
     let worked = windows.iter().map(|window| {
         let (begin, end) = (x(window.from.as_millis()), x(window.until.as_millis()));
-        let title = format!("{}: {}", chrome.t("maintenance-short"), window.title);
+        let title = format!("{}: {}", page_context.t("maintenance-short"), window.title);
         Mark { x: begin, width: (end - begin).max(2.0), tone: "planned", title, address: "/maintenance".to_owned() }
     });
     let within = incidents.iter().filter_map(|incident| {
@@ -336,7 +337,7 @@ fn marks(incidents: &[Incident], windows: &[Stretch], chrome: &Chrome, from: i64
         }
         let (begin, end) = (x(opened.max(from)), x(over.min(until)));
         let tone = if incident.severity == Severity::Critical { "bad" } else { "warning" };
-        let title = format!("{} {}", incident.id, incident.title.get(&chrome.language));
+        let title = format!("{} {}", incident.id, incident.title.get(&page_context.language));
         Some(Mark {
             x: begin,
             width: (end - begin).max(2.0),
@@ -351,7 +352,7 @@ fn marks(incidents: &[Incident], windows: &[Stretch], chrome: &Chrome, from: i64
 #[derive(Template)]
 #[template(path = "history.html")]
 struct HistoryPage {
-    chrome: Chrome,
+    page_context: PageContext,
     id: DeviceId,
     name: String,
     charts: Vec<Chart>,
@@ -394,11 +395,11 @@ pub(super) async fn page(
     headers: HeaderMap,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(chrome)) };
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let (span, hours) = SPANS.into_iter().find(|(name, _)| *name == query.span).unwrap_or(("24h", 24));
-    let until = chrome.now.as_millis();
+    let until = page_context.now.as_millis();
     let from = until - hours * 3_600_000;
     let only = query.metric.clone();
     let device = id.clone();
@@ -416,12 +417,12 @@ pub(super) async fn page(
         .await;
     let (name, layout, groups, incidents, windows) = match found {
         Ok(Some(found)) => found,
-        Ok(None) => return Err(Failure::not_found(chrome)),
-        Err(problem) => return Err(Failure::new(chrome, problem)),
+        Ok(None) => return Err(Failure::not_found(page_context)),
+        Err(problem) => return Err(Failure::new(page_context, problem)),
     };
-    let charts = draw_all(&chrome, groups, &incidents, &windows, until - from);
-    let metrics = layout.map(|layout| metrics_of(&layout, &chrome.language)).unwrap_or_default();
-    Ok(show(&HistoryPage { chrome, id, name, charts, span, metric: query.metric, metrics }))
+    let charts = draw_all(&page_context, groups, &incidents, &windows, until - from);
+    let metrics = layout.map(|layout| metrics_of(&layout, &page_context.language)).unwrap_or_default();
+    Ok(show(&HistoryPage { page_context, id, name, charts, span, metric: query.metric, metrics }))
 }
 
 /// Which series go into which chart: what is asked for, or what is telling.
@@ -434,7 +435,7 @@ fn groups(layout: &Layout, only: &str) -> Vec<(String, Vec<String>)> {
         let all = of(only);
         return all.chunks(LINES_MAX).take(CHARTS_MAX).map(|some| (only.to_owned(), some.to_vec())).collect();
     }
-    let telling = TELLING.iter().map(|metric| ((*metric).to_owned(), of(metric)));
+    let telling = KEY_METRICS.iter().map(|metric| ((*metric).to_owned(), of(metric)));
     let with_some = telling.filter(|(_, names)| !names.is_empty());
     with_some.map(|(metric, names)| (metric, names.into_iter().take(LINES_MAX).collect())).take(CHARTS_MAX).collect()
 }
@@ -458,7 +459,7 @@ pub(super) struct HistoryQuery {
     series: String,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
-    tier: Option<Tier>,
+    tier: Option<api_types::replay::Tier>,
 }
 
 /// What was asked for: how fine, which series and their numbers.
@@ -475,7 +476,7 @@ async fn answer(
     if span <= 0 {
         return Err(Problem::invalid(format!("from: found {from}; allowed is a moment before {until}")));
     }
-    let tier = query.tier.unwrap_or_else(|| Tier::for_span(span));
+    let tier = query.tier.map_or_else(|| Tier::for_span(span), Tier::from);
     // What one answer may hold, whatever is asked for.
     if tier == Tier::Raw && span > 8 * 24 * 3_600_000 {
         return Err(Problem::invalid(
@@ -505,7 +506,7 @@ async fn answer(
 /// Numbers over time.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct History {
-    tier: Tier,
+    tier: api_types::replay::Tier,
     /// What each point holds, in its order.
     columns: &'static [&'static str],
     series: Vec<HistorySeries>,
@@ -541,7 +542,7 @@ pub(super) async fn api(
     });
     let columns: &[_] =
         if tier == Tier::Raw { &["at", "value"] } else { &["at", "min", "max", "mean", "last", "count"] };
-    Ok(Json(History { tier, columns, series: series.collect() }))
+    Ok(Json(History { tier: tier.into(), columns, series: series.collect() }))
 }
 
 /// The same as CSV (RFC 4180).

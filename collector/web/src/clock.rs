@@ -10,9 +10,9 @@ use ioc_common::clock::{self, Timestamp};
 
 use super::App;
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome};
+use super::pages::{Failure, PageResult, page_context};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::command::Command;
 use ioc_engine::engine::time::spelt;
 
@@ -65,16 +65,16 @@ pub(super) async fn confirm(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<ConfirmForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let command = Command::ConfirmClock { step_s: form.step_s, actor: person.name.clone() };
     match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to("/admin").into_response()),
-        Err(error) => Err(Failure::new(chrome, error.into())),
+        Err(error) => Err(Failure::new(page_context, error.into())),
     }
 }
 
-impl Chrome {
+impl PageContext {
     /// What is wrong with the machine's clock, for everyone who is signed in.
     pub(super) fn clock_trouble(&self) -> Option<String> {
         if self.person.is_empty() {
@@ -82,7 +82,7 @@ impl Chrome {
         }
         let state = self.health().clock();
         let key = if state.step_ms.is_some() { "clock-stepped" } else { "clock-doubted" };
-        state.by_ms().map(|by_ms| self.said(key, "by", spelt(by_ms)))
+        state.by_ms().map(|by_ms| self.t_with(key, "by", spelt(by_ms)))
     }
 
     /// What an administrator confirms: the step, seconds.

@@ -15,10 +15,10 @@ use ioc_common::clock;
 
 use super::App;
 use super::auth::{Person, origin_of, show_password};
-use super::pages::{Paged, chrome, show_again};
+use super::pages::{PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::Intent;
@@ -26,7 +26,7 @@ use ioc_engine::command::{Answer, Command};
 use ioc_store::scope::Reach;
 
 /// Has done what a person means to do with an account.
-pub(super) async fn meant(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
+pub(super) async fn change_account(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
     if person.is_token() {
         return Err(Problem::forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
     }
@@ -42,7 +42,7 @@ pub(super) async fn meant(app: &App, person: &Person, intent: Intent) -> Result<
         | Intent::Unseen { .. }
         | Intent::Wrong { .. }
         | Intent::Proved { .. }
-        | Intent::Foreign { .. }
+        | Intent::Federated { .. }
         | Intent::Confirm { .. }
         | Intent::ChoosePassword { .. }
         | Intent::ConfirmSecond { .. }
@@ -53,7 +53,7 @@ pub(super) async fn meant(app: &App, person: &Person, intent: Intent) -> Result<
     if needs_fresh && !fresh {
         return Err(Problem::confirm());
     }
-    Ok(app.engine.of_accounts(Command::Person(Box::new(intent))).await?)
+    Ok(app.engine.account_command(Command::Person(Box::new(intent))).await?)
 }
 
 /// Who one is, shown again.
@@ -80,7 +80,7 @@ async fn confirm(
     if person.is_token() {
         return Err(Problem::forbidden("a token cannot show who you are; sign in"));
     }
-    if person.foreign {
+    if person.federated {
         return Err(Problem::conflict(
             "the identity provider says who you are; sign in there again: /login/oidc?again=/account",
         ));
@@ -88,12 +88,16 @@ async fn confirm(
     if person.session.is_empty() {
         return Ok(());
     }
-    app.limits.own(&person.name)?;
+    app.limits.account(&person.name)?;
     let ConfirmForm { password, code, .. } = form;
     let (name, session) = (person.name.clone(), person.session.clone());
     let from = origin_of(app, &peer, headers, &name);
     let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
-    match app.engine.of_accounts(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from }))).await {
+    match app
+        .engine
+        .account_command(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from })))
+        .await
+    {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }
@@ -116,10 +120,10 @@ pub(super) async fn api(
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage {
-    chrome: Chrome,
+    page_context: PageContext,
     next: &'static str,
     needs_code: bool,
-    foreign: bool,
+    federated: bool,
     error: Option<String>,
 }
 
@@ -134,12 +138,12 @@ pub(super) fn next_of(text: &str) -> &'static str {
     ["/people", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
 }
 
-async fn show(app: &App, person: &Person, chrome: Chrome, next: &str, error: Option<String>) -> Paged {
+async fn show(app: &App, person: &Person, page_context: PageContext, next: &str, error: Option<String>) -> PageResult {
     let name = person.name.clone();
     let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await;
     let needs_code = known.ok().flatten().is_some_and(|account| account.asks_for_code());
     let refused = error.is_some();
-    let page = ConfirmPage { chrome, next: next_of(next), needs_code, foreign: person.foreign, error };
+    let page = ConfirmPage { page_context, next: next_of(next), needs_code, federated: person.federated, error };
     Ok(show_again(&page, refused))
 }
 
@@ -148,9 +152,9 @@ pub(super) async fn page(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<NextQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    show(&app, &person, chrome, &query.next, None).await
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    show(&app, &person, page_context, &query.next, None).await
 }
 
 pub(super) async fn press(
@@ -159,18 +163,18 @@ pub(super) async fn press(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<ConfirmForm>,
-) -> Paged {
+) -> PageResult {
     let next = next_of(&form.next);
     match confirm(&app, &person, peer, &headers, form).await {
         Ok(()) => Ok(Redirect::to(next).into_response()),
         Err(problem) => {
-            let chrome = chrome(&app, &person, &headers);
+            let page_context = page_context(&app, &person, &headers);
             let text = match problem.status() {
-                StatusCode::UNAUTHORIZED => chrome.t("confirm-wrong"),
-                StatusCode::TOO_MANY_REQUESTS => chrome.t("login-locked"),
+                StatusCode::UNAUTHORIZED => page_context.t("confirm-wrong"),
+                StatusCode::TOO_MANY_REQUESTS => page_context.t("login-locked"),
                 _ => problem.detail().to_owned(),
             };
-            show(&app, &person, chrome, next, Some(text)).await
+            show(&app, &person, page_context, next, Some(text)).await
         }
     }
 }

@@ -12,10 +12,10 @@ use ioc_judge::{DeviceInfo, Fault};
 
 use super::App;
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, name_of, names_of, show};
+use super::pages::{Failure, PageResult, name_of, names_of, page_context, show};
 use super::personal_data;
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_store::FaultQuery;
 use ioc_store::Right;
 use ioc_store::coverage::{self, MATTERS};
@@ -26,19 +26,19 @@ const FAULTS: usize = 500;
 const SILENT: usize = 500;
 
 #[derive(Template)]
-#[template(path = "matter.html")]
-struct MatterPage {
-    chrome: Chrome,
+#[template(path = "coverage-detail.html")]
+struct CoverageDetailPage {
+    page_context: PageContext,
     name: &'static str,
     faults: Vec<Fault>,
     /// Machines that told nothing of the matter.
-    untold: Vec<DeviceInfo>,
+    without_report: Vec<DeviceInfo>,
     /// Machines on which a rule of the matter cannot be judged; their pages say which and why.
     unjudged: Vec<DeviceInfo>,
     names: HashMap<DeviceId, String>,
 }
 
-impl MatterPage {
+impl CoverageDetailPage {
     fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
         name_of(&self.names, Some(&fault.device))
     }
@@ -58,21 +58,21 @@ pub(super) async fn page(
     person: Person,
     headers: HeaderMap,
     Path(name): Path<String>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     if name == "reporting" {
         return Ok(Redirect::to("/devices?state=bad").into_response());
     }
     let Some((name, document, _)) = MATTERS.into_iter().find(|(its, ..)| *its == name) else {
-        return Err(Failure::not_found(chrome));
+        return Err(Failure::not_found(page_context));
     };
     // Passwords are of people: their accounts are named here.
     let personal = name == "passwords";
     if personal
         && !(person.may(Right::Personal) && personal_data::list_seen(&app, &person, "accounts of all machines").await)
     {
-        let detail = chrome.t("not-allowed");
-        return Err(Failure::new(chrome, Problem::forbidden(detail)));
+        let detail = page_context.t("not-allowed");
+        return Err(Failure::new(page_context, Problem::forbidden(detail)));
     }
     let config = app.config();
     let rules = coverage::rules_against(name, &config.rules);
@@ -89,10 +89,10 @@ pub(super) async fn page(
         })
         .await;
     match found {
-        Ok((mut faults, names, untold, unjudged)) => {
+        Ok((mut faults, names, without_report, unjudged)) => {
             personal_data::open_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
-            Ok(show(&MatterPage { chrome, name, faults, untold, unjudged, names }))
+            Ok(show(&CoverageDetailPage { page_context, name, faults, without_report, unjudged, names }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }

@@ -6,19 +6,18 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 
-use ioc_common::clock::Timestamp;
-use ioc_judge::Text;
-
 use super::App;
+use super::api_types::{Text, all};
 use super::auth::Person;
 use super::incidents::refused;
-use super::pages::{Failure, chrome};
+use super::pages::{Failure, page_context};
 use super::problem::Problem;
+use ioc_common::clock::Timestamp;
 use ioc_engine::command::Command;
 
 /// How the store stands.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct Standing {
+pub(super) struct StoreStanding {
     /// Why it cannot be written now; null while it can.
     trouble: Option<String>,
     /// What was acknowledged once and is lost, until a person confirms it.
@@ -29,11 +28,11 @@ pub(super) struct Standing {
     findings: Vec<String>,
 }
 
-pub(super) async fn standing(State(app): State<App>, _: Person) -> Json<Standing> {
+pub(super) async fn standing(State(app): State<App>, _: Person) -> Json<StoreStanding> {
     let examined = app.health.examined();
-    Json(Standing {
+    Json(StoreStanding {
         trouble: app.health.trouble(),
-        lost: app.health.missing(),
+        lost: all(app.health.missing()),
         examined_at: examined.as_ref().map(|examined| examined.at),
         findings: examined.map(|examined| examined.findings).unwrap_or_default(),
     })
@@ -68,9 +67,9 @@ pub(super) async fn confirm_form(
     match app.carry_out(&person, command).await {
         Ok(_) => Redirect::to("/admin").into_response(),
         Err(error) => {
-            let chrome = chrome(&app, &person, &headers);
-            let why = refused(&chrome, &error);
-            (StatusCode::CONFLICT, Failure::new(chrome, Problem::forbidden(why))).into_response()
+            let page_context = page_context(&app, &person, &headers);
+            let why = refused(&page_context, &error);
+            (StatusCode::CONFLICT, Failure::new(page_context, Problem::forbidden(why))).into_response()
         }
     }
 }

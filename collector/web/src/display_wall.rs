@@ -2,7 +2,7 @@
 
 use ioc_common::reading::Displays;
 
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_store::DocumentRecord;
 
 /// Size of a screen in the drawing's own units, and what is left between two.
@@ -54,7 +54,7 @@ fn usual_columns(count: usize) -> usize {
 }
 
 /// The wall that a document of displays tells of; none where there is no screen.
-pub(super) fn of(chrome: &Chrome, records: &[DocumentRecord]) -> Option<Screens> {
+pub(super) fn of(page_context: &PageContext, records: &[DocumentRecord]) -> Option<Screens> {
     let record = records.iter().find(|record| record.name == "displays")?;
     let displays: Displays = serde_json::from_str(&record.body).ok()?;
     let there = |name: &str| displays.connectors.iter().find(|one| one.is_called(name));
@@ -90,10 +90,10 @@ pub(super) fn of(chrome: &Chrome, records: &[DocumentRecord]) -> Option<Screens>
         let serial = panel.map(|panel| panel.serial.clone()).unwrap_or_default();
         let panel = panel.map(|panel| format!("{} {}", panel.maker, panel.model).trim().to_owned()).unwrap_or_default();
         let mode = found.map(|one| one.mode.clone()).unwrap_or_default();
-        let words: Vec<String> = wrong.iter().map(|kind| chrome.word("screen", kind)).collect();
+        let words: Vec<String> = wrong.iter().map(|kind| page_context.word("screen", kind)).collect();
         let says = match () {
             () if !words.is_empty() => words.join(", "),
-            () if !on => chrome.t("screen-empty"),
+            () if !on => page_context.t("screen-empty"),
             () => mode.clone(),
         };
         let parts = [name.as_str(), &panel, &serial, &mode, &words.join(", ")];

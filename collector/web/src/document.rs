@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_common::clock::Timestamp;
 use ioc_common::settings::DOCUMENT;
 use ioc_store::DocumentRecord;
@@ -44,10 +44,10 @@ impl Table {
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
-pub(super) fn show_all(chrome: &Chrome, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
+pub(super) fn show_all(page_context: &PageContext, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
     // The probes have a card of their own, and so have settings.
     let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
-    records.filter_map(|record| show(chrome, record, heard)).collect()
+    records.filter_map(|record| show(page_context, record, heard)).collect()
 }
 
 /// How far what was found at a moment can be believed now: a survey is repeated once a day even where nothing changes.
@@ -59,11 +59,11 @@ fn freshness(found: Timestamp, now: Timestamp, heard: bool, whole: bool) -> &'st
     }
 }
 
-fn show(chrome: &Chrome, record: &DocumentRecord, heard: bool) -> Option<Shown> {
+fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Option<Shown> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
     let mut shown = Shown {
         name: record.name.clone(),
-        title: chrome.word("doc", &record.name),
+        title: page_context.word("doc", &record.name),
         at: record.at,
         freshness: "",
         pairs: Vec::new(),
@@ -76,63 +76,71 @@ fn show(chrome: &Chrome, record: &DocumentRecord, heard: bool) -> Option<Shown> 
             Value::Array(texts) if key == "unknown" => {
                 shown.lacks.extend(texts.iter().filter_map(Value::as_str).map(str::to_owned));
             }
-            Value::Array(rows) if rows.iter().any(Value::is_object) => shown.tables.push(table(chrome, key, rows)),
+            Value::Array(rows) if rows.iter().any(Value::is_object) => {
+                shown.tables.push(table(page_context, key, rows))
+            }
             Value::Array(list) if list.is_empty() => {}
             other => {
-                let text = text_of(chrome, other);
+                let text = text_of(page_context, other);
                 if !text.is_empty() {
-                    shown.pairs.push((chrome.word("field", key), text));
+                    shown.pairs.push((page_context.word("field", key), text));
                 }
             }
         }
     }
-    shown.freshness = freshness(record.at, chrome.now, heard, shown.lacks.is_empty());
+    shown.freshness = freshness(record.at, page_context.now, heard, shown.lacks.is_empty());
     Some(shown)
 }
 
-fn table(chrome: &Chrome, key: &str, rows: &[Value]) -> Table {
+fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> Table {
     let objects: Vec<&Map<String, Value>> = rows.iter().filter_map(Value::as_object).collect();
     // A column that is empty in every row says nothing.
     let mut columns: Vec<&String> = Vec::new();
     for (column, value) in objects.iter().flat_map(|object| object.iter()) {
-        if !columns.contains(&column) && !text_of(chrome, value).is_empty() {
+        if !columns.contains(&column) && !text_of(page_context, value).is_empty() {
             columns.push(column);
         }
     }
     let cells = |object: &&Map<String, Value>| {
         columns
             .iter()
-            .map(|column| object.get(*column).map(|value| text_of(chrome, value)).unwrap_or_default())
+            .map(|column| object.get(*column).map(|value| text_of(page_context, value)).unwrap_or_default())
             .collect()
     };
     Table {
-        title: chrome.word("field", key),
-        head: columns.iter().map(|column| chrome.word("field", column)).collect(),
+        title: page_context.word("field", key),
+        head: columns.iter().map(|column| page_context.word("field", column)).collect(),
         rows: objects.iter().take(ROWS_MAX).map(cells).collect(),
         more: objects.len().saturating_sub(ROWS_MAX) as u64,
         count: objects.len(),
     }
 }
 
-fn text_of(chrome: &Chrome, value: &Value) -> String {
+fn text_of(page_context: &PageContext, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Bool(true) => chrome.t("yes"),
-        Value::Bool(false) => chrome.t("no"),
+        Value::Bool(true) => page_context.t("yes"),
+        Value::Bool(false) => page_context.t("no"),
         Value::Number(number) => number.to_string(),
         Value::String(text) => match text.parse::<Timestamp>() {
-            Ok(at) if text.len() >= 20 => chrome.short(&at),
+            Ok(at) if text.len() >= 20 => page_context.short(&at),
             _ => text.clone(),
         },
-        Value::Array(list) => {
-            list.iter().map(|one| text_of(chrome, one)).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
-        }
+        Value::Array(list) => list
+            .iter()
+            .map(|one| text_of(page_context, one))
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join(", "),
         Value::Object(fields) => {
             let parts = fields
                 .iter()
-                .map(|(key, value)| (key, text_of(chrome, value)))
+                .map(|(key, value)| (key, text_of(page_context, value)))
                 .filter(|(_, text)| !text.is_empty() && text != "0");
-            parts.map(|(key, text)| format!("{}: {text}", chrome.word("field", key))).collect::<Vec<_>>().join(" · ")
+            parts
+                .map(|(key, text)| format!("{}: {text}", page_context.word("field", key)))
+                .collect::<Vec<_>>()
+                .join(" · ")
         }
     }
 }

@@ -17,12 +17,13 @@ use ioc_judge::duty::{Cover, Person as Human, Rota};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
 use super::maintenance::moment;
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::{Handover, OutboxEntry};
@@ -63,7 +64,7 @@ pub(super) struct CoverForm {
 #[derive(Template)]
 #[template(path = "duty.html")]
 struct DutyPage {
-    chrome: Chrome,
+    page_context: PageContext,
     rotas: Vec<RotaRow>,
     gaps: Vec<Text>,
     covers: Vec<(Cover, String)>,
@@ -95,7 +96,7 @@ pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec
 }
 
 /// The next shifts of all rotas, each with who has it.
-fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) -> Vec<(String, String)> {
+fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &PageContext) -> Vec<(String, String)> {
     let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
     all.flat_map(|(rota, shift)| {
         shift.people.iter().map(move |id| {
@@ -103,24 +104,29 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) 
             let value = format!("{}|{}|{}|{id}", rota.id, shift.from.as_millis(), shift.until.as_millis());
             (
                 value,
-                format!("{name} · {} · {} → {}", rota.name, chrome.minute(&shift.from), chrome.minute(&shift.until)),
+                format!(
+                    "{name} · {} · {} → {}",
+                    rota.name,
+                    page_context.minute(&shift.from),
+                    page_context.minute(&shift.until)
+                ),
             )
         })
     })
     .collect()
 }
 
-async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
+async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
     let found = app
-        .read(&chrome.reach, |reader| {
+        .read(&page_context.reach, |reader| {
             Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
         })
         .await;
     let (covers, contacts, book, dead) = match found {
         Ok(found) => found,
-        Err(problem) => return Err(Failure::new(chrome, problem)),
+        Err(problem) => return Err(Failure::new(page_context, problem)),
     };
-    let (config, now) = (app.config(), chrome.now);
+    let (config, now) = (app.config(), page_context.now);
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
     let person = |human: &Human| PersonRow {
@@ -141,7 +147,7 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
         let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
     });
-    let shifts = swappable(&config, &outlook, &chrome);
+    let shifts = swappable(&config, &outlook, &page_context);
     let refused = error.is_some();
     let page = DutyPage {
         shifts,
@@ -154,23 +160,23 @@ async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String
         form,
         error,
         planned: !config.plan.people.is_empty(),
-        chrome,
+        page_context,
     };
     Ok(show_again(&page, refused))
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    render(&app, chrome, CoverForm::default(), None).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, page_context, CoverForm::default(), None).await
 }
 
 /// Carries out what the page asks for, and shows it again.
 async fn carry_out(
     app: &App,
-    (chrome, person): (Chrome, &Person),
+    (page_context, person): (PageContext, &Person),
     form: CoverForm,
     command: Result<Command, CommandError>,
-) -> Paged {
+) -> PageResult {
     let done = match command {
         Ok(command) => app.carry_out(person, command).await,
         Err(error) => Err(error),
@@ -178,8 +184,8 @@ async fn carry_out(
     match done {
         Ok(_) => Ok(Redirect::to("/duty").into_response()),
         Err(error) => {
-            let text = refused(&chrome, &error);
-            render(app, chrome, form, Some(text)).await
+            let text = refused(&page_context, &error);
+            render(app, page_context, form, Some(text)).await
         }
     }
 }
@@ -201,11 +207,11 @@ pub(super) async fn cover(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<CoverForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let covers = cover_of(&form, &app.config()).map(|cover| vec![cover]);
     let command = covers.map(|covers| Command::Cover { covers, actor: person.name.clone() });
-    carry_out(&app, (chrome, &person), form, command).await
+    carry_out(&app, (page_context, &person), form, command).await
 }
 
 /// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
@@ -251,10 +257,10 @@ pub(super) async fn swap(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<SwapForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name.clone() });
-    carry_out(&app, (chrome, &person), CoverForm::default(), command).await
+    carry_out(&app, (page_context, &person), CoverForm::default(), command).await
 }
 
 pub(super) async fn api_swap(
@@ -266,10 +272,20 @@ pub(super) async fn api_swap(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn uncover(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Uncover { id, actor: person.name.clone() }))
-        .await
+pub(super) async fn uncover(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    carry_out(
+        &app,
+        (page_context, &person),
+        CoverForm::default(),
+        Ok(Command::Uncover { id, actor: person.name.clone() }),
+    )
+    .await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -284,16 +300,21 @@ pub(super) async fn hand_over(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<BookForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let entry = Handover { at: clock::now(), rota: form.rota, who: person.name.clone(), text: form.text };
-    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
+    carry_out(&app, (page_context, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 
-pub(super) async fn test(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<String>) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+pub(super) async fn test(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let command = Command::TestContact { person: id, actor: person.name.clone() };
-    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
+    carry_out(&app, (page_context, &person), CoverForm::default(), Ok(command)).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -306,10 +327,10 @@ pub(super) async fn resend(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<ResendForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let command = Command::Resend { key: form.key, actor: person.name.clone() };
-    carry_out(&app, (chrome, &person), CoverForm::default(), Ok(command)).await
+    carry_out(&app, (page_context, &person), CoverForm::default(), Ok(command)).await
 }
 
 /// The duty plan as it is followed.
@@ -317,8 +338,8 @@ pub(super) async fn resend(
 pub(super) struct DutyAnswer {
     rotas: Vec<RotaItem>,
     /// Holes in the plan.
-    gaps: Vec<Text>,
-    covers: Vec<Cover>,
+    gaps: Vec<api_types::Text>,
+    covers: Vec<api_types::maintenance::Cover>,
 }
 
 /// A rota.
@@ -350,8 +371,8 @@ pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Duty
         let on_duty = shifts.first().map(|shift| shift.people.clone()).unwrap_or_default();
         RotaItem { id: rota.id.clone(), name: rota.name.clone(), on_duty, shifts: shifts.iter().map(shift).collect() }
     };
-    let (rotas, gaps) = (outlook.iter().map(rota).collect(), calendar::gaps(&config.plan, &outlook));
-    Ok(Json(DutyAnswer { rotas, gaps, covers }))
+    let (rotas, gaps) = (outlook.iter().map(rota).collect(), all(calendar::gaps(&config.plan, &outlook)));
+    Ok(Json(DutyAnswer { rotas, gaps, covers: all(covers) }))
 }
 
 /// Someone stands in, as the API takes it.

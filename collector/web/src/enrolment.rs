@@ -14,13 +14,14 @@ use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use super::App;
-use super::api::{Answered, ListQuery, Page, device_id};
+use super::api::{Answered, ListQuery, Page, device_id, device_of};
+use super::api_types::{self, all};
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_store::NewDevice;
@@ -52,7 +53,7 @@ pub(super) struct TokenBody {
     #[serde(default)]
     approve: bool,
     #[serde(flatten)]
-    #[schemars(with = "NewDevice")]
+    #[schemars(with = "api_types::device::NewDevice")]
     device: serde_json::Map<String, Value>,
 }
 
@@ -87,8 +88,7 @@ pub(super) async fn api_new(
     Json(body): Json<TokenBody>,
 ) -> Result<(StatusCode, Json<NewTokenAnswer>), Problem> {
     let life = life_of(body.life.as_deref().unwrap_or(TOKEN_LIFE))?;
-    let device: NewDevice =
-        serde_json::from_value(Value::Object(body.device)).map_err(|error| Problem::invalid(error.to_string()))?;
+    let device = device_of(body.device)?;
     let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
     let new = NewToken { device, label: body.purpose, group, uses, approve };
     let (token, device) = make(&app, &person, new, life).await?;
@@ -100,11 +100,11 @@ pub(super) async fn api_tokens(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<TokenRecord>> {
+) -> Answered<Page<api_types::enrolment::TokenRecord>> {
     let (after, limit) = (query.cursor.clone(), query.limit());
     let items = app.read(&person.reach, move |reader| reader.tokens(after.as_deref(), limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(Page { items: all(items), next_cursor }))
 }
 
 /// Ends a token.
@@ -118,8 +118,11 @@ pub(super) async fn api_end(
 }
 
 /// Machines that wait for a person.
-pub(super) async fn api_requests(State(app): State<App>, person: Person) -> Answered<Vec<RequestRecord>> {
-    Ok(Json(app.read(&person.reach, |reader| reader.requests()).await?))
+pub(super) async fn api_requests(
+    State(app): State<App>,
+    person: Person,
+) -> Answered<Vec<api_types::enrolment::RequestRecord>> {
+    Ok(Json(all(app.read(&person.reach, |reader| reader.requests()).await?)))
 }
 
 /// A person's word on a machine that waits.
@@ -130,7 +133,7 @@ pub(super) struct Decision {
     approve: bool,
     /// What it is, where that is not what was proposed.
     #[serde(default)]
-    device: Option<NewDevice>,
+    device: Option<api_types::device::NewDevice>,
 }
 
 /// Lets a machine in, or refuses it.
@@ -142,7 +145,7 @@ pub(super) async fn api_decide(
 ) -> Result<StatusCode, Problem> {
     let approved = match decision {
         Decision { approve: false, .. } => None,
-        Decision { device: Some(device), .. } => Some(device),
+        Decision { device: Some(device), .. } => Some(device.into()),
         Decision { device: None, .. } => Some(proposal(&app, &id).await?),
     };
     app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
@@ -207,7 +210,8 @@ pub(super) async fn enrol(
 ) -> Result<Response, Response> {
     app.limits.stranger(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
     let response =
-        match app.engine.of_machines(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await {
+        match app.engine.enrolment_command(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await
+        {
             Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
             Ok(Answer::Waiting { request }) => {
                 let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
@@ -303,7 +307,7 @@ impl Done {
 #[derive(Template)]
 #[template(path = "enrolment.html")]
 struct EnrolmentPage {
-    chrome: Chrome,
+    page_context: PageContext,
     /// Devices whose identity was found on two machines.
     twins: Vec<Fault>,
     requests: Vec<RequestRecord>,
@@ -328,7 +332,7 @@ impl EnrolmentPage {
             Reason::Look { device } => ("why-look", Some(device)),
             Reason::Removed { device } => ("why-removed", Some(device)),
         };
-        let text = self.chrome.t(key);
+        let text = self.page_context.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
     }
 
@@ -338,7 +342,7 @@ impl EnrolmentPage {
     }
 
     fn lives(&self, token: &TokenRecord) -> bool {
-        token.refusal(self.chrome.now, 0).is_none()
+        token.refusal(self.page_context.now, 0).is_none()
     }
 
     fn what(token: &TokenRecord) -> &str {
@@ -360,8 +364,8 @@ impl EnrolmentPage {
     }
 }
 
-async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Paged {
-    let read = app.read(&chrome.reach, |reader| {
+async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: Done) -> PageResult {
+    let read = app.read(&page_context.reach, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
         let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
         Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
@@ -369,14 +373,14 @@ async fn show_page(app: &App, chrome: Chrome, form: EnrolForm, done: Done) -> Pa
     match read.await {
         Ok((twins, requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
-            Ok(show_again(&EnrolmentPage { chrome, twins, requests, tokens, form, done }, refused))
+            Ok(show_again(&EnrolmentPage { page_context, twins, requests, tokens, form, done }, refused))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    show_page(&app, chrome(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
 }
 
 /// Where agents ask to come in: host and port of the page.
@@ -395,15 +399,15 @@ pub(super) async fn act(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<EnrolForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     match carry_out(&app, &person, &form).await {
         Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
-        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, chrome, EnrolForm::blank(), done).await,
-        Ok(Some(done)) => show_page(&app, chrome, form.again(), done).await,
+        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolForm::blank(), done).await,
+        Ok(Some(done)) => show_page(&app, page_context, form.again(), done).await,
         Err(problem) => {
             let done = Done { error: Some(problem.detail().to_owned()), ..Done::default() };
-            show_page(&app, chrome, form.again(), done).await
+            show_page(&app, page_context, form.again(), done).await
         }
     }
 }

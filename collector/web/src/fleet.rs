@@ -15,10 +15,10 @@ use ioc_judge::{DeviceKind, Incident};
 
 use super::App;
 use super::auth::Person;
-use super::pages::{Failure, Paged, ROWS, chrome, devices_of, layouts_of, name_of, names_of, show};
+use super::pages::{Failure, PageResult, ROWS, devices_of, layouts_of, name_of, names_of, page_context, show};
 use super::problem::Problem;
 use super::rooms::with_values;
-use super::view::{Chrome, DeviceRow, incident_tone};
+use super::view::{DeviceRow, PageContext, incident_tone};
 use ioc_engine::command::Command;
 use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
@@ -50,7 +50,7 @@ struct RoomGlance {
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
-    chrome: Chrome,
+    page_context: PageContext,
     counts: Counts,
     coverage: Vec<Coverage>,
     rooms: Vec<RoomGlance>,
@@ -140,9 +140,9 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
 }
 
 /// The first page.
-pub(super) async fn overview(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let (now, administers, app_read) = (chrome.now, chrome.may_administer(), app.clone());
+pub(super) async fn overview(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let (now, administers, app_read) = (page_context.now, page_context.may_administer(), app.clone());
     let reach = person.reach.clone();
     let found = app
         .read(&person.reach, move |reader| {
@@ -166,9 +166,9 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
     match found {
         Ok((counts, facts, rooms, rows, more, incidents, names, waiting)) => {
             let coverage = coverage::of(&facts, &app.config().rules);
-            Ok(show(&OverviewPage { chrome, counts, coverage, rooms, rows, more, incidents, names, waiting }))
+            Ok(show(&OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -244,7 +244,7 @@ fn name_in<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static s
 #[derive(Template)]
 #[template(path = "devices.html")]
 struct DevicesPage {
-    chrome: Chrome,
+    page_context: PageContext,
     address: ListAddress,
     query: DeviceQuery,
     total: u64,
@@ -308,9 +308,9 @@ async fn list(
     headers: &HeaderMap,
     address: ListAddress,
     refused: Option<&'static str>,
-) -> Paged {
-    let chrome = chrome(app, person, headers);
-    let (now, query, account) = (chrome.now, address.query(), person.name.clone());
+) -> PageResult {
+    let page_context = page_context(app, person, headers);
+    let (now, query, account) = (page_context.now, address.query(), person.name.clone());
     let asked = query.clone();
     let found = app
         .read(&person.reach, move |reader| {
@@ -320,9 +320,9 @@ async fn list(
         .await;
     match found {
         Ok((total, rows, places, views)) => {
-            Ok(show(&DevicesPage { chrome, address, query, total, rows, places, views, refused }))
+            Ok(show(&DevicesPage { page_context, address, query, total, rows, places, views, refused }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -332,7 +332,7 @@ pub(super) async fn devices(
     person: Person,
     headers: HeaderMap,
     Query(address): Query<ListAddress>,
-) -> Paged {
+) -> PageResult {
     list(&app, &person, &headers, address, None).await
 }
 
@@ -354,7 +354,7 @@ pub(super) async fn save_view(
     headers: HeaderMap,
     Form(form): Form<ViewForm>,
 ) -> Result<Response, Failure> {
-    let refuse = |problem| Failure::new(chrome(&app, &person, &headers), problem);
+    let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
     let read = format!("/devices?{}", form.query).parse::<axum::http::Uri>().ok();
     let address = read.and_then(|uri| Query::<ListAddress>::try_from_uri(&uri).ok()).map(|Query(address)| address);
     let address = address.ok_or_else(|| refuse(Problem::invalid("query: it cannot be read")))?;

@@ -18,13 +18,15 @@ use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, NewIncident, Refu
 
 use super::App;
 use super::api::device_id;
+use super::api_types::{self, or_empty};
 use super::auth::Person;
-use super::pages::{Failure, Paged, ROWS, chrome, devices_of, name_of, names_of, show, show_again};
+use super::pages::{Failure, PageResult, ROWS, devices_of, name_of, names_of, page_context, show, show_again};
 use super::personal_data;
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{Chrome, DeviceRow, incident_tone};
+use super::view::{DeviceRow, PageContext, incident_tone};
+use ioc_engine::account::secret;
 use ioc_engine::alert;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::page_of;
@@ -43,7 +45,7 @@ const FAULTS: usize = 200;
 #[derive(Template)]
 #[template(path = "incidents.html")]
 struct IncidentsPage {
-    chrome: Chrome,
+    page_context: PageContext,
     incidents: Vec<Incident>,
     names: HashMap<DeviceId, String>,
     all: bool,
@@ -72,8 +74,8 @@ pub(super) async fn list(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<IncidentsQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let all = query.all.is_some();
     let found = app
         .read(&person.reach, move |reader| {
@@ -85,9 +87,9 @@ pub(super) async fn list(
     match found {
         Ok((incidents, names)) => {
             let next = incidents.last().filter(|_| incidents.len() == ROWS).map(|incident| incident.id.0);
-            Ok(show(&IncidentsPage { chrome, incidents, names, all, next }))
+            Ok(show(&IncidentsPage { page_context, incidents, names, all, next }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -115,7 +117,7 @@ fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<W
 #[derive(Template)]
 #[template(path = "incident.html")]
 struct IncidentPage {
-    chrome: Chrome,
+    page_context: PageContext,
     whole: Whole,
     /// Where each ticket is seen.
     ticket_pages: Vec<String>,
@@ -150,7 +152,7 @@ impl IncidentPage {
         let incident = &self.whole.incident;
         let first = self.whole.notices.iter().filter_map(|notice| notice.delivered_at).min();
         let span = |at: Option<Timestamp>| {
-            at.map(|at| self.chrome.length(at.millis_since(incident.opened_at))).unwrap_or_else(|| "–".to_owned())
+            at.map(|at| self.page_context.length(at.millis_since(incident.opened_at))).unwrap_or_else(|| "–".to_owned())
         };
         vec![
             ("measured-told", span(first)),
@@ -161,14 +163,14 @@ impl IncidentPage {
 
     /// What is left until a deadline, or how long it has passed.
     fn left(&self, at: &Timestamp) -> (bool, String) {
-        let left = at.millis_since(self.chrome.now);
-        (left < 0, self.chrome.length(left.abs()))
+        let left = at.millis_since(self.page_context.now);
+        (left < 0, self.page_context.length(left.abs()))
     }
 
     fn is_joined(&self, fault: &Fault) -> bool {
         let incident = &self.whole.incident;
-        let own = incident.device.as_ref() == Some(&fault.device) && incident.rule == fault.rule;
-        !own && incident.raised > 1 && fault.state.is_open()
+        let opened_it = incident.device.as_ref() == Some(&fault.device) && incident.rule == fault.rule;
+        !opened_it && incident.raised > 1 && fault.state.is_open()
     }
 
     /// What changed under it may be right.
@@ -184,12 +186,12 @@ impl IncidentPage {
 
 async fn render(
     app: &App,
-    (chrome, person): (Chrome, &Person),
+    (page_context, person): (PageContext, &Person),
     id: u64,
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
-    let now = chrome.now;
-    match app.read(&chrome.reach, move |reader| whole(IncidentId(id), reader, now)).await {
+    let now = page_context.now;
+    match app.read(&page_context.reach, move |reader| whole(IncidentId(id), reader, now)).await {
         Ok(Some(mut whole)) => {
             personal_data::open_incident(app, person, &mut whole.incident, &mut whole.steps, &mut whole.faults).await;
             let tone = incident_tone(&whole.incident);
@@ -199,32 +201,37 @@ async fn render(
             let ticket_pages = whole.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
             let changes =
                 config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
-            Ok(show_again(&IncidentPage { chrome, whole, ticket_pages, changes, tone, error, written }, again))
+            Ok(show_again(&IncidentPage { page_context, whole, ticket_pages, changes, tone, error, written }, again))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    render(&app, (chrome, &person), id, None).await
+pub(super) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, (page_context, &person), id, None).await
 }
 
 /// A refusal in the reader's language.
-pub(super) fn refused(chrome: &Chrome, error: &CommandError) -> String {
+pub(super) fn refused(page_context: &PageContext, error: &CommandError) -> String {
     match error {
         CommandError::Refused(Refusal::Gate { field, article, .. }) => {
-            format!("{} ({} {article})", chrome.name("gate", field), chrome.t("article"))
+            format!("{} ({} {article})", page_context.name("gate", field), page_context.t("article"))
         }
         CommandError::Refused(Refusal::State { state, .. }) => {
-            format!("{} {}", chrome.t("refused-state"), chrome.name("incident-state", state.as_str()))
+            format!("{} {}", page_context.t("refused-state"), page_context.name("incident-state", state.as_str()))
         }
         CommandError::Refused(Refusal::Invalid { field, why }) => {
-            format!("{} {} ({why})", chrome.t("refused-field"), chrome.word("form", field))
+            format!("{} {} ({why})", page_context.t("refused-field"), page_context.word("form", field))
         }
         CommandError::Warned(warnings) => {
-            let texts: Vec<&str> = warnings.iter().map(|text| text.get(&chrome.language)).collect();
+            let texts: Vec<&str> = warnings.iter().map(|text| text.get(&page_context.language)).collect();
             texts.join(" ")
         }
         other => other.to_string(),
@@ -238,19 +245,19 @@ pub(super) async fn act(
     headers: HeaderMap,
     Path(id): Path<u64>,
     Form(form): Form<HashMap<String, String>>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let value = Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
-    let action: Action = match serde_json::from_value(value) {
-        Ok(action) => action,
-        Err(error) => return render(&app, (chrome, &person), id, Some((error.to_string(), form))).await,
+    let action: Action = match serde_json::from_value::<api_types::action::Action>(value) {
+        Ok(action) => action.into(),
+        Err(error) => return render(&app, (page_context, &person), id, Some((error.to_string(), form))).await,
     };
     let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
     match app.carry_out(&person, command).await {
         Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
         Err(error) => {
-            let text = refused(&chrome, &error);
-            render(&app, (chrome, &person), id, Some((text, form))).await
+            let text = refused(&page_context, &error);
+            render(&app, (page_context, &person), id, Some((text, form))).await
         }
     }
 }
@@ -259,8 +266,9 @@ pub(super) async fn api_act(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,
-    Json(action): Json<Action>,
+    Json(action): Json<api_types::action::Action>,
 ) -> Result<StatusCode, Problem> {
+    let action = action.into();
     app.carry_out(&person, Command::Act { incident: IncidentId(id), action, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -269,7 +277,10 @@ pub(super) async fn api_act(
 #[serde(default, deny_unknown_fields)]
 pub(super) struct OpenForm {
     device: String,
-    severity: String,
+    /// A warning when empty.
+    #[serde(with = "or_empty")]
+    #[schemars(schema_with = "or_empty::schema::<api_types::incident::OpenSeverity>")]
+    severity: Option<api_types::incident::OpenSeverity>,
     title: String,
     text: String,
     reporter: String,
@@ -280,13 +291,7 @@ impl OpenForm {
     fn manual(self) -> Result<NewIncident, CommandError> {
         let device = if self.device.is_empty() { None } else { Some(DeviceId::new(&self.device)) };
         let device = device.transpose().map_err(|error| CommandError::Invalid(format!("device: {error}")))?;
-        let severity = match self.severity.as_str() {
-            "" | "warning" => Severity::Warning,
-            "critical" => Severity::Critical,
-            other => {
-                return Err(CommandError::Invalid(format!("severity: found {other:?}; allowed are warning, critical")));
-            }
-        };
+        let severity = self.severity.map_or(Severity::Warning, Severity::from);
         let clean = |text: &str, most: usize| -> String {
             text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
         };
@@ -313,10 +318,16 @@ impl OpenForm {
 #[derive(Template)]
 #[template(path = "incident-new.html")]
 struct NewPage {
-    chrome: Chrome,
+    page_context: PageContext,
     devices: Vec<(DeviceId, String)>,
     form: OpenForm,
     error: Option<String>,
+}
+
+impl NewPage {
+    fn is_critical(&self) -> bool {
+        self.form.severity == Some(api_types::incident::OpenSeverity::Critical)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -325,15 +336,15 @@ pub(super) struct NewQuery {
     device: String,
 }
 
-async fn render_new(app: &App, chrome: Chrome, form: OpenForm, error: Option<String>) -> Paged {
+async fn render_new(app: &App, page_context: PageContext, form: OpenForm, error: Option<String>) -> PageResult {
     let query = DeviceQuery { limit: 1000, ..DeviceQuery::default() };
-    match app.read(&chrome.reach, move |reader| reader.devices(&query)).await {
+    match app.read(&page_context.reach, move |reader| reader.devices(&query)).await {
         Ok(records) => {
             let devices = records.into_iter().map(|record| (record.info.id, record.info.name)).collect();
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-            Ok((status, show(&NewPage { chrome, devices, form, error })).into_response())
+            Ok((status, show(&NewPage { page_context, devices, form, error })).into_response())
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -342,9 +353,9 @@ pub(super) async fn new(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<NewQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    render_new(&app, chrome, OpenForm { device: query.device, ..OpenForm::default() }, None).await
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render_new(&app, page_context, OpenForm { device: query.device, ..OpenForm::default() }, None).await
 }
 
 async fn opened(app: &App, person: Person, form: OpenForm) -> Result<IncidentId, CommandError> {
@@ -360,13 +371,13 @@ pub(super) async fn open(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<OpenForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     match opened(&app, person, form.clone()).await {
         Ok(id) => Ok(Redirect::to(&format!("/incidents/{}", id.0)).into_response()),
         Err(error) => {
-            let text = refused(&chrome, &error);
-            render_new(&app, chrome, form, Some(text)).await
+            let text = refused(&page_context, &error);
+            render_new(&app, page_context, form, Some(text)).await
         }
     }
 }
@@ -450,9 +461,9 @@ struct AlertBody {
 
 impl AlertBody {
     /// What it says, and by which names its device may be known. A fault names the place within the alert.
-    fn alert(self, source: &str, own: &DeviceId, now: Timestamp) -> Result<(Alert, Vec<String>), String> {
-        let since = told(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
-        told(self.ends_at.as_deref(), "endsAt")?;
+    fn alert(self, source: &str, source_device: &DeviceId, now: Timestamp) -> Result<(Alert, Vec<String>), String> {
+        let since = moment_of(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
+        moment_of(self.ends_at.as_deref(), "endsAt")?;
         let firing = match self.status.to_ascii_lowercase().as_str() {
             "firing" => true,
             "resolved" => false,
@@ -479,7 +490,7 @@ impl AlertBody {
         let names = alert::names(&self.labels);
         let alert = Alert {
             // The engine knows who is registered.
-            device: own.clone(),
+            device: source_device.clone(),
             name: format!("{source}/{}", short(name)),
             fingerprint,
             severity,
@@ -498,7 +509,7 @@ fn short(text: &str) -> String {
 }
 
 /// A moment that another system tells, if it tells one.
-fn told(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
+fn moment_of(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     text.map(str::parse).transpose().map_err(|error| format!("{field}: {error}"))
 }
@@ -520,9 +531,7 @@ pub(super) async fn alerts(
     let token = std::fs::read_to_string(&known.token_file)
         .map_err(|error| Problem::unavailable(format!("{}: {error}", known.token_file.display())))?;
     let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    // Digests, so that the time it takes tells nothing of the token.
-    let right = digest(shown.trim_start_matches("Bearer ").trim()).as_ref() == digest(token.trim()).as_ref();
+    let right = secret::is_same(token.trim(), shown.trim_start_matches("Bearer ").trim());
     if !right || token.trim().is_empty() {
         app.health.refuse("alert token");
         return Err(Problem::unauthorized("show the token of this source: Authorization: Bearer …"));
@@ -531,13 +540,13 @@ pub(super) async fn alerts(
     if body.alerts.len() > ALERTS_MAX {
         return Err(Problem::invalid(format!("found {} alerts; allowed are {ALERTS_MAX}", body.alerts.len())));
     }
-    let own = device_id(&format!("source-{source}"))?;
+    let source_device = device_id(&format!("source-{source}"))?;
     let now = clock::now();
     let alerts = body.alerts.into_iter().enumerate().map(|(at, alert)| {
-        alert.alert(&source, &own, now).map_err(|why| Problem::invalid(format!("alerts[{at}].{why}")))
+        alert.alert(&source, &source_device, now).map_err(|why| Problem::invalid(format!("alerts[{at}].{why}")))
     });
     let alerts = alerts.collect::<Result<_, _>>()?;
-    app.engine.of_sources(Command::Alerts { source, alerts }).await?;
+    app.engine.alert_command(Command::Alerts { source, alerts }).await?;
     Ok((Extension(rate_limit::Welcome), StatusCode::NO_CONTENT))
 }
 
@@ -547,9 +556,9 @@ mod tests {
 
     fn read(body: Value) -> Result<(Alert, Vec<String>), String> {
         let body: AlertBody = serde_json::from_value(body).unwrap_or_else(|e| panic!("{e}"));
-        let own = DeviceId::new("source-am").unwrap_or_else(|e| panic!("{e}"));
+        let source_device = DeviceId::new("source-am").unwrap_or_else(|e| panic!("{e}"));
         let now = "2026-11-28T04:00:00Z".parse().unwrap_or_else(|e| panic!("{e}"));
-        body.alert("am", &own, now)
+        body.alert("am", &source_device, now)
     }
 
     #[test]

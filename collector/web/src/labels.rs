@@ -9,10 +9,10 @@ use ioc_common::id::DeviceId;
 use super::App;
 use super::auth::Person;
 use super::fleet::ListAddress;
-use super::pages::{Failure, Paged, chrome, show};
+use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
 use super::qr::{Code, code_of};
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_store::inventory::DeviceRecord;
 
 /// Labels on one page: a sheet.
@@ -32,7 +32,7 @@ struct Label {
 #[derive(Template)]
 #[template(path = "labels.html")]
 struct LabelsPage {
-    chrome: Chrome,
+    page_context: PageContext,
     labels: Vec<Label>,
     /// One label, in its own size.
     single: bool,
@@ -76,8 +76,8 @@ pub(super) async fn sheet(
     person: Person,
     headers: HeaderMap,
     Query(address): Query<ListAddress>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let mut query = address.query();
     let page = query.skip / query.limit.max(1) + 1;
     (query.skip, query.limit) = ((page - 1) * LABELS, LABELS);
@@ -88,9 +88,9 @@ pub(super) async fn sheet(
     match found.await {
         Ok((records, total, places)) => {
             let labels = records.iter().filter_map(|record| label_of(record, &url)).collect();
-            Ok(show(&LabelsPage { chrome, labels, single: false, total, page, places, address }))
+            Ok(show(&LabelsPage { page_context, labels, single: false, total, page, places, address }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
@@ -100,19 +100,29 @@ pub(super) async fn single(
     person: Person,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(chrome)) };
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let url = app.config().web_url.clone();
     match app.read(&person.reach, move |reader| reader.device(&id)).await {
         Ok(Some(record)) => match label_of(&record, &url) {
             Some(label) => {
                 let (places, address) = (Vec::new(), ListAddress::default());
-                Ok(show(&LabelsPage { chrome, labels: vec![label], single: true, total: 1, page: 1, places, address }))
+                Ok(show(&LabelsPage {
+                    page_context,
+                    labels: vec![label],
+                    single: true,
+                    total: 1,
+                    page: 1,
+                    places,
+                    address,
+                }))
             }
-            None => Err(Failure::new(chrome, Problem::internal("the address of the page is too long for a code"))),
+            None => {
+                Err(Failure::new(page_context, Problem::internal("the address of the page is too long for a code")))
+            }
         },
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }

@@ -5,6 +5,7 @@ mod acknowledge;
 mod admin;
 mod agent_settings;
 mod api;
+mod api_types;
 mod auth;
 mod authorization;
 mod charts;
@@ -54,7 +55,15 @@ use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::enrolment::ENROL_PATH;
 
 use crate::seal::Seal;
-use authorization::Door;
+use api_types::access::AuditRecord;
+use api_types::action::Action;
+use api_types::device::{DeviceItem, NewDevice, SoftwareItem};
+use api_types::enrolment::{RequestRecord, TokenRecord};
+use api_types::incident::{EventRecord, Fault, Incident};
+use api_types::maintenance::Window;
+use api_types::power::Room;
+use api_types::replay::Replay;
+use authorization::EngineGateway;
 use ioc_engine::account::acknowledge_link::Links;
 use ioc_engine::account::hashing::Hashing;
 use ioc_engine::config::Config;
@@ -63,12 +72,9 @@ use ioc_engine::engine::{FILE_MAX_BYTES, Handle};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::Paced;
 use ioc_engine::pki::PkiError;
-use ioc_engine::power_score::Room;
-use ioc_engine::replay::Replay;
-use ioc_store::NewDevice;
 use ioc_store::coverage::Facts;
 use ioc_store::scope::Reach;
-use ioc_store::{Counts, EventRecord, Reader, RequestRecord, StoreError, TokenRecord};
+use ioc_store::{Counts, Reader, StoreError};
 use openapi::Described;
 use problem::Problem;
 
@@ -90,7 +96,7 @@ const LIVE_MAX: usize = 1000;
 /// What every handler can reach.
 #[derive(Clone)]
 pub struct App {
-    engine: Door,
+    engine: EngineGateway,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
     readers: Arc<Readers>,
@@ -99,12 +105,12 @@ pub struct App {
     texts: Arc<i18n::Texts>,
     /// All that is hashed goes through this.
     hashing: Hashing,
-    said: Arc<personal_data::Said>,
+    accesses: Arc<personal_data::RecentAccesses>,
     links: Arc<Links>,
     /// What browsers keep of a sign-in that is not finished.
     seal: Arc<Seal>,
     /// What the identity provider said of itself.
-    provider: Arc<sso::Known>,
+    provider: Arc<sso::ProviderCache>,
     /// Live pages that are open, by session.
     live: Arc<Counted>,
     /// What strangers cause to be written down.
@@ -143,14 +149,14 @@ impl App {
     ) -> Result<Self, PkiError> {
         let started = Hashing::start();
         Ok(Self {
-            engine: Door::new(engine),
+            engine: EngineGateway::new(engine),
             health,
             config,
             readers: Readers::new(readers),
             limited: Readers::new(limited),
             texts: Arc::new(i18n::Texts::load()),
             hashing: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
-            said: Arc::default(),
+            accesses: Arc::default(),
             links,
             seal: Arc::new(Seal::new()?),
             provider: Arc::default(),
@@ -248,7 +254,7 @@ impl App {
             .route("/rooms", get(rooms::page))
             .route("/plan", get(site_plan::page))
             .route("/sensors", get(site_plan::sensors))
-            .route("/coverage/{matter}", get(coverage_detail::page))
+            .route("/coverage/{area}", get(coverage_detail::page))
             .route("/wall", get(wall::page))
             .route("/incidents", get(incidents::list))
             .route("/incidents/new", get(incidents::new).post(incidents::open))
@@ -273,7 +279,7 @@ impl App {
             .route("/account", get(my_account::page))
             .route("/account/password", post(my_account::password))
             .route("/account/confirm", get(confirm::page).post(confirm::press))
-            .route("/account/second", post(my_account::second))
+            .route("/account/second-factor", post(my_account::second))
             .route("/account/tokens", post(my_account::token))
             .route("/account/sessions/{digest}/end", post(my_account::end_session))
             .route("/login", get(auth::login_page).post(auth::login))
@@ -315,7 +321,7 @@ fn api() -> Described {
 fn devices_api(all: &mut Described) {
     all.get("/devices", api::devices, "Devices, a page of them")
         .query::<api::ListQuery>()
-        .answers::<api::Page<api::DeviceItem>>(200);
+        .answers::<api::Page<DeviceItem>>(200);
     all.post("/devices", api::register, "Registers a device without an agent").body::<NewDevice>().done(201);
     all.post_large(
         "/devices/import",
@@ -348,7 +354,7 @@ fn devices_api(all: &mut Described) {
         .done(201);
     all.get("/devices/{id}/software", api::software, "Its software, a page of it")
         .query::<api::ListQuery>()
-        .answers::<api::Page<api::SoftwareItem>>(200);
+        .answers::<api::Page<SoftwareItem>>(200);
     all.get("/devices/{id}/history", charts::api, "Its numbers over time")
         .query::<charts::HistoryQuery>()
         .answers::<charts::History>(200);
@@ -364,7 +370,7 @@ fn devices_api(all: &mut Described) {
         custody::standing,
         "How the store stands: whether it can be written, what it lost, what a look at it found",
     )
-    .answers::<custody::Standing>(200);
+    .answers::<custody::StoreStanding>(200);
     all.post(
         "/store/confirm",
         custody::confirm,
@@ -393,19 +399,17 @@ fn devices_api(all: &mut Described) {
 }
 
 fn incidents_api(all: &mut Described) {
-    all.get("/faults", api::faults, "Faults, newest first")
-        .query::<api::ListQuery>()
-        .answers::<api::Page<ioc_judge::Fault>>(200);
+    all.get("/faults", api::faults, "Faults, newest first").query::<api::ListQuery>().answers::<api::Page<Fault>>(200);
     all.get("/incidents", api::incidents, "Incidents, newest first")
         .query::<api::ListQuery>()
-        .answers::<api::Page<ioc_judge::Incident>>(200);
+        .answers::<api::Page<Incident>>(200);
     all.post("/incidents", incidents::api_open, "Opens an incident by hand")
         .body::<incidents::OpenForm>()
         .answers::<incidents::Opened>(201);
     all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets")
         .answers::<api::IncidentWhole>(200);
     all.post("/incidents/{id}/actions", incidents::api_act, "Does something with an incident")
-        .body::<ioc_judge::Action>()
+        .body::<Action>()
         .done(204);
     all.post_large("/incidents/{id}/files", incidents::attach, FILE_MAX_BYTES, "Adds a file: the body is its content")
         .query::<incidents::FileQuery>()
@@ -420,7 +424,7 @@ fn incidents_api(all: &mut Described) {
     )
     .body::<incidents::AlertsBody>()
     .done(204);
-    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<ioc_judge::Window>>(200);
+    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
     all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
     all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
     all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").answers::<duty::DutyAnswer>(200);
@@ -439,7 +443,7 @@ fn people_api(all: &mut Described) {
         .done(204);
     all.get("/audit", api::audit, "The audit log in order, each record with its hash")
         .query::<api::AuditQuery>()
-        .answers::<api::Page<ioc_store::audit::Record>>(200);
+        .answers::<api::Page<AuditRecord>>(200);
     all.get("/accounts", accounts::api_list, "All accounts").answers::<Vec<accounts::AccountItem>>(200);
     all.post("/accounts", accounts::api_add, "A new account; its first password is shown once")
         .body::<accounts::AccountForm>()
@@ -450,9 +454,13 @@ fn people_api(all: &mut Described) {
     all.post("/account/password", my_account::api_password, "Changes one's own password")
         .body::<my_account::PasswordForm>()
         .done(204);
-    all.post("/account/second", my_account::api_second, "One's own second factor: start, confirm, recovery, off")
-        .body::<my_account::SecondForm>()
-        .answers::<my_account::SecondAnswer>(200);
+    all.post(
+        "/account/second-factor",
+        my_account::api_second,
+        "One's own second factor: start, confirm, recovery, off",
+    )
+    .body::<my_account::SecondForm>()
+    .answers::<my_account::SecondAnswer>(200);
     all.post("/account/tokens", my_account::api_token, "A token of one's own, shown once")
         .body::<my_account::TokenForm>()
         .answers::<my_account::NewApiToken>(201);

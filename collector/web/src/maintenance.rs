@@ -13,11 +13,12 @@ use ioc_judge::{DeviceKind, Scope, When, Window};
 
 use super::App;
 use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::scope::Reach;
@@ -104,7 +105,7 @@ struct Row {
 #[derive(Template)]
 #[template(path = "maintenance.html")]
 struct MaintenancePage {
-    chrome: Chrome,
+    page_context: PageContext,
     rows: Vec<Row>,
     form: WindowForm,
     error: Option<String>,
@@ -144,14 +145,14 @@ fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> 
     Ok(windows)
 }
 
-async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&CommandError>) -> Paged {
-    let now = chrome.now;
-    let reach = chrome.reach.clone();
-    match app.read(&chrome.reach, move |reader| shown(reader, &reach)).await {
+async fn render(app: &App, page_context: PageContext, form: WindowForm, error: Option<&CommandError>) -> PageResult {
+    let now = page_context.now;
+    let reach = page_context.reach.clone();
+    match app.read(&page_context.reach, move |reader| shown(reader, &reach)).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
-                let kinds = scope.kinds.iter().map(|kind| chrome.name("kind", kind.as_str()));
+                let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
                 let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
                 let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
                 let on = all.collect::<Vec<_>>().join(", ");
@@ -159,19 +160,19 @@ async fn render(app: &App, chrome: Chrome, form: WindowForm, error: Option<&Comm
             };
             let mut rows: Vec<Row> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
-            let text = error.map(|error| refused(&chrome, error));
+            let text = error.map(|error| refused(&page_context, error));
             let warned = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
             let refused = text.is_some();
-            Ok(show_again(&MaintenancePage { chrome, rows, form, error: text, warned, kinds }, refused))
+            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, warned, kinds }, refused))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    render(&app, chrome, WindowForm::default(), None).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, page_context, WindowForm::default(), None).await
 }
 
 pub(super) async fn plan(
@@ -179,8 +180,8 @@ pub(super) async fn plan(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<WindowForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let planned = match form.window(&app.config()) {
         Ok(window) => {
             let overrule = form.overrule.is_some();
@@ -190,21 +191,21 @@ pub(super) async fn plan(
     };
     match planned {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
-        Err(error) => render(&app, chrome, form, Some(&error)).await,
+        Err(error) => render(&app, page_context, form, Some(&error)).await,
     }
 }
 
-pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     match app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
-        Err(error) => Err(Failure::new(chrome, error.into())),
+        Err(error) => Err(Failure::new(page_context, error.into())),
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<Window>> {
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<api_types::maintenance::Window>> {
     let reach = person.reach.clone();
-    Ok(Json(app.read(&person.reach, move |reader| shown(reader, &reach)).await?))
+    Ok(Json(all(app.read(&person.reach, move |reader| shown(reader, &reach)).await?)))
 }
 
 /// A window as the API takes it.
@@ -213,8 +214,8 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered
 pub(super) struct WindowBody {
     title: String,
     #[serde(default)]
-    scope: Scope,
-    when: When,
+    scope: api_types::maintenance::Scope,
+    when: api_types::maintenance::When,
     #[serde(default)]
     freeze: bool,
     #[serde(default)]
@@ -227,6 +228,7 @@ pub(super) async fn api_plan(
     Json(body): Json<WindowBody>,
 ) -> Result<StatusCode, Problem> {
     let WindowBody { title, scope, when, freeze, overrule } = body;
+    let (scope, when) = (scope.into(), when.into());
     let window = Window { id: 0, title, scope, when, freeze, who: String::new(), overruled: Vec::new() };
     app.carry_out(&person, Command::PlanWindow { window, overrule, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)

@@ -10,15 +10,16 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 
 use super::App;
-use super::accounts::{LINE_MAX_CHARS, known, role_of, slowly};
+use super::accounts::{LINE_MAX_CHARS, known, slowly};
 use super::api::Answered;
+use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
-use super::confirm::{meant, or_confirm};
-use super::pages::{Failure, Paged, chrome, show_again};
+use super::confirm::{change_account, or_confirm};
+use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::qr::{Code, code_of};
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_engine::account::hashing;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self, NotTaken};
@@ -33,7 +34,7 @@ const TOKEN_DAYS_MAX: i64 = 366;
 
 /// A password that its owner chose. All their other sessions end.
 async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
-    app.limits.own(&person.name)?;
+    app.limits.account(&person.name)?;
     let before = known(app, &person.name).await?;
     let present = before.password.clone();
     let PasswordForm { present: shown, new } = form;
@@ -43,8 +44,8 @@ async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result
         Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
     };
-    let (name, but) = (person.name.clone(), person.session.clone());
-    meant(app, person, Intent::ChoosePassword { name, present, hash, but }).await?;
+    let (name, except) = (person.name.clone(), person.session.clone());
+    change_account(app, person, Intent::ChoosePassword { name, present, hash, except }).await?;
     Ok(Ok(()))
 }
 
@@ -54,13 +55,13 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
     if label.is_empty() {
         return Err(Problem::invalid("label: found none; say what the token is for".to_owned()));
     }
-    let role = role_of(&form.role)?;
+    let role = form.role.into();
     if !(1..=TOKEN_DAYS_MAX).contains(&form.days) {
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
     }
     // It is for someone: the command line has no account that a token could belong to.
     let (name, life_ms, peer) = (person.name.clone(), form.days * 86_400_000, peer.to_string());
-    match meant(app, person, Intent::NewToken { name, label, role, life_ms, peer }).await? {
+    match change_account(app, person, Intent::NewToken { name, label, role, life_ms, peer }).await? {
         Answer::Secret(token) => Ok(token),
         _ => Err(Problem::internal("no token was made")),
     }
@@ -77,14 +78,14 @@ pub(super) struct PasswordForm {
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenForm {
     label: String,
-    role: String,
+    role: access::Role,
     days: i64,
 }
 
 #[derive(Template)]
-#[template(path = "account.html")]
-struct OwnPage {
-    chrome: Chrome,
+#[template(path = "my-account.html")]
+struct MyAccountPage {
+    page_context: PageContext,
     account: AccountRecord,
     sessions: Vec<SessionRecord>,
     /// The person must set a second factor up before anything else.
@@ -103,13 +104,13 @@ struct OwnPage {
     code: Option<Code>,
 }
 
-impl OwnPage {
+impl MyAccountPage {
     fn is_due(&self) -> bool {
-        self.account.is_due(self.chrome.now)
+        self.account.is_due(self.page_context.now)
     }
 
     fn days_left(&self) -> i64 {
-        self.account.days_left(self.chrome.now)
+        self.account.days_left(self.page_context.now)
     }
 
     /// The second factor that is set up, in letters.
@@ -123,20 +124,20 @@ impl OwnPage {
     }
 
     fn lives(&self, until: &Timestamp) -> bool {
-        *until > self.chrome.now
+        *until > self.page_context.now
     }
 }
 
 /// What a person's own page says beside what it always shows.
 #[derive(Default)]
-struct Said {
+struct Feedback {
     error: Option<String>,
     done: Option<&'static str>,
     token: Option<String>,
     recovery: Vec<String>,
 }
 
-async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
+async fn show_account(app: &App, person: &Person, page_context: PageContext, feedback: Feedback) -> PageResult {
     let name = person.name.clone();
     let found = app
         .read(&person.reach, move |reader| {
@@ -146,31 +147,42 @@ async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Pag
         .await;
     match found {
         Ok(Some((account, sessions))) => {
-            let Said { error, done, token, recovery } = said;
+            let Feedback { error, done, token, recovery } = feedback;
             let code = account.second.as_ref().filter(|second| !second.confirmed);
-            let code = code.and_then(|second| code_of(&second.uri(&chrome.site, &account.name)));
+            let code = code.and_then(|second| code_of(&second.uri(&page_context.site, &account.name)));
             let refused = error.is_some();
             // A token gets what its owner has, or less.
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
             let here = person.session.clone();
             let lacks_second = account.lacks_second(&app.config().second_for);
-            let page =
-                OwnPage { chrome, account, sessions, lacks_second, roles, here, error, done, token, recovery, code };
+            let page = MyAccountPage {
+                page_context,
+                account,
+                sessions,
+                lacks_second,
+                roles,
+                here,
+                error,
+                done,
+                token,
+                recovery,
+                code,
+            };
             Ok(show_again(&page, refused))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    show_own(&app, &person, chrome, Said::default()).await
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    show_account(&app, &person, page_context, Feedback::default()).await
 }
 
-fn why(chrome: &Chrome, why: NotTaken) -> String {
-    chrome.t(match why {
+fn why(page_context: &PageContext, why: NotTaken) -> String {
+    page_context.t(match why {
         NotTaken::Name => "password-name",
         NotTaken::Length => "password-length",
         NotTaken::Named => "password-named",
@@ -184,17 +196,17 @@ pub(super) async fn password(
     person: Person,
     headers: HeaderMap,
     Form(form): Form<PasswordForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match choose(&app, &person, form).await {
-        Ok(Ok(())) => Said { done: Some("password-changed"), ..Said::default() },
-        Ok(Err(refusal)) => Said { error: Some(why(&chrome, refusal)), ..Said::default() },
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let feedback = match choose(&app, &person, form).await {
+        Ok(Ok(())) => Feedback { done: Some("password-changed"), ..Feedback::default() },
+        Ok(Err(refusal)) => Feedback { error: Some(why(&page_context, refusal)), ..Feedback::default() },
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
         },
     };
-    show_own(&app, &person, chrome, said).await
+    show_account(&app, &person, page_context, feedback).await
 }
 
 pub(super) async fn token(
@@ -203,23 +215,23 @@ pub(super) async fn token(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<TokenForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match make_token(&app, &person, &peer, &form).await {
-        Ok(token) => Said { token: Some(token), ..Said::default() },
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let feedback = match make_token(&app, &person, &peer, &form).await {
+        Ok(token) => Feedback { token: Some(token), ..Feedback::default() },
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
         },
     };
-    show_own(&app, &person, chrome, said).await
+    show_account(&app, &person, page_context, feedback).await
 }
 
 /// What is to be done with one's own second factor.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SecondForm {
-    r#do: String,
+    r#do: SecondFactorAction,
     #[serde(default)]
     code: String,
 }
@@ -241,19 +253,16 @@ async fn change_second(
     headers: &HeaderMap,
     form: &SecondForm,
 ) -> Result<SecondDone, Problem> {
-    app.limits.own(&person.name)?;
+    app.limits.account(&person.name)?;
     let (name, code) = (person.name.clone(), form.code.clone());
     let from = origin_of(app, peer, headers, &name);
-    let intent = match form.r#do.as_str() {
-        "start" => Intent::StartSecond { name },
-        "confirm" => Intent::ConfirmSecond { name, again: false, code, from },
-        "recovery" => Intent::ConfirmSecond { name, again: true, code, from },
-        "off" => Intent::EndSecond { name, code, from },
-        other => {
-            return Err(Problem::invalid(format!("do: found {other:?}; allowed are start, confirm, recovery, off")));
-        }
+    let intent = match form.r#do {
+        SecondFactorAction::Start => Intent::StartSecond { name },
+        SecondFactorAction::Confirm => Intent::ConfirmSecond { name, again: false, code, from },
+        SecondFactorAction::Recovery => Intent::ConfirmSecond { name, again: true, code, from },
+        SecondFactorAction::Off => Intent::EndSecond { name, code, from },
     };
-    Ok(match meant(app, person, intent).await? {
+    Ok(match change_account(app, person, intent).await? {
         Answer::Second(second) => SecondDone::Started(second),
         Answer::Codes(codes) => SecondDone::Codes(codes),
         _ => SecondDone::Off,
@@ -266,21 +275,21 @@ pub(super) async fn second(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<SecondForm>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let said = match change_second(&app, &person, &peer, &headers, &form).await {
-        Ok(SecondDone::Started(_)) => Said::default(),
-        Ok(SecondDone::Codes(recovery)) => Said { done: Some("second-done"), recovery, ..Said::default() },
-        Ok(SecondDone::Off) => Said { done: Some("second-gone"), ..Said::default() },
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let feedback = match change_second(&app, &person, &peer, &headers, &form).await {
+        Ok(SecondDone::Started(_)) => Feedback::default(),
+        Ok(SecondDone::Codes(recovery)) => Feedback { done: Some("second-done"), recovery, ..Feedback::default() },
+        Ok(SecondDone::Off) => Feedback { done: Some("second-gone"), ..Feedback::default() },
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            Said { error: Some(chrome.t("login-code-wrong")), ..Said::default() }
+            Feedback { error: Some(page_context.t("login-code-wrong")), ..Feedback::default() }
         }
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Said { error: Some(problem.detail().to_owned()), ..Said::default() },
+            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
         },
     };
-    show_own(&app, &person, chrome, said).await
+    show_account(&app, &person, page_context, feedback).await
 }
 
 /// What came of a change of one's second factor; what does not belong to it is left out.
@@ -322,19 +331,19 @@ pub(super) async fn end_session(
     person: Person,
     headers: HeaderMap,
     Path(digest): Path<String>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let asked = digest.clone();
     match app.read(&person.reach, move |reader| reader.session(&asked)).await {
         Ok(Some(session)) if session.account == person.name => {
             let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.session_ended" };
-            match meant(&app, &person, intent).await {
+            match change_account(&app, &person, intent).await {
                 Ok(_) => Ok(Redirect::to("/account").into_response()),
-                Err(problem) => Err(Failure::new(chrome, problem)),
+                Err(problem) => Err(Failure::new(page_context, problem)),
             }
         }
-        Ok(_) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(_) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 

@@ -177,9 +177,9 @@ fn verified(token: &str, keys: &Value) -> Result<Value, OidcError> {
     let sign = decoded(sign)?;
     let algorithm = header["alg"].as_str().unwrap_or_default();
     let all = keys["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let meant = all.iter().filter(|key| header["kid"].is_null() || key["kid"] == header["kid"]);
+    let candidates = all.iter().filter(|key| header["kid"].is_null() || key["kid"] == header["kid"]);
     let part = |key: &Value, name: &str| key[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-    let good = meant.into_iter().any(|key| match (algorithm, key["kty"].as_str()) {
+    let good = candidates.into_iter().any(|key| match (algorithm, key["kty"].as_str()) {
         ("RS256", Some("RSA")) => part(key, "n").zip(part(key, "e")).is_some_and(|(n, e)| {
             RsaPublicKeyComponents { n, e }.verify(&signature::RSA_PKCS1_2048_8192_SHA256, signed, &sign).is_ok()
         }),

@@ -16,15 +16,15 @@ use askama::Template;
 
 use super::App;
 use super::auth::Person;
-use super::pages::{Paged, chrome, show};
+use super::pages::{PageResult, page_context, show};
 use super::problem::Problem;
 use super::rights;
-use super::view::Chrome;
+use super::view::PageContext;
 use ioc_common::enrolment::hex;
 
 /// Where the API lies.
 pub(super) const BASE: &str = "/api/v1";
-/// Longest error that is told.
+/// Longest error that is problem.
 const ERROR_MAX_BYTES: usize = 64 * 1024;
 
 /// One thing that can be asked.
@@ -279,11 +279,11 @@ async fn finish(request: Request, next: Next) -> Response {
         let text = body::to_bytes(inside, ERROR_MAX_BYTES).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).trim().to_owned();
         let detail = if text.is_empty() { status.canonical_reason().unwrap_or("error").to_owned() } else { text };
-        let mut told = Problem::new(status, detail).into_response();
+        let mut problem = Problem::new(status, detail).into_response();
         if let Some(allowed) = parts.headers.get(header::ALLOW) {
-            told.headers_mut().insert(header::ALLOW, allowed.clone());
+            problem.headers_mut().insert(header::ALLOW, allowed.clone());
         }
-        return told;
+        return problem;
     }
     if !reads || status != StatusCode::OK || !kind.starts_with("application/json") {
         return response;
@@ -330,7 +330,7 @@ struct Shown {
 #[derive(Template)]
 #[template(path = "api.html")]
 struct ApiPage {
-    chrome: Chrome,
+    page_context: PageContext,
     operations: Vec<Shown>,
 }
 
@@ -371,8 +371,8 @@ pub(super) async fn page(
     person: Person,
     headers: HeaderMap,
     Extension(docs): Extension<Arc<Docs>>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let shown = docs.operations.iter().map(|one| {
         let path = format!("{BASE}{}", one.path);
         Shown {
@@ -388,5 +388,5 @@ pub(super) async fn page(
         }
     });
     let operations = shown.collect();
-    Ok(show(&ApiPage { chrome, operations }))
+    Ok(show(&ApiPage { page_context, operations }))
 }

@@ -25,7 +25,7 @@ use super::display_wall::{self, Screens};
 use super::document::{self, Shown};
 use super::personal_data;
 use super::problem::Problem;
-use super::view::{Chrome, DeviceRow, incident_tone};
+use super::view::{DeviceRow, PageContext, incident_tone};
 use ioc_engine::config::Standing;
 use ioc_engine::unjudged::{self, Unjudged};
 use ioc_store::template::csv_field;
@@ -40,35 +40,35 @@ pub(super) const ROWS: usize = 100;
 /// Sensors on the page of the device that speaks for them.
 const CHILDREN: usize = 512;
 /// A page, or why there is none.
-pub(super) type Paged = Result<Response, Failure>;
+pub(super) type PageResult = Result<Response, Failure>;
 
 /// An error that is shown as a page.
-pub(super) struct Failure(Chrome, Problem);
+pub(super) struct Failure(PageContext, Problem);
 
 impl Failure {
-    pub(super) const fn new(chrome: Chrome, problem: Problem) -> Self {
-        Self(chrome, problem)
+    pub(super) const fn new(page_context: PageContext, problem: Problem) -> Self {
+        Self(page_context, problem)
     }
 
-    pub(super) fn not_found(chrome: Chrome) -> Self {
-        let detail = chrome.t("not-found");
-        Self(chrome, Problem::not_found(detail))
+    pub(super) fn not_found(page_context: PageContext) -> Self {
+        let detail = page_context.t("not-found");
+        Self(page_context, Problem::not_found(detail))
     }
 }
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
-    chrome: Chrome,
+    page_context: PageContext,
     status: u16,
     detail: String,
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Self(chrome, problem) = self;
+        let Self(page_context, problem) = self;
         let status = problem.status();
-        let page = ErrorPage { chrome, status: status.as_u16(), detail: problem.detail().to_owned() };
+        let page = ErrorPage { page_context, status: status.as_u16(), detail: problem.detail().to_owned() };
         (status, Html(page.render().unwrap_or_default())).into_response()
     }
 }
@@ -86,8 +86,8 @@ pub(super) fn show_again(page: &impl Template, refused: bool) -> Response {
     (status, show(page)).into_response()
 }
 
-pub(super) fn chrome(app: &App, person: &Person, headers: &HeaderMap) -> Chrome {
-    Chrome::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).of(person)
+pub(super) fn page_context(app: &App, person: &Person, headers: &HeaderMap) -> PageContext {
+    PageContext::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).of(person)
 }
 
 pub(super) fn layouts_of(
@@ -143,7 +143,7 @@ struct Number {
 #[derive(Template)]
 #[template(path = "device.html")]
 struct DevicePage {
-    chrome: Chrome,
+    page_context: PageContext,
     row: DeviceRow,
     children: Vec<DeviceRow>,
     sensor: Option<SensorFacts>,
@@ -189,12 +189,12 @@ pub(super) async fn device(
     person: Person,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else {
-        return Err(Failure::not_found(chrome));
+        return Err(Failure::not_found(page_context));
     };
-    let (now, config) = (chrome.now, app.config());
+    let (now, config) = (page_context.now, app.config());
     let found = app
         .read(&person.reach, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
@@ -244,19 +244,19 @@ pub(super) async fn device(
         })) => {
             personal_data::seen(&app, &person, &row.record.info.id, &mut documents).await;
             personal_data::open_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
-            let english = chrome.language == "en";
+            let english = page_context.language == "en";
             let differing = app.config().rules.overridden_for(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
-            let screens = display_wall::of(&chrome, &documents);
+            let screens = display_wall::of(&page_context, &documents);
             let heard = matches!(row.record.state(now), "live" | "stale");
             let settings = agent_settings::standing_of(&row.record.info, &app.config().settings, &documents);
-            let documents = document::show_all(&chrome, &documents, heard);
-            let probes = outcomes.iter().map(|report| shown_probe(&chrome, report)).collect();
-            let charts = charts::draw_all(&chrome, lines, &incidents, &windows, charts::FIRST_MS);
+            let documents = document::show_all(&page_context, &documents, heard);
+            let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
+            let charts = charts::draw_all(&page_context, lines, &incidents, &windows, charts::FIRST_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
-                chrome,
+                page_context,
                 row,
                 children,
                 sensor,
@@ -275,18 +275,18 @@ pub(super) async fn device(
                 charts,
             }))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure(page_context, problem)),
     }
 }
 
 /// A probe with the tone of its outcome, and why it is not good.
-fn shown_probe(chrome: &Chrome, report: &ProbeReport) -> (String, &'static str, String) {
+fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, &'static str, String) {
     let name = report.probe.clone();
     match &report.outcome {
         ProbeOutcome::Read => (name, "good", String::new()),
         ProbeOutcome::Absent { why } => (name, "away", why.clone()),
-        ProbeOutcome::Unknown { why } => (name, "warning", format!("{}: {why}", chrome.t("probe-unknown"))),
+        ProbeOutcome::Unknown { why } => (name, "warning", format!("{}: {why}", page_context.t("probe-unknown"))),
     }
 }
 
@@ -309,7 +309,7 @@ struct Device {
 #[derive(Template)]
 #[template(path = "software.html")]
 struct SoftwarePage {
-    chrome: Chrome,
+    page_context: PageContext,
     device: DeviceRow,
     at: Option<Timestamp>,
     items: Vec<Item>,
@@ -329,9 +329,9 @@ pub(super) async fn software(
     headers: HeaderMap,
     Path(id): Path<String>,
     Query(query): Query<SoftwareQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let now = chrome.now;
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let now = page_context.now;
     let found = match DeviceId::new(&id) {
         Ok(id) => {
             app.read(&person.reach, move |reader| {
@@ -347,10 +347,10 @@ pub(super) async fn software(
     match found {
         Ok(Some((device, at, items))) => {
             let next = items.last().filter(|_| items.len() == SOFTWARE_ROWS).map(Item::key);
-            Ok(show(&SoftwarePage { chrome, device, at, items, next }))
+            Ok(show(&SoftwarePage { page_context, device, at, items, next }))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure(page_context, problem)),
     }
 }
 
@@ -392,6 +392,6 @@ fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number
 
 pub(super) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {
     let language = language_of(&headers, &app.config().language);
-    let chrome = Chrome::new(&app, &language, "", false);
-    (StatusCode::NOT_FOUND, Failure::not_found(chrome)).into_response()
+    let page_context = PageContext::new(&app, &language, "", false);
+    (StatusCode::NOT_FOUND, Failure::not_found(page_context)).into_response()
 }

@@ -15,33 +15,33 @@ use ioc_store::Right;
 use ioc_store::audit;
 
 /// An open page reads itself anew all the time; one record an hour says the same.
-const SAID_MS: i64 = 3_600_000;
+const RECORD_EVERY_MS: i64 = 3_600_000;
 /// Most readings that are remembered.
-const SAID_MAX: usize = 10_000;
+const ACCESSES_MAX: usize = 10_000;
 
 /// Who has read of which device or list, and when that was last recorded.
 #[derive(Default)]
-pub(super) struct Said(Mutex<HashMap<(String, String), Timestamp>>);
+pub(super) struct RecentAccesses(Mutex<HashMap<(String, String), Timestamp>>);
 
-impl Said {
+impl RecentAccesses {
     /// Whether this reading is to be recorded.
     fn is_news(&self, person: &str, of: &str, now: Timestamp) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (person.to_owned(), of.to_owned());
-        if said.get(&key).is_some_and(|at| now.millis_since(*at) < SAID_MS) {
+        if accesses.get(&key).is_some_and(|at| now.millis_since(*at) < RECORD_EVERY_MS) {
             return false;
         }
-        if said.len() >= SAID_MAX {
-            said.clear();
+        if accesses.len() >= ACCESSES_MAX {
+            accesses.clear();
         }
-        said.insert(key, now);
+        accesses.insert(key, now);
         true
     }
 
     /// This reading was not recorded after all.
     fn forget(&self, person: &str, of: &str) {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.remove(&(person.to_owned(), of.to_owned()));
+        let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        accesses.remove(&(person.to_owned(), of.to_owned()));
     }
 }
 
@@ -98,14 +98,14 @@ pub(super) async fn open_incident(
 
 async fn record(app: &App, person: &Person, of: &str, detail: &str) -> bool {
     let at = clock::now();
-    if !app.said.is_news(&person.name, of, at) {
+    if !app.accesses.is_news(&person.name, of, at) {
         return true;
     }
     let (actor, action) = (person.name.clone(), "personal.read".to_owned());
     let entry = audit::Entry { at, actor, action, subject: of.to_owned(), detail: detail.to_owned() };
-    let kept = app.engine.note(entry).await.is_ok();
+    let kept = app.engine.record_access(entry).await.is_ok();
     if !kept {
-        app.said.forget(&person.name, of);
+        app.accesses.forget(&person.name, of);
     }
     kept
 }

@@ -40,7 +40,7 @@ pub(super) const LINK: Rate = Rate { name: "link", burst: 60.0, per_second: 1.0 
 /// A session: pages that live ask once a second, programs in series.
 const SESSION: Rate = Rate { name: "session", burst: 300.0, per_second: 50.0 };
 /// Passwords and codes that someone who is signed in shows or chooses.
-const OWN: Rate = Rate { name: "own", burst: 20.0, per_second: 0.2 };
+const ACCOUNT: Rate = Rate { name: "account", burst: 20.0, per_second: 0.2 };
 
 /// A network has so many times what an address has.
 const NETWORK: f64 = 4.0;
@@ -186,8 +186,8 @@ impl Limits {
     ///
     /// # Errors
     /// The same.
-    pub(super) fn own(&self, account: &str) -> Result<(), Problem> {
-        let taken = self.take_known(OWN, account, now_ms());
+    pub(super) fn account(&self, account: &str) -> Result<(), Problem> {
+        let taken = self.take_known(ACCOUNT, account, now_ms());
         taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
     }
 
@@ -247,7 +247,8 @@ pub(super) async fn strangers(State(app): State<App>, request: Request, next: Ne
         Some(Peer::Remote(address)) if !is_free(request.uri().path()) => *address,
         _ => return next.run(request).await,
     };
-    let digest = auth::shown(request.headers(), request.uri()).map(|(shown, _)| account::session_digest(&shown));
+    let digest =
+        auth::credential_of(request.headers(), request.uri()).map(|(shown, _)| account::session_digest(&shown));
     let known = || digest.as_ref().is_some_and(|digest| app.limits.knows(digest));
     if known() {
         return next.run(request).await;

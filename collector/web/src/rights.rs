@@ -37,8 +37,8 @@ const CHANGES: &[(&str, Right)] = &[
     ("/account/tokens", Right::View),
     ("/account/confirm", Right::View),
     ("/api/v1/session/confirm", Right::View),
-    ("/account/second", Right::View),
-    ("/api/v1/account/second", Right::View),
+    ("/account/second-factor", Right::View),
+    ("/api/v1/account/second-factor", Right::View),
     ("/api/v1/account/password", Right::View),
     ("/api/v1/account/tokens", Right::View),
 ];
@@ -79,7 +79,7 @@ pub(super) fn is_open_when_due(route: &str) -> bool {
 
 /// Where a person whose role needs a second factor may go before they have one.
 pub(super) fn is_open_without_second(route: &str) -> bool {
-    is_open_when_due(route) || matches!(route, "/account/second" | "/api/v1/account/second")
+    is_open_when_due(route) || matches!(route, "/account/second-factor" | "/api/v1/account/second-factor")
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_judge::DeviceKind;
 
 use super::App;
+use super::api::Answered;
+use super::api_types::{self, all};
 use super::auth::Person;
-use super::pages::{Failure, Paged, chrome, layouts_of, show};
-use super::problem::Problem;
-use super::view::Chrome;
+use super::pages::{Failure, PageResult, layouts_of, page_context, show};
+use super::view::PageContext;
 use ioc_engine::power_score::{Room, Values, rooms};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, Reader, StoreError};
@@ -26,7 +27,7 @@ const UPS_MAX: usize = 5000;
 #[derive(Template)]
 #[template(path = "rooms.html")]
 struct RoomsPage {
-    chrome: Chrome,
+    page_context: PageContext,
     rooms: Vec<Room>,
 }
 
@@ -42,7 +43,7 @@ impl RoomsPage {
     fn minutes(&self, seconds: &Option<f64>) -> String {
         let Some(seconds) = seconds else { return "–".to_owned() };
         // A runtime is a small number that is not negative.
-        self.chrome.count("minutes", (seconds / 60.0).max(0.0) as u64)
+        self.page_context.count("minutes", (seconds / 60.0).max(0.0) as u64)
     }
 
     fn percent(share: &Option<f64>) -> String {
@@ -72,16 +73,16 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
 }
 
 /// The page.
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let now = chrome.now;
+pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let now = page_context.now;
     match app.read(&person.reach, move |reader| all_rooms(reader, now)).await {
-        Ok(rooms) => Ok(show(&RoomsPage { chrome, rooms })),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(rooms) => Ok(show(&RoomsPage { page_context, rooms })),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
 /// The same as JSON.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Result<Json<Vec<Room>>, Problem> {
-    Ok(Json(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?))
+pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Vec<api_types::power::Room>> {
+    Ok(Json(all(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?)))
 }

@@ -87,8 +87,8 @@ mod tests {
     fn what_is_sealed_is_opened_for_its_purpose_unchanged_and_in_time() {
         let seal = Seal::new().expect("random");
         let text = seal.close("oidc", &["state", "nonce"], 1000).expect("sealed");
-        let own = [String::from("state"), String::from("nonce")];
-        assert_eq!(seal.open::<2>("oidc", &text, 999), Some(own));
+        let parts = [String::from("state"), String::from("nonce")];
+        assert_eq!(seal.open::<2>("oidc", &text, 999), Some(parts));
         assert_eq!(seal.open::<2>("oidc", &text, 1000), None, "its time is over");
         assert_eq!(seal.open::<2>("code", &text, 0), None, "another purpose");
         assert_eq!(seal.open::<3>("oidc", &text, 0), None, "other parts");

@@ -12,8 +12,8 @@ use ioc_judge::DeviceKind;
 use super::App;
 use super::auth::Person;
 use super::fleet::rows_of;
-use super::pages::{Failure, Paged, chrome, show};
-use super::view::{Chrome, DeviceRow, tone_of};
+use super::pages::{Failure, PageResult, page_context, show};
+use super::view::{DeviceRow, PageContext, tone_of};
 use ioc_store::collation;
 use ioc_store::place;
 use ioc_store::template::percent_encoded;
@@ -76,9 +76,9 @@ struct Rack {
 }
 
 #[derive(Template)]
-#[template(path = "plan.html")]
-struct PlanPage {
-    chrome: Chrome,
+#[template(path = "site-plan.html")]
+struct SitePlanPage {
+    page_context: PageContext,
     rooms: Vec<RoomCount>,
     /// The room that is shown whole.
     room: Option<String>,
@@ -104,9 +104,9 @@ pub(super) async fn page(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<PlanQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let (now, room) = (chrome.now, query.room.clone());
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let (now, room) = (page_context.now, query.room.clone());
     let found = app
         .read(&person.reach, move |reader| {
             let mut rooms: BTreeMap<String, RoomCount> = BTreeMap::new();
@@ -149,17 +149,17 @@ pub(super) async fn page(
                     .rows
                     .push(row);
             }
-            Ok(show(&PlanPage { chrome, rooms, room: query.room, racks: racks.into_values().collect() }))
+            Ok(show(&SitePlanPage { page_context, rooms, room: query.room, racks: racks.into_values().collect() }))
         }
-        Ok(None) => Err(Failure::not_found(chrome)),
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
 #[derive(Template)]
 #[template(path = "sensors.html")]
 struct SensorsPage {
-    chrome: Chrome,
+    page_context: PageContext,
     /// Rooms with what is measured in them.
     rooms: Vec<Rack>,
     total: u64,
@@ -188,9 +188,9 @@ pub(super) async fn sensors(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<SensorsQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let now = chrome.now;
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let now = page_context.now;
     let page = query.page.parse::<usize>().unwrap_or(1).clamp(1, 100_000);
     let asked = DeviceQuery {
         kinds: AROUND.to_vec(),
@@ -212,8 +212,8 @@ pub(super) async fn sensors(
                     _ => rooms.push(Rack { name: name.to_owned(), rows: vec![row] }),
                 }
             }
-            Ok(show(&SensorsPage { chrome, rooms, total, query }))
+            Ok(show(&SensorsPage { page_context, rooms, total, query }))
         }
-        Err(problem) => Err(Failure::new(chrome, problem)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }

@@ -12,7 +12,7 @@ use super::auth::{COOKIE, cookie, cookie_text, language_of, render_login, set_co
 use super::confirm::next_of;
 use super::problem::Problem;
 use super::server::Peer;
-use super::view::Chrome;
+use super::view::PageContext;
 use crate::oidc::{self, Attempt, Provider};
 use ioc_engine::account;
 use ioc_engine::account::intent::Intent;
@@ -31,30 +31,30 @@ const SILENT_MS: u64 = 1000;
 
 /// What the identity provider said of itself: strangers must not make us ask it without end.
 #[derive(Default)]
-pub(super) struct Known(tokio::sync::Mutex<Option<Said>>);
+pub(super) struct ProviderCache(tokio::sync::Mutex<Option<Discovered>>);
 
-struct Said {
+struct Discovered {
     issuer: String,
-    said: Result<Provider, String>,
+    found: Result<Provider, String>,
     at_ms: u64,
 }
 
-impl Known {
+impl ProviderCache {
     async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {
         let mut known = self.0.lock().await;
         let now_ms = now_ms();
-        if let Some(Said { issuer, said, at_ms }) = known.as_ref()
+        if let Some(Discovered { issuer, found, at_ms }) = known.as_ref()
             && *issuer == config.issuer
-            && now_ms.saturating_sub(*at_ms) < if said.is_ok() { KNOWN_MS } else { SILENT_MS }
+            && now_ms.saturating_sub(*at_ms) < if found.is_ok() { KNOWN_MS } else { SILENT_MS }
         {
-            return said.clone().map_err(Problem::unavailable);
+            return found.clone().map_err(Problem::unavailable);
         }
-        let said = oidc::discover(config).await.map_err(|error| {
+        let found = oidc::discover(config).await.map_err(|error| {
             tracing::warn!(%error, "sign-in by the identity provider");
             error.to_string()
         });
-        *known = Some(Said { issuer: config.issuer.clone(), said: said.clone(), at_ms: self::now_ms() });
-        said.map_err(Problem::unavailable)
+        *known = Some(Discovered { issuer: config.issuer.clone(), found: found.clone(), at_ms: self::now_ms() });
+        found.map_err(Problem::unavailable)
     }
 }
 
@@ -145,10 +145,10 @@ pub(super) async fn back(
     match come_back(&app, &peer, &headers, query).await {
         Ok((value, next)) => {
             // Whoever is sent on from another site brings no strict cookie: the way in leads over a page of our own.
-            let chrome = Chrome::new(&app, &language_of(&headers, &app.config().language), "", false);
+            let page_context = PageContext::new(&app, &language_of(&headers, &app.config().language), "", false);
             let page = format!(
                 "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={next}\"><title>IOC Watch</title><a href=\"{next}\">{}</a>",
-                chrome.t("overview")
+                page_context.t("overview")
             );
             let forget = state_cookie("", 0);
             let session = set_cookie(COOKIE, &value, account::SESSION_MS / 1000);
@@ -175,7 +175,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     }
     // Whoever has not begun it does not end it either.
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
-    let opened = open(app, &sealed).filter(|(attempt, _)| attempt.state == query.state);
+    let opened = open(app, &sealed).filter(|(attempt, _)| account::secret::is_same(&attempt.state, &query.state));
     let Some((attempt, next)) = opened else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
@@ -189,8 +189,8 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
             Problem::forbidden(error.to_string())
         })?;
     app.seal.spend(&sealed);
-    let intent = Intent::Foreign { name: proved.name, proved_at: proved.at, peer: peer.to_string() };
-    match app.engine.of_accounts(Command::Person(Box::new(intent))).await? {
+    let intent = Intent::Federated { name: proved.name, proved_at: proved.at, peer: peer.to_string() };
+    match app.engine.account_command(Command::Person(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok((cookie, next)),
         _ => Err(Problem::internal("sign-in failed")),
     }

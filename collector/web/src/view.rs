@@ -17,7 +17,7 @@ use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::Reach;
 
 /// What stands around every page.
-pub(super) struct Chrome {
+pub(super) struct PageContext {
     app: App,
     pub(super) language: String,
     pub(super) site: String,
@@ -33,7 +33,7 @@ pub(super) struct Chrome {
     pub(super) now: Timestamp,
 }
 
-impl Chrome {
+impl PageContext {
     pub(super) fn new(app: &App, language: &str, person: &str, fragment: bool) -> Self {
         Self {
             app: app.clone(),
@@ -94,7 +94,7 @@ impl Chrome {
     }
 
     /// A text with one argument.
-    pub(super) fn said(&self, key: &str, name: &str, value: String) -> String {
+    pub(super) fn t_with(&self, key: &str, name: &str, value: String) -> String {
         let mut args = FluentArgs::new();
         args.set(name, value);
         self.app.texts.with(&self.language, key, &args)
@@ -156,15 +156,15 @@ impl Chrome {
     }
 
     /// The numbers that stand for a sensor, in a line.
-    pub(super) fn telling(&self, all: &[Told]) -> String {
-        let told = all.iter().map(|one| match one {
-            Told::Minutes(minutes) => self.count("minutes", minutes),
-            Told::Number(value, digits, unit) => format!("{} {unit}", self.decimal(value, *digits)),
-            Told::Contacts(alarms, known) => format!("{alarms}/{known} {}", self.t("contacts-in-alarm")),
-            Told::Unknown => "–".to_owned(),
+    pub(super) fn key_figures(&self, all: &[KeyFigure]) -> String {
+        let texts = all.iter().map(|one| match one {
+            KeyFigure::Minutes(minutes) => self.count("minutes", minutes),
+            KeyFigure::Number(value, digits, unit) => format!("{} {unit}", self.decimal(value, *digits)),
+            KeyFigure::Contacts(alarms, known) => format!("{alarms}/{known} {}", self.t("contacts-in-alarm")),
+            KeyFigure::Unknown => "–".to_owned(),
         });
-        let told: Vec<String> = told.collect();
-        if told.iter().all(|text| text == "–") { "–".to_owned() } else { told.join(" · ") }
+        let texts: Vec<String> = texts.collect();
+        if texts.iter().all(|text| text == "–") { "–".to_owned() } else { texts.join(" · ") }
     }
 
     /// The site's time zone.
@@ -188,7 +188,7 @@ impl Chrome {
     pub(super) fn length(&self, ms: i64) -> String {
         let seconds = ms.max(0).unsigned_abs() / 1000;
         if seconds < 10 {
-            // Whoever is told within seconds wants to see the tenths.
+            // Whoever is texts within seconds wants to see the tenths.
             return format!("{} s", self.decimal(&(ms.max(0) as f64 / 1000.0), 1));
         }
         let (key, number) = match seconds {
@@ -227,7 +227,7 @@ pub(super) struct DeviceRow {
     pub(super) verdict: &'static str,
     pub(super) figures: Vec<Figure>,
     /// The main numbers in words, for what is no computer.
-    pub(super) summary: Option<Vec<Told>>,
+    pub(super) summary: Option<Vec<KeyFigure>>,
 }
 
 /// A main figure.
@@ -298,7 +298,7 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
 
 /// One of the numbers that stand for a sensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Told {
+pub(super) enum KeyFigure {
     /// Whole minutes.
     Minutes(u64),
     /// A number with so many digits behind the point.
@@ -310,9 +310,9 @@ pub(super) enum Told {
 }
 
 /// What stands for a sensor in the fleet: its most telling numbers.
-fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<Told> {
+fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<KeyFigure> {
     /// In the order of what is worth a look; at most three are shown.
-    const TELLING: [&str; 14] = [
+    const KEY_METRICS: [&str; 14] = [
         "env.temperature",
         "env.humidity",
         "ups.charge",
@@ -329,18 +329,18 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<Told> {
         "sensor.up",
     ];
     let mut shown = Vec::new();
-    for metric in TELLING {
+    for metric in KEY_METRICS {
         let mut of = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         let unit = ioc_common::metric::find(metric).map_or("1", |metric| metric.unit);
         shown.push(match (unit, of.next()) {
             // Flags say nothing by themselves; their faults do.
             ("1", _) | (_, None) => continue,
-            (_, Some((_, None))) => Told::Unknown,
+            (_, Some((_, None))) => KeyFigure::Unknown,
             // A runtime is a small number that is not negative.
-            ("s", Some((_, Some(seconds)))) => Told::Minutes((seconds / 60.0).max(0.0) as u64),
-            ("Cel", Some((_, Some(value)))) => Told::Number(*value, 1, "°C"),
-            ("W", Some((_, Some(value)))) if value.abs() >= 10_000.0 => Told::Number(value / 1000.0, 1, "kW"),
-            (unit, Some((_, Some(value)))) => Told::Number(*value, 0, unit),
+            ("s", Some((_, Some(seconds)))) => KeyFigure::Minutes((seconds / 60.0).max(0.0) as u64),
+            ("Cel", Some((_, Some(value)))) => KeyFigure::Number(*value, 1, "°C"),
+            ("W", Some((_, Some(value)))) if value.abs() >= 10_000.0 => KeyFigure::Number(value / 1000.0, 1, "kW"),
+            (unit, Some((_, Some(value)))) => KeyFigure::Number(*value, 0, unit),
         });
         if shown.len() == 3 {
             break;
@@ -351,7 +351,7 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<Told> {
         .filter_map(|(_, value)| *value)
         .fold((0, 0), |(alarms, known), value| (alarms + u32::from(value > 0.5), known + 1));
     if shown.is_empty() && known > 0 {
-        return vec![Told::Contacts(alarms, known)];
+        return vec![KeyFigure::Contacts(alarms, known)];
     }
     shown
 }

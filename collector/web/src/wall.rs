@@ -13,8 +13,8 @@ use ioc_judge::{Incident, Severity};
 use super::App;
 use super::auth::Person;
 use super::duty::rota_rows;
-use super::pages::{Failure, Paged, chrome, devices_of, name_of, names_of, show};
-use super::view::{Chrome, incident_tone};
+use super::pages::{Failure, PageResult, devices_of, name_of, names_of, page_context, show};
+use super::view::{PageContext, incident_tone};
 use ioc_store::Counts;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::template::percent_encoded;
@@ -25,7 +25,7 @@ const INCIDENTS: usize = 8;
 #[derive(Template)]
 #[template(path = "wall.html")]
 struct WallPage {
-    chrome: Chrome,
+    page_context: PageContext,
     counts: Counts,
     coverage: Vec<Coverage>,
     incidents: Vec<Incident>,
@@ -60,7 +60,7 @@ impl WallPage {
     }
 
     fn since(&self, at: &Timestamp) -> String {
-        self.chrome.length(self.chrome.now.millis_since(*at))
+        self.page_context.length(self.page_context.now.millis_since(*at))
     }
 }
 
@@ -75,9 +75,9 @@ pub(super) async fn page(
     person: Person,
     headers: HeaderMap,
     Query(query): Query<WallQuery>,
-) -> Paged {
-    let chrome = chrome(&app, &person, &headers);
-    let (now, app_read, reach) = (chrome.now, app.clone(), person.reach.clone());
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let (now, app_read, reach) = (page_context.now, app.clone(), person.reach.clone());
     let found = app
         .read(&person.reach, move |reader| {
             let mut incidents = reader.incidents(None, true, None, 200)?;
@@ -90,10 +90,10 @@ pub(super) async fn page(
         .await;
     let (counts, facts, incidents, names, covers) = match found {
         Ok(found) => found,
-        Err(problem) => return Err(Failure::new(chrome, problem)),
+        Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let config = app.config();
-    let outlook = calendar::outlook(&config.plan, &covers, chrome.now);
+    let outlook = calendar::outlook(&config.plan, &covers, page_context.now);
     let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.now.join(", "))).collect();
     let live = if query.token.is_empty() {
         "/live".to_owned()
@@ -101,5 +101,5 @@ pub(super) async fn page(
         format!("/live?token={}", percent_encoded(&query.token))
     };
     let coverage = coverage::of(&facts, &config.rules);
-    Ok(show(&WallPage { chrome, counts, coverage, incidents, names, duty, live }))
+    Ok(show(&WallPage { page_context, counts, coverage, incidents, names, duty, live }))
 }

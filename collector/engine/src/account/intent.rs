@@ -53,7 +53,7 @@ pub enum Intent {
         from: Origin,
     },
     /// The organisation's identity provider says who it is.
-    Foreign {
+    Federated {
         /// Account.
         name: String,
         /// When they showed the provider who they are, where it says so.
@@ -129,7 +129,7 @@ pub enum Intent {
         /// Hash of the new one.
         hash: String,
         /// Digest of the session that goes on; empty for none.
-        but: String,
+        except: String,
     },
     /// One's own second factor: a new one, not confirmed.
     StartSecond {

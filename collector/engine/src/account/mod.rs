@@ -3,6 +3,7 @@
 pub mod acknowledge_link;
 pub mod hashing;
 pub mod intent;
+pub mod secret;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;

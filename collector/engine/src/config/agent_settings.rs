@@ -83,7 +83,7 @@ pub struct Given {
 }
 
 /// How it stands with a device's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// It is given none, and has none.

@@ -197,7 +197,7 @@ impl Accounts {
             | Intent::Unseen { .. }
             | Intent::Wrong { .. }
             | Intent::Proved { .. }
-            | Intent::Foreign { .. } => self.sign_in(intent, at, changes),
+            | Intent::Federated { .. } => self.sign_in(intent, at, changes),
             Intent::Confirm { name, session, hash, code, from } => {
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
@@ -237,14 +237,14 @@ impl Accounts {
                 changes.push(said(at, &actor, "account.second_removed", &name, ""));
                 self.keep_and_end(&name, "", "second factor removed", &actor, at, changes)
             }
-            Intent::ChoosePassword { name, present, hash, but } => {
+            Intent::ChoosePassword { name, present, hash, except } => {
                 let known = self.get(&name)?;
                 if known.password != present || known.disabled {
                     return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
                 }
                 account::set_password(known, hash, at.now);
                 changes.push(said(at, &name, "account.password_changed", &name, ""));
-                self.keep_and_end(&name, &but, "password changed", &name, at, changes)
+                self.keep_and_end(&name, &except, "password changed", &name, at, changes)
             }
             Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } | Intent::EndSecond { .. } => {
                 self.second(intent, at, changes)
@@ -302,7 +302,7 @@ impl Accounts {
                 }
                 self.let_in(&name, &from.peer, None, at, changes)
             }
-            Intent::Foreign { name, proved_at, peer } => {
+            Intent::Federated { name, proved_at, peer } => {
                 let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
                 if self.known.get(&name).is_none_or(|account| account.disabled) {
                     let why = format!("there is no account {shown:?} here; ask an administrator");
@@ -504,14 +504,14 @@ impl Accounts {
     fn keep_and_end(
         &mut self,
         name: &str,
-        but: &str,
+        except: &str,
         why: &str,
         actor: &str,
         at: Moment,
         changes: &mut Changes,
     ) -> Carried {
         self.keep_same(name, changes);
-        changes.push(Change::SessionsEnded { account: name.to_owned(), but: but.to_owned() });
+        changes.push(Change::SessionsEnded { account: name.to_owned(), but: except.to_owned() });
         changes.push(said(at, actor, "account.sessions_ended", name, why));
         Ok(Answer::Done)
     }

@@ -200,7 +200,6 @@ pub struct Department {
 }
 
 /// Someone stands in on a rota for whoever would be on duty.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cover {
     /// Number.
@@ -234,7 +233,6 @@ pub struct Recipient {
 }
 
 /// An escalation that is under way.
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escalation {
     /// By which policy.

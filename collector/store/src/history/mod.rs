@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use row::{pack, unpack};
 
 /// How finely something is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Tier {
     /// As it was reported.
     #[serde(rename = "raw")]

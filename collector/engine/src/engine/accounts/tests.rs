@@ -110,7 +110,7 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
         let intent = match meanwhile {
             "disable" => alter("lan", None, Some(true)),
             "reset" => Intent::Reset { name, hash, actor: "admin".to_owned() },
-            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, but: String::new() },
+            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, except: String::new() },
         };
         all.decide(intent, at(0), &mut Vec::new()).expect("done");
         let (carried, changes) = proved(&mut all, "lan", "lan", "");
@@ -214,7 +214,7 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
     let (old, ahead) = (now.plus_millis(-86_400_000), now.plus_millis(30_000));
     for (proved_at, confirmed_at) in [(None, Timestamp::MIN), (Some(old), old), (Some(now), now), (Some(ahead), now)] {
         let mut changes = Vec::new();
-        let intent = Intent::Foreign { name: "boss".to_owned(), proved_at, peer: "10.0.0.1".to_owned() };
+        let intent = Intent::Federated { name: "boss".to_owned(), proved_at, peer: "10.0.0.1".to_owned() };
         assert!(matches!(all.decide(intent, at(0), &mut changes), Ok(Answer::Secret(_))), "they come in all the same");
         let session = changes.iter().find_map(|change| match change {
             Change::Session(session) => Some(session),

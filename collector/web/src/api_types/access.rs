@@ -1,0 +1,72 @@
+//! Accounts, and the log of what was done.
+
+use serde::Serialize;
+
+use ioc_common::clock::Timestamp;
+
+use super::names;
+
+names! {
+    /// What a person is there for.
+    Role is ioc_store::Role {
+        /// Looks.
+        Viewer = "viewer",
+        /// Repairs and maintains.
+        Technician = "technician",
+        /// Is on duty (*trực ban*).
+        DutyOfficer = "duty_officer",
+        /// Is responsible, and reads the log.
+        Leader = "leader",
+        /// Reads everything, and changes nothing.
+        Auditor = "auditor",
+        /// May do everything.
+        Administrator = "administrator",
+    }
+}
+
+/// A record of the audit log.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct AuditRecord {
+    /// Number, from 1, without a gap.
+    pub(crate) number: u64,
+    /// When.
+    at: Timestamp,
+    /// Who.
+    actor: String,
+    /// What.
+    action: String,
+    /// About what.
+    subject: String,
+    /// Details.
+    detail: String,
+    /// SHA-256 over the record and the hash before it, in hex.
+    hash: String,
+}
+
+impl From<ioc_store::audit::Record> for AuditRecord {
+    fn from(inside: ioc_store::audit::Record) -> Self {
+        Self {
+            number: inside.number,
+            at: inside.at,
+            actor: inside.actor,
+            action: inside.action,
+            subject: inside.subject,
+            detail: inside.detail,
+            hash: inside.hash,
+        }
+    }
+}
+
+names! {
+    /// What is to be done with one's own second factor.
+    SecondFactorAction {
+        /// Set it up: its secret is shown.
+        Start = "start",
+        /// Show by a code that one has it.
+        Confirm = "confirm",
+        /// New codes to recover with.
+        Recovery = "recovery",
+        /// Take it away.
+        Off = "off",
+    }
+}

@@ -1,0 +1,385 @@
+//! Devices: what people say of them, whether they are heard, and how they stand with their settings.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_common::report::{ByeReason, Position};
+use ioc_store::inventory::DeviceRecord;
+
+use super::{names, or_empty};
+
+names! {
+    /// What sort of machine a device is.
+    DeviceKind is ioc_judge::DeviceKind {
+        /// A server (*máy chủ*).
+        Server = "server",
+        /// A workstation (*máy trạm*).
+        Workstation = "workstation",
+        /// A video-wall display controller (*bộ điều khiển màn hình*).
+        Display = "display",
+        /// A sensor of temperature, smoke, water, doors (*cảm biến*).
+        Sensor = "sensor",
+        /// An uninterruptible power supply (*bộ lưu điện*).
+        Ups = "ups",
+        /// A power meter (*đồng hồ điện*).
+        Meter = "meter",
+        /// An air conditioner or its controller (*điều hoà*).
+        Cooling = "cooling",
+        /// A projector or a panel that is controlled over the network (*máy chiếu*).
+        Projector = "projector",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+names! {
+    /// How much depends on a device. With a fault's severity it makes an incident's priority.
+    Importance is ioc_judge::Importance {
+        /// Others take over, or nobody waits for it.
+        Low = "low",
+        /// As most.
+        Normal = "normal",
+        /// The centre cannot work without it.
+        High = "high",
+    }
+}
+
+/// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct DeviceInfo {
+    /// Identifier.
+    pub(crate) id: DeviceId,
+    /// Kind.
+    kind: DeviceKind,
+    /// Name, for people.
+    name: String,
+    /// Asset label.
+    label: String,
+    /// Where it stands.
+    place: String,
+    /// Responsible officer.
+    officer: String,
+    /// Responsible leader.
+    leader: String,
+    /// The device that speaks for it, when it is a sensor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<DeviceId>,
+    /// The device that its network goes through. When that is down, this one is listed in its incident and pages nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uplink: Option<DeviceId>,
+    /// Devices with the same name here can stand in for each other: while one is down, work on another is warned of (article 11).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    redundancy: String,
+    /// How much depends on it.
+    importance: Importance,
+    /// Groups it belongs to: what rules, windows and routes can name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    /// Address at which the collector asks whether it is there, where no agent tells.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    address: String,
+    /// Serial number of the machine, as the asset register has it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    serial: String,
+    /// Network address of the machine (MAC), lower case with colons.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    mac: String,
+}
+
+impl From<ioc_judge::DeviceInfo> for DeviceInfo {
+    fn from(inside: ioc_judge::DeviceInfo) -> Self {
+        Self {
+            id: inside.id,
+            kind: inside.kind.into(),
+            name: inside.name,
+            label: inside.label,
+            place: inside.place,
+            officer: inside.officer,
+            leader: inside.leader,
+            parent: inside.parent,
+            uplink: inside.uplink,
+            redundancy: inside.redundancy,
+            importance: inside.importance.into(),
+            tags: inside.tags,
+            address: inside.address,
+            serial: inside.serial,
+            mac: inside.mac,
+        }
+    }
+}
+
+/// Whether a device is heard, and since when.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum Presence {
+    /// Enrolled, not yet heard.
+    NeverSeen,
+    /// Heard.
+    Live {
+        /// Since when without a break.
+        since: Timestamp,
+    },
+    /// Said goodbye and means to return.
+    Away {
+        /// When it left.
+        since: Timestamp,
+        /// By when it means to be back.
+        until: Timestamp,
+        /// Why it left.
+        reason: ByeReason,
+    },
+    /// The link is broken; it may come back within `until`.
+    Suspect {
+        /// When the link broke.
+        since: Timestamp,
+        /// When it will be judged.
+        until: Timestamp,
+        /// The host itself has been asked.
+        probing: bool,
+    },
+    /// Not heard any more.
+    Silent {
+        /// When the link broke.
+        since: Timestamp,
+        /// What the second probe found.
+        host: HostAnswer,
+    },
+}
+
+impl From<ioc_judge::Presence> for Presence {
+    fn from(inside: ioc_judge::Presence) -> Self {
+        use ioc_judge::Presence as Inside;
+        match inside {
+            Inside::NeverSeen => Self::NeverSeen,
+            Inside::Live { since } => Self::Live { since },
+            Inside::Away { since, until, reason } => Self::Away { since, until, reason },
+            Inside::Suspect { since, until, probing } => Self::Suspect { since, until, probing },
+            Inside::Silent { since, host } => Self::Silent { since, host: host.into() },
+        }
+    }
+}
+
+names! {
+    /// What the host itself answered when its agent was gone.
+    HostAnswer is ioc_judge::HostAnswer {
+        /// The host answers: the agent is lost, not the machine.
+        Yes = "yes",
+        /// The host does not answer either.
+        No = "no",
+        /// It could not be asked.
+        Unknown = "unknown",
+    }
+}
+
+/// How a device stands, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeviceState {
+    /// Heard, and reporting.
+    Live,
+    /// The link is broken, and the host itself is being asked.
+    Suspect,
+    /// The link stands, but no sample has come for three intervals.
+    Stale,
+    /// Not heard any more.
+    Silent,
+    /// Not heard any more, and the host does not answer either.
+    HostDown,
+    /// Said goodbye and means to return.
+    Away,
+    /// Enrolled, not yet heard.
+    NeverSeen,
+}
+
+impl DeviceState {
+    /// How a device stands at `now`.
+    pub(crate) fn of(record: &DeviceRecord, now: Timestamp) -> Self {
+        use ioc_judge::Presence as Inside;
+        match record.presence {
+            Inside::NeverSeen => Self::NeverSeen,
+            Inside::Away { .. } => Self::Away,
+            Inside::Suspect { probing: true, .. } => Self::Suspect,
+            Inside::Silent { host: ioc_judge::HostAnswer::No, .. } => Self::HostDown,
+            Inside::Silent { .. } => Self::Silent,
+            Inside::Live { .. } | Inside::Suspect { probing: false, .. } if record.is_stale(now) => Self::Stale,
+            Inside::Live { .. } | Inside::Suspect { probing: false, .. } => Self::Live,
+        }
+    }
+}
+
+/// A device with its state and newest numbers.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct DeviceItem {
+    /// What people say of it.
+    #[serde(flatten)]
+    pub(crate) info: DeviceInfo,
+    /// When it was enrolled.
+    enrolled_at: Timestamp,
+    /// When it was revoked.
+    revoked_at: Option<Timestamp>,
+    /// Whether it is heard.
+    presence: Presence,
+    /// Everything up to here is committed.
+    watermark: Position,
+    /// Boot ID of its last hello.
+    boot_id: String,
+    /// Fingerprint of its last hello.
+    fingerprint: String,
+    /// Seconds between samples.
+    interval_s: u32,
+    /// MQTT keep-alive, seconds.
+    keep_alive_s: u16,
+    /// When anything was last received from it.
+    last_heard: Option<Timestamp>,
+    /// When its newest sample was taken.
+    last_sample: Option<Timestamp>,
+    /// Clock error, milliseconds with sign.
+    clock_error_ms: Option<i64>,
+    /// How many of its reports were lost in all.
+    reports_lost: u64,
+    /// How it stands, in one word.
+    state: DeviceState,
+    /// Its newest numbers by series.
+    values: BTreeMap<String, Option<f64>>,
+}
+
+impl DeviceItem {
+    /// A device as it stands at `now`, with its newest numbers.
+    pub(crate) fn new(record: DeviceRecord, values: BTreeMap<String, Option<f64>>, now: Timestamp) -> Self {
+        Self {
+            state: DeviceState::of(&record, now),
+            values,
+            info: record.info.into(),
+            enrolled_at: record.enrolled_at,
+            revoked_at: record.revoked_at,
+            presence: record.presence.into(),
+            watermark: record.watermark,
+            boot_id: record.boot_id,
+            fingerprint: record.fingerprint,
+            interval_s: record.interval_s,
+            keep_alive_s: record.keep_alive_s,
+            last_heard: record.last_heard,
+            last_sample: record.last_sample,
+            clock_error_ms: record.clock_error_ms,
+            reports_lost: record.reports_lost,
+        }
+    }
+}
+
+/// What a person says of a device, field by field.
+#[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NewDevice {
+    /// Identifier; made up when empty.
+    pub(crate) device: String,
+    /// Kind; a device needs one, what a token of many makes may leave it out.
+    #[serde(with = "or_empty")]
+    #[schemars(schema_with = "or_empty::schema::<DeviceKind>")]
+    kind: Option<DeviceKind>,
+    /// Name, for people.
+    name: String,
+    /// Asset label.
+    label: String,
+    /// Where it stands.
+    place: String,
+    /// Responsible officer.
+    officer: String,
+    /// Responsible leader.
+    leader: String,
+    /// The device that its network goes through.
+    uplink: String,
+    /// Devices with the same name here can stand in for each other.
+    redundancy: String,
+    /// How much depends on it; normal when empty.
+    #[serde(with = "or_empty")]
+    #[schemars(schema_with = "or_empty::schema::<Importance>")]
+    importance: Option<Importance>,
+    /// Groups it belongs to.
+    tags: Vec<String>,
+    /// Address at which the collector asks whether it is there.
+    address: String,
+    /// Serial number of the machine: how it is known when it enrols.
+    serial: String,
+    /// Network address of the machine (MAC): the same.
+    mac: String,
+}
+
+impl From<NewDevice> for ioc_store::NewDevice {
+    fn from(published: NewDevice) -> Self {
+        let kind = published.kind.map(ioc_judge::DeviceKind::from);
+        let importance = published.importance.map(ioc_judge::Importance::from);
+        Self {
+            device: published.device,
+            kind: kind.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+            name: published.name,
+            label: published.label,
+            place: published.place,
+            officer: published.officer,
+            leader: published.leader,
+            uplink: published.uplink,
+            redundancy: published.redundancy,
+            importance: importance.map(|importance| importance.as_str().to_owned()).unwrap_or_default(),
+            tags: published.tags,
+            address: published.address,
+            serial: published.serial,
+            mac: published.mac,
+        }
+    }
+}
+
+impl From<ioc_store::NewDevice> for NewDevice {
+    fn from(inside: ioc_store::NewDevice) -> Self {
+        Self {
+            kind: ioc_judge::DeviceKind::parse(&inside.kind).map(DeviceKind::from),
+            importance: ioc_judge::Importance::parse(&inside.importance).map(Importance::from),
+            device: inside.device,
+            name: inside.name,
+            label: inside.label,
+            place: inside.place,
+            officer: inside.officer,
+            leader: inside.leader,
+            uplink: inside.uplink,
+            redundancy: inside.redundancy,
+            tags: inside.tags,
+            address: inside.address,
+            serial: inside.serial,
+            mac: inside.mac,
+        }
+    }
+}
+
+/// A piece of software as the API names it.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub(crate) struct SoftwareItem {
+    source: String,
+    name: String,
+    version: String,
+    publisher: String,
+    licence: String,
+    place: String,
+    installed_on: String,
+}
+
+impl From<ioc_common::software::Item> for SoftwareItem {
+    fn from(inside: ioc_common::software::Item) -> Self {
+        let ioc_common::software::Item { source, name, version, publisher, licence, place, installed_on } = inside;
+        Self { source, name, version, publisher, licence, place, installed_on }
+    }
+}
+
+names! {
+    /// How it stands with a device's settings.
+    SettingsStanding is ioc_engine::config::Standing {
+        /// It is given none, and has none.
+        None = "none",
+        /// They are in use.
+        Applied = "applied",
+        /// They are not yet with it.
+        Waiting = "waiting",
+        /// It refused them.
+        Refused = "refused",
+    }
+}
