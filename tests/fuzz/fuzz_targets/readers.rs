@@ -29,7 +29,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let _ = parse_decided(text).map(|found| found.lets_root_in(&root));
     if let Ok(Some(sudoers)) = Sudoers::read(&files, "/etc/a", "srv-01") {
         let who = SudoUser { name: "an", uid: 1000, groups: vec![(1000, "an"), (27, "sudo")] };
-        let _ = (sudoers.grant(&who, "srv-01", "20261124000000Z"), sudoers.right(&who, "", ""), sudoers.named());
+        let _ = (sudoers.grant(&who, "srv-01", "20261124000000Z"), sudoers.grant(&who, "", ""), sudoers.named());
     }
     if let Some((name, pattern)) = text.split_once('\n') {
         let _ = fits(name, pattern);
