@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ioc_common::report::Losses;
-use ioc_store::EventRecord;
+use ioc_store::{EventRecord, StoreError};
 use ioc_tests::harness::{Agent, Rig, eventually};
 use tokio::process::{Child, Command};
 
@@ -73,7 +73,16 @@ impl Frail {
 }
 
 fn events(rig: &Rig, device: &str, name: &str) -> Vec<EventRecord> {
-    let reader = ioc_store::open(&rig.data()).unwrap().reader().unwrap();
+    let mut tries = 0;
+    let store = loop {
+        match ioc_store::open(&rig.data()) {
+            // A program that is being started beside this has, until it runs, what was open when that began: the lock, too.
+            Err(StoreError::Held { .. }) if tries < 200 => std::thread::sleep(Duration::from_millis(50)),
+            opened => break opened.unwrap(),
+        }
+        tries += 1;
+    };
+    let reader = store.reader().unwrap();
     let mut events = reader.events(&device.parse().unwrap(), None, 100).unwrap();
     events.retain(|event| event.name == name);
     events
