@@ -30,14 +30,14 @@ pub enum Anew {
     Authority,
 }
 
+/// Keys, store, and where the first administrator's password was left, if it was made.
+pub type Prepared = (Authority, Box<dyn Store>, Option<PathBuf>);
+
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
 ///
 /// # Errors
 /// [`ServeError`] names the place.
-pub fn prepare(
-    config: &Config,
-    anew: Option<Anew>,
-) -> Result<(Authority, Box<dyn Store>, Option<PathBuf>), ServeError> {
+pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| ServeError::File { path, source }

@@ -57,7 +57,7 @@ pub(super) struct Person {
     /// When they last showed who they are; none for the command line, where the machine says it.
     pub(super) confirmed_at: Option<Timestamp>,
     /// The organisation's identity provider says who they are.
-    pub(super) foreign: bool,
+    pub(super) federated: bool,
 }
 
 impl Person {
@@ -91,7 +91,7 @@ impl FromRequestParts<App> for Person {
                 language,
                 session,
                 confirmed_at: None,
-                foreign: false,
+                federated: false,
             });
         }
         let shown = shown(&parts.headers, &parts.uri);
@@ -122,7 +122,7 @@ impl FromRequestParts<App> for Person {
             place.prove(&digest);
         }
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
-        if account.is_due(now) && !session.foreign && !rights::is_open_when_due(route) {
+        if account.is_due(now) && !session.federated && !rights::is_open_when_due(route) {
             if wants_page {
                 return Err(Redirect::to("/account").into_response());
             }
@@ -131,7 +131,7 @@ impl FromRequestParts<App> for Person {
         }
         // Who is asked for a second factor by their role sets it up before anything else.
         let lacks = account.lacks_second(&app.config().second_for);
-        if lacks && !session.foreign && !rights::is_open_without_second(route) {
+        if lacks && !session.federated && !rights::is_open_without_second(route) {
             if wants_page {
                 return Err(Redirect::to("/account#second").into_response());
             }
@@ -140,9 +140,9 @@ impl FromRequestParts<App> for Person {
         }
         let reach = account.reach();
         let (role, token_role) = (account.role, session.role);
-        let (confirmed_at, foreign) = (Some(session.confirmed_at), session.foreign);
+        let (confirmed_at, federated) = (Some(session.confirmed_at), session.federated);
         let name = account.name;
-        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, foreign };
+        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, federated };
         if !person.may(Right::Personal) {
             person.reach = person.reach.sealed();
         }

@@ -80,7 +80,7 @@ async fn confirm(
     if person.is_token() {
         return Err(Problem::forbidden("a token cannot show who you are; sign in"));
     }
-    if person.foreign {
+    if person.federated {
         return Err(Problem::conflict("the identity provider says who you are; sign in there again"));
     }
     if person.session.is_empty() {
@@ -117,7 +117,7 @@ struct ConfirmPage {
     chrome: Chrome,
     next: String,
     needs_code: bool,
-    foreign: bool,
+    federated: bool,
     error: Option<String>,
 }
 
@@ -138,7 +138,7 @@ async fn show(app: &App, person: &Person, chrome: Chrome, next: &str, error: Opt
     let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await;
     let needs_code = known.ok().flatten().is_some_and(|account| account.asks_for_code());
     let refused = error.is_some();
-    let page = ConfirmPage { chrome, next: next_of(next), needs_code, foreign: person.foreign, error };
+    let page = ConfirmPage { chrome, next: next_of(next), needs_code, federated: person.federated, error };
     Ok(show_again(&page, refused))
 }
 

@@ -47,8 +47,8 @@ async fn standing(app: &App, session: &str) -> Option<Standing> {
     (session.expires_at > now && !account.disabled).then(|| Standing {
         role: account.role,
         token_role: session.role,
-        is_due: account.is_due(now) && !session.foreign,
-        lacks_second: account.lacks_second(&needed.second_for) && !session.foreign,
+        is_due: account.is_due(now) && !session.federated,
+        lacks_second: account.lacks_second(&needed.second_for) && !session.federated,
         places: account.places,
     })
 }

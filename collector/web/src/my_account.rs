@@ -25,7 +25,7 @@ use ioc_engine::account::{self, NotTaken};
 use ioc_engine::command::Answer;
 use ioc_store::Role;
 use ioc_store::template::one_line;
-use ioc_store::totp::Second;
+use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, SessionRecord};
 
 /// How long a token of the API may live, days.
@@ -43,8 +43,8 @@ async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result
         Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
     };
-    let (name, but) = (person.name.clone(), person.session.clone());
-    meant(app, person, Intent::ChoosePassword { name, present, hash, but }).await?;
+    let (name, except) = (person.name.clone(), person.session.clone());
+    meant(app, person, Intent::ChoosePassword { name, present, hash, except }).await?;
     Ok(Ok(()))
 }
 
@@ -114,12 +114,12 @@ impl OwnPage {
 
     /// The second factor that is set up, in letters.
     fn secret(&self) -> String {
-        self.account.second.as_ref().map(Second::shown).unwrap_or_default()
+        self.account.second_factor.as_ref().map(SecondFactor::shown).unwrap_or_default()
     }
 
     /// Codes to recover with that are left.
     fn recovery_left(&self) -> u64 {
-        self.account.second.as_ref().map_or(0, |second| second.left() as u64)
+        self.account.second_factor.as_ref().map_or(0, |second| second.left() as u64)
     }
 
     fn lives(&self, until: &Timestamp) -> bool {
@@ -147,7 +147,7 @@ async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Pag
     match found {
         Ok(Some((account, sessions))) => {
             let Said { error, done, token, recovery } = said;
-            let code = account.second.as_ref().filter(|second| !second.confirmed);
+            let code = account.second_factor.as_ref().filter(|second| !second.confirmed);
             let code = code.and_then(|second| code_of(&second.uri(&chrome.site, &account.name)));
             let refused = error.is_some();
             // A token gets what its owner has, or less.
@@ -227,7 +227,7 @@ pub(super) struct SecondForm {
 /// What came of it.
 enum SecondDone {
     /// It is set up: its owner has to show that they have it.
-    Started(Second),
+    Started(SecondFactor),
     /// These codes to recover with are shown once.
     Codes(Vec<String>),
     /// It is gone.

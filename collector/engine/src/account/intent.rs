@@ -126,7 +126,7 @@ pub enum Intent {
         /// Hash of the new one.
         hash: String,
         /// Digest of the session that goes on; empty for none.
-        but: String,
+        except: String,
     },
     /// One's own second factor: a new one, not confirmed.
     StartSecond {

@@ -57,7 +57,7 @@ pub fn with_hash(name: &str, role: Role, hash: String, now: Timestamp) -> Accoun
         disabled: false,
         failures: 0,
         locked_until: None,
-        second: None,
+        second_factor: None,
     }
 }
 
@@ -139,7 +139,7 @@ pub fn new_token(
         account: account.to_owned(),
         label: label.to_owned(),
         role: Some(role),
-        foreign: false,
+        federated: false,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(life_ms),
@@ -154,14 +154,14 @@ pub fn verify(hash: &str, password: &str) -> bool {
     password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
 }
 
-/// A session: its cookie, and what is kept of it. `foreign` where the organisation's identity provider says who it is.
+/// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is.
 ///
 /// # Errors
 /// When the system gives no randomness.
 pub fn new_session(
     account: &str,
     peer: &str,
-    foreign: bool,
+    federated: bool,
     now: Timestamp,
 ) -> Result<(String, SessionRecord), NoRandomness> {
     let cookie = random::secret_text()?;
@@ -170,7 +170,7 @@ pub fn new_session(
         account: account.to_owned(),
         label: String::new(),
         role: None,
-        foreign,
+        federated,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),

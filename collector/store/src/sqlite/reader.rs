@@ -24,8 +24,8 @@ use crate::inventory::DeviceRecord;
 use crate::scope::Reach;
 use crate::{
     AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, Kept, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
+    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RecordKind, RequestRecord, SavedView,
+    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
 };
 
 /// A reader with its own connection.
@@ -175,10 +175,10 @@ impl Reader for SqliteReader {
         document::sizes(self, id)
     }
 
-    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError> {
+    fn records_count(&self, id: &DeviceId, kind: RecordKind, most: u64) -> Result<u64, StoreError> {
         match kind {
-            Kept::Events => self.count_of("event", id, most),
-            Kept::Software => self.count_of("software", id, most),
+            RecordKind::Events => self.count_of("event", id, most),
+            RecordKind::Software => self.count_of("software", id, most),
         }
     }
 
