@@ -8,11 +8,11 @@ use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, names_in, process};
+
 use crate::config::Config;
-use crate::machine::Machine;
-use crate::probe;
+use crate::doctor;
 use crate::surveyor;
-use crate::{doctor, machine};
 
 /// Largest file that is taken.
 const FILE_MAX_BYTES: u64 = 64 << 20;
@@ -174,20 +174,20 @@ pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
 fn commands(tar: &mut Tar, config: &Config) -> io::Result<()> {
     let mut quiet = config.clone();
     for tool in SILENT {
-        quiet.settings.commands.insert(tool.to_owned(), "".into());
+        quiet.survey_settings.commands.insert(tool.to_owned(), "".into());
     }
     let dir = std::env::temp_dir().join(format!("ioc-capture-{}", std::process::id()));
     // Made, never taken over: the directory of temporary files belongs to everyone.
     std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
-    for survey in probe::SURVEYS {
-        let asked = Machine { record: Some(&dir), ..doctor::machine(Path::new("/"), &quiet, None) };
+    for survey in SURVEYS {
+        let asked = SurveyContext { record: Some(&dir), ..doctor::context(Path::new("/"), &quiet, None) };
         let _ = surveyor::make(survey, &asked);
     }
-    let kept = dir.join(machine::COMMANDS);
+    let kept = dir.join(COMMANDS);
     let mut names: Vec<_> = std::fs::read_dir(&kept).into_iter().flatten().flatten().collect();
     names.sort_by_key(std::fs::DirEntry::file_name);
     for entry in names {
-        let name = format!("{}/{}", machine::COMMANDS, entry.file_name().to_string_lossy());
+        let name = format!("{}/{}", COMMANDS, entry.file_name().to_string_lossy());
         tar.add(&name, &std::fs::read(entry.path())?, 0)?;
     }
     std::fs::remove_dir_all(&dir)
@@ -212,7 +212,7 @@ fn take(tar: &mut Tar, dir: &str, last: &str) -> io::Result<()> {
 
 fn names(dir: &str) -> Vec<String> {
     let dir = if dir.is_empty() { "/" } else { dir };
-    crate::source::names_in(Path::new("/"), dir, FILES_MAX).unwrap_or_default()
+    names_in(Path::new("/"), dir, FILES_MAX).unwrap_or_default()
 }
 
 fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
@@ -301,7 +301,7 @@ pub fn redact(path: &str, bytes: Vec<u8>) -> Vec<u8> {
         }
         _ if path.starts_with("/proc/") && path.ends_with("/stat") && path != "/proc/stat" => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let state = probe::process::parse_state(&text).unwrap_or('?');
+            let state = process::parse_state(&text).unwrap_or('?');
             format!("0 (-) {state} 0\n").into_bytes()
         }
         _ => bytes,

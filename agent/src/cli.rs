@@ -11,7 +11,7 @@ use ioc_common::config::{ConfigError, Source};
 use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 
 use crate::config::Config;
-use crate::sensor::tool::LineArgs;
+use crate::sensor::field_tool::LineArgs;
 
 /// Reports this host's health to the collector of the operations centre.
 #[derive(Parser)]
@@ -22,12 +22,12 @@ pub struct Cli {
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// What to do.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Report until told to stop (what the service runs).
     Run,
     /// Turn a one-time token into this host's certificate.
@@ -115,7 +115,7 @@ pub enum Command {
     /// Print the pages of docs/probes into a directory.
     #[command(hide = true)]
     Docs {
-        /// Where.
+        /// Directory for the pages.
         dir: PathBuf,
     },
     /// Check the configuration and end.
@@ -252,7 +252,7 @@ mod tests {
             let config = config.map(|path| path.map(PathBuf::from));
             assert_eq!(to_run(words.iter().map(OsString::from)), config, "{words:?}");
             let parsed = Cli::try_parse_from(std::iter::once("ioc-agent").chain(words.iter().copied()));
-            let parsed = parsed.ok().filter(|cli| matches!(cli.command, Command::Run)).map(|cli| cli.config);
+            let parsed = parsed.ok().filter(|cli| matches!(cli.command, CliCommand::Run)).map(|cli| cli.config);
             assert_eq!(parsed, config, "{words:?}");
         }
     }

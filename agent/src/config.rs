@@ -1,7 +1,9 @@
 //! The agent's configuration: `config/agent.toml`, every key with its default there.
 //!
 //! The file is read and checked by `ioc-agent-survey`, which needs most of it ([`Config::parse`]); the agent is handed what it
-//! needs itself ([`settled`]) and carries neither the parser nor the forms.
+//! needs itself ([`config_from_surveyor`]) and carries neither the parser nor the forms.
+
+mod survey_forms;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +14,18 @@ use serde::{Deserialize, Serialize};
 use ioc_common::address::split_address;
 use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned};
 use ioc_common::settings::{EndpointSetting, Every, Interval, Outcome};
+use ioc_probe::SURVEYS;
+use ioc_probe::settings::{BackupSetting, SurveySettings};
 
-use crate::probe;
-use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
-use crate::settings::{
-    AntivirusForm, BackupSetting, CertificatesForm, PortsForm, RaidForm, ServicesForm, Settings, SmartForm,
-    SoftwareForm, SurveyForms, WallForm,
+use crate::host::program;
+use survey_forms::{
+    AntivirusForm, CertificatesForm, PortsForm, RaidForm, ServicesForm, SmartForm, SoftwareForm, SurveyForms, WallForm,
 };
-use crate::source::process;
+
+use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
 
 /// How long the surveyor may take to read a configuration, on a machine that is busy starting.
-const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+const SURVEYOR_WITHIN: Duration = Duration::from_secs(30);
 
 /// The configuration, checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,8 +36,8 @@ pub struct Config {
     pub keep_alive: SpanWithin<5_000, 600_000>,
     /// Settings from the collector are taken.
     pub takes_settings: bool,
-    /// What became of those that are kept here ([`crate::pushed`]).
-    pub pushed: Outcome,
+    /// What became of those that are kept here ([`crate::remote_settings`]).
+    pub remote_settings: Outcome,
     /// Between samples.
     pub interval: Interval,
     /// Where identity and spool lie.
@@ -53,7 +56,7 @@ pub struct Config {
     pub every: BTreeMap<String, Every>,
     /// What surveys are told. Not handed to the running agent, which makes none.
     #[serde(skip)]
-    pub settings: Settings,
+    pub survey_settings: SurveySettings,
     /// Sensors around this host. Not handed to the running agent, which reads none itself …
     #[serde(skip)]
     pub sensors: Sensors,
@@ -209,7 +212,7 @@ impl Config {
             let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
             return Err(source.fault(url.span(), &message, "write the whole address"));
         }
-        let settings = SurveyForms {
+        let survey_forms = SurveyForms {
             commands: form.commands,
             software: form.software,
             services: form.services,
@@ -226,12 +229,12 @@ impl Config {
         Ok(Self {
             has_sensors: !sensors.is_empty(),
             sensors,
-            settings: settings.check(source)?,
+            survey_settings: survey_forms.check(source)?,
             every: form.probes.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
             mqtt: form.collector.mqtt.map(Spanned::into_inner),
             keep_alive: form.collector.keep_alive,
             takes_settings: form.collector.settings,
-            pushed: Outcome::default(),
+            remote_settings: Outcome::default(),
             interval: form.report.interval,
             state: form.paths.state,
             runtime: form.paths.runtime,
@@ -248,14 +251,13 @@ impl Config {
 
 /// What is wrong with the name of a probe or survey, if anything is.
 pub(crate) fn probe_fault(name: &str) -> Option<String> {
-    let surveys = probe::SURVEYS.iter().map(|survey| survey.name);
-    let all: Vec<&str> = probe::NAMES.into_iter().chain(surveys).collect();
+    let all: Vec<&str> = ioc_probe::names().collect();
     (!all.contains(&name)).then(|| format!("found probe {name:?}; allowed are {}", all.join(", ")))
 }
 
 /// What is wrong with the name of a survey, if anything is.
 pub(crate) fn survey_fault(name: &str) -> Option<String> {
-    let all: Vec<&str> = probe::SURVEYS.iter().map(|survey| survey.name).collect();
+    let all: Vec<&str> = SURVEYS.iter().map(|survey| survey.name).collect();
     (!all.contains(&name)).then(|| format!("found survey {name:?}; allowed are {}", all.join(", ")))
 }
 
@@ -263,10 +265,10 @@ pub(crate) fn survey_fault(name: &str) -> Option<String> {
 /// they are `offered`, with those that it gives now.
 ///
 /// # Errors
-/// [`SettledError`] holds what is wrong with the file, with its place and mend, or with what is offered.
-pub fn settled(path: Option<&Path>, offered: bool) -> Result<Config, SettledError> {
-    let other = |error: &dyn std::fmt::Display| SettledError(error.to_string());
-    let program = surveyor().map_err(|error| other(&error))?;
+/// [`SurveyorError`] holds what is wrong with the file, with its place and mend, or with what is offered.
+pub fn config_from_surveyor(path: Option<&Path>, offered: bool) -> Result<Config, SurveyorError> {
+    let other = |error: &dyn std::fmt::Display| SurveyorError(error.to_string());
+    let program = surveyor_path().map_err(|error| other(&error))?;
     let path = path.map(std::path::absolute).transpose().map_err(|error| other(&error))?;
     let named =
         path.as_deref().map(|path| path.to_str().ok_or_else(|| other(&"the path of the configuration is not UTF-8")));
@@ -277,13 +279,13 @@ pub fn settled(path: Option<&Path>, offered: bool) -> Result<Config, SettledErro
     if let Some(path) = named.transpose()? {
         arguments.extend(["--config", path]);
     }
-    let output = process::run(&program, &arguments, SETTLED_WITHIN)
-        .map_err(|error| SettledError(format!("{error}; mend: install it beside ioc-agent")))?;
+    let output = program::run(&program, &arguments, SURVEYOR_WITHIN)
+        .map_err(|error| SurveyorError(format!("{error}; mend: install it beside ioc-agent")))?;
     if output.code != Some(0) {
-        return Err(SettledError(output.complaint));
+        return Err(SurveyorError(output.complaint));
     }
     serde_json::from_slice(&output.text).map_err(|error| {
-        SettledError(format!("{}: {error}; mend: install one version of both programs", program.display()))
+        SurveyorError(format!("{}: {error}; mend: install one version of both programs", program.display()))
     })
 }
 
@@ -294,14 +296,14 @@ const SURVEYOR: &str = "ioc-agent-survey";
 ///
 /// # Errors
 /// When the kernel does not tell.
-pub fn surveyor() -> std::io::Result<PathBuf> {
+pub fn surveyor_path() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(SURVEYOR))
 }
 
 /// The configuration cannot be used, or not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct SettledError(String);
+pub struct SurveyorError(String);
 
 #[cfg(test)]
 mod tests {
@@ -320,7 +322,7 @@ mod tests {
         let text = "[collector]\nmqtt = \"[::1]:8883\"\n[report]\ninterval = \"90s\"\n[probes]\nforbid = [\"usb\"]\nevery = { smart = \"2h\" }\n";
         let read = Config::parse(&Source::built_in("agent.toml", text)).unwrap_or_else(|e| panic!("{e}"));
         let handed: Config = serde_json::from_str(&serde_json::to_string(&read).expect("writes")).expect("reads");
-        let read = Config { settings: Settings::default(), ..read };
+        let read = Config { survey_settings: SurveySettings::default(), ..read };
         assert_eq!(format!("{read:?}"), format!("{handed:?}"));
     }
 

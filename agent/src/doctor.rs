@@ -9,14 +9,13 @@ use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_common::redact;
 use ioc_common::report::{Event, ProbeOutcome as Outcome};
+use ioc_probe::settings::TOOLS;
+use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
-use crate::machine::Machine;
-use crate::probe::{self, Context, Probe};
-use crate::settings::TOOLS;
+use crate::host::LiveHost;
 use crate::status::Status;
-use crate::survey;
-use crate::surveyor::{self, Made};
+use crate::surveyor::{self, ProbeResult};
 
 /// The end of the agent's log.
 const LOG: [&str; 9] =
@@ -29,7 +28,7 @@ const LOG_WITHIN_S: u64 = 20;
 pub struct Finding {
     /// What it gave.
     #[serde(flatten)]
-    pub made: Made,
+    pub made: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
     /// What it needs.
@@ -39,13 +38,13 @@ pub struct Finding {
 /// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
 #[must_use]
 pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
-    if let Some(survey) = survey::find(name) {
-        let machine = machine(root, config, None);
+    if let Some(survey) = ioc_probe::survey(name) {
+        let context = context(root, config, None);
         let started_us = clock::boottime_us();
-        let made = surveyor::make(survey, &machine);
+        let made = surveyor::make(survey, &context);
         return Some(Finding { made, took_ms: since(started_us), needs: survey.needs });
     }
-    let mut probe = probe::all(root).into_iter().find(|probe| probe.name() == name)?;
+    let (_, mut probe) = ioc_probe::all(root).into_iter().find(|(known, _)| *known == name)?;
     let mut numbers = Numbers::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let started_us = clock::boottime_us();
@@ -57,7 +56,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
-    let made = Made { numbers: numbers.0, events, ..Made::without(name, outcome) };
+    let made = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
     Some(Finding { made, took_ms, needs: "nothing more" })
 }
 
@@ -81,20 +80,27 @@ fn sample(
     events: &mut Vec<Event>,
     numbers: &mut Numbers,
 ) -> Outcome {
-    probe.read(&mut Context { elapsed_s, buffer, events }, numbers)
+    probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
 }
 
 /// The machine as a person looks at it: nothing is remembered, nothing is kept.
 #[must_use]
-pub fn machine<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>) -> Machine<'a> {
-    Machine { root, settings: &config.settings, now: clock::now(), memo: "", state: None, record }
+pub fn context<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>) -> SurveyContext<'a> {
+    SurveyContext {
+        root,
+        settings: &config.survey_settings,
+        now: clock::now(),
+        memo: "",
+        state: None,
+        host: &LiveHost,
+        record,
+    }
 }
 
 /// Every probe and survey that is not forbidden.
 #[must_use]
 pub fn read_all(root: &Path, config: &Config) -> Vec<Finding> {
-    let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
-    let allowed = names.filter(|name| !config.forbid.iter().any(|forbidden| forbidden == name));
+    let allowed = ioc_probe::names().filter(|name| !config.forbid.iter().any(|forbidden| forbidden == name));
     allowed.filter_map(|name| read(name, root, config)).collect()
 }
 
@@ -149,8 +155,8 @@ pub fn report(root: &Path, config: &Config, findings: &[Finding]) -> (String, bo
     let mut bad = findings.iter().any(|finding| matches!(finding.made.outcome, Outcome::Unknown { .. }));
     if root == Path::new("/") {
         text.push('\n');
-        let machine = machine(root, config, None);
-        let there: Vec<&str> = TOOLS.into_iter().filter(|tool| machine.has(tool)).collect();
+        let context = context(root, config, None);
+        let there: Vec<&str> = TOOLS.into_iter().filter(|tool| context.has(tool)).collect();
         let _ = writeln!(text, "programs      {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
         let helper = Path::new("/run/ioc-agent-helper.sock").exists();
         let shown =
@@ -203,7 +209,7 @@ pub fn bundle(
     let _ = writeln!(out, "\n== configuration, without secrets");
     out += &written(path);
     if root == Path::new("/") {
-        let log = machine(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S).lines_or_none();
+        let log = context(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S).lines_or_none();
         let log = log.map_or_else(|outcome| redact::reason(&format!("{outcome:?}")), |lines| redact::log(&lines));
         let _ = writeln!(out, "\n== log, without what it says of this place\n{log}");
     }
@@ -269,7 +275,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
         let findings = read_all(dir.path(), &config);
-        assert_eq!(findings.len(), probe::NAMES.len() + probe::SURVEYS.len());
+        assert_eq!(findings.len(), ioc_probe::names().count());
         for finding in findings {
             let name = finding.made.name.as_str();
             let known = ["antivirus", "time", "protection"].contains(&name);
@@ -296,7 +302,7 @@ mod tests {
         std::fs::write(&path, text).expect("written");
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
-        let made = Made::without("backups", Outcome::Unknown { why });
+        let made = ProbeResult::without("backups", Outcome::Unknown { why });
         let findings = [Finding { made, took_ms: 1.0, needs: "nothing more" }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);

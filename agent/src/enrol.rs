@@ -19,16 +19,16 @@ use tokio_rustls::TlsConnector;
 use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, EnrolWaiting, Token};
 use ioc_common::id::DeviceId;
 use ioc_common::owner::as_owner;
+use ioc_probe::facts;
 
-use crate::identity::{Identity, IdentityError, Material, Store};
-use crate::probe::facts;
+use crate::identity::{Identity, IdentityError, IdentityStore, Material};
 
 /// How long enrolment may take in all.
 const ENROL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A new key and the request to certify it.
 #[derive(Debug)]
-pub struct Request {
+pub struct KeyRequest {
     /// Private key, PEM.
     pub key: String,
     /// PKCS #10 request, PEM.
@@ -39,17 +39,17 @@ pub struct Request {
 ///
 /// # Errors
 /// [`EnrolError::Key`] when the system gives no randomness.
-pub fn request() -> Result<Request, EnrolError> {
+pub fn request() -> Result<KeyRequest, EnrolError> {
     let key = KeyPair::generate().map_err(|error| EnrolError::Key(error.to_string()))?;
     let params = CertificateParams::default();
     let csr =
         params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(|error| EnrolError::Key(error.to_string()))?;
-    Ok(Request { key: key.serialize_pem(), csr })
+    Ok(KeyRequest { key: key.serialize_pem(), csr })
 }
 
 /// How a host is enrolled.
 #[derive(Debug)]
-pub struct Ask<'a> {
+pub struct EnrolOptions<'a> {
     /// Host and port of the collector's page.
     pub server: &'a str,
     /// The token.
@@ -64,7 +64,7 @@ pub struct Ask<'a> {
 
 /// What a collector answers.
 #[derive(Debug)]
-pub enum Answer {
+pub enum EnrolAnswer {
     /// The certificate.
     Enrolled(Box<EnrolResponse>),
     /// A person has to approve this host first.
@@ -76,9 +76,9 @@ pub enum Answer {
 /// # Errors
 /// [`EnrolError`] says what went wrong and what to do.
 pub async fn enrol(
-    store: &Store,
+    store: &IdentityStore,
     root: &Path,
-    how: &Ask<'_>,
+    how: &EnrolOptions<'_>,
     waits: impl Fn(&EnrolWaiting),
 ) -> Result<Identity, EnrolError> {
     // Root touches what the service's user owns only as that user.
@@ -90,7 +90,7 @@ pub async fn enrol(
     let mut made = std::fs::DirBuilder::new();
     made.recursive(true).mode(0o700);
     as_owner(store.dir(), || made.create(store.dir())).and_then(|made| made).map_err(owned)?;
-    let Request { key, csr } = request()?;
+    let KeyRequest { key, csr } = request()?;
     let ask = EnrolRequest {
         token: how.token.to_string(),
         csr,
@@ -109,7 +109,7 @@ pub async fn enrol(
 
 /// Writes who this host is from now on.
 fn take_on(
-    store: &Store,
+    store: &IdentityStore,
     material: &Material,
     identity: &Identity,
     before: Option<DeviceId>,
@@ -127,7 +127,7 @@ fn take_on(
 
 /// Asks until a person has decided.
 async fn wait_for_it(
-    how: &Ask<'_>,
+    how: &EnrolOptions<'_>,
     ask: &EnrolRequest,
     waits: impl Fn(&EnrolWaiting),
 ) -> Result<EnrolResponse, EnrolError> {
@@ -135,8 +135,8 @@ async fn wait_for_it(
     let mut told = false;
     loop {
         let pause = match exchange(how.server, how.token, ask).await {
-            Ok(Answer::Enrolled(response)) => return Ok(*response),
-            Ok(Answer::Waiting(waiting)) => {
+            Ok(EnrolAnswer::Enrolled(response)) => return Ok(*response),
+            Ok(EnrolAnswer::Waiting(waiting)) => {
                 if !told {
                     waits(&waiting);
                     told = true;
@@ -158,14 +158,14 @@ async fn wait_for_it(
 ///
 /// # Errors
 /// [`EnrolError`] says what went wrong and what to do.
-pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Result<Answer, EnrolError> {
+pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Result<EnrolAnswer, EnrolError> {
     let body = serde_json::to_vec(request).map_err(|error| EnrolError::Answer(error.to_string()))?;
     tokio::time::timeout(ENROL_TIMEOUT, post(server, token, body))
         .await
         .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })?
 }
 
-async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<Answer, EnrolError> {
+async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolAnswer, EnrolError> {
     let connect = |why: String| EnrolError::Connect { server: server.to_owned(), why };
     let (host, _) = ioc_common::address::split_address(server).map_err(&connect)?;
     let verifier = Arc::new(PinnedVerifier::new(*token.fingerprint()));
@@ -203,9 +203,9 @@ async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<Answer, Enro
         return Err(EnrolError::Refused { status: status.as_u16(), detail });
     }
     let answer = if status == hyper::StatusCode::ACCEPTED {
-        serde_json::from_slice(&body).map(Answer::Waiting)
+        serde_json::from_slice(&body).map(EnrolAnswer::Waiting)
     } else {
-        serde_json::from_slice(&body).map(|response| Answer::Enrolled(Box::new(response)))
+        serde_json::from_slice(&body).map(|response| EnrolAnswer::Enrolled(Box::new(response)))
     };
     answer.map_err(|error| EnrolError::Answer(error.to_string()))
 }
@@ -274,6 +274,7 @@ impl ServerCertVerifier for PinnedVerifier {
 
 /// Enrolment failed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum EnrolError {
     /// Nobody approved it in time.
     #[error(
@@ -284,28 +285,15 @@ pub enum EnrolError {
     #[error(
         "this agent is enrolled as {device}; mend: to replace that identity, add --anew, and restart the agent afterwards"
     )]
-    Already {
-        /// As whom.
-        device: String,
-    },
+    Already { device: String },
     /// No connection.
     #[error(
         "cannot reach the collector at {server}: {why}; mend: check address, port (of its page, not of MQTT), firewall and clock"
     )]
-    Connect {
-        /// Where.
-        server: String,
-        /// Why.
-        why: String,
-    },
+    Connect { server: String, why: String },
     /// The collector said no.
     #[error("the collector refused ({status}): {detail}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Its reason.
-        detail: String,
-    },
+    Refused { status: u16, detail: String },
     /// The answer could not be read.
     #[error("the collector's answer cannot be used: {0}")]
     Answer(String),

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::file::replace_durably;
 use ioc_common::id::DeviceId;
 
 /// Who this agent is. Kept as `identity.json`.
@@ -36,7 +37,7 @@ pub struct Identity {
 
 /// The state directory and what lies in it.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct IdentityStore {
     dir: PathBuf,
 }
 
@@ -51,7 +52,7 @@ pub struct Material {
     pub authorities: String,
 }
 
-impl Store {
+impl IdentityStore {
     /// The store in `dir`.
     #[must_use]
     pub const fn new(dir: PathBuf) -> Self {
@@ -88,7 +89,7 @@ impl Store {
         let path = self.dir.join("identity.json");
         let text = serde_json::to_vec_pretty(identity)
             .map_err(|error| IdentityError::File { path: path.clone(), source: io::Error::other(error) })?;
-        write_durably(&path, &text, 0o644).map_err(|source| IdentityError::File { path, source })
+        replace_durably(&path, 0o644, |out| out.write_all(&text)).map_err(|source| IdentityError::File { path, source })
     }
 
     /// Puts key and certificate into a new directory below `tls`, not yet in use, and returns it.
@@ -110,7 +111,7 @@ impl Store {
         ];
         for (name, text, mode) in files {
             let path = dir.join(name);
-            write_durably(&path, text.as_bytes(), mode).map_err(file(path.clone()))?;
+            replace_durably(&path, mode, |out| out.write_all(text.as_bytes())).map_err(file(path.clone()))?;
         }
         Ok(dir)
     }
@@ -172,7 +173,7 @@ impl Store {
     /// [`IdentityError`] names the file.
     pub fn keep_epoch(&self, epoch: u64) -> Result<(), IdentityError> {
         let path = self.epoch_file();
-        write_durably(&path, format!("{epoch}\n").as_bytes(), 0o644)
+        replace_durably(&path, 0o644, |out| writeln!(out, "{epoch}"))
             .map_err(|source| IdentityError::File { path, source })
     }
 
@@ -211,36 +212,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
     CertificateDer::pem_file_iter(path).map_err(why)?.collect::<Result<_, _>>().map_err(why)
 }
 
-/// Writes a file so that after a power cut it is either the old one or the new one, whole.
-fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let parent = path.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = path.with_extension("tmp");
-    let _ = fs::remove_file(&temporary);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    fs::File::open(parent)?.sync_all()
-}
-
 /// The identity cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum IdentityError {
     /// The agent was never enrolled.
     #[error(
         "this agent is not enrolled: there is no identity in {}; mend: ask for a token ('ioc-collector enrol token new') and run 'ioc-agent enrol --server HOST:PORT TOKEN'",
         dir.display()
     )]
-    NotEnrolled {
-        /// The state directory.
-        dir: PathBuf,
-    },
+    NotEnrolled { dir: PathBuf },
     /// A file of it cannot be used.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
@@ -253,7 +238,7 @@ mod tests {
     #[test]
     fn epochs_only_rise_even_when_the_clock_or_the_file_does_not() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::new(dir.path().to_owned());
+        let store = IdentityStore::new(dir.path().to_owned());
         let late = Timestamp::from_millis(2_000_000_000_000);
         let next = |now, above| match store.next_epoch(now, above) {
             (epoch, Ok(())) => epoch,
@@ -265,7 +250,7 @@ mod tests {
         fs::remove_file(dir.path().join("epoch")).expect("removed");
         assert_eq!(next(late, 0), 2_000_000_000);
         // A disk that takes nothing is said, and does not keep the agent from an epoch.
-        let nowhere = Store::new(dir.path().join("none/below"));
+        let nowhere = IdentityStore::new(dir.path().join("none/below"));
         let (epoch, kept) = nowhere.next_epoch(late, 2_500_000_000);
         assert!(epoch == 2_500_000_001 && kept.is_err());
     }
@@ -273,7 +258,7 @@ mod tests {
     #[test]
     fn promotion_moves_one_link_and_keeps_only_what_is_used() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        let store = Store::new(dir.path().to_owned());
+        let store = IdentityStore::new(dir.path().to_owned());
         let material = |n: &str| Material { key: format!("key {n}"), certificate: n.into(), authorities: n.into() };
         let first = store.stage(&material("1")).expect("staged");
         store.promote(&first).expect("promoted");

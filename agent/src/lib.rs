@@ -1,26 +1,23 @@
 //! The agent: probes the host it runs on, keeps reports until they are committed, and sends them to the collector.
 //!
-//! Rooms: [`probe`] reads, [`sampler`] runs the probes, [`schedule`] says when, [`spool`] keeps, [`uplink`] sends,
+//! Rooms: [`ioc_probe`] reads, [`sampler`] runs the probes, [`schedule`] says when, [`spool`] keeps, [`uplink`] sends,
 //! [`runner`] ties them together. Deliberately absent: anything that could run a command sent from outside.
 
 pub mod capture;
 pub mod cli;
+pub mod collector_watchdog;
 pub mod config;
 pub mod docs;
 pub mod doctor;
 pub mod enrol;
+pub mod host;
 pub mod identity;
-pub mod machine;
-pub mod missed;
 pub mod preview;
-pub mod probe;
-pub mod pushed;
+pub mod remote_settings;
 pub mod runner;
 pub mod sampler;
 pub mod schedule;
 pub mod sensor;
-pub mod settings;
-pub mod source;
 pub mod spool;
 pub mod status;
 pub mod survey;

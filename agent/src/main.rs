@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use ioc_agent::cli::to_run;
-use ioc_agent::config::{settled, surveyor};
+use ioc_agent::config::{config_from_surveyor, surveyor_path};
 use ioc_agent::runner;
 
 fn main() -> ExitCode {
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config_path: Option<PathBuf>) -> anyhow::Result<()> {
-    let config = settled(config_path.as_deref(), false)?;
+    let config = config_from_surveyor(config_path.as_deref(), false)?;
     ioc_journal::start("ioc-agent", "info,rumqttc=error,sled=error");
     runtime()?.block_on(runner::run(config_path, config))?;
     Ok(())
@@ -36,7 +36,7 @@ fn run(config_path: Option<PathBuf>) -> anyhow::Result<()> {
 
 /// The same words to the program that has what they need.
 fn give_way() -> anyhow::Result<()> {
-    let program = surveyor()?;
+    let program = surveyor_path()?;
     #[allow(clippy::disallowed_methods, reason = "nothing is started: this process becomes the other program")]
     let error = std::process::Command::new(&program).args(std::env::args_os().skip(1)).exec();
     anyhow::bail!("{}: {error}; mend: install it beside ioc-agent", program.display())

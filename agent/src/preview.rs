@@ -7,12 +7,12 @@ use std::time::Duration;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
-use ioc_common::reading::Own;
+use ioc_common::reading::AgentUsage;
 use ioc_common::report::{Body, Facts, Position, ProbeReport};
+use ioc_probe::{SURVEYS, facts};
 
 use crate::config::Config;
 use crate::doctor;
-use crate::probe::{self, facts};
 use crate::sampler::{Probes, Sampler};
 use crate::surveyor;
 
@@ -21,7 +21,7 @@ use crate::surveyor;
 pub struct Preview {
     /// When it was taken.
     pub taken_at: Timestamp,
-    /// Facts.
+    /// What a hello would say of the machine.
     pub facts: Facts,
     /// Hash over machine ID and DMI serial.
     pub fingerprint: String,
@@ -41,9 +41,9 @@ pub struct Preview {
 /// When nothing could be encoded.
 pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecError> {
     let mut answers = Vec::new();
-    for survey in probe::SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
-        let machine = doctor::machine(root, config, None);
-        answers.push(surveyor::make(survey, &machine));
+    for survey in SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {
+        let context = doctor::context(root, config, None);
+        answers.push(surveyor::make(survey, &context));
     }
     let more: Vec<_> = answers
         .iter()
@@ -53,7 +53,7 @@ pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecErro
         })
         .collect();
     let mut sampler = Sampler::new(Probes::new(root, &config.forbid));
-    let own = Own::default();
+    let own = AgentUsage::default();
     sampler.take(clock::boottime_ms(), &own, &more);
     if root == Path::new("/") {
         std::thread::sleep(Duration::from_secs(1));

@@ -3,15 +3,15 @@
 //! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
-mod configuring;
+mod collector_watchdog;
+mod config_reload;
 mod entropy;
-mod missed;
 mod renewal;
-mod sampling;
-mod sensing;
-mod state;
-mod surveying;
-mod watchdog;
+mod sample_thread;
+mod sensor_reader;
+mod state_dir;
+mod survey_schedule;
+mod systemd_watchdog;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,10 +28,10 @@ use ioc_common::report::{
     Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as Document,
 };
 use ioc_common::topic::{DownKind, UpKind};
+use ioc_probe::facts;
 
 use crate::config::Config;
-use crate::identity::{Identity, IdentityError, Store, client_config};
-use crate::probe::facts;
+use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
@@ -39,14 +39,14 @@ use crate::status::{self, Status};
 use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
+use collector_watchdog::CollectorWatchdog;
 use entropy::entropy;
-use missed::Missed;
 use renewal::Renewal;
-use sampling::{About, Sampled, Sampling};
-use sensing::Sensing;
-use state::State;
-use surveying::Surveying;
-use watchdog::Watchdog;
+use sample_thread::{FinishedSample, SampleRequest, SampleThread};
+use sensor_reader::SensorReader;
+use state_dir::StateDir;
+use survey_schedule::SurveySchedule;
+use systemd_watchdog::SystemdWatchdog;
 
 /// How long the goodbye may take.
 const GOODBYE_MS: u64 = 3000;
@@ -80,9 +80,9 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
         let wake_ms = runner.turn();
         tokio::select! {
             event = next_event(&mut runner.link) => runner.link_event(event),
-            sampled = runner.sampling.finished() => runner.sampled(sampled),
-            answer = runner.surveying.answered() => runner.answered(answer),
-            told = runner.sensing.told() => runner.told(&told.sensor, told.news),
+            sampled = runner.sample_thread.finished() => runner.sampled(sampled),
+            answer = runner.survey_schedule.answered() => runner.answered(answer),
+            told = runner.sensor_reader.told() => runner.told(&told.sensor, told.news),
             () = alarm.after(Duration::from_millis(wake_ms)) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
@@ -114,7 +114,7 @@ async fn accept(listener: Option<&UnixListener>) -> Option<tokio::net::UnixStrea
 struct Runner {
     config_path: Option<PathBuf>,
     config: Config,
-    store: Store,
+    store: IdentityStore,
     identity: Identity,
     facts: Facts,
     boot_id: String,
@@ -124,14 +124,14 @@ struct Runner {
     fingerprint: String,
     epoch: u64,
     seq: u64,
-    state: State,
+    state_dir: StateDir,
     backlog: Backlog,
     session: Session,
     link: Option<Link>,
     schedule: Schedule,
-    sampling: Sampling,
-    surveying: Surveying,
-    sensing: Sensing,
+    sample_thread: SampleThread,
+    survey_schedule: SurveySchedule,
+    sensor_reader: SensorReader,
     layout: Option<Layout>,
     renewal: Renewal,
     last_spill_ms: u64,
@@ -139,15 +139,15 @@ struct Runner {
     last_refusal: Option<String>,
     hello_wanted: bool,
     started_ms: u64,
-    missed: Missed,
-    watchdog: Watchdog,
+    collector_watchdog: CollectorWatchdog,
+    systemd_watchdog: SystemdWatchdog,
 }
 
 impl Runner {
     fn new(config_path: Option<PathBuf>, config: Config) -> Result<Self, RunError> {
         let root = Path::new("/");
         let boot_id = facts::boot_id(root);
-        let store = Store::new(config.state.clone());
+        let store = IdentityStore::new(config.state.clone());
         let identity = store.identity()?;
         // Read once to fail early and clearly; every link reads it again.
         client_config(&store.current())?;
@@ -158,7 +158,7 @@ impl Runner {
         let above = backlog.last_position().map_or(0, |position| position.epoch);
         // What can still be read and sent is: the disk that takes nothing is one of the things to report.
         let (epoch, kept) = store.next_epoch(clock::now(), above);
-        let state = State::new(kept, now_ms);
+        let state_dir = StateDir::new(kept, now_ms);
         backlog.begin(identity.device.as_str(), epoch);
         Ok(Self {
             facts: facts::read(root),
@@ -168,14 +168,14 @@ impl Runner {
             fingerprint: facts::fingerprint(root),
             epoch,
             seq: 0,
-            state,
+            state_dir,
             backlog,
             session: Session::new(now_ms),
             link: None,
             schedule: schedule(&config, &identity, now_ms),
-            sampling: Sampling::new(root, &config.forbid),
-            surveying: surveying(&config, config_path.clone(), now_ms),
-            sensing: Sensing::new(config_path.clone(), config.has_sensors),
+            sample_thread: SampleThread::new(root, &config.forbid),
+            survey_schedule: survey_schedule(&config, config_path.clone(), now_ms),
+            sensor_reader: SensorReader::new(config_path.clone(), config.has_sensors),
             layout: None,
             renewal: Renewal::default(),
             last_spill_ms: now_ms,
@@ -183,8 +183,8 @@ impl Runner {
             last_refusal: None,
             hello_wanted: false,
             started_ms: now_ms,
-            missed: Missed::default(),
-            watchdog: Watchdog::new(),
+            collector_watchdog: CollectorWatchdog::default(),
+            systemd_watchdog: SystemdWatchdog::new(),
             config_path,
             config,
             store,
@@ -200,14 +200,14 @@ impl Runner {
     async fn begin(&mut self) {
         self.hello_wanted = true;
         self.start_sample();
-        let sampled = self.sampling.finished().await;
+        let sampled = self.sample_thread.finished().await;
         self.sampled(sampled);
     }
 
     /// Does all that is due, and says how long to sleep.
     fn turn(&mut self) -> u64 {
         let now_ms = clock::boottime_ms();
-        self.watchdog.feed(now_ms);
+        self.systemd_watchdog.feed(now_ms);
         if self.session.start_connecting(now_ms) {
             self.connect();
         }
@@ -219,7 +219,7 @@ impl Runner {
         if due.sample {
             self.start_sample();
         }
-        if let Some(probe) = self.sampling.give_up_overdue(now_ms) {
+        if let Some(probe) = self.sample_thread.give_up_overdue(now_ms) {
             tracing::warn!(probe, "a probe does not answer; the others go on without it");
             self.report(&Body::State(Document::Probes(self.outcomes())));
         }
@@ -228,7 +228,7 @@ impl Runner {
             self.backlog.note_losses();
             self.last_spill_ms = now_ms;
         }
-        self.state.try_again(now_ms, || self.store.keep_epoch(self.epoch));
+        self.state_dir.try_again(now_ms, || self.store.keep_epoch(self.epoch));
         self.renew(now_ms);
         self.send(now_ms);
         let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
@@ -238,10 +238,10 @@ impl Runner {
             self.session.next_wake_ms(),
             Some(self.schedule.next_wake_ms()),
             self.spill_due_ms(),
-            self.sampling.next_wake_ms(),
-            self.missed.next_wake_ms(last_ms, after_ms),
-            self.watchdog.next_wake_ms(),
-            self.state.next_wake_ms(),
+            self.sample_thread.next_wake_ms(),
+            self.collector_watchdog.next_wake_ms(last_ms, after_ms),
+            self.systemd_watchdog.next_wake_ms(),
+            self.state_dir.next_wake_ms(),
         ];
         let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
         wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
@@ -258,7 +258,7 @@ impl Runner {
 
     /// Says by other ways that the collector is missed, and that it is back.
     fn miss(&mut self, silent_ms: u64, after_ms: u64) {
-        let Some(missed) = self.missed.judge(silent_ms, after_ms) else { return };
+        let Some(missed) = self.collector_watchdog.judge(silent_ms, after_ms) else { return };
         let silent_s = silent_ms / 1000;
         if missed {
             tracing::error!(
@@ -270,24 +270,24 @@ impl Runner {
             tracing::warn!(collector = self.mqtt(), "the collector commits again");
         }
         if self.config.missed_url.is_some() {
-            tokio::spawn(missed::tell(self.config_path.clone(), missed, silent_s));
+            tokio::spawn(collector_watchdog::tell(self.config_path.clone(), missed, silent_s));
         }
     }
 
     fn start_sample(&mut self) {
         let waiting = self.backlog.waiting();
         let losses = self.backlog.losses();
-        self.sampling.start(About {
+        self.sample_thread.start(SampleRequest {
             waiting: waiting.in_memory.max(waiting.on_disk),
             lost: losses.total(),
-            state_writable: self.state.trouble().is_none() && self.backlog.trouble().is_none(),
-            children_us: self.surveying.take_children_us(),
-            more: self.surveying.numbers(),
+            state_writable: self.state_dir.trouble().is_none() && self.backlog.trouble().is_none(),
+            children_us: self.survey_schedule.take_children_us(),
+            more: self.survey_schedule.numbers(),
         });
     }
 
-    fn sampled(&mut self, sampled: Sampled) {
-        let Sampled { taken, layout } = sampled;
+    fn sampled(&mut self, sampled: FinishedSample) {
+        let FinishedSample { taken, layout } = sampled;
         let first = self.layout.is_none();
         if layout.is_some() {
             self.layout = layout;
@@ -296,7 +296,7 @@ impl Runner {
             self.hello_wanted = true;
             return;
         };
-        let outcomes_changed = taken.outcomes_changed | self.surveying.take_outcomes_changed();
+        let outcomes_changed = taken.outcomes_changed | self.survey_schedule.take_outcomes_changed();
         if first || self.hello_wanted {
             self.hello();
         } else {
@@ -311,19 +311,19 @@ impl Runner {
         for event in taken.events {
             self.report(&Body::Event(event));
         }
-        self.surveying.beat(clock::boottime_ms());
+        self.survey_schedule.beat(clock::boottime_ms());
     }
 
-    fn answered(&mut self, told: Option<surveying::Told>) {
+    fn answered(&mut self, told: Option<survey_schedule::AnsweredLine>) {
         let Some((survey, line)) = told else { return };
-        if let Some(report) = self.surveying.take(survey, line, clock::boottime_ms()) {
+        if let Some(report) = self.survey_schedule.take(survey, line, clock::boottime_ms()) {
             self.pass_on(None, &report);
         }
     }
 
     /// The outcomes of all probes, quick and slow.
     fn outcomes(&self) -> Vec<ProbeReport> {
-        self.sampling.outcomes().iter().cloned().chain(self.surveying.outcomes()).collect()
+        self.sample_thread.outcomes().iter().cloned().chain(self.survey_schedule.outcomes()).collect()
     }
 
     fn hello(&mut self) {
@@ -345,7 +345,7 @@ impl Runner {
         };
         self.report(&Body::Hello(Box::new(hello)));
         self.tell_settings();
-        for (sensor, announcement) in self.sensing.known() {
+        for (sensor, announcement) in self.sensor_reader.known() {
             self.announce(&sensor, announcement);
         }
     }
@@ -376,7 +376,7 @@ impl Runner {
 
     /// News of a sensor.
     fn told(&mut self, sensor: &SensorName, news: News) {
-        let body = match (news, self.sensing.find(sensor)) {
+        let body = match (news, self.sensor_reader.find(sensor)) {
             (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
             (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
             (News::Outcome(outcome), Some(known)) => {
@@ -502,9 +502,9 @@ impl Runner {
             DownKind::Ask => codec::read_message(payload).map(|ask: Ask| match ask {
                 Ask::Hello => {
                     self.hello();
-                    self.surveying.want_documents(now_ms);
+                    self.survey_schedule.want_documents(now_ms);
                 }
-                Ask::Software => self.surveying.want_software(now_ms),
+                Ask::Software => self.survey_schedule.want_software(now_ms),
                 Ask::Other => {}
             }),
             DownKind::Certificate => codec::read_message(payload).map(|message| {
@@ -539,7 +539,7 @@ impl Runner {
             self.backlog.displaced(self.seq);
             (self.epoch, self.seq) = (epoch, 0);
             self.backlog.begin(self.identity.device.as_str(), epoch);
-            self.state = State::new(kept, now_ms);
+            self.state_dir = StateDir::new(kept, now_ms);
             self.hello();
         }
     }
@@ -600,11 +600,11 @@ impl Runner {
             waiting_in_memory: waiting.in_memory,
             waiting_on_disk: waiting.on_disk,
             spool_bytes: waiting.disk_bytes,
-            state_trouble: self.state.trouble().map(str::to_owned),
+            state_trouble: self.state_dir.trouble().map(str::to_owned),
             spool_trouble: self.backlog.trouble().map(str::to_owned),
             losses: self.backlog.losses(),
             last_refusal: self.last_refusal.clone(),
-            settings: self.config.pushed.clone(),
+            settings: self.config.remote_settings.clone(),
             certificate_expires_at: self.identity.expires_at,
             probes: self.outcomes(),
         }
@@ -617,8 +617,8 @@ fn schedule(config: &Config, identity: &Identity, now_ms: u64) -> Schedule {
     Schedule::new(now_ms, interval_ms, offset)
 }
 
-fn surveying(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -> Surveying {
-    Surveying::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
+fn survey_schedule(config: &Config, config_path: Option<PathBuf>, now_ms: u64) -> SurveySchedule {
+    SurveySchedule::new(&config.state, config_path, &config.forbid, &config.every, now_ms)
 }
 
 /// The agent cannot start.

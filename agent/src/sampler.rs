@@ -9,21 +9,21 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
-use ioc_common::reading::{Own, Reading as _, Sink};
+use ioc_common::reading::{AgentUsage, Reading as _, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
-use crate::probe::{self, Context, Outcome, Probe};
+use ioc_probe::{Outcome, Probe, SampleContext};
 
 /// The probes, shared by the run that is under way and one that may hang.
 pub struct Probes {
-    slots: Vec<Slot>,
+    slots: Vec<ProbeSlot>,
     /// Raised when a run is given up; the run that hangs sees it and ends.
     generation: AtomicU64,
     /// Which probe runs, for whoever wonders why it takes so long.
     current: AtomicUsize,
 }
 
-struct Slot {
+struct ProbeSlot {
     name: &'static str,
     /// None while a run has it that does not come back.
     probe: Mutex<Option<Box<dyn Probe>>>,
@@ -31,9 +31,9 @@ struct Slot {
     names: Mutex<Vec<Series>>,
 }
 
-impl Slot {
-    fn new(probe: Box<dyn Probe>) -> Self {
-        Self { name: probe.name(), probe: Mutex::new(Some(probe)), names: Mutex::default() }
+impl ProbeSlot {
+    fn new((name, probe): (&'static str, Box<dyn Probe>)) -> Self {
+        Self { name, probe: Mutex::new(Some(probe)), names: Mutex::default() }
     }
 }
 
@@ -46,10 +46,10 @@ impl Probes {
     /// The probes of the machine under `root`, but for those named in `forbidden`.
     #[must_use]
     pub fn new(root: &Path, forbidden: &[String]) -> Arc<Self> {
-        let slots = probe::all(root)
+        let slots = ioc_probe::all(root)
             .into_iter()
-            .filter(|probe| !forbidden.iter().any(|name| name == probe.name()))
-            .map(Slot::new)
+            .filter(|(name, _)| !forbidden.iter().any(|forbidden| forbidden == name))
+            .map(ProbeSlot::new)
             .collect();
         Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
     }
@@ -66,7 +66,7 @@ pub struct Sampler {
     probes: Arc<Probes>,
     generation: u64,
     outcomes: Vec<Outcome>,
-    collect: Collect,
+    collect: SampleBuilder,
     layout: Option<Layout>,
     buffer: Vec<u8>,
     last_ms: Option<u64>,
@@ -77,7 +77,7 @@ pub type Number = (&'static str, String, f64);
 
 /// What one run of the probes gave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub struct TakenSample {
     /// The numbers.
     pub sample: Sample,
     /// The layout, when it is not the one of the sample before.
@@ -97,7 +97,7 @@ impl Sampler {
             generation: probes.generation.load(Ordering::SeqCst),
             probes,
             outcomes: vec![Outcome::Unknown { why: "not yet read".to_owned() }; count],
-            collect: Collect::default(),
+            collect: SampleBuilder::default(),
             layout: None,
             buffer: Vec::new(),
             last_ms: None,
@@ -112,7 +112,7 @@ impl Sampler {
 
     /// Runs every probe once. `now_ms` is the boot clock; `own` is the agent's own cost; `more` are the numbers of surveys. None
     /// when this run was given up meanwhile.
-    pub fn take(&mut self, now_ms: u64, own: &Own, more: &[Number]) -> Option<Taken> {
+    pub fn take(&mut self, now_ms: u64, own: &AgentUsage, more: &[Number]) -> Option<TakenSample> {
         let elapsed_s = self.last_ms.map(|last| now_ms.saturating_sub(last) as f64 / 1000.0).filter(|s| *s > 0.0);
         self.last_ms = Some(now_ms);
         let mut outcomes_changed = false;
@@ -125,7 +125,7 @@ impl Sampler {
             let lent = hold(&slot.probe).take();
             let outcome = match lent {
                 Some(mut probe) => {
-                    let mut context = Context { elapsed_s, buffer: &mut self.buffer, events: &mut events };
+                    let mut context = SampleContext { elapsed_s, buffer: &mut self.buffer, events: &mut events };
                     let collect = &mut self.collect;
                     let read = std::panic::AssertUnwindSafe(|| probe.read(&mut context, collect));
                     let outcome = std::panic::catch_unwind(read);
@@ -161,7 +161,7 @@ impl Sampler {
         let new_layout = if changed { self.relayout() } else { None };
         let layout = self.layout.as_ref().map_or(LayoutId(0), Layout::id);
         let sample = Sample { layout, v: std::mem::take(&mut self.collect.values) };
-        Some(Taken { sample, new_layout, outcomes_changed, events })
+        Some(TakenSample { sample, new_layout, outcomes_changed, events })
     }
 
     fn relayout(&mut self) -> Option<Layout> {
@@ -208,14 +208,14 @@ impl Sampler {
 /// Collects numbers, comparing each name with the one that stood there last time, so that nothing is allocated while the
 /// layout stays the same.
 #[derive(Debug, Default)]
-struct Collect {
+struct SampleBuilder {
     series: Vec<Series>,
     values: Vec<Option<f64>>,
     at: usize,
     changed: bool,
 }
 
-impl Collect {
+impl SampleBuilder {
     fn start(&mut self) {
         self.values = Vec::with_capacity(self.series.len());
         self.at = 0;
@@ -247,7 +247,7 @@ impl Collect {
     }
 }
 
-impl Sink for Collect {
+impl Sink for SampleBuilder {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
         if metric.len() + subject.len() >= SERIES_MAX_BYTES || subject.chars().any(char::is_control) {
             return;

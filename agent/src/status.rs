@@ -101,10 +101,9 @@ pub async fn ask(runtime: &Path) -> Result<Status, StatusError> {
 /// The running agent cannot be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot ask the agent at {}: {source}; mend: 'systemctl status ioc-agent' tells whether it runs; ask as root or as its own user", path.display())]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct StatusError {
-    /// The socket.
     pub path: PathBuf,
-    /// Why.
     #[source]
     pub source: io::Error,
 }

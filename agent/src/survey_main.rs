@@ -8,18 +8,18 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use ioc_agent::cli::{Cli, Command, SensorCommand, probes_text, read_config, say};
+use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, say};
 use ioc_agent::config::Config;
-use ioc_agent::identity::Store;
-use ioc_agent::probe::patches::support;
-use ioc_agent::sensor::{tool, watch};
-use ioc_agent::{capture, docs, doctor, enrol, missed, preview, probe, pushed, status, surveyor};
+use ioc_agent::identity::IdentityStore;
+use ioc_agent::sensor::{field_tool, poller};
+use ioc_agent::{capture, collector_watchdog, docs, doctor, enrol, preview, remote_settings, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::owner::as_owner;
 use ioc_common::report::ProbeOutcome as Outcome;
 use ioc_common::settings;
 use ioc_common::{metric, redact};
+use ioc_probe::patches::support;
 use rustix::io::Errno;
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn with_kept(config: Config) -> anyhow::Result<Config> {
     let state = config.state.clone();
     let own = config.clone();
-    match as_owner(&state, || pushed::with_kept(config)) {
+    match as_owner(&state, || remote_settings::with_kept(config)) {
         Ok(config) => Ok(config),
         // Root in a sandbox that lets nobody become another: what is asked for is done all the same, and touches nothing there.
         Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {
@@ -54,19 +54,21 @@ fn with_kept(config: Config) -> anyhow::Result<Config> {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = read_config(cli.config.as_deref())?;
     let config = match &cli.command {
-        Command::CheckConfig { offered: true, .. } => pushed::with_offered(&config).map_err(anyhow::Error::msg)?,
+        CliCommand::CheckConfig { offered: true, .. } => {
+            remote_settings::with_offered(&config).map_err(anyhow::Error::msg)?
+        }
         // It may not see the agent's own files, and makes nothing that can be set.
-        Command::Survey { helper: true } => config,
+        CliCommand::Survey { helper: true } => config,
         _ => with_kept(config)?,
     };
     match cli.command {
-        Command::Report { once, json, root } => {
+        CliCommand::Report { once, json, root } => {
             anyhow::ensure!(once, "'report' needs --once; 'run' reports without end");
             report(&root, json, &config)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Probe { name, root, json } => show_probe(&name, &root, json, &config),
-        Command::Doctor { root, bundle } => {
+        CliCommand::Probe { name, root, json } => show_probe(&name, &root, json, &config),
+        CliCommand::Doctor { root, bundle } => {
             let findings = doctor::read_all(&root, &config);
             let (text, bad) = doctor::report(&root, &config, &findings);
             say(&text)?;
@@ -79,30 +81,31 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
-        Command::Capture { out } => {
+        CliCommand::Capture { out } => {
             let count = capture::capture(&out, &config).with_context(|| format!("cannot write {}", out.display()))?;
             say(&format!("{count} files in {}; look at them before you send them\n", out.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Survey { helper } => {
+        CliCommand::Survey { helper } => {
             surveyor::serve(&config, helper, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sensors => {
-            runtime()?.block_on(watch::watch(config.sensors, std::io::stdout(), config.interval.get()))?;
+        CliCommand::Sensors => {
+            runtime()?.block_on(poller::poll_all(config.sensors, std::io::stdout(), config.interval.get()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Missed { seconds, back } => {
+        CliCommand::Missed { seconds, back } => {
             let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
-            missed::tell(url, &Store::new(config.state.clone()), seconds, back).map_err(anyhow::Error::msg)?;
+            collector_watchdog::tell(url, &IdentityStore::new(config.state.clone()), seconds, back)
+                .map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sensor { command } => runtime()?.block_on(sensor(command)),
-        Command::Docs { dir } => {
+        CliCommand::Sensor { command } => runtime()?.block_on(sensor(command)),
+        CliCommand::Docs { dir } => {
             docs::write(&dir).with_context(|| format!("cannot write below {}", dir.display()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Enrol { server, label, wait, anew, token } => {
+        CliCommand::Enrol { server, label, wait, anew, token } => {
             let text = if token == "-" {
                 let mut line = String::new();
                 std::io::stdin().read_line(&mut line).context("cannot read the token from standard input")?;
@@ -111,9 +114,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 token
             };
             let token: Token = text.parse()?;
-            let store = Store::new(config.state.clone());
+            let store = IdentityStore::new(config.state.clone());
             let wait: Span = wait.parse().map_err(|why| anyhow::anyhow!("--wait: {why}"))?;
-            let how = enrol::Ask { server: &server, token: &token, label: &label, wait: wait.0, anew };
+            let how = enrol::EnrolOptions { server: &server, token: &token, label: &label, wait: wait.0, anew };
             let waits = |waiting: &EnrolWaiting| {
                 let text = "this host waits until a person approves it on the collector's page, under Enrolment";
                 let _ = say(&format!("{text} (request {})\n", waiting.request));
@@ -122,31 +125,31 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&format!("enrolled as {}; reports to {}\n", identity.device, identity.mqtt))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::CheckConfig { json, .. } => {
+        CliCommand::CheckConfig { json, .. } => {
             // The table of ends of support lies beside the configuration, where there is one.
             let beside = |config: &Path| config.with_file_name("support.toml");
             let table = cli.config.as_deref().map_or_else(|| PathBuf::from(support::TABLE), beside);
             if table.exists() {
                 support::Support::parse(&Source::read(&table)?)?;
             }
-            let text = format!("the configuration is in order\n{}", settings_text(&config.pushed));
+            let text = format!("the configuration is in order\n{}", settings_text(&config.remote_settings));
             say(&(if json { serde_json::to_string(&config)? + "\n" } else { text }))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Status { json } => {
+        CliCommand::Status { json } => {
             let status = runtime()?.block_on(status::ask(&config.runtime))?;
             let healthy = status.connected && status.spool_trouble.is_none() && status.state_trouble.is_none();
             say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
             Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
+        CliCommand::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
 }
 
 fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::Result<ExitCode> {
-    let names = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
-    let finding = doctor::read(name, root, config)
-        .with_context(|| format!("found probe {name:?}; allowed are {}", names.collect::<Vec<_>>().join(", ")))?;
+    let finding = doctor::read(name, root, config).with_context(|| {
+        format!("found probe {name:?}; allowed are {}", ioc_probe::names().collect::<Vec<_>>().join(", "))
+    })?;
     if json {
         // A list of software is long: it is written as it is put into words.
         let mut out = BufWriter::new(std::io::stdout().lock());
@@ -192,14 +195,14 @@ fn report(root: &Path, json: bool, config: &Config) -> anyhow::Result<()> {
 
 async fn sensor(command: SensorCommand) -> anyhow::Result<ExitCode> {
     let (text, good) = match command {
-        SensorCommand::Test { profile, line, unit } => tool::test(&profile, &line, unit).await?,
-        SensorCommand::Scan { line, first, last } => tool::scan(&line, first, last).await?,
-        SensorCommand::Profiles => (tool::profiles(), true),
+        SensorCommand::Test { profile, line, unit } => field_tool::test(&profile, &line, unit).await?,
+        SensorCommand::Scan { line, first, last } => field_tool::scan(&line, first, last).await?,
+        SensorCommand::Profiles => (field_tool::profiles(), true),
         SensorCommand::Nut { server, ups, user, password_file } => {
-            (tool::test_nut(&server, &ups, user.as_deref(), password_file.as_deref()).await?, true)
+            (field_tool::test_nut(&server, &ups, user.as_deref(), password_file.as_deref()).await?, true)
         }
         SensorCommand::Pjlink { address, password_file } => {
-            (tool::test_pjlink(&address, password_file.as_deref()).await?, true)
+            (field_tool::test_pjlink(&address, password_file.as_deref()).await?, true)
         }
     };
     say(&text)?;

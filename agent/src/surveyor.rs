@@ -14,43 +14,19 @@ use ioc_common::codec::{CodecError, Encoded};
 use ioc_common::document::Json;
 use ioc_common::report::{Body, Event, ProbeOutcome as Outcome, State};
 use ioc_common::software::Software;
+use ioc_probe::{Survey, SurveyContext, SurveyFindings, unknown};
 
 use crate::config::Config;
-use crate::machine::{Found, Machine, Surveyed, unknown};
-use crate::probe;
-use crate::survey::{Answer, Job, LINE_MAX_BYTES, Line, Survey, find};
+use crate::host::LiveHost;
+use crate::survey::{Job, LINE_MAX_BYTES, SurveyEnd, SurveyLine};
 
 /// Most events of one answer; a log that floods is counted, not copied.
 const EVENTS_MAX: usize = 50;
 
-/// Who makes each survey. Apart from [`probe::SURVEYS`], so that the agent, which knows when they are due, does not carry their code.
-fn maker(name: &str) -> fn(&Machine<'_>) -> Surveyed {
-    match name {
-        "patches" => probe::patches::survey,
-        "antivirus" => probe::antivirus::survey,
-        "software" => probe::software::survey,
-        "accounts" => probe::accounts::survey,
-        "sessions" => probe::sessions::survey,
-        "protection" => probe::protection::survey,
-        "smart" => probe::smart::survey,
-        "raid" => probe::raid::survey,
-        "displays" => probe::displays::survey,
-        "services" => probe::services::survey,
-        "time" => probe::time::survey,
-        "ipmi" => probe::ipmi::survey,
-        "mce" => probe::mce::survey,
-        "gpu" => probe::gpu::survey,
-        "reach" => probe::reach::survey,
-        "certificates" => probe::certificates::survey,
-        "backups" => probe::backups::survey,
-        _ => |_| Err(unknown(&"nobody makes this survey")),
-    }
-}
-
 /// A survey or a probe as it came out, in the form that people are shown (`ioc-agent probe NAME --json`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Made {
-    /// Which.
+pub struct ProbeResult {
+    /// Name of the probe or survey.
     pub name: String,
     /// Read, absent or unknown.
     #[serde(flatten)]
@@ -72,7 +48,7 @@ pub struct Made {
     pub software: Vec<Software>,
 }
 
-impl Made {
+impl ProbeResult {
     /// One without findings.
     #[must_use]
     pub fn without(name: &str, outcome: Outcome) -> Self {
@@ -87,7 +63,7 @@ impl Made {
         }
     }
 
-    fn of(name: &str, found: Found) -> Self {
+    fn of(name: &str, found: SurveyFindings) -> Self {
         let number = |(metric, subject, value): (&str, String, f64)| {
             (metric.to_owned(), subject, value.is_finite().then_some(value))
         };
@@ -110,24 +86,27 @@ impl Made {
     }
 
     /// What the agent is told: the reports, and the end.
-    fn lines(self) -> impl Iterator<Item = Result<Line, CodecError>> {
+    fn lines(self) -> impl Iterator<Item = Result<SurveyLine, CodecError>> {
         let Self { name, outcome, document, numbers, events, memo, software } = self;
         let document = document.map(|doc| Body::State(State::Document { name: name.clone(), doc }));
         let software = software.into_iter().map(Body::Software);
         let reports = events.into_iter().map(Body::Event).chain(document).chain(software);
-        let end = Line::End(Answer { name, outcome, numbers, memo });
-        reports.map(|body| Encoded::of(&body).map(Line::Report)).chain(std::iter::once(Ok(end)))
+        let end = SurveyLine::End(SurveyEnd { name, outcome, numbers, memo });
+        reports.map(|body| Encoded::of(&body).map(SurveyLine::Report)).chain(std::iter::once(Ok(end)))
     }
 }
 
 /// Makes one survey. A panic in it is *unknown*, too: a machine that is read wrongly must not end the agent.
 #[must_use]
-pub fn make(survey: &Survey, machine: &Machine<'_>) -> Made {
-    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| maker(survey.name)(machine)));
+pub fn make(survey: &Survey, context: &SurveyContext<'_>) -> ProbeResult {
+    let Some(read) = ioc_probe::reader(survey.name) else {
+        return ProbeResult::without(survey.name, unknown(&"nobody makes this survey"));
+    };
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(context)));
     match made {
-        Ok(Ok(found)) => Made::of(survey.name, found),
-        Ok(Err(outcome)) => Made::without(survey.name, outcome),
-        Err(_) => Made::without(survey.name, unknown(&"the survey failed; its log names the place")),
+        Ok(Ok(found)) => ProbeResult::of(survey.name, found),
+        Ok(Err(outcome)) => ProbeResult::without(survey.name, outcome),
+        Err(_) => ProbeResult::without(survey.name, unknown(&"the survey failed; its log names the place")),
     }
 }
 
@@ -150,12 +129,12 @@ pub fn serve(
     // done it already.
     let _ = rustix::process::nice(10);
     for job in jobs {
-        let made = match find(&job.name) {
+        let made = match ioc_probe::survey(&job.name) {
             Some(survey) if survey.privileged || !helper => {
                 let state = (!helper).then_some(config.state.as_path());
-                make(survey, &machine(config, clock::now(), &job.memo, state))
+                make(survey, &context(config, clock::now(), &job.memo, state))
             }
-            _ => Made::without(&job.name, unknown(&"this survey is not made here")),
+            _ => ProbeResult::without(&job.name, unknown(&"this survey is not made here")),
         };
         for line in made.lines() {
             let mut line = serde_json::to_vec(&line.map_err(std::io::Error::other)?).map_err(std::io::Error::other)?;
@@ -167,8 +146,8 @@ pub fn serve(
     Ok(())
 }
 
-fn machine<'a>(config: &'a Config, now: Timestamp, memo: &'a str, state: Option<&'a Path>) -> Machine<'a> {
-    Machine { root: root(), settings: &config.settings, now, memo, state, record: None }
+fn context<'a>(config: &'a Config, now: Timestamp, memo: &'a str, state: Option<&'a Path>) -> SurveyContext<'a> {
+    SurveyContext { root: root(), settings: &config.survey_settings, now, memo, state, host: &LiveHost, record: None }
 }
 
 fn root() -> &'static Path {
@@ -181,33 +160,21 @@ mod tests {
     use ioc_common::config::Source;
 
     #[test]
-    fn every_survey_has_its_maker() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
-        for survey in probe::SURVEYS {
-            let asked = Machine { root: dir.path(), ..machine(&config, clock::now(), "", None) };
-            let made = make(survey, &asked);
-            assert!(!format!("{:?}", made.outcome).contains("nobody makes"), "{}", survey.name);
-        }
-    }
-
-    #[test]
     fn the_helper_makes_nothing_but_what_needs_privilege() {
         let config = Config::parse(&Source::built_in("empty", "")).unwrap_or_else(|e| panic!("{e}"));
-        let ordinary = probe::SURVEYS.iter().find(|survey| !survey.privileged).expect("one").name;
+        let ordinary = ioc_probe::SURVEYS.iter().find(|survey| !survey.privileged).expect("one").name;
         let jobs =
             serde_json::to_string(&[ordinary, "no-such"].map(|name| Job { name: name.into(), memo: String::new() }))
                 .expect("writes");
         let mut output = Vec::new();
         serve(&config, true, &mut format!("{jobs}\n").as_bytes(), &mut output).expect("answers");
-        let lines: Vec<Line> = output
+        let lines: Vec<SurveyLine> = output
             .split(|b| *b == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).expect("reads"))
             .collect();
         assert_eq!(lines.len(), 2);
-        let refused =
-            |line: &Line| matches!(line, Line::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
+        let refused = |line: &SurveyLine| matches!(line, SurveyLine::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
         assert!(lines.iter().all(refused), "{lines:?}");
         assert!(serve(&config, true, &mut &b"rubbish\n"[..], &mut Vec::new()).is_err());
     }

@@ -120,13 +120,14 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let (connections_max, newcomers) = (config.connections_max.usize(), config.newcomers);
     let health_of = Arc::clone(&health);
-    let endpoint =
-        Endpoint { tls: mqtt_tls, engine: engine.clone(), access, health: health_of, connections_max, newcomers };
-    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
+    let (engine_of, paced) = (engine.clone(), app.paced());
+    let endpoint =
+        Endpoint { tls: mqtt_tls, engine: engine_of, access, health: health_of, connections_max, newcomers, paced };
+    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
     tokio::spawn(say_left_out(app.paced()));
     let router = app.router();
-    let bounds = config.web_bounds;
+    let bounds = (config.web_bounds, config.web_known_max);
     let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), bounds, stopping.clone()));
     tokio::spawn(server::serve_control(control, router, stopping));
 

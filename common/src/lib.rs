@@ -5,11 +5,13 @@
 //! [`clock`].
 
 pub mod address;
+pub mod backoff;
 pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod document;
 pub mod enrolment;
+pub mod file;
 pub mod id;
 pub mod keeper;
 pub mod layout;

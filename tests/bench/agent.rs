@@ -5,8 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ioc_agent::probe;
-use ioc_agent::survey::{Answer, Job, Line};
+use ioc_agent::survey::{Job, SurveyEnd, SurveyLine};
 use ioc_common::report::ProbeOutcome;
 use ioc_tests::harness::{Rig, binary, eventually, free_port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -139,7 +138,7 @@ fn surveyor() -> PathBuf {
 const RUNS: usize = 20;
 
 /// CPU milliseconds of a child with these jobs, its own children included, by the shell's own count, and its last answer.
-async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<Answer>)> {
+async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<SurveyEnd>)> {
     let jobs = serde_json::to_string(jobs)?;
     let config = tempfile::NamedTempFile::new()?;
     let state = tempfile::tempdir()?;
@@ -154,8 +153,8 @@ async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<Answer>)> {
     let spent: f64 = times.split(' ').filter_map(|part| part.parse::<f64>().ok()).sum();
     let last = output.stdout.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap_or_default();
     let answer = match serde_json::from_slice(last) {
-        Ok(Line::End(answer)) => Some(answer),
-        Ok(Line::Report(_)) | Err(_) => None,
+        Ok(SurveyLine::End(answer)) => Some(answer),
+        Ok(SurveyLine::Report(_)) | Err(_) => None,
     };
     Ok((spent * 1000.0 / RUNS as f64, answer))
 }
@@ -165,7 +164,7 @@ pub(super) async fn surveys() -> anyhow::Result<()> {
     let (start_ms, _) = child(&[]).await?;
     println!("start and end of a child: {start_ms:.1} ms CPU");
     let (mut day_ms, mut moments) = (0.0, std::collections::BTreeSet::new());
-    for survey in probe::SURVEYS {
+    for survey in ioc_probe::SURVEYS {
         // The second of two, which knows what the first remembered: so are all but the first after a start.
         let job = |memo: String| [Job { name: survey.name.to_owned(), memo }];
         let (_, first) = child(&job(String::new())).await?;

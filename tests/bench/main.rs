@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a command-line tool that measures")]
 
 mod agent;
+mod entrance;
 mod history;
 mod judge;
 mod pages;
@@ -42,6 +43,13 @@ enum Bench {
         connections: usize,
         #[arg(long, default_value_t = 10)]
         seconds: u64,
+    },
+    /// What enrolling a machine and signing a person in cost.
+    Entrance {
+        #[arg(long, default_value_t = 200)]
+        machines: usize,
+        #[arg(long, default_value_t = 8)]
+        sign_ins: usize,
     },
     /// Memory of idle connections.
     Idle {
@@ -108,6 +116,7 @@ enum Bench {
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Bench::Ingest { connections, seconds } => ingest(connections, Duration::from_secs(seconds)).await,
+        Bench::Entrance { machines, sign_ins } => entrance::run(machines, sign_ins).await,
         Bench::Idle { connections } => idle(connections).await,
         Bench::Fleet { devices, seconds } => whole_fleet(devices, Duration::from_secs(seconds)).await,
         Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),

@@ -49,7 +49,7 @@ impl Identity {
     /// What the collector said.
     pub async fn enrol_with(server: &str, token: &str, kind: &str) -> anyhow::Result<Self> {
         let token: Token = token.parse()?;
-        let enrol::Request { key, csr } = enrol::request()?;
+        let enrol::KeyRequest { key, csr } = enrol::request()?;
         let facts = Facts { hostname: "simulated".to_owned(), ..Facts::default() };
         let request = EnrolRequest {
             token: token.to_string(),
@@ -59,7 +59,7 @@ impl Identity {
             macs: Vec::new(),
             label: String::new(),
         };
-        let enrol::Answer::Enrolled(answer) = enrol::exchange(server, &token, &request).await? else {
+        let enrol::EnrolAnswer::Enrolled(answer) = enrol::exchange(server, &token, &request).await? else {
             anyhow::bail!("a person has to approve it");
         };
         Ok(Self {

@@ -12,15 +12,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use ioc_agent::config::Config;
-use ioc_agent::machine::{COMMANDS, Machine, slug};
-use ioc_agent::probe::{self, facts};
 use ioc_agent::sampler::{Probes, Sampler};
-use ioc_agent::surveyor::{self, Made};
+use ioc_agent::surveyor::{self, ProbeResult};
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
 use ioc_common::enrolment::hex;
 use ioc_common::layout::Series;
-use ioc_common::reading::Own;
+use ioc_common::reading::AgentUsage;
+use ioc_probe::{COMMANDS, NoAccess, SURVEYS, SurveyContext, facts, slug};
 use serde_json::{Value, json};
 
 /// Before the path of a file.
@@ -167,7 +166,7 @@ pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
 /// When its configuration is wrong.
 pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
     let mut sampler = Sampler::new(Probes::new(root, &[]));
-    let own = Own::default();
+    let own = AgentUsage::default();
     let mut events = Vec::new();
     // Probes that are read at every sixth sample are read at the last one, too.
     for _ in 0..6 {
@@ -198,18 +197,25 @@ pub fn readings(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
 /// When the machine's configuration is wrong.
 pub fn surveys(root: &Path, machine: &Laid) -> anyhow::Result<Value> {
     let config = config(root)?;
-    let surveys: serde_json::Map<String, Value> = probe::SURVEYS
+    let surveys: serde_json::Map<String, Value> = SURVEYS
         .iter()
         .map(|survey| {
-            let seen =
-                Machine { root, settings: &config.settings, now: machine.now, memo: "", state: None, record: None };
+            let seen = SurveyContext {
+                root,
+                settings: &config.survey_settings,
+                now: machine.now,
+                memo: "",
+                state: None,
+                host: &NoAccess,
+                record: None,
+            };
             let made = surveyor::make(survey, &seen);
             let numbers: serde_json::Map<String, Value> = made
                 .numbers
                 .iter()
                 .map(|(metric, subject, value)| (Series::new(metric, subject).as_str().to_owned(), json!(value)))
                 .collect();
-            let mut value = serde_json::to_value(Made { numbers: Vec::new(), memo: None, ..made })?;
+            let mut value = serde_json::to_value(ProbeResult { numbers: Vec::new(), memo: None, ..made })?;
             value["numbers"] = Value::Object(numbers);
             Ok((survey.name.to_owned(), value))
         })

@@ -345,7 +345,7 @@ async fn a_technician_repairs_through_the_gates_on_a_screen_and_on_a_phone() {
         browser.type_into("input[name=present]", &first).await;
         browser.type_into("input[name=new]", "correct horse battery").await;
         browser.click("form[action='/account/password'] button.primary").await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        eventually("the password is changed", || async { !browser.text().await.contains(due) }).await.unwrap();
         browser.go(&format!("{base}/incidents/{}", incident["id"])).await;
         browser.shows(take).await;
         browser.click("form.act button.primary").await;

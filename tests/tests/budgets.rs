@@ -212,6 +212,25 @@ async fn everything(bad: &mut Bad) {
     bad.was_refused("brings more than it may");
 }
 
+/// A storm of connections: it is kept out for a while, and others are not, meanwhile.
+async fn is_kept_out(bad: &Identity, honest: &mut Honest) -> bool {
+    let storm = async {
+        for _ in 0..700 {
+            if Link::open(bad, 60).await.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    let others = async {
+        loop {
+            honest.latency(3).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! { kept_out = storm => kept_out, () = others => false }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_turned_bad_costs_the_others_memory_and_disk_nothing() {
     let mut rig = Rig::new("");
@@ -290,23 +309,7 @@ async fn a_device_that_turned_bad_costs_the_others_memory_and_disk_nothing() {
     assert!(bytes < 80 * 1024 * 1024, "{bytes} bytes went up");
     assert!(honest.latency(9).await < before * 4 + Duration::from_millis(25));
 
-    // A storm of connections: it is kept out for a while, and others are not, neither meanwhile nor afterwards.
-    let storm = async {
-        for _ in 0..700 {
-            if Link::open(&identities[1], 60).await.is_err() {
-                return true;
-            }
-        }
-        false
-    };
-    let others = async {
-        loop {
-            honest.latency(3).await;
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    let kept_out = tokio::select! { kept_out = storm => kept_out, () = others => false };
-    assert!(kept_out, "it connects as often as it likes");
+    assert!(is_kept_out(&identities[1], &mut honest).await, "it connects as often as it likes");
     honest.latency(3).await;
 
     // Its page opens as fast as another's.

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use ioc_agent::machine::COMMANDS;
-use ioc_agent::settings::TOOLS;
+use ioc_probe::COMMANDS;
+use ioc_probe::settings::TOOLS;
 use ioc_tests::machines::{self, Laid};
 use serde_json::Value;
 

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ioc_agent::probe;
 use ioc_tests::machines;
 use serde_json::Value;
 
@@ -90,7 +89,7 @@ fn every_machine_is_read_as_it_was_and_every_probe_reads_some_machine() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(words.without_text(), Vec::<String>::new(), "words of documents that a page would show as they are");
-    let all = probe::NAMES.into_iter().chain(probe::SURVEYS.iter().map(|survey| survey.name));
+    let all = ioc_probe::names();
     let never: Vec<&str> = all.filter(|name| !read.contains(*name)).collect();
     // They ask the network, and the kernel for the room on a disk, which lies in no file; they have their own tests.
     assert_eq!(never, ["filesystem", "mount", "reach"], "no machine here has anything for the others");

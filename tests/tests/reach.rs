@@ -288,7 +288,7 @@ async fn knock(rig: &Rig, token: &str, host: &str, label: &str) -> Option<Value>
         label: label.to_owned(),
     };
     match ioc_agent::enrol::exchange(&rig.server(), &token, &request).await.unwrap() {
-        ioc_agent::enrol::Answer::Enrolled(_) => None,
+        ioc_agent::enrol::EnrolAnswer::Enrolled(_) => None,
         _ => {
             let waiting = rig.get("/api/v1/enrolments").await.unwrap();
             waiting.as_array().unwrap().iter().find(|one| one["facts"]["hostname"] == host).cloned()

@@ -6,16 +6,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use ioc_agent::machine::Machine;
-use ioc_agent::probe::sshd::{Asking, configured, parse_decided};
-use ioc_agent::settings::Settings;
 use ioc_common::reading::Accounts;
+use ioc_probe::settings::SurveySettings;
+use ioc_probe::sshd::{Connection, configured, parse_decided};
+use ioc_probe::{NoAccess, SurveyContext};
 
 /// One machine: what lies where.
 type Case = (&'static str, &'static [(&'static str, &'static str)]);
 
-fn machine<'a>(root: &'a Path, settings: &'a Settings) -> Machine<'a> {
-    Machine { root, settings, now: "2026-11-24T00:00:00Z".parse().unwrap(), memo: "", state: None, record: None }
+fn machine<'a>(root: &'a Path, settings: &'a SurveySettings) -> SurveyContext<'a> {
+    let now = "2026-11-24T00:00:00Z".parse().unwrap();
+    SurveyContext { root, settings, now, memo: "", state: None, host: &NoAccess, record: None }
 }
 
 fn lay(root: &Path, files: &[(&str, &str)]) {
@@ -271,7 +272,7 @@ const SSHD: &[Case] = &[
 
 #[test]
 fn sshd_lets_in_whom_we_say() {
-    let settings = Settings::default();
+    let settings = SurveySettings::default();
     let mut wrong = Vec::new();
     for (what, files) in SSHD {
         let dir = tempfile::tempdir().unwrap();
@@ -287,7 +288,7 @@ fn sshd_lets_in_whom_we_say() {
                 let groups = Command::new("id").args(["-Gn", user]).output().unwrap();
                 String::from_utf8(groups.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
             };
-            let who = Asking { user: user.to_owned(), groups, port: 22 };
+            let who = Connection { user: user.to_owned(), groups, port: 22 };
             let ours = configured(&machine(dir.path(), &settings), MAIN, &who).map(|found| found.unwrap().decided);
             let about = format!("user={user},host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22");
             // The directory that sshd locks itself into is made by its unit, elsewhere.
@@ -304,7 +305,7 @@ fn sshd_lets_in_whom_we_say() {
                 (Err(_), None) => {}
                 (Ok(ours), Some(theirs)) => {
                     let both =
-                        |one: &ioc_agent::probe::sshd::Decided| (one.lets_root_in(&who), one.password_is_enough());
+                        |one: &ioc_probe::sshd::EffectiveSettings| (one.lets_root_in(&who), one.password_is_enough());
                     if both(ours) != both(theirs) {
                         wrong.push(format!("{what}, {user}: ours {ours:?}\n  theirs {theirs:?}"));
                     }
@@ -498,7 +499,7 @@ const SUDO: &[Case] = &[
 
 #[test]
 fn sudo_obeys_whom_we_say() {
-    let settings = Settings::default();
+    let settings = SurveySettings::default();
     let mut wrong = Vec::new();
     for (what, files) in SUDO {
         let dir = tempfile::tempdir().unwrap();
@@ -512,7 +513,7 @@ fn sudo_obeys_whom_we_say() {
             ],
         );
         lay(dir.path(), files);
-        let found = ioc_agent::probe::accounts::survey(&machine(dir.path(), &settings)).unwrap();
+        let found = ioc_probe::accounts::survey(&machine(dir.path(), &settings)).unwrap();
         let accounts: Accounts = found.document.unwrap().read().unwrap();
         let ours: BTreeSet<&str> = accounts
             .accounts

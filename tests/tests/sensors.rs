@@ -8,10 +8,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ioc_agent::sensor::builtin_profiles;
 use ioc_agent::sensor::modbus::{RequestError, Wire, supervise};
-use ioc_agent::sensor::plan::{Stretch, Table};
-use ioc_agent::sensor::settings::{About, Bus, Line, Unit};
-use ioc_agent::sensor::shipped;
+use ioc_agent::sensor::request_batching::{AddressRange, Table};
+use ioc_agent::sensor::settings::{Bus, BusLine, SensorIdentity, Unit};
 use ioc_common::report::SensorFacts;
 use ioc_tests::harness::{Rig, binary, eventually, free_port, python};
 use serde_json::{Value, json};
@@ -138,10 +138,14 @@ async fn a_serial_line_is_read_through_pseudo_terminals() {
     let (good, text) = sensor(&["test", "xy-md02", "--serial", ours, "--unit", "1"]).await;
     assert!(good && shown(&text, "env.temperature") == "30.5 °C", "{text}");
     // A unit that is not there is silent on a serial line, and the next one is read all the same.
-    let line =
-        Line::Serial { path: ends[0].clone(), baud: 9600, parity: ioc_agent::sensor::settings::Parity::None, stop: 1 };
+    let line = BusLine::Serial {
+        path: ends[0].clone(),
+        baud: 9600,
+        parity: ioc_agent::sensor::settings::Parity::None,
+        stop: 1,
+    };
     let mut wire = Wire::new(line, Duration::from_millis(400));
-    let humidity = Stretch { table: Table::InputRegisters, start: 2, count: 1 };
+    let humidity = AddressRange { table: Table::InputRegisters, start: 2, count: 1 };
     let silent = wire.read(77, humidity).await;
     assert!(silent.is_err(), "{silent:?}");
     assert_eq!(wire.read(1, humidity).await, Ok(vec![546]));
@@ -238,8 +242,8 @@ async fn everything_a_server_can_do_wrong_is_named_and_the_next_request_is_read(
         (20, Fault::Never, "no answer within 300 ms"),
     ];
     let (port, _) = fault_server(faults.iter().map(|(unit, fault, _)| (*unit, *fault)).collect()).await;
-    let mut wire = Wire::new(Line::Tcp { host: "127.0.0.1".into(), port }, Duration::from_millis(300));
-    let at = Stretch { table: Table::InputRegisters, start: 0, count: 2 };
+    let mut wire = Wire::new(BusLine::Tcp { host: "127.0.0.1".into(), port }, Duration::from_millis(300));
+    let at = AddressRange { table: Table::InputRegisters, start: 0, count: 2 };
     for (unit, fault, says) in faults {
         let got = wire.read(unit, at).await;
         match &got {
@@ -254,7 +258,7 @@ async fn everything_a_server_can_do_wrong_is_named_and_the_next_request_is_read(
     }
     // A server that is not there, and then is.
     let gone = free_port();
-    let mut wire = Wire::new(Line::Tcp { host: "127.0.0.1".into(), port: gone }, Duration::from_millis(300));
+    let mut wire = Wire::new(BusLine::Tcp { host: "127.0.0.1".into(), port: gone }, Duration::from_millis(300));
     assert!(matches!(wire.read(1, at).await, Err(RequestError::Line { .. })));
 }
 
@@ -263,9 +267,9 @@ async fn a_dead_unit_does_not_slow_its_neighbours() {
     let live: Vec<u8> = (1..=8).collect();
     let behaviours = live.iter().map(|unit| (*unit, Fault::None)).chain([(9, Fault::Never)]).collect();
     let (port, asked) = fault_server(behaviours).await;
-    let profile = Arc::new(shipped::find("xy-md02", Path::new("/nonexistent")).unwrap());
+    let profile = Arc::new(builtin_profiles::find("xy-md02", Path::new("/nonexistent")).unwrap());
     let unit = |number: u8| Unit {
-        about: About { name: format!("unit-{number}").parse().unwrap(), facts: SensorFacts::default() },
+        about: SensorIdentity { name: format!("unit-{number}").parse().unwrap(), facts: SensorFacts::default() },
         number,
         profile: Arc::clone(&profile),
         every: Duration::from_millis(200),
@@ -273,7 +277,7 @@ async fn a_dead_unit_does_not_slow_its_neighbours() {
         inverted: Vec::new(),
     };
     let bus = Bus {
-        line: Line::Tcp { host: "127.0.0.1".into(), port },
+        line: BusLine::Tcp { host: "127.0.0.1".into(), port },
         timeout: Duration::from_millis(1000),
         tries: 2,
         units: live.iter().copied().chain([9]).map(unit).collect(),

@@ -77,3 +77,77 @@ async fn people_come_in_by_the_organisation_and_only_those_who_have_an_account()
     assert_eq!(curl(&jar("lan"), &[&back]).await.0, "403");
     rig.stop().await.unwrap();
 }
+
+/// Goes out to the provider as this subject, by the address as `changed` leaves it, and comes back.
+async fn comes_back(jar: &Path, begin: &str, sub: &str, changed: impl Fn(&str) -> String) -> (String, String) {
+    let (_, there, _) = curl(jar, &[begin]).await;
+    let (_, back, _) = curl(&jar.with_extension("there"), &["-d", &format!("sub={sub}"), &changed(&there)]).await;
+    let (status, _, page) = curl(jar, &[&back]).await;
+    (status, page)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
+    let port = free_port();
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "tuyệt mật\n").unwrap();
+    let mut rig = Rig::new(&format!(
+        "[oidc]\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"ioc\"\nsecret_file = \"{}\"\n",
+        secret.display()
+    ));
+    rig.start().await.unwrap();
+    let base = format!("https://localhost:{}", rig.web);
+    rig.post("/api/v1/accounts", json!({ "name": "boss", "role": "administrator" })).await.unwrap();
+    // A provider that does not say when, one that asks now (which is what this one says by itself), and one that lets an old session through.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let old = json!({ "sub": "old", "preferred_username": "boss", "auth_time": now - 86_400 });
+    let silent = json!({ "sub": "silent", "preferred_username": "boss", "auth_time": null });
+    let fresh = json!({ "sub": "fresh", "preferred_username": "boss" });
+    let mut provider = Command::new(peers().join("bin/oidc-provider-mock"));
+    provider.args(["--port", &port.to_string()]);
+    for claims in [silent, fresh, old] {
+        provider.args(["--user-claims", &claims.to_string()]);
+    }
+    let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let _provider = provider.expect("scripts/test installs oidc-provider-mock");
+    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/people"));
+    let leads = || async { curl(&dir.path().join("first"), &[&begin]).await.0 == "303" };
+    eventually("the provider answers", leads).await.unwrap();
+
+    let jar = |name: &str| dir.path().join(name);
+    let makes = |jar: std::path::PathBuf, name: &'static str| {
+        let (url, body) = (format!("{base}/api/v1/accounts"), json!({ "name": name, "role": "viewer" }).to_string());
+        async move { curl(&jar, &["-H", "content-type: application/json", "-d", &body, &url]).await }
+    };
+    let as_it_is = |there: &str| there.to_owned();
+    for sub in ["silent", "old"] {
+        let (status, page) = comes_back(&jar(sub), &begin, sub, as_it_is).await;
+        assert!(status == "200" && page.contains("url=/\""), "{sub} comes in: {status} {page}");
+        assert_eq!(curl(&jar(sub), &[&format!("{base}/api/v1/devices")]).await.0, "200", "{sub}");
+        let (status, _, why) = makes(jar(sub), "by-none").await;
+        assert!(status == "403" && why.contains("confirm"), "{sub}: {status} {why}");
+        // It is to ask anew, and did not: neither does it when that is taken out of the address.
+        for changed in [as_it_is, |there: &str| there.replace("&prompt=login&max_age=0", "")] {
+            let (status, page) = comes_back(&jar(sub), &again, sub, changed).await;
+            assert!(status == "403" && page.contains("auth_time"), "{sub}: {status} {page}");
+        }
+        assert_eq!(makes(jar(sub), "by-none").await.0, "403", "{sub}: as before");
+    }
+    // Whoever is asked to show again who they are is led to the provider, asked there, and led back to where they were.
+    let (_, _, page) = curl(&jar("silent"), &[&format!("{base}/account/confirm?next=/people")]).await;
+    assert!(page.contains("/login/oidc?again=/people"), "{page}");
+    let (_, there, _) = curl(&jar("silent"), &[&again]).await;
+    assert!(there.contains("prompt=login") && there.contains("max_age=0"), "{there}");
+    let (status, page) = comes_back(&jar("silent"), &again, "fresh", as_it_is).await;
+    assert!(status == "200" && page.contains("url=/people\""), "{status} {page}");
+    let (status, _, text) = makes(jar("silent"), "by-boss").await;
+    assert!(status.starts_with('2'), "{status} {text}");
+    // It leads to pages of ours only.
+    let (_, page) =
+        comes_back(&jar("far"), &format!("{base}/login/oidc?again=//evil.example"), "fresh", as_it_is).await;
+    assert!(page.contains("url=/account\"") && !page.contains("evil"), "{page}");
+    let all = rig.get("/api/v1/accounts").await.unwrap().to_string();
+    assert!(all.contains("by-boss") && !all.contains("by-none"), "{all}");
+    rig.stop().await.unwrap();
+}

@@ -165,7 +165,7 @@ async fn an_agent_whose_disk_takes_nothing_starts_and_says_so() {
                 .is_ok_and(|status| status.connected && status.committed.epoch > epoch && status.committed.seq > 2)
         })
         .await
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{how}: {error}: {status:?}\n{}\n{}", agent.log(), rig.log()));
         agent.stop().await.unwrap();
         if how == "full" {
             fs::remove_file(state.join("filler")).unwrap();

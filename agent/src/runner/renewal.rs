@@ -9,8 +9,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::codec;
 use ioc_common::report::{Certificate, Renew};
 
-use crate::enrol::{self, Request};
-use crate::identity::{Identity, Material, Store, client_config};
+use crate::enrol::{self, KeyRequest};
+use crate::identity::{Identity, IdentityStore, Material, client_config};
 
 /// Between two requests: a tenth of what is left of the certificate's life, within these bounds.
 const RETRY_MIN_MS: i64 = 2000;
@@ -19,7 +19,7 @@ const RETRY_MAX_MS: i64 = 3_600_000;
 /// Where a renewal stands.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
-    asked: Option<Request>,
+    asked: Option<KeyRequest>,
     next_ask_ms: u64,
     /// When it is due on the boot clock; told by the calendar when the agent starts.
     due_ms: Option<u64>,
@@ -60,8 +60,8 @@ impl Renewal {
     }
 
     /// A certificate came. True when it should be tried now.
-    pub(super) fn received(&mut self, store: &Store, message: Certificate, now_ms: u64) -> bool {
-        let Some(Request { key, .. }) = self.asked.take() else {
+    pub(super) fn received(&mut self, store: &IdentityStore, message: Certificate, now_ms: u64) -> bool {
+        let Some(KeyRequest { key, .. }) = self.asked.take() else {
             tracing::warn!("a certificate came that was not asked for");
             return false;
         };
@@ -87,7 +87,7 @@ impl Renewal {
     }
 
     /// The link opened. Promotes what was tried and returns the identity with its new dates.
-    pub(super) fn trial_passed(&mut self, store: &Store, identity: &Identity, now_ms: u64) -> Option<Identity> {
+    pub(super) fn trial_passed(&mut self, store: &IdentityStore, identity: &Identity, now_ms: u64) -> Option<Identity> {
         let Trial { dir, renew_at, expires_at } = self.trial.take()?;
         let renewed = Identity { renew_at, expires_at, ..identity.clone() };
         match store.promote(&dir).and_then(|()| store.save_identity(&renewed)) {

@@ -6,10 +6,7 @@ struct Fickle {
 }
 
 impl Probe for Fickle {
-    fn name(&self) -> &'static str {
-        "fickle"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         self.calls += 1;
         if self.calls == 2 {
             return Outcome::Unknown { why: "gone for a moment".to_owned() };
@@ -26,25 +23,22 @@ impl Probe for Fickle {
 struct Hangs(std::sync::mpsc::Receiver<()>);
 
 impl Probe for Hangs {
-    fn name(&self) -> &'static str {
-        "hangs"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         let _ = self.0.recv();
         sink.put("load.15", "", 3.0);
         Outcome::Read
     }
 }
 
-fn probes(list: Vec<Box<dyn Probe>>) -> Arc<Probes> {
-    let slots = list.into_iter().map(Slot::new).collect();
+fn probes(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Probes> {
+    let slots = list.into_iter().map(ProbeSlot::new).collect();
     Arc::new(Probes { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
 }
 
 #[test]
 fn a_probe_that_fails_keeps_its_places_with_nulls() {
-    let mut sampler = Sampler::new(probes(vec![Box::new(Fickle { calls: 0 })]));
-    let own = Own::default();
+    let mut sampler = Sampler::new(probes(vec![("fickle", Box::new(Fickle { calls: 0 }))]));
+    let own = AgentUsage::default();
     let first = sampler.take(1000, &own, &[]).expect("taken");
     assert!(first.new_layout.is_some() && first.sample.v[0] == Some(1.0));
     let second = sampler.take(2000, &own, &[]).expect("taken");
@@ -59,10 +53,7 @@ fn a_probe_that_fails_keeps_its_places_with_nulls() {
 struct Panics;
 
 impl Probe for Panics {
-    fn name(&self) -> &'static str {
-        "panics"
-    }
-    fn read(&mut self, _: &mut Context<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         sink.put("load.5", "", 1.0);
         panic!("a machine that nobody thought of")
     }
@@ -70,9 +61,10 @@ impl Probe for Panics {
 
 #[test]
 fn a_probe_that_panics_costs_the_others_nothing() {
-    let mut sampler = Sampler::new(probes(vec![Box::new(Panics), Box::new(Fickle { calls: 7 })]));
+    let mut sampler =
+        Sampler::new(probes(vec![("panics", Box::new(Panics)), ("fickle", Box::new(Fickle { calls: 7 }))]));
     for now in [1000, 2000] {
-        let taken = sampler.take(now, &Own::default(), &[]).expect("taken");
+        let taken = sampler.take(now, &AgentUsage::default(), &[]).expect("taken");
         assert_eq!(taken.sample.v[0], Some(1.0));
         let layout = sampler.layout().expect("taken");
         assert_eq!(layout.series()[0].as_str(), "load.1", "what it gave before it failed is taken back");
@@ -83,32 +75,32 @@ fn a_probe_that_panics_costs_the_others_nothing() {
 #[test]
 fn a_probe_that_hangs_costs_the_others_nothing() {
     let (let_go, hold) = std::sync::mpsc::channel();
-    let shared = probes(vec![Box::new(Fickle { calls: 7 }), Box::new(Hangs(hold))]);
+    let shared = probes(vec![("fickle", Box::new(Fickle { calls: 7 })), ("hangs", Box::new(Hangs(hold)))]);
     let mut stuck = Sampler::new(Arc::clone(&shared));
-    let hanging = std::thread::spawn(move || stuck.take(1000, &Own::default(), &[]));
+    let hanging = std::thread::spawn(move || stuck.take(1000, &AgentUsage::default(), &[]));
     while shared.current.load(Ordering::SeqCst) != 1 {
         std::thread::yield_now();
     }
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_eq!(shared.give_up(), "hangs");
     let mut next = Sampler::successor(&shared, vec![Outcome::Read, Outcome::Read], None);
-    let taken = next.take(2000, &Own::default(), &[]).expect("taken");
+    let taken = next.take(2000, &AgentUsage::default(), &[]).expect("taken");
     assert_eq!(taken.sample.v[0], Some(1.0));
     assert!(matches!(&next.outcomes()[1].outcome, Outcome::Unknown { why } if why.contains("does not answer")));
     // It comes back: the old run ends without a sample, and the probe takes part again.
     let_go.send(()).expect("heard");
     assert_eq!(hanging.join().expect("ends"), None);
     let_go.send(()).expect("heard");
-    let taken = next.take(3000, &Own::default(), &[]).expect("taken");
+    let taken = next.take(3000, &AgentUsage::default(), &[]).expect("taken");
     assert!(taken.outcomes_changed && taken.sample.v.contains(&Some(3.0)), "{taken:?}");
 }
 
 #[test]
 fn this_machine_is_read_within_the_catalogue() {
     let mut sampler = Sampler::new(Probes::new(Path::new("/"), &[]));
-    sampler.take(1000, &Own::default(), &[]);
+    sampler.take(1000, &AgentUsage::default(), &[]);
     std::thread::sleep(std::time::Duration::from_millis(50));
-    let taken = sampler.take(1050, &Own::default(), &[]).expect("taken");
+    let taken = sampler.take(1050, &AgentUsage::default(), &[]).expect("taken");
     let layout = sampler.layout().expect("taken");
     assert!(layout.series().len() >= 40, "{} series", layout.series().len());
     for (series, value) in layout.series().iter().zip(&taken.sample.v) {
@@ -120,10 +112,4 @@ fn this_machine_is_read_within_the_catalogue() {
     for report in sampler.outcomes() {
         assert!(!matches!(report.outcome, Outcome::Unknown { .. }), "{report:?}");
     }
-}
-
-#[test]
-fn names_are_those_of_the_probes() {
-    let names: Vec<&str> = probe::all(Path::new("/")).iter().map(|probe| probe.name()).collect();
-    assert_eq!(names, probe::NAMES);
 }

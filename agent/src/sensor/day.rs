@@ -10,7 +10,7 @@ pub const DAY_MS: i64 = 86_400_000;
 
 /// Which of two numbers is the month, where the year stands last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum DateOrder {
     /// `12/31/2023`.
     MonthFirst,
     /// `31/12/2023`.
@@ -24,7 +24,7 @@ const DEFAULTS: [(u32, u32, u32); 7] =
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// The days that a text may mean, each with the order that it takes for granted; none where it takes none.
-fn readings(text: &str) -> Vec<(i64, Option<Order>)> {
+fn readings(text: &str) -> Vec<(i64, Option<DateOrder>)> {
     let text = text.to_lowercase();
     // "2001/09/25 (not set)" says it itself.
     if text.contains("not set") {
@@ -38,7 +38,7 @@ fn readings(text: &str) -> Vec<(i64, Option<Order>)> {
         u32::try_from(place + 1).ok()
     };
     let mut found = Vec::new();
-    let mut take = |year: u32, month: u32, day: u32, order: Option<Order>| {
+    let mut take = |year: u32, month: u32, day: u32, order: Option<DateOrder>| {
         if let Some(at) = at(year, month, day) {
             found.push((at, order));
         }
@@ -50,8 +50,8 @@ fn readings(text: &str) -> Vec<(i64, Option<Order>)> {
                 take(part(0, 4), part(4, 6), part(6, 8), None);
             }
             if (1980..2100).contains(&part(4, 8)) {
-                take(part(4, 8), part(0, 2), part(2, 4), Some(Order::MonthFirst));
-                take(part(4, 8), part(2, 4), part(0, 2), Some(Order::DayFirst));
+                take(part(4, 8), part(0, 2), part(2, 4), Some(DateOrder::MonthFirst));
+                take(part(4, 8), part(2, 4), part(0, 2), Some(DateOrder::DayFirst));
             }
         }
         // "2023-12-01T10:00:00": a clock may follow.
@@ -61,9 +61,9 @@ fn readings(text: &str) -> Vec<(i64, Option<Order>)> {
             (Some(first), Some(second), Some(year)) => {
                 // With points it is always the day that comes first.
                 if !text.contains('.') {
-                    take(whole(year, c), first, second, Some(Order::MonthFirst));
+                    take(whole(year, c), first, second, Some(DateOrder::MonthFirst));
                 }
-                take(whole(year, c), second, first, Some(Order::DayFirst));
+                take(whole(year, c), second, first, Some(DateOrder::DayFirst));
             }
             // "21 Jun 2019", "Jun 21 2019".
             (Some(day), None, Some(year)) => take(whole(year, c), month(b).unwrap_or(0), day, None),
@@ -91,7 +91,7 @@ fn at(year: u32, month: u32, day: u32) -> Option<i64> {
 
 /// The order in which a device writes its dates, as far as some of them can be read in one way only.
 #[must_use]
-pub fn order<'a>(dates: impl Iterator<Item = &'a str>) -> Option<Order> {
+pub fn order<'a>(dates: impl Iterator<Item = &'a str>) -> Option<DateOrder> {
     let mut found = None;
     for readings in dates.map(readings) {
         let [(_, Some(order))] = readings.as_slice() else { continue };
@@ -105,7 +105,7 @@ pub fn order<'a>(dates: impl Iterator<Item = &'a str>) -> Option<Order> {
 
 /// The day that a text means, milliseconds since 1970; none where it is no date, lies ahead, was never set or can be read in two ways.
 #[must_use]
-pub fn day(text: &str, order: Option<Order>, now: Timestamp) -> Option<i64> {
+pub fn day(text: &str, order: Option<DateOrder>, now: Timestamp) -> Option<i64> {
     let mut found = readings(text);
     // A device whose clock or zone is a little ahead is no device of the future.
     found.retain(|(at, _)| *at <= now.as_millis().saturating_add(DAY_MS));
@@ -125,7 +125,7 @@ pub fn day(text: &str, order: Option<Order>, now: Timestamp) -> Option<i64> {
 mod tests {
     use super::*;
 
-    fn read(text: &str, order: Option<Order>) -> Option<String> {
+    fn read(text: &str, order: Option<DateOrder>) -> Option<String> {
         let now: Timestamp = "2026-11-28T00:00:00Z".parse().expect("a time");
         day(text, order, now).map(|at| Timestamp::from_millis(at).to_string()[..10].to_owned())
     }
@@ -170,14 +170,14 @@ mod tests {
         ] {
             assert_eq!(read(text, None).as_deref(), wanted, "{text}");
         }
-        assert_eq!(read("11/02/01", Some(Order::MonthFirst)).as_deref(), Some("2001-11-02"));
-        assert_eq!(read("11/02/01", Some(Order::DayFirst)).as_deref(), Some("2001-02-11"));
+        assert_eq!(read("11/02/01", Some(DateOrder::MonthFirst)).as_deref(), Some("2001-11-02"));
+        assert_eq!(read("11/02/01", Some(DateOrder::DayFirst)).as_deref(), Some("2001-02-11"));
     }
 
     #[test]
     fn one_date_shows_how_the_others_are_written() {
-        assert_eq!(order(["11/02/01", "02/18/93"].into_iter()), Some(Order::MonthFirst));
-        assert_eq!(order(["11/02/01", "18/02/93"].into_iter()), Some(Order::DayFirst));
+        assert_eq!(order(["11/02/01", "02/18/93"].into_iter()), Some(DateOrder::MonthFirst));
+        assert_eq!(order(["11/02/01", "18/02/93"].into_iter()), Some(DateOrder::DayFirst));
         assert_eq!(order(["11/02/01", "2001/01/01"].into_iter()), None);
         assert_eq!(order(["13/02/01", "02/13/01"].into_iter()), None, "they contradict each other");
     }

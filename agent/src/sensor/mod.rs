@@ -1,23 +1,24 @@
 //! Sensors: devices around this host that cannot run an agent. They are read by a program of its own beside the agent
-//! (`ioc-agent-survey sensors`, [`watch`]), which tells it line by line what it found ([`Told`]); a host without sensors pays nothing.
+//! (`ioc-agent-survey sensors`, [`poller`]), which tells it line by line what it found ([`SensorNews`]); a host without sensors pays nothing.
 //!
-//! Rooms: [`settings`] checks the configuration, [`profile`], [`plan`] and [`decode`] turn the words of a Modbus device into numbers,
-//! [`modbus`], [`nut`] and [`pjlink`] speak to devices, [`board`] decides what is told when, [`tool`] helps a technician on site.
+//! Rooms: [`settings`] checks the configuration, [`profile`], [`request_batching`] and [`decode`] turn the words of a Modbus device into numbers,
+//! [`modbus`], [`nut`] and [`pjlink`] speak to devices, [`publisher`] decides what is told when, [`field_tool`] helps a technician on site.
 //! Deliberately absent: writing to any device.
 
-pub mod board;
+mod back_off;
+pub mod builtin_profiles;
 pub mod day;
 pub mod decode;
+pub mod field_tool;
 pub mod modbus;
 pub mod nut;
 pub mod pjlink;
-pub mod plan;
+pub mod poller;
 pub mod profile;
+pub mod publisher;
+pub mod request_batching;
 pub mod settings;
-pub mod shipped;
-pub mod tool;
 pub mod ups;
-pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,15 +26,14 @@ use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Facts, ProbeOutcome, SensorFacts};
 
-/// Longest line of [`Told`], in bytes.
+/// Longest line of [`SensorNews`], in bytes.
 pub const LINE_MAX_BYTES: usize = 512 * 1024;
 
 /// What the agent is told of a sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
-    /// Of which.
+#[allow(missing_docs, reason = "their names say it")]
+pub struct SensorNews {
     pub sensor: SensorName,
-    /// What.
     pub news: News,
 }
 

@@ -20,11 +20,12 @@ use tokio_serial::SerialPortBuilderExt as _;
 use ioc_common::clock;
 use ioc_common::report::Facts;
 
-use super::board::Poll;
-use super::plan::{Limits, Stretch, Table, requests};
-use super::profile::{Profile, Read, Said, Words};
-use super::settings::{Bus, Line, Parity, Unit};
-use super::watch::back_off;
+use super::back_off::back_off;
+
+use super::profile::{ItemValue, SensorProfile, TextKind, Words};
+use super::publisher::Poll;
+use super::request_batching::{AddressRange, Limits, Table, requests};
+use super::settings::{Bus, BusLine, Parity, Unit};
 
 /// How long a serial line must be quiet before it is used again after an answer went wrong.
 const DRAIN: Duration = Duration::from_millis(60);
@@ -35,55 +36,31 @@ const TEXTS_EVERY_MS: u64 = 3_600_000;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum RequestError {
     /// No answer in time.
     #[error("{line} unit {unit}: no answer within {timeout_ms} ms")]
-    Silent {
-        /// Line.
-        line: String,
-        /// Unit.
-        unit: u8,
-        /// Timeout, milliseconds.
-        timeout_ms: u128,
-    },
+    Silent { line: String, unit: u8, timeout_ms: u128 },
     /// It answered that it cannot.
     #[error(
         "{line} unit {unit}: answers exception {code} ({meaning}) to function {function} at {start} ({count} places)"
     )]
     Exception {
-        /// Line.
         line: String,
-        /// Unit.
         unit: u8,
-        /// Exception code.
         code: u8,
-        /// What it means.
         meaning: &'static str,
-        /// Function.
         function: u8,
         /// First place, from 0.
         start: u16,
-        /// How many.
         count: u16,
     },
     /// The line itself failed.
     #[error("{line}: {why}")]
-    Line {
-        /// Line.
-        line: String,
-        /// Why.
-        why: String,
-    },
+    Line { line: String, why: String },
     /// What came is no answer to what was asked.
     #[error("{line} unit {unit}: {why}")]
-    Wrong {
-        /// Line.
-        line: String,
-        /// Unit.
-        unit: u8,
-        /// What came.
-        why: String,
-    },
+    Wrong { line: String, unit: u8, why: String },
 }
 
 impl RequestError {
@@ -97,19 +74,19 @@ impl RequestError {
 
 /// A line that is connected when it is needed.
 pub struct Wire {
-    line: Line,
+    line: BusLine,
     timeout: Duration,
     context: Option<Context>,
     /// The last answer went wrong: the line is to be quiet before it is used again.
     spoilt: bool,
     /// What units refuse as a whole.
-    refused_whole: HashSet<(u8, Stretch)>,
+    refused_whole: HashSet<(u8, AddressRange)>,
 }
 
 impl Wire {
     /// A line that is not connected yet.
     #[must_use]
-    pub fn new(line: Line, timeout: Duration) -> Self {
+    pub fn new(line: BusLine, timeout: Duration) -> Self {
         Self { line, timeout, context: None, spoilt: false, refused_whole: HashSet::new() }
     }
 
@@ -132,7 +109,7 @@ impl Wire {
 
     async fn open(&mut self) -> Result<Context, RequestError> {
         match &self.line {
-            Line::Tcp { host, port } => {
+            BusLine::Tcp { host, port } => {
                 let connecting = TcpStream::connect((host.as_str(), *port));
                 let stream = tokio::time::timeout(self.timeout.max(Duration::from_secs(3)), connecting)
                     .await
@@ -142,7 +119,7 @@ impl Wire {
                 let _ = stream.set_nodelay(true);
                 Ok(client::tcp::attach_slave(stream, Slave(1)))
             }
-            Line::Serial { path, baud, parity, stop } => {
+            BusLine::Serial { path, baud, parity, stop } => {
                 let mut stream = tokio_serial::new(path.to_string_lossy(), *baud)
                     .parity(match parity {
                         Parity::None => tokio_serial::Parity::None,
@@ -165,7 +142,7 @@ impl Wire {
     ///
     /// # Errors
     /// [`RequestError`]; after all but an exception the connection is made anew.
-    pub async fn read(&mut self, unit: u8, at: Stretch) -> Result<Vec<u16>, RequestError> {
+    pub async fn read(&mut self, unit: u8, at: AddressRange) -> Result<Vec<u16>, RequestError> {
         let timeout = self.timeout;
         let context = self.connected().await?;
         context.set_slave(Slave(unit));
@@ -195,7 +172,7 @@ impl Wire {
             Ok(Ok(Err(exception))) => {
                 let (code, meaning) = exception_text(exception);
                 let function = at.table.function();
-                let Stretch { start, count, .. } = at;
+                let AddressRange { start, count, .. } = at;
                 let line = self.line.to_string();
                 return Err(RequestError::Exception { line, unit, code, meaning, function, start, count });
             }
@@ -262,8 +239,8 @@ impl Wire {
     pub async fn read_into(
         &mut self,
         number: u8,
-        at: Stretch,
-        profile: &Profile,
+        at: AddressRange,
+        profile: &SensorProfile,
         tries: u32,
         words: &mut Words,
     ) -> Result<Option<RequestError>, RequestError> {
@@ -281,7 +258,7 @@ impl Wire {
             }
         };
         let wanted = profile.items.iter().map(|item| item.at).chain(profile.texts.iter().map(|text| text.at));
-        let wanted: Vec<Stretch> = wanted.filter(|one| at.holds(one)).collect();
+        let wanted: Vec<AddressRange> = wanted.filter(|one| at.holds(one)).collect();
         let pieces = requests(&wanted, Limits { gap_max: 0, ..profile.limits });
         if pieces == [at] {
             return Ok(whole);
@@ -308,7 +285,7 @@ impl Wire {
         Ok(last)
     }
 
-    async fn read_trying(&mut self, unit: u8, at: Stretch, tries: u32) -> Result<Vec<u16>, RequestError> {
+    async fn read_trying(&mut self, unit: u8, at: AddressRange, tries: u32) -> Result<Vec<u16>, RequestError> {
         let mut tried = 1;
         loop {
             match self.read(unit, at).await {
@@ -364,13 +341,13 @@ pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
     let mut poll = Poll::default();
     for (item, subject) in named(unit) {
         let value = match words.get(item.at).map(|words| item.read(&words, today)) {
-            Some(Read::Number(value)) if unit.inverted.contains(&item.subject) => Some(1.0 - value),
-            Some(Read::Number(value)) => Some(value),
-            Some(Read::OutOfRange(_)) => {
+            Some(ItemValue::Number(value)) if unit.inverted.contains(&item.subject) => Some(1.0 - value),
+            Some(ItemValue::Number(value)) => Some(value),
+            Some(ItemValue::OutOfRange(_)) => {
                 poll.out_of_range += 1;
                 None
             }
-            Some(Read::None) | None => None,
+            Some(ItemValue::None) | None => None,
         };
         poll.numbers.push((item.metric.name, subject.to_owned(), value));
     }
@@ -392,15 +369,15 @@ pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)>
     })
 }
 
-fn texts(profile: &Profile, words: &Words) -> Facts {
+fn texts(profile: &SensorProfile, words: &Words) -> Facts {
     let mut facts = Facts::default();
     for text in &profile.texts {
         let Some(found) = words.get(text.at).map(|words| text.read(&words)) else { continue };
         match text.of {
-            Said::Maker => facts.vendor = found,
-            Said::Model => facts.product = found,
-            Said::Serial => facts.serial = found,
-            Said::Firmware => facts.bios = found,
+            TextKind::Maker => facts.vendor = found,
+            TextKind::Model => facts.product = found,
+            TextKind::Serial => facts.serial = found,
+            TextKind::Firmware => facts.bios = found,
         }
     }
     if facts != Facts::default() && facts.vendor.is_empty() {
@@ -410,7 +387,7 @@ fn texts(profile: &Profile, words: &Words) -> Facts {
 }
 
 /// Where each unit of a line stands.
-struct Standing {
+struct UnitState {
     next_ms: u64,
     failures: u32,
     busy: bool,
@@ -429,13 +406,13 @@ enum Lane {
 }
 
 /// What is told of each poll.
-pub type Tell = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
+pub type OnPoll = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
 
 /// Polls the units of a line for ever.
-pub async fn supervise(bus: Bus, tell: Arc<Tell>) {
+pub async fn supervise(bus: Bus, tell: Arc<OnPoll>) {
     let now_ms = clock::boottime_ms();
     let count = bus.units.len().max(1) as u64;
-    let standings = bus.units.iter().enumerate().map(|(place, unit)| Standing {
+    let standings = bus.units.iter().enumerate().map(|(place, unit)| UnitState {
         // Spread over the first interval, so that they do not come in a burst for ever; in steps, so that those of one step share a
         // wake-up.
         next_ms: now_ms
@@ -445,18 +422,18 @@ pub async fn supervise(bus: Bus, tell: Arc<Tell>) {
         busy: false,
         texts_ms: None,
     });
-    let standings = Arc::new(Mutex::new(standings.collect::<Vec<Standing>>()));
+    let standings = Arc::new(Mutex::new(standings.collect::<Vec<UnitState>>()));
     let bus = Arc::new(bus);
     match bus.line {
-        Line::Tcp { .. } => {
+        BusLine::Tcp { .. } => {
             let failing = run_lane(Arc::clone(&bus), Arc::clone(&standings), Lane::Failing, Arc::clone(&tell));
             tokio::join!(run_lane(bus, standings, Lane::Healthy, tell), failing);
         }
-        Line::Serial { .. } => run_lane(bus, standings, Lane::All, tell).await,
+        BusLine::Serial { .. } => run_lane(bus, standings, Lane::All, tell).await,
     }
 }
 
-async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<Standing>>>, lane: Lane, tell: Arc<Tell>) {
+async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<UnitState>>>, lane: Lane, tell: Arc<OnPoll>) {
     let mut wire = Wire::new(bus.line.clone(), bus.timeout);
     // On a shared line a silent unit may cost its timeout once between two rounds of its neighbours, and no more.
     let mut failing_turn = false;
@@ -517,7 +494,7 @@ async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<Standing>>>, lane: Lan
 }
 
 /// The unit that is due and has waited longest, or how long to wait for one.
-fn next_due(standings: &Mutex<Vec<Standing>>, lane: Lane, now_ms: u64, failing_turn: &mut bool) -> Result<usize, u64> {
+fn next_due(standings: &Mutex<Vec<UnitState>>, lane: Lane, now_ms: u64, failing_turn: &mut bool) -> Result<usize, u64> {
     /// A unit that another lane hands over is found within this.
     const LOOK_AGAIN_MS: u64 = 250;
     let guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -546,7 +523,7 @@ fn next_due(standings: &Mutex<Vec<Standing>>, lane: Lane, now_ms: u64, failing_t
 }
 
 /// Takes a unit in hand. Says whether its texts are to be read, and how often it has failed.
-fn take(standings: &Mutex<Vec<Standing>>, place: usize, now_ms: u64) -> Option<(bool, u32)> {
+fn take(standings: &Mutex<Vec<UnitState>>, place: usize, now_ms: u64) -> Option<(bool, u32)> {
     let mut guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
     let standing = guard.get_mut(place).filter(|standing| !standing.busy)?;
     standing.busy = true;

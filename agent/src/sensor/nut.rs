@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use ioc_common::clock;
 
-use super::board::Poll;
+use super::publisher::Poll;
 use super::settings::NutUps;
 pub use super::ups::meaning;
 
@@ -33,7 +33,7 @@ pub const EXPECTED: [(&str, &str); 10] = [
 
 /// What `LIST VAR` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum NutAnswer {
     /// Its variables.
     Variables(Vec<(String, String)>),
     /// `upsd` does not hear from the UPS.
@@ -44,21 +44,21 @@ pub enum Answer {
 
 /// Reads an answer to `LIST VAR`. None when it is not one.
 #[must_use]
-pub fn answer(text: &str) -> Option<Answer> {
+pub fn answer(text: &str) -> Option<NutAnswer> {
     let mut variables = Vec::new();
     let mut begun = false;
     for line in text.lines().take(LINES_MAX) {
         if let Some(code) = line.strip_prefix("ERR ") {
             let code = code.split(' ').next().unwrap_or(code);
             return Some(match code {
-                "DATA-STALE" | "DRIVER-NOT-CONNECTED" => Answer::Stale(code.to_owned()),
-                _ => Answer::Refused(code.to_owned()),
+                "DATA-STALE" | "DRIVER-NOT-CONNECTED" => NutAnswer::Stale(code.to_owned()),
+                _ => NutAnswer::Refused(code.to_owned()),
             });
         }
         if line.starts_with("BEGIN LIST VAR ") {
             begun = true;
         } else if line.starts_with("END LIST VAR ") && begun {
-            return Some(Answer::Variables(variables));
+            return Some(NutAnswer::Variables(variables));
         } else if let Some((_, rest)) = line.strip_prefix("VAR ").and_then(|rest| rest.split_once(' '))
             && let Some((name, value)) = rest.split_once(' ')
         {
@@ -95,10 +95,12 @@ pub async fn ask(ups: &NutUps) -> Result<Poll, String> {
         format!("upsd at {}:{} did not answer within {} ms", ups.host, ups.port, ups.timeout.as_millis())
     })??;
     let mut poll = match answer(&text) {
-        Some(Answer::Variables(variables)) => meaning(&variables, clock::now()),
+        Some(NutAnswer::Variables(variables)) => meaning(&variables, clock::now()),
         // Known and said: the link to the UPS is lost, and nothing is known of its power.
-        Some(Answer::Stale(_)) => Poll { numbers: vec![("ups.linked", String::new(), Some(0.0))], ..Poll::default() },
-        Some(Answer::Refused(code)) => return Err(refusal(&code, ups)),
+        Some(NutAnswer::Stale(_)) => {
+            Poll { numbers: vec![("ups.linked", String::new(), Some(0.0))], ..Poll::default() }
+        }
+        Some(NutAnswer::Refused(code)) => return Err(refusal(&code, ups)),
         None => return Err(format!("upsd at {}:{} answered what is no list of variables", ups.host, ups.port)),
     };
     poll.answer_ms = clock::boottime_us().saturating_sub(started) as f64 / 1000.0;
@@ -186,7 +188,7 @@ END LIST VAR smart
 
     #[test]
     fn what_a_ups_on_battery_says() {
-        let Some(Answer::Variables(variables)) = answer(LIST) else { panic!("a list") };
+        let Some(NutAnswer::Variables(variables)) = answer(LIST) else { panic!("a list") };
         let now: Timestamp = "2026-11-24T10:00:00Z".parse().expect("a time");
         let poll = meaning(&variables, now);
         for (metric, value) in [
@@ -210,9 +212,9 @@ END LIST VAR smart
 
     #[test]
     fn communication_lost_is_not_power_lost() {
-        assert_eq!(answer("ERR DATA-STALE\n"), Some(Answer::Stale("DATA-STALE".to_owned())));
-        assert_eq!(answer("ERR DRIVER-NOT-CONNECTED\n"), Some(Answer::Stale("DRIVER-NOT-CONNECTED".to_owned())));
-        assert_eq!(answer("ERR UNKNOWN-UPS\n"), Some(Answer::Refused("UNKNOWN-UPS".to_owned())));
+        assert_eq!(answer("ERR DATA-STALE\n"), Some(NutAnswer::Stale("DATA-STALE".to_owned())));
+        assert_eq!(answer("ERR DRIVER-NOT-CONNECTED\n"), Some(NutAnswer::Stale("DRIVER-NOT-CONNECTED".to_owned())));
+        assert_eq!(answer("ERR UNKNOWN-UPS\n"), Some(NutAnswer::Refused("UNKNOWN-UPS".to_owned())));
         assert_eq!(answer("BEGIN LIST VAR smart\nVAR smart ups.status \"OL\"\n"), None, "cut off is no answer");
         assert_eq!(answer(""), None);
         // A status that is not told leaves all flags unknown.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use ioc_common::clock;
 use ioc_common::report::Facts;
 
-use super::board::Poll;
+use super::publisher::Poll;
 use super::settings::Projector;
 
 /// Longest line: 136 bytes by the specification, with room for a sloppy device.
@@ -35,7 +35,7 @@ pub const EXPECTED: [(&str, &str); 7] = [
 /// What a device answered to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// This.
+    /// The answer itself.
     Value(String),
     /// It does not know the query (`ERR1`), or cannot answer it now (`ERR3`).
     None,
@@ -221,8 +221,8 @@ pub async fn ask(projector: &Projector) -> Result<Poll, String> {
     let asked = tokio::time::timeout(projector.timeout, exchange(projector, &place, &mut replies)).await;
     let why = match asked {
         Ok(Ok(())) => format!("{place} answered none of the queries"),
-        Ok(Err(Fault::Refused(why))) => return Err(why),
-        Ok(Err(Fault::Broken(why))) => why,
+        Ok(Err(ExchangeError::Refused(why))) => return Err(why),
+        Ok(Err(ExchangeError::Broken(why))) => why,
         Err(_) => format!("{place} did not answer within {} ms", projector.timeout.as_millis()),
     };
     if replies.is_empty() {
@@ -234,14 +234,18 @@ pub async fn ask(projector: &Projector) -> Result<Poll, String> {
 }
 
 /// Why no more can be asked.
-enum Fault {
+enum ExchangeError {
     /// It wants none of us, whatever it said before.
     Refused(String),
     /// The connection cannot be made, or went.
     Broken(String),
 }
 
-async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'static str, Reply)>) -> Result<(), Fault> {
+async fn exchange(
+    projector: &Projector,
+    place: &str,
+    replies: &mut Vec<(&'static str, Reply)>,
+) -> Result<(), ExchangeError> {
     let mut next = 0;
     let mut silent = 0;
     for _ in 0..CONNECTIONS_MAX {
@@ -262,12 +266,14 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
             }
             match tokio::time::timeout(QUERY_TIMEOUT.min(projector.timeout / 5), line.answer(command, replies)).await {
                 Ok(Ok(())) => silent = 0,
-                Ok(Err(End::Denied)) => {
-                    return Err(Fault::Refused(format!("{place} refuses the password; mend: correct password_file")));
+                Ok(Err(AnswerError::Denied)) => {
+                    return Err(ExchangeError::Refused(format!(
+                        "{place} refuses the password; mend: correct password_file"
+                    )));
                 }
-                Ok(Err(End::Closed)) => break,
+                Ok(Err(AnswerError::Closed)) => break,
                 // It answered something else, or nothing: this query is unknown, the next may be known.
-                Ok(Err(End::Strange)) | Err(_) => {
+                Ok(Err(AnswerError::Strange)) | Err(_) => {
                     silent += 1;
                     if silent >= SILENT_MAX && replies.is_empty() {
                         return Ok(());
@@ -281,7 +287,7 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
             next += 1;
             silent += 1;
             if silent >= SILENT_MAX && replies.is_empty() {
-                return Err(Fault::Broken(format!("{place} closes the connection")));
+                return Err(ExchangeError::Broken(format!("{place} closes the connection")));
             }
         }
     }
@@ -289,48 +295,54 @@ async fn exchange(projector: &Projector, place: &str, replies: &mut Vec<(&'stati
 }
 
 /// A connection that was greeted, and what goes before its first query.
-async fn connect(projector: &Projector, place: &str) -> Result<(Line, String), Fault> {
-    let fault = |error: std::io::Error| Fault::Broken(format!("{place}: {error}"));
+async fn connect(projector: &Projector, place: &str) -> Result<(LineReader, String), ExchangeError> {
+    let fault = |error: std::io::Error| ExchangeError::Broken(format!("{place}: {error}"));
     let stream = TcpStream::connect((projector.host.as_str(), projector.port)).await.map_err(fault)?;
-    let mut line = Line { stream, pending: Vec::new() };
+    let mut line = LineReader { stream, pending: Vec::new() };
     let said = line.next().await.map_err(fault)?;
     let prefix = match greeting(&said) {
         Some(Greeting::Open) => String::new(),
         Some(Greeting::Challenge(challenge)) => {
             let path = projector.password_file.as_ref();
-            let path =
-                path.ok_or_else(|| Fault::Refused(format!("{place} wants a password; mend: give password_file")))?;
+            let path = path
+                .ok_or_else(|| ExchangeError::Refused(format!("{place} wants a password; mend: give password_file")))?;
             let password = std::fs::read_to_string(path)
-                .map_err(|error| Fault::Refused(format!("{}: {error}", path.display())))?;
+                .map_err(|error| ExchangeError::Refused(format!("{}: {error}", path.display())))?;
             digest(&challenge, password.trim())
         }
-        Some(Greeting::Denied) => return Err(Fault::Refused(format!("{place} refuses this host"))),
-        None => return Err(Fault::Refused(format!("{place} greets with {:?}, which is not PJLink", said.trim()))),
+        Some(Greeting::Denied) => return Err(ExchangeError::Refused(format!("{place} refuses this host"))),
+        None => {
+            return Err(ExchangeError::Refused(format!("{place} greets with {:?}, which is not PJLink", said.trim())));
+        }
     };
     Ok((line, prefix))
 }
 
 /// Why an answer did not come.
-enum End {
+enum AnswerError {
     Denied,
     Closed,
     Strange,
 }
 
 /// A connection and what was read of it that is no whole line yet.
-struct Line {
+struct LineReader {
     stream: TcpStream,
     pending: Vec<u8>,
 }
 
-impl Line {
+impl LineReader {
     /// Reads until `command` is answered. What comes late for an earlier query is taken for it.
-    async fn answer(&mut self, command: &'static str, replies: &mut Vec<(&'static str, Reply)>) -> Result<(), End> {
+    async fn answer(
+        &mut self,
+        command: &'static str,
+        replies: &mut Vec<(&'static str, Reply)>,
+    ) -> Result<(), AnswerError> {
         for _ in 0..STRAY_MAX {
-            let line = self.next().await.map_err(|_| End::Closed)?;
+            let line = self.next().await.map_err(|_| AnswerError::Closed)?;
             let found = QUERIES.iter().find_map(|(name, _)| Some((*name, reply(&line, name)?)));
             match found {
-                Some((_, Reply::Denied)) => return Err(End::Denied),
+                Some((_, Reply::Denied)) => return Err(AnswerError::Denied),
                 Some((name, reply)) => {
                     if !replies.iter().any(|(known, _)| *known == name) {
                         replies.push((name, reply));
@@ -339,10 +351,10 @@ impl Line {
                         return Ok(());
                     }
                 }
-                None => return Err(End::Strange),
+                None => return Err(AnswerError::Strange),
             }
         }
-        Err(End::Strange)
+        Err(AnswerError::Strange)
     }
 
     /// The next line that is not empty. PJLink ends lines with a carriage return; some devices add a line feed, or write that alone.
@@ -505,7 +517,7 @@ mod tests {
         let port = listener.local_addr().expect("its address").port();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let mut line = Line { stream, pending: Vec::new() };
+                let mut line = LineReader { stream, pending: Vec::new() };
                 let _ = line.stream.write_all(greeting.as_bytes()).await;
                 let mut said = 0;
                 while said < hangs_up
@@ -519,7 +531,7 @@ mod tests {
             }
         });
         Projector {
-            about: crate::sensor::settings::About {
+            about: crate::sensor::settings::SensorIdentity {
                 name: "p".parse().expect("a name"),
                 facts: ioc_common::report::SensorFacts::default(),
             },

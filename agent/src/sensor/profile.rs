@@ -13,15 +13,15 @@ use ioc_common::layout::Series;
 use ioc_common::metric::Metric;
 use ioc_common::report::StateText;
 
-use super::decode::{self, Bits, Order, Type};
-use super::plan::{Limits, Stretch, Table};
+use super::decode::{self, BitField, NumberType, WordOrder};
+use super::request_batching::{AddressRange, Limits, Table};
 
 /// The metric of alarms that only this device knows.
 pub const ALARM: &str = "sensor.alarm";
 
 /// A checked profile.
 #[derive(Debug, Clone)]
-pub struct Profile {
+pub struct SensorProfile {
     /// Its name, as the configuration uses it.
     pub name: String,
     /// What the device is.
@@ -40,24 +40,24 @@ pub struct Profile {
     pub texts: Vec<TextItem>,
     /// What it allows in one request.
     pub limits: Limits,
-    requests: Vec<Stretch>,
-    text_requests: Vec<Stretch>,
+    requests: Vec<AddressRange>,
+    text_requests: Vec<AddressRange>,
 }
 
 /// A number.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Metric.
+    /// The metric it becomes.
     pub metric: &'static Metric,
     /// Subject; may be empty.
     pub subject: String,
     /// Where it lies.
-    pub at: Stretch,
+    pub at: AddressRange,
     /// The address as the document counts.
     pub documented: u32,
-    kind: Type,
-    order: Order,
-    bits: Option<Bits>,
+    kind: NumberType,
+    order: WordOrder,
+    bits: Option<BitField>,
     scale: f64,
     add: f64,
     range: (f64, f64),
@@ -80,30 +80,27 @@ struct Flag {
 /// A text that the device says of itself.
 #[derive(Debug, Clone)]
 pub struct TextItem {
-    /// Which.
-    pub of: Said,
+    /// What of the device it names.
+    pub of: TextKind,
     /// Where it lies.
-    pub at: Stretch,
-    order: Order,
+    pub at: AddressRange,
+    order: WordOrder,
 }
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Said {
-    /// The maker.
+#[allow(missing_docs, reason = "their names say it")]
+pub enum TextKind {
     Maker,
-    /// The model.
     Model,
-    /// The serial number.
     Serial,
-    /// The firmware.
     Firmware,
 }
 
 /// A number that was read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Read {
+pub enum ItemValue {
     /// It is this.
     Number(f64),
     /// The device says that it has none, or its words hold none.
@@ -118,7 +115,7 @@ pub struct Words(HashMap<(Table, u16), u16>);
 
 impl Words {
     /// Adds what a request gave.
-    pub fn put(&mut self, at: Stretch, words: &[u16]) {
+    pub fn put(&mut self, at: AddressRange, words: &[u16]) {
         for (place, word) in words.iter().take(usize::from(at.count)).enumerate() {
             let address = u32::from(at.start) + u32::try_from(place).unwrap_or(u32::MAX);
             if let Ok(address) = u16::try_from(address) {
@@ -135,7 +132,7 @@ impl Words {
 
     /// The words of a stretch; none when one of them was not read.
     #[must_use]
-    pub fn get(&self, at: Stretch) -> Option<Vec<u16>> {
+    pub fn get(&self, at: AddressRange) -> Option<Vec<u16>> {
         let addresses = (0..at.count).map(|place| at.start.checked_add(place));
         addresses.map(|address| self.0.get(&(at.table, address?)).copied()).collect()
     }
@@ -144,26 +141,30 @@ impl Words {
 impl Item {
     /// The number in `words`; `today` is the day since 1970.
     #[must_use]
-    pub fn read(&self, words: &[u16], today: f64) -> Read {
-        let Some(raw) = decode::number(self.kind, self.order, words) else { return Read::None };
+    pub fn read(&self, words: &[u16], today: f64) -> ItemValue {
+        let Some(raw) = decode::number(self.kind, self.order, words) else { return ItemValue::None };
         if self.invalid.contains(&raw) {
-            return Read::None;
+            return ItemValue::None;
         }
         let raw = self.bits.map_or(raw, |bits| decode::field(raw, bits));
         if let Some(flag) = &self.flag {
             let set = flag.equals.as_ref().map_or(raw != 0.0, |values| values.contains(&raw));
-            return Read::Number(f64::from(u8::from(set != flag.not)));
+            return ItemValue::Number(f64::from(u8::from(set != flag.not)));
         }
         let value = match &self.states {
             Some(states) => match states.get(&(raw as u64)) {
                 Some(value) => *value,
-                None => return Read::OutOfRange(raw),
+                None => return ItemValue::OutOfRange(raw),
             },
             None if self.age_since.is_some() => (today - (raw + self.age_since.unwrap_or_default())).floor(),
             // Rounded to what the scale can tell, so that 0.1 steps stay what they are.
-            None => tidy(raw * self.scale + self.add, if self.kind == Type::F32 { 7 } else { 12 }),
+            None => tidy(raw * self.scale + self.add, if self.kind == NumberType::F32 { 7 } else { 12 }),
         };
-        if value < self.range.0 || value > self.range.1 { Read::OutOfRange(value) } else { Read::Number(value) }
+        if value < self.range.0 || value > self.range.1 {
+            ItemValue::OutOfRange(value)
+        } else {
+            ItemValue::Number(value)
+        }
     }
 
     /// The name of its series.
@@ -191,16 +192,16 @@ impl TextItem {
     }
 }
 
-impl Profile {
+impl SensorProfile {
     /// The requests that read all numbers.
     #[must_use]
-    pub fn requests(&self) -> &[Stretch] {
+    pub fn requests(&self) -> &[AddressRange] {
         &self.requests
     }
 
     /// The requests that read what the device says of itself.
     #[must_use]
-    pub fn text_requests(&self) -> &[Stretch] {
+    pub fn text_requests(&self) -> &[AddressRange] {
         &self.text_requests
     }
 

@@ -11,8 +11,8 @@ use ioc_common::config::{ConfigError, Source, SpanWithin, Spanned};
 use ioc_common::id::SensorName;
 use ioc_common::report::SensorFacts;
 
-use super::profile::Profile;
-use super::shipped;
+use super::builtin_profiles;
+use super::profile::SensorProfile;
 use ioc_common::address::{split_address, split_address_or};
 
 /// Most sensors of one host: bounds its work and what it makes of the inventory.
@@ -46,7 +46,7 @@ impl Sensors {
 
 /// What a sensor is to people.
 #[derive(Debug, Clone)]
-pub struct About {
+pub struct SensorIdentity {
     /// Its name on this host.
     pub name: SensorName,
     /// What the collector is told of it.
@@ -57,7 +57,7 @@ pub struct About {
 #[derive(Debug, Clone)]
 pub struct Bus {
     /// How it is reached.
-    pub line: Line,
+    pub line: BusLine,
     /// How long an answer may take.
     pub timeout: Duration,
     /// How often a request is sent before a unit counts as silent.
@@ -68,28 +68,23 @@ pub struct Bus {
 
 /// How a Modbus line is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Line {
+#[allow(missing_docs, reason = "their names say it")]
+pub enum BusLine {
     /// Modbus TCP, a device or a gateway.
-    Tcp {
-        /// Host.
-        host: String,
-        /// Port.
-        port: u16,
-    },
+    Tcp { host: String, port: u16 },
     /// Modbus RTU on a serial line.
     Serial {
         /// Device, best below `/dev/serial/by-id`.
         path: PathBuf,
         /// Bits per second.
         baud: u32,
-        /// Parity.
         parity: Parity,
         /// Stop bits, 1 or 2.
         stop: u8,
     },
 }
 
-impl std::fmt::Display for Line {
+impl std::fmt::Display for BusLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp [{host}]:{port}"),
@@ -109,13 +104,11 @@ impl std::fmt::Display for Line {
 /// Parity of a serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "their names say it")]
 pub enum Parity {
-    /// None.
     #[default]
     None,
-    /// Even.
     Even,
-    /// Odd.
     Odd,
 }
 
@@ -123,11 +116,11 @@ pub enum Parity {
 #[derive(Debug, Clone)]
 pub struct Unit {
     /// What it is.
-    pub about: About,
+    pub about: SensorIdentity,
     /// Its number on the line, 1 to 247; 0 or 255 for a TCP device that has none.
     pub number: u8,
     /// How it is read.
-    pub profile: Arc<Profile>,
+    pub profile: Arc<SensorProfile>,
     /// How often.
     pub every: Duration,
     /// Names of its contacts; those that are not named are not read. Empty when the profile has no contacts to name.
@@ -140,7 +133,7 @@ pub struct Unit {
 #[derive(Debug, Clone)]
 pub struct NutUps {
     /// What it is.
-    pub about: About,
+    pub about: SensorIdentity,
     /// Host of `upsd`.
     pub host: String,
     /// Its port.
@@ -159,12 +152,11 @@ pub struct NutUps {
 
 /// A projector or panel.
 #[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct Projector {
     /// What it is.
-    pub about: About,
-    /// Host.
+    pub about: SensorIdentity,
     pub host: String,
-    /// Port.
     pub port: u16,
     /// File with the password, where it has one.
     pub password_file: Option<PathBuf>,
@@ -291,7 +283,7 @@ impl SensorForms {
 struct Check<'a> {
     source: &'a Source,
     names: HashSet<SensorName>,
-    profiles: BTreeMap<String, Arc<Profile>>,
+    profiles: BTreeMap<String, Arc<SensorProfile>>,
 }
 
 impl Check<'_> {
@@ -299,7 +291,13 @@ impl Check<'_> {
         Err(self.source.fault(span, message, mend))
     }
 
-    fn about(&mut self, form: AboutForm, kind: &str, profile: String, address: String) -> Result<About, ConfigError> {
+    fn about(
+        &mut self,
+        form: AboutForm,
+        kind: &str,
+        profile: String,
+        address: String,
+    ) -> Result<SensorIdentity, ConfigError> {
         let (span, name) = (form.name.span(), form.name.into_inner());
         if self.names.len() >= SENSORS_MAX {
             return self.fault(
@@ -321,13 +319,13 @@ impl Check<'_> {
             address,
             texts: Vec::new(),
         };
-        Ok(About { name, facts })
+        Ok(SensorIdentity { name, facts })
     }
 
     fn bus(&mut self, span: std::ops::Range<usize>, form: BusForm) -> Result<Bus, ConfigError> {
         let line = match (form.tcp, form.serial) {
             (Some(tcp), None) => match split_address(tcp.get_ref()) {
-                Ok((host, port)) => Line::Tcp { host, port },
+                Ok((host, port)) => BusLine::Tcp { host, port },
                 Err(why) => return self.fault(tcp.span(), &why, "write it like \"192.0.2.7:502\""),
             },
             (None, Some(path)) if path.get_ref().is_absolute() => {
@@ -336,7 +334,7 @@ impl Check<'_> {
                     let at = form.stop.map_or(span, |stop| stop.span());
                     return self.fault(at, &format!("found stop = {stop}; allowed are 1 and 2"), "correct it");
                 }
-                Line::Serial { path: path.into_inner(), baud: form.baud.unwrap_or(9600), parity: form.parity, stop }
+                BusLine::Serial { path: path.into_inner(), baud: form.baud.unwrap_or(9600), parity: form.parity, stop }
             }
             (None, Some(path)) => {
                 let message = format!("found serial {:?}; allowed is an absolute path", path.get_ref());
@@ -374,25 +372,25 @@ impl Check<'_> {
         &mut self,
         span: std::ops::Range<usize>,
         form: UnitForm,
-        line: &Line,
+        line: &BusLine,
         every: Duration,
     ) -> Result<Unit, ConfigError> {
         let profile = match self.profiles.get(&form.profile) {
             Some(profile) => Arc::clone(profile),
-            None => match shipped::find(&form.profile, Path::new(OWN_PROFILES)) {
+            None => match builtin_profiles::find(&form.profile, Path::new(OWN_PROFILES)) {
                 Ok(profile) => {
                     let profile = Arc::new(profile);
                     self.profiles.insert(form.profile.clone(), Arc::clone(&profile));
                     profile
                 }
-                Err(shipped::Missing::Faulty(error)) => return Err(error),
+                Err(builtin_profiles::ProfileError::Faulty(error)) => return Err(error),
                 Err(error) => {
                     let message = format!("found profile {:?}: {error}", form.profile);
                     return self.fault(span, &message, &format!("correct the name, or put one into {OWN_PROFILES}"));
                 }
             },
         };
-        if matches!(line, Line::Serial { .. }) && !(1..=247).contains(&form.number) {
+        if matches!(line, BusLine::Serial { .. }) && !(1..=247).contains(&form.number) {
             let message = format!("found number = {}; allowed are 1 to 247 on a serial line", form.number);
             return self.fault(span, &message, "read it off the device, or let 'ioc-agent sensor scan' find it");
         }

@@ -5,8 +5,8 @@
 use ioc_common::clock::Timestamp;
 use ioc_common::report::Facts;
 
-use super::board::Poll;
 use super::day::{self, DAY_MS};
+use super::publisher::Poll;
 
 /// Longest word or text of a UPS that is told, characters.
 const TEXT_MAX_CHARS: usize = 120;

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
@@ -432,13 +431,7 @@ impl DiskSpool {
                 None => return Err(io::Error::other("not open")),
             },
             Some(None) => None,
-            Some(Some(file)) => {
-                let mut frame = vec![0; place.len as usize];
-                match File::open(&file.path)?.read_exact_at(&mut frame, place.offset) {
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-                    other => other.map(|()| Some(frame))?,
-                }
-            }
+            Some(Some(file)) => frame::at(&File::open(&file.path)?, place.offset, place.len)?,
         };
         Ok(frame.filter(|frame| frame::decode(frame).is_some_and(|entry| entry.position == position)))
     }
@@ -555,10 +548,14 @@ impl DiskSpool {
 
     /// Moves a damaged file beside the spool. All that could be read of it was sent or is kept elsewhere, so the oldest go when there are
     /// too many bytes of them.
-    fn put_aside(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn put_aside(&self, path: &Path) -> io::Result<()> {
         let aside = self.dir.with_extension("damaged");
         fs::create_dir_all(&aside)?;
-        fs::rename(path, aside.join(format!("{:016}-{}", clock::now().as_millis(), clock::boottime_ms() % 1000)))?;
+        // Several may be put aside within a millisecond, and none takes the place of another.
+        let now_ms = clock::now().as_millis();
+        let mut names = (0..1000).map(|number| aside.join(format!("{now_ms:016}-{number:03}")));
+        let name = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::rename(path, name)?;
         let mut files: Vec<(PathBuf, u64)> = fs::read_dir(&aside)?
             .flatten()
             .filter_map(|file| Some((file.path(), file.metadata().ok()?.len())))
@@ -571,8 +568,9 @@ impl DiskSpool {
             if bytes <= ASIDE_MAX_BYTES {
                 break;
             }
-            tracing::warn!(file = %oldest.display(), "the oldest damaged file of the spool is deleted");
-            fs::remove_file(oldest)?;
+            fs::remove_file(&oldest)?;
+            tracing::error!(file = %oldest.display(), bytes = size, kept_max_bytes = ASIDE_MAX_BYTES, "the oldest damaged file of the spool is \
+                deleted to keep newer ones; what it lost was counted when it was put aside, and this copy is gone");
             bytes = bytes.saturating_sub(size);
         }
         Ok(())
@@ -621,12 +619,11 @@ impl DiskSpool {
 /// The spool cannot be used now.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} the spool {}: {source}", path.display())]
+#[allow(missing_docs, reason = "their names say it")]
 pub struct SpoolError {
     /// What was tried.
     pub doing: &'static str,
-    /// Where.
     pub path: PathBuf,
-    /// Why not.
     #[source]
     pub source: io::Error,
 }

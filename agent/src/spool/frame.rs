@@ -5,14 +5,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
+use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
 
 use super::Entry;
-use super::live::sync_dir;
 
 const MARK: [u8; 4] = *b"\x8bIoC";
 const VERSION: u8 = 2;
@@ -123,6 +124,16 @@ pub(super) fn scan(path: &Path, leave_out: bool, found: &mut dyn FnMut(Found)) -
     }
 }
 
+/// What stands at a place of a file; none when the file ends before it is whole. A read that brings less than was asked for goes on, and one
+/// that a signal interrupts begins again: neither says anything of what is in the file.
+pub(super) fn at(file: &impl FileExt, offset: u64, len: u32) -> io::Result<Option<Vec<u8>>> {
+    let mut frame = vec![0; len as usize];
+    match file.read_exact_at(&mut frame, offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        other => other.map(|()| Some(frame)),
+    }
+}
+
 /// Reads one block, or takes zeros for it.
 fn block(file: &mut File, from: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
     let end = (from / BLOCK_BYTES + 1) * BLOCK_BYTES;
@@ -198,27 +209,13 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let new = !dir.exists();
     fs::create_dir_all(dir)?;
-    let temporary = path.with_extension("tmp");
-    let write = || {
-        let mut file = io::BufWriter::new(File::create(&temporary)?);
+    replace_durably(path, 0o644, |file| {
         for frame in frames {
             file.write_all(frame?.as_ref())?;
         }
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync_dir(dir)?;
-        // The spool's directory and the one that it is in, when they are new.
-        for parent in
-            dir.ancestors().skip(1).take(if new { 2 } else { 0 }).filter(|parent| !parent.as_os_str().is_empty())
-        {
-            sync_dir(parent)?;
-        }
         Ok(())
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    })?;
+    // The spool's directory and the one that it is in, when they are new.
+    let parents = dir.ancestors().skip(1).take(if new { 2 } else { 0 });
+    parents.filter(|parent| !parent.as_os_str().is_empty()).try_for_each(sync_dir)
 }

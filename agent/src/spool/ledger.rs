@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use ioc_common::file::{replace, replace_durably};
 use ioc_common::report::{FORMER_MAX, Former, Losses};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Kept {
+struct LedgerFile {
     /// Whose this is.
     device: String,
     losses: Losses,
@@ -28,8 +29,8 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
-    kept: Kept,
-    saved: Option<Kept>,
+    kept: LedgerFile,
+    saved: Option<LedgerFile>,
 }
 
 impl Ledger {
@@ -38,13 +39,13 @@ impl Ledger {
         let kept = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
-                Kept::default()
+                LedgerFile::default()
             }),
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(%error, file = %path.display(), "what was lost earlier cannot be read");
                 }
-                Kept::default()
+                LedgerFile::default()
             }
         };
         Self { path, saved: None, kept }
@@ -68,7 +69,7 @@ impl Ledger {
     pub(super) fn begin(&mut self, device: &str, epoch: u64, known: u64) {
         if self.kept.device != device {
             // Enrolled as another one: what that one lost is not this one's.
-            self.kept = Kept { device: device.to_owned(), ..Kept::default() };
+            self.kept = LedgerFile { device: device.to_owned(), ..LedgerFile::default() };
         }
         if self.kept.running > 0 {
             let (clean, seq) = (self.kept.ended.is_some(), self.kept.ended.unwrap_or(0).max(known));
@@ -125,14 +126,8 @@ impl Ledger {
     }
 
     fn write(&self, durably: bool) -> io::Result<()> {
-        let temporary = self.path.with_extension("tmp");
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(&self.kept)?)?;
-        if !durably {
-            return fs::rename(&temporary, &self.path);
-        }
-        file.sync_all()?;
-        fs::rename(&temporary, &self.path)?;
-        self.path.parent().map_or(Ok(()), super::live::sync_dir)
+        let text = serde_json::to_vec(&self.kept)?;
+        let write = |out: &mut io::BufWriter<File>| out.write_all(&text);
+        if durably { replace_durably(&self.path, 0o644, write) } else { replace(&self.path, 0o644, write) }
     }
 }

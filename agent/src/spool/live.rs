@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use ioc_common::file::sync_dir;
 use ioc_common::report::Position;
 
 /// Page cache of sled.
@@ -150,10 +151,6 @@ pub(super) fn files_in(dir: &Path) -> io::Result<Vec<PathBuf>> {
 /// Gives up the room that was kept for a full disk.
 pub(super) fn free_ballast(dir: &Path) {
     let _ = fs::remove_file(dir.join("ballast"));
-}
-
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 /// A file that only takes room, made while there is some.

@@ -296,3 +296,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn damaged_files_beyond_their_bound_go_by_age_and_the_newest_stays() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let spool = DiskSpool::open(dir.path().join("spool"), 1 << 20, &mut Losses::default());
+    let mib = |mib: u64| {
+        let path = dir.path().join("torn");
+        std::fs::File::create(&path).and_then(|file| file.set_len(mib << 20)).expect("made");
+        spool.put_aside(&path).expect("put aside");
+        // Their age is their name's, in milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let aside = std::fs::read_dir(dir.path().join("spool.damaged")).expect("there").flatten();
+        let mut sizes: Vec<u64> = aside.map(|file| file.metadata().expect("there").len() >> 20).collect();
+        sizes.sort_unstable();
+        sizes
+    };
+    assert_eq!(mib(3), [3]);
+    assert_eq!(mib(9), [3, 9]);
+    assert_eq!(mib(5), [5, 9], "the oldest goes");
+    assert_eq!(mib(40), [40], "whatever its size");
+}
+
+#[test]
+fn a_read_that_is_short_or_interrupted_is_no_damage() {
+    /// Brings three bytes at a time, and is interrupted every other time.
+    struct Slow(Vec<u8>, std::cell::Cell<bool>);
+
+    impl std::os::unix::fs::FileExt for Slow {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+            if !self.1.replace(!self.1.get()) {
+                return Err(std::io::ErrorKind::Interrupted.into());
+            }
+            let rest = &self.0[usize::try_from(offset).expect("small").min(self.0.len())..];
+            let count = rest.len().min(buffer.len()).min(3);
+            buffer[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    let file = Slow((0..20).collect(), std::cell::Cell::new(false));
+    assert_eq!(frame::at(&file, 2, 10).expect("read"), Some((2..12).collect()));
+    assert_eq!(frame::at(&file, 15, 10).expect("read"), None, "it ends before");
+}

@@ -1,10 +1,13 @@
-//! Who is connected, and who leaves when there are too many. Used by the server of the pages for every connection that it accepts.
+//! Who is connected, and who leaves when there are too many. Used by the server of the pages for every connection that it accepts; the
+//! endpoint of devices counts its own by the same [`Counting`].
 //!
 //! Nobody who comes is turned away: whoever is above a bound takes the place of a stranger of the same address, the same network, or of the
 //! network that has most: first of one that waits, then of one that sends, last of one that is being answered; the oldest of them. Whoever
 //! has shown a session has a place that no stranger takes. Deliberately absent: any memory of addresses beyond the connections that are open.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,19 +22,6 @@ const TURNS_PER_ADDRESS: usize = 1;
 /// How many strangers may be connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// In all.
-    pub all: usize,
-    /// From one address, or one /64 of IPv6.
-    pub per_address: usize,
-    /// From one network: /24 of IPv4, /48 of IPv6.
-    pub per_network: usize,
-    /// How many may be connected who have shown a session, beside them.
-    pub known: usize,
-}
-
-/// How many newcomers there may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewcomerBounds {
     /// In all.
     pub all: usize,
     /// From one address, or one /64 of IPv6.
@@ -79,31 +69,26 @@ pub enum Stage {
     Answered,
 }
 
-/// All connections.
-#[derive(Debug)]
-pub struct Crowd {
-    bounds: Bounds,
-    all: Mutex<All>,
-}
-
-#[derive(Debug, Default)]
-struct All {
-    next: u64,
-    /// Every stranger, by age.
-    strangers: BTreeMap<u64, Stranger>,
-    addresses: HashMap<IpAddr, Address>,
-    networks: HashMap<IpAddr, BTreeSet<u64>>,
-    /// How many connections each session has, and all.
-    sessions: HashMap<String, usize>,
-    known: usize,
-}
-
-#[derive(Debug)]
-struct Stranger {
+/// Where a connection comes from, as it is counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
     address: IpAddr,
     network: IpAddr,
-    stage: Arc<AtomicU8>,
-    leave: Arc<Notify>,
+}
+
+impl Source {
+    /// Where this address counts.
+    #[must_use]
+    pub fn of(peer: IpAddr) -> Self {
+        Self { address: address_of(peer), network: network_of(peer) }
+    }
+}
+
+/// Connections by where they come from; their numbers are their ages.
+#[derive(Debug, Default)]
+pub struct Counting {
+    addresses: HashMap<IpAddr, Address>,
+    networks: HashMap<IpAddr, BTreeSet<u64>>,
 }
 
 #[derive(Debug)]
@@ -112,41 +97,104 @@ struct Address {
     turn: Arc<Semaphore>,
 }
 
-impl Crowd {
-    /// Nobody is there yet.
+impl Counting {
+    /// Those of its address, or else of its network, where they are so many that one of them leaves for another.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, all: Mutex::default() })
+    pub fn full(&self, from: Source, bounds: &Bounds) -> Option<&BTreeSet<u64>> {
+        let own = self.addresses.get(&from.address).map(|own| &own.places);
+        let beside = self.networks.get(&from.network);
+        let full = |places: &&BTreeSet<u64>, most| places.len() >= most;
+        own.filter(|places| full(places, bounds.per_address))
+            .or_else(|| beside.filter(|places| full(places, bounds.per_network)))
+    }
+
+    /// One more. Gives whose turn it is among those of the same address.
+    pub fn enter(&mut self, id: u64, from: Source) -> Arc<Semaphore> {
+        let fresh = || Address { places: BTreeSet::new(), turn: Arc::new(Semaphore::new(TURNS_PER_ADDRESS)) };
+        let own = self.addresses.entry(from.address).or_insert_with(fresh);
+        own.places.insert(id);
+        self.networks.entry(from.network).or_default().insert(id);
+        Arc::clone(&own.turn)
+    }
+
+    /// One less.
+    pub fn leave(&mut self, id: u64, from: Source) {
+        if let Some(own) = self.addresses.get_mut(&from.address) {
+            own.places.remove(&id);
+            if own.places.is_empty() {
+                self.addresses.remove(&from.address);
+            }
+        }
+        if let Some(beside) = self.networks.get_mut(&from.network) {
+            beside.remove(&id);
+            if beside.is_empty() {
+                self.networks.remove(&from.network);
+            }
+        }
+    }
+
+    /// Those of the network that has most.
+    fn widest(&self) -> Option<&BTreeSet<u64>> {
+        self.networks.values().max_by_key(|beside| beside.len())
+    }
+
+    /// Whether nothing is counted any more.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.networks.is_empty()
+    }
+}
+
+/// All connections.
+#[derive(Debug)]
+pub struct Crowd {
+    bounds: Bounds,
+    /// How many may be connected who have shown a session, beside the strangers.
+    known_max: usize,
+    all: Mutex<All>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    next: u64,
+    /// Every stranger, by age.
+    strangers: BTreeMap<u64, Stranger>,
+    counting: Counting,
+    /// How many connections each session has, and all.
+    sessions: HashMap<String, usize>,
+    known: usize,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    from: Source,
+    stage: Arc<AtomicU8>,
+    leave: Arc<Notify>,
+}
+
+impl Crowd {
+    /// Nobody is there yet. Beside the strangers, `known_max` connections may have shown a session.
+    #[must_use]
+    pub fn new(bounds: Bounds, known_max: usize) -> Arc<Self> {
+        Arc::new(Self { bounds, known_max, all: Mutex::default() })
     }
 
     /// Lets a connection in. Another leaves where there are too many.
     #[must_use]
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let (address, network) = (address_of(peer), network_of(peer));
+        let from = Source::of(peer);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
-        let full = |places: Option<&BTreeSet<u64>>, most| places.is_some_and(|places| places.len() >= most);
-        let leaves = if full(all.addresses.get(&address).map(|own| &own.places), self.bounds.per_address) {
-            all.addresses.get(&address).and_then(|own| all.first_of(&own.places))
-        } else if full(all.networks.get(&network), self.bounds.per_network) {
-            all.networks.get(&network).and_then(|beside| all.first_of(beside))
-        } else if all.strangers.len() >= self.bounds.all {
-            all.networks.values().max_by_key(|beside| beside.len()).and_then(|beside| all.first_of(beside))
-        } else {
-            None
-        };
+        let widest = || all.counting.widest().filter(|_| all.strangers.len() >= self.bounds.all);
+        let leaves = all.counting.full(from, &self.bounds).or_else(widest).and_then(|places| all.first_of(places));
         if let Some(gone) = leaves.and_then(|id| all.remove(id)) {
             gone.leave.notify_one();
         }
         all.next += 1;
         let id = all.next;
         let (leave, stage) = (Arc::new(Notify::new()), Arc::new(AtomicU8::new(Stage::Sending as u8)));
-        let fresh = || Address { places: BTreeSet::new(), turn: Arc::new(Semaphore::new(TURNS_PER_ADDRESS)) };
-        let own = all.addresses.entry(address).or_insert_with(fresh);
-        own.places.insert(id);
-        let turn = Arc::clone(&own.turn);
-        all.networks.entry(network).or_default().insert(id);
-        let stranger = Stranger { address, network, stage: Arc::clone(&stage), leave: Arc::clone(&leave) };
+        let turn = all.counting.enter(id, from);
+        let stranger = Stranger { from, stage: Arc::clone(&stage), leave: Arc::clone(&leave) };
         all.strangers.insert(id, stranger);
         drop(all);
         Place { crowd: Arc::clone(self), id, stage, leave, turn, session: Mutex::default() }
@@ -162,18 +210,7 @@ impl All {
 
     fn remove(&mut self, id: u64) -> Option<Stranger> {
         let gone = self.strangers.remove(&id)?;
-        if let Some(own) = self.addresses.get_mut(&gone.address) {
-            own.places.remove(&id);
-            if own.places.is_empty() {
-                self.addresses.remove(&gone.address);
-            }
-        }
-        if let Some(beside) = self.networks.get_mut(&gone.network) {
-            beside.remove(&id);
-            if beside.is_empty() {
-                self.networks.remove(&gone.network);
-            }
-        }
+        self.counting.leave(id, gone.from);
         Some(gone)
     }
 
@@ -224,7 +261,7 @@ impl Place {
         }
         let mut all = self.crowd.all.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.sessions.get(session).copied().unwrap_or(0);
-        if count >= PER_SESSION_MAX || all.known >= self.crowd.bounds.known || all.remove(self.id).is_none() {
+        if count >= PER_SESSION_MAX || all.known >= self.crowd.known_max || all.remove(self.id).is_none() {
             return;
         }
         all.sessions.insert(session.to_owned(), count + 1);
@@ -241,6 +278,25 @@ impl Drop for Place {
             None => drop(all.remove(self.id)),
         }
     }
+}
+
+/// Has an eighth of `most` free again, by forgetting those that `rank` lowest: one by one would go over all of them each time.
+pub fn make_room<K: Eq + Hash, V>(all: &mut HashMap<K, V>, most: usize, rank: impl Fn(&V) -> u64) {
+    let kept = most / 8 * 7;
+    let Some(last) = all.len().checked_sub(kept + 1) else { return };
+    let mut ranks: Vec<u64> = all.values().map(&rank).collect();
+    let (below, limit, _) = ranks.select_nth_unstable(last);
+    let limit = *limit;
+    // Of those that rank the same, so many as are to go.
+    let mut same = last + 1 - below.iter().filter(|rank| **rank < limit).count();
+    all.retain(|_, one| match rank(one).cmp(&limit) {
+        Ordering::Less => false,
+        Ordering::Equal if same > 0 => {
+            same -= 1;
+            false
+        }
+        _ => true,
+    });
 }
 
 /// Something that each of many may have a few of, such as live pages of a session.
@@ -304,7 +360,7 @@ mod tests {
     }
 
     fn crowd(all: usize, per_address: usize, per_network: usize, known: usize) -> Arc<Crowd> {
-        Crowd::new(Bounds { all, per_address, per_network, known })
+        Crowd::new(Bounds { all, per_address, per_network }, known)
     }
 
     #[test]
@@ -321,7 +377,7 @@ mod tests {
         assert!(!gone(wide.last().expect("one")), "whoever comes is let in");
         drop((other, flood, more, wide));
         let all = crowd.all.lock().expect("unpoisoned");
-        assert!(all.strangers.is_empty() && all.addresses.is_empty() && all.networks.is_empty());
+        assert!(all.strangers.is_empty() && all.counting.is_empty());
     }
 
     #[test]
@@ -365,6 +421,21 @@ mod tests {
         assert!(other.is_some() && counted.take("c").is_none());
         drop((own, other));
         assert!(counted.open.lock().expect("unpoisoned").is_empty());
+    }
+
+    #[test]
+    fn room_is_made_by_forgetting_the_lowest_and_of_equals_only_so_many() {
+        let ranked = |ranks: &[u64]| ranks.iter().copied().enumerate().collect::<HashMap<_, _>>();
+        let mut all = ranked(&(0..100).collect::<Vec<_>>());
+        make_room(&mut all, 80, |rank| *rank);
+        assert_eq!((all.len(), all.values().min()), (70, Some(&30)));
+        make_room(&mut all, 80, |rank| *rank);
+        assert_eq!(all.len(), 70, "there is room");
+        let mut all = ranked(&[5, 5, 5, 5, 1, 5, 5, 5, 5, 9]);
+        make_room(&mut all, 8, |rank| *rank);
+        let mut left: Vec<_> = all.into_values().collect();
+        left.sort_unstable();
+        assert_eq!(left, [5, 5, 5, 5, 5, 5, 9]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How often something is written down that strangers can cause: a line of each kind and network in a minute, and a few of each kind in
-//! all; the next line says how many were left out. Whoever sends much nonsense must not fill the journal or the record with it.
+//! all; the next line says how many were left out. Whoever sends much nonsense must not fill the journal or the record with it. Everything
+//! is counted all the same.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ pub struct Paced(Mutex<Lines>);
 #[derive(Debug, Default)]
 struct Lines {
     kinds: HashMap<&'static str, Kind>,
-    networks: HashMap<(&'static str, Option<IpAddr>), u64>,
+    networks: HashMap<(&'static str, IpAddr), u64>,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ struct Kind {
 
 impl Paced {
     /// Whether a line of this kind may be written, at this moment of the boot clock, and how many of the kind were left out before it.
-    /// Without an address it is of this machine itself, or of one that cannot be told.
+    /// Without an address only the few of the kind count: it is of this machine itself, or each line is of a device with a name.
     pub fn allows(&self, kind: &'static str, peer: Option<IpAddr>, now_ms: u64) -> Option<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Lines { kinds, networks } = &mut *lines;
@@ -44,14 +45,15 @@ impl Paced {
         if networks.len() >= REMEMBERED_MAX {
             networks.retain(|_, at| now_ms.saturating_sub(*at) < WITHIN_MS);
         }
-        let key = (kind, peer.map(network_of));
-        let recent = networks.get(&key).is_some_and(|at| now_ms.saturating_sub(*at) < WITHIN_MS);
+        let key = peer.map(|peer| (kind, network_of(peer)));
+        let at = key.and_then(|key| networks.get(&key));
+        let recent = at.is_some_and(|at| now_ms.saturating_sub(*at) < WITHIN_MS);
         if recent || own.lines >= PER_KIND_MAX {
             own.left_out += 1;
             return None;
         }
         // Of each kind a few networks a minute are remembered, so that this has a bound.
-        networks.insert(key, now_ms);
+        networks.extend(key.map(|key| (key, now_ms)));
         own.lines += 1;
         Some(std::mem::take(&mut own.left_out))
     }
@@ -80,6 +82,15 @@ mod tests {
         assert_eq!(paced.allows("sign-in", ip(1), start), Some(0), "another kind, too");
         assert_eq!(paced.allows("enrolment", ip(1), start + 59_999), None);
         assert_eq!(paced.allows("enrolment", ip(1), start + 60_000), Some(1));
+    }
+
+    #[test]
+    fn without_an_address_a_flood_is_some_lines_a_minute_of_each_kind() {
+        let (paced, start) = (Paced::default(), 1_000_000);
+        assert_eq!((0..1000).filter(|_| paced.allows("packet", None, start).is_some()).count(), 20);
+        assert_eq!(paced.allows("topic", None, start), Some(0), "another kind has its own lines");
+        assert_eq!(paced.allows("packet", None, start + WITHIN_MS), Some(980));
+        assert_eq!(paced.allows("packet", None, start + WITHIN_MS), Some(0));
     }
 
     #[test]

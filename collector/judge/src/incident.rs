@@ -420,6 +420,7 @@ pub struct NewIncident {
 
 /// Why a person's action on an incident was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Refusal {
     /// There is no such incident.
     #[error("there is no incident {0}")]
@@ -432,7 +433,6 @@ pub enum Refusal {
     Missing {
         /// What sort of thing.
         what: &'static str,
-        /// Its name.
         which: String,
     },
     /// There is no such fault under it.
@@ -441,9 +441,7 @@ pub enum Refusal {
     /// It cannot be done in this state.
     #[error("incident {incident} is {}; it can be done while it is {allowed}", state.as_str())]
     State {
-        /// Which.
         incident: IncidentId,
-        /// Where it stands.
         state: IncidentState,
         /// Where it may stand.
         allowed: &'static str,
@@ -451,7 +449,6 @@ pub enum Refusal {
     /// The regulation's gate is shut.
     #[error("{field}: {why} (article {article})")]
     Gate {
-        /// Which field is wanted.
         field: &'static str,
         /// What is missing.
         why: &'static str,
@@ -460,12 +457,7 @@ pub enum Refusal {
     },
     /// What was given cannot be used.
     #[error("{field}: {why}")]
-    Invalid {
-        /// Which field.
-        field: &'static str,
-        /// Why.
-        why: String,
-    },
+    Invalid { field: &'static str, why: String },
     /// It is possible, but someone must say that they mean it.
     #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
     Warned(Vec<Text>),

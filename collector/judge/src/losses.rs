@@ -125,7 +125,7 @@ impl LossLedger {
     }
 
     /// What is missing at the ends of earlier epochs, by the hello of this one; and whether one of them was cut off.
-    pub(crate) fn tails(&mut self, hello: &Hello, epoch: u64, was: Position) -> (u64, bool) {
+    pub(crate) fn missing_at_ends(&mut self, hello: &Hello, epoch: u64, was: Position) -> (u64, bool) {
         let ends = std::mem::take(&mut self.ends);
         let Some(first) = ends.first().map(|end| end.epoch) else { return (0, false) };
         let (mut missing, mut cut_off) = (0_u64, false);

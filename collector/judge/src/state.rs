@@ -392,7 +392,7 @@ impl State {
     }
 
     /// Whether people are to be told of a fault now: it is bad enough, and nothing of its device is held.
-    fn is_news(&self, fault: &Fault, now: Timestamp) -> bool {
+    fn should_notify(&self, fault: &Fault, now: Timestamp) -> bool {
         fault.severity >= Severity::Warning && self.held_until(&fault.device, now).is_none()
     }
 
@@ -418,7 +418,7 @@ impl State {
                     title: Some(alert.title),
                     ..Fault::raised(number, key.clone(), alert.severity, since, alert.reason)
                 };
-                if self.is_news(&fault, now) {
+                if self.should_notify(&fault, now) {
                     self.open_incident(&mut fault, now, out);
                 } else {
                     out.push(Effect::Fault(fault.clone()));

@@ -26,11 +26,11 @@ use ioc_common::topic::{DownKind, UpKind};
 use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, Fault};
-use super::pace::Pace;
 use super::standing::Standing;
 use super::subscription::Subscriptions;
 use ioc_engine::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
 use ioc_engine::health::Health;
+use ioc_engine::log_pace::Paced;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
 
@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub(super) engine: Handle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) pace: Pace,
+    pub(super) paced: Arc<Paced>,
 }
 
 /// A connection whose CONNECT was accepted.
@@ -207,7 +207,7 @@ impl Connection {
         // What went beyond a budget was counted and said by the engine.
         if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
             self.shared.health.refuse(reason);
-            if let Some(left_out) = self.shared.pace.allows(reason, Instant::now()) {
+            if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
             }
         }

@@ -16,13 +16,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use ioc_common::clock;
+
 use super::connection::{self, Shared};
 use super::newcomers::{Newcomers, Place};
-use super::pace::Pace;
 use super::standing::Standing;
-use ioc_engine::connection_limit::NewcomerBounds;
+use ioc_engine::connection_limit::Bounds;
 use ioc_engine::engine::{Access, Handle};
 use ioc_engine::health::Health;
+use ioc_engine::log_pace::Paced;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
 
@@ -45,14 +47,16 @@ pub struct Endpoint {
     /// Most open connections.
     pub connections_max: usize,
     /// Most sockets that have not yet shown a certificate.
-    pub newcomers: NewcomerBounds,
+    pub newcomers: Bounds,
+    /// How often a refusal is written down.
+    pub paced: Arc<Paced>,
 }
 
 impl Endpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let (engine, pace) = (self.engine, Pace::default());
-        let shared = Arc::new(Shared { engine, health: self.health, stop: stop.clone(), pace });
+        let (engine, paced) = (self.engine, self.paced);
+        let shared = Arc::new(Shared { engine, health: self.health, stop: stop.clone(), paced });
         let newcomers = Newcomers::new(self.newcomers);
         // As many as there are processors, so that whoever is let in does not wait for all who are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
@@ -117,7 +121,7 @@ impl Welcome {
             Ok(admitted) => Some(admitted),
             Err((reason, detail)) => {
                 self.shared.health.refuse(reason);
-                if let Some(left_out) = self.shared.pace.allows(reason, tokio::time::Instant::now()) {
+                if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
                     tracing::info!(peer = %self.peer, reason, detail, left_out, "connection refused");
                 }
                 None

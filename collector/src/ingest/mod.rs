@@ -6,7 +6,6 @@ mod connection;
 pub mod endpoint;
 mod frame;
 mod newcomers;
-mod pace;
 mod standing;
 mod subscription;
 

@@ -5,23 +5,21 @@
 //! and is kept apart by its device. Deliberately absent: any memory of addresses beyond the sockets that are open.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 
 use ioc_common::id::DeviceId;
-use ioc_engine::connection_limit::NewcomerBounds;
+use ioc_engine::connection_limit::{Bounds, Counting, Source};
 
 /// Links of one device that wait for their CONNECT; it needs one.
 const PER_DEVICE_MAX: usize = 4;
-/// Handshakes of one address that are computed at once.
-const TURNS_PER_ADDRESS: usize = 1;
 
 /// The newcomers.
 #[derive(Debug)]
 pub(super) struct Newcomers {
-    bounds: NewcomerBounds,
+    bounds: Bounds,
     crowd: Mutex<Crowd>,
 }
 
@@ -32,57 +30,42 @@ struct Crowd {
     all: BTreeMap<u64, Newcomer>,
     /// Those that have not shown a certificate.
     strangers: BTreeSet<u64>,
-    addresses: HashMap<IpAddr, Address>,
-    networks: HashMap<IpAddr, BTreeSet<u64>>,
+    counting: Counting,
     devices: HashMap<DeviceId, BTreeSet<u64>>,
 }
 
 #[derive(Debug)]
 struct Newcomer {
-    address: IpAddr,
-    network: IpAddr,
+    from: Source,
     device: Option<DeviceId>,
     leave: Arc<Notify>,
 }
 
-#[derive(Debug)]
-struct Address {
-    places: BTreeSet<u64>,
-    turn: Arc<Semaphore>,
-}
-
 impl Newcomers {
-    pub(super) fn new(bounds: NewcomerBounds) -> Arc<Self> {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
         Arc::new(Self { bounds, crowd: Mutex::default() })
     }
 
     /// Lets a socket in. The oldest of its address, its network and of all leave where they are too many.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let (address, network) = parts(peer);
+        let from = Source::of(peer);
         let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        crowd.next += 1;
-        let id = crowd.next;
-        let leave = Arc::new(Notify::new());
-        crowd.all.insert(id, Newcomer { address, network, device: None, leave: Arc::clone(&leave) });
-        crowd.strangers.insert(id);
-        let own = crowd
-            .addresses
-            .entry(address)
-            .or_insert_with(|| Address { places: BTreeSet::new(), turn: Arc::new(Semaphore::new(TURNS_PER_ADDRESS)) });
-        own.places.insert(id);
-        let turn = Arc::clone(&own.turn);
-        let over_address = (own.places.len() > self.bounds.per_address).then(|| own.places.first().copied()).flatten();
-        let beside = crowd.networks.entry(network).or_default();
-        beside.insert(id);
-        let over_network = (beside.len() > self.bounds.per_network).then(|| beside.first().copied()).flatten();
-        if let Some(oldest) = over_address.or(over_network) {
+        // Room is made before it enters: it is never the one that leaves.
+        let oldest = crowd.counting.full(from, &self.bounds).and_then(|places| places.first().copied());
+        if let Some(oldest) = oldest {
             crowd.send_away(oldest);
         }
-        if crowd.strangers.len() > self.bounds.all
+        if crowd.strangers.len() >= self.bounds.all
             && let Some(oldest) = crowd.strangers.first().copied()
         {
             crowd.send_away(oldest);
         }
+        crowd.next += 1;
+        let id = crowd.next;
+        let leave = Arc::new(Notify::new());
+        crowd.all.insert(id, Newcomer { from, device: None, leave: Arc::clone(&leave) });
+        crowd.strangers.insert(id);
+        let turn = crowd.counting.enter(id, from);
         drop(crowd);
         Place { newcomers: Arc::clone(self), id, leave, turn }
     }
@@ -97,7 +80,7 @@ impl Crowd {
 
     fn remove(&mut self, id: u64) -> Option<Newcomer> {
         let gone = self.all.remove(&id)?;
-        self.forget_address(id, gone.address, gone.network);
+        self.forget_address(id, gone.from);
         if let Some(device) = &gone.device
             && let Some(places) = self.devices.get_mut(device)
         {
@@ -109,20 +92,9 @@ impl Crowd {
         Some(gone)
     }
 
-    fn forget_address(&mut self, id: u64, address: IpAddr, network: IpAddr) {
+    fn forget_address(&mut self, id: u64, from: Source) {
         self.strangers.remove(&id);
-        if let Some(own) = self.addresses.get_mut(&address) {
-            own.places.remove(&id);
-            if own.places.is_empty() {
-                self.addresses.remove(&address);
-            }
-        }
-        if let Some(beside) = self.networks.get_mut(&network) {
-            beside.remove(&id);
-            if beside.is_empty() {
-                self.networks.remove(&network);
-            }
-        }
+        self.counting.leave(id, from);
     }
 }
 
@@ -151,8 +123,8 @@ impl Place {
         let mut crowd = self.newcomers.crowd.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(newcomer) = crowd.all.get_mut(&self.id) else { return };
         newcomer.device = Some(device.clone());
-        let (address, network) = (newcomer.address, newcomer.network);
-        crowd.forget_address(self.id, address, network);
+        let from = newcomer.from;
+        crowd.forget_address(self.id, from);
         let own = crowd.devices.entry(device.clone()).or_default();
         own.insert(self.id);
         if own.len() > PER_DEVICE_MAX
@@ -166,20 +138,6 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.newcomers.crowd.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
-    }
-}
-
-/// An address and its network, as they are counted. Whoever has one address of IPv6 has its whole /64.
-fn parts(peer: IpAddr) -> (IpAddr, IpAddr) {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => {
-            let [a, b, c, _] = address.octets();
-            (address.into(), Ipv4Addr::new(a, b, c, 0).into())
-        }
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            (Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into(), Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into())
-        }
     }
 }
 
@@ -198,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_the_same_address_or_network_or_of_all_leaves() {
-        let newcomers = Newcomers::new(NewcomerBounds { all: 6, per_address: 2, per_network: 3 });
+        let newcomers = Newcomers::new(Bounds { all: 6, per_address: 2, per_network: 3 });
         let a: Vec<_> = (0..3).map(|_| newcomers.enter(ip("192.0.2.1"))).collect();
         assert_eq!(a.iter().map(gone).collect::<Vec<_>>(), [true, false, false]);
         let b = newcomers.enter(ip("192.0.2.2"));
@@ -208,17 +166,12 @@ mod tests {
         assert!(gone(&a[2]) && !gone(&b), "all places are taken");
         drop((a, b, c, others));
         let crowd = newcomers.crowd.lock().expect("unpoisoned");
-        assert!(
-            crowd.all.is_empty()
-                && crowd.strangers.is_empty()
-                && crowd.addresses.is_empty()
-                && crowd.networks.is_empty()
-        );
+        assert!(crowd.all.is_empty() && crowd.strangers.is_empty() && crowd.counting.is_empty());
     }
 
     #[test]
     fn who_has_shown_a_certificate_is_taken_by_no_stranger() {
-        let newcomers = Newcomers::new(NewcomerBounds { all: 2, per_address: 2, per_network: 2 });
+        let newcomers = Newcomers::new(Bounds { all: 2, per_address: 2, per_network: 2 });
         let device = DeviceId::new("srv-01").expect("valid");
         let known = newcomers.enter(ip("192.0.2.1"));
         known.prove(&device);

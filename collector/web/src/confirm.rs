@@ -81,7 +81,9 @@ async fn confirm(
         return Err(Problem::forbidden("a token cannot show who you are; sign in"));
     }
     if person.federated {
-        return Err(Problem::conflict("the identity provider says who you are; sign in there again"));
+        return Err(Problem::conflict(
+            "the identity provider says who you are; sign in there again: /login/oidc?again=/account",
+        ));
     }
     if person.session.is_empty() {
         return Ok(());
@@ -115,7 +117,7 @@ pub(super) async fn api(
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     chrome: Chrome,
-    next: String,
+    next: &'static str,
     needs_code: bool,
     federated: bool,
     error: Option<String>,
@@ -128,9 +130,8 @@ pub(super) struct NextQuery {
 }
 
 /// A page of ours, and nowhere else.
-fn next_of(text: &str) -> String {
-    let allowed = ["/people", "/account"];
-    if allowed.contains(&text) { text.to_owned() } else { "/account".to_owned() }
+pub(super) fn next_of(text: &str) -> &'static str {
+    ["/people", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
 }
 
 async fn show(app: &App, person: &Person, chrome: Chrome, next: &str, error: Option<String>) -> Paged {
@@ -161,7 +162,7 @@ pub(super) async fn press(
 ) -> Paged {
     let next = next_of(&form.next);
     match confirm(&app, &person, peer, &headers, form).await {
-        Ok(()) => Ok(Redirect::to(&next).into_response()),
+        Ok(()) => Ok(Redirect::to(next).into_response()),
         Err(problem) => {
             let chrome = chrome(&app, &person, &headers);
             let text = match problem.status() {
@@ -169,7 +170,7 @@ pub(super) async fn press(
                 StatusCode::TOO_MANY_REQUESTS => chrome.t("login-locked"),
                 _ => problem.detail().to_owned(),
             };
-            show(&app, &person, chrome, &next, Some(text)).await
+            show(&app, &person, chrome, next, Some(text)).await
         }
     }
 }

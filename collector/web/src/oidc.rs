@@ -21,6 +21,8 @@ use ioc_store::template::percent_encoded;
 const ANSWER: Duration = Duration::from_secs(10);
 /// How far clocks may differ, seconds.
 const SKEW_S: i64 = 60;
+/// Has the provider ask who someone is though it knows them, and say when it did (OpenID Connect Core 1.0, 3.1.2.1).
+const AGAIN: [(&str, &str); 2] = [("prompt", "login"), ("max_age", "0")];
 
 /// Why nobody came in.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +33,12 @@ pub(crate) enum OidcError {
     /// What it says is not what was agreed on.
     #[error("the identity provider's answer: {0}")]
     Answer(String),
+    /// It let someone through whom it was to ask anew.
+    #[error(
+        "the identity provider did not ask anew who you are: {0}; mend it there: asked with prompt=login and max_age=0, it must have people \
+         sign in again, and say when they did (the claim auth_time, seconds, a number)"
+    )]
+    Stale(String),
 }
 
 fn answer(why: impl Into<String>) -> OidcError {
@@ -55,6 +63,17 @@ pub(crate) struct Attempt {
     pub(crate) nonce: String,
     /// Proves that whoever redeems the code is who asked for it.
     pub(crate) verifier: String,
+    /// When it was begun, where the provider is to ask anew who it is, however lately that was.
+    pub(crate) again_since: Option<Timestamp>,
+}
+
+/// Whoever came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proved {
+    /// Their name.
+    pub(crate) name: String,
+    /// When they last showed the provider who they are, where it says so: it may have let a browser through that did days ago.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// Asks a provider what it says of itself.
@@ -84,15 +103,17 @@ pub(crate) fn address(config: &Oidc, provider: &Provider, attempt: &Attempt, bac
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
     ];
-    let query: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+    let again: &[(&str, &str)] = if attempt.again_since.is_some() { &AGAIN } else { &[] };
+    let all = fields.iter().chain(again);
+    let query: Vec<String> = all.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     let joint = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
     format!("{}{joint}{}", provider.authorization_endpoint, query.join("&"))
 }
 
-/// Redeems a code: the name of whoever signed in.
+/// Redeems a code: who signed in, and when.
 ///
 /// # Errors
-/// [`OidcError`] when the provider refuses the code, or its token is not good.
+/// [`OidcError`] when the provider refuses the code, its token is not good, or it was to ask anew and did not.
 pub(crate) async fn redeem(
     config: &Oidc,
     provider: &Provider,
@@ -100,7 +121,7 @@ pub(crate) async fn redeem(
     code: &str,
     back: &str,
     now: Timestamp,
-) -> Result<String, OidcError> {
+) -> Result<Proved, OidcError> {
     #[derive(Deserialize)]
     struct Tokens {
         id_token: String,
@@ -125,8 +146,10 @@ pub(crate) async fn redeem(
     let keys: Value = read(&get(&provider.jwks_uri).await?)?;
     let claims = verified(&tokens.id_token, &keys)?;
     check(config, provider, attempt, &claims, now)?;
+    let at = proved_at(attempt, &claims, now)?;
     let name = claims[&config.claim].as_str();
-    Ok(name.ok_or_else(|| answer(format!("the token has no claim {:?}", config.claim)))?.to_owned())
+    let name = name.ok_or_else(|| answer(format!("the token has no claim {:?}", config.claim)))?.to_owned();
+    Ok(Proved { name, at })
 }
 
 async fn get(url: &str) -> Result<String, SendError> {
@@ -200,6 +223,23 @@ fn check(
     }
 }
 
+/// When whoever signed in showed who they are (`auth_time`; OpenID Connect Core 1.0, 2 and 3.1.3.7). Where the provider was to ask anew,
+/// it is not taken at its address' word: whoever holds the browser can change that.
+fn proved_at(attempt: &Attempt, claims: &Value, now: Timestamp) -> Result<Option<Timestamp>, OidcError> {
+    let skew_ms = SKEW_S * 1000;
+    let at = claims["auth_time"].as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64));
+    if at.is_some_and(|at| at.millis_since(now) > skew_ms) {
+        return Err(answer(format!("auth_time of the token is not as it must be: {}", claims["auth_time"])));
+    }
+    match (attempt.again_since, at) {
+        (Some(_), None) => Err(OidcError::Stale("its token has no auth_time".to_owned())),
+        (Some(since), Some(at)) if since.millis_since(at) > skew_ms => {
+            Err(OidcError::Stale(format!("it last did so at {at}")))
+        }
+        _ => Ok(at),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,7 +275,7 @@ mod tests {
             token_endpoint: String::new(),
             jwks_uri: String::new(),
         };
-        let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into() };
+        let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), again_since: None };
         let header = json!({ "alg": "ES256", "kid": "1" });
         let claims =
             json!({ "iss": "https://idp", "aud": ["ioc"], "exp": 1000, "nonce": "n", "preferred_username": "lan" });
@@ -272,5 +312,36 @@ mod tests {
             place.starts_with("https://idp/a?response_type=code&client_id=ioc&redirect_uri=https%3A%2F%2Fioc"),
             "{place}"
         );
+        assert!(!place.contains("prompt="), "{place}");
+        let again = Attempt { again_since: Some(now), ..attempt };
+        let place = address(&config, &provider, &again, "https://ioc/login/oidc/back");
+        assert!(place.ends_with("&prompt=login&max_age=0"), "{place}");
+    }
+
+    #[test]
+    fn who_is_to_be_asked_anew_was_asked_when_the_token_says_so_and_not_otherwise() {
+        let now = Timestamp::from_millis(10_000_000);
+        let at = |again_since: Option<i64>, auth_time: Value| {
+            let again_since = again_since.map(Timestamp::from_millis);
+            let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), again_since };
+            proved_at(&attempt, &json!({ "auth_time": auth_time }), now).map(|at| at.map(Timestamp::as_millis))
+        };
+        // Whoever comes in as usual may have signed in there long ago, or nobody knows when.
+        assert_eq!(at(None, json!(100)).expect("taken"), Some(100_000));
+        assert_eq!(at(None, json!(100.5)).expect("taken"), Some(100_500));
+        for unknown in [Value::Null, json!("10000"), json!(true)] {
+            assert_eq!(at(None, unknown.clone()).expect("taken"), None, "{unknown}");
+            let refused = at(Some(9_900_000), unknown).expect_err("nobody knows").to_string();
+            assert!(refused.contains("no auth_time") && refused.contains("mend it there"), "{refused}");
+        }
+        // Clocks may differ by a minute, and no more.
+        assert_eq!(at(Some(9_900_000), json!(9_840)).expect("taken"), Some(9_840_000));
+        assert!(matches!(at(Some(9_900_000), json!(9_839)), Err(OidcError::Stale(_))));
+        for again_since in [None, Some(9_900_000)] {
+            assert_eq!(at(again_since, json!(10_060)).expect("taken"), Some(10_060_000));
+            for ahead in [json!(10_061), json!(1e300)] {
+                assert!(matches!(at(again_since, ahead.clone()), Err(OidcError::Answer(_))), "{ahead}");
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ use super::auth;
 use super::problem::Problem;
 use super::server::Peer;
 use ioc_engine::account;
-use ioc_engine::connection_limit::{address_of, network_of};
+use ioc_engine::connection_limit::{address_of, make_room, network_of};
 
 /// How much at once, and how many in a second from then on.
 #[derive(Debug, Clone, Copy)]
@@ -90,22 +90,14 @@ impl Buckets {
         bucket
     }
 
-    /// Forgets those that are full, and if these are few an eighth of all: the fullest, of which the oldest.
+    /// Forgets those that are full, and if these are few an eighth of all: the fullest.
     fn make_room(&mut self, now_ms: u64) {
         self.0.retain(|_, bucket| {
             bucket.fill(now_ms);
             bucket.left < bucket.burst
         });
-        let kept = BUCKETS_MAX / 8 * 7;
-        if self.0.len() <= kept {
-            return;
-        }
-        let mut taken: Vec<(f64, Whose)> =
-            self.0.iter().map(|(whose, bucket)| (bucket.left / bucket.burst, whose.clone())).collect();
-        taken.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-        for (_, whose) in taken.drain(kept..) {
-            self.0.remove(&whose);
-        }
+        // What is positive stands in the order of its bits.
+        make_room(&mut self.0, BUCKETS_MAX, |bucket| (1.0 - bucket.left / bucket.burst).max(0.0).to_bits());
     }
 }
 

@@ -62,15 +62,15 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// Serves people until `stop` says so.
+/// Serves people until `stop` says so: so many strangers at most, and beside them so many connections that have shown a session.
 pub async fn serve_tls(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     router: Router,
-    bounds: Bounds,
+    (bounds, known_max): (Bounds, usize),
     mut stop: watch::Receiver<bool>,
 ) {
-    let crowd = Crowd::new(bounds);
+    let crowd = Crowd::new(bounds, known_max);
     // As many as there are processors, so that whoever comes alone does not wait for all of a flood.
     let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     loop {

@@ -5,10 +5,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 
 use super::App;
 use super::auth::{COOKIE, cookie, cookie_text, language_of, render_login, set_cookie};
+use super::confirm::next_of;
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::Chrome;
@@ -70,6 +71,21 @@ fn state_cookie(state: &str, seconds: u64) -> String {
     cookie_text(STATE_COOKIE, state, "Lax", i64::try_from(seconds).unwrap_or(0))
 }
 
+/// Seals an attempt, and the page that it leads to. What is asked of the provider stands in an address that can be changed; what its answer
+/// must hold stands here.
+fn close(app: &App, attempt: &Attempt, next: &str) -> Result<String, Problem> {
+    let Attempt { state, nonce, verifier, again_since } = attempt;
+    let again = again_since.map(|at| at.as_millis().to_string()).unwrap_or_default();
+    let sealed = app.seal.close(ATTEMPT, &[state, nonce, verifier, &again, next], now_ms() + ATTEMPT_MS);
+    sealed.map_err(|error| Problem::internal(error.to_string()))
+}
+
+fn open(app: &App, sealed: &str) -> Option<(Attempt, String)> {
+    let [state, nonce, verifier, again, next] = app.seal.open(ATTEMPT, sealed, now_ms())?;
+    let again_since = if again.is_empty() { None } else { Some(Timestamp::from_millis(again.parse().ok()?)) };
+    Some((Attempt { state, nonce, verifier, again_since }, next))
+}
+
 fn configured(app: &App) -> Result<Oidc, Problem> {
     app.config().oidc.clone().ok_or_else(|| Problem::not_found("no identity provider is configured"))
 }
@@ -78,17 +94,29 @@ fn back_of(app: &App) -> String {
     format!("{}/login/oidc/back", app.config().web_url)
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OutQuery {
+    /// The page that asks them to show again who they are.
+    again: Option<String>,
+}
+
 /// Sends the browser to the provider.
-pub(super) async fn out(State(app): State<App>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+pub(super) async fn out(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Query(query): Query<OutQuery>,
+) -> Response {
     let begun = async {
         app.limits.sign_in(&peer, None)?;
         let config = configured(&app)?;
         let provider = app.provider.ask(&config).await?;
-        let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()? };
+        let next = query.again.as_deref().map_or("/", next_of);
+        let again_since = query.again.as_ref().map(|_| clock::now());
+        let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()?, again_since };
         let address = oidc::address(&config, &provider, &attempt, &back_of(&app));
-        let parts = [attempt.state.as_str(), &attempt.nonce, &attempt.verifier];
-        let sealed = app.seal.close(ATTEMPT, &parts, now_ms() + ATTEMPT_MS);
-        Ok((address, sealed.map_err(|error| Problem::internal(error.to_string()))?))
+        Ok((address, close(&app, &attempt, next)?))
     };
     match begun.await {
         Ok((address, sealed)) => {
@@ -115,11 +143,11 @@ pub(super) async fn back(
     Query(query): Query<BackQuery>,
 ) -> Response {
     match come_back(&app, &peer, &headers, query).await {
-        Ok(value) => {
+        Ok((value, next)) => {
             // Whoever is sent on from another site brings no strict cookie: the way in leads over a page of our own.
             let chrome = Chrome::new(&app, &language_of(&headers, &app.config().language), "", false);
             let page = format!(
-                "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url=/\"><title>IOC Watch</title><a href=\"/\">{}</a>",
+                "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={next}\"><title>IOC Watch</title><a href=\"{next}\">{}</a>",
                 chrome.t("overview")
             );
             let forget = state_cookie("", 0);
@@ -136,8 +164,8 @@ pub(super) async fn back(
     }
 }
 
-/// Checks who comes back, and gives the cookie of their session.
-async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery) -> Result<String, Problem> {
+/// Checks who comes back, and gives the cookie of their session and the page to lead to.
+async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery) -> Result<(String, String), Problem> {
     app.limits.sign_in(peer, None)?;
     let config = configured(app)?;
     let now = clock::now();
@@ -147,23 +175,23 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     }
     // Whoever has not begun it does not end it either.
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
-    let attempt =
-        app.seal.open(ATTEMPT, &sealed, now_ms()).map(|[state, nonce, verifier]| Attempt { state, nonce, verifier });
-    let Some(attempt) = attempt.filter(|attempt| attempt.state == query.state) else {
+    let opened = open(app, &sealed).filter(|(attempt, _)| attempt.state == query.state);
+    let Some((attempt, next)) = opened else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
     let provider = app.provider.ask(&config).await?;
-    let name = oidc::redeem(&config, &provider, &attempt, &query.code, &back_of(app), now).await.map_err(|error| {
-        if let Some(left_out) = app.paced.allows("identity provider", peer.address(), now_ms()) {
-            tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
-        }
-        app.health.refuse("identity provider");
-        Problem::forbidden(error.to_string())
-    })?;
+    let proved =
+        oidc::redeem(&config, &provider, &attempt, &query.code, &back_of(app), now).await.map_err(|error| {
+            if let Some(left_out) = app.paced.allows("identity provider", peer.address(), now_ms()) {
+                tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
+            }
+            app.health.refuse("identity provider");
+            Problem::forbidden(error.to_string())
+        })?;
     app.seal.spend(&sealed);
-    let intent = Intent::Foreign { name, peer: peer.to_string() };
+    let intent = Intent::Foreign { name: proved.name, proved_at: proved.at, peer: peer.to_string() };
     match app.engine.of_accounts(Command::Person(Box::new(intent))).await? {
-        Answer::Secret(cookie) => Ok(cookie),
+        Answer::Secret(cookie) => Ok((cookie, next)),
         _ => Err(Problem::internal("sign-in failed")),
     }
 }

@@ -4,45 +4,66 @@
 //! metric names, in an order that is stable while the machine does not change, so that the layout seldom changes.
 
 mod accounts;
+mod agent_usage;
 mod antivirus;
+mod backups;
+mod certificates;
 mod cpu;
 mod disk;
 mod displays;
+mod edac;
 mod filesystem;
-mod hardware;
+mod gpu;
+mod ipmi;
 mod load;
+mod mce;
 mod memory;
+mod mount;
 mod network;
-mod outside;
-mod own;
 mod patches;
+mod power;
 mod pressure;
+mod process;
 mod protection;
 mod raid;
+mod reach;
+mod sensors;
 mod services;
+mod sessions;
 mod smart;
+mod time;
+mod usb;
 
-pub use accounts::{Account, Accounts, Session, Sessions};
+pub use accounts::{Account, Accounts};
+pub use agent_usage::AgentUsage;
 pub use antivirus::{Antivirus, DETECTIONS_MAX, Detection, Product};
+pub use backups::{Backup, Backups};
+pub use certificates::{CertificateFile, Certificates};
 pub use cpu::{Cpu, CpuShares};
 pub use disk::{Disk, DiskRates, Disks};
 pub use displays::{Connector, Difference, Displays, Panel};
+pub use edac::MemoryErrors;
 pub use filesystem::{Filesystem, Filesystems};
-pub use hardware::{
-    Gpu, Gpus, Ipmi, MachineChecks, MemoryErrors, PowerSupplies, PowerSupply, Processes, RemoteMount, RemoteMounts,
-    Sensor, SensorKind, Sensors, UsbStorage,
-};
+pub use gpu::{Gpu, Gpus};
+pub use ipmi::Ipmi;
 pub use load::Load;
+pub use mce::MachineChecks;
 pub use memory::Memory;
+pub use mount::{RemoteMount, RemoteMounts};
 pub use network::{Interface, Network};
-pub use outside::{Backup, Backups, CertificateFile, Certificates, Endpoint, Reach};
-pub use own::Own;
 pub use patches::{Patches, UPDATES_MAX, Update};
+pub use power::{PowerSupplies, PowerSupply};
 pub use pressure::Pressure;
+pub use process::Processes;
 pub use protection::{Port, Protection};
 pub use raid::{Array, Raid};
-pub use services::{Service, Services, TimeSync};
+pub use reach::{Endpoint, Reach};
+pub use sensors::{Sensor, SensorKind, Sensors};
+pub use services::{Service, Services};
+pub use sessions::{Session, Sessions};
 pub use smart::{Accepted, Smart, SmartDisk};
+pub use time::TimeSync;
+pub use usb::UsbStorage;
 
 /// Takes the numbers of a reading.
 pub trait Sink {

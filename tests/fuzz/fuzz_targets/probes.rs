@@ -1,6 +1,6 @@
 //! Any text as a file of /proc: read or refused, never a panic.
 #![no_main]
-use ioc_agent::probe::{cpu, disk, facts, filesystem, load, memory, network, pressure};
+use ioc_probe::{cpu, disk, facts, filesystem, load, memory, network, pressure};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let _ = cpu::parse(text, &mut cpu::Counters::default());

@@ -1,8 +1,8 @@
 //! Any files as sshd's and sudo's configuration, which include each other: read or refused, never a panic, never without end.
 #![no_main]
-use ioc_agent::probe::sshd::{Asking, configured, parse_decided};
-use ioc_agent::probe::sudoers::{Person, Sudoers};
-use ioc_agent::probe::tree::{Tree, fits};
+use ioc_probe::sshd::{Connection, configured, parse_decided};
+use ioc_probe::sudoers::{SudoUser, Sudoers};
+use ioc_probe::tree::{Tree, fits};
 
 /// Files `a`, `b`, … in every directory, parted by lines of `%%`.
 struct Files<'a>(Vec<&'a str>);
@@ -22,14 +22,14 @@ impl Tree for Files<'_> {
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let files = Files(text.split("\n%%\n").take(8).collect());
-    let root = Asking { user: "root".into(), groups: vec!["root".into()], port: 22 };
+    let root = Connection { user: "root".into(), groups: vec!["root".into()], port: 22 };
     if let Ok(Some(found)) = configured(&files, "/etc/ssh/a", &root) {
         let _ = (found.decided.lets_root_in(&root), found.decided.password_is_enough());
     }
     let _ = parse_decided(text).map(|found| found.lets_root_in(&root));
     if let Ok(Some(sudoers)) = Sudoers::read(&files, "/etc/a", "srv-01") {
-        let who = Person { name: "an", uid: 1000, groups: vec![(1000, "an"), (27, "sudo")] };
-        let _ = (sudoers.right(&who, "srv-01", "20261124000000Z"), sudoers.right(&who, "", ""), sudoers.named());
+        let who = SudoUser { name: "an", uid: 1000, groups: vec![(1000, "an"), (27, "sudo")] };
+        let _ = (sudoers.grant(&who, "srv-01", "20261124000000Z"), sudoers.right(&who, "", ""), sudoers.named());
     }
     if let Some((name, pattern)) = text.split_once('\n') {
         let _ = fits(name, pattern);

@@ -1,18 +1,18 @@
 //! Any bytes as what a survey reads, from a file, a program or the network: read or refused, never a panic, never without end.
 #![no_main]
-use ioc_agent::probe::{
+use ioc_probe::{
     accounts, antivirus, certificates, displays, gpu, ipmi, link, mce, memory, mount, patches, ports, process, raid, rpmdb, services, sessions,
-    smart, software, time, version,
+    smart, software, time, time_zone, version,
 };
-use ioc_agent::source::{net, zone};
+use ioc_agent::host::endpoint;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let _ = (antivirus::parse_header(data), certificates::validity(data), certificates::parse(data), displays::parse_edid(data), sessions::parse(data));
-    let _ = (rpmdb::packages(data), rpmdb::header_item(data), net::answer_code(data, 7));
+    let _ = (rpmdb::packages(data), rpmdb::header_item(data), endpoint::answer_code(data, 7));
     if let Ok(json) = serde_json::from_slice(data) {
         let _ = (raid::parse_lvs(&json), smart::parse("sda", &json), smart::parse_scan(&json));
     }
-    let _ = zone::Zone::parse(data).moment([2026, 11, 24], [1, 2, 3]);
+    let _ = time_zone::Zone::parse(data).moment([2026, 11, 24], [1, 2, 3]);
     // A checksum keeps random bytes out; what lies behind it is reached with one that is right.
     if let Some(block) = data.get(..127) {
         let sum = block.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));

@@ -10,9 +10,9 @@ use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::metric::{self, Metric};
 use ioc_common::report::StateText;
 
-use super::{ALARM, Flag, Item, Profile, Read, Said, TextItem, Words};
-use crate::sensor::decode::{Bits, Order, Type};
-use crate::sensor::plan::{Limits, Stretch, Table, requests};
+use super::{ALARM, Flag, Item, ItemValue, SensorProfile, TextItem, TextKind, Words};
+use crate::sensor::decode::{BitField, NumberType, WordOrder};
+use crate::sensor::request_batching::{AddressRange, Limits, Table, requests};
 
 /// Most things one profile may name.
 const ITEMS_MAX: usize = 300;
@@ -50,7 +50,7 @@ struct HeadForm {
     #[serde(default)]
     function: Option<u8>,
     #[serde(default)]
-    order: Order,
+    order: WordOrder,
     #[serde(default)]
     words_max: Option<Spanned<u16>>,
     #[serde(default)]
@@ -77,8 +77,8 @@ struct ItemForm {
     subject: String,
     function: Option<u8>,
     address: Spanned<u32>,
-    r#type: Option<Spanned<Type>>,
-    order: Option<Order>,
+    r#type: Option<Spanned<NumberType>>,
+    order: Option<WordOrder>,
     bit: Option<u8>,
     bits: Option<(u8, u8)>,
     scale: Option<f64>,
@@ -100,7 +100,7 @@ struct AlarmForm {
     id: Spanned<String>,
     function: Option<u8>,
     address: Spanned<u32>,
-    r#type: Option<Spanned<Type>>,
+    r#type: Option<Spanned<NumberType>>,
     bit: Option<u8>,
     equals: Option<Vec<f64>>,
     #[serde(default)]
@@ -112,11 +112,11 @@ struct AlarmForm {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TextForm {
-    of: Said,
+    of: TextKind,
     function: Option<u8>,
     address: Spanned<u32>,
     words: u16,
-    order: Option<Order>,
+    order: Option<WordOrder>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +135,7 @@ struct ExampleForm {
     unknown: Vec<String>,
 }
 
-impl Profile {
+impl SensorProfile {
     /// Reads and checks a profile, its examples included.
     ///
     /// # Errors
@@ -237,11 +237,11 @@ impl Profile {
         }
         let read = |series: &str| {
             let item = self.items.iter().find(|item| item.series() == series)?;
-            Some(words.get(item.at).map_or(Read::None, |words| item.read(&words, today)))
+            Some(words.get(item.at).map_or(ItemValue::None, |words| item.read(&words, today)))
         };
         for (series, expected) in form.gives {
             let found = read(series.get_ref());
-            if found != Some(Read::Number(expected)) {
+            if found != Some(ItemValue::Number(expected)) {
                 let message = match found {
                     Some(found) => {
                         format!("the example gives {found:?} for {}; expected is {expected}", series.get_ref())
@@ -253,7 +253,7 @@ impl Profile {
             }
         }
         for series in form.unknown {
-            if matches!(read(&series), Some(Read::Number(_)) | None) {
+            if matches!(read(&series), Some(ItemValue::Number(_)) | None) {
                 let message = format!("the example gives {:?} for {series}; expected is none", read(&series));
                 return Err(check.source.fault(whole, &message, "correct range or invalid"));
             }
@@ -313,12 +313,17 @@ struct Check<'a> {
     source: &'a Source,
     base: Base,
     function: Option<u8>,
-    order: Order,
+    order: WordOrder,
 }
 
 impl Check<'_> {
     /// The stretch that a function and a documented address mean.
-    fn stretch(&self, function: Option<u8>, address: &Spanned<u32>, count: u16) -> Result<(Stretch, u32), ConfigError> {
+    fn stretch(
+        &self,
+        function: Option<u8>,
+        address: &Spanned<u32>,
+        count: u16,
+    ) -> Result<(AddressRange, u32), ConfigError> {
         let fault = |message: &str, mend: &str| Err(self.source.fault(address.span(), message, mend));
         let documented = *address.get_ref();
         let (function, start) = match self.base {
@@ -364,7 +369,7 @@ impl Check<'_> {
         };
         match u16::try_from(start) {
             Ok(start) if u32::from(start) + u32::from(count) <= 65_536 => {
-                Ok((Stretch { table, start, count }, documented))
+                Ok((AddressRange { table, start, count }, documented))
             }
             _ => fault(&format!("address {documented} lies beyond 65535"), "correct the address, or the base"),
         }
@@ -374,9 +379,12 @@ impl Check<'_> {
         let metric = metric::named(self.source, &form.metric)?;
         let function = form.function.or(self.function);
         let bitwise = self.base != Base::Modicon && function.and_then(Table::of_function).is_some_and(Table::is_bits);
-        let kind = form.r#type.as_ref().map_or(if bitwise { Type::Bit } else { Type::U16 }, |kind| *kind.get_ref());
+        let kind = form
+            .r#type
+            .as_ref()
+            .map_or(if bitwise { NumberType::Bit } else { NumberType::U16 }, |kind| *kind.get_ref());
         let (at, documented) = self.stretch(form.function, &form.address, kind.words())?;
-        if at.table.is_bits() != (kind == Type::Bit) {
+        if at.table.is_bits() != (kind == NumberType::Bit) {
             let place = form.r#type.as_ref().map_or_else(|| form.address.span(), Spanned::span);
             let message = format!(
                 "found type {kind:?} in function {}; bits are read by 1 and 2, numbers by 3 and 4",
@@ -432,17 +440,17 @@ impl Check<'_> {
     }
 
     /// The bits of a number that count.
-    fn bits(&self, span: Range<usize>, form: &ItemForm, kind: Type) -> Result<Option<Bits>, ConfigError> {
+    fn bits(&self, span: Range<usize>, form: &ItemForm, kind: NumberType) -> Result<Option<BitField>, ConfigError> {
         let bits = match (form.bit, form.bits) {
             (Some(_), Some(_)) => {
                 return Err(self.source.fault(span, "found bit and bits; allowed is one", "remove one"));
             }
-            (Some(from), None) => Some(Bits { from, count: 1 }),
-            (None, Some((from, count))) => Some(Bits { from, count }),
+            (Some(from), None) => Some(BitField { from, count: 1 }),
+            (None, Some((from, count))) => Some(BitField { from, count }),
             (None, None) => None,
         };
         let width = u32::from(kind.words()) * 16;
-        let whole = matches!(kind, Type::U16 | Type::U32);
+        let whole = matches!(kind, NumberType::U16 | NumberType::U32);
         if let Some(bits) = bits
             && (!whole || bits.count == 0 || u32::from(bits.from) + u32::from(bits.count) > width)
         {

@@ -36,8 +36,8 @@ words = { "4:1" = [0x7FFF] }
 unknown = ["env.temperature"]
 "#;
 
-fn parse(text: &str) -> Result<Profile, ConfigError> {
-    Profile::parse(&Source::built_in("th1.toml", text))
+fn parse(text: &str) -> Result<SensorProfile, ConfigError> {
+    SensorProfile::parse(&Source::built_in("th1.toml", text))
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn a_good_profile_reads_its_words() {
     let profile = parse(GOOD).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(profile.requests().len(), 1, "near words share a request");
     let temperature = &profile.items[0];
-    assert_eq!(temperature.read(&[253], 0.0), Read::Number(25.3));
-    assert_eq!(temperature.read(&[0x7fff], 0.0), Read::None);
-    assert_eq!(temperature.read(&[900], 0.0), Read::OutOfRange(90.0));
+    assert_eq!(temperature.read(&[253], 0.0), ItemValue::Number(25.3));
+    assert_eq!(temperature.read(&[0x7fff], 0.0), ItemValue::None);
+    assert_eq!(temperature.read(&[900], 0.0), ItemValue::OutOfRange(90.0));
     assert_eq!(profile.meanings()[0].series, "sensor.alarm|probe-broken");
 }
 
@@ -92,7 +92,7 @@ fn documents_count_in_different_ways() {
     let modicon =
         modicon.replace("address = 3\n", "address = 30004\n").replace("4:1", "4:30002").replace("4:3\"", "4:30004\"");
     let profile = parse(&modicon).unwrap_or_else(|e| panic!("{e}"));
-    let at = Stretch { table: Table::InputRegisters, start: 1, count: 1 };
+    let at = AddressRange { table: Table::InputRegisters, start: 1, count: 1 };
     assert_eq!(profile.items[0].at, at);
     let one = GOOD.replace("function = 4\n", "function = 4\nbase = \"1\"\n");
     assert_eq!(parse(&one).unwrap_or_else(|e| panic!("{e}")).items[0].at.start, 0);

@@ -1,6 +1,7 @@
 //! What is meant to be done with accounts. The engine alone reads an account, decides, and changes what was meant: nobody writes back a
 //! record that they read a while ago.
 
+use ioc_common::clock::Timestamp;
 use ioc_store::Role;
 
 /// Where an attempt to sign in comes from.
@@ -55,6 +56,8 @@ pub enum Intent {
     Foreign {
         /// Account.
         name: String,
+        /// When they showed the provider who they are, where it says so.
+        proved_at: Option<Timestamp>,
         /// From where.
         peer: String,
     },

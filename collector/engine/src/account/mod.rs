@@ -154,14 +154,15 @@ pub fn verify(hash: &str, password: &str) -> bool {
     password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
 }
 
-/// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is.
+/// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is, and is when they
+/// showed it that; others show it now.
 ///
 /// # Errors
 /// When the system gives no randomness.
 pub fn new_session(
     account: &str,
     peer: &str,
-    federated: bool,
+    federated: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(String, SessionRecord), NoRandomness> {
     let cookie = random::secret_text()?;
@@ -170,11 +171,11 @@ pub fn new_session(
         account: account.to_owned(),
         label: String::new(),
         role: None,
-        federated,
+        federated: federated.is_some(),
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),
-        confirmed_at: now,
+        confirmed_at: federated.unwrap_or(now),
     };
     Ok((cookie, session))
 }

@@ -44,11 +44,13 @@ pub struct Config {
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
     /// Most sockets that have not yet shown a device's certificate.
-    pub newcomers: crate::connection_limit::NewcomerBounds,
+    pub newcomers: crate::connection_limit::Bounds,
     /// Address of pages and API.
     pub web_listen: SocketAddr,
     /// How many may be connected there.
     pub web_bounds: crate::connection_limit::Bounds,
+    /// How many connections may have shown a session, beside those.
+    pub web_known_max: usize,
     /// Where people reach the pages, for links in notices.
     pub web_url: String,
     /// Names and addresses in the server's certificate.
@@ -362,7 +364,6 @@ impl WebForm {
             all: self.strangers_max.usize(),
             per_address: self.strangers_per_address_max.usize(),
             per_network: self.strangers_per_network_max.usize(),
-            known: self.signed_in_max.usize(),
         }
     }
 }
@@ -425,7 +426,7 @@ impl Config {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
             source.fault(form.site.timezone.span(), &message, "write it like \"Asia/Ho_Chi_Minh\"")
         })?;
-        let web_bounds = form.web.bounds();
+        let (web_bounds, web_known_max) = (form.web.bounds(), form.web.signed_in_max.usize());
         let web_certificate = certificate_and_key(source, form.web.certificate, form.web.key)?;
         // Relative to the configuration, so that both can be moved together.
         let beside = |path: &PathBuf| {
@@ -470,13 +471,14 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
-            newcomers: crate::connection_limit::NewcomerBounds {
+            newcomers: crate::connection_limit::Bounds {
                 all: form.ingest.newcomers_max.usize(),
                 per_address: form.ingest.newcomers_per_address_max.usize(),
                 per_network: form.ingest.newcomers_per_network_max.usize(),
             },
             web_listen: form.web.listen,
             web_bounds,
+            web_known_max,
             web_url: web_url.trim_end_matches('/').to_owned(),
             names: form.web.names,
             web_certificate,

@@ -10,6 +10,7 @@ use super::{Carried, Engine};
 use crate::account;
 use crate::account::intent::{Intent, Origin};
 use crate::command::{Answer, CommandError};
+use crate::connection_limit::make_room;
 use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
@@ -145,7 +146,7 @@ impl Accounts {
             // Whoever has all places again is as if never seen.
             self.strangers
                 .retain(|_, (left, since)| *left + at.boot_ms.saturating_sub(*since) / STRANGERS_MS < STRANGERS_MAX);
-            forget_oldest(&mut self.strangers, |(_, since)| *since);
+            make_room(&mut self.strangers, TRIES_MAX, |(_, since)| *since);
         }
         let (left, since) = self.strangers.entry(account::session_digest(name)).or_insert((STRANGERS_MAX, at.boot_ms));
         let passed = at.boot_ms.saturating_sub(*since) / STRANGERS_MS;
@@ -178,7 +179,7 @@ impl Accounts {
             return;
         }
         self.tries.retain(|_, tries| at.boot_ms.saturating_sub(tries.last_ms) < REMEMBERED_MS);
-        forget_oldest(&mut self.tries, |tries| tries.last_ms);
+        make_room(&mut self.tries, TRIES_MAX, |tries| tries.last_ms);
     }
 
     fn forgive(&mut self, name: &str, from: &Origin) {
@@ -299,15 +300,17 @@ impl Accounts {
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
                 }
-                self.let_in(&name, &from.peer, false, at, changes)
+                self.let_in(&name, &from.peer, None, at, changes)
             }
-            Intent::Foreign { name, peer } => {
+            Intent::Foreign { name, proved_at, peer } => {
                 let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
                 if self.known.get(&name).is_none_or(|account| account.disabled) {
                     let why = format!("there is no account {shown:?} here; ask an administrator");
                     return Err(CommandError::Forbidden(why));
                 }
-                self.let_in(&name, &peer, true, at, changes)
+                // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
+                let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
+                self.let_in(&name, &peer, Some(proved_at), at, changes)
             }
             _ => Ok(Answer::Done),
         }
@@ -348,9 +351,18 @@ impl Accounts {
         Ok(true)
     }
 
-    fn let_in(&mut self, name: &str, peer: &str, federated: bool, at: Moment, changes: &mut Changes) -> Carried {
+    /// A session. `federated` is when they showed who they are, where that was to the identity provider.
+    fn let_in(
+        &mut self,
+        name: &str,
+        peer: &str,
+        federated: Option<Timestamp>,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> Carried {
         let (cookie, session) = account::new_session(name, peer, federated, at.now)?;
-        let by = if federated { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
+        let by =
+            if federated.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
         changes.push(said(at, name, "account.signed_in", name, &by));
         let account = self.get(name)?;
@@ -503,22 +515,6 @@ impl Accounts {
         changes.push(said(at, actor, "account.sessions_ended", name, why));
         Ok(Answer::Done)
     }
-}
-
-/// Makes room for an eighth more where there is none: one by one would go over all of them each time.
-fn forget_oldest<T>(all: &mut HashMap<String, T>, last: impl Fn(&T) -> u64) {
-    if all.len() < TRIES_MAX {
-        return;
-    }
-    let mut moments: Vec<u64> = all.values().map(&last).collect();
-    let (_, limit, _) = moments.select_nth_unstable(TRIES_MAX / 8);
-    let limit = *limit;
-    let mut left = TRIES_MAX / 8 + 1;
-    all.retain(|_, one| {
-        let goes = left > 0 && last(one) <= limit;
-        left -= usize::from(goes);
-        !goes
-    });
 }
 
 /// What is to be other than before.

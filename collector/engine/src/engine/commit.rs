@@ -17,9 +17,13 @@ const STOP_MS: u64 = 5000;
 
 impl Engine {
     /// Makes everything that was decided durable, however long it takes, and then lets it be known. False when the collector is to end
-    /// and it could not be kept.
+    /// and it could not be kept; nothing is kept from then on, since what follows was decided on what was not.
     pub(super) fn commit(&mut self) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
+        if self.given_up {
+            Self::say_what_waits(&batch);
+            return false;
+        }
         for (device, latest) in std::mem::take(&mut batch.touched) {
             let Some(known) = self.state.device(&device) else { continue };
             batch.changes.push(Change::Watermark {
@@ -35,6 +39,7 @@ impl Engine {
             self.keep_mark(&mut batch.changes);
             let started_us = clock::boottime_us();
             if !self.commit_until_done(&batch.changes) {
+                self.given_up = true;
                 Self::say_what_waits(&batch);
                 return false;
             }

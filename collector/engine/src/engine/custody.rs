@@ -95,6 +95,9 @@ impl Engine {
 
     /// The collector ends, and the store cannot be written: what is not kept is said.
     pub(super) fn say_what_waits(batch: &Batch) {
+        if batch.changes.is_empty() && batch.answers.is_empty() {
+            return;
+        }
         let count = |is: fn(&Change) -> bool| batch.changes.iter().filter(|change| is(change)).count();
         tracing::error!(
             reports = batch.reports,

@@ -244,6 +244,8 @@ pub struct Engine {
     boot_ms: u64,
     disk_seen_ms: u64,
     batch: Batch,
+    /// A commit was given up: the engine ends, and keeps nothing any more.
+    given_up: bool,
     time: Time,
 }
 
@@ -338,6 +340,7 @@ fn assembled(parts: Parts) -> Result<Engine, StoreError> {
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
         batch: Batch::default(),
+        given_up: false,
         time,
     };
     engine.take_effects(effects, now);

@@ -252,7 +252,7 @@ impl Engine {
 
     /// Believes the machine's clock: what is due moves by the step.
     fn follow(&mut self, by_ms: i64, whose: &str, reading: Reading) {
-        let was = self.time.keeper.now(reading);
+        let (was, before) = (self.time.keeper.now(reading), self.time.keeper);
         self.time.keeper.adopt(reading);
         let now = reading.wall;
         let mut out = Vec::new();
@@ -271,7 +271,10 @@ impl Engine {
         // Everybody reads again what is due.
         self.batch.notices = true;
         // What is due moves in one commit, and only then do others go by the new time.
-        self.commit();
+        if !self.commit() {
+            // The engine ends, and what is kept goes by the old time: so does everybody else until then, and the next start.
+            self.time.keeper = before;
+        }
         self.time.tell();
     }
 

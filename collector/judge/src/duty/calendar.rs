@@ -50,10 +50,9 @@ fn turn<'l>(layer: &'l Layer, today: Date, now: Timestamp, zone: &TimeZone) -> O
 
 /// A stretch of time with the same people on duty.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Shift {
-    /// From.
     pub from: Timestamp,
-    /// Until.
     pub until: Timestamp,
     /// Who, by identifier; nobody in a hole.
     pub people: Vec<String>,

@@ -21,14 +21,12 @@ use crate::severity::{Priority, Severity};
 
 /// The duty plan, checked: every name in it is known.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Plan {
     /// The site's time zone.
     pub zone: TimeZone,
-    /// People.
     pub people: Vec<Person>,
-    /// Teams.
     pub teams: Vec<Team>,
-    /// Rotas.
     pub rotas: Vec<Rota>,
     /// Escalation policies.
     pub policies: Vec<Policy>,
@@ -42,8 +40,8 @@ pub struct Plan {
 
 /// A person who can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Person {
-    /// Identifier.
     pub id: String,
     /// Name, as it stands in the devices' *officer* and *leader*, too.
     pub name: String,
@@ -57,8 +55,8 @@ pub struct Person {
 
 /// A way to reach a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Contact {
-    /// The channel.
     pub channel: String,
     /// The address on it.
     pub address: String,
@@ -79,17 +77,16 @@ pub struct Quiet {
 
 /// People who belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Team {
-    /// Identifier.
     pub id: String,
-    /// Its people.
     pub members: Vec<String>,
 }
 
 /// Who is on duty when.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Rota {
-    /// Identifier.
     pub id: String,
     /// Name, for people.
     pub name: String,
@@ -120,19 +117,18 @@ pub struct Layer {
 
 /// A day on which others are on duty.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Holiday {
     /// Which day, local.
     pub date: Date,
-    /// Who.
     pub people: Vec<String>,
 }
 
 /// What is done until someone takes an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Policy {
-    /// Identifier.
     pub id: String,
-    /// Its steps.
     pub steps: Vec<EscalationStep>,
     /// How often all steps are gone through again.
     pub repeat: u32,
@@ -196,8 +192,8 @@ pub struct Deadlines {
 
 /// A department that is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Department {
-    /// Its name.
     pub name: String,
     /// Whose contacts reach it.
     pub people: Vec<String>,
@@ -225,12 +221,11 @@ pub struct Cover {
 
 /// Someone to be told, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
 pub struct Recipient {
-    /// Who.
     pub person: String,
     /// Language of the notice.
     pub language: String,
-    /// The channel.
     pub channel: String,
     /// The address on it.
     pub address: String,

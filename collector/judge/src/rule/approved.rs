@@ -1,11 +1,13 @@
 //! Kind `approved`: a document holds something that is not on a list of what may be there.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use ioc_common::config::Spanned;
 
 use super::RuleKind;
-use super::document::{Baseline, DocumentRule};
+use super::document::{Baseline, Difference, DocumentRule};
 use super::kind::Form;
 
 pub(super) const FORM: Form = Form {
@@ -32,4 +34,23 @@ struct Keys {
     document: Spanned<String>,
     path: Spanned<String>,
     approved: Vec<String>,
+}
+
+/// What is there and is not approved. What is approved need not be there.
+pub(super) fn differences<'t>(approved: &'t BTreeSet<String>, found: &'t BTreeSet<String>) -> Vec<Difference<'t>> {
+    let texts = found.difference(approved).map(String::as_str).collect();
+    vec![Difference { texts, vi: "Ngoài danh sách được duyệt", en: "Not on the approved list" }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_on_the_list_differs() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let (approved, found) = (set(&["tcp/22", "tcp/443"]), set(&["tcp/22", "tcp/8080"]));
+        let texts: Vec<_> = differences(&approved, &found).into_iter().map(|one| one.texts).collect();
+        assert_eq!(texts, [["tcp/8080"]]);
+    }
 }

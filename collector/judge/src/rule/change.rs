@@ -1,11 +1,13 @@
 //! Kind `change`: a document holds something else than when it was first seen, or when a person last accepted it.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use ioc_common::config::Spanned;
 
 use super::RuleKind;
-use super::document::{Baseline, DocumentRule};
+use super::document::{Baseline, Difference, DocumentRule};
 use super::kind::{Form, unchanged};
 
 pub(super) const FORM: Form = Form {
@@ -24,4 +26,26 @@ pub(super) const FORM: Form = Form {
 struct Keys {
     document: Spanned<String>,
     path: Spanned<String>,
+}
+
+/// What is there and was not accepted, and what was accepted and is gone.
+pub(super) fn differences<'t>(accepted: &'t BTreeSet<String>, found: &'t BTreeSet<String>) -> Vec<Difference<'t>> {
+    let of = |texts: std::collections::btree_set::Difference<'t, String>| texts.map(String::as_str).collect();
+    vec![
+        Difference { texts: of(found.difference(accepted)), vi: "Mới có", en: "New" },
+        Difference { texts: of(accepted.difference(found)), vi: "Không còn", en: "Gone" },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_and_what_went_differs_from_what_was_accepted() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let (accepted, found) = (set(&["lan", "root"]), set(&["minh", "root"]));
+        let texts: Vec<_> = differences(&accepted, &found).into_iter().map(|one| one.texts).collect();
+        assert_eq!(texts, [["minh"], ["lan"]]);
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::document;
 
+use super::{approved, change};
 use crate::text::Text;
 
 /// Most texts of one document that are compared, by their order.
@@ -45,6 +46,13 @@ pub struct Comparison {
     pub accepted: BTreeSet<String>,
     /// When it came last.
     pub found: BTreeSet<String>,
+}
+
+/// Texts that should not be there, or should, and what is said of them.
+pub(super) struct Difference<'t> {
+    pub(super) texts: Vec<&'t str>,
+    pub(super) vi: &'static str,
+    pub(super) en: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,19 +130,14 @@ impl DocumentRule {
 
     /// Why what was found is wrong; none when it is right.
     #[must_use]
-    pub fn wrong(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
-        let right = match &self.baseline {
-            Baseline::Accepted => accepted,
-            Baseline::Approved(approved) => approved,
-        };
-        let more: Vec<&str> = found.difference(right).map(String::as_str).collect();
-        let less: Vec<&str> = match &self.baseline {
-            Baseline::Accepted => right.difference(found).map(String::as_str).collect(),
-            Baseline::Approved(_) => Vec::new(),
+    pub fn deviation(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
+        let differences = match &self.baseline {
+            Baseline::Accepted => change::differences(accepted, found),
+            Baseline::Approved(approved) => approved::differences(approved, found),
         };
         let (mut vi, mut en) = (Vec::new(), Vec::new());
         let (mut many_vi, mut many_en) = (Vec::new(), Vec::new());
-        let mut say = |texts: &[&str], what_vi: &str, what_en: &str| {
+        for Difference { texts, vi: what_vi, en: what_en } in differences {
             if !texts.is_empty() {
                 let rest = texts.len().saturating_sub(NAMED_MAX);
                 let named = texts.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
@@ -145,13 +148,6 @@ impl DocumentRule {
                 many_vi.push(format!("{what_vi}: {many} tên."));
                 many_en.push(format!("{what_en}: {many} {names}."));
             }
-        };
-        match &self.baseline {
-            Baseline::Accepted => {
-                say(&more, "Mới có", "New");
-                say(&less, "Không còn", "Gone");
-            }
-            Baseline::Approved(_) => say(&more, "Ngoài danh sách được duyệt", "Not on the approved list"),
         }
         if vi.is_empty() {
             return None;

@@ -286,6 +286,11 @@ fn one_uplink_that_is_down_is_one_incident_and_its_children_are_held_until_heard
     let seen: Vec<(&str, u64)> = told.iter().map(|(_, occasion, incident, _)| (*occasion, *incident)).collect();
     assert_eq!(seen, [("opened", 1), ("resolved", 1), ("opened", 2)], "{told:?}");
     assert_eq!(fleet.incidents[&IncidentId(2)].device.as_ref().map(DeviceId::as_str), Some("d-3"));
+    // Who sees the uplink's incident may not reach what is behind it.
+    let of_uplink = fleet.notices.iter().filter(|(_, notice)| notice.incident == IncidentId(1));
+    let reasons: Vec<&str> = of_uplink.flat_map(|(_, notice)| [&*notice.reason.vi, &*notice.reason.en]).collect();
+    assert!(reasons.iter().any(|one| one.contains("an incident of its own")), "{reasons:?}");
+    assert!(reasons.iter().all(|one| !one.contains("D 3")), "{reasons:?}");
     fleet.connect(&device("d-3"));
     assert!(fleet.active().is_empty());
 }

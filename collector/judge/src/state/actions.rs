@@ -36,7 +36,7 @@ impl State {
                     "active and no fault under it is raised",
                 )?;
                 let note = written("note", &note)?;
-                let text = said(&note, "Đã khắc phục.", "It is mended.");
+                let text = note_or(&note, "Đã khắc phục.", "It is mended.");
                 self.resolve(id, who, text, now, out);
                 return Ok(());
             }
@@ -175,8 +175,8 @@ fn change(
         Action::Acknowledge { note } => {
             check(incident, incident.state.is_untaken(), "open or reopened")?;
             let note = written("note", &note)?;
-            take(incident, who, now);
-            said(&note, "Đã tiếp nhận.", "Acknowledged.")
+            acknowledge(incident, who, now);
+            note_or(&note, "Đã tiếp nhận.", "Acknowledged.")
         }
         Action::Comment { text } => {
             let text = required("text", &text)?;
@@ -216,7 +216,7 @@ fn change(
     Ok((note, None))
 }
 
-fn take(incident: &mut Incident, who: &str, now: Timestamp) {
+fn acknowledge(incident: &mut Incident, who: &str, now: Timestamp) {
     incident.state = IncidentState::Acknowledged;
     incident.acknowledged_at = Some(now);
     incident.acknowledged_by = Some(who.to_owned());
@@ -241,7 +241,7 @@ fn repair(incident: &mut Incident, who: &str, texts: [&str; 3], now: Timestamp) 
         return gate("safety", "say what was done for the safety of people and equipment", "10.2b");
     }
     if incident.state.is_untaken() {
-        take(incident, who, now);
+        acknowledge(incident, who, now);
     }
     incident.state = IncidentState::Repairing;
     let note = if backup.is_empty() {
@@ -368,6 +368,6 @@ fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
 }
 
 /// What a person said, or what is said when they said nothing.
-fn said(note: &str, vi: &str, en: &str) -> Text {
+fn note_or(note: &str, vi: &str, en: &str) -> Text {
     if note.is_empty() { Text::new(vi, en) } else { Text::new(note, note) }
 }

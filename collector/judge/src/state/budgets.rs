@@ -19,7 +19,7 @@ impl State {
         if self.devices.get(id).is_none_or(|device| device.quarantined) {
             return;
         }
-        self.miss_before(id, position, now, out);
+        self.find_lost_before(id, position, now, out);
         let Some(device) = self.devices.get_mut(id) else { return };
         device.last_heard = Some(now);
         device.watermark = device.watermark.max(position);

@@ -18,7 +18,7 @@ impl State {
     /// is kept of devices, faults and incidents is given out as it now is.
     pub fn shift(&mut self, by_ms: i64, now: Timestamp, out: &mut Vec<Effect>) {
         let sampled: HashMap<DeviceId, i64> =
-            self.devices.values().map(|device| (device.info.id.clone(), self.samples_move(device, by_ms))).collect();
+            self.devices.values().map(|device| (device.info.id.clone(), self.sample_shift_ms(device, by_ms))).collect();
         let moved_by = moved;
         let moved = |at: Timestamp| moved_by(at, by_ms);
         for device in self.devices.values_mut() {
@@ -81,7 +81,7 @@ impl State {
     }
 
     /// By how much the times of a device's samples move: where its own clock is believed before and after, they do not.
-    fn samples_move(&self, device: &Device, by_ms: i64) -> i64 {
+    fn sample_shift_ms(&self, device: &Device, by_ms: i64) -> i64 {
         // The clock of a sensor is that of the device that speaks for it.
         let speaker = device.info.parent.as_ref().and_then(|id| self.devices.get(id)).unwrap_or(device);
         let error = speaker.clock_error_ms.unwrap_or(0);

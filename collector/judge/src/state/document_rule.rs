@@ -82,7 +82,7 @@ impl State {
     ) {
         let Some(comparison) = self.comparisons.get(&(id.clone(), rule.id.clone())) else { return };
         let key = (id.clone(), rule.id.clone(), condition.path.clone());
-        match (condition.wrong(&comparison.accepted, &comparison.found), self.device_faults.remove(&key)) {
+        match (condition.deviation(&comparison.accepted, &comparison.found), self.device_faults.remove(&key)) {
             (None, None) => {}
             (None, Some(fault)) => {
                 let why = Text::new("Đã trở lại như được chấp nhận.", "It is again as it was accepted.");

@@ -57,7 +57,7 @@ impl State {
         let age_ms = envelope.age_ms.map_or(now.millis_since(at), |age| i64::try_from(age).unwrap_or(i64::MAX));
         let live = age_ms <= self.limits.live_within_ms;
 
-        self.miss_places(report, was, at, now, live, out);
+        self.find_lost(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
             self.heard(&envelope.device, now, out);
         }
@@ -76,7 +76,7 @@ impl State {
             Body::Sample(sample) => {
                 self.sample(&subject, sample, at, now, live, out);
                 if live && envelope.about.is_none() {
-                    self.miss_sensors(&subject, now, out);
+                    self.find_silent_sensors(&subject, now, out);
                 }
             }
             Body::State(Document::Layout(layout)) => self.take_layout(&subject, layout, now, out),
@@ -110,7 +110,7 @@ impl State {
         }
     }
 
-    /// Uses a layout from now on. Tracks of series that stay are carried over; faults of series that vanish are cleared.
+    /// Uses a layout from now on. Where rules stand on series that stay is carried over; faults of series that vanish are cleared.
     fn take_layout(&mut self, id: &DeviceId, layout: &Layout, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.asked_layout = false;
@@ -259,7 +259,7 @@ impl State {
             let rule = &rules.rules()[usize::from(binding.rule)];
             match raised {
                 Some(since) => self.raise(id, place, binding, rule, value, since, out),
-                None => self.unraise(id, place, rule, value, at, now, out),
+                None => self.clear_series(id, place, rule, value, at, now, out),
             }
         }
         // A fault from the backlog that is still bad in a live sample is news, too.
@@ -292,7 +292,7 @@ impl State {
     }
 
     #[allow(clippy::too_many_arguments, reason = "one call, one place; a struct would only rename the arguments")]
-    fn unraise(
+    fn clear_series(
         &mut self,
         id: &DeviceId,
         place: usize,
@@ -350,11 +350,11 @@ impl State {
         }
         // Whoever waits for its word is judged alone; whoever was held with it gets its time to come back.
         self.settle_waiting(id, now, out);
-        self.uplink_back(id, now, out);
+        self.uplink_returned(id, now, out);
         let mut above = uplink;
         for _ in 0..UPLINK_DEPTH_MAX {
             let Some(uplink) = above else { break };
-            self.uplink_back(&uplink, now, out);
+            self.uplink_returned(&uplink, now, out);
             above = self.devices.get(&uplink).and_then(|device| device.info.uplink.clone());
         }
     }

@@ -17,7 +17,7 @@ impl State {
     }
 
     /// Takes note of what is missing between the place that was the watermark and this report's.
-    pub(super) fn miss_places(
+    pub(super) fn find_lost(
         &mut self,
         report: &Report,
         was: Position,
@@ -41,7 +41,7 @@ impl State {
         let mut gap = device.losses.gap(position, was);
         let mut cut_off = false;
         if let Some(hello) = hello {
-            let (missing, cut) = device.losses.tails(hello, position.epoch, was);
+            let (missing, cut) = device.losses.missing_at_ends(hello, position.epoch, was);
             gap = gap.saturating_add(missing);
             cut_off = cut;
         }
@@ -70,7 +70,13 @@ impl State {
 
 impl State {
     /// The same before a report that is refused for its size or number: its place is taken, and what it says is not looked at.
-    pub(super) fn miss_before(&mut self, id: &DeviceId, position: Position, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn find_lost_before(
+        &mut self,
+        id: &DeviceId,
+        position: Position,
+        now: Timestamp,
+        out: &mut Vec<Effect>,
+    ) {
         let Some(device) = self.devices.get_mut(id) else { return };
         let was = device.watermark;
         if position <= was || (position.epoch == was.epoch && position.seq == was.seq + 1) {

@@ -186,12 +186,12 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         if !self.waits_for_uplink(id, since, host, now, out) {
-            self.silence_now(id, since, host, now, out);
+            self.call_silent(id, since, host, now, out);
         }
     }
 
     /// Calls a device silent, whatever its uplink says.
-    pub(super) fn silence_now(
+    pub(super) fn call_silent(
         &mut self,
         id: &DeviceId,
         since: Timestamp,

@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Looks for sensors that their host, which has just reported, says nothing of any more.
-    pub(super) fn miss_sensors(&mut self, host: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn find_silent_sensors(&mut self, host: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(host) else { return };
         let Presence::Live { since: host_since } = device.presence else { return };
         let missed = |id: &&DeviceId| {
@@ -140,7 +140,7 @@ impl State {
         };
         let missed: Vec<DeviceId> = device.children.iter().filter(missed).cloned().collect();
         for id in missed {
-            self.miss(&id, now, out);
+            self.sensor_silent(&id, now, out);
         }
     }
 
@@ -151,7 +151,7 @@ impl State {
         let host = device.info.parent.as_ref().and_then(|host| self.devices.get(host));
         let host = host.map(|host| (host.presence, host.last_heard));
         match host {
-            Some((Presence::Live { .. }, _)) if due => self.miss(id, now, out),
+            Some((Presence::Live { .. }, _)) if due => self.sensor_silent(id, now, out),
             Some((host @ (Presence::Silent { .. } | Presence::Away { .. }), _)) if due => {
                 if let Some(device) = self.devices.get_mut(id) {
                     device.presence = host;
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    fn miss(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    fn sensor_silent(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let since = self.devices.get(id).and_then(|device| device.last_heard).unwrap_or(now);
         let reason = Text::new(
             "Máy chủ quản lý vẫn báo nhưng không còn báo gì về thiết bị này: có thể đã bị bỏ khỏi cấu hình.",

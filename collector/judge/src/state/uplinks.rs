@@ -170,7 +170,7 @@ impl State {
         for (id, since, host) in asking.waiting {
             let waits = |presence| matches!(presence, Presence::Suspect { probing: true, .. });
             if self.devices.get(&id).is_some_and(|device| waits(device.presence)) {
-                self.silence_now(&id, since, host, now, out);
+                self.call_silent(&id, since, host, now, out);
             }
         }
     }
@@ -192,7 +192,7 @@ impl State {
     }
 
     /// Something behind this uplink, or the uplink itself, is heard again: it works. The rest gets its time to come back.
-    pub(super) fn uplink_back(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn uplink_returned(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(rule) = self.devices.get(uplink).and_then(|one| self.rules.silent_for(&one.info)) else { return };
         let rule = rule.id.clone();
         let mut over = Vec::new();
@@ -289,9 +289,10 @@ impl State {
             // It was listed under its uplink, which is back; now it has an incident of its own.
             Some(mut fault) => {
                 if let Some(incident) = fault.incident.take() {
+                    // Whoever sees the uplink's incident may not reach what is behind it: it is not named.
                     let why = Text::new(
-                        format!("{} vẫn chưa trở lại; theo dõi riêng.", device.info.name),
-                        format!("{} has not come back; it has an incident of its own.", device.info.name),
+                        "Thiết bị phía sau vẫn chưa trở lại; theo dõi riêng.",
+                        "What is behind it has not come back; it has an incident of its own.",
                     );
                     self.fault_gone(incident, fault.id, &why, now, out);
                 }
@@ -311,7 +312,7 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        if self.is_news(&fault, now) {
+        if self.should_notify(&fault, now) {
             self.open_or_join(&mut fault, now, out);
         } else {
             out.push(Effect::Fault(fault.clone()));

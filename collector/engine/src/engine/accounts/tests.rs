@@ -206,3 +206,22 @@ fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
         changes.iter().any(|change| matches!(change, Change::Audit(entry) if entry.action == "account.codes_guessed"))
     );
 }
+
+#[test]
+fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomorrow() {
+    let mut all = accounts(&[("boss", Role::Administrator)]);
+    let now = at(0).now;
+    let (old, ahead) = (now.plus_millis(-86_400_000), now.plus_millis(30_000));
+    for (proved_at, confirmed_at) in [(None, Timestamp::MIN), (Some(old), old), (Some(now), now), (Some(ahead), now)] {
+        let mut changes = Vec::new();
+        let intent = Intent::Foreign { name: "boss".to_owned(), proved_at, peer: "10.0.0.1".to_owned() };
+        assert!(matches!(all.decide(intent, at(0), &mut changes), Ok(Answer::Secret(_))), "they come in all the same");
+        let session = changes.iter().find_map(|change| match change {
+            Change::Session(session) => Some(session),
+            _ => None,
+        });
+        let session = session.expect("a session");
+        assert!(session.federated);
+        assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
+    }
+}

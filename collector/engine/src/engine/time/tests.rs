@@ -1,6 +1,7 @@
 //! An engine whose clocks are a test's.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use ioc_common::config::Source;
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::engine::{Message, Parts, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
-use ioc_store::{DeliveryState, OutboxEntry, Reader};
+use ioc_store::{Archive, DeliveryState, Lost, OutboxEntry, Reader, Store, StoreError};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -87,6 +88,38 @@ struct Rig {
     seq: u64,
 }
 
+/// A store that cannot be written while a test says so.
+struct Failing(Box<dyn Store>, Arc<AtomicBool>);
+
+impl Store for Failing {
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        if self.1.load(Relaxed) {
+            return Err(StoreError::File { path: "test".into(), source: std::io::Error::other("as the test wants") });
+        }
+        self.0.commit(changes)
+    }
+
+    fn lost(&self) -> &Lost {
+        self.0.lost()
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.0.close()
+    }
+
+    fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
+        self.0.forget_rows(through, limit)
+    }
+
+    fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
+        self.0.archive()
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.0.reader()
+    }
+}
+
 const CONFIG: &str = r#"
 [[channel]]
 name = "log"
@@ -98,6 +131,10 @@ always = true
 
 impl Rig {
     fn open(dir: &Path, machine: &Machine) -> Self {
+        Self::open_with(dir, machine, |store| store)
+    }
+
+    fn open_with(dir: &Path, machine: &Machine, within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) -> Self {
         let config = Config::parse(&Source::built_in("collector.toml", CONFIG)).unwrap_or_else(|e| panic!("{e}"));
         let store = ioc_store::open(dir).expect("opens");
         let reader = store.reader().expect("reads");
@@ -106,7 +143,7 @@ impl Rig {
         let health = Arc::new(Health::default());
         let parts = Parts {
             config,
-            store,
+            store: within(store),
             authority: Arc::new(authority),
             access: Arc::default(),
             health: Arc::clone(&health),
@@ -437,4 +474,36 @@ fn deliveries_that_failed_are_tried_again_after_the_same_time() {
     rig.confirm(-DAY / 1000).expect("followed");
     let entry = rig.notices().into_iter().find(|one| one.key == key).expect("waits");
     assert_eq!(entry.next_attempt_at.millis_since(rig.now()), MINUTE - 30_000);
+}
+
+#[test]
+fn a_step_whose_commit_is_given_up_is_believed_by_nobody_and_nothing_is_kept_after_it() {
+    let dir = tempfile::tempdir().expect("directory");
+    let machine = Machine::new();
+    let fails = Arc::new(AtomicBool::new(false));
+    let mut rig = Rig::open_with(dir.path(), &machine, |store| Box::new(Failing(store, Arc::clone(&fails))));
+    rig.register("srv-1");
+    rig.command(incident("lan")).expect("opened");
+    rig.pass(20_000);
+    let (start, opened) = (rig.now(), rig.notices()[0].incident);
+    let deadline = rig.reader.incident(opened).expect("reads").expect("kept").0.acknowledge_by.expect("one");
+    let (believed_ms, kept) = (machine.inside().believed_ms, rig.reader.clock().expect("reads"));
+    machine.step(MINUTE);
+    fails.store(true, Relaxed);
+    rig.health.stop();
+    assert!(rig.engine.turn(&mut Vec::new()), "the engine ends");
+    assert_eq!(rig.now(), start, "what is believed is what is kept");
+    assert_eq!(machine.inside().believed_ms, believed_ms, "and others go by it");
+    // The store can be written again, and what was decided on a step that it has not is not put there.
+    fails.store(false, Relaxed);
+    machine.pass(20_000);
+    assert!(rig.engine.turn(&mut Vec::new()), "it has ended");
+    assert_eq!(rig.reader.clock().expect("reads"), kept);
+    assert!(rig.audit("clock.followed").is_empty());
+    drop(rig);
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.pass(10_000);
+    assert_eq!(rig.audit("clock.followed").len(), 1, "the next start follows it");
+    let moved = rig.reader.incident(opened).expect("reads").expect("kept").0.acknowledge_by.expect("one");
+    assert_eq!(moved.millis_since(deadline), MINUTE, "and moves what is due");
 }

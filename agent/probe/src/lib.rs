@@ -1,0 +1,282 @@
+//! Probes: one file each, a pure parser over bytes and a short bounded read around it.
+//!
+//! *Read*, *absent* and *unknown* are three different outcomes, everywhere, up to the page. Quick probes are read at every
+//! sample ([`SAMPLED`]); slow ones are surveys ([`SURVEYS`]), made by a short-lived child of the agent. Deliberately absent: a
+//! runtime, the network, processes, the wall clock. What a reader cannot do itself is handed to it ([`HostAccess`]).
+
+pub mod accounts;
+pub mod antivirus;
+pub mod backups;
+mod bounded_io;
+pub mod certificates;
+pub mod cpu;
+mod deb822;
+mod descriptor;
+pub mod disk;
+pub mod displays;
+mod edac;
+mod every_n;
+pub mod facts;
+pub mod filesystem;
+pub mod firewall;
+mod frequency;
+pub mod gpu;
+mod host_access;
+pub mod ipmi;
+pub mod link;
+pub mod load;
+pub mod mce;
+pub mod memory;
+pub mod mount;
+pub mod network;
+pub mod patches;
+pub mod ports;
+mod power;
+pub mod pressure;
+pub mod process;
+pub mod program;
+mod protection;
+pub mod raid;
+mod reach;
+pub mod rpmdb;
+mod sensors;
+pub mod services;
+pub mod sessions;
+pub mod settings;
+pub mod smart;
+pub mod software;
+pub mod sshd;
+pub mod sudoers;
+mod survey_context;
+pub mod time;
+pub mod time_zone;
+pub mod tree;
+mod usb;
+pub mod version;
+
+use std::path::Path;
+
+use ioc_common::reading::Sink;
+use ioc_common::report::Event;
+pub use ioc_common::report::ProbeOutcome as Outcome;
+
+pub use bounded_io::{KeptFile, ReadError, names_in, read_table, read_text};
+pub use descriptor::{Card, Sampled, Survey, SurveyReader};
+use descriptor::{SampledProbe, SurveyProbe};
+use every_n::EveryN;
+pub use host_access::{HostAccess, HttpsHead, NoAccess};
+pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, absent, slug, unknown};
+
+// The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. Whoever adds a probe
+// touches:
+//
+// - its file here, with its descriptor `PROBE`, and a line below (and one for its module above);
+// - its reading, what the numbers and the document are: common/src/reading/NAME.rs, the metrics in common/src/metric.rs, and for a
+//   survey how often in common/src/document.rs;
+// - its words: the two languages of the document's fields in collector/web/locales, a page by `ioc-agent-survey docs docs/probes`;
+// - what a capture takes of a machine (agent/src/capture.rs), where it reads files that no other probe does.
+const SAMPLED_PROBES: &[SampledProbe] = &[
+    cpu::PROBE,
+    load::PROBE,
+    memory::PROBE,
+    pressure::PROBE,
+    filesystem::PROBE,
+    disk::PROBE,
+    network::PROBE,
+    usb::PROBE,
+    frequency::PROBE,
+    link::PROBE,
+    mount::PROBE,
+    sensors::PROBE,
+    edac::PROBE,
+    power::PROBE,
+    process::PROBE,
+];
+// Those without a change to watch for are made as often as their state matters, within the agent's budget of CPU
+// (docs/performance.md).
+const SURVEY_PROBES: &[SurveyProbe] = &[
+    patches::PROBE,
+    antivirus::PROBE,
+    software::PROBE,
+    accounts::PROBE,
+    sessions::PROBE,
+    protection::PROBE,
+    smart::PROBE,
+    raid::PROBE,
+    displays::PROBE,
+    services::PROBE,
+    time::PROBE,
+    ipmi::PROBE,
+    mce::PROBE,
+    gpu::PROBE,
+    reach::PROBE,
+    certificates::PROBE,
+    backups::PROBE,
+];
+
+/// Every quick probe. Taken from the list as the program is built, so that whoever takes samples carries no page and no survey.
+pub static SAMPLED: &[Sampled] = &{
+    let mut list = [SAMPLED_PROBES[0].sampled; SAMPLED_PROBES.len()];
+    let mut at = 0;
+    while at < list.len() {
+        list[at] = SAMPLED_PROBES[at].sampled;
+        at += 1;
+    }
+    list
+};
+
+/// Every survey. Taken from the list as the program is built, so that the agent, which knows when they are due, does not carry
+/// their readers.
+pub static SURVEYS: &[Survey] = &{
+    let mut list = [SURVEY_PROBES[0].survey; SURVEY_PROBES.len()];
+    let mut at = 0;
+    while at < list.len() {
+        list[at] = SURVEY_PROBES[at].survey;
+        at += 1;
+    }
+    list
+};
+
+/// A probe and what its page says.
+#[derive(Debug)]
+pub struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// What its page says.
+    pub card: &'static Card,
+    /// It is read at every so many samples …
+    pub every_n: u32,
+    /// … or it is a survey.
+    pub survey: Option<&'static Survey>,
+}
+
+/// Every probe with its page, the quick ones first.
+pub fn described() -> impl Iterator<Item = Described> {
+    let quick = SAMPLED_PROBES.iter().map(|probe| Described {
+        name: probe.sampled.name,
+        card: &probe.card,
+        every_n: probe.sampled.every_n,
+        survey: None,
+    });
+    let slow = SURVEY_PROBES.iter().map(|probe| Described {
+        name: probe.survey.name,
+        card: &probe.card,
+        every_n: 1,
+        survey: Some(&probe.survey),
+    });
+    quick.chain(slow)
+}
+
+/// The names of all probes, the quick ones first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SAMPLED.iter().map(|probe| probe.name).chain(SURVEYS.iter().map(|survey| survey.name))
+}
+
+/// The survey of this name.
+#[must_use]
+pub fn survey(name: &str) -> Option<&'static Survey> {
+    SURVEYS.iter().find(|survey| survey.name == name)
+}
+
+/// What reads the survey of this name.
+#[must_use]
+pub fn reader(name: &str) -> Option<SurveyReader> {
+    SURVEY_PROBES.iter().find(|probe| probe.survey.name == name).map(|probe| probe.read)
+}
+
+/// Every quick probe by its name, reading the machine under `root`. Those that cost more or change slowly are read every few samples.
+#[must_use]
+pub fn all(root: &Path) -> Vec<(&'static str, Box<dyn Probe>)> {
+    let made = |probe: &Sampled| -> (&'static str, Box<dyn Probe>) {
+        let reads = (probe.new)(root);
+        (probe.name, if probe.every_n > 1 { Box::new(EveryN::new(reads, probe.every_n)) } else { reads })
+    };
+    SAMPLED.iter().map(made).collect()
+}
+
+/// What a probe is given at each sample.
+#[derive(Debug)]
+pub struct SampleContext<'a> {
+    /// Seconds since this probe was last read, by the boot clock; none at the first time.
+    pub elapsed_s: Option<f64>,
+    /// A buffer to read into, shared by all probes.
+    pub buffer: &'a mut Vec<u8>,
+    /// What happened since the last sample.
+    pub events: &'a mut Vec<Event>,
+}
+
+/// Reads one part of the machine at samples.
+pub trait Probe: Send {
+    /// Reads now, and gives the numbers to `sink`.
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome;
+}
+
+/// A file that is not there means *absent*; any other trouble means *unknown*.
+fn missing(error: &ReadError) -> Outcome {
+    if error.is_absent() { Outcome::Absent { why: error.to_string() } } else { unknown(error) }
+}
+
+/// Bytes as text for a parser: `/proc` is ASCII but for names that users choose.
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// A counter's rate over `elapsed_s`; none when it stepped back (it wrapped or was reset).
+fn rate(now: u64, before: u64, elapsed_s: f64) -> Option<f64> {
+    if elapsed_s <= 0.0 { None } else { now.checked_sub(before).map(|delta| delta as f64 / elapsed_s) }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Sampling probes on a machine made of texts.
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Numbers(pub(crate) Vec<(&'static str, String, f64)>);
+
+    impl Sink for Numbers {
+        fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
+            assert!(ioc_common::metric::find(metric).is_some(), "{metric} is not in the catalogue");
+            self.0.push((metric, subject.to_owned(), value));
+        }
+    }
+
+    /// Reads once.
+    pub(crate) fn read_below(
+        files: &[(&str, &str)],
+        make: impl FnOnce(&Path) -> Box<dyn Probe>,
+    ) -> (Outcome, Vec<(&'static str, String, f64)>) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        for (path, text) in files {
+            let path = dir.path().join(path.trim_start_matches('/'));
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("directory");
+            std::fs::write(path, text).expect("written");
+        }
+        let (mut buffer, mut events) = (Vec::new(), Vec::new());
+        let mut numbers = Numbers::default();
+        let mut context = SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events };
+        let outcome = make(dir.path()).read(&mut context, &mut numbers);
+        (outcome, numbers.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_documents_and_stand_once() {
+        let names: Vec<&str> = names().collect();
+        for (place, name) in names.iter().enumerate() {
+            assert!(ioc_common::document::is_name(name), "{name}");
+            assert!(!names[..place].contains(name), "{name} stands twice");
+        }
+        for survey in SURVEYS {
+            let said = ioc_common::document::survey_every_s(survey.name);
+            assert_eq!(said, Some(survey.every_s), "{}: common/src/document.rs says how often, too", survey.name);
+            assert!(survey.deadline_s < survey.every_s && !survey.needs.is_empty(), "{}", survey.name);
+        }
+        assert!(SAMPLED.iter().all(|probe| probe.every_n > 0));
+    }
+}

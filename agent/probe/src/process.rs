@@ -1,0 +1,105 @@
+//! Processes, counted by state from `/proc/*/stat` (proc_pid_stat(5)). Read seldom: it costs an open for each process.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ioc_common::reading::{Processes, Reading as _, Sink};
+
+use super::{Outcome, Probe, SampleContext, unknown};
+use crate::bounded_io::{names_in, read_text};
+use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::survey_context::SurveyContext;
+
+pub(crate) const PROBE: SampledProbe = SampledProbe {
+    sampled: Sampled { name: "process", every_n: 60, new: |root| Box::new(ProcessProbe::new(root)) },
+    card: Card {
+        article: "5.1a",
+        vi: "Số tiến trình, tiến trình chết và kẹt",
+        en: "Processes, zombies, stuck ones",
+        reads: "`/proc/*/stat`",
+        metrics: &["process."],
+        cost: "0.02 ms a process",
+    },
+};
+
+/// Most processes that are looked at.
+const PROCESSES_MAX: usize = 20_000;
+
+/// The names of all processes that run. The kernel keeps fifteen characters of each. It costs an open for each process: ask once.
+#[must_use]
+pub fn names(machine: &SurveyContext<'_>) -> BTreeSet<String> {
+    let pids = names_in(machine.root, "/proc", PROCESSES_MAX).unwrap_or_default();
+    let pids = pids.iter().filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
+    pids.filter_map(|pid| machine.text_if(&format!("/proc/{pid}/comm"))).collect()
+}
+
+/// The names of all processes that run; none where not all can be seen, so that of one that is not among them nothing is known: no
+/// `/proc`, or one that shows everybody only their own (`hidepid`). The first process is always there.
+#[must_use]
+pub fn all_names(machine: &SurveyContext<'_>) -> Option<BTreeSet<String>> {
+    machine.text_if("/proc/1/comm").map(|_| names(machine))
+}
+
+/// The state of a process: the letter behind its name, which may hold anything.
+#[must_use]
+pub fn parse_state(stat: &str) -> Option<char> {
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// The probe.
+#[derive(Debug)]
+pub struct ProcessProbe {
+    root: PathBuf,
+}
+
+impl ProcessProbe {
+    /// Reads below `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+}
+
+impl Probe for ProcessProbe {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+        let names = match names_in(&self.root, "/proc", PROCESSES_MAX) {
+            Ok(names) => names,
+            Err(error) => return unknown(&error),
+        };
+        let mut processes = Processes::default();
+        for pid in names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+            // One that has ended meanwhile is none.
+            let Ok(stat) = read_text(&self.root, &format!("/proc/{pid}/stat")) else { continue };
+            processes.total += 1;
+            match parse_state(&stat) {
+                Some('Z') => processes.zombies += 1,
+                Some('D') => processes.stuck += 1,
+                _ => {}
+            }
+        }
+        if processes.total == 0 {
+            return unknown(&"/proc: no process can be seen");
+        }
+        processes.emit(sink);
+        Outcome::Read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::read_below;
+    use super::*;
+
+    #[test]
+    fn states_by_name_or_not() {
+        let files = [
+            ("/proc/1/stat", "1 (systemd) S 0"),
+            ("/proc/7/stat", "7 (a) Z b) D 1"),
+            ("/proc/8/stat", "8 (x) Z 1"),
+            ("/proc/net/stat", "x"),
+        ];
+        let (_, numbers) = read_below(&files, |root| Box::new(ProcessProbe::new(root)));
+        assert_eq!(numbers.iter().map(|n| n.2).collect::<Vec<_>>(), [3.0, 1.0, 1.0]);
+        assert_eq!(parse_state("rubbish"), None);
+    }
+}

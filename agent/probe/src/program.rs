@@ -1,0 +1,182 @@
+//! What a program said, and what of it is whole. The program itself is run elsewhere ([`crate::HostAccess`]).
+//!
+//! What a program printed is a value only when the program said that it is whole ([`ProgramAnswer`]): it ended as it does when all
+//! went well, spoke where silence means nothing, ended its last line or closed its JSON, and complained of no right that it lacked.
+//! Everything else is *unknown*, with the program's own words: a failure is never a zero, and never a shorter list.
+
+use crate::Outcome;
+
+/// Most bytes read from a program.
+pub const OUTPUT_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a program said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProgramOutput {
+    /// Its exit status; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub text: Vec<u8>,
+    /// The beginning of standard error.
+    pub complaint: String,
+}
+
+/// What programs say that may see only a part, and then print that part.
+const LACKS_RIGHTS: [&str; 6] = [
+    "permission denied",
+    "operation not permitted",
+    "access denied",
+    "insufficient permission",
+    "not seeing messages",
+    "must be root",
+];
+
+/// A question to a program, answered or not. Only what is whole comes out of it.
+#[derive(Debug)]
+#[must_use]
+pub struct ProgramAnswer {
+    what: String,
+    given: Result<ProgramOutput, Outcome>,
+    good: fn(i32) -> bool,
+}
+
+impl ProgramAnswer {
+    /// What `what` (program and arguments, for people) gave; it ended well with exit status 0.
+    pub fn new(what: String, given: Result<ProgramOutput, Outcome>) -> Self {
+        Self { what, given, good: |code| code == 0 }
+    }
+
+    /// Other exit statuses are good ones, too.
+    pub fn ending(self, good: fn(i32) -> bool) -> Self {
+        Self { good, ..self }
+    }
+
+    /// The lines of an answer that cannot be empty, as text: bytes that are no UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// *Absent* when there is no such program, *unknown* when its answer is not whole.
+    pub fn lines(self) -> Result<String, Outcome> {
+        self.parsed(|text| if text.trim().is_empty() { Err("printed nothing".to_owned()) } else { Ok(text.to_owned()) })
+    }
+
+    /// The lines of an answer where silence means *none*.
+    ///
+    /// # Errors
+    /// As [`Self::lines`].
+    pub fn lines_or_none(self) -> Result<String, Outcome> {
+        self.parsed(|text| Ok(text.to_owned()))
+    }
+
+    /// What `parse` makes of lines that came whole. Where it can be seen from the text that something is missing, `parse` says so.
+    ///
+    /// # Errors
+    /// As [`Self::lines`], and *unknown* with what `parse` did not understand.
+    pub fn parsed<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Outcome> {
+        let what = self.what.clone();
+        let output = self.ended_well()?;
+        let text = String::from_utf8_lossy(&output.text);
+        let whole = if !text.is_empty() && !text.ends_with('\n') {
+            Err("its answer was cut within a line".to_owned())
+        } else if !is_text(&text) {
+            Err("its answer is no text".to_owned())
+        } else {
+            parse(&text)
+        };
+        whole.map_err(|why| Outcome::Unknown { why: format!("{what}: {why}") })
+    }
+
+    /// The JSON of an answer.
+    ///
+    /// # Errors
+    /// As [`Self::lines`].
+    pub fn json(self) -> Result<serde_json::Value, Outcome> {
+        let what = self.what.clone();
+        let output = self.ended_well()?;
+        // Names of disks and volumes may hold any byte; the marks of JSON are ASCII.
+        serde_json::from_str(&String::from_utf8_lossy(&output.text))
+            .map_err(|error| Outcome::Unknown { why: format!("{what}: its answer is no whole JSON: {error}") })
+    }
+
+    /// Whether it ended well, whatever it printed.
+    ///
+    /// # Errors
+    /// As [`Self::lines`].
+    pub fn ended_well(self) -> Result<ProgramOutput, Outcome> {
+        let Self { what, given, good } = self;
+        let output = given?;
+        let complains = || {
+            // The last line of a complaint usually is the reason; those who complain on standard output begin with it.
+            let printed = String::from_utf8_lossy(&output.text);
+            let said = output.complaint.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
+            let said = said.or_else(|| printed.lines().find(|line| !line.trim().is_empty()).map(str::to_owned));
+            said.map_or(String::new(), |said| format!(": {}", said.trim().chars().take(200).collect::<String>()))
+        };
+        let why = match output.code {
+            None => format!("was ended by a signal{}", complains()),
+            Some(code) if !good(code) => format!("ended with status {code}{}", complains()),
+            Some(_) => {
+                let complaint = output.complaint.to_lowercase();
+                match LACKS_RIGHTS.iter().any(|lacks| complaint.contains(lacks)) {
+                    true => format!("could not see all{}", complains()),
+                    false => return Ok(output),
+                }
+            }
+        };
+        Err(Outcome::Unknown { why: format!("{what}: {why}") })
+    }
+}
+
+/// Whether it can be read: a name in another encoding is a few odd characters, rubbish has little else.
+fn is_text(text: &str) -> bool {
+    let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    text.chars().filter(odd).count() * 8 <= text.chars().count()
+}
+
+/// A program that could not be run to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{program}: {why}")]
+#[allow(missing_docs, reason = "their names say it")]
+pub struct ProgramError {
+    pub program: String,
+    pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_whole_comes_out_of_an_answer() {
+        let answer = |code: Option<i32>, text: &str, complaint: &str| {
+            let output = ProgramOutput { code, text: text.as_bytes().to_vec(), complaint: complaint.to_owned() };
+            ProgramAnswer::new("tool -x".to_owned(), Ok(output))
+        };
+        let why = |given: Result<String, Outcome>| match given {
+            Err(Outcome::Unknown { why }) => why,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answer(Some(0), "a\nb\n", "a warning").lines().as_deref(), Ok("a\nb\n"));
+        assert_eq!(answer(Some(0), "", "").lines_or_none().as_deref(), Ok(""));
+        assert_eq!(answer(Some(100), "a\n", "").ending(|code| code == 100).lines().as_deref(), Ok("a\n"));
+        assert_eq!(
+            why(answer(Some(1), "0\n", "first\nno device\n").lines()),
+            "tool -x: ended with status 1: no device"
+        );
+        assert_eq!(
+            why(answer(Some(1), "cannot open\n", "").lines_or_none()),
+            "tool -x: ended with status 1: cannot open"
+        );
+        assert_eq!(why(answer(None, "a\n", "").lines()), "tool -x: was ended by a signal: a");
+        assert_eq!(why(answer(Some(0), " \n", "").lines()), "tool -x: printed nothing");
+        assert_eq!(why(answer(Some(0), "a\nb", "").lines_or_none()), "tool -x: its answer was cut within a line");
+        assert_eq!(why(answer(Some(0), "\u{fffd}\0\u{fffd}\n", "").lines()), "tool -x: its answer is no text");
+        assert!(answer(Some(0), "Name: Caf\u{fffd} du Monde\n", "").lines().is_ok());
+        assert_eq!(
+            why(answer(Some(0), "a\n", "Hint: you are currently not seeing messages from other users").lines()),
+            "tool -x: could not see all: Hint: you are currently not seeing messages from other users"
+        );
+        assert!(answer(Some(0), "{\"a\": [1", "").json().is_err() && answer(Some(0), "", "").json().is_err());
+        assert_eq!(answer(Some(0), "{\"a\": 1}", "").json().expect("whole")["a"], 1);
+        let absent = Outcome::Absent { why: "not installed".to_owned() };
+        assert_eq!(ProgramAnswer::new("x".to_owned(), Err(absent.clone())).lines(), Err(absent));
+    }
+}

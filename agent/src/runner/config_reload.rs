@@ -1,0 +1,85 @@
+//! A configuration that is read anew, and settings that the collector gives.
+
+use std::path::Path;
+
+use ioc_common::clock;
+use ioc_common::document::Json;
+use ioc_common::report::{Body, State as Document};
+use ioc_common::settings::{DOCUMENT, Signed};
+
+use super::{Runner, schedule, survey_schedule};
+use crate::config::{Config, config_from_surveyor};
+use crate::remote_settings::{KEPT, OFFERED};
+use crate::runner::sample_thread::SampleThread;
+use crate::runner::sensor_reader::SensorReader;
+
+impl Runner {
+    /// The service is told to reload: configuration and certificates are read anew.
+    pub(super) fn reload(&mut self) {
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+        match config_from_surveyor(self.config_path.as_deref(), false) {
+            Ok(fresh) => {
+                // What sensors are told is not known here, but it may have changed.
+                self.sensor_reader = SensorReader::new(self.config_path.clone(), fresh.has_sensors);
+                self.take(fresh);
+                self.tell_settings();
+                self.close_link("configuration and certificates are read anew");
+                self.session.retry_now(clock::boottime_ms());
+                tracing::info!("configuration reloaded");
+            }
+            Err(error) => tracing::error!(%error, "the configuration is faulty; the old one stays in use"),
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// Uses another configuration from now on.
+    fn take(&mut self, fresh: Config) {
+        let now_ms = clock::boottime_ms();
+        if fresh.forbid != self.config.forbid {
+            self.sample_thread = SampleThread::new(Path::new("/"), &fresh.forbid);
+            self.hello_wanted = true;
+        }
+        // What surveys remember lies on disk; the new settings may change what any of them finds.
+        self.survey_schedule = survey_schedule(&fresh, self.config_path.clone(), now_ms);
+        if fresh.interval != self.config.interval {
+            self.schedule = schedule(&fresh, &self.identity, now_ms);
+            self.hello_wanted = true;
+        }
+        self.config = fresh;
+    }
+
+    /// Settings came: looked at by the surveyor, and used where they are good.
+    pub(super) fn offered(&mut self, signed: &Signed, payload: &[u8]) {
+        let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
+        let looked_at = std::fs::write(&offered, payload)
+            .map_err(|error| format!("{}: {error}", offered.display()))
+            .and_then(|()| config_from_surveyor(self.config_path.as_deref(), true).map_err(|error| error.to_string()));
+        let used = looked_at.and_then(|fresh| {
+            std::fs::rename(&offered, &kept).map_err(|error| format!("{}: {error}", kept.display())).map(|()| fresh)
+        });
+        match used {
+            Ok(fresh) => {
+                tracing::info!(version = signed.version, "settings of the collector are in use");
+                self.take(fresh);
+            }
+            Err(why) => {
+                let why = why.trim().trim_start_matches("ioc-agent: ").to_owned();
+                tracing::error!(
+                    version = signed.version,
+                    why,
+                    "settings of the collector are refused; nothing changes"
+                );
+                let _ = std::fs::remove_file(&offered);
+                self.config.remote_settings = signed.refused(why);
+            }
+        }
+        self.tell_settings();
+    }
+
+    /// Says what became of the collector's settings.
+    pub(super) fn tell_settings(&mut self) {
+        if let Ok(doc) = Json::of(&self.config.remote_settings) {
+            self.report(&Body::State(Document::Document { name: DOCUMENT.to_owned(), doc }));
+        }
+    }
+}

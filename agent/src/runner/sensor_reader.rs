@@ -1,0 +1,124 @@
+//! Sensors around this host, as the agent sees them: a child that reads them ([`crate::sensor::watch`]) tells line by line what it
+//! found; it is started again when it ends, and each sensor is announced anew when the collector asks.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use ioc_common::backoff::doubled_ms;
+use ioc_common::clock;
+use ioc_common::id::SensorName;
+
+use crate::config::surveyor_path;
+use crate::sensor::{Announcement, LINE_MAX_BYTES, News, SensorNews};
+
+/// Between two starts of a child that ends at once, at most.
+const RESTART_MAX_MS: u64 = 60_000;
+/// A child that ran this long was not at fault from the start.
+const RAN_WELL_MS: u64 = 60_000;
+/// Most news that wait for the main loop; then the child waits.
+const NEWS_MAX: usize = 64;
+
+/// Everything about sensors.
+pub(super) struct SensorReader {
+    /// None when there are no sensors.
+    reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorNews>)>,
+    known: BTreeMap<SensorName, Announcement>,
+}
+
+impl SensorReader {
+    /// Has the sensors of this configuration read, if there are any.
+    pub(super) fn new(config_path: Option<PathBuf>, wanted: bool) -> Self {
+        let reader = wanted.then(|| {
+            let (sender, receiver) = mpsc::channel(NEWS_MAX);
+            (tokio::spawn(read_for_ever(config_path, sender)), receiver)
+        });
+        Self { reader, known: BTreeMap::new() }
+    }
+
+    /// The next news. Never ends while there are no sensors.
+    pub(super) async fn told(&mut self) -> SensorNews {
+        let received = match &mut self.reader {
+            Some((_, receiver)) => receiver.recv().await,
+            None => None,
+        };
+        let Some(told) = received else { return std::future::pending().await };
+        match (&told.news, self.known.get_mut(&told.sensor)) {
+            (News::Announce(announcement), _) => {
+                self.known.insert(told.sensor.clone(), (**announcement).clone());
+            }
+            (News::Outcome(outcome), Some(known)) => known.outcome = outcome.clone(),
+            _ => {}
+        }
+        told
+    }
+
+    /// Every sensor that was announced, to be announced anew.
+    pub(super) fn known(&self) -> Vec<(SensorName, Announcement)> {
+        self.known.iter().map(|(name, announcement)| (name.clone(), announcement.clone())).collect()
+    }
+
+    /// What was announced of this sensor.
+    pub(super) fn find(&self, name: &SensorName) -> Option<&Announcement> {
+        self.known.get(name)
+    }
+}
+
+impl Drop for SensorReader {
+    fn drop(&mut self) {
+        // Its child goes with it.
+        if let Some((task, _)) = &self.reader {
+            task.abort();
+        }
+    }
+}
+
+/// Starts the child, passes on what it tells, and starts it again.
+async fn read_for_ever(config_path: Option<PathBuf>, sender: mpsc::Sender<SensorNews>) {
+    let mut restarts = 0_u32;
+    loop {
+        let started_ms = clock::boottime_ms();
+        match read_once(config_path.as_ref(), &sender).await {
+            Ok(()) if sender.is_closed() => return,
+            Ok(()) => tracing::error!("the reader of sensors ended; it is started again"),
+            Err(error) => tracing::error!(%error, "the reader of sensors failed; it is started again"),
+        }
+        let well = clock::boottime_ms().saturating_sub(started_ms) > RAN_WELL_MS;
+        restarts = if well { 0 } else { restarts.saturating_add(1) };
+        tokio::time::sleep(Duration::from_millis(doubled_ms(restarts, 1000, RESTART_MAX_MS))).await;
+    }
+}
+
+async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNews>) -> std::io::Result<()> {
+    #[allow(clippy::disallowed_methods, reason = "our own program, which stays as long as the agent")]
+    let mut command = Command::new(surveyor_path()?);
+    command.arg("sensors").stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    if let Some(path) = config_path {
+        command.arg("--config").arg(path);
+    }
+    let mut child = command.spawn()?;
+    let out = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
+    let mut lines = BufReader::new(out);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut lines).take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut line).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        match serde_json::from_slice::<SensorNews>(&line) {
+            Ok(told) => {
+                if sender.send(told).await.is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(std::io::Error::other(format!("what it said cannot be read: {error}"))),
+        }
+    }
+}

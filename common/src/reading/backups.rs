@@ -1,0 +1,44 @@
+//! Backup jobs (article 7).
+
+use serde::{Deserialize, Serialize};
+
+use super::Sink;
+use crate::clock::Timestamp;
+use crate::document::{Findings, days, flag};
+
+/// Configured backup jobs (article 7).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Backups {
+    /// The jobs.
+    pub jobs: Vec<Backup>,
+}
+
+/// One backup job.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Backup {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `marker`, `timer`, `restic`, `borg`, `pgbasebackup`.
+    pub kind: String,
+    /// When it last succeeded.
+    pub succeeded_at: Option<Timestamp>,
+    /// Whether the last run succeeded; none where that cannot be told.
+    pub ok: Option<bool>,
+    /// What was found.
+    pub detail: String,
+    /// Why it could not be read.
+    pub unknown: String,
+}
+
+impl Findings for Backups {
+    const NAME: &'static str = "backups";
+
+    fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
+        for job in &self.jobs {
+            sink.put("backup.age", &job.name, job.succeeded_at.map_or(f64::NAN, |at| days(now, at).max(0.0)));
+            sink.put("backup.ok", &job.name, flag(job.ok));
+        }
+    }
+}

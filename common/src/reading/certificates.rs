@@ -1,0 +1,53 @@
+//! Certificate files (article 8.1).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Sink;
+use crate::clock::Timestamp;
+use crate::document::{Findings, days};
+
+/// Configured certificate files (article 8.1).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Certificates {
+    /// The files.
+    pub certificates: Vec<CertificateFile>,
+}
+
+/// More days than that are as good as never.
+const DAYS_MAX: f64 = 40_000.0;
+
+/// One certificate file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CertificateFile {
+    /// Where it lies.
+    pub path: String,
+    /// Whom it names.
+    pub subject: String,
+    /// When it ends. A file of several has a row for its own, and one for each other that ends before it.
+    pub until: Option<Timestamp>,
+    /// Why it could not be read.
+    pub unknown: String,
+}
+
+impl Findings for Certificates {
+    const NAME: &'static str = "certificates";
+
+    fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
+        let mut told = BTreeSet::new();
+        for certificate in &self.certificates {
+            // What lies beside a file's own certificate is told under its own name.
+            let own = told.insert(certificate.path.clone());
+            let beside = || format!("{}: {}", certificate.path, certificate.subject);
+            let name = if own { certificate.path.clone() } else { beside() };
+            if own || told.insert(name.clone()) {
+                // Those that are never to end say so by the year 9999.
+                let left = certificate.until.map_or(f64::NAN, |until| -days(now, until));
+                sink.put("cert.days", &name, left.clamp(-DAYS_MAX, DAYS_MAX));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Graphics processors.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sink, brief};
+use crate::clock::Timestamp;
+use crate::document::Findings;
+
+/// Graphics processors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gpus {
+    /// The processors.
+    pub gpus: Vec<Gpu>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gpu {
+    /// Bus address or index.
+    pub id: String,
+    /// Model.
+    pub model: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// Serial number.
+    pub serial: String,
+    /// Memory, bytes.
+    pub memory: Option<u64>,
+    /// Errors of its memory that could not be corrected.
+    pub uncorrected_errors: Option<u64>,
+    /// Numbers only: temperature °C, busy %, memory used %, fan %, power W.
+    #[serde(skip)]
+    pub now: [Option<f64>; 5],
+}
+
+impl Findings for Gpus {
+    const NAME: &'static str = "gpu";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        for gpu in &self.gpus {
+            let metrics = ["gpu.temperature", "gpu.busy", "gpu.memory_used_pct", "gpu.fan", "gpu.power"];
+            for (metric, value) in metrics.into_iter().zip(gpu.now) {
+                sink.put(metric, &gpu.id, value.map_or(f64::NAN, brief));
+            }
+            sink.put("gpu.errors", &gpu.id, gpu.uncorrected_errors.map_or(f64::NAN, |count| count as f64));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the management controller (IPMI) tells.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sink, brief};
+use crate::clock::Timestamp;
+use crate::document::Findings;
+
+/// What the management controller (IPMI) tells.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ipmi {
+    /// Sensors that are not well: name and state.
+    pub bad: Vec<String>,
+    /// Power supplies: name and whether it is well; empty where the controller says nothing of them.
+    pub supplies: Vec<(String, bool)>,
+    /// The newest entries of its event log.
+    pub events: Vec<String>,
+    /// Numbers: name, unit, value. Numbers only.
+    #[serde(skip)]
+    pub values: Vec<(String, String, f64)>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+impl Findings for Ipmi {
+    const NAME: &'static str = "ipmi";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        sink.put("ipmi.bad", "", self.bad.len() as f64);
+        let failed = self.supplies.iter().filter(|(_, well)| !well).count() as f64;
+        // Supplies of which nothing is said are not supplies that are well.
+        sink.put("ipmi.supplies_failed", "", if self.supplies.is_empty() { f64::NAN } else { failed });
+        for (name, unit, value) in &self.values {
+            let metric = match unit.as_str() {
+                "degrees C" => "ipmi.temperature",
+                "RPM" => "ipmi.fan",
+                "Volts" => "ipmi.voltage",
+                "Watts" => "ipmi.power",
+                _ => continue,
+            };
+            sink.put(metric, name, brief(*value));
+        }
+    }
+}

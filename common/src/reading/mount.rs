@@ -1,0 +1,34 @@
+//! Network filesystems (lesson 18).
+
+use super::{Reading, Sink, brief};
+
+/// Network filesystems: whether the server answers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RemoteMounts(pub Vec<RemoteMount>);
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RemoteMount {
+    /// Where it is mounted.
+    pub mount: String,
+    /// It answered within the deadline.
+    pub answers: bool,
+    /// Size, available and used bytes, while it answers.
+    pub space: Option<(u64, u64, u64)>,
+}
+
+impl Reading for RemoteMounts {
+    fn emit(&self, sink: &mut dyn Sink) {
+        for mount in &self.0 {
+            sink.put("mount.answers", &mount.mount, f64::from(u8::from(mount.answers)));
+            let used = mount.space.filter(|(_, available, used)| available + used > 0);
+            let used =
+                used.map_or(f64::NAN, |(_, available, used)| brief(used as f64 / (used + available) as f64 * 100.0));
+            sink.put("fs.used_pct", &mount.mount, used);
+            let space =
+                |pick: fn((u64, u64, u64)) -> u64| mount.space.map_or(f64::NAN, |space| brief(pick(space) as f64));
+            sink.put("fs.size", &mount.mount, space(|(size, _, _)| size));
+            sink.put("fs.available", &mount.mount, space(|(_, available, _)| available));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Processes by state.
+
+use super::{Reading, Sink};
+
+/// Processes, counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Processes {
+    /// All.
+    pub total: u64,
+    /// Ended, and nobody has asked for their result.
+    pub zombies: u64,
+    /// Waiting for a device and not to be interrupted.
+    pub stuck: u64,
+}
+
+impl Reading for Processes {
+    fn emit(&self, sink: &mut dyn Sink) {
+        sink.put("process.count", "", self.total as f64);
+        sink.put("process.zombies", "", self.zombies as f64);
+        sink.put("process.stuck", "", self.stuck as f64);
+    }
+}

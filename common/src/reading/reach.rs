@@ -1,0 +1,50 @@
+//! Endpoints outside the host (article 5.1a).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sink, brief};
+use crate::clock::Timestamp;
+use crate::document::{Findings, days};
+
+/// Configured endpoints (article 5.1a).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reach {
+    /// The endpoints.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Endpoint {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `tcp`, `https`, `dns` or `icmp`, and the address.
+    pub target: String,
+    /// It answered.
+    pub up: bool,
+    /// Why not.
+    pub error: String,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// When its certificate ends.
+    pub certificate_until: Option<Timestamp>,
+    /// How long it took, milliseconds. A number only.
+    #[serde(skip)]
+    pub took_ms: Option<f64>,
+}
+
+impl Findings for Reach {
+    const NAME: &'static str = "reach";
+
+    fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
+        for endpoint in &self.endpoints {
+            sink.put("reach.up", &endpoint.name, f64::from(u8::from(endpoint.up)));
+            sink.put("reach.time", &endpoint.name, endpoint.took_ms.map_or(f64::NAN, brief));
+            if let Some(until) = endpoint.certificate_until {
+                sink.put("cert.days", &endpoint.name, -days(now, until));
+            }
+        }
+    }
+}

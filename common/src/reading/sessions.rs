@@ -1,0 +1,47 @@
+//! Who is signed in, and who failed to (articles 5.1b, 17.2).
+
+use serde::{Deserialize, Serialize};
+
+use super::Sink;
+use crate::clock::Timestamp;
+use crate::document::Findings;
+
+/// Who is signed in, and who failed to (articles 5.1b, 17.2).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sessions {
+    /// How many sessions are open now; none when they cannot be read.
+    pub open: Option<u32>,
+    /// Sessions open now, by account and terminal; those that are named.
+    pub sessions: Vec<Session>,
+    /// Failed sign-ins of the last hour; none when they cannot be read.
+    pub failures: Option<u32>,
+    /// Where most of them came from.
+    pub failures_from: Vec<String>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+}
+
+/// One session.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    /// Account.
+    pub account: String,
+    /// Terminal.
+    pub terminal: String,
+    /// From which host; empty when local.
+    pub from: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+impl Findings for Sessions {
+    const NAME: &'static str = "sessions";
+
+    fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
+        sink.put("session.open", "", self.open.map_or(f64::NAN, f64::from));
+        sink.put("session.failures", "", self.failures.map_or(f64::NAN, f64::from));
+    }
+}
