@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 
 use crate::role::Role;
-use crate::scope::Reach;
+use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
 
 /// A person's account.
@@ -75,8 +75,8 @@ impl AccountRecord {
 
     /// Where it may look and act.
     #[must_use]
-    pub fn reach(&self) -> Reach {
-        Reach::of(&self.places)
+    pub fn scope(&self) -> AccessScope {
+        AccessScope::of(&self.places)
     }
 
     /// Whether its role is one of these that need a second factor, and it has none.

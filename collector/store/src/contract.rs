@@ -29,7 +29,7 @@ use ioc_judge::{
 use super::*;
 use crate::history::Tier;
 use crate::role::Role;
-use crate::scope::Reach;
+use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
 use crate::{audit, history};
 

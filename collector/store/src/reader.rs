@@ -10,7 +10,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
 use crate::inventory::DeviceRecord;
-use crate::scope::Reach;
+use crate::scope::AccessScope;
 use crate::{
     AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
     FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, RecordKind, RequestRecord, SavedView, SessionRecord,
@@ -23,7 +23,7 @@ use crate::{
 /// Each of these says [`StoreError`] when the store, or what is asked for in it, cannot be read. What is not there is no error.
 pub trait Reader: Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
-    fn limit(&mut self, reach: &Reach) -> Result<(), StoreError>;
+    fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
 
     /// Everything the judge needs to take up where it left off; resolved incidents since `resolved_since`.
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError>;

@@ -112,7 +112,7 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], chrome: &Chrome) 
 
 async fn render(app: &App, chrome: Chrome, form: CoverForm, error: Option<String>) -> Paged {
     let found = app
-        .read(&chrome.reach, |reader| {
+        .read(&chrome.scope, |reader| {
             Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
         })
         .await;
@@ -342,7 +342,7 @@ pub(super) struct ShiftItem {
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
 pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<DutyAnswer> {
-    let covers = app.read(&person.reach, |reader| reader.covers()).await?;
+    let covers = app.read(&person.scope, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
     let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {

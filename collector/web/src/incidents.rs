@@ -76,7 +76,7 @@ pub(super) async fn list(
     let chrome = chrome(&app, &person, &headers);
     let all = query.all.is_some();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let incidents = reader.incidents(None, !all, query.before, ROWS)?;
             let names = names_of(devices_of(&incidents), reader)?;
             Ok((incidents, names))
@@ -189,7 +189,7 @@ async fn render(
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = chrome.now;
-    match app.read(&chrome.reach, move |reader| whole(IncidentId(id), reader, now)).await {
+    match app.read(&chrome.scope, move |reader| whole(IncidentId(id), reader, now)).await {
         Ok(Some(mut whole)) => {
             personal_data::open_incident(app, person, &mut whole.incident, &mut whole.steps, &mut whole.faults).await;
             let tone = incident_tone(&whole.incident);
@@ -327,7 +327,7 @@ pub(super) struct NewQuery {
 
 async fn render_new(app: &App, chrome: Chrome, form: OpenForm, error: Option<String>) -> Paged {
     let query = DeviceQuery { limit: 1000, ..DeviceQuery::default() };
-    match app.read(&chrome.reach, move |reader| reader.devices(&query)).await {
+    match app.read(&chrome.scope, move |reader| reader.devices(&query)).await {
         Ok(records) => {
             let devices = records.into_iter().map(|record| (record.info.id, record.info.name)).collect();
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -412,7 +412,7 @@ pub(super) async fn file(
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found("there is no such file");
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some((incident, ..)) = reader.incident(IncidentId(id))? else { return Ok(None) };
             let named = incident.record.attachments.iter().find(|one| one.sha256 == sha256).map(|one| one.name.clone());
             let content = reader.attachment(IncidentId(id), &sha256)?;

@@ -139,7 +139,7 @@ struct Said {
 async fn show_own(app: &App, person: &Person, chrome: Chrome, said: Said) -> Paged {
     let name = person.name.clone();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(account) = reader.account(&name)? else { return Ok(None) };
             Ok(Some((account, reader.sessions(&name)?)))
         })
@@ -325,7 +325,7 @@ pub(super) async fn end_session(
 ) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let asked = digest.clone();
-    match app.read(&person.reach, move |reader| reader.session(&asked)).await {
+    match app.read(&person.scope, move |reader| reader.session(&asked)).await {
         Ok(Some(session)) if session.account == person.name => {
             let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.session_ended" };
             match meant(&app, &person, intent).await {

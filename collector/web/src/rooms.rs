@@ -75,7 +75,7 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> Paged {
     let chrome = chrome(&app, &person, &headers);
     let now = chrome.now;
-    match app.read(&person.reach, move |reader| all_rooms(reader, now)).await {
+    match app.read(&person.scope, move |reader| all_rooms(reader, now)).await {
         Ok(rooms) => Ok(show(&RoomsPage { chrome, rooms })),
         Err(problem) => Err(Failure::new(chrome, problem)),
     }
@@ -83,5 +83,5 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 
 /// The same as JSON.
 pub(super) async fn api(State(app): State<App>, person: Person) -> Result<Json<Vec<Room>>, Problem> {
-    Ok(Json(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?))
+    Ok(Json(app.read(&person.scope, move |reader| all_rooms(reader, clock::now())).await?))
 }
