@@ -30,7 +30,7 @@ pub enum Anew {
     Authority,
 }
 
-/// Keys, store, and where the first administrator's password was left, if it was made.
+/// What a start needs: the authority, the store, and where the first password was left, if one was made.
 pub type Prepared = (Authority, Box<dyn Store>, Option<PathBuf>);
 
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.

@@ -1,5 +1,6 @@
 //! Starting and stopping the collector: ties its rooms together.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +65,6 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
     let web_tls = pki::web_config(&web_certificate)?;
 
-    let bind = |address| async move {
-        TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
-    };
     let mqtt_listener = bind(config.mqtt_listen).await?;
     let web_listener = bind(config.web_listen).await?;
     let control = server::control_socket(&config.runtime)
@@ -167,6 +165,10 @@ async fn say_left_out(paced: Arc<Paced>) {
             tracing::warn!(kind, left_out, "more of the same was refused");
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
 struct Running {
@@ -296,7 +298,7 @@ pub enum ServeError {
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
     Listen {
         /// Which.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// Why.
         #[source]
         source: std::io::Error,

@@ -100,7 +100,7 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
     let base = format!("https://localhost:{}", rig.web);
     rig.post("/api/v1/accounts", json!({ "name": "boss", "role": "administrator" })).await.unwrap();
     // A provider that does not say when, one that asks now (which is what this one says by itself), and one that lets an old session through.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = ioc_common::clock::now().as_millis() / 1000;
     let old = json!({ "sub": "old", "preferred_username": "boss", "auth_time": now - 86_400 });
     let silent = json!({ "sub": "silent", "preferred_username": "boss", "auth_time": null });
     let fresh = json!({ "sub": "fresh", "preferred_username": "boss" });
