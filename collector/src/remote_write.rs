@@ -21,7 +21,7 @@ use ioc_engine::config::{Config, ExposedLabel, RemoteWrite};
 use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::{Arrived, Reader, StoreError};
 
 /// Rows in one request.
@@ -44,7 +44,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
     let path = data.join(FILE);
     // What leaves the house names no accounts.
     let mut reader = reader;
-    if let Err(error) = reader.limit(&Reach::EVERYWHERE.sealed()) {
+    if let Err(error) = reader.limit(&AccessScope::EVERYWHERE.sealed()) {
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;
     }

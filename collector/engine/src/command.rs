@@ -9,7 +9,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Text, Window};
 use crate::account::intent::Intent;
 use ioc_store::audit;
 use ioc_store::history::compaction::Folded;
-use ioc_store::totp::Second;
+use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 
 /// A command.
@@ -289,7 +289,7 @@ pub enum Answer {
     /// A cookie or a token, shown once.
     Secret(String),
     /// A second factor that its owner has to confirm.
-    Second(Second),
+    Second(SecondFactor),
     /// Codes to recover with, shown once.
     Codes(Vec<String>),
 }

@@ -3,8 +3,8 @@
 use ioc_common::clock::Timestamp;
 
 use crate::role::Role;
-use crate::scope::Reach;
-use crate::totp::Second;
+use crate::scope::AccessScope;
+use crate::totp::SecondFactor;
 
 /// A person's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct AccountRecord {
     /// Locked until then.
     pub locked_until: Option<Timestamp>,
     /// What is asked for beside the password; none where it is not set up.
-    pub second: Option<Second>,
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// A signed-in session, or a token of the API.
@@ -47,7 +47,7 @@ pub struct SessionRecord {
     /// The role of a token, where that is less than its owner's.
     pub role: Option<Role>,
     /// Whoever has it signed in at the organisation's identity provider: its password and second factor count, not ours.
-    pub foreign: bool,
+    pub federated: bool,
     /// From where it was made.
     pub peer: String,
     /// When it was made.
@@ -75,8 +75,8 @@ impl AccountRecord {
 
     /// Where it may look and act.
     #[must_use]
-    pub fn reach(&self) -> Reach {
-        Reach::of(&self.places)
+    pub fn scope(&self) -> AccessScope {
+        AccessScope::of(&self.places)
     }
 
     /// Whether its role is one of these that need a second factor, and it has none.
@@ -88,7 +88,7 @@ impl AccountRecord {
     /// Whether a code is needed beside the password.
     #[must_use]
     pub fn asks_for_code(&self) -> bool {
-        self.second.as_ref().is_some_and(|second| second.confirmed)
+        self.second_factor.as_ref().is_some_and(|second| second.confirmed)
     }
 
     /// Whether its password must be changed before anything else (article 13.2).

@@ -16,24 +16,22 @@ use super::{
 use crate::audit;
 
 /// One change of what is known.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Change {
     /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
     Sample {
-        /// Whose.
         device: DeviceId,
         /// Its place in the order.
         position: Position,
         /// When it was taken, corrected.
         at: Timestamp,
-        /// Which layout.
         layout: LayoutId,
         /// The numbers, packed ([`crate::history::pack`]).
         row: Vec<u8>,
     },
     /// What the judge tracks of a device after its reports: written once per device and commit.
     Watermark {
-        /// Whose.
         device: DeviceId,
         /// Everything up to here is committed.
         position: Position,
@@ -52,32 +50,21 @@ pub enum Change {
     Device {
         /// What people say of it.
         info: DeviceInfo,
-        /// When.
         at: Timestamp,
     },
     /// A device may no longer report.
-    Revoked {
-        /// Which.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-    },
+    Revoked { device: DeviceId, at: Timestamp },
     /// Whether a device is heard.
     Presence {
-        /// Whose.
         device: DeviceId,
         /// Whether it is heard.
         presence: Presence,
     },
     /// A hello, kept whole.
     Hello {
-        /// Whose.
         device: DeviceId,
-        /// When.
         at: Timestamp,
-        /// Boot ID.
         boot_id: String,
-        /// Fingerprint.
         fingerprint: String,
         /// Seconds between samples.
         interval_s: u32,
@@ -88,11 +75,8 @@ pub enum Change {
     },
     /// Something happened on a device.
     Event {
-        /// Where.
         device: DeviceId,
-        /// When.
         at: Timestamp,
-        /// What.
         name: String,
         /// For a person.
         text: String,
@@ -101,16 +85,13 @@ pub enum Change {
     },
     /// What is known of a device's losses.
     Losses {
-        /// Whose.
         device: DeviceId,
         /// What is known.
         book: ioc_judge::LossLedger,
     },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
-        /// Whose.
         device: DeviceId,
-        /// Its name.
         name: String,
         /// When it was made, corrected.
         at: Timestamp,
@@ -119,25 +100,15 @@ pub enum Change {
     },
     /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
     Software {
-        /// Whose.
         device: DeviceId,
         /// When, corrected.
         at: Timestamp,
-        /// The report.
         report: Software,
     },
     /// Only so many of a device's events stay, the newest.
-    EventsPruned {
-        /// Whose.
-        device: DeviceId,
-        /// How many.
-        keep: u64,
-    },
+    EventsPruned { device: DeviceId, keep: u64 },
     /// Parts of software lists that never became whole go.
-    SoftwareCleared {
-        /// Whose.
-        device: DeviceId,
-    },
+    SoftwareCleared { device: DeviceId },
     /// A fault as it now is.
     Fault(Fault),
     /// An incident as it now is.
@@ -149,41 +120,29 @@ pub enum Change {
     /// What became of an attempt to deliver.
     Delivery(Delivery),
     /// An incident has something that a ticket system is to be told.
-    TicketDue {
-        /// Which system.
-        system: String,
-        /// Which incident.
-        incident: IncidentId,
-    },
+    TicketDue { system: String, incident: IncidentId },
     /// What a ticket system knows of an incident now.
     Ticket(TicketRecord),
     /// A file of an incident. Its name and size are in the incident.
     Attachment {
-        /// Which incident.
         incident: IncidentId,
         /// SHA-256 of its content, hex.
         sha256: String,
-        /// Its content.
         content: Vec<u8>,
     },
     /// What a document holds for a rule, and what of it was accepted.
-    List {
+    Comparison {
         /// Of which device.
         device: DeviceId,
         /// For which rule.
         rule: String,
         /// What it holds.
-        compared: Comparison,
+        comparison: Comparison,
     },
     /// A maintenance window was planned.
     Window(Window),
     /// A maintenance window is over, or was taken out of the plan.
-    WindowGone {
-        /// Which.
-        id: u64,
-        /// When.
-        at: Timestamp,
-    },
+    WindowGone { id: u64, at: Timestamp },
     /// Someone stands in on a rota.
     Cover(Cover),
     /// Nobody stands in any more.
@@ -193,49 +152,26 @@ pub enum Change {
     /// An enrolment token.
     Token(TokenRecord),
     /// A token was ended by a person.
-    TokenEnded {
-        /// Its digest.
-        digest: String,
-        /// When.
-        at: Timestamp,
-    },
+    TokenEnded { digest: String, at: Timestamp },
     /// A machine that asks to come in, as it now stands.
     Request(Box<RequestRecord>),
     /// It asked again.
-    RequestSeen {
-        /// Which.
-        id: String,
-        /// When.
-        at: Timestamp,
-    },
+    RequestSeen { id: String, at: Timestamp },
     /// It has come in.
     RequestGone(String),
     /// What has not asked since then waits no more.
-    RequestsPruned {
-        /// When.
-        before: Timestamp,
-    },
+    RequestsPruned { before: Timestamp },
     /// A token was used by a device.
-    TokenUsed {
-        /// Its digest.
-        digest: String,
-        /// By whom.
-        device: DeviceId,
-        /// When.
-        at: Timestamp,
-    },
+    TokenUsed { digest: String, device: DeviceId, at: Timestamp },
     /// A certificate was issued.
     Certificate {
-        /// To whom.
         device: DeviceId,
         /// Serial number, hex.
         serial: String,
-        /// When.
         at: Timestamp,
-        /// Until when.
         expires_at: Timestamp,
         /// Those that it had before are good no more.
-        alone: bool,
+        revoke_previous: bool,
     },
     /// An account, or its new state.
     Account(AccountRecord),
@@ -245,23 +181,14 @@ pub enum Change {
     Session(SessionRecord),
     /// All sessions and tokens of an account ended, but for one session.
     SessionsEnded {
-        /// Whose.
         account: String,
         /// The digest of the one that goes on; empty for none.
-        but: String,
+        except: String,
     },
     /// Whoever has a session showed again who they are.
-    SessionConfirmed {
-        /// Its digest.
-        digest: String,
-        /// When.
-        at: Timestamp,
-    },
+    SessionConfirmed { digest: String, at: Timestamp },
     /// A session ended.
-    SessionEnded {
-        /// Its digest.
-        digest: String,
-    },
+    SessionEnded { digest: String },
     /// A person knows of what was found to be lost.
     LossConfirmed,
     /// What is believed of the time now.

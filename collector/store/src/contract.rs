@@ -29,8 +29,8 @@ use ioc_judge::{
 use super::*;
 use crate::history::Tier;
 use crate::role::Role;
-use crate::scope::Reach;
-use crate::totp::Second;
+use crate::scope::AccessScope;
+use crate::totp::SecondFactor;
 use crate::{audit, history};
 
 /// Opens the store that belongs to a directory, or makes it.
@@ -351,7 +351,7 @@ fn plans(open: Open<'_>, dir: &Path) {
     };
     let some: BTreeSet<String> = ["root".to_owned()].into();
     let compared = Comparison { accepted: some.clone(), found: some };
-    let list = Change::List { device: id(1), rule: "admins".into(), compared: compared.clone() };
+    let list = Change::Comparison { device: id(1), rule: "admins".into(), comparison: compared.clone() };
     let note = Handover { at: at(5), rota: "duty".into(), who: "lan".into(), text: "quiet".into() };
     let mut store = open(dir);
     let manual = Change::Incident(Box::new(Incident { device: None, ..incident(1, IncidentState::Open, None) }));
@@ -448,12 +448,12 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
         failures: 1,
         locked_until: Some(at(8)),
         places: vec!["Tầng 2".into()],
-        second: Some(Second::new().expect("random")),
+        second_factor: Some(SecondFactor::new().expect("random")),
     };
     let session = SessionRecord {
         digest: "s".into(),
         account: "admin".into(),
-        foreign: true,
+        federated: true,
         label: String::new(),
         role: None,
         peer: "here".into(),
@@ -479,7 +479,7 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.accounts().expect("reads").len(), 1);
     store.commit(&[Change::Session(robot.clone())]).expect("commits");
     assert_eq!(reader.sessions("admin").expect("reads").len(), 2);
-    let all_but = |but: &str| Change::SessionsEnded { account: "admin".into(), but: but.into() };
+    let all_but = |except: &str| Change::SessionsEnded { account: "admin".into(), except: except.into() };
     store.commit(&[all_but("robot")]).expect("commits");
     assert_eq!(reader.sessions("admin").expect("reads"), [robot]);
     store.commit(&[Change::Session(session), Change::SessionEnded { digest: "s".into() }]).expect("commits");

@@ -64,9 +64,10 @@ pub fn of(facts: &Facts, rules: &RuleSet) -> Vec<Coverage> {
         let faulty: BTreeSet<u64> =
             facts.faults.iter().filter(|(rule, _)| against.contains(rule)).map(|(_, device)| *device).collect();
         let blind = blind(name, facts, rules);
-        let told = facts.documents.get(document);
-        let covered =
-            told.map_or(0, |told| told.difference(&faulty).filter(|one| !blind.contains(*one)).count()) as u64;
+        let surveyed = facts.documents.get(document);
+        let covered = surveyed
+            .map_or(0, |surveyed| surveyed.difference(&faulty).filter(|one| !blind.contains(*one)).count())
+            as u64;
         let unknown = blind.difference(&faulty).count() as u64;
         all.push(Coverage { name, covered, unknown, of: facts.computers });
     }

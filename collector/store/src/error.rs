@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 /// The store cannot be used.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database says no.
     #[error("{}: {source}", path.display())]
     Database {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
         /// The disk is full or read-only: it may pass.
@@ -19,22 +18,13 @@ pub enum StoreError {
     /// The file system says no.
     #[error("{}: {source}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// What is stored cannot be read.
     #[error("{}: {what} cannot be read: {why}", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What.
-        what: &'static str,
-        /// Why.
-        why: String,
-    },
+    Content { path: PathBuf, what: &'static str, why: String },
     /// Another process writes it.
     #[error("{}: another collector ({holder}) uses this directory; mend: stop it, or give this one a directory of its own (paths.data)", path.display())]
     Held {
@@ -49,16 +39,11 @@ pub enum StoreError {
          none, begin a new one: ioc-collector prepare --anew store",
         path.display()
     )]
-    Gone {
-        /// The file.
-        path: PathBuf,
-    },
+    Gone { path: PathBuf },
     /// It was written by a newer version.
     #[error("{}: its version is {found}; this program reads up to {known}: install the newer version again", path.display())]
     Newer {
-        /// The file.
         path: PathBuf,
-        /// Its version.
         found: i64,
         /// The newest this program knows.
         known: i64,

@@ -48,7 +48,7 @@ pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
-pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, Kept, PlaceCount};
+pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use role::{Right, Role};
 pub use ticket::{TicketQuery, TicketRecord};

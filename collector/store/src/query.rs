@@ -116,7 +116,7 @@ pub struct FaultQuery<'a> {
 
 /// What is counted of one device, to bound it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum RecordKind {
     /// Its events.
     Events,
     /// Its items of software, those of lists that are not whole among them.

@@ -7,7 +7,7 @@ pub const PLACES_MAX: usize = 50;
 
 /// How far an account reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reach(Option<Arc<[String]>>, Names);
+pub struct AccessScope(Option<Arc<[String]>>, Names);
 
 /// Whether what is read may name the people of machines: accounts, who is signed in (article 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +17,7 @@ enum Names {
     Sealed,
 }
 
-impl Reach {
+impl AccessScope {
     /// Everywhere.
     pub const EVERYWHERE: Self = Self(None, Names::Shown);
 
@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn a_place_holds_what_is_below_it_and_nothing_that_only_begins_alike() {
-        let reach = Reach::of(&["Tầng 2".to_owned(), "Phòng máy chủ".to_owned()]);
+        let scope = AccessScope::of(&["Tầng 2".to_owned(), "Phòng máy chủ".to_owned()]);
         for place in ["Tầng 2", " Tầng 2 ", "Tầng 2, phòng máy", "Tầng 2/Tủ 1", "Phòng máy chủ · Tủ 3"]
         {
-            assert!(reach.holds(place), "{place}");
+            assert!(scope.holds(place), "{place}");
         }
         for place in ["", "Tầng 20", "Tầng 2a", "Tầng", "tầng 2", "Phòng máy"] {
-            assert!(!reach.holds(place), "{place}");
+            assert!(!scope.holds(place), "{place}");
         }
-        assert!(Reach::EVERYWHERE.holds("") && Reach::of(&[]).is_everywhere());
+        assert!(AccessScope::EVERYWHERE.holds("") && AccessScope::of(&[]).is_everywhere());
     }
 }

@@ -23,7 +23,7 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A second factor, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Second {
+pub struct SecondFactor {
     /// The secret.
     secret: [u8; SECRET_BYTES],
     /// Its owner has shown that they have it: it is asked for from then on.
@@ -36,14 +36,14 @@ pub struct Second {
 
 /// How a code was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum CodeKind {
     /// By time.
     Time,
     /// One of those to recover with; it is used up.
     Recovery,
 }
 
-impl Second {
+impl SecondFactor {
     /// A new one, not confirmed.
     ///
     /// # Errors
@@ -72,19 +72,19 @@ impl Second {
     }
 
     /// Checks a code, and uses it up.
-    pub fn take(&mut self, code: &str, now: Timestamp) -> Option<Taken> {
+    pub fn take(&mut self, code: &str, now: Timestamp) -> Option<CodeKind> {
         let code: String = code.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').collect();
         let step = now.as_millis().div_euclid(STEP_MS);
         for one in step - STEPS_OFF..=step + STEPS_OFF {
             if one > self.last_step && same(&self.at(one), &code) {
                 self.last_step = one;
-                return Some(Taken::Time);
+                return Some(CodeKind::Time);
             }
         }
         let digest = digest(&code.to_lowercase());
         let place = self.recovery.iter().position(|kept| same(kept, &digest))?;
         self.recovery.remove(place);
-        Some(Taken::Recovery)
+        Some(CodeKind::Recovery)
     }
 
     /// The clock was stepped: a code that was taken stays taken.
@@ -162,11 +162,12 @@ mod tests {
     #[test]
     fn the_vectors_of_the_standard() {
         // RFC 6238, appendix B, SHA-1; the last six of its eight digits.
-        let known = Second { secret: *b"12345678901234567890", confirmed: true, last_step: 0, recovery: Vec::new() };
+        let known =
+            SecondFactor { secret: *b"12345678901234567890", confirmed: true, last_step: 0, recovery: Vec::new() };
         for (seconds, code) in
             [(59, "287082"), (1_111_111_109, "081804"), (1_234_567_890, "005924"), (20_000_000_000, "353130")]
         {
-            assert_eq!(known.clone().take(code, at(seconds)), Some(Taken::Time), "{seconds}");
+            assert_eq!(known.clone().take(code, at(seconds)), Some(CodeKind::Time), "{seconds}");
         }
         assert_eq!(known.shown(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
         assert_eq!(base32(b"fooba"), "MZXW6YTB");
@@ -177,16 +178,16 @@ mod tests {
 
     #[test]
     fn no_code_is_good_twice() {
-        let mut second = Second::new().expect("random");
+        let mut second = SecondFactor::new().expect("random");
         let now = at(1_800_000_000);
         let code = second.at(1_800_000_000 / 30);
         let earlier = second.at(1_800_000_000 / 30 - 1);
         assert_eq!(second.take("000 000", at(1)), None);
-        assert_eq!(second.take(&format!("{} {}", &code[..3], &code[3..]), now), Some(Taken::Time));
+        assert_eq!(second.take(&format!("{} {}", &code[..3], &code[3..]), now), Some(CodeKind::Time));
         assert_eq!((second.take(&code, now), second.take(&earlier, now)), (None, None));
         let codes = second.renew_recovery().expect("random");
         assert_eq!((codes.len(), second.left()), (10, 10));
-        assert_eq!(second.take(&codes[3].to_uppercase(), now), Some(Taken::Recovery));
+        assert_eq!(second.take(&codes[3].to_uppercase(), now), Some(CodeKind::Recovery));
         assert_eq!((second.take(&codes[3], now), second.left()), (None, 9));
         assert_eq!(second.take("", now), None);
     }

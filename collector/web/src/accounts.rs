@@ -22,7 +22,7 @@ use ioc_engine::account::hashing::{self, Asker};
 use ioc_engine::account::intent::Intent;
 use ioc_store::AccountRecord;
 use ioc_store::Role;
-use ioc_store::scope::{PLACES_MAX, Reach};
+use ioc_store::scope::{AccessScope, PLACES_MAX};
 use ioc_store::template::one_line;
 
 /// Longest own name of a person, and longest label of a token.
@@ -33,7 +33,7 @@ const PLACE_MAX_CHARS: usize = 200;
 
 pub(super) async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
-    let found = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&asked)).await?;
+    let found = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&asked)).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
 }
 
@@ -189,7 +189,7 @@ async fn show_accounts(
         Some(Err(problem)) => Some(problem),
         None => None,
     };
-    match app.read(&page_context.reach, |reader| Ok((reader.accounts()?, reader.places()?))).await {
+    match app.read(&page_context.scope, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
             let error = error.map(|problem| problem.detail().to_owned());
@@ -301,7 +301,7 @@ pub(super) struct NewPassword {
 }
 
 pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<AccountItem>> {
-    let accounts = app.read(&person.reach, |reader| reader.accounts()).await?;
+    let accounts = app.read(&person.scope, |reader| reader.accounts()).await?;
     let now = clock::now();
     let shown = accounts.into_iter().map(|one| AccountItem {
         second_factor: one.asks_for_code(),

@@ -18,7 +18,7 @@ use super::server::Peer;
 use super::view::{PageContext, incident_tone};
 use ioc_engine::account::acknowledge_link::Link;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 #[derive(Template)]
 #[template(path = "acknowledge.html")]
@@ -66,7 +66,7 @@ pub(super) async fn page(
     let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = app
-        .read(&Reach::EVERYWHERE, move |reader| {
+        .read(&AccessScope::EVERYWHERE, move |reader| {
             let Some((incident, steps, _)) = reader.incident(id)? else { return Ok(None) };
             let device = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
             Ok(Some((incident, steps, device)))
@@ -92,7 +92,7 @@ pub(super) async fn take(
 ) -> PageResult {
     let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
-    let found = match app.read(&Reach::EVERYWHERE, move |reader| reader.incident(id)).await {
+    let found = match app.read(&AccessScope::EVERYWHERE, move |reader| reader.incident(id)).await {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };

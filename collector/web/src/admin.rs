@@ -137,7 +137,7 @@ fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Fact>
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let config = app.config();
-    let found = app.read(&person.reach, |reader| Ok((reader.deliveries()?, reader.certificates(CERTIFICATES)?))).await;
+    let found = app.read(&person.scope, |reader| Ok((reader.deliveries()?, reader.certificates(CERTIFICATES)?))).await;
     let (tallies, certificates) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
@@ -204,7 +204,7 @@ pub(super) async fn log(
     let page_context = page_context(&app, &person, &headers);
     let search: String = query.search.chars().take(100).collect();
     let asked = search.clone();
-    match app.read(&person.reach, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
+    match app.read(&person.scope, move |reader| reader.audit_before(query.before, &asked, ROWS)).await {
         Ok(records) => {
             let next = records.last().filter(|_| records.len() == ROWS).map(|record| record.number);
             Ok(show(&LogPage { page_context, records, search, next }))

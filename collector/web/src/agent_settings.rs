@@ -114,7 +114,7 @@ impl AgentSettingsPage {
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let groups = app.config().settings.clone();
-    match app.read(&person.reach, |reader| reader.settings()).await {
+    match app.read(&person.scope, |reader| reader.settings()).await {
         Ok(all) => {
             let mut counts =
                 [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
@@ -143,7 +143,7 @@ pub(super) async fn api(
 ) -> Answered<Page<SettingsItem>> {
     let groups = app.config().settings.clone();
     let limit = query.limit();
-    let all = app.read(&person.reach, |reader| reader.settings()).await?;
+    let all = app.read(&person.scope, |reader| reader.settings()).await?;
     let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
     let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
     let item = |(info, reported): (DeviceInfo, Option<String>)| {

@@ -144,7 +144,7 @@ pub(super) async fn devices(
     let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
     let items = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let records = reader.devices(&ask)?;
             let full = records.len() == limit;
             let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
@@ -160,7 +160,7 @@ pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Pat
     let missing = format!("there is no device {id}");
     let config = app.config();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let unjudged = unjudged::of_device(&record, &config.rules, reader, clock::now())?;
             let item = item_of(record, reader)?;
@@ -182,7 +182,7 @@ pub(super) async fn documents(
 ) -> Answered<Vec<DocumentItem>> {
     let id = device_id(&id)?;
     let asked = id.clone();
-    let mut found = app.read(&person.reach, move |reader| reader.documents(&asked)).await?;
+    let mut found = app.read(&person.scope, move |reader| reader.documents(&asked)).await?;
     personal_data::seen(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
@@ -199,7 +199,7 @@ pub(super) async fn events(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<EventRecord>> {
     let (id, before, limit) = (device_id(&id)?, query.before()?, query.limit());
-    let items = app.read(&person.reach, move |reader| reader.events(&id, before, limit)).await?;
+    let items = app.read(&person.scope, move |reader| reader.events(&id, before, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|event| event.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }
@@ -213,7 +213,7 @@ pub(super) async fn software(
 ) -> Answered<Page<SoftwareItem>> {
     let (id, limit) = (device_id(&id)?, query.limit());
     let after = query.cursor.unwrap_or_default();
-    let items = app.read(&person.reach, move |reader| reader.software(&id, &after, limit)).await?;
+    let items = app.read(&person.scope, move |reader| reader.software(&id, &after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(ioc_common::software::Item::key);
     Ok(Json(Page { items: all(items), next_cursor }))
 }
@@ -225,7 +225,7 @@ pub(super) async fn faults(
 ) -> Answered<Page<Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let mut items = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let device = device.as_ref();
             reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
         })
@@ -242,7 +242,7 @@ pub(super) async fn incidents(
 ) -> Answered<Page<Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let mut items =
-        app.read(&person.reach, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
+        app.read(&person.scope, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
     personal_data::open_incidents(&app, &person, "incidents", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
@@ -251,7 +251,7 @@ pub(super) async fn incidents(
 pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<IncidentWhole> {
     let id_of = IncidentId(id);
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let whole = reader.incident(id_of)?;
             Ok((whole, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
         })
@@ -359,7 +359,7 @@ pub(super) async fn replay(
     let rules = rules.ok_or_else(|| Problem::invalid(format!("rule: there is no rule {:?}", body.rule)))?;
     let keep_ms = app.config().history_keep[0].as_millis();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let mut replayer = Replayer::new(rules, record.info, record.interval_s);
             let until = body.until.unwrap_or_else(clock::now);
@@ -429,7 +429,7 @@ pub(super) async fn audit(
     Query(query): Query<AuditQuery>,
 ) -> Answered<Page<AuditRecord>> {
     let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    let items = app.read(&person.reach, move |reader| reader.audit(query.after, limit)).await?;
+    let items = app.read(&person.scope, move |reader| reader.audit(query.after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

@@ -27,7 +27,7 @@ use ioc_engine::account::intent::{Intent, Origin};
 use ioc_engine::account::secret;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::Place;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::{Right, Role};
 
 pub(super) const COOKIE: &str = "__Host-ioc";
@@ -50,7 +50,7 @@ pub(super) struct Person {
     /// The role of the token that is shown, which may be less.
     token_role: Option<Role>,
     /// Where they may look and act.
-    pub(super) reach: Reach,
+    pub(super) scope: AccessScope,
     /// Language to answer in.
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
@@ -69,7 +69,7 @@ impl Person {
 
     /// Whether they may do this, by their own role, by that of their token and by where they reach.
     pub(super) fn may(&self, right: Right) -> bool {
-        let here = self.reach.is_everywhere() || !right.is_of_the_whole();
+        let here = self.scope.is_everywhere() || !right.is_of_the_whole();
         here && self.role.may(right) && self.token_role.is_none_or(|role| role.may(right))
     }
 }
@@ -88,7 +88,7 @@ impl FromRequestParts<App> for Person {
                 name,
                 role: Role::Administrator,
                 token_role: None,
-                reach: Reach::EVERYWHERE,
+                scope: AccessScope::EVERYWHERE,
                 language,
                 session,
                 confirmed_at: None,
@@ -107,7 +107,7 @@ impl FromRequestParts<App> for Person {
         let now = clock::now();
         app.limits.before(&digest).map_err(|refused| *refused)?;
         let asked = digest.clone();
-        let found = app.read(&Reach::EVERYWHERE, move |reader| {
+        let found = app.read(&AccessScope::EVERYWHERE, move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
             Ok(reader.account(&session.account)?.map(|account| (session, account)))
         });
@@ -123,7 +123,7 @@ impl FromRequestParts<App> for Person {
             place.prove(&digest);
         }
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
-        if account.is_due(now) && !session.foreign && !rights::is_open_when_due(route) {
+        if account.is_due(now) && !session.federated && !rights::is_open_when_due(route) {
             if wants_page {
                 return Err(Redirect::to("/account").into_response());
             }
@@ -132,20 +132,20 @@ impl FromRequestParts<App> for Person {
         }
         // Who is asked for a second factor by their role sets it up before anything else.
         let lacks = account.lacks_second(&app.config().second_for);
-        if lacks && !session.foreign && !rights::is_open_without_second(route) {
+        if lacks && !session.federated && !rights::is_open_without_second(route) {
             if wants_page {
                 return Err(Redirect::to("/account#second-factor").into_response());
             }
             let detail = "your role needs a second factor; set it up first, on the page /account or by POST /api/v1/account/second-factor";
             return Err(Problem::forbidden(detail).into_response());
         }
-        let reach = account.reach();
+        let scope = account.scope();
         let (role, token_role) = (account.role, session.role);
-        let (confirmed_at, federated) = (Some(session.confirmed_at), session.foreign);
+        let (confirmed_at, federated) = (Some(session.confirmed_at), session.federated);
         let name = account.name;
-        let mut person = Self { name, role, token_role, reach, language, session: digest, confirmed_at, federated };
+        let mut person = Self { name, role, token_role, scope, language, session: digest, confirmed_at, federated };
         if !person.may(Right::Personal) {
-            person.reach = person.reach.sealed();
+            person.scope = person.scope.sealed();
         }
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);

@@ -12,7 +12,7 @@ use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::engine::Handle;
 use ioc_store::Right;
 use ioc_store::audit;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// The engine, reached through this file alone: nothing else sees its handle.
 #[derive(Clone)]
@@ -117,12 +117,12 @@ fn target_of_action(incident: IncidentId, action: &Action) -> Target {
 }
 
 /// Whether a window touches nothing that is out of reach: it names its devices, or its places.
-pub(super) fn is_within(window: &Window, reach: &Reach, sees: impl Fn(&DeviceId) -> bool) -> bool {
+pub(super) fn is_within(window: &Window, access: &AccessScope, sees: impl Fn(&DeviceId) -> bool) -> bool {
     let scope = &window.scope;
     let sees = |id: &String| DeviceId::new(id).is_ok_and(|id| sees(&id));
     // A window is for what stands in all of its lists: one that is within reach is enough.
     let by_devices = !scope.devices.is_empty() && scope.devices.iter().all(sees);
-    let by_places = !scope.places.is_empty() && scope.places.iter().all(|place| reach.holds(place));
+    let by_places = !scope.places.is_empty() && scope.places.iter().all(|place| access.holds(place));
     !window.freeze && (by_devices || by_places)
 }
 
@@ -190,16 +190,16 @@ impl App {
                 "your role, or the places of your account, do not allow this".to_owned(),
             ));
         }
-        if !person.reach.is_everywhere() && !self.is_in_reach(&person.reach, target).await? {
-            let places = person.reach.places().join("; ");
+        if !person.scope.is_everywhere() && !self.is_in_scope(&person.scope, target).await? {
+            let places = person.scope.places().join("; ");
             return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
         }
         self.engine.0.command(command).await
     }
 
-    async fn is_in_reach(&self, reach: &Reach, target: Target) -> Result<bool, CommandError> {
-        let asked = reach.clone();
-        let allowed = self.read(reach, move |reader| {
+    async fn is_in_scope(&self, access: &AccessScope, target: Target) -> Result<bool, CommandError> {
+        let asked = access.clone();
+        let allowed = self.read(access, move |reader| {
             let sees = |id: &DeviceId| reader.device(id).is_ok_and(|found| found.is_some());
             Ok(match target {
                 Target::Device(id) => sees(&id),

@@ -26,7 +26,7 @@ use super::view::PageContext;
 use ioc_store::history::Tier;
 use ioc_store::history::chart::{self, Line, Wanted};
 use ioc_store::history::chunk::Summary;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
 use ioc_store::{Reader, StoreError};
 
@@ -404,7 +404,7 @@ pub(super) async fn page(
     let only = query.metric.clone();
     let device = id.clone();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
             let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
             let groups = layout.as_ref().map(|layout| groups(layout, &only)).unwrap_or_default();
@@ -465,7 +465,7 @@ pub(super) struct HistoryQuery {
 /// What was asked for: how fine, which series and their numbers.
 async fn answer(
     app: &App,
-    reach: &Reach,
+    scope: &AccessScope,
     id: &str,
     query: HistoryQuery,
 ) -> Result<(Tier, BTreeMap<String, Line>), Problem> {
@@ -489,7 +489,7 @@ async fn answer(
     }
     let missing = format!("there is no device {device}");
     let found = app
-        .read(reach, move |reader| {
+        .read(scope, move |reader| {
             let Some(record) = reader.device(&device)? else { return Ok(None) };
             if names.is_empty() {
                 let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
@@ -527,7 +527,7 @@ pub(super) async fn api(
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> Answered<History> {
-    let (tier, lines) = answer(&app, &person.reach, &id, query).await?;
+    let (tier, lines) = answer(&app, &person.scope, &id, query).await?;
     let series = lines.into_iter().map(|(name, line)| {
         let unit = metric::find(Series::new(&name, "").metric()).map(|metric| metric.unit);
         let points = line.into_iter().map(|(at, one)| {
@@ -553,7 +553,7 @@ pub(super) async fn csv(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Response, Problem> {
     use std::fmt::Write as _;
-    let (tier, lines) = answer(&app, &person.reach, &id, query).await?;
+    let (tier, lines) = answer(&app, &person.scope, &id, query).await?;
     let mut text =
         if tier == Tier::Raw { "series,at,value\r\n" } else { "series,at,min,max,mean,last,count\r\n" }.to_owned();
     for (name, line) in lines {

@@ -23,7 +23,7 @@ use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::command::{Answer, Command};
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// Has done what a person means to do with an account.
 pub(super) async fn change_account(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
@@ -140,7 +140,7 @@ pub(super) fn next_of(text: &str) -> &'static str {
 
 async fn show(app: &App, person: &Person, page_context: PageContext, next: &str, error: Option<String>) -> PageResult {
     let name = person.name.clone();
-    let known = app.read(&Reach::EVERYWHERE, move |reader| reader.account(&name)).await;
+    let known = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&name)).await;
     let needs_code = known.ok().flatten().is_some_and(|account| account.asks_for_code());
     let refused = error.is_some();
     let page = ConfirmPage { page_context, next: next_of(next), needs_code, federated: person.federated, error };

@@ -77,7 +77,7 @@ pub(super) async fn page(
     let config = app.config();
     let rules = coverage::rules_against(name, &config.rules);
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
             let mut faults = reader.faults(&query, FAULTS)?;
             let worth = |fault: &Fault| fault.value.unwrap_or(0.0);

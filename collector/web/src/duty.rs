@@ -118,7 +118,7 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &Pa
 
 async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
     let found = app
-        .read(&page_context.reach, |reader| {
+        .read(&page_context.scope, |reader| {
             Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
         })
         .await;
@@ -363,7 +363,7 @@ pub(super) struct ShiftItem {
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
 pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<DutyAnswer> {
-    let covers = app.read(&person.reach, |reader| reader.covers()).await?;
+    let covers = app.read(&person.scope, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
     let rota = |(rota, shifts): &(&Rota, Vec<Shift>)| {

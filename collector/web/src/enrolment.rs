@@ -25,7 +25,7 @@ use super::view::PageContext;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_store::NewDevice;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::{FaultQuery, Grant, Reason, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
@@ -102,7 +102,7 @@ pub(super) async fn api_tokens(
     Query(query): Query<ListQuery>,
 ) -> Answered<Page<api_types::enrolment::TokenRecord>> {
     let (after, limit) = (query.cursor.clone(), query.limit());
-    let items = app.read(&person.reach, move |reader| reader.tokens(after.as_deref(), limit)).await?;
+    let items = app.read(&person.scope, move |reader| reader.tokens(after.as_deref(), limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
     Ok(Json(Page { items: all(items), next_cursor }))
 }
@@ -122,7 +122,7 @@ pub(super) async fn api_requests(
     State(app): State<App>,
     person: Person,
 ) -> Answered<Vec<api_types::enrolment::RequestRecord>> {
-    Ok(Json(all(app.read(&person.reach, |reader| reader.requests()).await?)))
+    Ok(Json(all(app.read(&person.scope, |reader| reader.requests()).await?)))
 }
 
 /// A person's word on a machine that waits.
@@ -156,7 +156,7 @@ pub(super) async fn api_decide(
 async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
     let missing = format!("no machine waits as {id}");
     let asked = id.to_owned();
-    let request = app.read(&Reach::EVERYWHERE, move |reader| reader.request(&asked)).await?;
+    let request = app.read(&AccessScope::EVERYWHERE, move |reader| reader.request(&asked)).await?;
     Ok(NewDevice::from(request.ok_or_else(|| Problem::not_found(missing))?.info))
 }
 
@@ -365,7 +365,7 @@ impl EnrolmentPage {
 }
 
 async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: Done) -> PageResult {
-    let read = app.read(&page_context.reach, |reader| {
+    let read = app.read(&page_context.scope, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
         let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
         Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
@@ -429,7 +429,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
         "anew" => {
             let id = device_id(&form.which)?;
             let missing = format!("there is no device {id}");
-            let known = app.read(&person.reach, move |reader| reader.device(&id)).await?;
+            let known = app.read(&person.scope, move |reader| reader.device(&id)).await?;
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
             let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;

@@ -24,17 +24,17 @@ use ioc_engine::config::ExposedLabel;
 use ioc_engine::prometheus::{PREFIX, name_of};
 use ioc_store::DeviceQuery;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// Devices that are read in one go.
 const AT_ONCE: usize = 200;
 
 pub(super) async fn fleet(State(app): State<App>, person: Person) -> Response {
     let pages = stream::unfold(Some(String::new()), move |after| {
-        let (app, reach) = (app.clone(), person.reach.clone());
+        let (app, scope) = (app.clone(), person.scope.clone());
         async move {
             let after = after?;
-            match page(&app, &reach, after).await {
+            match page(&app, &scope, after).await {
                 Ok((text, next)) => Some((Ok::<_, std::io::Error>(Bytes::from(text)), next)),
                 // The answer is cut short, which Prometheus takes for a scrape that failed.
                 Err(problem) => Some((Err(std::io::Error::other(problem.detail().to_owned())), None)),
@@ -46,9 +46,9 @@ pub(super) async fn fleet(State(app): State<App>, person: Person) -> Response {
 }
 
 /// Some devices after one, and after which to go on.
-async fn page(app: &App, reach: &Reach, after: String) -> Result<(String, Option<String>), Problem> {
+async fn page(app: &App, scope: &AccessScope, after: String) -> Result<(String, Option<String>), Problem> {
     let query = DeviceQuery { after: Some(after), limit: AT_ONCE, ..DeviceQuery::default() };
-    let found = app.read(reach, move |reader| {
+    let found = app.read(scope, move |reader| {
         let records = reader.devices(&query)?;
         let layouts = layouts_of(&records, reader)?;
         Ok((records, layouts))

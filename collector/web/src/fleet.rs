@@ -143,9 +143,9 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
 pub(super) async fn overview(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let (now, administers, app_read) = (page_context.now, page_context.may_administer(), app.clone());
-    let reach = person.reach.clone();
+    let scope = person.scope.clone();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let bad = DeviceQuery {
                 state: DeviceState::Bad,
                 sort: DeviceSort::State,
@@ -160,7 +160,7 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
             let rooms = rooms_at_a_glance(reader, now)?;
             let waiting = if administers { reader.requests()?.len() as u64 } else { 0 };
             let counts = reader.counts()?;
-            Ok((counts, app_read.coverage(&reach, reader, counts, now)?, rooms, rows, more, incidents, names, waiting))
+            Ok((counts, app_read.coverage(&scope, reader, counts, now)?, rooms, rows, more, incidents, names, waiting))
         })
         .await;
     match found {
@@ -313,7 +313,7 @@ async fn list(
     let (now, query, account) = (page_context.now, address.query(), person.name.clone());
     let asked = query.clone();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let rows = rows_of(&asked, reader, now)?;
             Ok((reader.devices_count(&asked)?, rows, reader.places()?, reader.views(&account)?))
         })
@@ -362,7 +362,7 @@ pub(super) async fn save_view(
     let name: String = form.name.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
     let removing = !form.remove.is_empty();
     let account = person.name.clone();
-    let views = app.read(&person.reach, move |reader| reader.views(&account)).await.map_err(refuse)?;
+    let views = app.read(&person.scope, move |reader| reader.views(&account)).await.map_err(refuse)?;
     let is_new = views.iter().all(|view| view.name != name);
     let refused = match () {
         () if name.is_empty() => Some("view-nameless"),

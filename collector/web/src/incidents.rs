@@ -78,7 +78,7 @@ pub(super) async fn list(
     let page_context = page_context(&app, &person, &headers);
     let all = query.all.is_some();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let incidents = reader.incidents(None, !all, query.before, ROWS)?;
             let names = names_of(devices_of(&incidents), reader)?;
             Ok((incidents, names))
@@ -191,7 +191,7 @@ async fn render(
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = page_context.now;
-    match app.read(&page_context.reach, move |reader| whole(IncidentId(id), reader, now)).await {
+    match app.read(&page_context.scope, move |reader| whole(IncidentId(id), reader, now)).await {
         Ok(Some(mut whole)) => {
             personal_data::open_incident(app, person, &mut whole.incident, &mut whole.steps, &mut whole.faults).await;
             let tone = incident_tone(&whole.incident);
@@ -338,7 +338,7 @@ pub(super) struct NewQuery {
 
 async fn render_new(app: &App, page_context: PageContext, form: OpenForm, error: Option<String>) -> PageResult {
     let query = DeviceQuery { limit: 1000, ..DeviceQuery::default() };
-    match app.read(&page_context.reach, move |reader| reader.devices(&query)).await {
+    match app.read(&page_context.scope, move |reader| reader.devices(&query)).await {
         Ok(records) => {
             let devices = records.into_iter().map(|record| (record.info.id, record.info.name)).collect();
             let status = if error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
@@ -423,7 +423,7 @@ pub(super) async fn file(
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found("there is no such file");
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some((incident, ..)) = reader.incident(IncidentId(id))? else { return Ok(None) };
             let named = incident.record.attachments.iter().find(|one| one.sha256 == sha256).map(|one| one.name.clone());
             let content = reader.attachment(IncidentId(id), &sha256)?;

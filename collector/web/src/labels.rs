@@ -82,7 +82,7 @@ pub(super) async fn sheet(
     let page = query.skip / query.limit.max(1) + 1;
     (query.skip, query.limit) = ((page - 1) * LABELS, LABELS);
     let url = app.config().web_url.clone();
-    let found = app.read(&person.reach, move |reader| {
+    let found = app.read(&person.scope, move |reader| {
         Ok((reader.devices(&query)?, reader.devices_count(&query)?, reader.places()?))
     });
     match found.await {
@@ -104,7 +104,7 @@ pub(super) async fn single(
     let page_context = page_context(&app, &person, &headers);
     let Ok(id) = DeviceId::new(&id) else { return Err(Failure::not_found(page_context)) };
     let url = app.config().web_url.clone();
-    match app.read(&person.reach, move |reader| reader.device(&id)).await {
+    match app.read(&person.scope, move |reader| reader.device(&id)).await {
         Ok(Some(record)) => match label_of(&record, &url) {
             Some(label) => {
                 let (places, address) = (Vec::new(), ListAddress::default());

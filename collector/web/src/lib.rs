@@ -73,7 +73,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_pace::Paced;
 use ioc_engine::pki::PkiError;
 use ioc_store::coverage::Facts;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::{Counts, Reader, StoreError};
 use openapi::Described;
 use problem::Problem;
@@ -174,19 +174,19 @@ impl App {
     }
 
     /// Reads from the store, off the async threads: what this reach shows of it.
-    async fn read<T, F>(&self, reach: &Reach, read: F) -> Result<T, Problem>
+    async fn read<T, F>(&self, scope: &AccessScope, read: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     {
         let gone = || Problem::internal("no reader of the store");
-        let readers = Arc::clone(if reach.is_everywhere() { &self.readers } else { &self.limited });
+        let readers = Arc::clone(if scope.is_everywhere() { &self.readers } else { &self.limited });
         let all = Arc::clone(&readers);
         let _place = all.places.acquire().await.map_err(|_| gone())?;
         let mut reader = readers.idle.lock().ok().and_then(|mut idle| idle.pop()).ok_or_else(gone)?;
-        let reach = reach.clone();
+        let scope = scope.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let result = reader.limit(&reach).and_then(|()| read(reader.as_ref()));
+            let result = reader.limit(&scope).and_then(|()| read(reader.as_ref()));
             if let Ok(mut idle) = readers.idle.lock() {
                 idle.push(reader);
             }
@@ -204,12 +204,12 @@ impl App {
     /// What coverage is made of, at most this old: it goes over the whole fleet, and everyone who watches asks for it.
     fn coverage(
         &self,
-        reach: &Reach,
+        scope: &AccessScope,
         reader: &dyn Reader,
         counts: Counts,
         now: Timestamp,
     ) -> Result<Facts, StoreError> {
-        if !reach.is_everywhere() {
+        if !scope.is_everywhere() {
             return reader.coverage();
         }
         // Who reports is counted by whoever asks, so that a page never says two things of it.

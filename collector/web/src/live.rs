@@ -16,7 +16,7 @@ use super::App;
 use super::auth::Person;
 use super::problem::Problem;
 use ioc_store::Role;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// Between two wake-ups of one page.
 const PACE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ struct Standing {
 async fn standing(app: &App, session: &str) -> Option<Standing> {
     let (digest, now) = (session.to_owned(), clock::now());
     let needed = app.config();
-    let found = app.read(&Reach::EVERYWHERE, move |reader| {
+    let found = app.read(&AccessScope::EVERYWHERE, move |reader| {
         let Some(session) = reader.session(&digest)? else { return Ok(None) };
         Ok(reader.account(&session.account)?.map(|account| (session, account)))
     });
@@ -47,8 +47,8 @@ async fn standing(app: &App, session: &str) -> Option<Standing> {
     (session.expires_at > now && !account.disabled).then(|| Standing {
         role: account.role,
         token_role: session.role,
-        is_due: account.is_due(now) && !session.foreign,
-        lacks_second: account.lacks_second(&needed.second_for) && !session.foreign,
+        is_due: account.is_due(now) && !session.federated,
+        lacks_second: account.lacks_second(&needed.second_for) && !session.federated,
         places: account.places,
     })
 }

@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::view::PageContext;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 use ioc_store::{Reader, StoreError};
 
 /// A form, as a person filled it in.
@@ -115,9 +115,9 @@ struct MaintenancePage {
 }
 
 /// The windows that touch what is within reach; devices and places that are not are left out of them.
-fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> {
+fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
-    if reach.is_everywhere() {
+    if access.is_everywhere() {
         return Ok(windows);
     }
     for window in &mut windows {
@@ -130,7 +130,8 @@ fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> 
         let places = std::mem::take(&mut scope.places);
         // One that is about more than is within reach is about that, too.
         let touches = |of: &String| {
-            reach.holds(of) || reach.places().iter().any(|place| Reach::of(std::slice::from_ref(of)).holds(place))
+            access.holds(of)
+                || access.places().iter().any(|place| AccessScope::of(std::slice::from_ref(of)).holds(place))
         };
         let hidden = (!seen.is_empty() && !seen.iter().any(|(_, sees)| *sees))
             || (!places.is_empty() && !places.iter().any(touches));
@@ -147,8 +148,8 @@ fn shown(reader: &dyn Reader, reach: &Reach) -> Result<Vec<Window>, StoreError> 
 
 async fn render(app: &App, page_context: PageContext, form: WindowForm, error: Option<&CommandError>) -> PageResult {
     let now = page_context.now;
-    let reach = page_context.reach.clone();
-    match app.read(&page_context.reach, move |reader| shown(reader, &reach)).await {
+    let access = page_context.scope.clone();
+    match app.read(&page_context.scope, move |reader| shown(reader, &access)).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
@@ -204,8 +205,8 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
 }
 
 pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<api_types::maintenance::Window>> {
-    let reach = person.reach.clone();
-    Ok(Json(all(app.read(&person.reach, move |reader| shown(reader, &reach)).await?)))
+    let access = person.scope.clone();
+    Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
 }
 
 /// A window as the API takes it.

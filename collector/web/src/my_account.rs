@@ -26,7 +26,7 @@ use ioc_engine::account::{self, NotTaken};
 use ioc_engine::command::Answer;
 use ioc_store::Role;
 use ioc_store::template::one_line;
-use ioc_store::totp::Second;
+use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, SessionRecord};
 
 /// How long a token of the API may live, days.
@@ -115,12 +115,12 @@ impl MyAccountPage {
 
     /// The second factor that is set up, in letters.
     fn secret(&self) -> String {
-        self.account.second.as_ref().map(Second::shown).unwrap_or_default()
+        self.account.second_factor.as_ref().map(SecondFactor::shown).unwrap_or_default()
     }
 
     /// Codes to recover with that are left.
     fn recovery_left(&self) -> u64 {
-        self.account.second.as_ref().map_or(0, |second| second.left() as u64)
+        self.account.second_factor.as_ref().map_or(0, |second| second.left() as u64)
     }
 
     fn lives(&self, until: &Timestamp) -> bool {
@@ -140,7 +140,7 @@ struct Feedback {
 async fn show_account(app: &App, person: &Person, page_context: PageContext, feedback: Feedback) -> PageResult {
     let name = person.name.clone();
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(account) = reader.account(&name)? else { return Ok(None) };
             Ok(Some((account, reader.sessions(&name)?)))
         })
@@ -148,7 +148,7 @@ async fn show_account(app: &App, person: &Person, page_context: PageContext, fee
     match found {
         Ok(Some((account, sessions))) => {
             let Feedback { error, done, token, recovery } = feedback;
-            let code = account.second.as_ref().filter(|second| !second.confirmed);
+            let code = account.second_factor.as_ref().filter(|second| !second.confirmed);
             let code = code.and_then(|second| code_of(&second.uri(&page_context.site, &account.name)));
             let refused = error.is_some();
             // A token gets what its owner has, or less.
@@ -239,7 +239,7 @@ pub(super) struct SecondForm {
 /// What came of it.
 enum SecondDone {
     /// It is set up: its owner has to show that they have it.
-    Started(Second),
+    Started(SecondFactor),
     /// These codes to recover with are shown once.
     Codes(Vec<String>),
     /// It is gone.
@@ -334,7 +334,7 @@ pub(super) async fn end_session(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let asked = digest.clone();
-    match app.read(&person.reach, move |reader| reader.session(&asked)).await {
+    match app.read(&person.scope, move |reader| reader.session(&asked)).await {
         Ok(Some(session)) if session.account == person.name => {
             let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.session_ended" };
             match change_account(&app, &person, intent).await {

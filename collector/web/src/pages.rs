@@ -196,7 +196,7 @@ pub(super) async fn device(
     };
     let (now, config) = (page_context.now, app.config());
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let Some(record) = reader.device(&id)? else { return Ok(None) };
             let unjudged = unjudged::of_device(&record, &config.rules, reader, now)?;
             let layouts = layouts_of(std::slice::from_ref(&record), reader)?;
@@ -334,7 +334,7 @@ pub(super) async fn software(
     let now = page_context.now;
     let found = match DeviceId::new(&id) {
         Ok(id) => {
-            app.read(&person.reach, move |reader| {
+            app.read(&person.scope, move |reader| {
                 let Some(record) = reader.device(&id)? else { return Ok(None) };
                 let at = reader.software_list(&id)?.map(|(_, at)| at);
                 let items = reader.software(&id, &query.after, SOFTWARE_ROWS)?;
@@ -362,7 +362,7 @@ pub(super) async fn software_csv(
 ) -> Result<Response, Problem> {
     let id = DeviceId::new(&id).map_err(|error| Problem::invalid(error.to_string()))?;
     let name = format!("attachment; filename=\"software-{id}.csv\"");
-    let items = app.read(&person.reach, move |reader| reader.software(&id, "", LIST_MAX_ITEMS)).await?;
+    let items = app.read(&person.scope, move |reader| reader.software(&id, "", LIST_MAX_ITEMS)).await?;
     // A mark at the beginning tells spreadsheets that this is UTF-8.
     let mut text = "\u{feff}source,name,version,publisher,licence,place,installed_on\r\n".to_owned();
     for item in &items {

@@ -76,7 +76,7 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let now = page_context.now;
-    match app.read(&person.reach, move |reader| all_rooms(reader, now)).await {
+    match app.read(&person.scope, move |reader| all_rooms(reader, now)).await {
         Ok(rooms) => Ok(show(&RoomsPage { page_context, rooms })),
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -84,5 +84,5 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 
 /// The same as JSON.
 pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Vec<api_types::power::Room>> {
-    Ok(Json(all(app.read(&person.reach, move |reader| all_rooms(reader, clock::now())).await?)))
+    Ok(Json(all(app.read(&person.scope, move |reader| all_rooms(reader, clock::now())).await?)))
 }

@@ -108,7 +108,7 @@ pub(super) async fn page(
     let page_context = page_context(&app, &person, &headers);
     let (now, room) = (page_context.now, query.room.clone());
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let mut rooms: BTreeMap<String, RoomCount> = BTreeMap::new();
             let mut places = Vec::new();
             for found in reader.places_by_state()? {
@@ -201,7 +201,7 @@ pub(super) async fn sensors(
     };
     let query = asked.clone();
     let found =
-        app.read(&person.reach, move |reader| Ok((rows_of(&asked, reader, now)?, reader.devices_count(&asked)?)));
+        app.read(&person.scope, move |reader| Ok((rows_of(&asked, reader, now)?, reader.devices_count(&asked)?)));
     match found.await {
         Ok((rows, total)) => {
             let mut rooms: Vec<Rack> = Vec::new();

@@ -14,7 +14,7 @@ use ioc_engine::health::Health;
 use ioc_engine::local_time::local as local_time;
 use ioc_store::Right;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// What stands around every page.
 pub(super) struct PageContext {
@@ -27,7 +27,7 @@ pub(super) struct PageContext {
     /// What that person may do.
     rights: Vec<Right>,
     /// Where.
-    pub(super) reach: Reach,
+    pub(super) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
     pub(super) fragment: bool,
     pub(super) now: Timestamp,
@@ -42,7 +42,7 @@ impl PageContext {
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
             rights: Vec::new(),
-            reach: Reach::EVERYWHERE,
+            scope: AccessScope::EVERYWHERE,
             fragment,
             now: clock::now(),
         }
@@ -51,7 +51,7 @@ impl PageContext {
     /// The same for this person.
     pub(super) fn of(self, person: &Person) -> Self {
         let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
-        Self { rights, reach: person.reach.clone(), ..self }
+        Self { rights, scope: person.scope.clone(), ..self }
     }
 
     fn may(&self, right: Right) -> bool {

@@ -77,15 +77,15 @@ pub(super) async fn page(
     Query(query): Query<WallQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let (now, app_read, reach) = (page_context.now, app.clone(), person.reach.clone());
+    let (now, app_read, scope) = (page_context.now, app.clone(), person.scope.clone());
     let found = app
-        .read(&person.reach, move |reader| {
+        .read(&person.scope, move |reader| {
             let mut incidents = reader.incidents(None, true, None, 200)?;
             incidents.sort_by_key(|incident| (!incident.state.is_untaken(), incident.priority, incident.opened_at));
             incidents.truncate(INCIDENTS);
             let names = names_of(devices_of(&incidents), reader)?;
             let counts = reader.counts()?;
-            Ok((counts, app_read.coverage(&reach, reader, counts, now)?, incidents, names, reader.covers()?))
+            Ok((counts, app_read.coverage(&scope, reader, counts, now)?, incidents, names, reader.covers()?))
         })
         .await;
     let (counts, facts, incidents, names, covers) = match found {

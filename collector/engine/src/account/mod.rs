@@ -58,7 +58,7 @@ pub fn with_hash(name: &str, role: Role, hash: String, now: Timestamp) -> Accoun
         disabled: false,
         failures: 0,
         locked_until: None,
-        second: None,
+        second_factor: None,
     }
 }
 
@@ -140,7 +140,7 @@ pub fn new_token(
         account: account.to_owned(),
         label: label.to_owned(),
         role: Some(role),
-        foreign: false,
+        federated: false,
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(life_ms),
@@ -155,7 +155,7 @@ pub fn verify(hash: &str, password: &str) -> bool {
     password.len() <= PASSWORD_MAX_BYTES && hashing::matches(hash, password)
 }
 
-/// A session: its cookie, and what is kept of it. `foreign` where the organisation's identity provider says who it is, and is when they
+/// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is, and is when they
 /// showed it that; others show it now.
 ///
 /// # Errors
@@ -163,7 +163,7 @@ pub fn verify(hash: &str, password: &str) -> bool {
 pub fn new_session(
     account: &str,
     peer: &str,
-    foreign: Option<Timestamp>,
+    federated: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<(String, SessionRecord), NoRandomness> {
     let cookie = random::secret_text()?;
@@ -172,11 +172,11 @@ pub fn new_session(
         account: account.to_owned(),
         label: String::new(),
         role: None,
-        foreign: foreign.is_some(),
+        federated: federated.is_some(),
         peer: peer.to_owned(),
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),
-        confirmed_at: foreign.unwrap_or(now),
+        confirmed_at: federated.unwrap_or(now),
     };
     Ok((cookie, session))
 }

@@ -13,7 +13,7 @@ use crate::command::{Answer, CommandError};
 use crate::connection_limit::make_room;
 use ioc_store::Role;
 use ioc_store::audit;
-use ioc_store::totp::Second;
+use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
 
 /// Failed attempts of one origin before it is locked out of an account.
@@ -80,7 +80,7 @@ struct Moment {
 impl Moment {
     /// Checks a code and uses it up. While the clock is in doubt, one is taken by what the machine's shows, too: whoever is to say which is
     /// right has to come in.
-    fn take(self, second: &mut Second, code: &str) -> bool {
+    fn take(self, second: &mut SecondFactor, code: &str) -> bool {
         if second.take(code, self.now).is_some() {
             return true;
         }
@@ -109,7 +109,7 @@ impl Accounts {
     pub(super) fn shift(&mut self, by_ms: i64) {
         for account in self.known.values_mut() {
             account.locked_until = account.locked_until.map(|until| until.plus_millis(by_ms));
-            if let Some(second) = &mut account.second {
+            if let Some(second) = &mut account.second_factor {
                 second.shift(by_ms);
             }
         }
@@ -233,7 +233,7 @@ impl Accounts {
                 self.keep_and_end(&name, "", "password reset", &actor, at, changes)
             }
             Intent::RemoveSecond { name, actor } => {
-                self.get(&name)?.second = None;
+                self.get(&name)?.second_factor = None;
                 changes.push(said(at, &actor, "account.second_removed", &name, ""));
                 self.keep_and_end(&name, "", "second factor removed", &actor, at, changes)
             }
@@ -274,7 +274,7 @@ impl Accounts {
             Intent::Attempt { name, code, from } => {
                 let known = self.known.get(&name);
                 // A right code is no guess; it is used up only when the password is right, too.
-                let second = known.and_then(|account| account.second.clone()).filter(|second| second.confirmed);
+                let second = known.and_then(|account| account.second_factor.clone()).filter(|second| second.confirmed);
                 let has_second = second.is_some();
                 let right = second.is_some_and(|mut second| at.take(&mut second, &code));
                 if has_second && !right && !code.is_empty() {
@@ -342,7 +342,7 @@ impl Accounts {
             self.forgive_one(name, from);
             return Ok(false);
         }
-        let taken = account.second.as_mut().is_some_and(|second| at.take(second, code));
+        let taken = account.second_factor.as_mut().is_some_and(|second| at.take(second, code));
         if !taken {
             self.failed(name, from, at, changes);
             return Err(wrong());
@@ -351,18 +351,18 @@ impl Accounts {
         Ok(true)
     }
 
-    /// A session. `foreign` is when they showed who they are, where that was to the identity provider.
+    /// A session. `federated` is when they showed who they are, where that was to the identity provider.
     fn let_in(
         &mut self,
         name: &str,
         peer: &str,
-        foreign: Option<Timestamp>,
+        federated: Option<Timestamp>,
         at: Moment,
         changes: &mut Changes,
     ) -> Carried {
-        let (cookie, session) = account::new_session(name, peer, foreign, at.now)?;
+        let (cookie, session) = account::new_session(name, peer, federated, at.now)?;
         let by =
-            if foreign.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
+            if federated.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
         changes.push(said(at, name, "account.signed_in", name, &by));
         let account = self.get(name)?;
@@ -443,21 +443,21 @@ impl Accounts {
                 if known.asks_for_code() {
                     return Err(conflict("there is a second factor already; end it first"));
                 }
-                let made = Second::new()?;
-                known.second = Some(made.clone());
+                let made = SecondFactor::new()?;
+                known.second_factor = Some(made.clone());
                 changes.push(said(at, &name, "account.second_started", &name, ""));
                 self.keep_same(&name, changes);
                 Ok(Answer::Second(made))
             }
             Intent::ConfirmSecond { name, again, code, from } => {
                 let known = self.get(&name)?;
-                let second = known.second.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
+                let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
                 if again && !second.confirmed {
                     return Err(conflict("the second factor is not confirmed yet"));
                 }
                 self.take_code(&name, &code, &from, at)?;
                 let known = self.get(&name)?;
-                let second = known.second.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
+                let second = known.second_factor.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
                 second.confirmed = true;
                 let codes = second.renew_recovery()?;
                 changes.push(said(at, &name, "account.second_codes_made", &name, ""));
@@ -466,11 +466,11 @@ impl Accounts {
             }
             Intent::EndSecond { name, code, from } => {
                 let known = self.get(&name)?;
-                let second = known.second.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
+                let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
                 if second.confirmed {
                     self.take_code(&name, &code, &from, at)?;
                 }
-                self.get(&name)?.second = None;
+                self.get(&name)?.second_factor = None;
                 changes.push(said(at, &name, "account.second_removed", &name, ""));
                 self.keep_same(&name, changes);
                 Ok(Answer::Done)
@@ -482,7 +482,7 @@ impl Accounts {
     /// A code of one's own second factor, shown in a session: guesses count as they do at the door.
     fn take_code(&mut self, name: &str, code: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
         self.reserve(name, from, at).map_err(locked)?;
-        let second = self.get(name)?.second.as_mut();
+        let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
             return Err(CommandError::Invalid("code: it is wrong, or was used; wait for the next one".to_owned()));
         }
@@ -511,7 +511,7 @@ impl Accounts {
         changes: &mut Changes,
     ) -> Carried {
         self.keep_same(name, changes);
-        changes.push(Change::SessionsEnded { account: name.to_owned(), but: except.to_owned() });
+        changes.push(Change::SessionsEnded { account: name.to_owned(), except: except.to_owned() });
         changes.push(said(at, actor, "account.sessions_ended", name, why));
         Ok(Answer::Done)
     }

@@ -13,7 +13,7 @@ use ioc_judge::{Effect, Input};
 
 use super::budget::{Kind, Ruling};
 use super::{Engine, LinkId};
-use ioc_store::{Change, Kept};
+use ioc_store::{Change, RecordKind};
 
 /// Most documents that are kept of one device, of one sensor, and of a device with all its sensors; surveys are 17.
 const DOCUMENTS_MAX: usize = 64;
@@ -158,7 +158,7 @@ impl Engine {
         let spending = self.budgets.of(device, self.boot_ms);
         let kept = match spending.events.get(&subject) {
             Some(kept) => *kept,
-            None => self.reader.kept(&subject, Kept::Events, EVENTS_MAX + EVENTS_SLACK).unwrap_or(0),
+            None => self.reader.records_count(&subject, RecordKind::Events, EVENTS_MAX + EVENTS_SLACK).unwrap_or(0),
         } + 1;
         let over = kept > EVENTS_MAX + EVENTS_SLACK;
         spending.events.insert(subject.clone(), if over { EVENTS_MAX } else { kept });
@@ -274,7 +274,7 @@ impl Engine {
         let spending = self.budgets.of(device, self.boot_ms);
         let items = match spending.items {
             Some(items) => items,
-            None => self.reader.kept(device, Kept::Software, ITEMS_MAX + 1).unwrap_or(0),
+            None => self.reader.records_count(device, RecordKind::Software, ITEMS_MAX + 1).unwrap_or(0),
         };
         // What takes the place of another item counts once more, until the list is whole again.
         match software {

@@ -244,7 +244,7 @@ impl Engine {
             serial: issued.serial.clone(),
             at: now,
             expires_at: issued.expires_at,
-            alone: true,
+            revoke_previous: true,
         });
         let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
         let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);

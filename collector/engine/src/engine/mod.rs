@@ -544,8 +544,8 @@ impl Engine {
                 Effect::WindowEnded(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
                 Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
                 Effect::CoverEnded(id) => self.batch.changes.push(Change::CoverGone(id)),
-                Effect::Comparison { device, rule, comparison: compared } => {
-                    self.batch.changes.push(Change::List { device, rule, compared });
+                Effect::Comparison { device, rule, comparison } => {
+                    self.batch.changes.push(Change::Comparison { device, rule, comparison });
                 }
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
@@ -617,7 +617,7 @@ impl Engine {
                     serial: issued.serial.clone(),
                     at: now,
                     expires_at: issued.expires_at,
-                    alone: false,
+                    revoke_previous: false,
                 });
                 let message = ioc_common::report::Certificate {
                     certificate: issued.certificate,

@@ -9,7 +9,7 @@ use ioc_judge::{DeviceInfo, Importance};
 use ioc_store::NewDevice;
 use ioc_store::Reason;
 use ioc_store::collation;
-use ioc_store::scope::Reach;
+use ioc_store::scope::AccessScope;
 
 /// Serial numbers that makers leave in place of one.
 const NO_SERIALS: [&str; 9] = [
@@ -49,7 +49,7 @@ pub(super) fn against(
         reasons.push(Reason::Kind { device: device() });
     }
     let place = template.place.trim();
-    if !place.is_empty() && !Reach::of(&[place.to_owned()]).holds(&asset.place) {
+    if !place.is_empty() && !AccessScope::of(&[place.to_owned()]).holds(&asset.place) {
         reasons.push(Reason::Place { device: device() });
     }
     let other_uplink =

@@ -33,10 +33,10 @@ pub(super) fn bounds(open: Open<'_>, dir: &Path) {
     let reader = store.reader().expect("reader");
     let sizes = reader.document_sizes(&id(1)).expect("sizes");
     assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [("a".to_owned(), 2), ("b".to_owned(), 5)]);
-    assert_eq!(reader.kept(&id(1), Kept::Events, 100).expect("counted"), 10);
-    assert_eq!(reader.kept(&id(1), Kept::Events, 4).expect("counted"), 4);
-    assert_eq!(reader.kept(&id(1), Kept::Software, 100).expect("counted"), 3);
-    assert_eq!(reader.kept(&id(2), Kept::Software, 100).expect("counted"), 0);
+    assert_eq!(reader.records_count(&id(1), RecordKind::Events, 100).expect("counted"), 10);
+    assert_eq!(reader.records_count(&id(1), RecordKind::Events, 4).expect("counted"), 4);
+    assert_eq!(reader.records_count(&id(1), RecordKind::Software, 100).expect("counted"), 3);
+    assert_eq!(reader.records_count(&id(2), RecordKind::Software, 100).expect("counted"), 0);
     store.commit(&[Change::EventsPruned { device: id(1), keep: 3 }]).expect("pruned");
     let left = reader.events(&id(1), None, 100).expect("events");
     assert_eq!(left.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["e.0", "e.1", "e.2"], "the newest");
@@ -75,7 +75,7 @@ pub(super) fn bounds(open: Open<'_>, dir: &Path) {
             serial: format!("{number:02}"),
             at: at(5),
             expires_at: at(100),
-            alone: false,
+            revoke_previous: false,
         };
         store.commit(&[certificate]).expect("certificate");
     }

@@ -12,8 +12,9 @@ pub(super) fn certificates(open: Open<'_>, dir: &Path) {
     }
     assert!(!reader.is_enrolled(&id(1)).expect("reads") && !reader.is_enrolled(&id(9)).expect("reads"));
     assert!(reader.serials().expect("reads").is_empty() && reader.settings().expect("reads").is_empty());
-    for (serial, alone, good) in [("1", true, "1"), ("2", false, "1 2"), ("3", true, "3")] {
-        let issued = Change::Certificate { device: id(1), serial: serial.into(), at: at(1), expires_at: at(9), alone };
+    for (serial, revoke_previous, good) in [("1", true, "1"), ("2", false, "1 2"), ("3", true, "3")] {
+        let issued =
+            Change::Certificate { device: id(1), serial: serial.into(), at: at(1), expires_at: at(9), revoke_previous };
         store.commit(&[issued]).expect("commits");
         let serials: Vec<String> = reader.serials().expect("reads").into_iter().map(|(_, serial)| serial).collect();
         assert_eq!(serials.join(" "), good);

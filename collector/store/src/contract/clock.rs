@@ -21,7 +21,7 @@ pub(super) fn clock(open: Open<'_>, dir: &Path) {
             account: "admin".into(),
             label: String::new(),
             role: None,
-            foreign: false,
+            federated: false,
             peer: "::1".into(),
             created_at: at(now),
             expires_at: at(expires_at),

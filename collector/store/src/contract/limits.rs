@@ -18,7 +18,7 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
     let whole = Incident { device: None, ..incident(4, IncidentState::Open, None) };
     store.commit(&[Change::Incident(Box::new(whole))]).expect("incident");
     let mut reader = store.reader().expect("reader");
-    let reach = |places: &[&str]| Reach::of(&places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
+    let scope = |places: &[&str]| AccessScope::of(&places.iter().map(|place| (*place).to_owned()).collect::<Vec<_>>());
     let all = DeviceQuery { limit: 10, ..DeviceQuery::default() };
     let seen = |reader: &dyn Reader| {
         let devices =
@@ -31,7 +31,7 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
         (vec!["Tầng 20", "Tầng 2"], vec![id(1), id(2)], vec![4, 2, 1]),
         (vec!["Tầng 3"], vec![], vec![4]),
     ] {
-        reader.limit(&reach(&places)).expect("limited");
+        reader.limit(&scope(&places)).expect("limited");
         assert_eq!(seen(reader.as_ref()), (devices.clone(), incidents), "{places:?}");
         assert_eq!(reader.devices_count(&all).expect("counted"), devices.len() as u64);
         let counts = reader.counts().expect("counts");

@@ -9,14 +9,14 @@ use super::reader::{SqliteReader, body, moment, required};
 use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
-                               locked_until, second, places FROM account";
+                               locked_until, second_factor, places FROM account";
 const SESSION_COLUMNS: &str =
-    "SELECT digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at FROM session";
+    "SELECT digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at FROM session";
 
 pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Result<()> {
     commit.run(
         "INSERT OR REPLACE INTO account (name, full_name, role, password, earlier, password_at, must_change, disabled, \
-         failures, locked_until, second, places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+         failures, locked_until, second_factor, places) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         params![
             account.name,
             account.full_name,
@@ -28,7 +28,7 @@ pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Res
             account.disabled,
             account.failures,
             account.locked_until.map(Timestamp::as_millis),
-            json(&account.second)?,
+            json(&account.second_factor)?,
             json(&account.places)?,
         ],
     )?;
@@ -47,7 +47,7 @@ pub(super) fn put_view(commit: &Commit<'_>, view: &SavedView) -> rusqlite::Resul
 pub(super) fn put_session(commit: &Commit<'_>, session: &SessionRecord) -> rusqlite::Result<()> {
     commit.prune("DELETE FROM session WHERE expires_at < ?1", commit.received)?;
     commit.run(
-        "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, foreign_in, confirmed_at) \
+        "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             session.digest,
@@ -57,15 +57,15 @@ pub(super) fn put_session(commit: &Commit<'_>, session: &SessionRecord) -> rusql
             session.peer,
             session.created_at.as_millis(),
             session.expires_at.as_millis(),
-            session.foreign,
+            session.federated,
             session.confirmed_at.as_millis()
         ],
     )?;
     Ok(())
 }
 
-pub(super) fn end_sessions(commit: &Commit<'_>, account: &str, but: &str) -> rusqlite::Result<()> {
-    commit.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, but])?;
+pub(super) fn end_sessions(commit: &Commit<'_>, account: &str, except: &str) -> rusqlite::Result<()> {
+    commit.run("DELETE FROM session WHERE account = ?1 AND digest <> ?2", params![account, except])?;
     Ok(())
 }
 
@@ -92,7 +92,7 @@ fn account_record(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
         disabled: row.get(7)?,
         failures: row.get(8)?,
         locked_until: moment(row, 9)?,
-        second: body(row, 10)?,
+        second_factor: body(row, 10)?,
         places: body(row, 11)?,
     })
 }
@@ -106,7 +106,7 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         peer: row.get(4)?,
         created_at: required(row, 5)?,
         expires_at: required(row, 6)?,
-        foreign: row.get(7)?,
+        federated: row.get(7)?,
         confirmed_at: required(row, 8)?,
     })
 }

@@ -16,10 +16,10 @@ pub(super) fn put(
     serial: &str,
     at: Timestamp,
     expires_at: Timestamp,
-    alone: bool,
+    revoke_previous: bool,
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
-    if alone {
+    if revoke_previous {
         end_all(commit, number, at)?;
     }
     commit.run(

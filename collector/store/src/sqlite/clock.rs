@@ -43,8 +43,8 @@ pub(super) fn step(commit: &Commit<'_>, now: Timestamp, by_ms: i64) -> rusqlite:
     commit.run("UPDATE account SET locked_until = locked_until + ?1 WHERE locked_until IS NOT NULL", [by_ms])?;
     let steps = totp::steps_of(by_ms);
     commit.run(
-        "UPDATE account SET second = json_set(second, '$.last_step', json_extract(second, '$.last_step') + ?1) \
-         WHERE json_extract(second, '$.last_step') > 0",
+        "UPDATE account SET second_factor = json_set(second_factor, '$.last_step', json_extract(second_factor, '$.last_step') + ?1) \
+         WHERE json_extract(second_factor, '$.last_step') > 0",
         [steps],
     )?;
     move_tokens(commit, by_ms)

@@ -180,7 +180,7 @@ impl<'s> Commit<'s> {
             }
             Change::Losses { device, book } => device::put_losses(self, device, book),
             Change::Document { device, name, at, body } => document::put(self, device, name, *at, body),
-            Change::List { device, rule, compared } => document::put_comparison(self, device, rule, compared),
+            Change::Comparison { device, rule, comparison } => document::put_comparison(self, device, rule, comparison),
             Change::Event { device, at, name, text, fields } => event::put(self, device, *at, name, text, fields),
             Change::EventsPruned { device, keep } => event::prune(self, device, *keep),
             Change::Software { device, at, report } => software::put(self, device, *at, report),
@@ -205,13 +205,13 @@ impl<'s> Commit<'s> {
             Change::RequestSeen { id, at } => enrolment::see_request(self, id, *at),
             Change::RequestGone(id) => enrolment::remove_request(self, id),
             Change::RequestsPruned { before } => enrolment::prune_requests(self, *before),
-            Change::Certificate { device, serial, at, expires_at, alone } => {
-                certificate::put(self, device, serial, *at, *expires_at, *alone)
+            Change::Certificate { device, serial, at, expires_at, revoke_previous } => {
+                certificate::put(self, device, serial, *at, *expires_at, *revoke_previous)
             }
             Change::Account(account) => account::put(self, account),
             Change::View(view) => account::put_view(self, view),
             Change::Session(session) => account::put_session(self, session),
-            Change::SessionsEnded { account, but } => account::end_sessions(self, account, but),
+            Change::SessionsEnded { account, except } => account::end_sessions(self, account, except),
             Change::SessionConfirmed { digest, at } => account::confirm_session(self, digest, *at),
             Change::SessionEnded { digest } => account::end_session(self, digest),
             Change::LossConfirmed => guard::confirm_loss(self),

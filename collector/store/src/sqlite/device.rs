@@ -134,7 +134,7 @@ pub(super) fn revoke(commit: &Commit<'_>, device: &DeviceId, at: Timestamp) -> r
     commit.run("UPDATE device SET revoked_at = ?2 WHERE number = ?1", params![number, at.as_millis()])?;
     // For good: whoever registers it anew does not let the old machine in again.
     certificate::end_all(commit, number, at)?;
-    commit.run("DELETE FROM list WHERE device = ?1", [number])?;
+    commit.run("DELETE FROM comparison WHERE device = ?1", [number])?;
     Ok(())
 }
 

@@ -32,12 +32,12 @@ pub(super) fn put_comparison(
     commit: &Commit<'_>,
     device: &DeviceId,
     rule: &str,
-    compared: &Comparison,
+    comparison: &Comparison,
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
     commit.run(
-        "INSERT OR REPLACE INTO list (device, rule, body) VALUES (?1, ?2, ?3)",
-        params![number, rule, json(compared)?],
+        "INSERT OR REPLACE INTO comparison (device, rule, body) VALUES (?1, ?2, ?3)",
+        params![number, rule, json(comparison)?],
     )?;
     Ok(())
 }

@@ -69,10 +69,10 @@ impl Mark {
 }
 
 /// What the watermark says.
-enum Said {
-    Nothing,
+enum Watermark {
+    Missing,
     Unreadable,
-    Mark(Mark),
+    Read(Mark),
 }
 
 /// Takes the lock, or says who holds it.
@@ -97,11 +97,13 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-fn read_mark(dir: &Path) -> Result<Said, StoreError> {
+fn read_mark(dir: &Path) -> Result<Watermark, StoreError> {
     let path = dir.join(MARK_FILE);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(std::str::from_utf8(&bytes).ok().and_then(Mark::parse).map_or(Said::Unreadable, Said::Mark)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Said::Nothing),
+        Ok(bytes) => {
+            Ok(std::str::from_utf8(&bytes).ok().and_then(Mark::parse).map_or(Watermark::Unreadable, Watermark::Read))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Watermark::Missing),
         Err(source) => Err(StoreError::File { path, source }),
     }
 }
@@ -114,8 +116,8 @@ fn is_there(dir: &Path, name: &str) -> bool {
 /// What a store's watermark says: which store, and how many commits.
 pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
     match read_mark(dir) {
-        Ok(Said::Mark(mark)) => Some((mark.id, mark.commits)),
-        Ok(Said::Nothing | Said::Unreadable) | Err(_) => None,
+        Ok(Watermark::Read(mark)) => Some((mark.id, mark.commits)),
+        Ok(Watermark::Missing | Watermark::Unreadable) | Err(_) => None,
     }
 }
 
@@ -155,7 +157,7 @@ pub(crate) fn put_aside(dir: &Path) -> Result<(), StoreError> {
 /// The lock of a store that is about to be opened, and what its watermark says.
 pub(super) struct Opening {
     lock: File,
-    said: Said,
+    watermark: Watermark,
     dir: PathBuf,
     /// The store and folded history were there before they were opened.
     store: bool,
@@ -167,10 +169,10 @@ impl Opening {
     /// [`StoreError::Held`] when another collector uses the directory, [`StoreError::Gone`] when there is a watermark and no store.
     pub(super) fn begin(dir: &Path) -> Result<Self, StoreError> {
         let lock = lock(dir)?;
-        let said = read_mark(dir)?;
+        let watermark = read_mark(dir)?;
         let (store, history) = (is_there(dir, FILES[0]), is_there(dir, FILES[2]));
-        let opening = Self { lock, said, dir: dir.to_owned(), store, history };
-        if !opening.store && !matches!(opening.said, Said::Nothing) {
+        let opening = Self { lock, watermark, dir: dir.to_owned(), store, history };
+        if !opening.store && !matches!(opening.watermark, Watermark::Missing) {
             return Err(StoreError::Gone { path: dir.join(FILES[0]) });
         }
         Ok(opening)
@@ -189,28 +191,28 @@ impl Opening {
         }
         let known = kept(connection).map_err(fault)?;
         let mut lost = Vec::new();
-        match (&self.said, known) {
+        match (&self.watermark, known) {
             // Its log held everything, and cannot be read from its beginning.
-            (Said::Mark(mark), None) if mark.commits > 0 => {
+            (Watermark::Read(mark), None) if mark.commits > 0 => {
                 self.copy_aside();
                 return Err(StoreError::Gone { path });
             }
-            (Said::Mark(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
+            (Watermark::Read(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
                 "Kho dữ liệu ở đây là kho khác với kho đã dùng lần trước.",
                 "The store here is another one than the one that was used last.",
             )),
-            (Said::Mark(mark), Some(known)) if mark.commits > known.commits => {
+            (Watermark::Read(mark), Some(known)) if mark.commits > known.commits => {
                 let (missing, held) = (mark.commits - known.commits, known.commits);
                 lost.push(Text::new(
                     format!("Mất {missing} lần ghi cuối đã được xác nhận (còn {held}): nhật ký ghi bị hỏng hay bị mất, hoặc đây là bản sao cũ hơn."),
                     format!("The last {missing} commits that were acknowledged are missing ({held} are left): the write-ahead log is damaged or gone, or this is an older copy."),
                 ));
             }
-            (Said::Nothing | Said::Unreadable, Some(known)) if known.commits > 0 => lost.push(Text::new(
+            (Watermark::Missing | Watermark::Unreadable, Some(known)) if known.commits > 0 => lost.push(Text::new(
                 "Không chứng minh được kho dữ liệu còn đủ: tệp «watermark» bị mất hoặc hỏng (kho vừa được phục hồi từ bản sao?).",
                 "It cannot be proven that the store is whole: its file 'watermark' is gone or damaged (was it restored from a copy?).",
             )),
-            (Said::Mark(_) | Said::Nothing | Said::Unreadable, _) => {}
+            (Watermark::Read(_) | Watermark::Missing | Watermark::Unreadable, _) => {}
         }
         if !self.history && keeps_history(connection).map_err(fault)? {
             lost.push(Text::new(

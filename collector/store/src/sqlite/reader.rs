@@ -21,11 +21,11 @@ use super::{
 use crate::audit::Record;
 use crate::coverage::Facts;
 use crate::inventory::DeviceRecord;
-use crate::scope::Reach;
+use crate::scope::AccessScope;
 use crate::{
     AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, Kept, OutboxEntry, PlaceCount, Reader, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
+    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RecordKind, RequestRecord, SavedView,
+    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
 };
 
 /// A reader with its own connection.
@@ -126,9 +126,9 @@ pub(super) fn below(before: Option<u64>) -> i64 {
 }
 
 impl Reader for SqliteReader {
-    fn limit(&mut self, reach: &Reach) -> Result<(), StoreError> {
-        (self.sealed, self.limited) = (!reach.sees_names(), !reach.is_everywhere());
-        if reach.is_everywhere() { Ok(()) } else { self.limit_to(reach) }
+    fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError> {
+        (self.sealed, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
+        if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
     fn snapshot(&self, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
@@ -175,10 +175,10 @@ impl Reader for SqliteReader {
         document::sizes(self, id)
     }
 
-    fn kept(&self, id: &DeviceId, kind: Kept, most: u64) -> Result<u64, StoreError> {
+    fn records_count(&self, id: &DeviceId, kind: RecordKind, most: u64) -> Result<u64, StoreError> {
         match kind {
-            Kept::Events => self.count_of("event", id, most),
-            Kept::Software => self.count_of("software", id, most),
+            RecordKind::Events => self.count_of("event", id, most),
+            RecordKind::Software => self.count_of("software", id, most),
         }
     }
 

@@ -67,7 +67,7 @@ CREATE TABLE losses (
     body TEXT NOT NULL
 );
 -- What documents hold for rules that look into them, and what of it was accepted.
-CREATE TABLE list (
+CREATE TABLE comparison (
     device INTEGER NOT NULL,
     rule TEXT NOT NULL,
     body TEXT NOT NULL,
@@ -252,7 +252,7 @@ CREATE TABLE account (
     failures INTEGER NOT NULL,
     locked_until INTEGER,
     -- The second factor, JSON.
-    second TEXT NOT NULL
+    second_factor TEXT NOT NULL
 );
 -- Lists of devices as people keep them for themselves: the query of the page's address.
 CREATE TABLE view (
@@ -268,7 +268,7 @@ CREATE TABLE session (
     label TEXT NOT NULL,
     role TEXT,
     -- Signed in at the organisation's identity provider.
-    foreign_in INTEGER NOT NULL,
+    federated INTEGER NOT NULL,
     peer TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     confirmed_at INTEGER NOT NULL,

@@ -4,7 +4,7 @@
 
 use super::reader::SqliteReader;
 use crate::StoreError;
-use crate::scope::Reach;
+use crate::scope::AccessScope;
 
 const VIEWS: &str = "
 CREATE TEMP TABLE IF NOT EXISTS reached (place TEXT PRIMARY KEY);
@@ -20,11 +20,11 @@ CREATE TEMP VIEW IF NOT EXISTS outbox AS SELECT * FROM main.outbox WHERE inciden
 DELETE FROM temp.reached;";
 
 impl SqliteReader {
-    pub(super) fn limit_to(&self, reach: &Reach) -> Result<(), StoreError> {
+    pub(super) fn limit_to(&self, scope: &AccessScope) -> Result<(), StoreError> {
         // What there was before is forgotten first: whatever fails now, too little is shown and never too much.
         self.batch(VIEWS)?;
         let all = "SELECT DISTINCT place FROM main.device";
-        for place in self.all(all, &[], |row| row.get::<_, String>(0))?.iter().filter(|place| reach.holds(place)) {
+        for place in self.all(all, &[], |row| row.get::<_, String>(0))?.iter().filter(|place| scope.holds(place)) {
             self.run("INSERT OR IGNORE INTO temp.reached (place) VALUES (?1)", &[place])?;
         }
         Ok(())

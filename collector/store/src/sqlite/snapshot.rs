@@ -55,7 +55,7 @@ pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<S
     snapshot.windows = maintenance::planned(reader)?;
     snapshot.last_window = largest("SELECT max(id) FROM window")?.unsigned_abs();
     snapshot.covers = duty::covers(reader)?;
-    let sql = "SELECT d.info, l.rule, l.body FROM list l JOIN device d ON d.number = l.device";
+    let sql = "SELECT d.info, c.rule, c.body FROM comparison c JOIN device d ON d.number = c.device";
     snapshot.comparisons =
         reader.all(sql, &[], |row| Ok((body::<DeviceInfo>(row, 0)?.id, row.get(1)?, body(row, 2)?)))?;
     snapshot.last_cover = largest("SELECT max(id) FROM cover")?.unsigned_abs();

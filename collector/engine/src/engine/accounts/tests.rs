@@ -75,7 +75,7 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     else {
         panic!("started")
     };
-    let second = all.known.get_mut("admin").and_then(|account| account.second.as_mut()).expect("there");
+    let second = all.known.get_mut("admin").and_then(|account| account.second_factor.as_mut()).expect("there");
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
     let intent = Intent::Attempt { name: "admin".to_owned(), code: codes[0].clone(), from: from("10.1.0.1") };
@@ -90,10 +90,10 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
 #[test]
 fn one_code_opens_one_session() {
     let mut all = accounts(&[("lan", Role::Leader)]);
-    let mut second = Second::new().expect("random");
+    let mut second = SecondFactor::new().expect("random");
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
-    all.known.get_mut("lan").expect("there").second = Some(second);
+    all.known.get_mut("lan").expect("there").second_factor = Some(second);
     assert!(matches!(proved(&mut all, "lan", "lan", "").0, Ok(Answer::NeedsCode)));
     let opened =
         (0..6).filter(|_| matches!(proved(&mut all, "lan", "lan", &codes[3]).0, Ok(Answer::Secret(_)))).count();
@@ -187,10 +187,10 @@ fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
 #[test]
 fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
     let mut all = accounts(&[("lan", Role::Administrator)]);
-    let mut second = Second::new().expect("random");
+    let mut second = SecondFactor::new().expect("random");
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
-    all.known.get_mut("lan").expect("there").second = Some(second);
+    all.known.get_mut("lan").expect("there").second_factor = Some(second);
     let tries = |all: &mut Accounts, code: &str, changes: &mut Changes| {
         let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
         all.decide(intent, at(0), changes)
@@ -221,7 +221,7 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
             _ => None,
         });
         let session = session.expect("a session");
-        assert!(session.foreign);
+        assert!(session.federated);
         assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
     }
 }
