@@ -77,7 +77,7 @@ fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Opt
                 shown.lacks.extend(texts.iter().filter_map(Value::as_str).map(str::to_owned));
             }
             Value::Array(rows) if rows.iter().any(Value::is_object) => {
-                shown.tables.push(table(page_context, key, rows))
+                shown.tables.push(table(page_context, key, rows));
             }
             Value::Array(list) if list.is_empty() => {}
             other => {

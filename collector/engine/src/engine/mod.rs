@@ -547,7 +547,7 @@ impl Engine {
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => {
-                    self.record(now, "", action.as_str(), device.as_str(), &detail)
+                    self.record(now, "", action.as_str(), device.as_str(), &detail);
                 }
             }
         }
