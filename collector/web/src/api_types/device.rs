@@ -275,7 +275,7 @@ impl DeviceItem {
 pub(crate) struct NewDevice {
     /// Identifier; made up when empty.
     pub(crate) device: String,
-    /// Kind; a device needs one, what a token of many makes may leave it out.
+    /// Kind; a device needs one.
     #[serde(with = "or_empty")]
     #[schemars(schema_with = "or_empty::schema::<DeviceKind>")]
     kind: Option<DeviceKind>,
