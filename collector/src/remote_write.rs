@@ -164,11 +164,10 @@ async fn hand_on(
         match post(target, packed(exposed, some)?).await {
             Ok(()) => {}
             // What is wrong with the address or the password is wrong with all of it.
-            Err(SendError::Refused { status, why })
-                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) =>
-            {
-                return Err(SendError::Later(why));
-            }
+            Err(SendError::Refused {
+                status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND,
+                why,
+            }) => return Err(SendError::Later(why)),
             Err(error) if error.is_final() && some.len() <= 1 => {
                 tracing::debug!(%error, "remote write: a report is refused");
                 refused += some.len() as u64;

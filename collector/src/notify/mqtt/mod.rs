@@ -23,7 +23,7 @@ const TOPIC_MAX_BYTES: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Tls {
+enum Protection {
     None,
     Starttls,
     Tls,
@@ -33,7 +33,7 @@ enum Tls {
 struct Form {
     server: Spanned<String>,
     topic: Spanned<String>,
-    tls: Option<Tls>,
+    tls: Option<Protection>,
     user: Option<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
@@ -63,9 +63,9 @@ fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, Config
         return Err(place.fault(form.topic.span(), &message, "write it like \"ioc/notices/{{severity}}\""));
     }
     let tls = match form.tls {
-        None | Some(Tls::Tls) => true,
-        Some(Tls::None) => false,
-        Some(Tls::Starttls) => return Err(place.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
+        None | Some(Protection::Tls) => true,
+        Some(Protection::None) => false,
+        Some(Protection::Starttls) => return Err(place.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
     };
     let login = place.login(form.user, form.password_file)?;
     Ok(Arc::new(Mqtt { host, port, tls, topic: form.topic.into_inner(), login }))

@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
-use super::{Smtp, Tls};
+use super::{Protection, Smtp};
 use ioc_engine::http::{CONNECT_TIMEOUT, SendError, secret};
 use ioc_engine::notifier;
 use ioc_store::template::as_line;
@@ -91,16 +91,16 @@ struct Server<'c> {
 }
 
 impl Server<'_> {
-    async fn connect(&self, tls: Tls) -> Result<AsyncSmtpConnection, SendError> {
+    async fn connect(&self, tls: Protection) -> Result<AsyncSmtpConnection, SendError> {
         let parameters =
             || TlsParameters::new(self.host.to_owned()).map_err(|error| SendError::Never(error.to_string()));
-        let wrapper = if tls == Tls::Tls { Some(parameters()?) } else { None };
+        let wrapper = if tls == Protection::Tls { Some(parameters()?) } else { None };
         let name = ClientId::default();
         let connect =
             AsyncSmtpConnection::connect_tokio1((self.host, self.port), Some(CONNECT_TIMEOUT), &name, wrapper, None);
         // The greeting and the answer to EHLO.
         let mut connection = self.step(COMMAND_TIMEOUT * 2, connect, false).await?;
-        if tls == Tls::Starttls {
+        if tls == Protection::Starttls {
             self.step(COMMAND_TIMEOUT, connection.starttls(parameters()?, &name), false).await?;
         }
         Ok(connection)

@@ -20,7 +20,7 @@ pub(super) const KIND: Kind<dyn Notifier> =
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Tls {
+enum Protection {
     /// Not at all: only for a server on this machine.
     None,
     /// Begins in the clear, then TLS is required.
@@ -35,7 +35,7 @@ struct Form {
     from: String,
     #[serde(default)]
     to: Vec<String>,
-    tls: Option<Tls>,
+    tls: Option<Protection>,
     user: Option<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
@@ -45,7 +45,7 @@ struct Form {
 struct Smtp {
     host: String,
     port: u16,
-    tls: Tls,
+    tls: Protection,
     from: String,
     to: Vec<String>,
     /// User and the file with the password.
@@ -56,7 +56,7 @@ fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, Config
     let form: Form = keys.read()?;
     let (host, port) = place.host_port(&form.server, "mail.example:587")?;
     let login = place.login(form.user, form.password_file)?;
-    let tls = form.tls.unwrap_or(Tls::Starttls);
+    let tls = form.tls.unwrap_or(Protection::Starttls);
     Ok(Arc::new(Smtp { host, port, tls, from: form.from, to: form.to, login }))
 }
 
