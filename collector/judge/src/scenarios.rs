@@ -1,6 +1,7 @@
 //! Scenarios with simulated time, as golden text: what went in, and every effect that came out.
 
 mod acknowledge;
+mod alerts;
 mod budgets;
 mod clock_steps;
 mod documents;

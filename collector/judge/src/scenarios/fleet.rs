@@ -13,9 +13,9 @@ use crate::duty::{Cover, Plan};
 use crate::incident::PersonReport;
 use crate::rule::document::Comparison;
 use crate::{
-    Action, Alert, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident,
-    IncidentState, Input, NewIncident, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Severity, Snapshot, State,
-    Text, TimeLimits, When, Window,
+    Action, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident, IncidentState,
+    Input, NewIncident, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Severity, Snapshot, State, Text,
+    TimeLimits, When, Window,
 };
 
 pub(super) const PLAN: &str = r#"
@@ -601,33 +601,6 @@ fn incidents_are_joined_and_taken_apart() {
     fleet.sample(&device("d-1"), 10.0);
     assert_eq!(fleet.active(), [1]);
     assert!(fleet.act(1, Action::Merge { into: 1 }).is_err());
-}
-
-#[test]
-fn another_systems_alert_is_a_fault_until_it_says_otherwise() {
-    let mut fleet = Fleet::behind_switch(1, no_plan());
-    let of = |id: &str, firing| {
-        Input::Alert(Alert {
-            device: device(id),
-            name: "prometheus/HighLatency".into(),
-            fingerprint: "a1".into(),
-            severity: Severity::Warning,
-            title: Text::new("Chậm", "Slow"),
-            reason: Text::new("p99 2 s", "p99 2 s"),
-            since: start(),
-            firing,
-        })
-    };
-    fleet.input(of("d-0", true)).expect("allowed");
-    fleet.input(of("d-0", true)).expect("allowed");
-    fleet.restart();
-    fleet.input(of("d-0", true)).expect("allowed");
-    assert_eq!(fleet.told().len(), 1);
-    // Meanwhile it is known to be about another: it is the same alert all the same, and ends with it.
-    fleet.input(of("sw-1", true)).expect("allowed");
-    fleet.input(of("sw-1", false)).expect("allowed");
-    let seen: Vec<&str> = fleet.told().iter().map(|(_, occasion, ..)| *occasion).collect();
-    assert_eq!(seen, ["opened", "resolved"]);
 }
 
 #[test]
