@@ -13,12 +13,12 @@ pub struct Cli {
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// What to do.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Serve until told to stop (what the service runs).
     Serve,
     /// Ask what must be known of this site, write the configuration, and say what to do next.

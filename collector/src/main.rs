@@ -9,7 +9,7 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    Account, Audit, Cli, Clock, Command, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
+    Account, Audit, Cli, CliCommand, Clock, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
 };
 use ioc_collector::setup::{self, Answers, Mail};
 use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
@@ -48,38 +48,38 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    if let Command::Docs { page } = &cli.command {
+    if let CliCommand::Docs { page } = &cli.command {
         anyhow::ensure!(page == "metrics", "found page {page:?}; allowed is metrics");
         return say(&metrics_page());
     }
-    if let Command::Init(asked) = cli.command {
+    if let CliCommand::Init(asked) = cli.command {
         return init(cli.config.as_deref(), *asked);
     }
     let config = config::read(cli.config.as_deref())?;
     let runtime = config.runtime.clone();
     match cli.command {
-        Command::Serve => {
+        CliCommand::Serve => {
             ioc_journal::start("ioc-collector", "info");
             // SMTP uses the process-wide provider.
             let _ = rustls::crypto::ring::default_provider().install_default();
             serve::serve(cli.config, config).await?;
             Ok(())
         }
-        Command::Prepare { anew } => prepare(&config, anew),
-        Command::Store { command: StoreCommand::Check } => check_store(&config),
-        Command::Store { command: StoreCommand::Recover } => recover(&config),
-        Command::Store { command: StoreCommand::Confirm { reason } } => {
+        CliCommand::Prepare { anew } => prepare(&config, anew),
+        CliCommand::Store { command: StoreCommand::Check } => check_store(&config),
+        CliCommand::Store { command: StoreCommand::Recover } => recover(&config),
+        CliCommand::Store { command: StoreCommand::Confirm { reason } } => {
             cli::ask(&runtime, "POST", "/api/v1/store/confirm", Some(json!({ "reason": reason }))).await?;
             say("confirmed\n")
         }
-        Command::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
-        Command::CheckConfig => say(&format!(
+        CliCommand::Doctor { bundle } => examine(&config, cli.config.as_deref(), bundle.as_deref()).await,
+        CliCommand::CheckConfig => say(&format!(
             "the configuration is in order: {} rules, {} channels\n",
             config.rules.rules().len(),
             config.channels.len()
         )),
-        Command::Enrol { command } => enrol(&runtime, command).await,
-        Command::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
+        CliCommand::Enrol { command } => enrol(&runtime, command).await,
+        CliCommand::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();
             let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
             let mut body = json!({ "rule": rule, "rules": text });
@@ -91,11 +91,11 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             let path = format!("/api/v1/devices/{}/replay", percent_encoded(&device));
             say(&replayed(&cli::ask(&runtime, "POST", &path, Some(body)).await?, &config.language))
         }
-        Command::Device { command } => device(&runtime, command).await,
-        Command::Account { command } => account(&runtime, command).await,
-        Command::Audit { command: Audit::Verify } => verify(&runtime).await,
-        Command::Clock { command } => clock(&runtime, command).await,
-        Command::Init(_) | Command::Docs { .. } => Ok(()),
+        CliCommand::Device { command } => device(&runtime, command).await,
+        CliCommand::Account { command } => account(&runtime, command).await,
+        CliCommand::Audit { command: Audit::Verify } => verify(&runtime).await,
+        CliCommand::Clock { command } => clock(&runtime, command).await,
+        CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
     }
 }
 

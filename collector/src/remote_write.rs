@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use ioc_common::file::replace;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::DeviceInfo;
 
@@ -108,7 +109,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                 if failures == 1 {
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
-                let pause = u64::try_from(http::backoff_ms(failures)).unwrap_or(0).min(60_000);
+                let pause = http::backoff_ms(failures).min(60_000);
                 tokio::time::sleep(Duration::from_millis(pause).max(error.asked().unwrap_or_default())).await;
             }
         }
@@ -140,13 +141,7 @@ fn read_position(path: &Path) -> Option<u64> {
 
 /// Keeps how far it has come. What is lost of it by a power cut is sent twice, which receivers take for what it is.
 fn keep(path: &Path, position: u64) {
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(format!("{position}\n").as_bytes())?;
-        std::fs::rename(&beside, path)
-    };
-    if let Err(error) = write() {
+    if let Err(error) = replace(path, 0o600, |file| writeln!(file, "{position}")) {
         tracing::warn!(path = %path.display(), %error, "remote write: its position cannot be kept");
     }
 }

@@ -14,12 +14,12 @@ use ioc_common::clock;
 use crate::first_start::{FIRST_ACCOUNT, prepare};
 use crate::ingest::endpoint::Endpoint;
 use crate::{config, notify};
-use ioc_engine::account::acknowledge_link::Links;
+use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
 use ioc_engine::config::Config;
-use ioc_engine::engine::{self, Access, Handle, Message, Parts};
+use ioc_engine::engine::{self, CertificateAllowlist, EngineDeps, Handle, Message};
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::Paced;
+use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki::{self, Authority, PkiError, Swappable};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
@@ -64,9 +64,9 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (remote_reader, examine_reader) = (store.reader()?, store.reader()?);
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
-    let access = Arc::new(Access::default());
+    let access = Arc::new(CertificateAllowlist::default());
     let (probes, probe_wishes) = mpsc::unbounded_channel();
-    let (engine, engine_thread) = engine::start(Parts {
+    let (engine, engine_thread) = engine::start(EngineDeps {
         config: config.clone(),
         store,
         authority: Arc::clone(&authority),
@@ -79,7 +79,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     tokio::spawn(crate::host_probe::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
-    let links = Arc::new(Links::open(&config.data)?);
+    let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     let notices = tokio::spawn(notify::run(
         engine.clone(),
         outbox_reader,
@@ -146,7 +146,7 @@ async fn end(engine: &Handle, thread: std::thread::JoinHandle<()>) {
 }
 
 /// Says how much of what strangers do was not written down, when they have stopped.
-async fn say_left_out(paced: Arc<Paced>) {
+async fn say_left_out(paced: Arc<LogPace>) {
     loop {
         tokio::time::sleep(LEFT_OUT).await;
         for (kind, left_out) in paced.left_out(clock::boottime_ms()) {

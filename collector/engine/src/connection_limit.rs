@@ -71,12 +71,12 @@ pub enum Stage {
 
 /// Where a connection comes from, as it is counted.
 #[derive(Debug, Clone, Copy)]
-pub struct Source {
+pub struct PeerOrigin {
     address: IpAddr,
     network: IpAddr,
 }
 
-impl Source {
+impl PeerOrigin {
     /// Where this address counts.
     #[must_use]
     pub fn of(peer: IpAddr) -> Self {
@@ -100,7 +100,7 @@ struct Address {
 impl Counting {
     /// Those of its address, or else of its network, where they are so many that one of them leaves for another.
     #[must_use]
-    pub fn full(&self, from: Source, bounds: &Bounds) -> Option<&BTreeSet<u64>> {
+    pub fn full(&self, from: PeerOrigin, bounds: &Bounds) -> Option<&BTreeSet<u64>> {
         let own = self.addresses.get(&from.address).map(|own| &own.places);
         let beside = self.networks.get(&from.network);
         let full = |places: &&BTreeSet<u64>, most| places.len() >= most;
@@ -109,7 +109,7 @@ impl Counting {
     }
 
     /// One more. Gives whose turn it is among those of the same address.
-    pub fn enter(&mut self, id: u64, from: Source) -> Arc<Semaphore> {
+    pub fn enter(&mut self, id: u64, from: PeerOrigin) -> Arc<Semaphore> {
         let fresh = || Address { places: BTreeSet::new(), turn: Arc::new(Semaphore::new(TURNS_PER_ADDRESS)) };
         let own = self.addresses.entry(from.address).or_insert_with(fresh);
         own.places.insert(id);
@@ -118,7 +118,7 @@ impl Counting {
     }
 
     /// One less.
-    pub fn leave(&mut self, id: u64, from: Source) {
+    pub fn leave(&mut self, id: u64, from: PeerOrigin) {
         if let Some(own) = self.addresses.get_mut(&from.address) {
             own.places.remove(&id);
             if own.places.is_empty() {
@@ -147,7 +147,7 @@ impl Counting {
 
 /// All connections.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct ConnectionLimit {
     bounds: Bounds,
     /// How many may be connected who have shown a session, beside the strangers.
     known_max: usize,
@@ -167,12 +167,12 @@ struct All {
 
 #[derive(Debug)]
 struct Stranger {
-    from: Source,
+    from: PeerOrigin,
     stage: Arc<AtomicU8>,
     leave: Arc<Notify>,
 }
 
-impl Crowd {
+impl ConnectionLimit {
     /// Nobody is there yet. Beside the strangers, `known_max` connections may have shown a session.
     #[must_use]
     pub fn new(bounds: Bounds, known_max: usize) -> Arc<Self> {
@@ -182,7 +182,7 @@ impl Crowd {
     /// Lets a connection in. Another leaves where there are too many.
     #[must_use]
     pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let from = Source::of(peer);
+        let from = PeerOrigin::of(peer);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
         let widest = || all.counting.widest().filter(|_| all.strangers.len() >= self.bounds.all);
@@ -228,7 +228,7 @@ impl All {
 /// A connection's place, given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
-    crowd: Arc<Crowd>,
+    crowd: Arc<ConnectionLimit>,
     id: u64,
     stage: Arc<AtomicU8>,
     leave: Arc<Notify>,
@@ -359,8 +359,8 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn crowd(all: usize, per_address: usize, per_network: usize, known: usize) -> Arc<Crowd> {
-        Crowd::new(Bounds { all, per_address, per_network }, known)
+    fn crowd(all: usize, per_address: usize, per_network: usize, known: usize) -> Arc<ConnectionLimit> {
+        ConnectionLimit::new(Bounds { all, per_address, per_network }, known)
     }
 
     #[test]

@@ -14,13 +14,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock::{self, Timestamp};
 
 /// Largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
 /// Back-off: doubled from the first to the last.
-const BACKOFF_FIRST_MS: i64 = 2000;
-const BACKOFF_LAST_MS: i64 = 600_000;
+const BACKOFF_FIRST_MS: u64 = 2000;
+const BACKOFF_LAST_MS: u64 = 600_000;
 /// How long the machine's root certificates are remembered.
 const ROOTS_LIFE_US: u64 = 600_000_000;
 
@@ -103,8 +104,8 @@ fn http_date(text: &str) -> Option<i64> {
 }
 
 /// How long to wait after this many attempts that failed, milliseconds.
-pub fn backoff_ms(attempts: u32) -> i64 {
-    BACKOFF_FIRST_MS.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACKOFF_LAST_MS)
+pub fn backoff_ms(attempts: u32) -> u64 {
+    doubled_ms(attempts.saturating_sub(1), BACKOFF_FIRST_MS, BACKOFF_LAST_MS)
 }
 
 /// What a file with a secret holds; nothing without a file.

@@ -17,7 +17,7 @@ const REMEMBERED_MAX: usize = 2000;
 
 /// What was written down.
 #[derive(Debug, Default)]
-pub struct Paced(Mutex<Lines>);
+pub struct LogPace(Mutex<Lines>);
 
 #[derive(Debug, Default)]
 struct Lines {
@@ -32,7 +32,7 @@ struct Kind {
     left_out: u64,
 }
 
-impl Paced {
+impl LogPace {
     /// Whether a line of this kind may be written, at this moment of the boot clock, and how many of the kind were left out before it.
     /// Without an address only the few of the kind count: it is of this machine itself, or each line is of a device with a name.
     pub fn allows(&self, kind: &'static str, peer: Option<IpAddr>, now_ms: u64) -> Option<u64> {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_a_line_a_minute_and_says_how_many_it_left_out() {
-        let (paced, start) = (Paced::default(), 1_000_000);
+        let (paced, start) = (LogPace::default(), 1_000_000);
         assert_eq!((0..1000).filter(|_| paced.allows("enrolment", ip(1), start).is_some()).count(), 1);
         assert_eq!(paced.allows("enrolment", ip(2), start), Some(999), "another network has its own line");
         assert_eq!(paced.allows("sign-in", ip(1), start), Some(0), "another kind, too");
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn without_an_address_a_flood_is_some_lines_a_minute_of_each_kind() {
-        let (paced, start) = (Paced::default(), 1_000_000);
+        let (paced, start) = (LogPace::default(), 1_000_000);
         assert_eq!((0..1000).filter(|_| paced.allows("packet", None, start).is_some()).count(), 20);
         assert_eq!(paced.allows("topic", None, start), Some(0), "another kind has its own lines");
         assert_eq!(paced.allows("packet", None, start + WITHIN_MS), Some(980));
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn many_networks_are_a_few_lines_and_what_was_left_out_is_said_at_last() {
-        let paced = Paced::default();
+        let paced = LogPace::default();
         let lines = (0..100_000).filter(|n| paced.allows("enrolment", ip(*n), 5).is_some()).count();
         assert_eq!(lines, PER_KIND_MAX as usize);
         assert!(paced.0.lock().expect("unpoisoned").networks.len() <= REMEMBERED_MAX);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
+use ioc_common::file::replace_durably;
 use ioc_common::id::DeviceId;
 use ioc_common::random::{self, NoRandomness};
 
@@ -330,16 +331,7 @@ fn validity(now: Timestamp, life_ms: i64) -> Result<(OffsetDateTime, OffsetDateT
 /// # Errors
 /// [`PkiError::File`].
 pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
-    let write = || {
-        let temporary = path.with_extension("tmp");
-        let _ = fs::remove_file(&temporary);
-        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
-        out.write_all(bytes)?;
-        out.sync_all()?;
-        fs::rename(&temporary, path)?;
-        fs::File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
-    };
-    write().map_err(|source| file(path, source))
+    replace_durably(path, mode, |out| out.write_all(bytes)).map_err(|source| file(path, source))
 }
 
 fn file(path: &Path, source: io::Error) -> PkiError {

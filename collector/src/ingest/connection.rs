@@ -23,14 +23,14 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Renew;
 use ioc_common::topic::{DownKind, UpKind};
 
-use super::check::{CONNECT_MAX_BYTES, Own, PACKET_MAX_BYTES};
+use super::certificate_validity::CertificateValidity;
+use super::check::{CONNECT_MAX_BYTES, OwnTopics, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
-use super::frame::{self, Fault};
-use super::standing::Standing;
+use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
-use ioc_engine::engine::{Down, Handle, LinkId, Message, quiet_after_ms};
+use ioc_engine::engine::{ConnectionId, Down, Handle, Message, quiet_after_ms};
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::Paced;
+use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
 
@@ -51,16 +51,16 @@ pub(super) struct Shared {
     pub(super) engine: Handle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
-    pub(super) paced: Arc<Paced>,
+    pub(super) paced: Arc<LogPace>,
 }
 
 /// A connection whose CONNECT was accepted.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
-    own: Own,
+    own: OwnTopics,
     device: DeviceId,
-    standing: Standing,
-    link: LinkId,
+    standing: CertificateValidity,
+    link: ConnectionId,
     shared: Arc<Shared>,
     codec: Codec,
     read: BytesMut,
@@ -89,19 +89,19 @@ type End = (&'static str, String);
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    (device, standing): (DeviceId, Standing),
-    link: LinkId,
+    (device, standing): (DeviceId, CertificateValidity),
+    link: ConnectionId,
     peer: SocketAddr,
     shared: Arc<Shared>,
 ) -> Result<Connection, End> {
-    let own = Own::new(device.clone());
+    let own = OwnTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
     let first = async {
         loop {
             // What does not begin like CONNECT need not be waited for to its end.
             if read.first().is_some_and(|byte| byte >> 4 != 1) {
-                return Err(refused(Fault::Malformed("the first packet is not CONNECT"), &device));
+                return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), &device));
             }
             if let Some(end) = frame::whole(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
                 return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
@@ -121,7 +121,7 @@ pub(super) async fn connect(
                 Ok(()) => Ok(connect),
                 Err(reason) => Err((reason, format!("{device} with client ID {:?}", connect.client_id))),
             },
-            _ => Err(refused(Fault::Malformed("CONNECT"), &device)),
+            _ => Err(refused(FrameError::Malformed("CONNECT"), &device)),
         },
     };
     let connect = match checked {
@@ -190,12 +190,12 @@ const fn connack(code: u8) -> [u8; 4] {
 }
 
 /// A fault against the protocol as the reason of an end.
-fn refused(fault: Fault, device: &DeviceId) -> End {
+fn refused(fault: FrameError, device: &DeviceId) -> End {
     match fault {
-        Fault::Malformed(how) => ("packet", format!("{device}: {how}")),
-        Fault::Trailing => ("connect_trailing_bytes", device.to_string()),
-        Fault::Protocol => ("protocol", format!("{device} speaks another version")),
-        Fault::Identifier => ("client_id", format!("{device} with no client ID")),
+        FrameError::Malformed(how) => ("packet", format!("{device}: {how}")),
+        FrameError::Trailing => ("connect_trailing_bytes", device.to_string()),
+        FrameError::Protocol => ("protocol", format!("{device} speaks another version")),
+        FrameError::Identifier => ("client_id", format!("{device} with no client ID")),
     }
 }
 
@@ -340,7 +340,7 @@ impl Connection {
     where
         T: std::ops::Deref<Target = str> + std::fmt::Debug,
     {
-        Own::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
+        OwnTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
         let mut status = Vec::with_capacity(filters.len());
         for (filter, asked) in filters {
             status.push(match self.own.subscribe(filter) {

@@ -18,13 +18,13 @@ use tokio_rustls::server::TlsStream;
 
 use ioc_common::clock;
 
+use super::certificate_validity::CertificateValidity;
 use super::connection::{self, Shared};
 use super::newcomers::{Newcomers, Place};
-use super::standing::Standing;
 use ioc_engine::connection_limit::Bounds;
-use ioc_engine::engine::{Access, Handle};
+use ioc_engine::engine::{CertificateAllowlist, Handle};
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::Paced;
+use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
 
@@ -41,7 +41,7 @@ pub struct Endpoint {
     /// Where reports go.
     pub engine: Handle,
     /// Who may connect.
-    pub access: Arc<Access>,
+    pub access: Arc<CertificateAllowlist>,
     /// Counters.
     pub health: Arc<Health>,
     /// Most open connections.
@@ -49,7 +49,7 @@ pub struct Endpoint {
     /// Most sockets that have not yet shown a certificate.
     pub newcomers: Bounds,
     /// How often a refusal is written down.
-    pub paced: Arc<Paced>,
+    pub paced: Arc<LogPace>,
 }
 
 impl Endpoint {
@@ -103,7 +103,7 @@ struct Welcome {
     tls: Arc<ServerConfig>,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    access: Arc<Access>,
+    access: Arc<CertificateAllowlist>,
     shared: Arc<Shared>,
     link: u64,
     peer: SocketAddr,
@@ -177,7 +177,7 @@ impl Welcome {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
-        let standing = Standing { serial, until, access: Arc::clone(&self.access) };
+        let standing = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
         let connection =
             connection::connect(stream, (device, standing), self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))

@@ -6,7 +6,7 @@
 
 /// Why a packet is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum FrameError {
     /// Against the standard: the link is closed without a word. Says how.
     Malformed(&'static str),
     /// CONNECT goes on after its last field.
@@ -17,10 +17,10 @@ pub(super) enum Fault {
     Identifier,
 }
 
-use Fault::Malformed;
+use FrameError::Malformed;
 
 /// Where the first packet in `buffer` ends; none while it has not come whole. Its first bytes are judged as soon as they are there.
-pub(super) fn whole(buffer: &[u8], max_bytes: u32) -> Result<Option<usize>, Fault> {
+pub(super) fn whole(buffer: &[u8], max_bytes: u32) -> Result<Option<usize>, FrameError> {
     let Some((first, rest)) = buffer.split_first() else { return Ok(None) };
     flags(*first)?;
     let mut length = 0;
@@ -37,7 +37,7 @@ pub(super) fn whole(buffer: &[u8], max_bytes: u32) -> Result<Option<usize>, Faul
     if rest.len() >= 4 { Err(Malformed("the remaining length takes more than four bytes")) } else { Ok(None) }
 }
 
-fn sized(first: u8, length: u32, max_bytes: u32, header: usize, there: usize) -> Result<Option<usize>, Fault> {
+fn sized(first: u8, length: u32, max_bytes: u32, header: usize, there: usize) -> Result<Option<usize>, FrameError> {
     let fixed = match first >> 4 {
         PUBACK | PUBREC | PUBREL | PUBCOMP => Some(2),
         PINGREQ | DISCONNECT => Some(0),
@@ -54,7 +54,7 @@ fn sized(first: u8, length: u32, max_bytes: u32, header: usize, there: usize) ->
 }
 
 /// The type of a packet, and the bits beside it [MQTT-2.2.2-2].
-fn flags(first: u8) -> Result<(), Fault> {
+fn flags(first: u8) -> Result<(), FrameError> {
     let flags = first & 0x0f;
     let right = match first >> 4 {
         PUBLISH => match (flags >> 1) & 3 {
@@ -69,7 +69,7 @@ fn flags(first: u8) -> Result<(), Fault> {
 }
 
 /// Checks a whole packet. What `check` and the codec find anyway is left to them.
-pub(super) fn inspect(packet: &[u8]) -> Result<(), Fault> {
+pub(super) fn inspect(packet: &[u8]) -> Result<(), FrameError> {
     let Some(first) = packet.first() else { return Ok(()) };
     let header = packet.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0).map_or(1, |place| place + 2);
     let mut body = Body(packet.get(header..).unwrap_or_default());
@@ -100,15 +100,15 @@ pub(super) fn inspect(packet: &[u8]) -> Result<(), Fault> {
     }
 }
 
-fn connect(body: &mut Body<'_>) -> Result<(), Fault> {
+fn connect(body: &mut Body<'_>) -> Result<(), FrameError> {
     match body.bytes()? {
         b"MQTT" => {}
         // The name of MQTT 3.1.
-        b"MQIsdp" => return Err(Fault::Protocol),
+        b"MQIsdp" => return Err(FrameError::Protocol),
         _ => return Err(Malformed("the protocol's name")),
     }
     if body.byte()? != 4 {
-        return Err(Fault::Protocol);
+        return Err(FrameError::Protocol);
     }
     let flags = body.byte()?;
     let has = |bit: u8| flags & bit != 0;
@@ -138,16 +138,16 @@ fn connect(body: &mut Body<'_>) -> Result<(), Fault> {
         body.bytes()?;
     }
     if !body.0.is_empty() {
-        return Err(Fault::Trailing);
+        return Err(FrameError::Trailing);
     }
     if client.is_empty() && !has(CLEAN) {
-        return Err(Fault::Identifier);
+        return Err(FrameError::Identifier);
     }
     Ok(())
 }
 
 /// A topic filter: not empty, wildcards alone in their level, `#` last, sections 4.7.1 and 4.7.3.
-fn filter(filter: &str) -> Result<(), Fault> {
+fn filter(filter: &str) -> Result<(), FrameError> {
     let mut levels = filter.split('/').peekable();
     let mut right = !filter.is_empty();
     while let Some(level) = levels.next() {
@@ -164,27 +164,27 @@ fn filter(filter: &str) -> Result<(), Fault> {
 struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], FrameError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed("the packet ends too early"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Fault> {
+    fn byte(&mut self) -> Result<u8, FrameError> {
         self.take(1).map(|byte| byte.first().copied().unwrap_or_default())
     }
 
-    fn number(&mut self) -> Result<u16, Fault> {
+    fn number(&mut self) -> Result<u16, FrameError> {
         self.take(2).map(|two| two.iter().fold(0, |number, byte| number << 8 | u16::from(*byte)))
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], Fault> {
+    fn bytes(&mut self) -> Result<&'a [u8], FrameError> {
         let count = self.number()?;
         self.take(usize::from(count))
     }
 
     /// A string, section 1.5.3: well-formed UTF-8 without U+0000; control characters and non-characters, which may be refused, are.
-    fn text(&mut self) -> Result<&'a str, Fault> {
+    fn text(&mut self) -> Result<&'a str, FrameError> {
         let text = std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a string that is not UTF-8"))?;
         let non_character = |one: char| matches!(u32::from(one), 0xfdd0..=0xfdef) || u32::from(one) & 0xfffe == 0xfffe;
         if text.chars().any(|one| one.is_control() || non_character(one)) {
@@ -194,11 +194,11 @@ impl<'a> Body<'a> {
     }
 
     /// A packet identifier [MQTT-2.3.1-1].
-    fn identifier(&mut self) -> Result<(), Fault> {
+    fn identifier(&mut self) -> Result<(), FrameError> {
         if self.number()? == 0 { Err(Malformed("packet identifier 0")) } else { Ok(()) }
     }
 
-    fn some(&self) -> Result<(), Fault> {
+    fn some(&self) -> Result<(), FrameError> {
         if self.0.is_empty() { Err(Malformed("no topic filter")) } else { Ok(()) }
     }
 }

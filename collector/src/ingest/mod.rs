@@ -1,12 +1,12 @@
 //! Taking reports in. [`endpoint`] is our own MQTT listener, the default; a client of an existing broker comes beside it and
 //! feeds the same engine.
 
+mod certificate_validity;
 mod check;
 mod connection;
 pub mod endpoint;
 mod frame;
 mod newcomers;
-mod standing;
 mod subscription;
 
 pub use check::packet_path;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
 use ioc_common::id::DeviceId;
-use ioc_engine::connection_limit::{Bounds, Counting, Source};
+use ioc_engine::connection_limit::{Bounds, Counting, PeerOrigin};
 
 /// Links of one device that wait for their CONNECT; it needs one.
 const PER_DEVICE_MAX: usize = 4;
@@ -20,11 +20,11 @@ const PER_DEVICE_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Newcomers {
     bounds: Bounds,
-    crowd: Mutex<Crowd>,
+    crowd: Mutex<OpenSockets>,
 }
 
 #[derive(Debug, Default)]
-struct Crowd {
+struct OpenSockets {
     next: u64,
     /// By age.
     all: BTreeMap<u64, Newcomer>,
@@ -36,7 +36,7 @@ struct Crowd {
 
 #[derive(Debug)]
 struct Newcomer {
-    from: Source,
+    from: PeerOrigin,
     device: Option<DeviceId>,
     leave: Arc<Notify>,
 }
@@ -48,7 +48,7 @@ impl Newcomers {
 
     /// Lets a socket in. The oldest of its address, its network and of all leave where they are too many.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
-        let from = Source::of(peer);
+        let from = PeerOrigin::of(peer);
         let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
         let oldest = crowd.counting.full(from, &self.bounds).and_then(|places| places.first().copied());
@@ -71,7 +71,7 @@ impl Newcomers {
     }
 }
 
-impl Crowd {
+impl OpenSockets {
     fn send_away(&mut self, id: u64) {
         if let Some(gone) = self.remove(id) {
             gone.leave.notify_one();
@@ -92,7 +92,7 @@ impl Crowd {
         Some(gone)
     }
 
-    fn forget_address(&mut self, id: u64, from: Source) {
+    fn forget_address(&mut self, id: u64, from: PeerOrigin) {
         self.strangers.remove(&id);
         self.counting.leave(id, from);
     }

@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::{Notice, Occasion};
 
-use ioc_engine::account::acknowledge_link::Links;
+use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
 use ioc_engine::config::{Config, Kind};
 use ioc_engine::engine::Handle;
@@ -56,7 +56,7 @@ pub async fn run(
     reader: Box<dyn Reader>,
     health: Arc<Health>,
     mut config: watch::Receiver<Arc<Config>>,
-    links: Arc<Links>,
+    links: Arc<AcknowledgeLinks>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let deps = NotifyDeps { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
@@ -103,7 +103,7 @@ struct NotifyDeps {
     reader: Arc<Mutex<Box<dyn Reader>>>,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
-    links: Arc<Links>,
+    links: Arc<AcknowledgeLinks>,
 }
 
 impl NotifyDeps {
@@ -167,7 +167,7 @@ impl worker::WorkerDeps for NotifyDeps {
 }
 
 /// Delivers what goes to one address: one notice, or many as one.
-async fn deliver(group: &[OutboxEntry], config: &Config, links: &Links) -> Result<(), SendError> {
+async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLinks) -> Result<(), SendError> {
     let Some(entry) = group.first() else { return Ok(()) };
     let channel = config.channels.iter().find(|channel| channel.name == entry.channel);
     let channel =

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
@@ -452,7 +453,7 @@ fn wait_after(known: &Tracked, result: &Result<(), SendError>) -> Duration {
 }
 
 fn doubled(first_ms: u64, times: u32, last_ms: u64) -> Duration {
-    Duration::from_millis(first_ms.saturating_mul(1 << times.saturating_sub(1).min(20)).min(last_ms))
+    Duration::from_millis(doubled_ms(times.saturating_sub(1), first_ms, last_ms))
 }
 
 fn wake(plan: &mut Plan, at: Option<Instant>, now: Instant) {

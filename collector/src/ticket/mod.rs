@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::config::{ConfigError, Spanned};
 use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
@@ -36,8 +37,8 @@ const FAILURES_IN_A_ROW: u32 = 3;
 /// Between two looks at the least.
 const AGAIN: Duration = Duration::from_millis(100);
 /// What was not answered may have been done there: it is repeated seldom, doubled from the first to the last.
-const REPEAT_FIRST_MS: i64 = 60_000;
-const REPEAT_LAST_MS: i64 = 8 * 3_600_000;
+const REPEAT_FIRST_MS: u64 = 60_000;
+const REPEAT_LAST_MS: u64 = 8 * 3_600_000;
 /// Most tickets that are taken up in one go.
 const AT_ONCE: usize = 64;
 /// Longest text that is taken over from a ticket, characters.
@@ -252,13 +253,14 @@ impl Turn<'_> {
 
 /// How long to wait after another attempt that failed, milliseconds. `harmless` says that repeating it does nothing twice.
 fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
-    match error {
-        SendError::Unknown(_) if !harmless => (REPEAT_FIRST_MS << attempts.min(10)).min(REPEAT_LAST_MS),
+    let wait_ms = match error {
+        SendError::Unknown(_) if !harmless => doubled_ms(attempts, REPEAT_FIRST_MS, REPEAT_LAST_MS),
         error => {
-            let asked = i64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
-            backoff_ms(attempts + 1).max(asked)
+            let asked = u64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
+            backoff_ms(attempts.saturating_add(1)).max(asked)
         }
-    }
+    };
+    i64::try_from(wait_ms).unwrap_or(i64::MAX)
 }
 
 /// Brings a ticket up to its incident: makes it, says what has happened since, and sets its state.

@@ -24,6 +24,7 @@ mod query;
 mod reader;
 mod role;
 pub mod scope;
+pub mod secret;
 mod sqlite;
 pub mod template;
 mod ticket;

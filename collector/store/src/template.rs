@@ -1,6 +1,9 @@
 //! Text as people and other systems write it, made fit for where it goes.
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but the unreserved characters of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// One line of at most `most` characters, without what no line holds.
 #[must_use]
@@ -50,14 +53,7 @@ pub fn xml_escaped(text: &str) -> String {
 /// Percent-encoded: everything but the unreserved characters of RFC 3986.
 #[must_use]
 pub fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// Inside a JSON string.

@@ -1,12 +1,14 @@
 //! A second factor for signing in: time-based one-time passwords (RFC 6238, SHA-1, 30 s, 6 digits, as every authenticator app
 //! speaks it) and codes to recover with. Pure.
 
+use data_encoding::BASE32_NOPAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::enrolment::hex;
 
+use crate::secret::is_same;
 use crate::template::percent_encoded;
 use ioc_common::random::{self, NoRandomness};
 
@@ -18,8 +20,6 @@ const STEPS_OFF: i64 = 1;
 const SECRET_BYTES: usize = 20;
 /// Codes to recover with.
 const RECOVERY_CODES: usize = 10;
-/// The alphabet of base32 (RFC 4648).
-const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// A second factor, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl SecondFactor {
     /// The secret as people type it.
     #[must_use]
     pub fn shown(&self) -> String {
-        base32(&self.secret)
+        BASE32_NOPAD.encode(&self.secret)
     }
 
     /// What an authenticator app reads from a code.
@@ -76,13 +76,13 @@ impl SecondFactor {
         let code: String = code.chars().filter(|letter| !letter.is_whitespace() && *letter != '-').collect();
         let step = now.as_millis().div_euclid(STEP_MS);
         for one in step - STEPS_OFF..=step + STEPS_OFF {
-            if one > self.last_step && same(&self.at(one), &code) {
+            if one > self.last_step && is_same(&self.at(one), &code) {
                 self.last_step = one;
                 return Some(CodeKind::Time);
             }
         }
         let digest = digest(&code.to_lowercase());
-        let place = self.recovery.iter().position(|kept| same(kept, &digest))?;
+        let place = self.recovery.iter().position(|kept| is_same(kept, &digest))?;
         self.recovery.remove(place);
         Some(CodeKind::Recovery)
     }
@@ -101,7 +101,7 @@ impl SecondFactor {
     pub fn renew_recovery(&mut self) -> Result<Vec<String>, NoRandomness> {
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
-            let text = base32(&random::secret::<10>()?).to_lowercase();
+            let text = BASE32_NOPAD.encode(&random::secret::<10>()?).to_lowercase();
             let (head, tail) = text.split_at(8);
             codes.push(format!("{head}-{tail}"));
         }
@@ -130,27 +130,6 @@ fn digest(code: &str) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, code.as_bytes()).as_ref())
 }
 
-/// Compares without telling by time where two texts part.
-fn same(one: &str, other: &str) -> bool {
-    let differing = one.bytes().zip(other.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b));
-    one.len() == other.len() && differing == 0
-}
-
-fn base32(bytes: &[u8]) -> String {
-    let (mut text, mut held, mut bits) = (String::new(), 0_u32, 0);
-    for byte in bytes {
-        (held, bits) = (held << 8 | u32::from(*byte), bits + 8);
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(BASE32[(held >> bits & 31) as usize]));
-        }
-    }
-    if bits > 0 {
-        text.push(char::from(BASE32[(held << (5 - bits) & 31) as usize]));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,8 +149,8 @@ mod tests {
             assert_eq!(known.clone().take(code, at(seconds)), Some(CodeKind::Time), "{seconds}");
         }
         assert_eq!(known.shown(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
-        assert_eq!(base32(b"fooba"), "MZXW6YTB");
-        assert_eq!(base32(b"foob"), "MZXW6YQ");
+        assert_eq!(BASE32_NOPAD.encode(b"fooba"), "MZXW6YTB");
+        assert_eq!(BASE32_NOPAD.encode(b"foob"), "MZXW6YQ");
         let uri = known.uri("IOC tỉnh", "lan");
         assert!(uri.starts_with("otpauth://totp/IOC%20t%E1%BB%89nh:lan?secret=GEZDGNBV"), "{uri}");
     }

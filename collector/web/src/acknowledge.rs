@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
 use super::view::{PageContext, incident_tone};
-use ioc_engine::account::acknowledge_link::Link;
+use ioc_engine::account::acknowledge_link::AcknowledgeLink;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
 
@@ -32,7 +32,7 @@ struct AcknowledgePage {
 }
 
 /// The link, or a page that says that it is worth nothing.
-fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(PageContext, Link), Box<Failure>> {
+fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
     let config = app.config();
     if app.limits.stranger(rate_limit::LINK, peer).is_err() {
         let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);

@@ -18,7 +18,7 @@ use super::api_types::device::SettingsStanding;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show};
 use super::view::PageContext;
-use ioc_engine::config::{Given, Group, Standing};
+use ioc_engine::config::{AssignedSettings, Group, SettingsState};
 use ioc_store::DocumentRecord;
 
 /// Machines on the page whose settings are not in use; the API has all.
@@ -39,7 +39,7 @@ pub(super) struct SettingsItem {
 }
 
 impl SettingsItem {
-    fn new(info: DeviceInfo, given: Given, reported: SettingsOutcome) -> Self {
+    fn new(info: DeviceInfo, given: AssignedSettings, reported: SettingsOutcome) -> Self {
         Self {
             standing: given.standing(&reported).into(),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
@@ -61,11 +61,11 @@ pub(super) fn standing_of(
     info: &DeviceInfo,
     groups: &[Group],
     documents: &[DocumentRecord],
-) -> Option<(Standing, String)> {
+) -> Option<(SettingsState, String)> {
     let reported =
         reported_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
-    let standing = Given::to(info, groups).standing(&reported);
-    (standing != Standing::None && info.parent.is_none()).then_some((standing, reported.why))
+    let standing = AssignedSettings::to(info, groups).standing(&reported);
+    (standing != SettingsState::None && info.parent.is_none()).then_some((standing, reported.why))
 }
 
 #[derive(Template)]
@@ -74,8 +74,8 @@ struct AgentSettingsPage {
     page_context: PageContext,
     groups: Vec<Group>,
     /// How many stand how.
-    counts: Vec<(Standing, u64)>,
-    open: Vec<(Standing, SettingsItem)>,
+    counts: Vec<(SettingsState, u64)>,
+    open: Vec<(SettingsState, SettingsItem)>,
 }
 
 impl AgentSettingsPage {
@@ -100,12 +100,12 @@ impl AgentSettingsPage {
         lines
     }
 
-    const fn tone(standing: &Standing) -> &'static str {
+    const fn tone(standing: &SettingsState) -> &'static str {
         match standing {
-            Standing::Applied => "good",
-            Standing::Refused => "bad",
-            Standing::Waiting => "warning",
-            Standing::None => "away",
+            SettingsState::Applied => "good",
+            SettingsState::Refused => "bad",
+            SettingsState::Waiting => "warning",
+            SettingsState::None => "away",
         }
     }
 }
@@ -116,16 +116,16 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let groups = app.config().settings.clone();
     match app.read(&person.scope, |reader| reader.settings()).await {
         Ok(all) => {
-            let mut counts =
-                [Standing::Applied, Standing::Waiting, Standing::Refused].map(|standing| (standing, 0_u64));
+            let mut counts = [SettingsState::Applied, SettingsState::Waiting, SettingsState::Refused]
+                .map(|standing| (standing, 0_u64));
             let mut open = Vec::new();
             for (info, reported) in all {
-                let (given, reported) = (Given::to(&info, &groups), reported_of(reported.as_deref()));
+                let (given, reported) = (AssignedSettings::to(&info, &groups), reported_of(reported.as_deref()));
                 let standing = given.standing(&reported);
                 if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == standing) {
                     *count += 1;
                 }
-                if matches!(standing, Standing::Waiting | Standing::Refused) && open.len() < ROWS {
+                if matches!(standing, SettingsState::Waiting | SettingsState::Refused) && open.len() < ROWS {
                     open.push((standing, SettingsItem::new(info, given, reported)));
                 }
             }
@@ -147,7 +147,7 @@ pub(super) async fn api(
     let after = |info: &DeviceInfo| query.cursor.as_deref().is_none_or(|cursor| info.id.as_str() > cursor);
     let items = all.into_iter().filter(|(info, _)| after(info)).take(limit);
     let item = |(info, reported): (DeviceInfo, Option<String>)| {
-        let given = Given::to(&info, &groups);
+        let given = AssignedSettings::to(&info, &groups);
         SettingsItem::new(info, given, reported_of(reported.as_deref()))
     };
     let items: Vec<SettingsItem> = items.map(item).collect();

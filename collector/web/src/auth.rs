@@ -24,10 +24,10 @@ use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
-use ioc_engine::account::secret;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::Place;
 use ioc_store::scope::AccessScope;
+use ioc_store::secret;
 use ioc_store::{Right, Role};
 
 pub(super) const COOKIE: &str = "__Host-ioc";

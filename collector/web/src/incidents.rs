@@ -26,10 +26,10 @@ use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
 use super::view::{DeviceRow, PageContext, incident_tone};
-use ioc_engine::account::secret;
 use ioc_engine::alert;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::page_of;
+use ioc_store::secret;
 use ioc_store::template::percent_encoded;
 use ioc_store::{DeviceQuery, FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
 

@@ -64,13 +64,13 @@ use api_types::maintenance::Window;
 use api_types::power::Room;
 use api_types::replay::Replay;
 use authorization::EngineGateway;
-use ioc_engine::account::acknowledge_link::Links;
+use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::hashing::Hashing;
 use ioc_engine::config::Config;
 use ioc_engine::connection_limit::Counted;
 use ioc_engine::engine::{FILE_MAX_BYTES, Handle};
 use ioc_engine::health::Health;
-use ioc_engine::log_pace::Paced;
+use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki::PkiError;
 use ioc_store::coverage::Facts;
 use ioc_store::scope::AccessScope;
@@ -106,7 +106,7 @@ pub struct App {
     /// All that is hashed goes through this.
     hashing: Hashing,
     accesses: Arc<personal_data::RecentAccesses>,
-    links: Arc<Links>,
+    links: Arc<AcknowledgeLinks>,
     /// What browsers keep of a sign-in that is not finished.
     seal: Arc<Seal>,
     /// What the identity provider said of itself.
@@ -114,7 +114,7 @@ pub struct App {
     /// Live pages that are open, by session.
     live: Arc<Counted>,
     /// What strangers cause to be written down.
-    paced: Arc<Paced>,
+    paced: Arc<LogPace>,
     limits: Arc<rate_limit::Limits>,
     covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
     /// When it started.
@@ -145,7 +145,7 @@ impl App {
         config: watch::Receiver<Arc<Config>>,
         readers: Vec<Box<dyn Reader>>,
         limited: Vec<Box<dyn Reader>>,
-        links: Arc<Links>,
+        links: Arc<AcknowledgeLinks>,
     ) -> Result<Self, PkiError> {
         let started = Hashing::start();
         Ok(Self {
@@ -169,7 +169,7 @@ impl App {
     }
 
     /// Says now and then how much of what strangers do was not written down.
-    pub fn paced(&self) -> Arc<Paced> {
+    pub fn paced(&self) -> Arc<LogPace> {
         Arc::clone(&self.paced)
     }
 

@@ -26,7 +26,7 @@ use super::document::{self, Shown};
 use super::personal_data;
 use super::problem::Problem;
 use super::view::{DeviceRow, PageContext, incident_tone};
-use ioc_engine::config::Standing;
+use ioc_engine::config::SettingsState;
 use ioc_engine::unjudged::{self, Unjudged};
 use ioc_store::template::csv_field;
 use ioc_store::{DeviceQuery, DocumentRecord, EventRecord, FaultQuery, Reader, StoreError};
@@ -155,7 +155,7 @@ struct DevicePage {
     documents: Vec<Shown>,
     screens: Option<Screens>,
     /// How it stands with its settings, and why not.
-    settings: Option<(Standing, String)>,
+    settings: Option<(SettingsState, String)>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
     differing: Vec<ioc_judge::Rule>,

@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 use super::problem::Problem;
 use super::request_body::{Arriving, Leaving, Taken};
-use ioc_engine::connection_limit::{Bounds, Crowd, Place};
+use ioc_engine::connection_limit::{Bounds, ConnectionLimit, Place};
 use ioc_engine::shutdown::stopped;
 
 /// How long TLS, each request's head, and a connection without a request may take.
@@ -70,7 +70,7 @@ pub async fn serve_tls(
     (bounds, known_max): (Bounds, usize),
     mut stop: watch::Receiver<bool>,
 ) {
-    let crowd = Crowd::new(bounds, known_max);
+    let crowd = ConnectionLimit::new(bounds, known_max);
     // As many as there are processors, so that whoever comes alone does not wait for all of a flood.
     let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     loop {

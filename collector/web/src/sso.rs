@@ -175,7 +175,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     }
     // Whoever has not begun it does not end it either.
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
-    let opened = open(app, &sealed).filter(|(attempt, _)| account::secret::is_same(&attempt.state, &query.state));
+    let opened = open(app, &sealed).filter(|(attempt, _)| ioc_store::secret::is_same(&attempt.state, &query.state));
     let Some((attempt, next)) = opened else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };

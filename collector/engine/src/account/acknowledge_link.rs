@@ -3,9 +3,9 @@
 //! A link names incident, step, person and end, and carries a code over them that only this collector can make. It works while
 //! nobody has taken the incident since that step, so it works once.
 
-use super::secret;
 use crate::pki::{self, PkiError};
 use ioc_common::random;
+use ioc_store::secret;
 use std::path::Path;
 
 use ring::hmac;
@@ -22,13 +22,13 @@ const CODE_BYTES: usize = 16;
 
 /// Makes and checks links.
 #[derive(Debug, Clone)]
-pub struct Links {
+pub struct AcknowledgeLinks {
     key: hmac::Key,
 }
 
 /// What a link stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct AcknowledgeLink {
     /// Which incident.
     pub incident: IncidentId,
     /// The step whose notice carried it.
@@ -37,7 +37,7 @@ pub struct Link {
     pub person: String,
 }
 
-impl Links {
+impl AcknowledgeLinks {
     /// Takes the key in `dir`, or makes one. Whoever has it can take incidents, so it is for the owner alone.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl Links {
 
     /// What a link stands for; none when it is not ours or its time is over.
     #[must_use]
-    pub fn check(&self, text: &str, now: Timestamp) -> Option<Link> {
+    pub fn check(&self, text: &str, now: Timestamp) -> Option<AcknowledgeLink> {
         let (said, code) = text.rsplit_once('.')?;
         let made = hex(&hmac::sign(&self.key, said.as_bytes()).as_ref()[..CODE_BYTES]);
         if !secret::is_same(&made, code) {
@@ -89,11 +89,11 @@ impl Links {
         let step = parts.next()?.parse().ok()?;
         let person = parts.next()?.to_owned();
         let expires_at = Timestamp::from_millis(parts.next()?.parse::<i64>().ok()?.checked_mul(1000)?);
-        (now < expires_at).then_some(Link { incident, step, person })
+        (now < expires_at).then_some(AcknowledgeLink { incident, step, person })
     }
 }
 
-impl Link {
+impl AcknowledgeLink {
     /// Whether it can still be used: nobody has taken the incident since the step that it came with.
     #[must_use]
     pub fn is_fresh(&self, incident: &Incident, steps: &[TimelineStep]) -> bool {
@@ -111,16 +111,16 @@ mod tests {
     #[test]
     fn a_link_says_what_it_was_made_for_until_its_time_is_over() {
         let dir = tempfile::tempdir().expect("directory");
-        let links = Links::open(dir.path()).expect("opens");
+        let links = AcknowledgeLinks::open(dir.path()).expect("opens");
         let now = Timestamp::from_millis(1_795_485_600_000);
         let text = links.make(IncidentId(7), 3, "lan", now);
-        let link = Links::open(dir.path()).expect("opens").check(&text, now).expect("the key is kept");
+        let link = AcknowledgeLinks::open(dir.path()).expect("opens").check(&text, now).expect("the key is kept");
         assert_eq!((link.incident, link.step, link.person.as_str()), (IncidentId(7), 3, "lan"));
         assert_eq!(links.check(&text, now.plus_millis(LIFE_MS)), None, "its time is over");
         for forged in [text.replacen('7', "8", 1), text.replace("lan", "binh"), format!("{text}0"), "x".to_owned()] {
             assert_eq!(links.check(&forged, now), None, "{forged}");
         }
-        let other = Links::open(tempfile::tempdir().expect("directory").path()).expect("opens");
+        let other = AcknowledgeLinks::open(tempfile::tempdir().expect("directory").path()).expect("opens");
         assert_eq!(other.check(&text, now), None, "another collector's");
     }
 }

@@ -3,7 +3,6 @@
 pub mod acknowledge_link;
 pub mod hashing;
 pub mod intent;
-pub mod secret;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;

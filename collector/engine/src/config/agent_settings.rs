@@ -72,7 +72,7 @@ pub(super) fn check(source: &Source, forms: Vec<GroupForm>) -> Result<Vec<Group>
 
 /// What is given to one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct AssignedSettings {
     /// The groups it belongs to.
     pub groups: Vec<String>,
     /// What they come to, as JSON: the later group goes first where two say something.
@@ -85,7 +85,7 @@ pub struct Given {
 /// How it stands with a device's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum SettingsState {
     /// It is given none, and has none.
     None,
     /// They are in use.
@@ -96,7 +96,7 @@ pub enum Standing {
     Refused,
 }
 
-impl Standing {
+impl SettingsState {
     /// The name used in API and pages.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -109,7 +109,7 @@ impl Standing {
     }
 }
 
-impl Given {
+impl AssignedSettings {
     /// What these groups give to a device.
     #[must_use]
     pub fn to(info: &DeviceInfo, groups: &[Group]) -> Self {
@@ -126,18 +126,18 @@ impl Given {
 
     /// How it stands with them, by the device's own last word.
     #[must_use]
-    pub fn standing(&self, said: &SettingsOutcome) -> Standing {
+    pub fn standing(&self, said: &SettingsOutcome) -> SettingsState {
         match said {
-            _ if said.version == 0 && self.empty => Standing::None,
+            _ if said.version == 0 && self.empty => SettingsState::None,
             SettingsOutcome { digest, applied: true, .. } if *digest == self.digest => {
                 if self.empty {
-                    Standing::None
+                    SettingsState::None
                 } else {
-                    Standing::Applied
+                    SettingsState::Applied
                 }
             }
-            SettingsOutcome { digest, applied: false, .. } if *digest == self.digest => Standing::Refused,
-            _ => Standing::Waiting,
+            SettingsOutcome { digest, applied: false, .. } if *digest == self.digest => SettingsState::Refused,
+            _ => SettingsState::Waiting,
         }
     }
 }
@@ -170,25 +170,25 @@ every = { displays = "30s" }
     fn groups_add_up_and_a_devices_word_decides_how_they_stand() {
         let groups = parse(GROUPS).unwrap_or_else(|e| panic!("{e}"));
         let info = |kind| DeviceInfo::new(DeviceId::new("a").expect("valid"), kind, "A");
-        let server = Given::to(&info(DeviceKind::Server), &groups);
-        let wall = Given::to(&info(DeviceKind::Display), &groups);
+        let server = AssignedSettings::to(&info(DeviceKind::Server), &groups);
+        let wall = AssignedSettings::to(&info(DeviceKind::Display), &groups);
         assert_eq!((server.groups.len(), wall.groups.join(" ")), (1, "all walls".to_owned()));
         assert!(wall.settings.contains(r#""interval":"5s""#) && wall.settings.contains("portal"), "{}", wall.settings);
         let said =
             |digest: &str, applied| SettingsOutcome { version: 1, digest: digest.into(), applied, why: String::new() };
         for (given, said, standing) in [
-            (&wall, SettingsOutcome::default(), Standing::Waiting),
-            (&wall, said(&wall.digest, true), Standing::Applied),
-            (&wall, said(&wall.digest, false), Standing::Refused),
-            (&wall, said(&server.digest, true), Standing::Waiting),
+            (&wall, SettingsOutcome::default(), SettingsState::Waiting),
+            (&wall, said(&wall.digest, true), SettingsState::Applied),
+            (&wall, said(&wall.digest, false), SettingsState::Refused),
+            (&wall, said(&server.digest, true), SettingsState::Waiting),
         ] {
             assert_eq!(given.standing(&said), standing, "{said:?}");
         }
-        let none = Given::to(&info(DeviceKind::Server), &[]);
+        let none = AssignedSettings::to(&info(DeviceKind::Server), &[]);
         for (said, standing) in [
-            (SettingsOutcome::default(), Standing::None),
-            (said(&wall.digest, true), Standing::Waiting),
-            (said(&none.digest, true), Standing::None),
+            (SettingsOutcome::default(), SettingsState::None),
+            (said(&wall.digest, true), SettingsState::Waiting),
+            (said(&none.digest, true), SettingsState::None),
         ] {
             assert_eq!(none.standing(&said), standing, "{said:?}");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use ioc_common::config::{Bounded, ConfigError, Source as ConfigSource, SpanWithin, Spanned, Table};
+use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned, Table};
 use ioc_judge::Severity;
 
 use super::kind::{Kind, Place, is_name, whole_url};
@@ -71,14 +71,14 @@ const fn minute() -> SpanWithin<5_000, 86_400_000> {
 }
 
 impl HeartbeatForm {
-    pub(super) fn check(self, source: &ConfigSource) -> Result<Heartbeat, ConfigError> {
+    pub(super) fn check(self, source: &Source) -> Result<Heartbeat, ConfigError> {
         Ok(Heartbeat { url: whole_url(source, self.url)?, every: self.every })
     }
 }
 
 /// A system whose alerts are taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub struct AlertSource {
     /// Its name, which stands before those of its alerts.
     pub name: String,
     /// File with the token it must show.
@@ -93,8 +93,8 @@ pub(super) struct SourceForm {
     token_file: PathBuf,
 }
 
-pub(super) fn check_sources(source: &ConfigSource, forms: Vec<SourceForm>) -> Result<Vec<Source>, ConfigError> {
-    let mut found: Vec<Source> = Vec::new();
+pub(super) fn check_sources(source: &Source, forms: Vec<SourceForm>) -> Result<Vec<AlertSource>, ConfigError> {
+    let mut found: Vec<AlertSource> = Vec::new();
     for form in forms {
         let name = form.name.get_ref();
         if !is_name(name) || found.iter().any(|one| one.name == *name) {
@@ -102,13 +102,13 @@ pub(super) fn check_sources(source: &ConfigSource, forms: Vec<SourceForm>) -> Re
                 format!("found source {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
             return Err(source.fault(form.name.span(), &message, "rename it"));
         }
-        found.push(Source { name: form.name.into_inner(), token_file: form.token_file });
+        found.push(AlertSource { name: form.name.into_inner(), token_file: form.token_file });
     }
     Ok(found)
 }
 
 /// What one channel leaves, another takes: each is known, and no two pass it to and fro.
-pub(super) fn check_fallbacks(source: &ConfigSource, channels: &[Channel]) -> Result<(), ConfigError> {
+pub(super) fn check_fallbacks(source: &Source, channels: &[Channel]) -> Result<(), ConfigError> {
     for channel in channels {
         let Some(to) = &channel.fallback else { continue };
         let next = channels.iter().find(|one| one.name == *to);
@@ -124,7 +124,7 @@ pub(super) fn check_fallbacks(source: &ConfigSource, channels: &[Channel]) -> Re
 }
 
 pub(super) fn check(
-    source: &ConfigSource,
+    source: &Source,
     form: Spanned<ChannelForm>,
     table: Table<'_>,
     kinds: &[Kind<dyn Notifier>],

@@ -16,8 +16,8 @@ use ioc_judge::{DeviceInfo, RuleSet};
 
 use crate::payload_profile::{Profiles, ValuesForm};
 use agent_settings::GroupForm;
-pub use agent_settings::{Given, Group, Standing};
-pub use channel::{Channel, Heartbeat, Source as AlertSource};
+pub use agent_settings::{AssignedSettings, Group, SettingsState};
+pub use channel::{AlertSource, Channel, Heartbeat};
 use channel::{ChannelForm, HeartbeatForm, SourceForm};
 use ioc_store::Role;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::random::NoRandomness;
 
-use super::{Carried, Engine};
+use super::{CommandResult, Engine};
 use crate::account;
 use crate::account::intent::{Intent, Origin};
 use crate::command::{Answer, CommandError};
@@ -49,7 +49,7 @@ struct Tries {
 
 /// What was written down of failed attempts on one account.
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct FailureLog {
     since_ms: u64,
     records: u32,
     left_out: u64,
@@ -65,7 +65,7 @@ pub(super) struct Accounts {
     /// Wrong codes of the second factor on one account, from wherever: how many within which hour.
     wrong_codes: HashMap<String, (u32, u64)>,
     /// By account that there is.
-    told: HashMap<String, Told>,
+    logged: HashMap<String, FailureLog>,
 }
 
 /// The moment, by both clocks.
@@ -191,7 +191,7 @@ impl Accounts {
     }
 
     /// Carries out what is meant.
-    fn decide(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> Carried {
+    fn decide(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
         match intent {
             Intent::Attempt { .. }
             | Intent::Unseen { .. }
@@ -269,7 +269,7 @@ impl Accounts {
         }
     }
 
-    fn sign_in(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> Carried {
+    fn sign_in(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
         match intent {
             Intent::Attempt { name, code, from } => {
                 let known = self.known.get(&name);
@@ -359,7 +359,7 @@ impl Accounts {
         federated: Option<Timestamp>,
         at: Moment,
         changes: &mut Changes,
-    ) -> Carried {
+    ) -> CommandResult {
         let (cookie, session) = account::new_session(name, peer, federated, at.now)?;
         let by =
             if federated.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
@@ -392,24 +392,24 @@ impl Accounts {
         if left > 0 {
             account.locked_until = Some(at.now.plus_millis(i64::try_from(left).unwrap_or(0)));
         }
-        let told = self.told.entry(name.to_owned()).or_default();
-        if at.boot_ms.saturating_sub(told.since_ms) >= SAID_MS {
-            (told.since_ms, told.records) = (at.boot_ms, 0);
+        let logged = self.logged.entry(name.to_owned()).or_default();
+        if at.boot_ms.saturating_sub(logged.since_ms) >= SAID_MS {
+            (logged.since_ms, logged.records) = (at.boot_ms, 0);
         }
-        if told.records < SAID_MAX {
-            told.records += 1;
-            let more = match std::mem::take(&mut told.left_out) {
+        if logged.records < SAID_MAX {
+            logged.records += 1;
+            let more = match std::mem::take(&mut logged.left_out) {
                 0 => String::new(),
                 count => format!(", after {count} more that are not written down one by one"),
             };
             changes.push(said(at, name, "account.sign_in_failed", name, &format!("from {}{more}", from.peer)));
         } else {
-            told.left_out += 1;
+            logged.left_out += 1;
         }
         self.keep_same(name, changes);
     }
 
-    fn alter(&mut self, name: &str, to: Altered, actor: &str, at: Moment, changes: &mut Changes) -> Carried {
+    fn alter(&mut self, name: &str, to: Altered, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
         let before = self.get(name)?.clone();
         let Altered { full_name, role, places, disabled } = to;
         let mut after = before.clone();
@@ -435,7 +435,7 @@ impl Accounts {
         Ok(Answer::Done)
     }
 
-    fn second(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> Carried {
+    fn second(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
         let conflict = |why: &str| CommandError::Conflict(why.to_owned());
         match intent {
             Intent::StartSecond { name } => {
@@ -509,7 +509,7 @@ impl Accounts {
         actor: &str,
         at: Moment,
         changes: &mut Changes,
-    ) -> Carried {
+    ) -> CommandResult {
         self.keep_same(name, changes);
         changes.push(Change::SessionsEnded { account: name.to_owned(), except: except.to_owned() });
         changes.push(said(at, actor, "account.sessions_ended", name, why));
@@ -563,7 +563,7 @@ fn said(at: Moment, actor: &str, action: &str, subject: &str, detail: &str) -> C
 
 impl Engine {
     /// Has the accounts decide, and keeps what follows.
-    pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> Carried {
+    pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
         let at = Moment { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.
         self.accounts.decide(intent, at, &mut self.batch.changes)

@@ -12,7 +12,7 @@ use ioc_common::software::{LIST_MAX_ITEMS, Software};
 use ioc_judge::{Effect, Input};
 
 use super::budget::{Kind, Ruling};
-use super::{Engine, LinkId};
+use super::{ConnectionId, Engine};
 use ioc_store::{Change, RecordKind};
 
 /// Most documents that are kept of one device, of one sensor, and of a device with all its sensors; surveys are 17.
@@ -78,7 +78,13 @@ impl Engine {
     }
 
     /// Whether a report is taken; else why not. It has taken its place in the order then.
-    pub(super) fn admit(&mut self, link: LinkId, report: &Report, bytes: usize, now: Timestamp) -> Result<(), String> {
+    pub(super) fn admit(
+        &mut self,
+        link: ConnectionId,
+        report: &Report,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Result<(), String> {
         let device = &report.envelope.device;
         // What the judge will not keep costs nothing; it says so itself.
         let fresh = |known: &ioc_judge::Device| report.envelope.position > known.watermark;
@@ -98,11 +104,11 @@ impl Engine {
         match weighed {
             Ok(0) => Ok(()),
             Ok(pause_ms) => {
-                self.links.pause(link, pause_ms);
+                self.connections.pause(link, pause_ms);
                 Ok(())
             }
             Err(kind) => {
-                self.links.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
+                self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
                 self.judge(Input::Skipped { device, position: report.envelope.position }, now);
                 self.batch.touched.entry(device.clone()).or_default();
                 Err(match kind {
@@ -116,7 +122,7 @@ impl Engine {
     /// A report that cannot be read. Why.
     pub(super) fn refuse_broken(
         &mut self,
-        link: LinkId,
+        link: ConnectionId,
         device: &DeviceId,
         bytes: usize,
         refused: &Refused,
@@ -130,7 +136,7 @@ impl Engine {
             tracing::warn!(%device, error = %refused.error, "report refused");
         }
         if self.charge(device, Kind::Broken, bytes, now).is_err() {
-            self.links.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
+            self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
         }
         refused.to_string()
     }

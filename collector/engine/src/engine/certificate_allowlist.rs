@@ -12,9 +12,9 @@ use ioc_store::CERTIFICATES_MAX;
 /// More than one is good while a certificate is renewed. An enrolment ends those before it: whoever holds a copy of an earlier
 /// identity stays out.
 #[derive(Debug, Default)]
-pub struct Access(RwLock<HashMap<DeviceId, Vec<String>>>);
+pub struct CertificateAllowlist(RwLock<HashMap<DeviceId, Vec<String>>>);
 
-impl Access {
+impl CertificateAllowlist {
     /// Whether this device may connect with the certificate of this serial number.
     #[must_use]
     pub fn allows(&self, device: &DeviceId, serial: &str) -> bool {

@@ -19,6 +19,15 @@ use ioc_store::history::compaction::Folded;
 /// Rows of history that are deleted in one go.
 const FORGET_ROWS: usize = 2000;
 
+/// What a person wrote, without what cannot be shown.
+pub(super) fn some_text(text: &str, most: usize) -> Result<String, CommandError> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    if text.is_empty() || text.chars().count() > most {
+        return Err(CommandError::Invalid(format!("text: allowed are 1 to {most} characters")));
+    }
+    Ok(text)
+}
+
 impl Engine {
     pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
         match command {
@@ -90,7 +99,7 @@ impl Engine {
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.end_ways_in(device, now)?;
         self.record(now, actor, "device.revoked", device.as_str(), "");
-        self.batch.kicked.push((device.clone(), "revoked"));
+        self.batch.disconnects.push((device.clone(), "revoked"));
         Ok(Answer::Done)
     }
 

@@ -48,18 +48,18 @@ impl Engine {
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);
         }
-        for (device, why) in &batch.kicked {
-            self.links.kick(device, why);
+        for (device, why) in &batch.disconnects {
+            self.connections.kick(device, why);
         }
         for (device, ask) in batch.asks {
             if let Ok(payload) = codec::write_message(&ask) {
-                self.links.queue(&device, DownKind::Ask, payload);
+                self.connections.queue(&device, DownKind::Ask, payload);
             }
         }
         let state = &self.state;
-        self.links.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default());
+        self.connections.flush(|device| state.device(device).map(|known| known.watermark).unwrap_or_default());
         for device in batch.probes {
-            let peer = self.links.last_peer(&device);
+            let peer = self.connections.last_peer(&device);
             let address = self.state.device(&device).map(|known| known.info.address.clone()).unwrap_or_default();
             let _ = self.probes.send(HostProbe { device, peer, address });
         }

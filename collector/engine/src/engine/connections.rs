@@ -11,7 +11,7 @@ use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
 
 /// Number of a link, unique while the collector runs.
-pub type LinkId = u64;
+pub type ConnectionId = u64;
 
 /// What the engine sends down a link.
 #[derive(Debug)]
@@ -35,16 +35,16 @@ pub enum Down {
 
 /// The open links.
 #[derive(Debug, Default)]
-pub(super) struct Links {
-    open: HashMap<LinkId, Link>,
-    by_device: HashMap<DeviceId, LinkId>,
+pub(super) struct Connections {
+    open: HashMap<ConnectionId, Connection>,
+    by_device: HashMap<DeviceId, ConnectionId>,
     peers: HashMap<DeviceId, SocketAddr>,
-    /// Links that have something to be told after the commit.
-    dirty: Vec<LinkId>,
+    /// Connections that have something to be told after the commit.
+    dirty: Vec<ConnectionId>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct Connection {
     device: DeviceId,
     sender: mpsc::UnboundedSender<Down>,
     packets: Vec<u16>,
@@ -56,14 +56,20 @@ struct Link {
     dirty: bool,
 }
 
-impl Links {
+impl Connections {
     /// A new link. The one that the device had is closed.
-    pub(super) fn open(&mut self, id: LinkId, device: DeviceId, peer: SocketAddr, sender: mpsc::UnboundedSender<Down>) {
+    pub(super) fn open(
+        &mut self,
+        id: ConnectionId,
+        device: DeviceId,
+        peer: SocketAddr,
+        sender: mpsc::UnboundedSender<Down>,
+    ) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
             let _ = old.sender.send(Down::Close("replaced by a newer connection"));
         }
         self.peers.insert(device.clone(), peer);
-        let link = Link {
+        let link = Connection {
             device,
             sender,
             packets: Vec::new(),
@@ -78,12 +84,12 @@ impl Links {
     }
 
     /// Whether this link is a device's present one.
-    pub(super) fn is_open(&self, id: LinkId) -> bool {
+    pub(super) fn is_open(&self, id: ConnectionId) -> bool {
         self.open.contains_key(&id)
     }
 
     /// A link is closed. True when it was the device's present one.
-    pub(super) fn close(&mut self, id: LinkId, device: &DeviceId) -> bool {
+    pub(super) fn close(&mut self, id: ConnectionId, device: &DeviceId) -> bool {
         self.open.remove(&id);
         if self.by_device.get(device) == Some(&id) {
             self.by_device.remove(device);
@@ -99,7 +105,7 @@ impl Links {
         }
     }
 
-    fn touch(&mut self, id: LinkId) -> Option<&mut Link> {
+    fn touch(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         let link = self.open.get_mut(&id)?;
         if !link.dirty {
             link.dirty = true;
@@ -109,7 +115,7 @@ impl Links {
     }
 
     /// Acknowledges a packet after the commit.
-    pub(super) fn acknowledge(&mut self, id: LinkId, packet: Option<u16>, refused: Option<String>) {
+    pub(super) fn acknowledge(&mut self, id: ConnectionId, packet: Option<u16>, refused: Option<String>) {
         if let Some(link) = self.touch(id) {
             link.packets.extend(packet);
             link.settled += 1;
@@ -121,14 +127,14 @@ impl Links {
     }
 
     /// Lets a device be read only after a while.
-    pub(super) fn pause(&mut self, id: LinkId, pause_ms: u64) {
+    pub(super) fn pause(&mut self, id: ConnectionId, pause_ms: u64) {
         if let Some(link) = self.open.get_mut(&id) {
             link.pause_ms = link.pause_ms.max(pause_ms);
         }
     }
 
     /// Tells a device its watermark, so that it knows from where to go on.
-    pub(super) fn greet(&mut self, id: LinkId) {
+    pub(super) fn greet(&mut self, id: ConnectionId) {
         if let Some(link) = self.touch(id) {
             link.greeting = true;
         }

@@ -3,7 +3,7 @@
 use ioc_common::clock::Timestamp;
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
-use super::{Batch, Carried, Engine};
+use super::{Batch, CommandResult, Engine};
 use crate::command::{Answer, CommandError};
 use crate::health::Examined;
 use ioc_store::Change;
@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// A person knows of it.
-    pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> Carried {
+    pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> CommandResult {
         if self.health.missing().is_empty() {
             return Err(CommandError::Conflict("nothing was lost that is not confirmed".to_owned()));
         }
@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// A look at the store is over.
-    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> Carried {
+    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
         // A quick look does not see all that a deep one does, and takes nothing back.
         let stands = self.state.has_self_fault("store-damaged");
         if findings.is_empty() && !deep && stands {

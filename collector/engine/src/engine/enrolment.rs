@@ -9,7 +9,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
 use super::token_binding;
-use super::{Carried, Engine};
+use super::{CommandResult, Engine};
 use crate::command::{Answer, CommandError, NewToken};
 use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
 use ioc_common::random;
@@ -32,7 +32,7 @@ fn unread(error: &StoreError) -> CommandError {
 }
 
 impl Engine {
-    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> Carried {
+    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> CommandResult {
         let NewToken { device, label, group, uses, approve } = new;
         let (grant, subject) = if group {
             // A template is checked like a device; where it has no name, each machine has its own.
@@ -77,7 +77,7 @@ impl Engine {
         Ok(Answer::Token { token: token.to_string(), device: subject })
     }
 
-    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> Carried {
+    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> CommandResult {
         let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
         let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
         self.record(now, actor, "token.ended", &record.label, &digest);
@@ -85,7 +85,7 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> Carried {
+    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> CommandResult {
         let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
         let token: Token =
             request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
@@ -185,7 +185,7 @@ impl Engine {
         approved: Option<NewDevice>,
         actor: &str,
         now: Timestamp,
-    ) -> Carried {
+    ) -> CommandResult {
         let known = self.request_now(id)?;
         let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
         match approved {
@@ -232,7 +232,7 @@ impl Engine {
         digest: String,
         peer: &str,
         now: Timestamp,
-    ) -> Carried {
+    ) -> CommandResult {
         let issued = self
             .authority
             .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
@@ -293,7 +293,7 @@ impl Engine {
 
     /// Two machines have this identity: neither may report.
     pub(super) fn quarantine(&mut self, device: DeviceId, now: Timestamp) {
-        let peer = self.links.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
+        let peer = self.connections.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
         tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
         self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
         self.access.expel(&device);
@@ -302,14 +302,14 @@ impl Engine {
 
     /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
     pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
-        if self.links.has(&device) {
+        if self.connections.has(&device) {
             self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);
-            self.batch.kicked.push((device, why));
+            self.batch.disconnects.push((device, why));
         }
     }
 
     /// A person says that one machine alone has this identity.
-    pub(super) fn release(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Carried {
+    pub(super) fn release(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> CommandResult {
         if !self.state.is_quarantined(device) {
             return Err(CommandError::Conflict(format!("{device} is not kept out")));
         }
@@ -427,7 +427,7 @@ impl Engine {
     }
 
     /// Registers assets, or changes what is said of them: all of them, or none.
-    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> Carried {
+    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> CommandResult {
         let mut infos = Vec::with_capacity(devices.len());
         for new in devices {
             let name = new.name.clone();

@@ -12,14 +12,18 @@ mod commands;
 mod commit;
 mod connections;
 mod custody;
+mod deliveries;
+mod devices;
+mod duty;
 pub mod enrolment;
+mod incidents;
 mod losses;
 mod persist;
 mod settings;
+mod tickets;
 pub mod time;
 mod token_binding;
 mod values;
-mod work;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -44,14 +48,14 @@ use crate::health::Health;
 use crate::pki::Authority;
 use accounts::Accounts;
 use budget::Kind;
-pub use certificate_allowlist::Access;
-use connections::Links;
-pub use connections::{Down, LinkId};
+pub use certificate_allowlist::CertificateAllowlist;
+use connections::Connections;
+pub use connections::{ConnectionId, Down};
+pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, OutboxEntry, Reader, Store, StoreError};
 use time::Time;
-pub use work::FILE_MAX_BYTES;
 
 /// Most inputs that wait; then connections are no longer read.
 const QUEUE_MAX: usize = 8192;
@@ -66,7 +70,7 @@ pub enum Message {
     /// A device's link is open.
     Opened {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// By which certificate: its serial number, hex.
@@ -81,14 +85,14 @@ pub enum Message {
     /// The device has subscribed and can be told its watermark.
     Subscribed {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
     },
     /// A device's link is closed.
     Closed {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds.
@@ -97,7 +101,7 @@ pub enum Message {
     /// Nothing comes any more on a link that still stands, or something does again.
     Quiet {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds; none when one came now.
@@ -106,7 +110,7 @@ pub enum Message {
     /// A report.
     Report {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
@@ -119,7 +123,7 @@ pub enum Message {
     /// Plain values of a sensor, by their paths.
     Values {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
@@ -130,7 +134,7 @@ pub enum Message {
     /// A request for a renewed certificate.
     Renew {
         /// Which link.
-        link: LinkId,
+        link: ConnectionId,
         /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
@@ -226,9 +230,9 @@ pub struct Engine {
     store: Box<dyn Store>,
     reader: Box<dyn Reader>,
     authority: Arc<Authority>,
-    access: Arc<Access>,
+    access: Arc<CertificateAllowlist>,
     health: Arc<Health>,
-    links: Links,
+    connections: Connections,
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
@@ -250,18 +254,18 @@ pub struct Engine {
 }
 
 /// What became of a command.
-type Carried = Result<Answer, CommandError>;
+type CommandResult = Result<Answer, CommandError>;
 
 /// What one commit holds, and what follows it.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
     touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
-    answers: Vec<(oneshot::Sender<Carried>, Carried)>,
+    answers: Vec<(oneshot::Sender<CommandResult>, CommandResult)>,
     asks: Vec<(DeviceId, Ask)>,
     probes: Vec<DeviceId>,
     /// Whose links are closed, and why.
-    kicked: Vec<(DeviceId, &'static str)>,
+    disconnects: Vec<(DeviceId, &'static str)>,
     reports: u64,
     values: u64,
     notices: bool,
@@ -269,7 +273,7 @@ struct Batch {
 }
 
 /// What an engine is made of.
-pub struct Parts {
+pub struct EngineDeps {
     /// The configuration.
     pub config: Config,
     /// The store.
@@ -277,7 +281,7 @@ pub struct Parts {
     /// The certificate authority.
     pub authority: Arc<Authority>,
     /// Who may connect.
-    pub access: Arc<Access>,
+    pub access: Arc<CertificateAllowlist>,
     /// Counters.
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
@@ -290,7 +294,7 @@ pub struct Parts {
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
-pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+pub fn start(parts: EngineDeps) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
     let engine = assembled(parts)?;
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -302,8 +306,8 @@ pub fn start(parts: Parts) -> Result<(Handle, std::thread::JoinHandle<()>), Stor
 }
 
 /// An engine that takes up where the last one left off.
-fn assembled(parts: Parts) -> Result<Engine, StoreError> {
-    let Parts { config, store, authority, access, health, probes, clocks } = parts;
+fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
+    let EngineDeps { config, store, authority, access, health, probes, clocks } = parts;
     let reader = store.reader()?;
     let time = Time::resume(clocks, reader.clock()?.as_ref());
     let now = time.now();
@@ -328,7 +332,7 @@ fn assembled(parts: Parts) -> Result<Engine, StoreError> {
         authority,
         access,
         health,
-        links: Links::default(),
+        connections: Connections::default(),
         probes,
         outbox,
         pages,
@@ -414,7 +418,7 @@ impl Engine {
         match message {
             Message::Report { link, device, packet, bytes, report } => {
                 let refused = self.take_report(link, &device, bytes, report, now);
-                self.links.acknowledge(link, packet, refused);
+                self.connections.acknowledge(link, packet, refused);
             }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
@@ -426,23 +430,23 @@ impl Engine {
                     let _ = sender.send(Down::Close(kind.label()));
                     return;
                 }
-                self.links.open(link, device.clone(), peer, sender);
+                self.connections.open(link, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
             Message::Subscribed { link, device } => {
                 if let Err(kind) = self.charge(&device, Kind::Subscriptions, 0, now) {
                     self.drop_link(device, kind.label(), now);
                 } else if self.state.device(&device).is_some() {
-                    self.links.greet(link);
+                    self.connections.greet(link);
                     self.settings_anew(&device, now);
                 }
             }
             Message::Closed { link, device, quiet_ms } => {
-                if self.links.close(link, &device) {
+                if self.connections.close(link, &device) {
                     self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
                 }
             }
-            Message::Quiet { link, device, quiet_ms } if self.links.is_open(link) => match quiet_ms {
+            Message::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
                 Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
                 None => self.judge(Input::LinkAlive { device: &device }, now),
             },
@@ -451,7 +455,8 @@ impl Engine {
             }
             Message::Renew { link, device, packet, csr } => {
                 // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
-                let gone = !self.links.is_open(link) || self.batch.kicked.iter().any(|(kicked, _)| *kicked == device);
+                let gone = !self.connections.is_open(link)
+                    || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
                 if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
                     return;
                 }
@@ -459,7 +464,7 @@ impl Engine {
                 if refused.is_none() {
                     self.renew(&device, &csr, now);
                 }
-                self.links.acknowledge(link, packet, refused);
+                self.connections.acknowledge(link, packet, refused);
             }
             Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
             Message::Command(command, reply) => {
@@ -474,7 +479,7 @@ impl Engine {
     /// Takes a report. Why it was refused, when it was.
     fn take_report(
         &mut self,
-        link: LinkId,
+        link: ConnectionId,
         device: &DeviceId,
         bytes: usize,
         report: Result<Box<Report>, Refused>,
@@ -626,7 +631,7 @@ impl Engine {
                     expires_at: issued.expires_at,
                 };
                 if let Ok(payload) = codec::write_message(&message) {
-                    self.links.queue(device, DownKind::Certificate, payload);
+                    self.connections.queue(device, DownKind::Certificate, payload);
                 }
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use ioc_common::settings::{SettingsOutcome, Signed, signed_text};
 use ioc_common::topic::DownKind;
 
 use super::Engine;
-use crate::config::{Given, Standing};
+use crate::config::{AssignedSettings, SettingsState};
 
 impl Engine {
     /// A device's link can be sent something: what was given on an earlier one may not have arrived.
@@ -18,13 +18,14 @@ impl Engine {
 
     /// Sends a device its settings where it has others; once on each link.
     pub(super) fn give_settings(&mut self, device: &DeviceId, now: Timestamp) {
-        let Some(info) = self.state.device(device).map(|known| &known.info).filter(|_| self.links.has(device)) else {
+        let Some(info) = self.state.device(device).map(|known| &known.info).filter(|_| self.connections.has(device))
+        else {
             return;
         };
-        let given = Given::to(info, &self.config.settings);
+        let given = AssignedSettings::to(info, &self.config.settings);
         let none = SettingsOutcome::default();
         let said = self.settings.get(device).unwrap_or(&none);
-        if given.standing(said) != Standing::Waiting || self.given.get(device) == Some(&given.digest) {
+        if given.standing(said) != SettingsState::Waiting || self.given.get(device) == Some(&given.digest) {
             return;
         }
         // Above what it knows, whatever this machine's clock says.
@@ -37,7 +38,7 @@ impl Engine {
             .and_then(|signed| codec::write_message(&signed).map_err(|error| error.to_string()));
         match payload {
             Ok(payload) => {
-                self.links.queue(device, DownKind::Settings, payload);
+                self.connections.queue(device, DownKind::Settings, payload);
                 self.given.insert(device.clone(), given.digest);
             }
             Err(error) => tracing::error!(%device, error, "settings cannot be sent"),
@@ -46,7 +47,7 @@ impl Engine {
 
     /// The groups may have changed: everyone who is connected is looked at.
     pub(super) fn give_all_settings(&mut self, now: Timestamp) {
-        for device in self.links.devices() {
+        for device in self.connections.devices() {
             self.give_settings(&device, now);
         }
     }

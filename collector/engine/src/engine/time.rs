@@ -279,7 +279,7 @@ impl Engine {
     }
 
     /// A person confirms the machine's clock. `step_s` is the step that they were shown.
-    pub(super) fn confirm_clock(&mut self, step_s: Option<i64>, actor: &str) -> super::Carried {
+    pub(super) fn confirm_clock(&mut self, step_s: Option<i64>, actor: &str) -> super::CommandResult {
         let reading = self.time.clocks.read();
         let now = self.time.keeper.now(reading);
         let shown = |is_ms: i64| step_s.is_none_or(|said| (said.saturating_mul(1000) - is_ms).abs() <= FOLLOW_MAX_MS);

@@ -369,7 +369,7 @@ names! {
         Waiting = "waiting",
         /// Delivered.
         Delivered = "delivered",
-        /// Given up.
+        /// AssignedSettings up.
         Dead = "dead",
     }
 }

@@ -22,12 +22,12 @@ fn accounts(all: &[(&str, Role)]) -> Accounts {
     Accounts { known: known.collect(), ..Accounts::default() }
 }
 
-fn attempt(all: &mut Accounts, name: &str, network: &str, boot_ms: u64) -> Carried {
+fn attempt(all: &mut Accounts, name: &str, network: &str, boot_ms: u64) -> CommandResult {
     let intent = Intent::Attempt { name: name.to_owned(), code: String::new(), from: from(network) };
     all.decide(intent, at(boot_ms), &mut Vec::new())
 }
 
-fn proved(all: &mut Accounts, name: &str, hash: &str, code: &str) -> (Carried, Changes) {
+fn proved(all: &mut Accounts, name: &str, hash: &str, code: &str) -> (CommandResult, Changes) {
     let mut changes = Vec::new();
     let (name, hash, code) = (name.to_owned(), hash.to_owned(), code.to_owned());
     let carried = all.decide(Intent::Proved { name, hash, code, from: from("10.0.0.1") }, at(0), &mut changes);

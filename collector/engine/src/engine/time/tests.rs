@@ -14,7 +14,7 @@ use super::*;
 use crate::command::Command;
 use crate::config::Config;
 use crate::config::testing::KINDS;
-use crate::engine::{Message, Parts, assembled};
+use crate::engine::{EngineDeps, Message, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
 use ioc_store::{Archive, DeliveryState, Lost, OutboxEntry, Reader, Store, StoreError};
@@ -142,7 +142,7 @@ impl Rig {
         let now = machine.read().wall;
         let authority = Authority::open(&dir.join("pki"), "Site", now).expect("made");
         let health = Arc::new(Health::default());
-        let parts = Parts {
+        let parts = EngineDeps {
             config,
             store: within(store),
             authority: Arc::new(authority),

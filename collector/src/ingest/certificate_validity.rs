@@ -6,21 +6,21 @@ use std::time::Duration;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use ioc_engine::engine::Access;
+use ioc_engine::engine::CertificateAllowlist;
 
 /// How long nobody looks, where the end is further away: what was taken back without a word is found then.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 
 /// The certificate of a link.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct CertificateValidity {
     pub(super) serial: String,
     /// Its end, by our clock.
     pub(super) until: Timestamp,
-    pub(super) access: Arc<Access>,
+    pub(super) access: Arc<CertificateAllowlist>,
 }
 
-impl Standing {
+impl CertificateValidity {
     /// Why the link may stand no longer; none while it may.
     pub(super) fn ended(&self, device: &DeviceId, now: Timestamp) -> Option<&'static str> {
         match () {
@@ -44,10 +44,14 @@ mod tests {
     #[test]
     fn a_link_ends_with_its_certificate_and_with_the_right_to_it() {
         let device = DeviceId::new("srv-01").expect("valid");
-        let access = Arc::new(Access::default());
+        let access = Arc::new(CertificateAllowlist::default());
         access.admit(device.clone(), "aa".to_owned());
         let now = Timestamp::from_millis(1_000_000);
-        let link = Standing { serial: "aa".to_owned(), until: now.plus_millis(40_000), access: Arc::clone(&access) };
+        let link = CertificateValidity {
+            serial: "aa".to_owned(),
+            until: now.plus_millis(40_000),
+            access: Arc::clone(&access),
+        };
         assert_eq!((link.ended(&device, now), link.look_in(now)), (None, LOOK_MAX));
         assert_eq!(link.look_in(now.plus_millis(39_000)), Duration::from_secs(1));
         assert_eq!(link.ended(&device, now.plus_millis(40_000)), Some("certificate_ended"));
