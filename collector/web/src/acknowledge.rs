@@ -32,7 +32,12 @@ struct AcknowledgePage {
 }
 
 /// The link, or a page that says that it is worth nothing.
-fn opened(app: &App, peer: &Peer, headers: &HeaderMap, text: &str) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
+fn opened(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    text: &str,
+) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
     let config = app.config();
     if app.limits.stranger(rate_limit::LINK, peer).is_err() {
         let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);

@@ -161,11 +161,7 @@ async fn serve<S>(stream: S, peer: Peer, place: Option<Arc<Place>>, router: Rout
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut router = router.layer(axum::Extension(peer));
-    if let Some(place) = &place {
-        router = router.layer(axum::Extension(Arc::clone(place)));
-    }
-    let service = service_fn(move |request| answer(router.clone(), place.clone(), request));
+    let service = service_fn(move |request| answer(router.clone(), peer, place.clone(), request));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -184,11 +180,17 @@ where
 /// Answers one request; one whose body does not arrive is told so.
 async fn answer(
     router: Router,
+    peer: Peer,
     place: Option<Arc<Place>>,
     request: Request<Incoming>,
 ) -> Result<Response<Leaving>, Infallible> {
     let late = Arc::new(AtomicBool::new(false));
-    let request = request.map(|body| Body::new(Arriving::new(body, place.clone(), Arc::clone(&late))));
+    let mut request = request.map(|body| Body::new(Arriving::new(body, place.clone(), Arc::clone(&late))));
+    // With the request, not as a layer of the router: that would copy every route for every connection.
+    request.extensions_mut().insert(peer);
+    if let Some(place) = &place {
+        request.extensions_mut().insert(Arc::clone(place));
+    }
     let mut response = router.oneshot(request).await?;
     if late.load(Relaxed) {
         response = Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response();
