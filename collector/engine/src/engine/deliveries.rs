@@ -1,6 +1,7 @@
-//! What became of notices.
+//! Notices: into the outbox, and what became of them.
 
 use ioc_common::clock::Timestamp;
+use ioc_judge::Notice;
 
 use super::Engine;
 use crate::command::{Answer, CommandError};
@@ -10,6 +11,37 @@ use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry};
 const FALLBACK_ATTEMPTS: u32 = 3;
 
 impl Engine {
+    /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
+    pub(super) fn address(&mut self, notice: &Notice, now: Timestamp) {
+        let sealed = notice.clone().sealed();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
+        let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
+        let (severity, step) = (notice.severity, notice.step);
+        let entry = |key, channel: &str| OutboxEntry {
+            severity,
+            step,
+            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
+        };
+        let mut entries = Vec::new();
+        let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
+        for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
+            entries.push(entry(key(&channel.name), &channel.name));
+        }
+        for (place, to) in notice.to.iter().enumerate() {
+            // A person may have two addresses on one channel.
+            let key = format!("{}-{}-{place}", key(&to.channel), to.person);
+            entries.push(OutboxEntry {
+                person: to.person.clone(),
+                address: to.address.clone(),
+                language: to.language.clone(),
+                next_attempt_at: to.not_before.unwrap_or(now),
+                ..entry(key, &to.channel)
+            });
+        }
+        self.batch.notices |= !entries.is_empty();
+        self.batch.changes.extend(entries.into_iter().map(Change::Outbox));
+    }
+
     /// Tries again what was given up.
     pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::CommandResult {
         let unavailable = |error: ioc_store::StoreError| CommandError::Unavailable(error.to_string());

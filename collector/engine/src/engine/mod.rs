@@ -35,12 +35,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec::{self, Refused};
-use ioc_common::id::{DeviceId, IncidentId};
+use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
-use ioc_judge::{Effect, HostAnswer, Input, Notice, TimeLimits, Verdict};
+use ioc_judge::{Effect, HostAnswer, Input, TimeLimits, Verdict};
 
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -54,7 +54,7 @@ pub use connections::{ConnectionId, Down};
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
-use ioc_store::{Change, OutboxEntry, Reader, Store, StoreError};
+use ioc_store::{Change, Reader, Store, StoreError};
 use time::Time;
 
 /// Most inputs that wait; then connections are no longer read.
@@ -559,46 +559,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// Has the ticket systems that an incident belongs into carry its newest step.
-    fn tell_ticket_systems(&mut self, incident: IncidentId) {
-        let Some(known) = self.state.incident(incident) else { return };
-        for system in self.config.tickets.iter().filter(|system| known.severity >= system.min_severity) {
-            self.batch.notices = true;
-            self.batch.changes.push(Change::TicketDue { system: system.name.clone(), incident });
-        }
-    }
-
-    /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
-    fn address(&mut self, notice: &Notice, now: Timestamp) {
-        let sealed = notice.clone().sealed();
-        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
-        let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
-        let (severity, step) = (notice.severity, notice.step);
-        let entry = |key, channel: &str| OutboxEntry {
-            severity,
-            step,
-            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
-        };
-        let mut entries = Vec::new();
-        let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
-        for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
-            entries.push(entry(key(&channel.name), &channel.name));
-        }
-        for (place, to) in notice.to.iter().enumerate() {
-            // A person may have two addresses on one channel.
-            let key = format!("{}-{}-{place}", key(&to.channel), to.person);
-            entries.push(OutboxEntry {
-                person: to.person.clone(),
-                address: to.address.clone(),
-                language: to.language.clone(),
-                next_attempt_at: to.not_before.unwrap_or(now),
-                ..entry(key, &to.channel)
-            });
-        }
-        self.batch.notices |= !entries.is_empty();
-        self.batch.changes.extend(entries.into_iter().map(Change::Outbox));
     }
 
     fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {

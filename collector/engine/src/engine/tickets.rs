@@ -1,6 +1,7 @@
-//! What ticket systems say of incidents.
+//! Tickets of incidents: when they are due, and what people say of them there.
 
 use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
 use ioc_judge::Action;
 
 use super::Engine;
@@ -12,6 +13,15 @@ use ioc_store::{Change, TicketRecord};
 const LINE_MAX_CHARS: usize = 200;
 
 impl Engine {
+    /// Has the ticket systems that an incident belongs into carry its newest step.
+    pub(super) fn tell_ticket_systems(&mut self, incident: IncidentId) {
+        let Some(known) = self.state.incident(incident) else { return };
+        for system in self.config.tickets.iter().filter(|system| known.severity >= system.min_severity) {
+            self.batch.notices = true;
+            self.batch.changes.push(Change::TicketDue { system: system.name.clone(), incident });
+        }
+    }
+
     /// Does what people did in a ticket system. What is refused is answered there, and the ticket is set back.
     pub(super) fn ticket(
         &mut self,
