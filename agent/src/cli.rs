@@ -31,8 +31,6 @@ pub enum CliCommand {
     /// Report until told to stop (what the service runs).
     Run,
     /// Turn a one-time token into this host's certificate.
-    // As many spell it; it is shown nowhere.
-    #[command(alias = "enroll")]
     Enrol {
         /// Host and port of the collector's page.
         #[arg(long, value_name = "HOST:PORT")]

@@ -44,8 +44,6 @@ pub enum CliCommand {
     /// Check configuration and rules, and end.
     CheckConfig,
     /// Enrolment of devices.
-    // As many spell it; it is shown nowhere.
-    #[command(alias = "enroll")]
     Enrol {
         /// What to do.
         #[command(subcommand)]

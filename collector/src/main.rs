@@ -422,7 +422,7 @@ async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
             items.iter().filter(|item| !open || ["waiting", "refused"].contains(&text(&item["standing"]).as_str()));
         for item in shown {
             let (device, standing) = (text(&item["device"]), text(&item["standing"]));
-            let why = item["said"]["why"].as_str().unwrap_or_default();
+            let why = item["reported"]["why"].as_str().unwrap_or_default();
             say(format!("{device:<24} {standing:<8} {} {why}", item["settings"]).trim_end())?;
             say("\n")?;
         }

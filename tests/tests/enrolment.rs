@@ -200,7 +200,7 @@ async fn an_identity_on_two_machines_is_kept_out_until_it_is_enrolled_anew() {
     let told = rig.get("/api/v1/incidents?limit=10").await.unwrap();
     let told = &told["items"][0];
     assert_eq!(told["title"]["en"], "Identity on two machines", "{told}");
-    assert!(told["advice"]["vi"].as_str().unwrap().contains("ghi danh lại"), "{told}");
+    assert!(told["advice"]["vi"].as_str().unwrap().contains("đăng ký lại"), "{told}");
     rig.stop().await.unwrap();
     rig.start().await.unwrap();
     assert!(Link::open(&identity, 60).await.is_err(), "a restart forgets nothing");

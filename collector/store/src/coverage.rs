@@ -85,7 +85,7 @@ pub fn blind(matter: &str, facts: &Facts, rules: &RuleSet) -> BTreeSet<u64> {
         .filter(|rule| against.contains(&rule.id))
         .filter_map(|rule| match &rule.kind {
             RuleKind::Threshold(threshold) => Some(threshold.metric.name),
-            _ => None,
+            RuleKind::Document(_) | RuleKind::Silent | RuleKind::Budget => None,
         })
         .collect();
     let unknown = facts.unknown.iter().filter(|(_, unknown)| unknown.iter().any(|one| metrics.contains(one.as_str())));

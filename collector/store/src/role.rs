@@ -43,7 +43,10 @@ impl Right {
     /// Whether it concerns the whole, so that nobody who is limited to places has it.
     #[must_use]
     pub const fn is_of_the_whole(self) -> bool {
-        matches!(self, Self::Duty | Self::Audit | Self::Administer)
+        match self {
+            Self::Duty | Self::Audit | Self::Administer => true,
+            Self::View | Self::Personal | Self::Handle | Self::Plan => false,
+        }
     }
 
     /// Its name.
@@ -98,7 +101,10 @@ impl Role {
     /// Whether it can be limited to places: what these two are there for concerns the whole.
     #[must_use]
     pub const fn can_be_limited(self) -> bool {
-        !matches!(self, Self::Auditor | Self::Administrator)
+        match self {
+            Self::Viewer | Self::Technician | Self::DutyOfficer | Self::Leader => true,
+            Self::Auditor | Self::Administrator => false,
+        }
     }
 
     /// Whether it may do this.
@@ -106,8 +112,16 @@ impl Role {
     pub const fn may(self, right: Right) -> bool {
         match right {
             Right::View => true,
-            Right::Personal => !matches!(self, Self::Viewer),
-            Right::Handle => !matches!(self, Self::Viewer | Self::Auditor),
+            // Who may is named, so that a role that is new may nothing that nobody thought of.
+            Right::Personal => {
+                matches!(
+                    self,
+                    Self::Technician | Self::DutyOfficer | Self::Leader | Self::Auditor | Self::Administrator
+                )
+            }
+            Right::Handle => {
+                matches!(self, Self::Technician | Self::DutyOfficer | Self::Leader | Self::Administrator)
+            }
             Right::Plan => matches!(self, Self::Technician | Self::DutyOfficer | Self::Administrator),
             Right::Duty => matches!(self, Self::DutyOfficer | Self::Leader | Self::Administrator),
             Right::Audit => matches!(self, Self::Leader | Self::Auditor | Self::Administrator),

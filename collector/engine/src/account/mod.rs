@@ -1,4 +1,4 @@
-//! People's accounts: passwords, lock-out, sessions.
+//! People's accounts: passwords, sessions, tokens. Who is locked out is decided where attempts are counted (`engine/accounts.rs`).
 
 pub mod acknowledge_link;
 pub mod hashing;

@@ -253,7 +253,7 @@ impl Engine {
         self.access.expel(&device);
         self.access.admit(device.clone(), issued.serial.clone());
         self.drop_link(device.clone(), "enrolled anew", now);
-        let why = Text::new("Thiết bị đã được ghi danh lại.", "The device was enrolled anew.");
+        let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
         self.judge(Input::Enrolled(info), now);
         Ok(Answer::Enrolled(Box::new(EnrolResponse {

@@ -36,7 +36,7 @@ fn two_machines_that_take_turns_are_kept_out_until_one_is_enrolled_anew() {
     let snapshot = Snapshot { devices, faults: faults.collect(), ..Snapshot::default() };
     let (restored, _) = State::restore(rules(), Arc::default(), TimeLimits::default(), snapshot, scene.now());
     assert!(restored.is_quarantined(&id()));
-    let why = Text::new("Đã ghi danh lại.", "It was enrolled anew.");
+    let why = Text::new("Đã đăng ký lại.", "It was enrolled anew.");
     scene.input(Input::Released { device: &id(), why });
     assert!(!scene.state.is_quarantined(&id()));
     // It has its time to come back; then its silence is told like any other's.

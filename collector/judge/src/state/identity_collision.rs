@@ -98,7 +98,7 @@ fn collision(id: &DeviceId) -> super::DeviceFaultKey {
 pub(super) fn advice() -> Text {
     Text::new(
         "Tìm máy bị nhân bản (ổ đĩa sao chép, máy ảo nhân bản) và tắt nó, hoặc đăng ký nó thành thiết bị riêng bằng \
-         'ioc-agent enrol --anew' với mã mới. Rồi cấp mã cho chính thiết bị này và ghi danh lại máy thật: danh tính cũ hết hiệu lực.",
+         'ioc-agent enrol --anew' với mã mới. Rồi cấp mã cho chính thiết bị này và đăng ký lại máy thật: danh tính cũ hết hiệu lực.",
         "Find the copy (a cloned disk, a cloned virtual machine); turn it off, or enrol it as a device of its own with \
          'ioc-agent enrol --anew' and a new token. Then make a token for this device and enrol the real machine anew: the old \
          identity ends.",
