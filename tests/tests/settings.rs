@@ -1,9 +1,10 @@
 //! Settings that the collector gives to groups of agents: signed, applied or refused, and shown.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use ioc_tests::harness::{Rig, eventually, send_signal};
+use ioc_tests::harness::{Rig, binary, eventually, send_signal};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 
 async fn standing(rig: &Rig, device: &str) -> Value {
     let all = rig.get("/api/v1/settings").await.unwrap();
@@ -68,6 +69,10 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
     reload(&mut rig, &group.replace("\"2s\"", "\"3s\"").replace("\"usb\"", "\"usbb\"")).await;
     let refused = stands(&rig, "wall", "refused").await;
     assert!(refused["reported"]["why"].as_str().unwrap().contains("usbb"), "{refused}");
+    let config = rig.dir().join("collector.toml");
+    let shown = Command::new(binary("ioc-collector")).arg("--config").arg(config).args(["device", "settings"]).output();
+    let shown = String::from_utf8_lossy(&shown.await.unwrap().stdout).into_owned();
+    assert!(shown.contains("usbb"), "the command line says why, too: {shown}");
     assert_eq!(interval(&rig, "wall").await, 2);
 
     // What lies on the agent's disk was changed there: it is not used, and given anew.
