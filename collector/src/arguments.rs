@@ -81,7 +81,7 @@ pub enum CliCommand {
     },
     /// Print a generated page of the documentation.
     Docs {
-        /// Which: metrics.
+        /// The page: metrics.
         page: String,
     },
 }
@@ -152,12 +152,12 @@ pub enum Enrol {
     Requests,
     /// Let a machine in that waits.
     Approve {
-        /// Which request.
+        /// The request, as `enrol requests` lists it.
         request: String,
     },
     /// Refuse a machine that waits.
     Refuse {
-        /// Which request.
+        /// The request, as `enrol requests` lists it.
         request: String,
     },
 }
@@ -225,9 +225,9 @@ pub struct NewToken {
 pub enum Rule {
     /// Show what a rule would have said of a device's history: every decision with its reason.
     Test {
-        /// Which rule.
+        /// The rule, by its id.
         rule: String,
-        /// Of which device.
+        /// The device, by its identifier.
         #[arg(long)]
         device: String,
         /// Take the rule from this file instead of the rules in use.
@@ -256,7 +256,7 @@ pub enum Device {
     },
     /// Change what is said of a device; what is not named stays.
     Set {
-        /// Which.
+        /// The device, by its identifier.
         device: String,
         /// What: name, kind, label, place, officer, leader, uplink, redundancy, importance, address, serial, mac, tags (with commas), as KEY=VALUE.
         #[arg(required = true, value_name = "KEY=VALUE")]
@@ -264,7 +264,7 @@ pub enum Device {
     },
     /// Show one device.
     Show {
-        /// Which.
+        /// The device, by its identifier.
         device: String,
     },
     /// Show how agents stand with the settings that their groups are given.
@@ -283,12 +283,12 @@ pub enum Device {
     },
     /// Take a device's right to report, at once.
     Revoke {
-        /// Which.
+        /// The device, by its identifier.
         device: String,
     },
     /// Let a device report again whose identity was found on two machines, when the other is gone for good.
     Release {
-        /// Which.
+        /// The device, by its identifier.
         device: String,
     },
 }
@@ -314,26 +314,26 @@ pub enum Account {
     },
     /// Limit an account to places, or let it reach everywhere when none is given.
     Places {
-        /// Which.
+        /// The account's name.
         name: String,
         /// The places.
         places: Vec<String>,
     },
     /// Give an account another role.
     Role {
-        /// Which.
+        /// The account's name.
         name: String,
         /// viewer, technician, duty_officer, leader, auditor, administrator.
         role: String,
     },
     /// End an account: it can be enabled again on the page.
     Disable {
-        /// Which.
+        /// The account's name.
         name: String,
     },
     /// Give an account a new password, and print it.
     Reset {
-        /// Which.
+        /// The account's name.
         name: String,
     },
 }
