@@ -22,7 +22,7 @@ const TURNS_PER_ADDRESS: usize = 1;
 /// How many strangers may be connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// In all.
+    /// From everywhere together.
     pub all: usize,
     /// From one address, or one /64 of IPv6.
     pub per_address: usize,
@@ -61,7 +61,7 @@ pub fn network_of(peer: IpAddr) -> IpAddr {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Stage {
-    /// Between two requests.
+    /// It waits between two requests, or before its first.
     Waiting,
     /// It sends: its handshake, a request's head or body.
     Sending,

@@ -30,7 +30,7 @@ const SERIES_MAX: usize = 10;
 /// A rule that cannot be judged on a device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unjudged {
-    /// The rule.
+    /// The rule's identifier.
     pub rule: String,
     /// What it would say is wrong.
     pub title: Text,
@@ -40,20 +40,20 @@ pub struct Unjudged {
     pub subjects: Vec<String>,
     /// Since when; none where it was not known within the last eight days.
     pub since: Option<Timestamp>,
-    /// Why.
+    /// The reason that the device or its probe gives, in a sentence.
     pub why: Text,
 }
 
 /// What is known of a device now.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// The device.
     pub info: &'a DeviceInfo,
     /// Seconds between its samples.
     pub interval_s: u32,
     /// The layout of its newest numbers.
     pub layout: &'a Layout,
-    /// Its newest numbers.
+    /// Its newest numbers, by whole name of the series.
     pub latest: &'a [Option<f64>],
     /// How its probes ended.
     pub outcomes: &'a [ProbeReport],

@@ -17,20 +17,20 @@ use crate::scope::Scope;
 pub const WINDOW_MAX_MS: i64 = 7 * 86_400_000;
 
 /// A maintenance window, or a freeze: a time at which no maintenance may be planned.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    /// Number.
+    /// Its number, unique among windows.
     pub id: u64,
-    /// What is done.
+    /// What is done, in a line.
     pub title: String,
     /// On which devices. A freeze is for all.
     pub scope: Scope,
-    /// When.
     pub when: When,
     /// An event at the centre: no maintenance meanwhile.
     #[serde(default)]
     pub freeze: bool,
-    /// Who planned it.
+    /// The account that planned it.
     pub who: String,
     /// Warnings that were overruled when it was planned.
     #[serde(default)]
@@ -38,16 +38,12 @@ pub struct Window {
 }
 
 /// When a window is open.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum When {
-    /// Once.
-    Once {
-        /// From.
-        from: Timestamp,
-        /// Until.
-        until: Timestamp,
-    },
+    /// From one moment to another.
+    Once { from: Timestamp, until: Timestamp },
     /// On the same days of every week.
     Weekly {
         /// On which days, 1 Monday to 7 Sunday.
@@ -58,7 +54,7 @@ pub enum When {
         minutes: i64,
         /// In which zone, an IANA name.
         zone: String,
-        /// Not before.
+        /// No day before this moment counts.
         from: Timestamp,
     },
 }

@@ -16,18 +16,18 @@ use ioc_common::report::ByeReason;
 pub enum Presence {
     /// Enrolled, not yet heard.
     NeverSeen,
-    /// Heard.
+    /// It is heard.
     Live {
         /// Since when without a break.
         since: Timestamp,
     },
     /// Said goodbye and means to return.
     Away {
-        /// When it left.
+        /// When it said goodbye.
         since: Timestamp,
         /// By when it means to be back.
         until: Timestamp,
-        /// Why it left.
+        /// Why it left, by its own word.
         reason: ByeReason,
     },
     /// The link is broken; it may come back within `until`.

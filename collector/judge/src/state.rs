@@ -51,7 +51,7 @@ pub struct TimeLimits {
     pub clock_trust_ms: i64,
     /// An incident that was reopened so often within [`Self::flap_within_ms`] flaps.
     pub flap_returns: usize,
-    /// See [`Self::flap_returns`], milliseconds.
+    /// The time within which [`Self::flap_returns`] count, milliseconds.
     pub flap_within_ms: i64,
     /// One that flaps is resolved when it was good for this long, milliseconds.
     pub flap_settle_ms: i64,
@@ -74,7 +74,7 @@ impl Default for TimeLimits {
 /// What was known when the collector stopped.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Every enrolled device.
+    /// Every enrolled device, with what was known of it.
     pub devices: Vec<Device>,
     /// Every fault that is raised.
     pub faults: Vec<Fault>,

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "Form")]
 pub struct Text {
-    /// Vietnamese.
+    /// In Vietnamese.
     pub vi: String,
-    /// English.
+    /// In English.
     pub en: String,
     /// The same with the names of people; none where there are none.
     personal: Option<Box<WithNames>>,

@@ -10,7 +10,7 @@ use crate::history::fold::Packed;
 /// A chunk of one series; of the times of all series when its name is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
-    /// Its beginning, milliseconds.
+    /// When it begins, milliseconds since 1970.
     pub chunk: i64,
     /// Which series, by whole name.
     pub series: String,
@@ -19,11 +19,11 @@ pub struct StoredChunk {
 }
 
 /// Which chunks to read.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkQuery<'a> {
-    /// Of which device.
     pub device: &'a DeviceId,
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
     /// Those that hold something from this moment on.
     pub from: Timestamp,

@@ -31,11 +31,11 @@ pub struct Facts {
 pub struct Coverage {
     /// Name of the matter.
     pub name: &'static str,
-    /// In order.
+    /// Machines on which it is in order.
     pub covered: u64,
     /// Neither in order nor not: it reports, nothing is known to be wrong, and a rule of the matter cannot be judged.
     pub unknown: u64,
-    /// Of how many.
+    /// Machines that it is asked of.
     pub of: u64,
 }
 

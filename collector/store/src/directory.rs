@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 /// What became of a table that was recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredTable {
-    /// Its name.
+    /// The table's name in the database.
     pub table: String,
     /// Rows that are in the new store.
     pub rows: u64,

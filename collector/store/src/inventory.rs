@@ -8,6 +8,7 @@ use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Presence};
 
 /// A device as it stands in the store.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceRecord {
     /// What people say of it.
@@ -25,9 +26,7 @@ pub struct DeviceRecord {
     pub boot_id: String,
     /// Fingerprint of its last hello.
     pub fingerprint: String,
-    /// Seconds between samples.
     pub interval_s: u32,
-    /// MQTT keep-alive, seconds.
     pub keep_alive_s: u16,
     /// When anything was last received from it.
     pub last_heard: Option<Timestamp>,

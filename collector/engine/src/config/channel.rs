@@ -14,7 +14,7 @@ use crate::notifier::Notifier;
 /// A channel for notices.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// Name, unique.
+    /// Its name in the configuration, unique.
     pub name: String,
     /// Notices below this are not sent here.
     pub min_severity: Severity,
@@ -26,7 +26,7 @@ pub struct Channel {
     pub per_minute: u32,
     /// The name of its kind in the configuration.
     pub kind: &'static str,
-    /// How it sends.
+    /// How its kind delivers.
     pub notifier: Arc<dyn Notifier>,
 }
 
@@ -52,9 +52,9 @@ pub(super) const fn warning() -> Severity {
 /// Who is told that the collector lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Where.
+    /// The address that is called.
     pub url: String,
-    /// How often.
+    /// Time between two calls.
     pub every: SpanWithin<5_000, 86_400_000>,
 }
 

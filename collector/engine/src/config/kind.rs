@@ -26,9 +26,9 @@ pub struct Kind<T: ?Sized> {
 /// All kinds that there are.
 #[derive(Clone, Copy, Default)]
 pub struct Kinds {
-    /// Of channels.
+    /// Kinds of channels for notices.
     pub channels: &'static [Kind<dyn Notifier>],
-    /// Of ticket systems.
+    /// Kinds of ticket systems.
     pub tickets: &'static [Kind<dyn TicketConnector>],
 }
 

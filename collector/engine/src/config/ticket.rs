@@ -19,7 +19,7 @@ use crate::ticket_client::TicketConnector;
 /// A ticket system.
 #[derive(Debug, Clone)]
 pub struct TicketSystem {
-    /// Name, unique.
+    /// Its name in the configuration, unique.
     pub name: String,
     /// Incidents below this get no ticket.
     pub min_severity: Severity,

@@ -64,54 +64,42 @@ const BATCH_MAX: usize = 2048;
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
 
-/// What goes into the engine.
+/// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub enum Message {
     /// A device's link is open.
     Opened {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// By which certificate: its serial number, hex.
         serial: String,
-        /// Keep-alive, seconds.
+        /// The keep-alive that it promises, seconds.
         keep_alive_s: u16,
-        /// From where.
+        /// The address that it comes from.
         peer: SocketAddr,
         /// What is sent down.
         sender: mpsc::UnboundedSender<Down>,
     },
     /// The device has subscribed and can be told its watermark.
-    Subscribed {
-        /// Which link.
-        link: ConnectionId,
-        /// Whose.
-        device: DeviceId,
-    },
+    Subscribed { link: ConnectionId, device: DeviceId },
     /// A device's link is closed.
     Closed {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
     /// Nothing comes any more on a link that still stands, or something does again.
     Quiet {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds; none when one came now.
         quiet_ms: Option<i64>,
     },
-    /// A report.
+    /// Something came on a topic for reports.
     Report {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
@@ -122,20 +110,15 @@ pub enum Message {
     },
     /// Plain values of a sensor, by their paths.
     Values {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
-        /// The values.
         values: Vec<(String, f64)>,
     },
     /// A request for a renewed certificate.
     Renew {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -143,22 +126,17 @@ pub enum Message {
         csr: String,
     },
     /// The second probe has an answer.
-    HostProbed {
-        /// Whose host.
-        device: DeviceId,
-        /// The answer.
-        answer: HostAnswer,
-    },
-    /// A command.
+    HostProbed { device: DeviceId, answer: HostAnswer },
+    /// A command, and where its answer goes.
     Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
-    /// Finish and end.
+    /// Commit what is there, and end.
     Stop,
 }
 
 /// A wish to ask a host whether it is there.
 #[derive(Debug, Clone)]
 pub struct HostProbe {
-    /// Whose host.
+    /// The device whose host is asked.
     pub device: DeviceId,
     /// Its last known address.
     pub peer: Option<SocketAddr>,
@@ -273,16 +251,14 @@ struct Batch {
 }
 
 /// What an engine is made of.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 pub struct EngineDeps {
-    /// The configuration.
     pub config: Config,
-    /// The store.
     pub store: Box<dyn Store>,
-    /// The certificate authority.
     pub authority: Arc<Authority>,
-    /// Who may connect.
+    /// Which certificates may connect; shared with the endpoint of devices.
     pub access: Arc<CertificateAllowlist>,
-    /// Counters.
+    /// Counters and states, shared with whoever shows them.
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,

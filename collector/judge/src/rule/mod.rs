@@ -68,15 +68,15 @@ pub struct Rule {
     pub id: String,
     /// The regulation's article it serves, such as `5.1a`; may be empty.
     pub article: String,
-    /// How bad.
+    /// How bad what it finds is.
     pub severity: Severity,
-    /// For whom.
+    /// The devices that it is for.
     pub scope: Scope,
     /// What it looks at.
     pub kind: RuleKind,
     /// What is wrong, in a few words.
     pub title: Text,
-    /// What to do.
+    /// What whoever reads a notice of it can do now.
     pub advice: Text,
     /// Why it is different from the rule of the same identifier that is for everyone; empty when it is that one.
     pub override_reason: String,

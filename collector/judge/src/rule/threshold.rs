@@ -97,9 +97,9 @@ fn lasting_for(
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Limit {
-    /// Beyond when larger.
+    /// What is larger is beyond it.
     Above(f64),
-    /// Beyond when smaller.
+    /// What is smaller is beyond it.
     Below(f64),
 }
 
@@ -129,12 +129,12 @@ pub enum Measure {
     Value,
     /// How far it rose above its lowest within a time (kind `rate`).
     Rise {
-        /// The time, milliseconds.
+        /// The time that is looked back over, milliseconds.
         within_ms: i64,
     },
     /// How far it fell below its highest within a time (kind `rate`).
     Fall {
-        /// The time, milliseconds.
+        /// The time that is looked back over, milliseconds.
         within_ms: i64,
     },
     /// What it will be if it goes on as it did (kind `forecast`).
@@ -187,7 +187,7 @@ impl Measure {
 pub struct Threshold {
     /// Which number is judged.
     pub measure: Measure,
-    /// The metric.
+    /// The metric whose numbers are judged.
     pub metric: &'static Metric,
     /// Raised beyond this …
     pub raise: Limit,

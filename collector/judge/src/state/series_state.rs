@@ -46,12 +46,12 @@ impl ValueSource {
 /// Where a rule stands on one series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum SeriesState {
-    /// Good.
+    /// Within the limit.
     #[default]
     Good,
     /// Beyond the limit, not yet for long enough.
     Pending { since: Timestamp },
-    /// Bad.
+    /// A fault is raised.
     Raised(Box<Fault>),
 }
 

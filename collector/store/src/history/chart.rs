@@ -57,11 +57,11 @@ pub type Line = Vec<(i64, Summary)>;
 /// What is wanted.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// From when, milliseconds.
+    /// When it begins, milliseconds since 1970.
     pub from: i64,
     /// Until when, milliseconds; not included.
     pub until: i64,
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
     /// Which series, by whole name.
     pub names: Vec<String>,

@@ -23,13 +23,13 @@ pub type Row = (i64, Vec<(u32, f64)>);
 /// A chunk as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
-    /// Its beginning.
+    /// When it begins, milliseconds since 1970.
     pub chunk: i64,
-    /// Which series.
+    /// The series by its whole name; empty for the times of all.
     pub series: u32,
-    /// What it holds.
+    /// The chunk, compressed.
     pub data: Vec<u8>,
 }
 

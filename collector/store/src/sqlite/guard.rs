@@ -32,7 +32,7 @@ const SPARE_BYTES: u64 = 1 << 30;
 /// The guard of one store.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Held, not read.
+    /// Held as long as the guard is.
     _lock: File,
     path: PathBuf,
     mark: Option<File>,
