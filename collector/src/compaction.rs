@@ -13,8 +13,8 @@ use ioc_common::config::SpanWithin;
 
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
-use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
+use ioc_engine::writer::Handle;
 use ioc_store::history::compaction::round;
 use ioc_store::{Archive, Reader};
 

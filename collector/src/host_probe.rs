@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use ioc_judge::HostAnswer;
 
-use ioc_engine::engine::{Handle, HostProbe, Message};
+use ioc_engine::writer::{Handle, HostProbe, Message};
 
 /// How long a host may take, its name included; the judge waits a little longer. A lost first packet is sent again after a second.
 const TIMEOUT: Duration = Duration::from_millis(1500);

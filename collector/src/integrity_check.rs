@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ioc_engine::command::Command;
-use ioc_engine::engine::Handle;
+use ioc_engine::writer::Handle;
 use ioc_store::Reader;
 
 /// After a start.

@@ -161,7 +161,7 @@ pub struct Closing {
 /// The notice to the responsible department, and what came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regulator {
-    /// The department's key in the duty plan.
+    /// The department's name in the duty plan.
     pub department: String,
     /// When it was told.
     pub sent_at: Timestamp,
@@ -311,7 +311,7 @@ pub enum Action {
     },
     /// Tell the responsible department (article 17.4).
     Regulator {
-        /// The department's key in the duty plan.
+        /// The department's name in the duty plan.
         department: String,
     },
     /// The department has received it.

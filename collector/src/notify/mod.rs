@@ -31,10 +31,10 @@ use ioc_judge::{Notice, Occasion};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
 use ioc_engine::config::{Config, Kind};
-use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, endpoint};
 use ioc_engine::notifier::{Message, Notifier};
+use ioc_engine::writer::Handle;
 use ioc_store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
 
 pub use heartbeat::heartbeat;

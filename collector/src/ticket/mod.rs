@@ -22,11 +22,11 @@ use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 use crate::notify::wording;
 use ioc_engine::command::{Command, TicketAct, TicketEvent};
 use ioc_engine::config::{Config, Kind, Place, TicketSystem};
-use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
 use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
+use ioc_engine::writer::Handle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::App;
 use super::auth::Person;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::engine::Handle;
+use ioc_engine::writer::Handle;
 use ioc_store::Right;
 use ioc_store::audit;
 use ioc_store::scope::AccessScope;

@@ -14,9 +14,9 @@ use super::*;
 use crate::command::Command;
 use crate::config::Config;
 use crate::config::testing::KINDS;
-use crate::engine::{EngineDeps, Message, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
+use crate::writer::{EngineDeps, Message, assembled};
 use ioc_store::{Archive, DeliveryState, Lost, OutboxEntry, Reader, Store, StoreError};
 
 const MINUTE: i64 = 60_000;
