@@ -20,7 +20,7 @@ use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki::{self, Authority, PkiError, Swappable};
-use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, Handle, Message};
+use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, Message};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
 
@@ -138,7 +138,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 }
 
 /// Has the engine commit everything that the connections handed over, and end.
-async fn end(engine: &Handle, thread: std::thread::JoinHandle<()>) {
+async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
     engine.send(Message::Stop).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
     let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
@@ -162,7 +162,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 struct Running {
     config_path: Option<PathBuf>,
     config: watch::Sender<Arc<Config>>,
-    engine: Handle,
+    engine: EngineHandle,
     authority: Arc<Authority>,
     mqtt_certificate: Arc<Swappable>,
     web_certificate: Arc<Swappable>,

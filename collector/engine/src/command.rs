@@ -8,7 +8,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Text, Window};
 
 use crate::account::intent::Intent;
 use ioc_store::audit;
-use ioc_store::history::compaction::Folded;
+use ioc_store::history::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 
@@ -159,7 +159,7 @@ pub enum Command {
     /// Delete rows of history that are folded.
     ForgetRows {
         /// Up to where, and what was deleted of what is folded.
-        folded: Folded,
+        folded: CompactionResult,
     },
 }
 
@@ -178,7 +178,7 @@ pub enum TicketAct {
     /// They wrote this comment.
     Comment(String),
     /// It was given to this person; to someone whose name is not known when it is empty.
-    Taken(String),
+    Assigned(String),
     /// They call it resolved.
     Resolved,
     /// They call it open again.

@@ -1,5 +1,5 @@
 //! What a channel for notices is, whatever its kind. The configuration is read here and names channels, so it holds them; how each kind
-//! delivers is written on top (`collector/src/notify/`), which hands its kinds in ([`crate::config::Kinds`]).
+//! delivers is written on top (`collector/src/notify/`), which hands its kinds in ([`crate::config::ConnectorKinds`]).
 
 use std::fmt;
 

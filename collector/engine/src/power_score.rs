@@ -226,7 +226,7 @@ mod tests {
             reports_lost: 0,
             layout: None,
             latest: Vec::new(),
-            worst: 0,
+            worst: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! What a ticket system is, whatever its kind. The configuration is read here and names ticket systems, so it holds them; how each kind
-//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::Kinds`]).
+//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::ConnectorKinds`]).
 
 use std::fmt;
 

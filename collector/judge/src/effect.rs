@@ -196,9 +196,9 @@ impl AuditAction {
     }
 }
 
-/// What became of a report.
+/// What the judge made of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReportVerdict {
     /// New: keep it, under this time on the collector's clock.
     New {
         /// When it was taken, corrected where the device's clock is known to be wrong.

@@ -102,7 +102,7 @@ pub struct Incident {
     pub steps: u32,
     /// What people wrote down.
     #[serde(default)]
-    pub record: Record,
+    pub record: IncidentRecord,
     /// What the judge remembers to go on with.
     #[serde(default)]
     pub progress: Progress,
@@ -111,7 +111,7 @@ pub struct Incident {
 /// What people wrote down about an incident.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
+pub struct IncidentRecord {
     /// The unit that handles it (article 14).
     pub unit: String,
     /// The person that handles it.

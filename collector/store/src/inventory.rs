@@ -5,7 +5,7 @@ use serde::Serialize;
 use ioc_common::clock::Timestamp;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
-use ioc_judge::{DeviceInfo, Presence};
+use ioc_judge::{DeviceInfo, Presence, Severity};
 
 /// A device as it stands in the store.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -40,9 +40,9 @@ pub struct DeviceRecord {
     /// Its newest numbers, in the order of the layout.
     #[serde(skip)]
     pub latest: Vec<Option<f64>>,
-    /// The worst severity of its raised faults: 0 none, 1 info, 2 warning, 3 critical.
+    /// The worst severity of its open faults; none without one.
     #[serde(skip)]
-    pub worst: u8,
+    pub worst: Option<Severity>,
     /// How many of its reports were lost in all.
     pub reports_lost: u64,
 }

@@ -44,11 +44,11 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use clock::ClockMark;
-pub use directory::{RecoveredTable, gone, is_there, look, open, put_aside, recover, size, version};
+pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
-pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use role::{Right, Role};
@@ -87,9 +87,9 @@ pub struct Counts {
     pub incidents: u64,
 }
 
-/// What was acknowledged once and is not there any more, as it was found when the store was opened.
+/// What was acknowledged once and is lost, as it was found when the store was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lost {
+pub struct StoreLosses {
     /// What nobody has confirmed yet.
     pub all: Vec<Text>,
     /// Some of it was found just now.
@@ -105,7 +105,7 @@ pub trait Store: Send {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
-    fn lost(&self) -> &Lost;
+    fn lost(&self) -> &StoreLosses;
 
     /// Puts everything in its place before the end: a log that is empty can lose nothing.
     ///
@@ -179,7 +179,7 @@ pub struct HistoryRow {
 /// A row of history, and whose it is.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
-pub struct Arrived {
+pub struct DeviceHistoryRow {
     pub device: Arc<DeviceInfo>,
     pub row: HistoryRow,
 }

@@ -70,7 +70,7 @@ impl OutboxEntry {
 /// What orders a channel's queue: an entry that waits, without what it says.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
+pub struct PendingDelivery {
     /// The entry's key.
     pub key: String,
     pub incident: IncidentId,

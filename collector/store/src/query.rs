@@ -1,7 +1,7 @@
 //! What can be asked of lists.
 
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::DeviceKind;
+use ioc_judge::{DeviceKind, PresenceState, Severity};
 
 /// Which devices to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,10 +31,9 @@ pub struct DeviceQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceCount {
     pub place: String,
-    /// The state of presence.
-    pub state: String,
-    /// The worst severity of open faults: 0 to 3.
-    pub worst: u8,
+    pub state: PresenceState,
+    /// The worst severity of open faults; none without one.
+    pub worst: Option<Severity>,
     /// How many devices.
     pub count: u64,
 }

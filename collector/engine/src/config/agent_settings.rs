@@ -145,7 +145,7 @@ impl AssignedSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Kinds};
+    use crate::config::{Config, ConnectorKinds};
     use ioc_common::id::DeviceId;
     use ioc_judge::DeviceKind;
 
@@ -163,7 +163,8 @@ every = { displays = "30s" }
 "#;
 
     fn parse(text: &str) -> Result<Vec<Group>, ConfigError> {
-        Config::parse(&Source::built_in("collector.toml", text), &Kinds::default()).map(|config| config.settings)
+        Config::parse(&Source::built_in("collector.toml", text), &ConnectorKinds::default())
+            .map(|config| config.settings)
     }
 
     #[test]

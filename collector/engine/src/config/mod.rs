@@ -23,7 +23,7 @@ use ioc_store::Role;
 #[cfg(test)]
 pub(crate) use kind::testing;
 use kind::whole_url;
-pub use kind::{Kind, Kinds, Place};
+pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 
@@ -424,7 +424,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
-    pub fn parse(source: &Source, kinds: &Kinds) -> Result<Self, ConfigError> {
+    pub fn parse(source: &Source, kinds: &ConnectorKinds) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
         let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());

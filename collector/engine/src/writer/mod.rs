@@ -40,7 +40,7 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
-use ioc_judge::{Effect, HostAnswer, Input, TimeLimits, Verdict};
+use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
 
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -146,13 +146,13 @@ pub struct HostProbe {
 
 /// What the rest of the collector holds of the engine.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct EngineHandle {
     sender: mpsc::Sender<Message>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
 
-impl Handle {
+impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
     pub async fn send(&self, message: Message) -> bool {
         self.sender.send(message).await.is_ok()
@@ -181,7 +181,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
-    pub async fn keep(&self, command: Command) -> Result<Answer, CommandError> {
+    pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
         self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
@@ -270,7 +270,7 @@ pub struct EngineDeps {
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
-pub fn start(parts: EngineDeps) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+pub fn start(parts: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
     let engine = assembled(parts)?;
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -278,7 +278,7 @@ pub fn start(parts: EngineDeps) -> Result<(Handle, std::thread::JoinHandle<()>),
         .name("engine".to_owned())
         .spawn(move || engine.run(receiver))
         .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((Handle { sender, outbox, pages }, thread))
+    Ok((EngineHandle { sender, outbox, pages }, thread))
 }
 
 /// An engine that takes up where the last one left off.
@@ -469,20 +469,20 @@ impl Engine {
             return Some(why);
         }
         let mut out = Vec::new();
-        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::NotEnrolled);
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(ReportVerdict::NotEnrolled);
         self.count_judged(device, &out);
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::New { at, kept_at } => {
+            ReportVerdict::New { at, kept_at } => {
                 self.witness(&report);
                 self.keep(*report, at, kept_at, now);
             }
-            Verdict::Unannounced => {}
-            Verdict::Duplicate => {
+            ReportVerdict::Unannounced => {}
+            ReportVerdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
             }
-            Verdict::NotEnrolled => {
+            ReportVerdict::NotEnrolled => {
                 self.health.refuse("stranger");
                 return Some("this device is not enrolled".to_owned());
             }

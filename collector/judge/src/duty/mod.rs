@@ -140,12 +140,12 @@ pub struct EscalationStep {
     /// How long after the step before, or after the incident opened, milliseconds.
     pub after_ms: i64,
     /// Everyone who is notified in this step.
-    pub to: Vec<Target>,
+    pub to: Vec<EscalationTarget>,
 }
 
 /// Who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum EscalationTarget {
     /// Whoever is on duty.
     Rota(String),
     /// Everyone of a team.
@@ -158,7 +158,7 @@ pub enum Target {
     Leader,
 }
 
-impl std::fmt::Display for Target {
+impl std::fmt::Display for EscalationTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rota(id) => write!(f, "rota:{id}"),
@@ -333,7 +333,7 @@ impl Plan {
     #[must_use]
     pub fn people_of(
         &self,
-        target: &Target,
+        target: &EscalationTarget,
         device: Option<&DeviceInfo>,
         covers: &[Cover],
         now: Timestamp,
@@ -342,13 +342,15 @@ impl Plan {
             name.and_then(|name| self.person(name)).map(|one| one.id.clone()).into_iter().collect()
         };
         match target {
-            Target::Rota(id) => self.rota(id).map(|rota| calendar::on_duty(rota, covers, now)).unwrap_or_default(),
-            Target::Team(id) => {
+            EscalationTarget::Rota(id) => {
+                self.rota(id).map(|rota| calendar::on_duty(rota, covers, now)).unwrap_or_default()
+            }
+            EscalationTarget::Team(id) => {
                 self.teams.iter().find(|team| team.id == *id).map(|team| team.members.clone()).unwrap_or_default()
             }
-            Target::Person(id) => named(Some(id)),
-            Target::Officer => named(device.map(|info| &info.officer)),
-            Target::Leader => named(device.map(|info| &info.leader)),
+            EscalationTarget::Person(id) => named(Some(id)),
+            EscalationTarget::Officer => named(device.map(|info| &info.officer)),
+            EscalationTarget::Leader => named(device.map(|info| &info.leader)),
         }
     }
 
