@@ -18,7 +18,7 @@ pub const VALUES_MAX_BYTES: usize = 16 * 1024;
 const VALUES_MAX: usize = 200;
 const DEPTH_MAX: usize = 4;
 /// Most values of one profile.
-const ENTRIES_MAX: usize = 200;
+const PROFILE_VALUES_MAX: usize = 200;
 
 /// The shipped profiles.
 const SHIPPED: [(&str, &str); 2] = [
@@ -31,11 +31,11 @@ const SHIPPED: [(&str, &str); 2] = [
 pub struct Profile {
     /// Its name in the configuration, unique.
     pub name: String,
-    entries: Vec<Entry>,
+    entries: Vec<ProfileValue>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Entry {
+struct ProfileValue {
     path: String,
     metric: &'static Metric,
     subject: String,
@@ -111,11 +111,11 @@ impl Profile {
             let message = "found no source; required is the maker's document this was written after";
             return Err(source.fault(form.profile.source.span(), message, "name it"));
         }
-        if form.value.len() > ENTRIES_MAX {
-            let message = format!("found {} values; allowed are {ENTRIES_MAX}", form.value.len());
+        if form.value.len() > PROFILE_VALUES_MAX {
+            let message = format!("found {} values; allowed are {PROFILE_VALUES_MAX}", form.value.len());
             return Err(source.fault(form.profile.name.span(), &message, "remove some"));
         }
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<ProfileValue> = Vec::new();
         for form in form.value {
             let span = form.span();
             let EntryForm { path, metric: name, subject, scale, add } = form.into_inner();
@@ -124,7 +124,7 @@ impl Profile {
                 let message = format!("found a second {}|{subject}; allowed is one of each", metric.name);
                 return Err(source.fault(span, &message, "give each a subject of its own"));
             }
-            entries.push(Entry { path: path.into_inner(), metric, subject, scale, add });
+            entries.push(ProfileValue { path: path.into_inner(), metric, subject, scale, add });
         }
         let profile = Self { name: form.profile.name.into_inner(), entries };
         for example in form.example {

@@ -45,7 +45,7 @@ pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
-pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
+pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
