@@ -47,7 +47,7 @@ struct ProfileValue {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profiles {
     /// In the order of the configuration: a pattern of device identifiers, which may end in `*`.
-    of: Vec<(String, Arc<Profile>)>,
+    by_pattern: Vec<(String, Arc<Profile>)>,
     plain: Option<Arc<Profile>>,
 }
 
@@ -160,7 +160,7 @@ impl Profiles {
             let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
             Some(Profile::parse(&Source::built_in(&format!("config/mqtt/{name}.toml"), text)).map(Arc::new))
         };
-        let mut profiles = Self { of: Vec::new(), plain: shipped("plain").transpose()? };
+        let mut profiles = Self { by_pattern: Vec::new(), plain: shipped("plain").transpose()? };
         for form in forms {
             let ValuesForm { devices, profile } = form.into_inner();
             let name = profile.get_ref();
@@ -175,7 +175,7 @@ impl Profiles {
                     source.fault(profile.span(), &message, "correct the name")
                 })?
             };
-            profiles.of.extend(devices.into_iter().map(|device| (device, Arc::clone(&found))));
+            profiles.by_pattern.extend(devices.into_iter().map(|device| (device, Arc::clone(&found))));
         }
         Ok(profiles)
     }
@@ -187,14 +187,14 @@ impl Profiles {
             Some(beginning) => device.starts_with(beginning),
             None => device == pattern,
         };
-        self.of.iter().find(|(pattern, _)| matches(pattern)).map(|(_, profile)| profile).or(self.plain.as_ref())
+        self.by_pattern.iter().find(|(pattern, _)| matches(pattern)).map(|(_, profile)| profile).or(self.plain.as_ref())
     }
 }
 
 /// The numbers of a message by their paths, parted by dots. Yes and no are 1 and 0, by the words devices use for them.
 ///
 /// # Errors
-/// Why it is not one.
+/// Why it is no message of values: no JSON, nested too deep, or with too many values.
 pub fn flatten(payload: &[u8]) -> Result<Vec<(String, f64)>, String> {
     if payload.len() > VALUES_MAX_BYTES {
         return Err(format!("message has {} bytes; allowed are {VALUES_MAX_BYTES}", payload.len()));

@@ -141,7 +141,7 @@ impl Authority {
     /// Signs a text by the authority's key.
     ///
     /// # Errors
-    /// [`PkiError::Make`] when it cannot.
+    /// [`PkiError::Make`] when the key does not sign.
     pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PkiError> {
         self.issuer.key().sign(text).map_err(|error| PkiError::Make(error.to_string()))
     }
@@ -329,7 +329,7 @@ fn validity(now: Timestamp, life_ms: i64) -> Result<(OffsetDateTime, OffsetDateT
 /// Writes a file that only its owner and those whom `mode` names may read, and renames it into its place once it is synced.
 ///
 /// # Errors
-/// [`PkiError::File`].
+/// [`PkiError::File`] when the directory takes no file, is full, or does not sync.
 pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     replace_durably(path, mode, |out| out.write_all(bytes)).map_err(|source| file(path, source))
 }

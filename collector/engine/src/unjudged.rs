@@ -184,7 +184,7 @@ pub fn outcomes_of(documents: &[DocumentRecord], hello: Option<&Hello>) -> Vec<P
 /// What cannot be judged on a device that is heard. What is silent is shown as that.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// [`StoreError`] when a document, hello or chunk of the device is damaged, or the store is gone.
 pub fn of_device(
     record: &DeviceRecord,
     rules: &RuleSet,

@@ -93,7 +93,7 @@ pub enum CredentialError {
 /// Checks the name of an account.
 ///
 /// # Errors
-/// [`CredentialError::Name`].
+/// [`CredentialError::Name`] for other characters, or another length, than its text says.
 pub fn check_name(name: &str) -> Result<(), CredentialError> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());

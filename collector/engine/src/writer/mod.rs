@@ -161,7 +161,8 @@ impl EngineHandle {
     /// Has a command carried out.
     ///
     /// # Errors
-    /// [`CommandError`] says why not.
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when it was not committed within 20 s, or the
+    /// engine has ended.
     pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
@@ -180,7 +181,7 @@ impl EngineHandle {
     /// again before it is known whether it is kept.
     ///
     /// # Errors
-    /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when the engine has ended.
     pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
@@ -269,7 +270,7 @@ pub struct EngineDeps {
 /// Starts the engine on its own thread.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
+/// [`StoreError`] when something that the engine begins from is damaged in the store, or no thread can be started.
 pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
     let engine = build(deps)?;
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
