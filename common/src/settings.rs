@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{is_portless, split_address};
 use crate::config::SpanWithin;
-use crate::enrolment::hex;
+use crate::encoding::hex;
 use crate::id::DeviceId;
 
 /// Name of the document in which an agent says what became of its settings.

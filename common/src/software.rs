@@ -127,7 +127,7 @@ pub fn list_id(items: &[Item]) -> String {
         }
         context.update(b"\n");
     }
-    crate::enrolment::hex(&context.finish().as_ref()[..8])
+    crate::encoding::hex(&context.finish().as_ref()[..8])
 }
 
 /// The reports that bring a collector from `old` (none: it has nothing) to `new`. Both lists must be sorted.

@@ -9,6 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::hex;
 use ioc_common::reading::{CertificateFile, Certificates};
 
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
@@ -247,7 +248,7 @@ pub fn validity(der: &[u8]) -> Option<Validity> {
             .or_else(|| attribute(subject, 10))
             .unwrap_or_default(),
         issuer: common(issuer).or_else(|| attribute(issuer, 10)).unwrap_or_default(),
-        serial: serial.iter().take(20).map(|byte| format!("{byte:02x}")).collect(),
+        serial: hex(&serial[..serial.len().min(20)]),
         authority,
         until,
     })
