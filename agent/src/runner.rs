@@ -5,7 +5,6 @@
 mod alarm;
 mod collector_watchdog;
 mod config_reload;
-mod entropy;
 mod renewal;
 mod sample_thread;
 mod sensor_reader;
@@ -24,6 +23,7 @@ use ioc_common::clock;
 use ioc_common::codec::{self, Encoded, Head};
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
+use ioc_common::random::entropy;
 use ioc_common::report::{
     Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as Document,
 };
@@ -40,7 +40,6 @@ use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
 use crate::uplink::session::Session;
 use alarm::Alarm;
 use collector_watchdog::CollectorWatchdog;
-use entropy::entropy;
 use renewal::Renewal;
 use sample_thread::{FinishedSample, SampleRequest, SampleThread};
 use sensor_reader::SensorReader;

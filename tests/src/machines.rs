@@ -16,7 +16,7 @@ use ioc_agent::sampler::{Probes, Sampler};
 use ioc_agent::surveyor::{self, ProbeResult};
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::layout::Series;
 use ioc_common::reading::AgentUsage;
 use ioc_probe::{COMMANDS, NoAccess, SURVEYS, SurveyContext, facts, slug};

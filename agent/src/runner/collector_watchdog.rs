@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use ioc_common::backoff::retry_ms;
+use ioc_common::random::entropy;
+
 use crate::config::surveyor_path;
 
-/// How often the address is tried, and how long is waited in between.
+/// How often the address is tried, and how long is waited in between: doubled from the first up to the last, with jitter.
 const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(20);
+const PAUSE_FIRST_MS: u64 = 20_000;
+const PAUSE_LAST_MS: u64 = 60_000;
 /// How long one try may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -39,13 +43,16 @@ impl CollectorWatchdog {
 
 /// Has the surveyor tell the configured address; tries again when it cannot.
 pub(super) async fn tell(config_path: Option<PathBuf>, missed: bool, silent_s: u64) {
-    for _ in 0..TRIES {
+    for tried in 0..TRIES {
         match tokio::time::timeout(DEADLINE, tell_once(config_path.as_ref(), missed, silent_s)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::warn!(%error, "could not tell that the collector is missed"),
             Err(_) => tracing::warn!("could not tell in time that the collector is missed"),
         }
-        tokio::time::sleep(PAUSE).await;
+        if tried + 1 < TRIES {
+            let pause_ms = retry_ms(tried, PAUSE_FIRST_MS, PAUSE_LAST_MS, entropy());
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use ioc_common::backoff::{doubled_ms, jittered_ms};
+use ioc_common::backoff::retry_ms;
 use ioc_common::report::Position;
 
 /// Most reports on the way that are not yet committed. The endpoint stops reading at 64.
@@ -79,7 +79,7 @@ impl Session {
         // A link that once committed something was a good one: begin anew with the shortest wait.
         let good = matches!(self.phase, Phase::Up | Phase::Greeting { .. }) && self.failures == 0;
         self.failures = if good { 1 } else { self.failures.saturating_add(1) };
-        let wait = jittered_ms(doubled_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS), entropy);
+        let wait = retry_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
         self.phase = Phase::Down { retry_at_ms: now_ms + wait };
         self.in_flight.clear();
     }
