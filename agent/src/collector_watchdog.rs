@@ -13,7 +13,7 @@ use crate::identity::IdentityStore;
 ///
 /// # Errors
 /// Why it could not be told.
-pub fn tell(url: &str, store: &IdentityStore, seconds: u64, back: bool) -> Result<(), String> {
+pub fn notify(url: &str, store: &IdentityStore, seconds: u64, back: bool) -> Result<(), String> {
     let identity = store.identity().map_err(|error| error.to_string())?;
     let host = facts::read(std::path::Path::new("/")).hostname;
     let (device, collector) = (identity.device.to_string(), identity.mqtt);

@@ -96,7 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         CliCommand::Missed { seconds, back } => {
             let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
-            collector_watchdog::tell(url, &IdentityStore::new(config.state.clone()), seconds, back)
+            collector_watchdog::notify(url, &IdentityStore::new(config.state.clone()), seconds, back)
                 .map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }

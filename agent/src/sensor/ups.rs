@@ -119,7 +119,7 @@ fn state<'a>(poll: &mut Poll, value: &impl Fn(&str) -> Option<&'a str>) {
     for text in text.into_iter().chain(strange).take(8) {
         poll.numbers.push(("ups.says", text, Some(1.0)));
     }
-    poll.over = &["ups.says"];
+    poll.zero_unless_named = &["ups.says"];
 }
 
 /// A number as drivers write it: some with a comma, some with a unit. None for all else.
