@@ -66,7 +66,7 @@ pub struct Config {
     pub return_within: SpanWithin<0, 86_400_000>,
     /// A collector that has committed nothing for this long is missed.
     pub missed_after: SpanWithin<10_000, 604_800_000>,
-    /// Who is told then.
+    /// Address that is told when the collector is missed; nobody without one.
     pub missed_url: Option<String>,
 }
 
@@ -295,7 +295,7 @@ const SURVEYOR: &str = "ioc-agent-survey";
 /// Where the surveyor lies: beside the program that runs.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// When `/proc/self/exe` does not name this program.
 pub fn surveyor_path() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(SURVEYOR))
 }

@@ -26,12 +26,12 @@ const LOG_WITHIN_S: u64 = 20;
 /// One probe, read once.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// What it gave.
+    /// Outcome, numbers and documents of the probe.
     #[serde(flatten)]
     pub made: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
-    /// What it needs.
+    /// Rights and programs that it needs, for people.
     pub needs: &'static str,
 }
 

@@ -212,7 +212,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
     CertificateDer::pem_file_iter(path).map_err(why)?.collect::<Result<_, _>>().map_err(why)
 }
 
-/// The identity cannot be read or written.
+/// There is no identity, or a file of it is missing, damaged or not to be written.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "their names say it")]
 pub enum IdentityError {

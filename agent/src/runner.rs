@@ -519,7 +519,7 @@ impl Runner {
             DownKind::Settings => codec::read_message(payload).map(|signed| self.settings_offered(&signed, payload)),
         };
         if let Err(error) = understood {
-            tracing::warn!(%error, kind = kind.as_str(), "a message from the collector cannot be read");
+            tracing::warn!(%error, kind = kind.as_str(), "a message from the collector is not understood");
         }
     }
 

@@ -12,7 +12,7 @@ pub struct NoRandomness;
 /// A secret of `N` random bytes.
 ///
 /// # Errors
-/// [`NoRandomness`].
+/// [`NoRandomness`] when the system call fails.
 pub fn secret<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomness)?;
@@ -22,7 +22,7 @@ pub fn secret<const N: usize>() -> Result<[u8; N], NoRandomness> {
 /// A secret of 32 random bytes, in letters that a cookie or an address can hold.
 ///
 /// # Errors
-/// [`NoRandomness`].
+/// [`NoRandomness`] when the system call fails.
 pub fn secret_text() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(secret::<32>()?))
 }

@@ -23,13 +23,13 @@ pub struct Item {
     pub source: String,
     /// Name; with the architecture where two may be installed together (`libc6:i386`).
     pub name: String,
-    /// Version.
+    /// Version, as its package manager writes it.
     pub version: String,
     /// Publisher or maintainer.
     pub publisher: String,
     /// Licence, where the package tells.
     pub licence: String,
-    /// Where it is kept.
+    /// Directory or file it was found in; empty for packages.
     pub place: String,
     /// Installed or last changed on, `YYYY-MM-DD`.
     pub installed_on: String,
@@ -75,14 +75,14 @@ pub enum Software {
     Whole {
         /// The list it belongs to.
         list: String,
-        /// Which part, from 1.
+        /// Number of this part, from 1.
         part: u32,
         /// How many there are.
         parts: u32,
         /// Its items.
         items: Vec<Item>,
     },
-    /// What changed.
+    /// The changes since the list `base`.
     Difference {
         /// The list it starts from.
         base: String,

@@ -99,9 +99,9 @@ pub enum Kind {
 /// A topic of this product: `ioc/1/<shard>/<device>/<up|down>/<kind>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Topic {
-    /// Whose topic it is.
+    /// The device that publishes to it, or is spoken to on it.
     pub device: DeviceId,
-    /// Which way and what.
+    /// Direction, and what is sent.
     pub kind: Kind,
 }
 

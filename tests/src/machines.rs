@@ -113,7 +113,7 @@ fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
 /// The text of the machine below `root`, as an unpacked capture is. Someone has to shorten it: a list of apt is long.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// What the system says of the first file that may not be read.
 pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
     let mut out = format!("now {now}\n");
     let changed_s = |about: &std::fs::Metadata| -> anyhow::Result<u64> {

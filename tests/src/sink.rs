@@ -14,11 +14,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// A webhook as it came.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// When it came.
+    /// When the request came.
     pub at: ioc_common::clock::Timestamp,
     /// Headers by lower-case name.
     pub headers: Vec<(String, String)>,
-    /// Body.
+    /// Body of the request.
     pub body: String,
 }
 

@@ -45,7 +45,7 @@ const DAY_MS: i64 = 86_400_000;
 /// Makes the survey.
 ///
 /// # Errors
-/// *Unknown* when the list of accounts cannot be read.
+/// *Unknown* when `/etc/passwd` is missing or may not be read.
 pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let passwd = Tree::text(machine, "/etc/passwd").map_err(|why| unknown(&why))?;
     let passwd = passwd.ok_or_else(|| unknown(&"/etc/passwd: is not there"))?;

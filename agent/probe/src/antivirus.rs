@@ -42,7 +42,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 /// Makes the survey. A host without any product is *read*: it has none, which is what the regulation asks about.
 ///
 /// # Errors
-/// *Unknown* when the findings cannot be written.
+/// *Unknown* when the findings cannot be put into JSON.
 pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let zone = Zone::parse(&machine.bytes("/etc/localtime", 1 << 20).unwrap_or_default());
     let products = [

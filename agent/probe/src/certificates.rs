@@ -94,7 +94,7 @@ fn one(machine: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<Certif
     (file, others.collect())
 }
 
-/// What a file holds.
+/// What a file of certificates holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateBundle {
     /// Its certificates, in their order; at least one.
@@ -200,7 +200,7 @@ pub struct Validity {
     pub serial: String,
     /// It may sign others.
     pub authority: bool,
-    /// When it ends.
+    /// The end of its validity.
     pub until: Timestamp,
 }
 

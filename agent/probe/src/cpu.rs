@@ -52,7 +52,7 @@ pub struct Counters {
 /// Reads `/proc/stat`. Guest time is part of user time there and is not counted twice; modes that an old kernel lacks are 0.
 ///
 /// # Errors
-/// The line that cannot be read.
+/// The beginning of the first line that holds no times.
 pub fn parse(stat: &str, into: &mut Counters) -> Result<(), String> {
     into.cores.clear();
     let mut seen = false;

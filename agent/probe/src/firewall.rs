@@ -106,7 +106,7 @@ fn joined(answers: &[(&str, WalkResult)]) -> WalkResult {
     Ok(FinalVerdict::Accepted)
 }
 
-/// What nft said.
+/// The answer of nft, as far as it is one.
 enum Nft {
     /// Its rule set, in JSON.
     Said(serde_json::Value),

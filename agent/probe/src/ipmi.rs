@@ -140,7 +140,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
 /// Reads `ipmitool -c sdr elist`: its rows, and how many were not understood.
 ///
 /// # Errors
-/// Where not one is.
+/// When not one row is understood.
 pub fn parse_sdr(text: &str) -> Result<(Vec<Row>, usize), String> {
     rows::parse(text)
 }

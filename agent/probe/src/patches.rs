@@ -81,7 +81,7 @@ const NOT_READ: [(&str, &str); 10] = [
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* without a package manager, *unknown* when its state cannot be read.
+/// *Absent* without a package manager, *unknown* when its state or its lists may not be read, are damaged or were cut.
 pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut patches = if machine.exists(STATUS) {
         apt::survey(machine)?

@@ -58,7 +58,7 @@ const CLIENTS: [&str; 14] = [
 pub struct Socket {
     /// `tcp` or `udp`.
     pub protocol: &'static str,
-    /// Port.
+    /// Port number, 1 to 65535.
     pub port: u16,
     /// Address; `*` for all.
     pub address: String,

@@ -29,10 +29,10 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     read: survey,
 };
 
-/// Makes the survey. Every part that cannot be read is unknown by itself.
+/// Makes the survey. Each part is unknown by itself.
 ///
 /// # Errors
-/// *Unknown* when the findings cannot be written.
+/// *Unknown* when the findings cannot be put into JSON.
 pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut protection = Protection::default();
     let remembered = Remembered::parse(machine.memo);
@@ -63,7 +63,7 @@ pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     ports: String,
-    /// What sshd answered.
+    /// The settings that sshd reported, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ssh: Option<super::sshd::SshdAnswer>,
 }

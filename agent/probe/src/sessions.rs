@@ -59,7 +59,7 @@ const JOURNAL: [&str; 11] =
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* where nobody keeps records of sessions or of failures, *unknown* where they cannot be read.
+/// *Absent* where nobody keeps records of sessions or of failures, *unknown* where they may not be read or are of no known form.
 pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut sessions = Sessions::default();
     let open = open(machine).map(|open| {

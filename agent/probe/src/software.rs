@@ -64,7 +64,7 @@ const RPM_DATABASES: [&str; 5] = [
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* on a machine without a package manager and executables, *unknown* when its database cannot be read.
+/// *Absent* on a machine without a package manager and executables, *unknown* when its database may not be read or is damaged.
 pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut items = list(machine)?;
     if items.is_empty() {
@@ -94,7 +94,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
 /// Everything that is installed, in no order.
 ///
 /// # Errors
-/// *Unknown* when a database is there and cannot be read.
+/// *Unknown* when a database is there and may not be read or is damaged.
 pub fn list(machine: &SurveyContext<'_>) -> Result<Vec<Item>, crate::Outcome> {
     let mut items = Vec::new();
     if machine.exists("/var/lib/dpkg/status") {

@@ -40,7 +40,7 @@ pub struct EffectiveSettings {
     lists: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// Who asks.
+/// A connection that `Match` blocks are decided for: user, groups and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Connection {
     /// The account to sign in as.
@@ -131,7 +131,7 @@ pub fn parse_decided(text: &str) -> Result<EffectiveSettings, String> {
 /// What a configuration says to one who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SshdConfig {
-    /// What it decides.
+    /// The settings that hold.
     pub decided: EffectiveSettings,
     /// The first port it listens at.
     pub port: Option<u16>,

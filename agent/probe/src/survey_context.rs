@@ -35,7 +35,7 @@ const CAPTURE_MS: i64 = 400 * 86_400_000;
 /// A machine to be surveyed, and what the survey is told.
 #[derive(Debug)]
 pub struct SurveyContext<'a> {
-    /// Where its files lie.
+    /// Directory below which the machine's files lie: `/`, or that of a captured machine.
     pub root: &'a Path,
     /// What the configuration says.
     pub settings: &'a SurveySettings,
@@ -60,7 +60,7 @@ pub struct SurveyFindings {
     pub numbers: Vec<(&'static str, String, f64)>,
     /// What happened since the last survey.
     pub events: Vec<Event>,
-    /// What to remember.
+    /// What the next survey of this kind is given as its memo.
     pub memo: String,
     /// Reports of the software list.
     pub software: Vec<Software>,

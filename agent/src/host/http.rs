@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-/// What is asked.
+/// One request.
 #[derive(Debug)]
 pub struct HttpRequest<'a> {
     /// HEAD or POST.
@@ -29,7 +29,7 @@ pub struct HttpRequest<'a> {
     pub max_bytes: usize,
 }
 
-/// What was answered.
+/// The answer to it.
 #[derive(Debug)]
 pub struct HttpResponse {
     /// The status.

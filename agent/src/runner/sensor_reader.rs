@@ -118,7 +118,7 @@ async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNe
                     return Ok(());
                 }
             }
-            Err(error) => return Err(std::io::Error::other(format!("what it said cannot be read: {error}"))),
+            Err(error) => return Err(std::io::Error::other(format!("a line of it is no news of a sensor: {error}"))),
         }
     }
 }

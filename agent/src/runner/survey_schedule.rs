@@ -424,7 +424,7 @@ async fn follow(
             return Err("ended without an answer".to_owned());
         }
         let line: SurveyLine =
-            serde_json::from_slice(&line).map_err(|error| format!("answered what cannot be read: {error}"))?;
+            serde_json::from_slice(&line).map_err(|error| format!("a line of its answer is none: {error}"))?;
         let ends = match &line {
             SurveyLine::End(answer) if answer.name != survey => return Err(format!("answered as {:?}", answer.name)),
             SurveyLine::End(_) => true,

@@ -203,7 +203,7 @@ fn about(name: &str) -> anyhow::Result<SensorIdentity> {
 /// Reads a UPS behind NUT once.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// What is wrong with the address, or why `upsd` gave no answer: no connection, no such UPS, access denied.
 pub async fn test_nut(
     server: &str,
     ups: &str,
@@ -227,7 +227,7 @@ pub async fn test_nut(
 /// Reads a projector once.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// What is wrong with the address, or why the projector gave no answer: no connection, a wrong password, no PJLink.
 pub async fn test_pjlink(address: &str, password_file: Option<&Path>) -> anyhow::Result<String> {
     let (host, port) = split_address_or(address, 4352).map_err(anyhow::Error::msg)?;
     let asked = Projector {

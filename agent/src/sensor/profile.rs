@@ -24,9 +24,9 @@ pub const ALARM: &str = "sensor.alarm";
 pub struct SensorProfile {
     /// Its name, as the configuration uses it.
     pub name: String,
-    /// What the device is.
+    /// What the device is, in a few words, such as `Power meter`.
     pub title: String,
-    /// Who makes it.
+    /// Maker of the device.
     pub maker: String,
     /// Kind of device, by the name the collector uses.
     pub kind: String,
@@ -34,7 +34,7 @@ pub struct SensorProfile {
     pub source: String,
     /// What a technician should know.
     pub notes: String,
-    /// What is read.
+    /// The numbers that are read, in the order of the profile.
     pub items: Vec<Item>,
     /// What the device says of itself.
     pub texts: Vec<TextItem>,
@@ -51,7 +51,7 @@ pub struct Item {
     pub metric: &'static Metric,
     /// Subject; may be empty.
     pub subject: String,
-    /// Where it lies.
+    /// The words of the device that hold it.
     pub at: AddressRange,
     /// The address as the document counts.
     pub documented: u32,
@@ -82,12 +82,12 @@ struct Flag {
 pub struct TextItem {
     /// What of the device it names.
     pub of: TextKind,
-    /// Where it lies.
+    /// The words of the device that hold it.
     pub at: AddressRange,
     order: WordOrder,
 }
 
-/// What a text is.
+/// What of the device a text names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "their names say it")]

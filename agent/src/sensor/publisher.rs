@@ -39,7 +39,7 @@ const STATES: [&str; 19] = [
     "ups.test_failed",
 ];
 
-/// What one poll gave.
+/// The answer of a device to one poll.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Poll {
     /// Metric, subject, value; none where the device does not tell.

@@ -47,11 +47,11 @@ impl Table {
 /// A stretch of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressRange {
-    /// Which table.
+    /// Its table: coils, inputs or registers.
     pub table: Table,
     /// The first place, from 0.
     pub start: u16,
-    /// How many places.
+    /// Places: bits or registers, 1 to 2,000.
     pub count: u16,
 }
 

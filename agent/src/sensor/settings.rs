@@ -56,7 +56,7 @@ pub struct SensorIdentity {
 /// A Modbus line.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    /// How it is reached.
+    /// Serial line or TCP address of the bus.
     pub line: BusLine,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -115,13 +115,13 @@ pub enum Parity {
 /// A unit on a Modbus line.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     /// Its number on the line, 1 to 247; 0 or 255 for a TCP device that has none.
     pub number: u8,
-    /// How it is read.
+    /// Which of its words mean what.
     pub profile: Arc<SensorProfile>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// Names of its contacts; those that are not named are not read. Empty when the profile has no contacts to name.
     pub contacts: BTreeMap<String, String>,
@@ -132,7 +132,7 @@ pub struct Unit {
 /// A UPS behind Network UPS Tools.
 #[derive(Debug, Clone)]
 pub struct NutUps {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     /// Host of `upsd`.
     pub host: String,
@@ -144,7 +144,7 @@ pub struct NutUps {
     pub user: Option<String>,
     /// File with the password.
     pub password_file: Option<PathBuf>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -154,13 +154,13 @@ pub struct NutUps {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "their names say it")]
 pub struct Projector {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     pub host: String,
     pub port: u16,
     /// File with the password, where it has one.
     pub password_file: Option<PathBuf>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,

@@ -26,7 +26,7 @@ const EVENTS_MAX: usize = 64;
 /// Where and how to connect.
 #[derive(Debug, Clone)]
 pub struct LinkOptions {
-    /// Who connects.
+    /// This agent's device: client ID, and part of each topic.
     pub device: DeviceId,
     /// Host of the endpoint.
     pub host: String,

@@ -85,7 +85,7 @@ const fn priority(level: Level) -> &'static str {
     }
 }
 
-/// What an event says.
+/// Message and fields of a log event, as they are collected.
 #[derive(Default)]
 struct Entry {
     message: String,

@@ -117,7 +117,7 @@ fn head(machine: &SurveyContext<'_>, path: &str) -> Option<Vec<u8>> {
 pub struct Header {
     /// Version of the signatures.
     pub version: String,
-    /// When it was made.
+    /// When its publisher built it.
     pub made_at: Timestamp,
 }
 

@@ -8,9 +8,9 @@ use crate::survey_context::SurveyContext;
 /// A protocol of the network layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// IPv4.
+    /// The packet is one of IPv4.
     V4,
-    /// IPv6.
+    /// The packet is one of IPv6.
     V6,
 }
 
@@ -125,7 +125,7 @@ const WIDE: u16 = 20_000;
 pub struct Packet {
     /// Over which protocol.
     pub family: Family,
-    /// Where it comes in.
+    /// The interfaces at which it may come in.
     pub outside: OutsideInterfaces,
     /// Its address, which is nobody's in particular.
     pub address: IpAddr,

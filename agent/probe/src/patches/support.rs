@@ -64,7 +64,7 @@ struct Release {
     /// How apt's lists of that subscription begin.
     #[serde(default)]
     extended_list: String,
-    /// Where it is written.
+    /// Address of the document that says so.
     #[allow(dead_code, reason = "for people; the parser holds that it is a text")]
     source: String,
 }
