@@ -72,7 +72,7 @@ pub struct Config {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Form {
+struct ConfigForm {
     collector: CollectorForm,
     report: ReportForm,
     paths: PathsForm,
@@ -191,7 +191,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
-        let form: Form = source.parse()?;
+        let form: ConfigForm = source.parse()?;
         let fault_of = |name: &Spanned<String>, fault: fn(&str) -> Option<String>| {
             fault(name.get_ref()).map(|why| source.fault(name.span(), &why, "correct the name or remove it"))
         };

@@ -25,7 +25,7 @@ const LOG_WITHIN_S: u64 = 20;
 
 /// One probe, read once.
 #[derive(Debug, Serialize)]
-pub struct Finding {
+pub struct ProbeFinding {
     /// Outcome, numbers and documents of the probe.
     #[serde(flatten)]
     pub made: ProbeResult,
@@ -37,15 +37,15 @@ pub struct Finding {
 
 /// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
 #[must_use]
-pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
+pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     if let Some(survey) = ioc_probe::survey(name) {
         let context = context(root, config, None);
         let started_us = clock::boottime_us();
         let made = surveyor::make(survey, &context);
-        return Some(Finding { made, took_ms: since(started_us), needs: survey.needs });
+        return Some(ProbeFinding { made, took_ms: since(started_us), needs: survey.needs });
     }
     let (_, mut probe) = ioc_probe::all(root).into_iter().find(|(known, _)| *known == name)?;
-    let mut numbers = Numbers::default();
+    let mut numbers = JsonNumbers::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let started_us = clock::boottime_us();
     let mut outcome = sample(probe.as_mut(), None, &mut buffer, &mut events, &mut numbers);
@@ -57,7 +57,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
     let made = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
-    Some(Finding { made, took_ms, needs: "nothing more" })
+    Some(ProbeFinding { made, took_ms, needs: "nothing more" })
 }
 
 fn since(started_us: u64) -> f64 {
@@ -65,9 +65,9 @@ fn since(started_us: u64) -> f64 {
 }
 
 #[derive(Default)]
-struct Numbers(Vec<(String, String, Option<f64>)>);
+struct JsonNumbers(Vec<(String, String, Option<f64>)>);
 
-impl ioc_common::reading::Sink for Numbers {
+impl ioc_common::reading::Sink for JsonNumbers {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
         self.0.push((metric.to_owned(), subject.to_owned(), value.is_finite().then_some(value)));
     }
@@ -78,7 +78,7 @@ fn sample(
     elapsed_s: Option<f64>,
     buffer: &mut Vec<u8>,
     events: &mut Vec<Event>,
-    numbers: &mut Numbers,
+    numbers: &mut JsonNumbers,
 ) -> Outcome {
     probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
 }
@@ -99,14 +99,14 @@ pub fn context<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>)
 
 /// Every probe and survey that is not forbidden.
 #[must_use]
-pub fn read_all(root: &Path, config: &Config) -> Vec<Finding> {
+pub fn read_all(root: &Path, config: &Config) -> Vec<ProbeFinding> {
     let allowed = ioc_probe::names().filter(|name| !config.forbid.iter().any(|forbidden| forbidden == name));
     allowed.filter_map(|name| read(name, root, config)).collect()
 }
 
 /// One finding, for a person.
 #[must_use]
-pub fn text(finding: &Finding) -> String {
+pub fn text(finding: &ProbeFinding) -> String {
     let made = &finding.made;
     let mut text = line(finding);
     for (name, subject, value) in &made.numbers {
@@ -130,7 +130,7 @@ pub fn text(finding: &Finding) -> String {
 }
 
 /// A line for a probe, and one more with the mend where it could not be read.
-fn line(finding: &Finding) -> String {
+fn line(finding: &ProbeFinding) -> String {
     let (name, took) = (&finding.made.name, finding.took_ms);
     match &finding.made.outcome {
         Outcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
@@ -142,7 +142,7 @@ fn line(finding: &Finding) -> String {
 
 /// The whole report, and whether something is really wrong.
 #[must_use]
-pub fn report(root: &Path, config: &Config, findings: &[Finding]) -> (String, bool) {
+pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (String, bool) {
     let mut text = String::new();
     for finding in findings {
         text += &line(finding);
@@ -182,7 +182,7 @@ pub fn bundle(
     path: Option<&Path>,
     root: &Path,
     config: &Config,
-    findings: &[Finding],
+    findings: &[ProbeFinding],
     status: &Result<Status, String>,
 ) -> String {
     let version = env!("CARGO_PKG_VERSION");
@@ -303,7 +303,7 @@ mod tests {
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
         let made = ProbeResult::without("backups", Outcome::Unknown { why });
-        let findings = [Finding { made, took_ms: 1.0, needs: "nothing more" }];
+        let findings = [ProbeFinding { made, took_ms: 1.0, needs: "nothing more" }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);
         assert!(!shown.contains("S3CR3T"), "{shown}");

@@ -17,7 +17,7 @@ pub const TEXT_MAX_BYTES: usize = 300;
 
 /// One piece of software. On the wire an array in this order, so that names are not repeated thousands of times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
-#[serde(from = "Row")]
+#[serde(from = "SoftwareRow")]
 pub struct Item {
     /// Where it is known from: `dpkg`, `rpm`, `flatpak`, `snap` or `file`.
     pub source: String,
@@ -35,10 +35,10 @@ pub struct Item {
     pub installed_on: String,
 }
 
-type Row = (String, String, String, String, String, String, String);
+type SoftwareRow = (String, String, String, String, String, String, String);
 
-impl From<Row> for Item {
-    fn from((source, name, version, publisher, licence, place, installed_on): Row) -> Self {
+impl From<SoftwareRow> for Item {
+    fn from((source, name, version, publisher, licence, place, installed_on): SoftwareRow) -> Self {
         Self { source, name, version, publisher, licence, place, installed_on }
     }
 }

@@ -173,7 +173,7 @@ pub async fn run(identities: Vec<Identity>, plan: Plan, totals: Arc<Totals>, sto
         // Spread over the interval, as agents do, so that they do not all report at once.
         let offset = plan.interval.mul_f64(number as f64 / count as f64);
         let member =
-            Member { identity, plan: plan.clone(), totals: Arc::clone(&totals), stop: Arc::clone(&stop), offset };
+            FleetMember { identity, plan: plan.clone(), totals: Arc::clone(&totals), stop: Arc::clone(&stop), offset };
         tasks.spawn(member.live(deeds));
     }
     let started = Instant::now();
@@ -196,7 +196,7 @@ pub async fn run(identities: Vec<Identity>, plan: Plan, totals: Arc<Totals>, sto
     }
 }
 
-struct Member {
+struct FleetMember {
     identity: Identity,
     plan: Plan,
     totals: Arc<Totals>,
@@ -204,7 +204,7 @@ struct Member {
     offset: Duration,
 }
 
-impl Member {
+impl FleetMember {
     async fn live(self, mut deeds: mpsc::Receiver<Deed>) {
         tokio::time::sleep(self.offset.min(Duration::from_secs(10))).await;
         let mut random = Random::new(self.plan.seed);

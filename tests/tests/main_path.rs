@@ -10,7 +10,7 @@ use ioc_common::topic::UpKind;
 use ioc_tests::harness::{Agent, Rig, binary, eventually, free_port, send_signal};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use ioc_tests::sink::{self, Hook, Kept};
+use ioc_tests::sink::{self, Hook, Received};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -35,13 +35,13 @@ advice = { vi = "Dọn tệp.", en = "Remove files." }
 "#;
 
 struct Sinks {
-    hooks: Kept<Hook>,
-    mails: Kept<String>,
+    hooks: Received<Hook>,
+    mails: Received<String>,
     channels: String,
 }
 
 async fn sinks(answer: fn(usize) -> u16) -> Sinks {
-    let (hooks, mails): (Kept<Hook>, Kept<String>) = Default::default();
+    let (hooks, mails): (Received<Hook>, Received<String>) = Default::default();
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (http_port, smtp_port) = (http.local_addr().unwrap().port(), smtp.local_addr().unwrap().port());

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ioc_agent::sensor::builtin_profiles;
 use ioc_agent::sensor::modbus::{RequestError, Wire, supervise};
-use ioc_agent::sensor::request_batching::{AddressRange, Table};
+use ioc_agent::sensor::request_batching::{AddressRange, RegisterTable};
 use ioc_agent::sensor::settings::{Bus, BusLine, SensorIdentity, Unit};
 use ioc_common::report::SensorFacts;
 use ioc_tests::harness::{Rig, binary, eventually, free_port, python};
@@ -145,7 +145,7 @@ async fn a_serial_line_is_read_through_pseudo_terminals() {
         stop: 1,
     };
     let mut wire = Wire::new(line, Duration::from_millis(400));
-    let humidity = AddressRange { table: Table::InputRegisters, start: 2, count: 1 };
+    let humidity = AddressRange { table: RegisterTable::InputRegisters, start: 2, count: 1 };
     let silent = wire.read(77, humidity).await;
     assert!(silent.is_err(), "{silent:?}");
     assert_eq!(wire.read(1, humidity).await, Ok(vec![546]));
@@ -243,7 +243,7 @@ async fn everything_a_server_can_do_wrong_is_named_and_the_next_request_is_read(
     ];
     let (port, _) = fault_server(faults.iter().map(|(unit, fault, _)| (*unit, *fault)).collect()).await;
     let mut wire = Wire::new(BusLine::Tcp { host: "127.0.0.1".into(), port }, Duration::from_millis(300));
-    let at = AddressRange { table: Table::InputRegisters, start: 0, count: 2 };
+    let at = AddressRange { table: RegisterTable::InputRegisters, start: 0, count: 2 };
     for (unit, fault, says) in faults {
         let got = wire.read(unit, at).await;
         match &got {

@@ -28,7 +28,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 
 mod rows;
 
-pub use rows::Row;
+pub use rows::SensorRow;
 
 /// Most sensors that become numbers.
 const SENSORS_MAX: usize = 120;
@@ -89,7 +89,7 @@ fn why(outcome: Outcome) -> Option<String> {
 
 /// Numbers, and what is not well. Supplies are told of by themselves, save where their numbers are beyond a limit; `all`
 /// where they are asked for apart.
-fn sensors(ipmi: &mut Ipmi, rows: &[Row], all: bool) {
+fn sensors(ipmi: &mut Ipmi, rows: &[SensorRow], all: bool) {
     for row in rows {
         let apart = !all && is_apart(row);
         if let (Some(fault), false) = (row.fault(), apart) {
@@ -102,14 +102,15 @@ fn sensors(ipmi: &mut Ipmi, rows: &[Row], all: bool) {
 }
 
 /// It tells of supplies in words.
-fn is_apart(row: &Row) -> bool {
+fn is_apart(row: &SensorRow) -> bool {
     row.words.is_some() && (row.is_of_supply() || row.is_redundancy() && row.is_of_power())
 }
 
 /// Supplies: one with a fault is not well. An empty bay is none, unless the redundancy of power is lost: then it was pulled.
-fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
-    let mut empty: Vec<&Row> = Vec::new();
-    let (redundancy, of_supplies): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_redundancy());
+fn supplies(ipmi: &mut Ipmi, rows: &[&SensorRow]) {
+    let mut empty: Vec<&SensorRow> = Vec::new();
+    let (redundancy, of_supplies): (Vec<&SensorRow>, Vec<&SensorRow>) =
+        rows.iter().partition(|row| row.is_redundancy());
     for row in &of_supplies {
         let says_nothing = row.value.is_none() && row.words.as_deref().is_none_or(str::is_empty);
         match row.fault() {
@@ -120,7 +121,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
             None => {}
         }
     }
-    let lost: Vec<&&Row> = redundancy.iter().filter(|row| row.fault().is_some()).collect();
+    let lost: Vec<&&SensorRow> = redundancy.iter().filter(|row| row.fault().is_some()).collect();
     if lost.is_empty() || ipmi.supplies.iter().any(|(_, well)| !well) {
         return;
     }
@@ -141,7 +142,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
 ///
 /// # Errors
 /// When not one row is understood.
-pub fn parse_sdr(text: &str) -> Result<(Vec<Row>, usize), String> {
+pub fn parse_sdr(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
     rows::parse(text)
 }
 
@@ -149,7 +150,7 @@ pub fn parse_sdr(text: &str) -> Result<(Vec<Row>, usize), String> {
 ///
 /// # Errors
 /// Where not one row is understood, or the controller lists no supply.
-pub fn parse_supplies(text: &str) -> Result<(Vec<Row>, usize), String> {
+pub fn parse_supplies(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
     if text.trim().is_empty() {
         return Err("the controller lists none".to_owned());
     }

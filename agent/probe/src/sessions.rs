@@ -210,25 +210,25 @@ impl Record {
 
 /// How records are laid out: glibc has times of 32 bits on x86, arm, POWER and others, of 64 bits on aarch64, riscv64 and s390x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Form {
+struct RecordForm {
     size: usize,
     big_endian: bool,
 }
 
-const FORMS: [Form; 4] = [
-    Form { size: 384, big_endian: false },
-    Form { size: 400, big_endian: false },
-    Form { size: 384, big_endian: true },
-    Form { size: 400, big_endian: true },
+const RECORD_FORMS: [RecordForm; 4] = [
+    RecordForm { size: 384, big_endian: false },
+    RecordForm { size: 400, big_endian: false },
+    RecordForm { size: 384, big_endian: true },
+    RecordForm { size: 400, big_endian: true },
 ];
 
-impl Form {
+impl RecordForm {
     /// The form in which all of these records make sense; of several the one that leaves nothing over.
     fn of(bytes: &[u8]) -> Option<Self> {
         let fits = |form: &Self| {
             bytes.len() >= form.size && bytes.chunks_exact(form.size).all(|record| form.makes_sense(record))
         };
-        let fitting = || FORMS.into_iter().filter(fits);
+        let fitting = || RECORD_FORMS.into_iter().filter(fits);
         fitting().find(|form| bytes.len().is_multiple_of(form.size)).or_else(|| fitting().next())
     }
 
@@ -279,7 +279,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Record>, String> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let form = Form::of(bytes).ok_or("holds no records of utmp(5) that make sense")?;
+    let form = RecordForm::of(bytes).ok_or("holds no records of utmp(5) that make sense")?;
     Ok(bytes.chunks_exact(form.size).map(|record| form.read(record)).collect())
 }
 
@@ -295,7 +295,7 @@ fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Re
     // The first records tell the form, and so where the last ones begin.
     let mut first = Vec::new();
     file.by_ref().take(4 * 9600).read_to_end(&mut first).map_err(failed)?;
-    let form = Form::of(&first)
+    let form = RecordForm::of(&first)
         .ok_or_else(|| ReadFailure::unread(format!("{path}: holds no records of utmp(5) that make sense")))?;
     let size = form.size as u64;
     let whole = length - length % size;

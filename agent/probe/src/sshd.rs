@@ -42,7 +42,7 @@ pub struct EffectiveSettings {
 
 /// A connection that `Match` blocks are decided for: user, groups and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Connection {
+pub struct SshdConnection {
     /// The account to sign in as.
     pub user: String,
     /// The groups it is in.
@@ -68,7 +68,7 @@ const METHODS: &str = "authenticationmethods";
 impl EffectiveSettings {
     /// Whether root may sign in, in whatever way others may: `PermitRootLogin yes`, and no list that keeps root out.
     #[must_use]
-    pub fn lets_root_in(&self, root: &Connection) -> bool {
+    pub fn lets_root_in(&self, root: &SshdConnection) -> bool {
         self.values.get("permitrootlogin").is_some_and(|value| value == "yes") && self.lets_in(root)
     }
 
@@ -94,7 +94,7 @@ impl EffectiveSettings {
     }
 
     /// Whether the lists of accounts and groups let it in (auth.c, `allowed_user`).
-    fn lets_in(&self, who: &Connection) -> bool {
+    fn lets_in(&self, who: &SshdConnection) -> bool {
         let list = |keyword: &str| self.lists.get(keyword).map_or(&[][..], Vec::as_slice);
         let named = |keyword: &str| list(keyword).iter().any(|pattern| user_fits(&who.user, pattern));
         let grouped = |keyword: &str| {
@@ -143,10 +143,10 @@ pub struct SshdConfig {
 ///
 /// # Errors
 /// What could not be read or not understood: sshd would not start with it, or something stands there that this reader cannot know.
-pub fn configured(tree: &dyn Tree, path: &str, who: &Connection) -> Result<Option<SshdConfig>, String> {
+pub fn configured(tree: &dyn Tree, path: &str, who: &SshdConnection) -> Result<Option<SshdConfig>, String> {
     let Some(text) = tree.text(path)? else { return Ok(None) };
     let read = |matching: bool| {
-        let mut reader = Reader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
+        let mut reader = SshdReader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
         // While blocks are looked at, what stands outside of them does not count.
         let scope = Scope { active: !matching, outside: matching, never: false };
         reader.file(path, &text, scope, 0)?;
@@ -162,9 +162,9 @@ pub fn configured(tree: &dyn Tree, path: &str, who: &Connection) -> Result<Optio
     Ok(Some(outside))
 }
 
-struct Reader<'a> {
+struct SshdReader<'a> {
     tree: &'a dyn Tree,
-    who: &'a Connection,
+    who: &'a SshdConnection,
     /// Only blocks of Match are looked at, as sshd does once it knows who asks.
     matching: bool,
     files: usize,
@@ -183,7 +183,7 @@ struct Scope {
     never: bool,
 }
 
-impl Reader<'_> {
+impl SshdReader<'_> {
     fn file(&mut self, path: &str, text: &str, mut scope: Scope, depth: usize) -> Result<(), String> {
         self.files += 1;
         if depth > DEPTH_MAX || self.files > FILES_MAX {
@@ -498,11 +498,11 @@ pub fn survey(
 ) -> Option<SshdAnswer> {
     let main = MAIN.into_iter().find(|path| machine.exists(path));
     let groups = Groups::of(machine);
-    let asking = |user: &str, port| Connection { user: user.to_owned(), groups: groups.of_user(user), port };
+    let asking = |user: &str, port| SshdConnection { user: user.to_owned(), groups: groups.of_user(user), port };
     // At which port he asks is what the configuration says first.
     let port = main.map(|main| configured(machine, main, &asking("root", 22)));
     let port = port.and_then(|read| read.ok().flatten()?.port).unwrap_or(22);
-    let read = |who: &Connection| match main.map(|main| configured(machine, main, who)) {
+    let read = |who: &SshdConnection| match main.map(|main| configured(machine, main, who)) {
         Some(Ok(Some(read))) => Ok(Some(read)),
         Some(Err(why)) => Err(why),
         Some(Ok(None)) | None => Ok(None),
@@ -522,7 +522,7 @@ pub fn survey(
         (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
         return Some(before);
     }
-    let ask = |who: &Connection| {
+    let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
         machine.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
     };
@@ -584,7 +584,7 @@ mod tests {
     use crate::tree::testing::Texts;
 
     fn read(files: &[(&'static str, &'static str)]) -> Result<Option<SshdConfig>, String> {
-        let root = Connection { user: "root".into(), groups: vec!["root".into()], port: 22 };
+        let root = SshdConnection { user: "root".into(), groups: vec!["root".into()], port: 22 };
         configured(&Texts(files.iter().copied().collect()), MAIN[0], &root)
     }
 
@@ -609,7 +609,7 @@ mod tests {
         let text = "port 22\npermitrootlogin yes\npasswordauthentication no\nkbdinteractiveauthentication no\nallowusers an\nallowusers root@10.*\n";
         let decided = parse_decided(text).expect("is read");
         assert!(!decided.password_is_enough());
-        let root = Connection { user: "root".into(), ..Connection::default() };
+        let root = SshdConnection { user: "root".into(), ..SshdConnection::default() };
         assert!(!decided.lets_root_in(&root), "only from inside");
         assert!(parse_decided("port 22\npermitrootlogin yes\n").is_err());
     }

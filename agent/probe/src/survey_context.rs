@@ -66,9 +66,9 @@ pub struct SurveyFindings {
     pub software: Vec<Software>,
 }
 
-struct Numbers(Vec<(&'static str, String, f64)>);
+struct CollectedNumbers(Vec<(&'static str, String, f64)>);
 
-impl Sink for Numbers {
+impl Sink for CollectedNumbers {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
         self.0.push((metric, subject.to_owned(), value));
     }
@@ -80,7 +80,7 @@ impl SurveyFindings {
     /// # Errors
     /// *Unknown* when they cannot be put into JSON.
     pub fn of<F: Findings>(findings: &F, now: Timestamp) -> SurveyResult {
-        let mut numbers = Numbers(Vec::new());
+        let mut numbers = CollectedNumbers(Vec::new());
         findings.numbers(now, &mut numbers);
         let document = Json::of(findings).map_err(|error| unknown(&error))?;
         Ok(Self { document: Some(document), numbers: numbers.0, ..Self::default() })

@@ -22,9 +22,9 @@ use ioc_common::report::Facts;
 
 use super::back_off::back_off;
 
-use super::profile::{ItemValue, SensorProfile, TextKind, Words};
+use super::profile::{ItemValue, RegisterWords, SensorProfile, TextKind};
 use super::publisher::Poll;
-use super::request_batching::{AddressRange, Limits, Table, requests};
+use super::request_batching::{AddressRange, RegisterTable, RequestLimits, requests};
 use super::settings::{Bus, BusLine, Parity, Unit};
 
 /// How long a serial line must be quiet before it is used again after an answer went wrong.
@@ -148,10 +148,10 @@ impl Wire {
         context.set_slave(Slave(unit));
         // Asked for by `call`, not by the library's readers: those take for granted that the answer is as long as the request.
         let asked = context.call(match at.table {
-            Table::Coils => Request::ReadCoils(at.start, at.count),
-            Table::DiscreteInputs => Request::ReadDiscreteInputs(at.start, at.count),
-            Table::HoldingRegisters => Request::ReadHoldingRegisters(at.start, at.count),
-            Table::InputRegisters => Request::ReadInputRegisters(at.start, at.count),
+            RegisterTable::Coils => Request::ReadCoils(at.start, at.count),
+            RegisterTable::DiscreteInputs => Request::ReadDiscreteInputs(at.start, at.count),
+            RegisterTable::HoldingRegisters => Request::ReadHoldingRegisters(at.start, at.count),
+            RegisterTable::InputRegisters => Request::ReadInputRegisters(at.start, at.count),
         });
         let error = match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(Ok(response))) => {
@@ -212,7 +212,7 @@ impl Wire {
         texts: bool,
     ) -> Result<(Poll, Vec<RequestError>), RequestError> {
         let started = clock::boottime_us();
-        let mut words = Words::default();
+        let mut words = RegisterWords::default();
         let mut refused = Vec::new();
         let mut answer_us = None;
         let texts = if texts { unit.profile.text_requests() } else { &[] };
@@ -242,7 +242,7 @@ impl Wire {
         at: AddressRange,
         profile: &SensorProfile,
         tries: u32,
-        words: &mut Words,
+        words: &mut RegisterWords,
     ) -> Result<Option<RequestError>, RequestError> {
         let whole = if self.refused_whole.contains(&(number, at)) {
             None
@@ -259,7 +259,7 @@ impl Wire {
         };
         let wanted = profile.items.iter().map(|item| item.at).chain(profile.texts.iter().map(|text| text.at));
         let wanted: Vec<AddressRange> = wanted.filter(|one| at.holds(one)).collect();
-        let pieces = requests(&wanted, Limits { gap_max: 0, ..profile.limits });
+        let pieces = requests(&wanted, RequestLimits { gap_max: 0, ..profile.limits });
         if pieces == [at] {
             return Ok(whole);
         }
@@ -337,7 +337,7 @@ pub(super) fn today() -> f64 {
 
 /// The numbers of a unit in its words; `today` is the day since 1970.
 #[must_use]
-pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
+pub fn reading(unit: &Unit, words: &RegisterWords, today: f64) -> Poll {
     let mut poll = Poll::default();
     for (item, subject) in named(unit) {
         let value = match words.get(item.at).map(|words| item.read(&words, today)) {
@@ -356,7 +356,7 @@ pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
 }
 
 /// The items of a unit's profile that are read, under the names the configuration gives them.
-pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)> {
+pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::ProfileItem, &str)> {
     unit.profile.items.iter().filter_map(|item| {
         let contact = item.metric.name == "contact.alarm" && !unit.contacts.is_empty();
         let subject = match unit.contacts.get(&item.subject) {
@@ -369,7 +369,7 @@ pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)>
     })
 }
 
-fn texts(profile: &SensorProfile, words: &Words) -> Facts {
+fn texts(profile: &SensorProfile, words: &RegisterWords) -> Facts {
     let mut facts = Facts::default();
     for text in &profile.texts {
         let Some(found) = words.get(text.at).map(|words| text.read(&words)) else { continue };

@@ -14,7 +14,7 @@ use ioc_common::metric::Metric;
 use ioc_common::report::StateText;
 
 use super::decode::{self, BitField, NumberType, WordOrder};
-use super::request_batching::{AddressRange, Limits, Table};
+use super::request_batching::{AddressRange, RegisterTable, RequestLimits};
 
 /// The metric of alarms that only this device knows.
 pub const ALARM: &str = "sensor.alarm";
@@ -35,18 +35,18 @@ pub struct SensorProfile {
     /// What a technician should know.
     pub notes: String,
     /// The numbers that are read, in the order of the profile.
-    pub items: Vec<Item>,
+    pub items: Vec<ProfileItem>,
     /// What the device says of itself.
     pub texts: Vec<TextItem>,
     /// What it allows in one request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     requests: Vec<AddressRange>,
     text_requests: Vec<AddressRange>,
 }
 
 /// A number.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct ProfileItem {
     /// The metric it becomes.
     pub metric: &'static Metric,
     /// Subject; may be empty.
@@ -111,9 +111,9 @@ pub enum ItemValue {
 
 /// The words of a device, as far as they were read.
 #[derive(Debug, Clone, Default)]
-pub struct Words(HashMap<(Table, u16), u16>);
+pub struct RegisterWords(HashMap<(RegisterTable, u16), u16>);
 
-impl Words {
+impl RegisterWords {
     /// Adds what a request gave.
     pub fn put(&mut self, at: AddressRange, words: &[u16]) {
         for (place, word) in words.iter().take(usize::from(at.count)).enumerate() {
@@ -138,7 +138,7 @@ impl Words {
     }
 }
 
-impl Item {
+impl ProfileItem {
     /// The number in `words`; `today` is the day since 1970.
     #[must_use]
     pub fn read(&self, words: &[u16], today: f64) -> ItemValue {

@@ -254,7 +254,7 @@ pub(crate) struct PjlinkForm {
 
 impl SensorForms {
     pub(crate) fn check(self, source: &Source) -> Result<Sensors, ConfigError> {
-        let mut check = Check { source, names: HashSet::new(), profiles: BTreeMap::new() };
+        let mut check = SensorChecker { source, names: HashSet::new(), profiles: BTreeMap::new() };
         let mut lines = HashSet::new();
         let mut buses = Vec::new();
         for form in self.modbus {
@@ -280,13 +280,13 @@ impl SensorForms {
     }
 }
 
-struct Check<'a> {
+struct SensorChecker<'a> {
     source: &'a Source,
     names: HashSet<SensorName>,
     profiles: BTreeMap<String, Arc<SensorProfile>>,
 }
 
-impl Check<'_> {
+impl SensorChecker<'_> {
     fn fault<T>(&self, span: std::ops::Range<usize>, message: &str, mend: &str) -> Result<T, ConfigError> {
         Err(self.source.fault(span, message, mend))
     }

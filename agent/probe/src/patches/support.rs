@@ -44,12 +44,12 @@ pub struct Support {
     /// The day on which somebody last looked at the sources.
     pub as_of: Day,
     #[serde(default)]
-    release: Vec<Release>,
+    release: Vec<SupportedRelease>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Release {
+struct SupportedRelease {
     /// `ID` of os-release(5).
     id: String,
     /// `VERSION_ID`, or its beginning up to a point.
@@ -81,7 +81,7 @@ impl Support {
     /// The end for a release, and none where the table does not know it.
     fn end(&self, os: &str, lists: &[String]) -> Option<String> {
         let [id, version, name] = ["ID", "VERSION_ID", "NAME"].map(|key| os_release(os, key));
-        let fits = |release: &&Release| release.id == id && name.contains(&release.name);
+        let fits = |release: &&SupportedRelease| release.id == id && name.contains(&release.name);
         // A row for the very version comes before one for its first number, and one with a name before one without.
         let best = |wanted: &str| {
             let rows = self.release.iter().filter(fits).filter(|release| release.version == wanted);
