@@ -159,7 +159,7 @@ fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::R
     } else {
         say(&doctor::text(&finding))?;
     }
-    let unknown = matches!(finding.made.outcome, Outcome::Unknown { .. });
+    let unknown = matches!(finding.result.outcome, Outcome::Unknown { .. });
     Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

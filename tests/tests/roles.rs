@@ -5,7 +5,7 @@ use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use ioc_tests::prometheus::{self, asked};
+use ioc_tests::prometheus::{self, query_value};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -588,11 +588,11 @@ scrape_configs:
         rig.web
     );
     let _prometheus = prometheus::start(dir.path(), port, &config);
-    let busy = || async { asked(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
+    let busy = || async { query_value(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
     eventually("Prometheus knows the number", busy).await.unwrap();
-    let disk = asked(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
+    let disk = query_value(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
     assert!(disk[0]["metric"]["device"].is_string() && disk[0]["metric"]["kind"] == "server", "{disk}");
     assert!(disk[0]["metric"]["name"].is_null(), "not opted into: {disk}");
-    assert_eq!(asked(port, "iocw_device_up").await[0]["value"][1], "1");
+    assert_eq!(query_value(port, "iocw_device_up").await[0]["value"][1], "1");
     rig.stop().await.unwrap();
 }

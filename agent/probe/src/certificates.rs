@@ -47,25 +47,25 @@ const BESIDE_MAX: usize = 16;
 ///
 /// # Errors
 /// *Absent* when none is configured.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.settings.certificates.is_empty() {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.settings.certificates.is_empty() {
         return Err(absent(&"no [certificates] paths are configured"));
     }
     let (mut certificates, mut beside) = (Vec::new(), Vec::new());
-    for path in &machine.settings.certificates {
-        let (own, others) = one(machine, path);
+    for path in &context.settings.certificates {
+        let (own, others) = one(context, path);
         certificates.push(own);
         beside.extend(others);
     }
     certificates.extend(beside);
-    SurveyFindings::of(&Certificates { certificates }, machine.now)
+    SurveyFindings::of(&Certificates { certificates }, context.now)
 }
 
 /// The file's own certificate, and those of the file that end before it.
-fn one(machine: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<CertificateFile>) {
+fn one(context: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<CertificateFile>) {
     let shown = path.display().to_string();
     let mut file = CertificateFile { path: shown.clone(), ..CertificateFile::default() };
-    let held = match machine.bytes(&shown, FILE_MAX_BYTES).map_err(|error| error.to_string()) {
+    let held = match context.bytes(&shown, FILE_MAX_BYTES).map_err(|error| error.to_string()) {
         Ok(bytes) => parse(&bytes).map_err(|why| format!("{shown} {why}")),
         Err(why) => Err(why),
     };

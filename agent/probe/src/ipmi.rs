@@ -37,14 +37,14 @@ const SENSORS_MAX: usize = 120;
 ///
 /// # Errors
 /// *Absent* without a controller or without ipmitool, *unknown* when it does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.is_live() && !["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|path| machine.exists(path)) {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.is_live() && !["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|path| context.exists(path)) {
         return Err(absent(
             &"/dev/ipmi0: this host has no management controller, or its module ipmi_devintf is not loaded",
         ));
     }
     let mut ipmi = Ipmi::default();
-    let everything = machine.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
+    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
     match everything {
         Ok((rows, odd)) => {
             not_understood(&mut ipmi, odd);
@@ -54,11 +54,11 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
         // Whoever does not answer that does not answer more.
         Err(Outcome::Unknown { why }) if why.contains("did not end within") => return Err(Outcome::Unknown { why }),
         Err(outcome) => {
-            let (rows, odd) = machine.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
+            let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, true);
-            match machine.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parsed(parse_supplies) {
+            match context.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parsed(parse_supplies) {
                 Ok((rows, odd)) => {
                     not_understood(&mut ipmi, odd);
                     supplies(&mut ipmi, &rows.iter().collect::<Vec<_>>());
@@ -67,11 +67,11 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
             }
         }
     }
-    match machine.ask("ipmitool", &["sel", "elist", "last", "5"], 30).lines_or_none() {
+    match context.ask("ipmitool", &["sel", "elist", "last", "5"], 30).lines_or_none() {
         Ok(log) => ipmi.events = log.lines().map(|line| line.trim().to_owned()).collect(),
         Err(outcome) => ipmi.unknown.extend(why(outcome).map(|why| format!("event log: {why}"))),
     }
-    SurveyFindings::of(&ipmi, machine.now)
+    SurveyFindings::of(&ipmi, context.now)
 }
 
 fn not_understood(ipmi: &mut Ipmi, rows: usize) {
@@ -198,7 +198,7 @@ mod tests {
     const FULL: [&str; 4] = ["-c", "sdr", "elist", "full"];
     const SUPPLIES: [&str; 4] = ["-c", "sdr", "type", "Power Supply"];
 
-    fn said(all: &str) -> Ipmi {
+    fn parsed(all: &str) -> Ipmi {
         let captured = Captured::new(&[]);
         captured.says("ipmitool", &ALL, 0, all);
         captured.says("ipmitool", &["sel", "elist", "last", "5"], 0, "");
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn one_question_tells_of_all() {
-        let ipmi = said(
+        let ipmi = parsed(
             "T,43,degrees C,ok\nPS1 Status,C8h,ok,10.1,Presence detected\nDrive 1,81h,ok,26.1,Drive Fault\nrubbish\n",
         );
         assert_eq!(ipmi.bad, ["Drive 1 Drive Fault"]);
@@ -220,14 +220,14 @@ mod tests {
         let lost = "PS Redundancy,77h,ok,7.1,Redundancy Lost\n";
         let here = "PS1 Status,C8h,ok,10.1,Presence detected\nPS1 Fan,C1h,ns,10.1,No Reading\n";
         // Nothing names the supply: the redundancy itself is what is wrong.
-        assert_eq!(said(&format!("{here}{lost}")).bad, ["PS Redundancy Redundancy Lost"]);
+        assert_eq!(parsed(&format!("{here}{lost}")).bad, ["PS Redundancy Redundancy Lost"]);
         // A bay says nothing, or cannot be read: its supply was pulled.
         for bay in ["PS2 Status,C9h,ok,10.2,\n", "PS2 Status,C9h,ns,10.2,No Reading\n"] {
-            let ipmi = said(&format!("{here}{bay}{lost}"));
+            let ipmi = parsed(&format!("{here}{bay}{lost}"));
             assert_eq!((ipmi.bad.len(), ipmi.supplies.last()), (0, Some(&("PS2 Status".to_owned(), false))), "{bay}");
         }
         // The fans have their own.
-        let fans = said(&format!("{here}PS2 Status,C9h,ok,10.2,\nFan Redundancy,75h,ok,7.1,Redundancy Lost\n"));
+        let fans = parsed(&format!("{here}PS2 Status,C9h,ok,10.2,\nFan Redundancy,75h,ok,7.1,Redundancy Lost\n"));
         assert_eq!((fans.bad.len(), fans.supplies.len()), (1, 1));
     }
 

@@ -492,17 +492,17 @@ const ANSWER_MS: i64 = 86_400_000;
 
 /// What sshd lets a stranger do, into the survey of protection. `before` is what it answered last; what it answered is to be remembered.
 pub fn survey(
-    machine: &SurveyContext<'_>,
+    context: &SurveyContext<'_>,
     protection: &mut Protection,
     before: Option<SshdAnswer>,
 ) -> Option<SshdAnswer> {
-    let main = MAIN.into_iter().find(|path| machine.exists(path));
-    let groups = Groups::of(machine);
+    let main = MAIN.into_iter().find(|path| context.exists(path));
+    let groups = Groups::of(context);
     let asking = |user: &str, port| SshdConnection { user: user.to_owned(), groups: groups.of_user(user), port };
     // At which port he asks is what the configuration says first.
-    let port = main.map(|main| configured(machine, main, &asking("root", 22)));
+    let port = main.map(|main| configured(context, main, &asking("root", 22)));
     let port = port.and_then(|read| read.ok().flatten()?.port).unwrap_or(22);
-    let read = |who: &SshdConnection| match main.map(|main| configured(machine, main, who)) {
+    let read = |who: &SshdConnection| match main.map(|main| configured(context, main, who)) {
         Some(Ok(Some(read))) => Ok(Some(read)),
         Some(Err(why)) => Err(why),
         Some(Ok(None)) | None => Ok(None),
@@ -513,18 +513,18 @@ pub fn survey(
         return None;
     }
     // What we make of the files, and when the usual ones were written: we may not understand what changed.
-    let usual = machine.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
+    let usual = context.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
     let written: Vec<_> =
-        main.map(str::to_owned).into_iter().chain(usual).map(|path| machine.changed_at(&path)).collect();
+        main.map(str::to_owned).into_iter().chain(usual).map(|path| context.changed_at(&path)).collect();
     let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?}").as_bytes());
-    let age = |before: &SshdAnswer| machine.now.millis_since(before.at);
+    let age = |before: &SshdAnswer| context.now.millis_since(before.at);
     if let Some(before) = before.filter(|before| before.files == files && (0..ANSWER_MS).contains(&age(before))) {
         (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
         return Some(before);
     }
     let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
-        machine.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
+        context.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
     };
     // Without blocks of Match all are decided alike, and one question is enough.
     let alike = matches!(&by_root, Ok(Some(read)) if !read.has_match);
@@ -533,7 +533,7 @@ pub fn survey(
         Ok((for_ordinary, for_root)) => {
             let (root, password) = (for_root.lets_root_in(&root), for_ordinary.password_is_enough());
             (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
-            return Some(SshdAnswer { files, at: machine.now, root, password });
+            return Some(SshdAnswer { files, at: context.now, root, password });
         }
         Err(Outcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
@@ -559,8 +559,8 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(machine: &SurveyContext<'_>) -> Self {
-        let text = |path| Tree::text(machine, path).ok().flatten().unwrap_or_default();
+    fn of(context: &SurveyContext<'_>) -> Self {
+        let text = |path| Tree::text(context, path).ok().flatten().unwrap_or_default();
         Self { passwd: text("/etc/passwd"), group: text("/etc/group") }
     }
 

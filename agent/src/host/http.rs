@@ -124,7 +124,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     /// Asks a server that says this, whatever it is asked.
-    async fn asked(answer: &'static str, max_bytes: usize) -> (Result<HttpResponse, HttpError>, String) {
+    async fn ask_server(answer: &'static str, max_bytes: usize) -> (Result<HttpResponse, HttpError>, String) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook?a=b", listener.local_addr().expect("an address"));
         let server = tokio::spawn(async move {
@@ -152,16 +152,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_taken_as_far_as_it_is_one() {
-        let (answer, question) = asked("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok", 8).await;
+        let (answer, question) = ask_server("HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok", 8).await;
         let answer = answer.expect("an answer");
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (202, b"ok".as_slice()));
         assert!(question.starts_with("POST /hook?a=b HTTP/1.1\r\n"), "{question}");
         assert!(question.to_lowercase().contains("content-type: application/json\r\n"), "{question}");
         for none in ["220 mail\r\n\r\n", "", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntoo much!"] {
-            let (answer, _) = asked(none, 8).await;
+            let (answer, _) = ask_server(none, 8).await;
             assert!(matches!(answer, Err(HttpError::Answer(_))), "{none:?}: {answer:?}");
         }
-        let (answer, _) = asked("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntoo much!", 0).await;
+        let (answer, _) = ask_server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ntoo much!", 0).await;
         assert!(answer.is_ok_and(|answer| answer.status.is_success() && answer.body.is_empty()));
     }
 

@@ -98,8 +98,8 @@ impl Support {
 }
 
 /// The text of os-release(5), empty where there is none.
-pub(super) fn release_file(machine: &SurveyContext<'_>) -> String {
-    let file = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| machine.text_if(path));
+pub(super) fn release_file(context: &SurveyContext<'_>) -> String {
+    let file = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| context.text_if(path));
     file.unwrap_or_default()
 }
 
@@ -107,11 +107,11 @@ pub(super) fn release_file(machine: &SurveyContext<'_>) -> String {
 ///
 /// # Errors
 /// Why it is not known, and the mend.
-pub(super) fn end(machine: &SurveyContext<'_>) -> Result<String, String> {
-    let os = release_file(machine);
-    let lists = machine.names(LISTS);
-    if machine.exists(TABLE) {
-        let text = machine.text(TABLE).map_err(|error| error.to_string())?;
+pub(super) fn end(context: &SurveyContext<'_>) -> Result<String, String> {
+    let os = release_file(context);
+    let lists = context.names(LISTS);
+    if context.exists(TABLE) {
+        let text = context.text(TABLE).map_err(|error| error.to_string())?;
         let own = Support::parse(&Source::built_in(TABLE, &text))
             .map_err(|ConfigError { line, message, mend, .. }| format!("{TABLE}:{line}: {message}; mend: {mend}"))?;
         if let Some(end) = own.end(&os, &lists) {
@@ -122,7 +122,7 @@ pub(super) fn end(machine: &SurveyContext<'_>) -> Result<String, String> {
     if !said.is_empty() {
         return Ok(said);
     }
-    let known = if machine.exists(TABLE) {
+    let known = if context.exists(TABLE) {
         None
     } else {
         let built_in =
