@@ -431,7 +431,7 @@ async fn a_broker_is_told_by_topic() {
     let body = json!({ "title": "Khói", "severity": "critical", "device": "sw-1" });
     scene.rig.post("/api/v1/incidents", body).await.unwrap();
     let line =
-        tokio::time::timeout(std::time::Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
     let (topic, body) = line.split_once(" {").unwrap();
     assert_eq!(topic, "ioc/critical/opened/Tủ A-1 -2", "a value makes no level of a topic");
     let body: Value = serde_json::from_str(&format!("{{{body}")).unwrap();

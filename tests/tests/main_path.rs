@@ -225,7 +225,7 @@ async fn certificates_renew_themselves_and_revocation_drops_the_link() {
     let revoked_at = tokio::time::Instant::now();
     rig.post("/api/v1/devices/renewing/revoke", json!({})).await.unwrap();
     eventually("dropped", || async { agent.status().await.is_ok_and(|status| !status.connected) }).await.unwrap();
-    assert!(revoked_at.elapsed() < Duration::from_secs(5));
+    assert!(revoked_at.elapsed() < Duration::from_secs(15), "{:?}", revoked_at.elapsed());
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!agent.status().await.unwrap().connected, "and it is not let in again");
     agent.stop().await.unwrap();

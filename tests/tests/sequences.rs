@@ -110,7 +110,7 @@ async fn every_sequence_is_answered_as_the_standard_says() {
             let all = SEQUENCES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
             for line in all.skip(at).step_by(6) {
                 // The next connection must be free of this one's answers, and within what is waited for.
-                let played = tokio::time::timeout(std::time::Duration::from_secs(5), play(&identity, line)).await;
+                let played = tokio::time::timeout(std::time::Duration::from_secs(8), play(&identity, line)).await;
                 wrong.extend(played.unwrap_or_else(|_| Err(format!("{line}: nothing happens"))).err());
             }
             wrong
@@ -150,7 +150,7 @@ async fn answers_to_hello(link: &mut Link, machine: &mut Machine, packet: u16) -
             4 => {
                 acknowledged = 2;
                 // What the engine sends with the acknowledgement is there when the ping is answered.
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 link.send_raw(&[0xc0, 0]).await.unwrap();
             }
             13 if acknowledged == 2 => return messages,
