@@ -22,7 +22,7 @@ use survey_forms::{
     AntivirusForm, CertificatesForm, PortsForm, RaidForm, ServicesForm, SmartForm, SoftwareForm, SurveyForms, WallForm,
 };
 
-use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
+use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, SensorSettings};
 
 /// How long the surveyor may take to read a configuration, on a machine that is busy starting.
 const SURVEYOR_WITHIN: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ pub struct Config {
     pub survey_settings: SurveySettings,
     /// Sensors around this host. Not handed to the running agent, which reads none itself …
     #[serde(skip)]
-    pub sensors: Sensors,
+    pub sensors: SensorSettings,
     /// … but must know whether there are any.
     pub has_sensors: bool,
     /// By when the agent means to be back when its service is stopped.

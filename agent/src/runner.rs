@@ -36,8 +36,8 @@ use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
-use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
-use crate::uplink::session::Session;
+use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
+use crate::uplink::session::UplinkSession;
 use alarm::Alarm;
 use collector_watchdog::CollectorWatchdog;
 use renewal::Renewal;
@@ -96,7 +96,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
     Ok(())
 }
 
-async fn next_event(link: &mut Option<Link>) -> LinkEvent {
+async fn next_event(link: &mut Option<MqttLink>) -> LinkEvent {
     match link {
         Some(link) => link.next().await.unwrap_or_else(|| LinkEvent::Closed("the link ended".to_owned())),
         None => std::future::pending().await,
@@ -125,8 +125,8 @@ struct Runner {
     seq: u64,
     state_dir: StateDir,
     backlog: Backlog,
-    session: Session,
-    link: Option<Link>,
+    session: UplinkSession,
+    link: Option<MqttLink>,
     schedule: Schedule,
     sample_thread: SampleThread,
     survey_schedule: SurveySchedule,
@@ -169,7 +169,7 @@ impl Runner {
             seq: 0,
             state_dir,
             backlog,
-            session: Session::new(now_ms),
+            session: UplinkSession::new(now_ms),
             link: None,
             schedule: schedule(&config, &identity, now_ms),
             sample_thread: SampleThread::new(root, &config.forbid),
@@ -450,7 +450,7 @@ impl Runner {
             Ok(LinkOptions { device: self.identity.device.clone(), host, port, keep_alive, tls })
         });
         match options {
-            Ok(options) => self.link = Some(Link::open(&options)),
+            Ok(options) => self.link = Some(MqttLink::open(&options)),
             Err(error) => {
                 tracing::error!(error, "cannot connect");
                 self.last_error = Some(error);

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
 use ioc_common::codec;
 use ioc_common::report::{Committed, Position};
-use ioc_common::topic::{DownKind, Kind, Topic, UpKind};
+use ioc_common::topic::{DownKind, Topic, TopicKind, UpKind};
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Connect, ConnectAckReason, LastWill, Packet};
 use rustls::pki_types::ServerName;
@@ -208,9 +208,11 @@ impl Link {
                 }
                 let topic: Topic = publish.topic.parse()?;
                 return match topic.kind {
-                    Kind::Down(DownKind::Committed) => Ok(Heard::Committed(codec::read_message(&publish.payload)?)),
-                    Kind::Down(kind) => Ok(Heard::Other(kind, publish.payload)),
-                    Kind::Up(_) => bail!("the collector published on {}", publish.topic),
+                    TopicKind::Down(DownKind::Committed) => {
+                        Ok(Heard::Committed(codec::read_message(&publish.payload)?))
+                    }
+                    TopicKind::Down(kind) => Ok(Heard::Other(kind, publish.payload)),
+                    TopicKind::Up(_) => bail!("the collector published on {}", publish.topic),
                 };
             }
             if self.stream.read_buf(&mut self.read).await? == 0 {

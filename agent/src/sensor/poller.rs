@@ -9,7 +9,7 @@ use ioc_common::clock;
 use super::back_off::back_off;
 use super::modbus::{self, named};
 use super::publisher::{Poll, Publisher};
-use super::settings::{SensorIdentity, Sensors};
+use super::settings::{SensorIdentity, SensorSettings};
 use super::{nut, pjlink};
 
 /// Reads sensors until nobody listens any more.
@@ -17,7 +17,7 @@ use super::{nut, pjlink};
 /// # Errors
 /// When standard output is closed: the agent has gone.
 pub async fn poll_all<W: Write + Send + 'static>(
-    sensors: Sensors,
+    sensors: SensorSettings,
     out: W,
     interval: Duration,
 ) -> Result<(), std::io::Error> {

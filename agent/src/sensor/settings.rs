@@ -27,7 +27,7 @@ pub type Timeout = SpanWithin<50, 30_000>;
 
 /// The sensors, checked.
 #[derive(Debug, Clone, Default)]
-pub struct Sensors {
+pub struct SensorSettings {
     /// Modbus lines.
     pub buses: Vec<Bus>,
     /// UPS behind Network UPS Tools.
@@ -36,7 +36,7 @@ pub struct Sensors {
     pub pjlink: Vec<Projector>,
 }
 
-impl Sensors {
+impl SensorSettings {
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -253,7 +253,7 @@ pub(crate) struct PjlinkForm {
 }
 
 impl SensorForms {
-    pub(crate) fn check(self, source: &Source) -> Result<Sensors, ConfigError> {
+    pub(crate) fn check(self, source: &Source) -> Result<SensorSettings, ConfigError> {
         let mut check = SensorChecker { source, names: HashSet::new(), profiles: BTreeMap::new() };
         let mut lines = HashSet::new();
         let mut buses = Vec::new();
@@ -276,7 +276,7 @@ impl SensorForms {
             let span = form.span();
             pjlink.push(check.pjlink(span, form.into_inner())?);
         }
-        Ok(Sensors { buses, nut, pjlink })
+        Ok(SensorSettings { buses, nut, pjlink })
     }
 }
 
@@ -471,7 +471,7 @@ impl SensorChecker<'_> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Sensors, ConfigError> {
+    fn parse(text: &str) -> Result<SensorSettings, ConfigError> {
         let source = Source::built_in("agent.toml", text);
         source.parse::<SensorForms>()?.check(&source)
     }
