@@ -214,7 +214,7 @@ pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
 /// Writes to standard output.
 ///
 /// # Errors
-/// When nobody reads it.
+/// When standard output is closed.
 pub fn say(text: &str) -> std::io::Result<()> {
     std::io::stdout().write_all(text.as_bytes())
 }

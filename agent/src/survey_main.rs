@@ -96,7 +96,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         CliCommand::Missed { seconds, back } => {
             let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
-            collector_watchdog::tell(url, &IdentityStore::new(config.state.clone()), seconds, back)
+            collector_watchdog::notify(url, &IdentityStore::new(config.state.clone()), seconds, back)
                 .map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -159,7 +159,7 @@ fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::R
     } else {
         say(&doctor::text(&finding))?;
     }
-    let unknown = matches!(finding.made.outcome, Outcome::Unknown { .. });
+    let unknown = matches!(finding.result.outcome, Outcome::Unknown { .. });
     Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

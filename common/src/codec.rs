@@ -102,7 +102,7 @@ impl Sealed {
 /// What stands around a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
-    /// Who sends it.
+    /// The device that sends it.
     pub device: &'a DeviceId,
     /// Which of the sender's sensors it is about.
     pub about: Option<&'a SensorName>,
@@ -110,7 +110,7 @@ pub struct Head<'a> {
     pub position: Position,
     /// The first eight digits of the boot ID.
     pub boot: &'a str,
-    /// When it was taken.
+    /// When it was taken, by the device's wall clock.
     pub taken_at: Timestamp,
 }
 
@@ -317,7 +317,7 @@ pub struct Refused {
     pub position: Option<Position>,
     /// The device it names, where the envelope could be read.
     pub device: Option<DeviceId>,
-    /// Why.
+    /// What the parser found.
     #[source]
     pub error: CodecError,
 }
@@ -343,9 +343,9 @@ pub enum CodecError {
     /// A field out of its limits.
     #[error("field {field}: allowed {allowed}")]
     Field {
-        /// Which.
+        /// Name of the field.
         field: &'static str,
-        /// What is allowed.
+        /// What may stand there.
         allowed: &'static str,
     },
     /// A number that is not finite.

@@ -28,7 +28,7 @@ impl Source {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file and why it cannot be read.
+    /// [`ConfigError`] names the file: it is missing, may not be read, is too large or not UTF-8.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |why: String, mend: &str| ConfigError {
             path: path.to_owned(),
@@ -238,7 +238,7 @@ pub struct ConfigError {
     pub excerpt: String,
     /// What was found and what is allowed.
     pub message: String,
-    /// How to mend it.
+    /// What to write instead.
     pub mend: String,
 }
 

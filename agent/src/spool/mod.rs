@@ -13,6 +13,7 @@ mod live;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::codec::Sealed;
 use ioc_common::report::{Former, Losses, Position};
@@ -71,7 +72,8 @@ pub struct Backlog {
     /// Why the disk cannot be read, while it cannot.
     unreadable: Option<String>,
     retry_at_ms: u64,
-    retry_after_ms: u64,
+    /// Writes that failed since the last that did not.
+    failures: u32,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl Backlog {
             trouble: None,
             unreadable: None,
             retry_at_ms: 0,
-            retry_after_ms: RETRY_FIRST_MS,
+            failures: 0,
         }
     }
 
@@ -180,7 +182,7 @@ impl Backlog {
         match result {
             Ok(()) => {
                 self.trouble = None;
-                self.retry_after_ms = RETRY_FIRST_MS;
+                self.failures = 0;
                 for slot in &mut self.ring {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
@@ -191,8 +193,8 @@ impl Backlog {
             Err(error) => {
                 tracing::warn!(%error, "the spool cannot be written; reports wait in memory");
                 self.trouble = Some(error.to_string());
-                self.retry_at_ms = clock::boottime_ms() + self.retry_after_ms;
-                self.retry_after_ms = (self.retry_after_ms * 2).min(RETRY_LAST_MS);
+                self.retry_at_ms = clock::boottime_ms() + doubled_ms(self.failures, RETRY_FIRST_MS, RETRY_LAST_MS);
+                self.failures = self.failures.saturating_add(1);
             }
         }
     }

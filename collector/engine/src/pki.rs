@@ -21,7 +21,7 @@ use rustls::{RootCertStore, ServerConfig};
 use time::OffsetDateTime;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::file::replace_durably;
 use ioc_common::id::DeviceId;
 use ioc_common::random::{self, NoRandomness};

@@ -2,7 +2,7 @@
 //! (article 6.3).
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use serde::Serialize;
 
 /// What is to be recorded.

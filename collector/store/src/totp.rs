@@ -6,7 +6,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 use crate::secret::is_same;
 use crate::template::percent_encoded;

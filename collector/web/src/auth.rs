@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 use super::App;
 use super::pages::Failure;

@@ -20,7 +20,7 @@ use super::pages::{PageResult, page_context, show};
 use super::problem::Problem;
 use super::rights;
 use super::view::PageContext;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 /// Where the API lies.
 pub(super) const BASE: &str = "/api/v1";

@@ -11,7 +11,7 @@ use std::path::Path;
 use ring::hmac;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::id::IncidentId;
 use ioc_judge::{Incident, IncidentState, TimelineStep};
 

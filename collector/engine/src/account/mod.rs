@@ -6,7 +6,7 @@ pub mod intent;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::random::{self, NoRandomness};
 
 use ioc_store::{AccountRecord, Role, SessionRecord};

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
-use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token, hex};
+use ioc_common::encoding::hex;
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token};
 use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 

@@ -1,7 +1,7 @@
 //! What people do with incidents, and what other systems say of devices.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::incident::Attachment;
 use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Refusal};

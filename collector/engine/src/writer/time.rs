@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::document::Findings as _;
 use ioc_common::id::DeviceId;
-use ioc_common::keeper::{Keeper, Reading};
+use ioc_common::keeper::{ClockReading, Keeper};
 use ioc_common::reading::TimeSync;
 use ioc_common::report::{Body, Report, State as Document};
 use ioc_judge::{Input, NewIncident, Severity, Text};
@@ -44,7 +44,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Where the engine reads its clocks; tests have their own.
 pub trait Clocks: Send {
     /// Both clocks, now.
-    fn read(&self) -> Reading;
+    fn read(&self) -> ClockReading;
     /// Whether the machine's clock follows a source of time, as far as the collector itself can see.
     fn is_synchronised(&self, wall: Timestamp) -> bool;
     /// What is believed: other tasks go by it from now on.
@@ -58,7 +58,7 @@ pub trait Clocks: Send {
 pub struct MachineClocks;
 
 impl Clocks for MachineClocks {
-    fn read(&self) -> Reading {
+    fn read(&self) -> ClockReading {
         clock::reading()
     }
 
@@ -137,7 +137,7 @@ impl Time {
         self.clocks.believe(self.keeper.offset_ms());
     }
 
-    fn mark(&self, reading: Reading) -> ClockMark {
+    fn mark(&self, reading: ClockReading) -> ClockMark {
         ClockMark {
             boot_id: self.boot_id.clone(),
             boot_ms: reading.boot_ms,
@@ -153,7 +153,7 @@ impl Time {
     }
 
     /// Whether the machine's clock follows a source, and others agree with it, for long enough.
-    fn is_trusted(&mut self, by_ms: i64, reading: Reading) -> bool {
+    fn is_trusted(&mut self, by_ms: i64, reading: ClockReading) -> bool {
         let agree = self.witnesses.values().filter(|agrees| **agrees).count();
         let heard = self.witnesses.len();
         let synchronised = self.clocks.is_synchronised(reading.wall)
@@ -169,16 +169,16 @@ impl Time {
 }
 
 /// What is believed at a start, and by how much the clock is ahead where that is in doubt.
-fn believed(mark: &ClockMark, boot_id: &str, reading: Reading) -> (Keeper, Option<i64>) {
+fn believed(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
     if mark.boot_id == boot_id && !boot_id.is_empty() {
-        let then = Reading { wall: mark.at, boot_ms: mark.boot_ms };
+        let then = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
         return (Keeper::resume(then.offset_ms(), mark.boot_ms), mark.doubt_ms);
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
     if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
-        let then = Reading { wall: mark.at, boot_ms: reading.boot_ms };
+        let then = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
         return (Keeper::resume(then.offset_ms(), reading.boot_ms), mark.doubt_ms);
     }
     (Keeper::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// The machine's clock goes as it should.
-    fn agree(&mut self, reading: Reading) {
+    fn agree(&mut self, reading: ClockReading) {
         let now = self.time.keeper.now(reading);
         if let Some(step_ms) = self.time.step_ms.take() {
             let detail = format!("the machine's clock is back after a step by {}", spelt(step_ms));
@@ -233,7 +233,7 @@ impl Engine {
     }
 
     /// A large step: time goes on as it did.
-    fn withstand(&mut self, by_ms: i64, reading: Reading) {
+    fn withstand(&mut self, by_ms: i64, reading: ClockReading) {
         let now = self.time.keeper.now(reading);
         let known = self.time.step_ms.is_some_and(|said| (said - by_ms).abs() <= FOLLOW_MAX_MS);
         if !known {
@@ -251,7 +251,7 @@ impl Engine {
     }
 
     /// Believes the machine's clock: what is due moves by the step.
-    fn follow(&mut self, by_ms: i64, whose: &str, reading: Reading) {
+    fn follow(&mut self, by_ms: i64, whose: &str, reading: ClockReading) {
         let (was, before) = (self.time.keeper.now(reading), self.time.keeper);
         self.time.keeper.adopt(reading);
         let now = reading.wall;
@@ -331,7 +331,7 @@ impl Engine {
         self.time.witnesses.insert(envelope.device.clone(), agrees);
     }
 
-    fn clock_is_well(&mut self, now: Timestamp, reading: Reading) {
+    fn clock_is_well(&mut self, now: Timestamp, reading: ClockReading) {
         self.time.forget_witnesses();
         self.state.set_wall_ahead(None);
         self.health.set_clock(ClockState::default());
@@ -341,7 +341,7 @@ impl Engine {
     }
 
     /// Tells pages, metrics and the duty officer.
-    fn say_clock(&mut self, reading: Reading) {
+    fn say_clock(&mut self, reading: ClockReading) {
         let now = self.time.keeper.now(reading);
         let (step_ms, doubt_ms) = (self.time.step_ms, self.time.doubt_ms);
         self.state.set_wall_ahead(step_ms);
@@ -390,7 +390,7 @@ impl Engine {
         self.judge(Input::SelfFault { key: CONCERN, incident: Some(manual), why }, now);
     }
 
-    fn mark_clock(&mut self, reading: Reading) {
+    fn mark_clock(&mut self, reading: ClockReading) {
         self.time.marked_boot_ms = Some(reading.boot_ms);
         self.batch.changes.push(Change::Clock(self.time.mark(reading)));
     }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{FlockOperation, flock};
 
 use ioc_common::clock;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::Commit;

@@ -28,7 +28,7 @@ struct Machine(Arc<Mutex<Inside>>);
 
 #[derive(Debug)]
 struct Inside {
-    reading: Reading,
+    reading: ClockReading,
     synchronised: bool,
     boot: u32,
     believed_ms: i64,
@@ -37,7 +37,7 @@ struct Inside {
 impl Machine {
     fn new() -> Self {
         let wall = "2026-11-28T00:00:00Z".parse().expect("a time");
-        let reading = Reading { wall, boot_ms: 1_000_000 };
+        let reading = ClockReading { wall, boot_ms: 1_000_000 };
         Self(Arc::new(Mutex::new(Inside { reading, synchronised: false, boot: 1, believed_ms: 0 })))
     }
 
@@ -63,7 +63,7 @@ impl Machine {
 }
 
 impl Clocks for Machine {
-    fn read(&self) -> Reading {
+    fn read(&self) -> ClockReading {
         self.inside().reading
     }
 

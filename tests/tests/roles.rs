@@ -5,18 +5,18 @@ use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use ioc_tests::prometheus::{self, asked};
+use ioc_tests::prometheus::{self, query_value};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// A program at the collector's door: what it shows, and what it is answered.
-struct Client {
+struct SessionClient {
     base: String,
     jar: std::path::PathBuf,
     token: Option<String>,
 }
 
-impl Client {
+impl SessionClient {
     fn new(rig: &Rig, name: &str) -> Self {
         Self { base: format!("https://localhost:{}", rig.web), jar: rig.dir().join(format!("{name}.jar")), token: None }
     }
@@ -59,9 +59,9 @@ async fn made(rig: &Rig, name: &str, role: &str) -> String {
 }
 
 /// Someone of this role who has chosen their password.
-async fn settled(rig: &Rig, name: &str, body: Value) -> Client {
+async fn settled(rig: &Rig, name: &str, body: Value) -> SessionClient {
     let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
-    let client = Client::new(rig, name);
+    let client = SessionClient::new(rig, name);
     assert_eq!(client.sign_in(name, &first).await, 204);
     let good = Some(json!({ "present": first, "new": "correct horse battery" }));
     assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
@@ -73,10 +73,10 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
-    let act = |client: &Client, text: &str| {
+    let act = |client: &SessionClient, text: &str| {
         let body = json!({ "action": "comment", "text": text });
         let (base, jar, token) = (client.base.clone(), client.jar.clone(), client.token.clone());
-        async move { Client { base, jar, token }.ask("POST", "/api/v1/incidents/1/actions", Some(body)).await.0 }
+        async move { SessionClient { base, jar, token }.ask("POST", "/api/v1/incidents/1/actions", Some(body)).await.0 }
     };
     let book =
         Some(json!({ "rota": "x", "person": "y", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" }));
@@ -92,7 +92,7 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     ] {
         let name = role.replace('_', "-");
         let first = made(&rig, &name, role).await;
-        let client = Client::new(&rig, &name);
+        let client = SessionClient::new(&rig, &name);
         assert_eq!(client.sign_in(&name, &first).await, 204);
         // Someone else chose the password: nothing before another is chosen.
         let (status, text) = client.ask("GET", "/api/v1/devices", None).await;
@@ -115,37 +115,37 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     }
 
     // A token does no more than its role, nor more than its owner; nothing of it is in the log.
-    let admin = Client::new(&rig, "administrator");
+    let admin = SessionClient::new(&rig, "administrator");
     let token = Some(json!({ "label": "báo cáo", "role": "viewer", "days": 30 }));
     let (status, text) = admin.ask("POST", "/api/v1/account/tokens", token).await;
     assert_eq!(status, 201, "{text}");
     let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
-    let robot = Client { token: Some(token.clone()), ..Client::new(&rig, "robot") };
+    let robot = SessionClient { token: Some(token.clone()), ..SessionClient::new(&rig, "robot") };
     assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 200);
     assert_eq!(act(&robot, "robot").await, 403);
     let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
     assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
 
     let more = Some(json!({ "label": "too much", "role": "leader", "days": 1 }));
-    let (status, text) = Client::new(&rig, "technician").ask("POST", "/api/v1/account/tokens", more).await;
+    let (status, text) = SessionClient::new(&rig, "technician").ask("POST", "/api/v1/account/tokens", more).await;
     assert!(status == 422 && text.contains("leader"), "{text}");
 
     // The wall is opened by a viewer's token in the address, and by no other; nothing else is.
-    let (status, wall) = Client::new(&rig, "wall").ask("GET", &format!("/wall?token={token}"), None).await;
+    let (status, wall) = SessionClient::new(&rig, "wall").ask("GET", &format!("/wall?token={token}"), None).await;
     assert!(status == 200 && wall.contains("Khói") && !wall.contains("<form"), "{wall}");
-    assert_eq!(Client::new(&rig, "wall").ask("GET", &format!("/?token={token}"), None).await.0, 303);
+    assert_eq!(SessionClient::new(&rig, "wall").ask("GET", &format!("/?token={token}"), None).await.0, 303);
     let more = Some(json!({ "label": "too much", "role": "administrator", "days": 1 }));
     let (_, text) = admin.ask("POST", "/api/v1/account/tokens", more).await;
     let more = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
-    assert_eq!(Client::new(&rig, "wall").ask("GET", &format!("/wall?token={more}"), None).await.0, 303);
+    assert_eq!(SessionClient::new(&rig, "wall").ask("GET", &format!("/wall?token={more}"), None).await.0, 303);
 
     // Whoever is disabled is out at once, by every door; the last administrator stays.
     let change = |name: &str, body: Value| {
         let path = format!("/api/v1/accounts/{name}");
-        let client = Client::new(&rig, "administrator");
+        let client = SessionClient::new(&rig, "administrator");
         async move { client.ask("PATCH", &path, Some(body)).await.0 }
     };
-    let viewer = Client::new(&rig, "viewer");
+    let viewer = SessionClient::new(&rig, "viewer");
     assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 200);
     assert_eq!(change("viewer", json!({ "disabled": true })).await, 204);
     assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 401);
@@ -216,18 +216,18 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let secret = started["secret"].as_str().unwrap().to_owned();
     assert!(status == 200 && started["uri"].as_str().unwrap().contains(&secret), "{text}");
     // Not asked for before its owner has shown that they have it.
-    assert_eq!(Client::new(&rig, "a").sign_in("lan", "correct horse battery").await, 204);
+    assert_eq!(SessionClient::new(&rig, "a").sign_in("lan", "correct horse battery").await, 204);
     assert_eq!(second(json!({ "do": "confirm", "code": "000000" })).await.0, 422);
     let (status, text) = second(json!({ "do": "confirm", "code": code_of(&secret, 0).await })).await;
     let codes: Value = serde_json::from_str(&text).unwrap();
     assert!(status == 200 && codes["recovery"].as_array().unwrap().len() == 10, "{text}");
 
     let try_with = |name: &str, code: String| {
-        let client = Client::new(&rig, name);
+        let client = SessionClient::new(&rig, name);
         let body = json!({ "name": "lan", "password": "correct horse battery", "code": code });
         async move { client.ask("POST", "/api/v1/session", Some(body)).await.0 }
     };
-    assert_eq!(Client::new(&rig, "b").sign_in("lan", "correct horse battery").await, 401, "the password alone");
+    assert_eq!(SessionClient::new(&rig, "b").sign_in("lan", "correct horse battery").await, 401, "the password alone");
     // The next one: whatever passes meanwhile, it is within a step, and later than the one that was taken.
     let code = code_of(&secret, 1).await;
     assert_eq!(try_with("c", code.clone()).await, 204);
@@ -237,7 +237,7 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     assert_eq!(try_with("f", spare).await, 401);
 
     // By the page: first the password, then the code.
-    let browser = Client::new(&rig, "g");
+    let browser = SessionClient::new(&rig, "g");
     let page = browser.form("/login", "name=lan&password=correct%20horse%20battery").await;
     let pending_sign_in =
         page.1.split("name=\"pending_sign_in\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -256,12 +256,12 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let token = Some(json!({ "label": "robot", "role": "viewer", "days": 1 }));
     let (_, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
     let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
-    let robot = Client { token: Some(shown), ..Client::new(&rig, "robot") };
+    let robot = SessionClient { token: Some(shown), ..SessionClient::new(&rig, "robot") };
     assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
     assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await.0, 403);
     let spare = codes["recovery"][2].as_str().unwrap();
     assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
-    assert_eq!(Client::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
+    assert_eq!(SessionClient::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
     rig.stop().await.unwrap();
 }
 
@@ -350,7 +350,7 @@ async fn leader_of_all(rig: &Rig) -> u16 {
     let admin = settled(rig, "root", json!({ "name": "root", "role": "administrator" })).await;
     let change = Some(json!({ "places": [] }));
     assert_eq!(admin.ask("PATCH", "/api/v1/accounts/lan", change).await.0, 204);
-    let lan = Client::new(rig, "lan");
+    let lan = SessionClient::new(rig, "lan");
     assert_eq!(lan.ask("GET", "/api/v1/devices", None).await.0, 401, "another reach ends what was open");
     assert_eq!(lan.sign_in("lan", "correct horse battery").await, 204);
     lan.ask("GET", "/api/v1/devices/srv-out", None).await.0
@@ -419,7 +419,7 @@ async fn no_form_falls_over_what_is_typed_into_it() {
         "{events}"
     );
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
-    let client = Client::new(&rig, "admin");
+    let client = SessionClient::new(&rig, "admin");
     assert_eq!(client.sign_in("admin", password.trim()).await, 204);
     let script = "<script>document.title='caught'</script>\"'>";
     let long = "ấ".repeat(500);
@@ -571,7 +571,7 @@ async fn prometheus_reads_the_fleet_with_a_token() {
     let token = Some(json!({ "label": "Prometheus", "role": "viewer", "days": 30 }));
     let (_, text) = robot.ask("POST", "/api/v1/account/tokens", token).await;
     let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
-    assert_eq!(Client::new(&rig, "nobody").ask("GET", "/metrics/devices", None).await.0, 401);
+    assert_eq!(SessionClient::new(&rig, "nobody").ask("GET", "/metrics/devices", None).await.0, 401);
 
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
     let config = format!(
@@ -588,11 +588,11 @@ scrape_configs:
         rig.web
     );
     let _prometheus = prometheus::start(dir.path(), port, &config);
-    let busy = || async { asked(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
+    let busy = || async { query_value(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
     eventually("Prometheus knows the number", busy).await.unwrap();
-    let disk = asked(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
+    let disk = query_value(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
     assert!(disk[0]["metric"]["device"].is_string() && disk[0]["metric"]["kind"] == "server", "{disk}");
     assert!(disk[0]["metric"]["name"].is_null(), "not opted into: {disk}");
-    assert_eq!(asked(port, "iocw_device_up").await[0]["value"][1], "1");
+    assert_eq!(query_value(port, "iocw_device_up").await[0]["value"][1], "1");
     rig.stop().await.unwrap();
 }

@@ -21,12 +21,12 @@ use tokio::process::Command;
 /// Accounts of a machine, as nothing else is called.
 const NAMES: [&str; 3] = ["zoe.planted", "yan.planted", "xia.planted"];
 
-struct Client {
+struct ScopedClient {
     base: String,
     jar: std::path::PathBuf,
 }
 
-impl Client {
+impl ScopedClient {
     /// Someone who has chosen their password.
     async fn settled(rig: &Rig, body: Value) -> Self {
         let name = body["name"].as_str().unwrap().to_owned();
@@ -173,11 +173,11 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     let ids = incidents().await;
     let all = paths(&rig, ["srv-here", "srv-far"], &ids).await;
 
-    let viewer = Client::settled(&rig, json!({ "name": "viewer", "role": "viewer" })).await;
+    let viewer = ScopedClient::settled(&rig, json!({ "name": "viewer", "role": "viewer" })).await;
     let limited = json!({ "name": "limited", "role": "viewer", "places": ["Tầng 2"] });
-    let limited = Client::settled(&rig, limited).await;
+    let limited = ScopedClient::settled(&rig, limited).await;
     let officer = json!({ "name": "officer", "role": "duty_officer", "places": ["Tầng 2"] });
-    let officer = Client::settled(&rig, officer).await;
+    let officer = ScopedClient::settled(&rig, officer).await;
     let (mut read, mut leaks) = (0, Vec::new());
     for path in &all {
         for client in [&viewer, &limited, &officer] {
@@ -207,7 +207,7 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
     assert!(text.contains("2 names"), "{text}");
 
     // Who may see them does, and it is on record.
-    let technician = Client::settled(&rig, json!({ "name": "technician", "role": "technician" })).await;
+    let technician = ScopedClient::settled(&rig, json!({ "name": "technician", "role": "technician" })).await;
     for path in [format!("/incidents/{}", ids[0]), format!("/api/v1/incidents/{}", ids[0])] {
         let (_, text) = technician.ask("GET", &path, None).await;
         assert!(text.contains(NAMES[0]) && text.contains(NAMES[1]), "{path}: {text}");
@@ -256,20 +256,20 @@ async fn a_link_ends_with_its_certificate() {
 async fn a_live_page_ends_with_the_right_to_it() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
-    let admin = Client::settled(&rig, json!({ "name": "boss", "role": "administrator" })).await;
+    let admin = ScopedClient::settled(&rig, json!({ "name": "boss", "role": "administrator" })).await;
     for (name, change) in [
         ("gone", json!({ "disabled": true })),
         ("less", json!({ "role": "viewer" })),
         ("here", json!({ "places": ["Tầng 2"] })),
     ] {
-        let client = Client::settled(&rig, json!({ "name": name, "role": "technician" })).await;
+        let client = ScopedClient::settled(&rig, json!({ "name": name, "role": "technician" })).await;
         let mut live = client.curl("/live").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut out = live.stdout.take().unwrap();
         let mut first = [0; 8];
         out.read_exact(&mut first).await.unwrap();
         let (status, text) = admin.ask("PATCH", &format!("/api/v1/accounts/{name}"), Some(change)).await;
         assert_eq!(status, 204, "{text}");
-        let ended = tokio::time::timeout(Duration::from_secs(12), live.wait()).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), live.wait()).await;
         assert!(ended.is_ok(), "{name} still listens");
     }
     rig.stop().await.unwrap();
