@@ -39,7 +39,7 @@ fn opened(
     text: &str,
 ) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
     let config = app.config();
-    if app.limits.stranger(rate_limit::LINK, peer).is_err() {
+    if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
         let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);
         return Err(Box::new(Failure::new(
             page_context,
@@ -48,7 +48,7 @@ fn opened(
     }
     let link = app.links.check(text, clock::now());
     if link.is_some() {
-        app.limits.welcome(rate_limit::LINK, peer);
+        app.limits.refund(rate_limit::LINK, peer);
     }
     let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
     let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());

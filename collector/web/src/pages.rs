@@ -22,7 +22,7 @@ use super::charts::{self, Chart};
 
 use super::agent_settings;
 use super::display_wall::{self, Screens};
-use super::document::{self, Shown};
+use super::document::{self, DocumentCard};
 use super::personal_data;
 use super::problem::Problem;
 use super::view::{DeviceRow, PageContext, incident_tone};
@@ -132,7 +132,7 @@ pub(super) fn devices_of(incidents: &[Incident]) -> impl Iterator<Item = &Device
 }
 
 /// One number of a device.
-struct Number {
+struct LatestValue {
     name: String,
     metric: String,
     value: String,
@@ -151,8 +151,8 @@ struct DevicePage {
     probes: Vec<(String, &'static str, String)>,
     faults: Vec<Fault>,
     incidents: Vec<Incident>,
-    numbers: Vec<Number>,
-    documents: Vec<Shown>,
+    numbers: Vec<LatestValue>,
+    documents: Vec<DocumentCard>,
     screens: Option<Screens>,
     /// How it stands with its settings, and why not.
     settings: Option<(SettingsState, String)>,
@@ -211,7 +211,7 @@ pub(super) async fn device(
             let lines = charts::first_of(&id, layout.as_ref(), reader, now)?;
             let windows = charts::windows_of(&record.info, reader, now.plus_millis(-charts::FIRST_MS), now)?;
             let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(Device {
+            Ok(Some(DevicePageData {
                 row,
                 children,
                 hello,
@@ -228,7 +228,7 @@ pub(super) async fn device(
         })
         .await;
     match found {
-        Ok(Some(Device {
+        Ok(Some(DevicePageData {
             row,
             children,
             hello,
@@ -250,7 +250,7 @@ pub(super) async fn device(
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let screens = display_wall::of(&page_context, &documents);
             let heard = matches!(row.record.state(now), "live" | "stale");
-            let settings = agent_settings::standing_of(&row.record.info, &app.config().settings, &documents);
+            let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
             let documents = document::show_all(&page_context, &documents, heard);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
             let charts = charts::draw_all(&page_context, lines, &incidents, &windows, charts::FIRST_MS);
@@ -291,7 +291,7 @@ fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, &'s
 }
 
 /// What is read for a device's page.
-struct Device {
+struct DevicePageData {
     unjudged: Vec<Unjudged>,
     row: DeviceRow,
     children: Vec<DeviceRow>,
@@ -302,8 +302,8 @@ struct Device {
     documents: Vec<DocumentRecord>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
-    lines: Vec<charts::Group>,
-    windows: Vec<charts::Stretch>,
+    lines: Vec<charts::ChartLines>,
+    windows: Vec<charts::MaintenanceSpan>,
 }
 
 #[derive(Template)]
@@ -376,10 +376,10 @@ pub(super) async fn software_csv(
     Ok((headers, text).into_response())
 }
 
-fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number> {
+fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<LatestValue> {
     let shown = layout.series().iter().zip(values).map(|(series, value)| {
         let entry = metric::find(series.metric());
-        Number {
+        LatestValue {
             name: series.as_str().to_owned(),
             metric: series.metric().to_owned(),
             value: value.map_or("–".to_owned(), |value| format!("{value}")),

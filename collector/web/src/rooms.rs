@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_judge::DeviceKind;
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, PageResult, layouts_of, page_context, show};
@@ -83,6 +83,6 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 }
 
 /// The same as JSON.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Vec<api_types::power::Room>> {
+pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::power::Room>> {
     Ok(Json(all(app.read(&person.scope, move |reader| all_rooms(reader, clock::now())).await?)))
 }

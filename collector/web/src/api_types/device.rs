@@ -379,7 +379,7 @@ impl From<ioc_common::software::Item> for SoftwareItem {
 
 names! {
     /// How it stands with a device's settings.
-    SettingsStanding is ioc_engine::config::SettingsState {
+    SettingsState is ioc_engine::config::SettingsState {
         /// It is given none, and has none.
         None = "none",
         /// They are in use.
