@@ -13,8 +13,8 @@ use ioc_common::config::SpanWithin;
 
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
-use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
+use ioc_engine::writer::EngineHandle;
 use ioc_store::history::compaction::round;
 use ioc_store::{Archive, Reader};
 
@@ -25,7 +25,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(600);
 
 /// Folds from time to time until the engine ends.
 pub async fn run(
-    engine: Handle,
+    engine: EngineHandle,
     reader: Box<dyn Reader>,
     archive: Box<dyn Archive>,
     config: watch::Receiver<Arc<Config>>,

@@ -123,7 +123,7 @@ fn room(config: &Config) -> Finding {
 
 fn store(config: &Config) -> Finding {
     let looked = as_owner(&config.data, || {
-        ioc_store::version(&config.data).map(|version| (version, ioc_store::look(&config.data, false)))
+        ioc_store::version(&config.data).map(|version| (version, ioc_store::examine(&config.data, false)))
     });
     let looked = match looked {
         Ok(looked) => looked,

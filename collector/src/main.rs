@@ -164,7 +164,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
 
 /// Looks the store over.
 fn check_store(config: &Config) -> anyhow::Result<()> {
-    let findings = as_owner(&config.data, || ioc_store::look(&config.data, true))??;
+    let findings = as_owner(&config.data, || ioc_store::examine(&config.data, true))??;
     for finding in &findings {
         say(&format!("{finding}\n"))?;
     }

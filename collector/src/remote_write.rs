@@ -23,7 +23,7 @@ use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
 use ioc_store::scope::AccessScope;
-use ioc_store::{Arrived, Reader, StoreError};
+use ioc_store::{DeviceHistoryRow, Reader, StoreError};
 
 /// Rows in one request.
 const ROWS: usize = 500;
@@ -36,7 +36,7 @@ const FILE: &str = "remote-write.position";
 /// A series: its labels, sorted by name.
 type Labels = Vec<(String, String)>;
 /// Rows, each with its layout.
-type Rows = Vec<(Arrived, Arc<Layout>)>;
+type Rows = Vec<(DeviceHistoryRow, Arc<Layout>)>;
 /// Numbers by series: milliseconds and value.
 type Batch = BTreeMap<Labels, Vec<(i64, f64)>>;
 
@@ -151,7 +151,7 @@ fn keep(path: &Path, position: u64) {
 async fn hand_on(
     target: &RemoteWrite,
     exposed: &[ExposedLabel],
-    rows: &[(Arrived, Arc<Layout>)],
+    rows: &[(DeviceHistoryRow, Arc<Layout>)],
 ) -> Result<u64, SendError> {
     let mut refused = 0;
     let mut waiting = vec![rows];
@@ -191,7 +191,7 @@ async fn post(target: &RemoteWrite, body: Vec<u8>) -> Result<(), SendError> {
 }
 
 /// A request's body.
-fn packed(exposed: &[ExposedLabel], rows: &[(Arrived, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
+fn packed(exposed: &[ExposedLabel], rows: &[(DeviceHistoryRow, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
     let mut batch = Batch::new();
     for (arrived, layout) in rows {
         let shared = labels_of(&arrived.device, exposed);
@@ -317,7 +317,7 @@ mod tests {
             layout: layout.id(),
             values: Vec::new(),
         };
-        let one = vec![(Arrived { device: Arc::new(device), row }, layout)];
+        let one = vec![(DeviceHistoryRow { device: Arc::new(device), row }, layout)];
         let two = [one.clone(), one.clone()].concat();
         for status in [401, 403, 404] {
             let target = receiver(status).await;

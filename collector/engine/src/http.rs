@@ -34,6 +34,7 @@ const ASKED_MIN: Duration = Duration::from_secs(1);
 const ASKED_MAX: Duration = Duration::from_secs(900);
 
 /// Why something could not be sent, and whether trying again can help.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// It was not taken, and may be later.
@@ -42,7 +43,6 @@ pub enum SendError {
     /// The other side is not there or takes nothing now, whatever it is.
     #[error("{why}")]
     Away {
-        /// Why.
         why: String,
         /// How long it asks us to stay away.
         after: Option<Duration>,
@@ -55,7 +55,6 @@ pub enum SendError {
     Refused {
         /// What it answered with.
         status: StatusCode,
-        /// Why.
         why: String,
     },
     /// It will never work as it is.
@@ -122,11 +121,11 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// `http://` or `https://`, host, port where it is not the usual one, path and query.
     pub url: &'a str,
-    /// Of the body.
+    /// `Content-Type` of the body.
     pub content_type: &'a str,
     /// Further headers: name and value.
     pub headers: Vec<(String, String)>,
-    /// May be empty.
+    /// Bytes of the body; none for an empty one.
     pub body: Vec<u8>,
 }
 

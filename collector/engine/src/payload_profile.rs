@@ -29,7 +29,7 @@ const SHIPPED: [(&str, &str); 2] = [
 /// A checked profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// Its name.
+    /// Its name in the configuration, unique.
     pub name: String,
     entries: Vec<Entry>,
 }

@@ -50,13 +50,13 @@ impl std::fmt::Debug for Authority {
 /// A certificate that was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The certificate, PEM.
+    /// The certificate alone, PEM.
     pub certificate: String,
-    /// Serial number, hex.
+    /// Its serial number, hex.
     pub serial: String,
     /// When to ask for the next one: at two thirds of its life.
     pub renew_at: Timestamp,
-    /// When it ends.
+    /// The end of its validity.
     pub expires_at: Timestamp,
 }
 
@@ -339,25 +339,19 @@ fn file(path: &Path, source: io::Error) -> PkiError {
 }
 
 /// The public-key infrastructure cannot do what was asked.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A file does not hold what it should.
     #[error("{}: {why}", path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Content { path: PathBuf, why: String },
     /// A request cannot be certified.
     #[error("the certificate request cannot be used: {0}")]
     Request(String),

@@ -33,7 +33,7 @@ pub struct Room {
     pub name: String,
     /// How many machines stand in it: servers, workstations, display controllers.
     pub machines: u64,
-    /// Its UPS.
+    /// Every UPS that stands in it, the weakest first.
     pub ups: Vec<UpsPower>,
     /// That of its weakest UPS; none when none is watched.
     pub score: Option<u8>,
@@ -42,19 +42,19 @@ pub struct Room {
 /// The power of one UPS.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UpsPower {
-    /// Device.
+    /// The device's identifier.
     pub device: String,
-    /// Name.
+    /// The device's name.
     pub name: String,
-    /// 0 to 100.
+    /// 0 to 100, 100 being the best.
     pub score: u8,
     /// On mains; none when that is not known.
     pub mains: Option<bool>,
-    /// Seconds left.
+    /// How long the battery lasts at this load, seconds.
     pub runtime_s: Option<f64>,
-    /// Charge, percent.
+    /// Charge of the battery, percent.
     pub charge: Option<f64>,
-    /// Load, percent.
+    /// Load of the output, percent.
     pub load: Option<f64>,
     /// Age of the battery, days.
     pub battery_age_days: Option<f64>,
@@ -67,9 +67,9 @@ pub struct UpsPower {
 /// What costs points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reason {
-    /// How many.
+    /// Points that it costs, 1 to 50.
     pub points: u8,
-    /// Why.
+    /// The shortcoming, in a sentence.
     pub text: Text,
 }
 
@@ -226,7 +226,7 @@ mod tests {
             reports_lost: 0,
             layout: None,
             latest: Vec::new(),
-            worst: 0,
+            worst: None,
         }
     }
 

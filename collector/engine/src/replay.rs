@@ -23,15 +23,15 @@ const STRETCH_MS: i64 = 24 * 3_600_000;
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
-    /// When.
+    /// The moment of the row that it was decided by.
     pub at: Timestamp,
-    /// About which series.
+    /// The series, by its whole name.
     pub series: String,
-    /// What.
+    /// What became of the fault.
     pub state: FaultState,
     /// The value that decided.
     pub value: Option<f64>,
-    /// Why.
+    /// The reason, as a notice would give it.
     pub reason: Text,
 }
 

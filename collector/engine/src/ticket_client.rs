@@ -1,5 +1,5 @@
 //! What a ticket system is, whatever its kind. The configuration is read here and names ticket systems, so it holds them; how each kind
-//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::Kinds`]).
+//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::ConnectorKinds`]).
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use crate::http::SendError;
 /// What a new ticket says.
 #[derive(Debug, Clone)]
 pub struct NewTicket {
-    /// `INC-000012`.
+    /// The incident's number as people see it, `INC-000012`.
     pub incident: String,
     /// One line, with the incident's number in brackets: a ticket is found by it.
     pub subject: String,
-    /// The whole.
+    /// Several lines of plain text.
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
-    /// The incident's severity.
+    /// The incident's severity, `info`, `warning` or `critical`.
     pub severity: &'static str,
-    /// The incident's priority.
+    /// The incident's priority, `P1` to `P4`.
     pub priority: &'static str,
     /// The device's name; empty without one.
     pub device: String,

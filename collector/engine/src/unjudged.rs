@@ -11,10 +11,10 @@ use ioc_common::clock::Timestamp;
 use ioc_common::document::{probe_of, survey_every_s};
 use ioc_common::layout::Layout;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
-use ioc_judge::{DeviceInfo, RuleKind, RuleSet, Text};
+use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, Line, Wanted};
+use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
 
@@ -30,7 +30,7 @@ const SERIES_MAX: usize = 10;
 /// A rule that cannot be judged on a device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unjudged {
-    /// The rule.
+    /// The rule's identifier.
     pub rule: String,
     /// What it would say is wrong.
     pub title: Text,
@@ -40,20 +40,20 @@ pub struct Unjudged {
     pub subjects: Vec<String>,
     /// Since when; none where it was not known within the last eight days.
     pub since: Option<Timestamp>,
-    /// Why.
+    /// The reason that the device or its probe gives, in a sentence.
     pub why: Text,
 }
 
 /// What is known of a device now.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// The device.
     pub info: &'a DeviceInfo,
     /// Seconds between its samples.
     pub interval_s: u32,
     /// The layout of its newest numbers.
     pub layout: &'a Layout,
-    /// Its newest numbers.
+    /// Its newest numbers, by whole name of the series.
     pub latest: &'a [Option<f64>],
     /// How its probes ended.
     pub outcomes: &'a [ProbeReport],
@@ -66,8 +66,8 @@ pub struct Known<'a> {
 pub fn unknown_series(known: &Known<'_>, rules: &RuleSet) -> Vec<String> {
     let metrics: Vec<&str> = rules
         .for_device(known.info)
-        .filter_map(|rule| match &rules.rules()[usize::from(rule)].kind {
-            RuleKind::Threshold(threshold) => Some(threshold.metric.name),
+        .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
+            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
             _ => None,
         })
         .collect();
@@ -91,7 +91,7 @@ pub fn unjudged(
     let mut found = Vec::new();
     for place in known.info_rules(rules) {
         let rule = &rules.rules()[usize::from(place)];
-        let RuleKind::Threshold(threshold) = &rule.kind else { continue };
+        let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
         let metric = threshold.metric.name;
         let probe = probe_of(metric);
         let outcome = known.outcomes.iter().find(|report| report.probe == probe).map(|report| &report.outcome);
@@ -215,7 +215,7 @@ pub fn of_device(
         last_known(chart::read(
             reader,
             id,
-            &Wanted { from, until, tier: Tier::for_span(LOOK_BACK_MS), names, most: 0 },
+            &ChartQuery { from, until, tier: Tier::for_span(LOOK_BACK_MS), names, most: 0 },
         )?)
     };
     Ok(unjudged(&known, rules, &last, now))

@@ -28,11 +28,11 @@ use super::check::{CONNECT_MAX_BYTES, OwnTopics, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
-use ioc_engine::engine::{ConnectionId, Down, Handle, Message, quiet_after_ms};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
+use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
 
 /// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -48,7 +48,7 @@ const KEEP_ALIVE_MAX_S: u16 = 600;
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) engine: Handle,
+    pub(super) engine: EngineHandle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) paced: Arc<LogPace>,

@@ -22,11 +22,11 @@ use super::certificate_validity::CertificateValidity;
 use super::connection::{self, Shared};
 use super::newcomers::{Newcomers, Place};
 use ioc_engine::connection_limit::Bounds;
-use ioc_engine::engine::{CertificateAllowlist, Handle};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
+use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 
 /// How long the first byte, the handshake and CONNECT may take, each.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub struct Endpoint {
     /// TLS.
     pub tls: Arc<ServerConfig>,
     /// Where reports go.
-    pub engine: Handle,
+    pub engine: EngineHandle,
     /// Who may connect.
     pub access: Arc<CertificateAllowlist>,
     /// Counters.

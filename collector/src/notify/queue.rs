@@ -15,7 +15,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 use ioc_engine::http::SendError;
-use ioc_store::{Delivery, DeliveryState, Waiting};
+use ioc_store::{Delivery, DeliveryState, PendingDelivery};
 
 /// Messages under way on one channel, without those that have been for long.
 const CONCURRENT_MAX: usize = 4;
@@ -108,7 +108,7 @@ struct Outage {
 
 /// A message that could go.
 struct Candidate<'r> {
-    rows: Vec<&'r Waiting>,
+    rows: Vec<&'r PendingDelivery>,
     behind: Vec<String>,
     fresh: bool,
 }
@@ -136,7 +136,7 @@ impl Queue {
     }
 
     /// What is to be done with what waits. Whatever becomes a message is under way from here on.
-    pub(super) fn plan(&mut self, rows: &[Waiting], traits: Traits, now: Instant, wall: Timestamp) -> Plan {
+    pub(super) fn plan(&mut self, rows: &[PendingDelivery], traits: Traits, now: Instant, wall: Timestamp) -> Plan {
         let busy: HashSet<String> = self.in_flight.values().flat_map(|flight| flight.keys.iter().cloned()).collect();
         self.track(rows, &busy, now, wall);
         let mut plan = Plan { again_in: SLEEP_MAX, ..Plan::default() };
@@ -149,7 +149,7 @@ impl Queue {
     }
 
     /// Keeps what is known to what waits.
-    fn track(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
+    fn track(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
         let here: HashSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
         self.known.retain(|key, _| here.contains(key.as_str()) || busy.contains(key));
         for row in rows {
@@ -169,13 +169,13 @@ impl Queue {
 
     fn candidates<'r>(
         &self,
-        rows: &'r [Waiting],
+        rows: &'r [PendingDelivery],
         busy: &HashSet<String>,
         traits: Traits,
         now: Instant,
         plan: &mut Plan,
     ) -> Vec<Candidate<'r>> {
-        let mut lanes: BTreeMap<Lane<'r>, Vec<&'r Waiting>> = BTreeMap::new();
+        let mut lanes: BTreeMap<Lane<'r>, Vec<&'r PendingDelivery>> = BTreeMap::new();
         for row in rows {
             let own = if row.incident == IncidentId(0) { row.key.as_str() } else { "" };
             lanes.entry((row.incident.0, &row.person, &row.address, own)).or_default().push(row);
@@ -186,7 +186,7 @@ impl Queue {
                 continue;
             }
             lane.sort_by_key(|row| row.step);
-            let due = |row: &&Waiting| self.known.get(&row.key).is_none_or(|known| known.due <= now);
+            let due = |row: &&PendingDelivery| self.known.get(&row.key).is_none_or(|known| known.due <= now);
             // What is due takes along what stands before it.
             let Some(last) = lane.iter().rposition(due) else {
                 let next = lane.iter().filter_map(|row| Some(self.known.get(&row.key)?.due)).min();
@@ -195,7 +195,8 @@ impl Queue {
             };
             let fresh = lane[..=last].iter().any(|row| self.known.get(&row.key).is_none_or(|known| !known.tried));
             // What may have arrived goes again as it was.
-            let unanswered = |row: &&Waiting| self.known.get(&row.key).is_some_and(|known| known.unanswered > 0);
+            let unanswered =
+                |row: &&PendingDelivery| self.known.get(&row.key).is_some_and(|known| known.unanswered > 0);
             let count = match lane.first() {
                 Some(head) if traits.folds && !unanswered(head) => {
                     lane[..=last].iter().take_while(|row| !unanswered(row)).count().min(DIGEST_MAX)
@@ -273,7 +274,7 @@ impl Queue {
     }
 
     /// What has been due for long goes to the fallback as well, under way or not.
-    fn plan_fallback(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
+    fn plan_fallback(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
         let flying: HashSet<&String> = self.in_flight.values().flat_map(|flight| &flight.keys).collect();
         for row in rows {
             let Some(known) = self.known.get_mut(&row.key) else { continue };
@@ -403,7 +404,7 @@ impl Queue {
 }
 
 /// Many to one address become one message.
-fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> Vec<Candidate<'r>> {
+fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&PendingDelivery) -> bool) -> Vec<Candidate<'r>> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     for one in &found {
         let Some(first) = one.rows.first().filter(|first| !alone(first)) else { continue };
@@ -434,7 +435,7 @@ fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> V
 }
 
 /// How long an entry still waits by what the store says. What it could not have been told to wait is a clock that was set back.
-fn stored_wait(row: &Waiting, wall: Timestamp) -> Duration {
+fn stored_wait(row: &PendingDelivery, wall: Timestamp) -> Duration {
     let ahead = row.next_attempt_at.millis_since(wall);
     let most = match (row.attempts, row.unanswered) {
         (0, _) => row.next_attempt_at.millis_since(row.created_at).min(QUIET_MAX_MS),

@@ -16,7 +16,7 @@ use ioc_common::clock::Timestamp;
 use super::queue::{Queue, Traits};
 use ioc_engine::config::{Channel, Config};
 use ioc_engine::http::SendError;
-use ioc_store::{Delivery, DeliveryState, OutboxEntry, Waiting};
+use ioc_store::{Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 
 /// Most entries of one channel that are looked at in one go.
 pub(super) const WAITING_MAX: usize = 4096;
@@ -28,7 +28,7 @@ const GONE_AT_ONCE: usize = 256;
 /// What a worker needs of the world.
 pub(super) trait WorkerDeps: Clone + Send + 'static {
     /// What waits on a channel; nothing when it cannot be read.
-    fn waiting(&self, channel: &str) -> impl Future<Output = Option<Vec<Waiting>>> + Send;
+    fn waiting(&self, channel: &str) -> impl Future<Output = Option<Vec<PendingDelivery>>> + Send;
     /// These entries, whole, as far as they still wait.
     fn entries(&self, keys: Vec<String>) -> impl Future<Output = Option<Vec<OutboxEntry>>> + Send;
     /// Sends one message.
@@ -148,7 +148,7 @@ impl<D: WorkerDeps> Worker<D> {
     }
 
     /// The channel is not in the configuration any more: what waits on it is given up, and that is said.
-    async fn give_up(&mut self, rows: &[Waiting]) -> Option<Duration> {
+    async fn give_up(&mut self, rows: &[PendingDelivery]) -> Option<Duration> {
         if !self.queue.is_idle() {
             return Some(HELD);
         }
@@ -216,7 +216,7 @@ mod tests {
 
     #[derive(Default)]
     struct World {
-        rows: Mutex<Vec<Waiting>>,
+        rows: Mutex<Vec<PendingDelivery>>,
         sent: Mutex<Vec<String>>,
         dead: Mutex<Vec<String>>,
         stuck: AtomicBool,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     impl WorkerDeps for Fake {
-        async fn waiting(&self, _: &str) -> Option<Vec<Waiting>> {
+        async fn waiting(&self, _: &str) -> Option<Vec<PendingDelivery>> {
             Some(self.0.rows.lock().expect("rows").clone())
         }
 
@@ -264,7 +264,7 @@ mod tests {
     impl Fake {
         fn put(&self, key: &str) {
             let at = self.wall();
-            self.0.rows.lock().expect("rows").push(Waiting {
+            self.0.rows.lock().expect("rows").push(PendingDelivery {
                 key: key.to_owned(),
                 incident: IncidentId(key.len() as u64),
                 step: 1,

@@ -21,12 +21,12 @@ use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
 use crate::notify::wording;
 use ioc_engine::command::{Command, TicketAct, TicketEvent};
-use ioc_engine::config::{Config, Kind, Place, TicketSystem};
-use ioc_engine::engine::Handle;
+use ioc_engine::config::{Config, ConfigContext, ConnectorKind, TicketSystem};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
 use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
+use ioc_engine::writer::EngineHandle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
 
@@ -46,18 +46,18 @@ const TEXT_MAX_CHARS: usize = 3000;
 
 /// The kinds of ticket systems. A new one is its folder beside this file (its keys, their check, its client, their tests) and a line
 /// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
-pub(crate) const SYSTEMS: &[Kind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
+pub(crate) const SYSTEMS: &[ConnectorKind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
 
 /// The names of our states that a ticket can be brought into.
 const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];
 
 /// One of our states, as a key of the configuration.
-fn state_of_ours(place: &Place<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
+fn state_of_ours(context: &ConfigContext<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
     if STATES.contains(&state.get_ref().as_str()) {
         return Ok(state.get_ref().clone());
     }
     let message = format!("found state {:?}; allowed are {}", state.get_ref(), STATES.join(", "));
-    Err(place.fault(state.span(), &message, "choose one of them"))
+    Err(context.fault(state.span(), &message, "choose one of them"))
 }
 
 fn client(system: &TicketSystem) -> Result<Box<dyn TicketClient + '_>, SendError> {
@@ -83,7 +83,7 @@ async fn read<T: Send + 'static>(
 /// Serves all ticket systems until the engine ends, each by a task of its own. `config` may be replaced while it runs: an exchange that
 /// is under way is let end, so that nothing is made there that is not kept here.
 pub async fn run(
-    engine: Handle,
+    engine: EngineHandle,
     reader: Box<dyn Reader>,
     health: Arc<Health>,
     mut config: watch::Receiver<Arc<Config>>,
@@ -120,7 +120,7 @@ pub async fn run(
 async fn serve(
     name: String,
     mut configs: watch::Receiver<Arc<Config>>,
-    engine: Handle,
+    engine: EngineHandle,
     reader: SharedReader,
     health: Arc<Health>,
 ) {
@@ -178,7 +178,7 @@ enum TurnResult {
 struct Turn<'t> {
     system: &'t TicketSystem,
     config: &'t Config,
-    engine: &'t Handle,
+    engine: &'t EngineHandle,
     reader: &'t SharedReader,
 }
 
@@ -242,7 +242,9 @@ impl Turn<'_> {
 
     /// Waits for the commit for as long as that takes: what was done there must not be done again because it is not known here.
     async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> TurnResult {
-        let Err(error) = self.engine.keep(Command::Ticket { record: Box::new(record), events }).await else {
+        let Err(error) =
+            self.engine.command_without_timeout(Command::Ticket { record: Box::new(record), events }).await
+        else {
             return TurnResult::Done;
         };
         tracing::warn!(%error, "what became of a ticket could not be kept");
@@ -269,7 +271,7 @@ async fn push(
     record: &mut TicketRecord,
     system: &TicketSystem,
     config: &Config,
-    engine: &Handle,
+    engine: &EngineHandle,
     reader: &SharedReader,
 ) -> Result<(), SendError> {
     let id = record.incident;
@@ -289,7 +291,7 @@ async fn push(
         record.step = 1;
         // Kept at once, so that nothing that fails after this makes a second one.
         let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
-        engine.keep(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
+        engine.command_without_timeout(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
     }
     let new: Vec<&TimelineStep> = steps.iter().filter(|step| step.number > record.step).collect();
     let own = format!("{}:", system.name);

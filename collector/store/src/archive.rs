@@ -5,12 +5,12 @@ use ioc_common::id::DeviceId;
 
 use super::StoreError;
 use crate::history::Tier;
-use crate::history::fold::Packed;
+use crate::history::fold::PackedChunk;
 
 /// A chunk of one series; of the times of all series when its name is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
-    /// Its beginning, milliseconds.
+    /// When it begins, milliseconds since 1970.
     pub chunk: i64,
     /// Which series, by whole name.
     pub series: String,
@@ -19,11 +19,11 @@ pub struct StoredChunk {
 }
 
 /// Which chunks to read.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkQuery<'a> {
-    /// Of which device.
     pub device: &'a DeviceId,
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
     /// Those that hold something from this moment on.
     pub from: Timestamp,
@@ -51,23 +51,23 @@ pub trait Archive: Send {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be read.
-    fn kept(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError>;
+    fn chunks(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError>;
 
     /// Keeps chunks, each in the place of what was kept under its name, and up to which row the device is folded with them.
     ///
     /// # Errors
     /// [`StoreError`] when nothing of it was kept.
-    fn keep(&mut self, device: &DeviceId, chunks: &[Packed], folded: u64) -> Result<(), StoreError>;
+    fn put_chunks(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> Result<(), StoreError>;
 
     /// Deletes a tier's chunks that end before a moment, and says how many.
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
-    fn forget(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError>;
+    fn delete_before(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError>;
 
     /// Has everything that is kept survive a power cut; only then may its rows be deleted.
     ///
     /// # Errors
     /// [`StoreError`] when that is not so.
-    fn secure(&mut self) -> Result<(), StoreError>;
+    fn sync(&mut self) -> Result<(), StoreError>;
 }

@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 /// What became of a table that was recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredTable {
-    /// Its name.
+    /// The table's name in the database.
     pub table: String,
     /// Rows that are in the new store.
     pub rows: u64,
@@ -45,8 +45,8 @@ pub fn version(dir: &Path) -> Result<i64, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`] when it cannot be opened.
-pub fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
-    SqliteStore::look(dir, deep)
+pub fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    SqliteStore::examine(dir, deep)
 }
 
 /// Makes a new store in a directory out of what can be read of a damaged one, which is kept beside it.
@@ -73,6 +73,6 @@ pub fn size(dir: &Path) -> u64 {
 
 /// Says that a store which should be in a directory is not there.
 #[must_use]
-pub fn gone(dir: &Path) -> StoreError {
+pub fn missing_store(dir: &Path) -> StoreError {
     StoreError::Gone { path: dir.join(sqlite::FILES[0]) }
 }

@@ -44,11 +44,11 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use clock::ClockMark;
-pub use directory::{RecoveredTable, gone, is_there, look, open, put_aside, recover, size, version};
+pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
 pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
-pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use role::{Right, Role};
@@ -58,15 +58,15 @@ pub use ticket::{TicketQuery, TicketRecord};
 pub const CERTIFICATES_MAX: usize = 6;
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
-    /// When.
     pub at: Timestamp,
     /// On which rota; may be empty.
     pub rota: String,
-    /// By whom.
+    /// The account that wrote it.
     pub who: String,
-    /// What.
+    /// 1 to 10 000 characters.
     pub text: String,
 }
 
@@ -75,21 +75,21 @@ pub struct Handover {
 pub struct Counts {
     /// Enrolled and not revoked.
     pub devices: u64,
-    /// Heard.
+    /// Devices that are heard.
     pub live: u64,
     /// Not heard any more.
     pub silent: u64,
     /// Away by their own word, or never heard.
     pub other: u64,
-    /// Faults raised now.
+    /// Faults that are raised now.
     pub faults: u64,
     /// Incidents that need someone.
     pub incidents: u64,
 }
 
-/// What was acknowledged once and is not there any more, as it was found when the store was opened.
+/// What was acknowledged once and is lost, as it was found when the store was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lost {
+pub struct StoreLosses {
     /// What nobody has confirmed yet.
     pub all: Vec<Text>,
     /// Some of it was found just now.
@@ -105,7 +105,7 @@ pub trait Store: Send {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
-    fn lost(&self) -> &Lost;
+    fn lost(&self) -> &StoreLosses;
 
     /// Puts everything in its place before the end: a log that is empty can lose nothing.
     ///
@@ -135,7 +135,7 @@ pub trait Store: Send {
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DocumentRecord {
-    /// Its name.
+    /// The document's name, such as `packages`.
     pub name: String,
     /// When it was made.
     pub at: Timestamp,
@@ -144,15 +144,15 @@ pub struct DocumentRecord {
 }
 
 /// Something that happened on a device.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRecord {
-    /// Its number.
+    /// Its number in the order in which events came.
     pub number: u64,
-    /// When.
     pub at: Timestamp,
-    /// What, as `noun.verb`.
+    /// What happened, as `noun.verb`.
     pub name: String,
-    /// For a person.
+    /// A sentence for people.
     pub text: String,
     /// Details by name.
     pub fields: BTreeMap<String, String>,
@@ -170,17 +170,16 @@ pub struct HistoryRow {
     pub position: Position,
     /// When it was taken.
     pub at: Timestamp,
-    /// Its layout.
+    /// Which series stands at which place.
     pub layout: LayoutId,
-    /// The numbers.
+    /// The numbers by place of the layout; none where a value is not known.
     pub values: Vec<Option<f64>>,
 }
 
 /// A row of history, and whose it is.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
-pub struct Arrived {
-    /// The device.
+pub struct DeviceHistoryRow {
     pub device: Arc<DeviceInfo>,
-    /// The row.
     pub row: HistoryRow,
 }

@@ -10,15 +10,15 @@ pub struct NewDevice {
     pub device: String,
     /// Kind: server, workstation, display, other.
     pub kind: String,
-    /// Name, for people.
+    /// What people call it.
     pub name: String,
-    /// Asset label.
+    /// The asset label that stands on it.
     pub label: String,
-    /// Where it stands.
+    /// Where it stands: room, and rack behind a slash.
     pub place: String,
-    /// Responsible officer.
+    /// Who looks after it.
     pub officer: String,
-    /// Responsible leader.
+    /// Who answers for it.
     pub leader: String,
     /// The device that its network goes through.
     pub uplink: String,

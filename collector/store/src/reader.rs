@@ -12,9 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, RecordKind, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident, audit, coverage,
+    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord,
+    SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit,
+    coverage,
 };
 
 /// Reads what is committed.
@@ -92,7 +93,7 @@ pub trait Reader: Send {
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
     /// What waits on one channel, due or not: the worst first, and of those the oldest.
-    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;
 
     /// The channels on which something waits, in use or not.
     fn outbox_channels(&self) -> Result<Vec<String>, StoreError>;
@@ -128,7 +129,7 @@ pub trait Reader: Send {
     fn counts(&self) -> Result<Counts, StoreError>;
 
     /// What coverage is made of.
-    fn coverage(&self) -> Result<coverage::Facts, StoreError>;
+    fn coverage(&self) -> Result<coverage::CoverageFacts, StoreError>;
 
     /// Computers by the numbers that [`Self::coverage`] gives, by name.
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
@@ -197,7 +198,7 @@ pub trait Reader: Send {
     ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError>;
 
     /// Rows of all devices after a number, in the order of their arrival; those that are corrupt are left out.
-    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError>;
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError>;
 
     /// The number of the newest row; 0 when there is none.
     fn last_row(&self) -> Result<u64, StoreError>;

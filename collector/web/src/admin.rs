@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleKind, Scope, Text};
+use ioc_judge::{Rule, RuleCondition, Scope, Text};
 
 use super::App;
 use super::auth::Person;
@@ -71,13 +71,13 @@ impl AdminPage {
     }
 
     fn limit(rule: &Rule) -> String {
-        match &rule.kind {
-            RuleKind::Threshold(threshold) => {
+        match &rule.condition {
+            RuleCondition::Threshold(threshold) => {
                 let limit = rule.limit().unwrap_or_default();
                 format!("{} {limit}", threshold.metric.name)
             }
-            RuleKind::Document(listed) => listed.document.clone(),
-            RuleKind::Silent | RuleKind::Budget => String::new(),
+            RuleCondition::Document(listed) => listed.document.clone(),
+            RuleCondition::Silent | RuleCondition::Budget => String::new(),
         }
     }
 }

@@ -25,10 +25,10 @@ use super::problem::Problem;
 use super::server::Peer;
 use ioc_engine::command::Command;
 use ioc_engine::config::page_of;
-use ioc_engine::engine::time::spelt;
 use ioc_engine::health::ClockState;
 use ioc_engine::replay::Replayer;
 use ioc_engine::unjudged;
+use ioc_engine::writer::time::spelt;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery};
 

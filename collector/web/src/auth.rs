@@ -25,7 +25,7 @@ use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::connection_limit::Place;
+use ioc_engine::connection_limit::ConnectionSlot;
 use ioc_store::scope::AccessScope;
 use ioc_store::secret;
 use ioc_store::{Right, Role};
@@ -119,7 +119,7 @@ impl FromRequestParts<App> for Person {
         });
         app.limits.note_session(&digest, found.is_some());
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
-        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+        if let Some(place) = parts.extensions.get::<Arc<ConnectionSlot>>() {
             place.prove(&digest);
         }
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);

@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use super::App;
 use super::auth::Person;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::engine::Handle;
+use ioc_engine::writer::EngineHandle;
 use ioc_store::Right;
 use ioc_store::audit;
 use ioc_store::scope::AccessScope;
 
 /// The engine, reached through this file alone: nothing else sees its handle.
 #[derive(Clone)]
-pub(super) struct EngineGateway(Handle);
+pub(super) struct EngineGateway(EngineHandle);
 
 /// Who may ask for a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ pub(super) fn is_within(window: &Window, access: &AccessScope, sees: impl Fn(&De
 }
 
 impl EngineGateway {
-    pub(super) const fn new(engine: Handle) -> Self {
+    pub(super) const fn new(engine: EngineHandle) -> Self {
         Self(engine)
     }
 

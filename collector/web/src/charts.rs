@@ -24,7 +24,7 @@ use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
 use super::view::PageContext;
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, Line, Wanted};
+use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::history::chunk::Summary;
 use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
@@ -105,8 +105,11 @@ fn read_groups(
         return Ok(Vec::new());
     }
     let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
-    let mut lines =
-        chart::read(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names, most: POINTS })?;
+    let mut lines = chart::read(
+        reader,
+        device,
+        &ChartQuery { from, until, tier: Tier::for_span(until - from), names, most: POINTS },
+    )?;
     let of = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
@@ -496,7 +499,7 @@ async fn answer(
                 let all = layout.iter().flat_map(Layout::series).map(|series| series.as_str().to_owned());
                 names = all.take(SERIES_MAX).collect();
             }
-            let wanted = Wanted { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
+            let wanted = ChartQuery { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
             chart::read(reader, &device, &wanted).map(Some)
         })
         .await?;

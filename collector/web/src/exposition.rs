@@ -123,7 +123,7 @@ mod tests {
             reports_lost: 0,
             layout: Some(layout.id()),
             latest: vec![Some(1.5), Some(70.0)],
-            worst: 0,
+            worst: None,
         };
         let layouts = HashMap::from([(layout.id(), layout)]);
         let mut text = String::new();

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceKind, Incident};
+use ioc_judge::{DeviceKind, Incident, Severity};
 
 use super::App;
 use super::auth::Person;
@@ -125,8 +125,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
         if let Some(glance) = glances.get_mut(room) {
             let heard = record.state(now) == "live";
             match (record.worst, heard, glance.tone) {
-                (3, ..) => glance.tone = "bad",
-                (2, ..) | (_, false, _) if glance.tone == "good" => glance.tone = "warning",
+                (Some(Severity::Critical), ..) => glance.tone = "bad",
+                (Some(Severity::Warning), ..) | (_, false, _) if glance.tone == "good" => glance.tone = "warning",
                 _ => {}
             }
         }
@@ -165,7 +165,7 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
         .await;
     match found {
         Ok((counts, facts, rooms, rows, more, incidents, names, waiting)) => {
-            let coverage = coverage::of(&facts, &app.config().rules);
+            let coverage = coverage::compute(&facts, &app.config().rules);
             Ok(show(&OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),

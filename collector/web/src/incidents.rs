@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::incident::{PersonReport, Record};
+use ioc_judge::incident::{IncidentRecord, PersonReport};
 use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, NewIncident, Refusal, Severity, Text, TimelineStep};
 
 use super::App;
@@ -135,7 +135,7 @@ impl IncidentPage {
         &self.data.incident
     }
 
-    fn record(&self) -> &Record {
+    fn record(&self) -> &IncidentRecord {
         &self.data.incident.record
     }
 

@@ -67,12 +67,12 @@ use authorization::EngineGateway;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::hashing::Hashing;
 use ioc_engine::config::Config;
-use ioc_engine::connection_limit::Counted;
-use ioc_engine::engine::{FILE_MAX_BYTES, Handle};
+use ioc_engine::connection_limit::PerKeyLimit;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki::PkiError;
-use ioc_store::coverage::Facts;
+use ioc_engine::writer::{EngineHandle, FILE_MAX_BYTES};
+use ioc_store::coverage::CoverageFacts;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Counts, Reader, StoreError};
 use openapi::DescribedRouter;
@@ -112,11 +112,11 @@ pub struct App {
     /// What the identity provider said of itself.
     provider: Arc<sso::ProviderCache>,
     /// Live pages that are open, by session.
-    live: Arc<Counted>,
+    live: Arc<PerKeyLimit>,
     /// What strangers cause to be written down.
     paced: Arc<LogPace>,
     limits: Arc<rate_limit::RateLimiter>,
-    covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
+    covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
     /// When it started.
     since: Timestamp,
 }
@@ -140,7 +140,7 @@ impl App {
     /// # Errors
     /// When the system gives no randomness, or no thread.
     pub fn new(
-        engine: Handle,
+        engine: EngineHandle,
         health: Arc<Health>,
         config: watch::Receiver<Arc<Config>>,
         readers: Vec<Box<dyn Reader>>,
@@ -160,7 +160,7 @@ impl App {
             links,
             seal: Arc::new(Seal::new()?),
             provider: Arc::default(),
-            live: Counted::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
+            live: PerKeyLimit::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
             paced: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
@@ -208,12 +208,12 @@ impl App {
         reader: &dyn Reader,
         counts: Counts,
         now: Timestamp,
-    ) -> Result<Facts, StoreError> {
+    ) -> Result<CoverageFacts, StoreError> {
         if !scope.is_everywhere() {
             return reader.coverage();
         }
         // Who reports is counted by whoever asks, so that a page never says two things of it.
-        let with_counts = |facts: Facts| Facts { devices: counts.devices, live: counts.live, ..facts };
+        let with_counts = |facts: CoverageFacts| CoverageFacts { devices: counts.devices, live: counts.live, ..facts };
         if let Ok(kept) = self.covered.lock()
             && let Some((at, facts)) = kept.as_ref()
             && (0..COVERAGE_MS).contains(&now.millis_since(*at))

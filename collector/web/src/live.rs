@@ -57,7 +57,7 @@ pub(super) async fn live(
     State(app): State<App>,
     person: Person,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let open = app.live.take(&person.session);
+    let open = app.live.acquire(&person.session);
     let open = open.ok_or_else(|| Problem::too_many("too many live pages are open; close some"))?;
     let wake = app.engine.pages_wake();
     let session = person.session;

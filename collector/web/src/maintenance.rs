@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceKind, Scope, When, Window};
+use ioc_judge::{DeviceKind, Scope, Window, WindowSchedule};
 
 use super::App;
 use super::api::ApiResult;
@@ -73,7 +73,7 @@ impl WindowForm {
             return Err(invalid("devices", "say which devices are worked on"));
         }
         let when = if self.repeat == "weekly" {
-            When::Weekly {
+            WindowSchedule::Weekly {
                 days: (1..=7_i8).filter(|day| self.day(&usize::from(day.unsigned_abs()))).collect(),
                 at: self.at.clone(),
                 minutes: self.minutes.trim().parse().map_err(|_| invalid("minutes", "allowed are 1 to 1440"))?,
@@ -81,7 +81,10 @@ impl WindowForm {
                 from: clock::now(),
             }
         } else {
-            When::Once { from: moment("from", &self.from, config)?, until: moment("until", &self.until, config)? }
+            WindowSchedule::Once {
+                from: moment("from", &self.from, config)?,
+                until: moment("until", &self.until, config)?,
+            }
         };
         Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
     }

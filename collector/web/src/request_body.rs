@@ -15,7 +15,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use ioc_engine::connection_limit::{Place, Stage};
+use ioc_engine::connection_limit::{ConnectionSlot, Stage};
 
 /// How long we wait at first, and at most.
 const ALLOWANCE_MAX: Duration = Duration::from_secs(10);
@@ -152,16 +152,16 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct TimedRequestBody {
     body: Incoming,
     timer: AllowanceTimer,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
     late: Arc<AtomicBool>,
 }
 
 impl TimedRequestBody {
     /// `late` says afterwards whether it took too long.
-    pub(super) fn new(body: Incoming, place: Option<Arc<Place>>, late: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(body: Incoming, place: Option<Arc<ConnectionSlot>>, late: Arc<AtomicBool>) -> Self {
         let stage = if body.is_end_stream() { Stage::Answered } else { Stage::Sending };
         if let Some(place) = &place {
-            place.is_at(stage);
+            place.set_stage(stage);
         }
         Self { body, timer: AllowanceTimer::new(), place, late }
     }
@@ -184,7 +184,7 @@ impl Body for TimedRequestBody {
             }
             Poll::Ready(end) => {
                 if let Some(place) = &self.place {
-                    place.is_at(Stage::Answered);
+                    place.set_stage(Stage::Answered);
                 }
                 Poll::Ready(end.map(|end| end.map_err(Into::into)))
             }
@@ -203,11 +203,11 @@ impl Body for TimedRequestBody {
 /// An answer's body: once it is out, the connection waits for the next request.
 pub(super) struct ResponseBody {
     body: axum::body::Body,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
 }
 
 impl ResponseBody {
-    pub(super) const fn new(body: axum::body::Body, place: Option<Arc<Place>>) -> Self {
+    pub(super) const fn new(body: axum::body::Body, place: Option<Arc<ConnectionSlot>>) -> Self {
         Self { body, place }
     }
 }
@@ -215,7 +215,7 @@ impl ResponseBody {
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         if let Some(place) = &self.place {
-            place.is_at(Stage::Waiting);
+            place.set_stage(Stage::Waiting);
         }
     }
 }

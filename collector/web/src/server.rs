@@ -96,7 +96,7 @@ pub async fn serve_tls(
             };
             tokio::select! {
                 biased;
-                () = place.taken() => {}
+                () = place.evicted() => {}
                 () = served => {}
             }
         });
@@ -105,7 +105,12 @@ pub async fn serve_tls(
 
 /// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that opens many
 /// wait for each other, not the others for them.
-async fn handshake<S>(socket: S, tls: Arc<ServerConfig>, turns: &Semaphore, place: &Place) -> io::Result<TlsStream<S>>
+async fn handshake<S>(
+    socket: S,
+    tls: Arc<ServerConfig>,
+    turns: &Semaphore,
+    place: &ConnectionSlot,
+) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -157,8 +162,13 @@ pub async fn serve_control(listener: UnixListener, router: Router, mut stop: wat
     }
 }
 
-async fn serve<S>(stream: S, peer: Peer, place: Option<Arc<Place>>, router: Router, mut stop: watch::Receiver<bool>)
-where
+async fn serve<S>(
+    stream: S,
+    peer: Peer,
+    place: Option<Arc<ConnectionSlot>>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| answer(router.clone(), peer, place.clone(), request));
@@ -181,7 +191,7 @@ where
 async fn answer(
     router: Router,
     peer: Peer,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let late = Arc::new(AtomicBool::new(false));

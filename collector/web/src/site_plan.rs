@@ -119,7 +119,7 @@ pub(super) async fn page(
                 let of = rooms
                     .entry(name.to_owned())
                     .or_insert_with(|| RoomCount { name: name.to_owned(), ..RoomCount::default() });
-                let tone = tone_of(&found.state, found.worst);
+                let tone = tone_of(found.state.as_str(), found.worst);
                 if let Some(count) = TONES.iter().position(|one| *one == tone).and_then(|at| of.counts.get_mut(at)) {
                     *count += found.count;
                 }

@@ -247,8 +247,8 @@ impl DeviceRow {
         let state = record.state(now);
         let tone = tone_of(state, record.worst);
         let verdict = match (state, record.worst) {
-            ("live", 3) => "faulty",
-            ("live", 2) => "warned",
+            ("live", Some(Severity::Critical)) => "faulty",
+            ("live", Some(Severity::Warning)) => "warned",
             _ => state,
         };
         let layout = record.layout.and_then(|id| layouts.get(&id));
@@ -264,10 +264,10 @@ impl DeviceRow {
 }
 
 /// The colour of a device in this state, with open faults of at most this severity.
-pub(super) fn tone_of(state: &str, worst: u8) -> &'static str {
+pub(super) fn tone_of(state: &str, worst: Option<Severity>) -> &'static str {
     match (state, worst) {
-        ("silent" | "host_down", _) | (_, 3) => "bad",
-        ("suspect" | "stale", _) | (_, 2) => "warning",
+        ("silent" | "host_down", _) | (_, Some(Severity::Critical)) => "bad",
+        ("suspect" | "stale", _) | (_, Some(Severity::Warning)) => "warning",
         ("away" | "never_seen", _) => "away",
         _ => "good",
     }

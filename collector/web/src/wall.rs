@@ -100,6 +100,6 @@ pub(super) async fn page(
     } else {
         format!("/live?token={}", percent_encoded(&query.token))
     };
-    let coverage = coverage::of(&facts, &config.rules);
+    let coverage = coverage::compute(&facts, &config.rules);
     Ok(show(&WallPage { page_context, counts, coverage, incidents, names, duty, live }))
 }

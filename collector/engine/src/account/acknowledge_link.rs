@@ -27,13 +27,13 @@ pub struct AcknowledgeLinks {
 }
 
 /// What a link stands for.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgeLink {
-    /// Which incident.
     pub incident: IncidentId,
     /// The step whose notice carried it.
     pub step: u32,
-    /// For whom.
+    /// Who follows it: a person's key in the duty plan.
     pub person: String,
 }
 

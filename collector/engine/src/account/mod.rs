@@ -73,7 +73,7 @@ pub fn set_password(account: &mut AccountRecord, hash: String, now: Timestamp) {
 /// Why a name or a password cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
-    /// The name.
+    /// The name has other characters than are allowed, or too many.
     #[error("name: allowed are 2 to 40 characters of a-z 0-9 . _ -, the first a letter")]
     Name,
     /// Too short or too long.
@@ -85,7 +85,7 @@ pub enum NotTaken {
     /// It was used before.
     #[error("password: it was used before; the last {EARLIER_MAX} are not taken again")]
     Again,
-    /// The old one.
+    /// The present password, which must be shown for a new one, is wrong.
     #[error("password: the present one is wrong")]
     Wrong,
 }

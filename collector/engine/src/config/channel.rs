@@ -8,13 +8,13 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned, Table};
 use ioc_judge::Severity;
 
-use super::kind::{Kind, Place, is_name, whole_url};
+use super::kind::{ConfigContext, ConnectorKind, is_name, whole_url};
 use crate::notifier::Notifier;
 
 /// A channel for notices.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// Name, unique.
+    /// Its name in the configuration, unique.
     pub name: String,
     /// Notices below this are not sent here.
     pub min_severity: Severity,
@@ -26,7 +26,7 @@ pub struct Channel {
     pub per_minute: u32,
     /// The name of its kind in the configuration.
     pub kind: &'static str,
-    /// How it sends.
+    /// How its kind delivers.
     pub notifier: Arc<dyn Notifier>,
 }
 
@@ -52,9 +52,9 @@ pub(super) const fn warning() -> Severity {
 /// Who is told that the collector lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Where.
+    /// The address that is called.
     pub url: String,
-    /// How often.
+    /// Time between two calls.
     pub every: SpanWithin<5_000, 86_400_000>,
 }
 
@@ -127,7 +127,7 @@ pub(super) fn check(
     source: &Source,
     form: Spanned<ChannelForm>,
     table: Table<'_>,
-    kinds: &[Kind<dyn Notifier>],
+    kinds: &[ConnectorKind<dyn Notifier>],
     before: &[Channel],
 ) -> Result<Channel, ConfigError> {
     let (span, form) = (form.span(), form.into_inner());
@@ -137,15 +137,15 @@ pub(super) fn check(
         let message = format!("found channel {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
         return Err(source.fault(named.span(), &message, "rename it"));
     }
-    let place = Place { source, span, what: "channel", name };
-    let (kind, notifier) = Kind::read(kinds, &COMMON, &kind, &place, table)?;
+    let context = ConfigContext { source, span, what: "channel", name };
+    let (kind, notifier) = ConnectorKind::read(kinds, &COMMON, &kind, &context, table)?;
     // Who has no address of their own gets everything.
     let addressed = notifier.needs_address();
     let always = always.unwrap_or(!addressed);
     if always && addressed {
         let message = format!("found always in the channel {name:?}, which sends to the address of a person");
-        return Err(place.fault(
-            place.span.clone(),
+        return Err(context.fault(
+            context.span.clone(),
             &message,
             "remove always, or write the recipients into the channel",
         ));

@@ -23,11 +23,12 @@ use ioc_store::Role;
 #[cfg(test)]
 pub(crate) use kind::testing;
 use kind::whole_url;
-pub use kind::{Kind, Kinds, Place};
+pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 
 /// The configuration, checked.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name of the site, as it stands on pages and notices.
@@ -84,7 +85,6 @@ pub struct Config {
     pub remote_write: Option<RemoteWrite>,
     /// Settings for groups of agents.
     pub settings: Vec<Group>,
-    /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
     pub values: Profiles,
@@ -92,7 +92,6 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Ticket systems that incidents are carried to.
     pub tickets: Vec<TicketSystem>,
-    /// The duty plan.
     pub plan: Plan,
     /// Who is told that the collector lives (dead man's switch).
     pub heartbeat: Option<Heartbeat>,
@@ -150,7 +149,7 @@ impl OidcForm {
 /// Where what comes in is handed on to by remote write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteWrite {
-    /// Address.
+    /// The receiver's address, `http://` or `https://`.
     pub url: String,
     /// File with a token that is shown there.
     pub token_file: Option<PathBuf>,
@@ -174,13 +173,13 @@ impl RemoteWriteForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExposedLabel {
-    /// Its name.
+    /// The name that people gave the device.
     Name,
-    /// Where it stands.
+    /// Room, and rack behind a slash.
     Place,
-    /// Its asset label.
+    /// The asset label.
     Label,
-    /// Its kind.
+    /// The kind of device.
     Kind,
 }
 
@@ -425,7 +424,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
-    pub fn parse(source: &Source, kinds: &Kinds) -> Result<Self, ConfigError> {
+    pub fn parse(source: &Source, kinds: &ConnectorKinds) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
         let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());

@@ -15,7 +15,7 @@ use crate::rule::document::Comparison;
 use crate::{
     Action, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident, IncidentState,
     Input, NewIncident, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Severity, Snapshot, State, Text,
-    TimeLimits, When, Window,
+    TimeLimits, Window, WindowSchedule,
 };
 
 pub(super) const PLAN: &str = r#"
@@ -428,7 +428,7 @@ fn the_responsible_leader_is_told_of_a_broken_device_at_once() {
 
 fn window(title: &str, hours: (i64, i64), scope: Scope, freeze: bool) -> Window {
     let at = |hour: i64| start().plus_millis(hour * 3_600_000);
-    let when = When::Once { from: at(hours.0), until: at(hours.1) };
+    let when = WindowSchedule::Once { from: at(hours.0), until: at(hours.1) };
     Window { id: 0, title: title.into(), scope, when, freeze, who: "lan".into(), overruled: Vec::new() }
 }
 

@@ -135,7 +135,7 @@ impl TicketClient for Client<'_> {
             let status =
                 status.ok_or_else(|| SendError::Later(format!("the answer holds no status at {:?}", read.answer)))?;
             let act = match self.system.meaning.get(&status).map(String::as_str) {
-                Some("acknowledge") => Some(TicketAct::Taken(String::new())),
+                Some("acknowledge") => Some(TicketAct::Assigned(String::new())),
                 Some("resolve") => Some(TicketAct::Resolved),
                 Some("reopen") => Some(TicketAct::Reopened),
                 _ => None,

@@ -86,7 +86,7 @@ impl Client<'_> {
                 let answer = self.ask("GET", &format!("user/{}", percent_encoded(&value)), None).await?;
                 let owner: Value = serde_json::from_str(&answer).map_err(|error| not_understood(&error, &answer))?;
                 match owner["Name"].as_str() {
-                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAct::Taken(name.to_owned()),
+                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAct::Assigned(name.to_owned()),
                     _ => return Ok(None),
                 }
             }

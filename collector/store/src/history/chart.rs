@@ -17,7 +17,7 @@ pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// [`StoreError`] when something cannot be read.
-pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<BTreeMap<String, Line>, StoreError> {
+pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Result<BTreeMap<String, Line>, StoreError> {
     let query = ChunkQuery {
         device,
         tier: wanted.tier,
@@ -56,12 +56,12 @@ pub type Line = Vec<(i64, Summary)>;
 
 /// What is wanted.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// From when, milliseconds.
+pub struct ChartQuery {
+    /// When it begins, milliseconds since 1970.
     pub from: i64,
     /// Until when, milliseconds; not included.
     pub until: i64,
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
     /// Which series, by whole name.
     pub names: Vec<String>,
@@ -69,7 +69,7 @@ pub struct Wanted {
     pub most: usize,
 }
 
-impl Wanted {
+impl ChartQuery {
     fn covers(&self, at: i64) -> bool {
         (self.from..self.until).contains(&at)
     }
@@ -212,7 +212,7 @@ mod tests {
             values: vec![Some(value), None],
         };
         let block = fold::blocks([(60_000, vec![(1, 1.0)]), (120_000, vec![(1, 3.0)])]).remove(&0).expect("a block");
-        let stored = |packed: fold::Packed| StoredChunk {
+        let stored = |packed: fold::PackedChunk| StoredChunk {
             chunk: packed.chunk,
             series: if packed.series == fold::TIMES { String::new() } else { "load.1".into() },
             data: packed.data,
@@ -220,7 +220,7 @@ mod tests {
         let raw: Vec<StoredChunk> = block.pack(0).into_iter().map(stored).collect();
         let rows = [row(9, 180_000, 5.0), row(10, 30_000, 0.0), row(11, 900_000_000, 7.0)];
         let layouts = HashMap::from([(layout.id().0, layout.clone())]);
-        let mut wanted = Wanted { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
+        let mut wanted = ChartQuery { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
         let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
         let found: Vec<(i64, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.last)).collect();
         assert_eq!(found, [(30_000, 0.0), (60_000, 1.0), (120_000, 3.0), (180_000, 5.0)]);

@@ -23,15 +23,15 @@ const RAW: u8 = 3;
 /// What a while of one series comes down to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Smallest.
+    /// Smallest of the values.
     pub min: f64,
-    /// Largest.
+    /// Largest of the values.
     pub max: f64,
-    /// Mean.
+    /// Arithmetic mean.
     pub mean: f64,
-    /// Newest.
+    /// The newest value.
     pub last: f64,
-    /// Of how many.
+    /// How many values it stands for.
     pub count: u32,
 }
 

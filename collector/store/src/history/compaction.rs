@@ -8,7 +8,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
-use super::fold::{self, Block, Packed, Row};
+use super::fold::{self, Block, CompactionRow, PackedChunk};
 use super::{Tier, chunk};
 use crate::{Archive, HistoryRow, Reader, StoreError};
 
@@ -19,7 +19,7 @@ const GRACE_MS: i64 = 10_000;
 
 /// What one round did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Folded {
+pub struct CompactionResult {
     /// Up to which row everything is folded.
     pub through: u64,
     /// How many rows were folded.
@@ -27,7 +27,7 @@ pub struct Folded {
     /// How many rows could not be read and are lost.
     pub corrupt: usize,
     /// How many chunks were older than they must be kept, and were deleted.
-    pub forgotten: usize,
+    pub deleted: usize,
 }
 
 /// Folds everything that was received until a little while ago; deletes what is past its time where `forget` says so. `keep_ms`: how long each tier is kept, milliseconds.
@@ -40,8 +40,11 @@ pub fn round(
     keep_ms: [i64; 3],
     now: Timestamp,
     forget: bool,
-) -> Result<Folded, StoreError> {
-    let mut folded = Folded { through: reader.last_row_before(now.plus_millis(-GRACE_MS))?, ..Folded::default() };
+) -> Result<CompactionResult, StoreError> {
+    let mut folded = CompactionResult {
+        through: reader.last_row_before(now.plus_millis(-GRACE_MS))?,
+        ..CompactionResult::default()
+    };
     let mut layouts: HashMap<LayoutId, Option<Vec<u32>>> = HashMap::new();
     for device in reader.devices_with_rows()? {
         let mut after = archive.folded(&device)?;
@@ -63,10 +66,10 @@ pub fn round(
         }
     }
     for (tier, keep_ms) in Tier::ALL.into_iter().zip(keep_ms).filter(|_| forget) {
-        folded.forgotten += archive.forget(tier, now.plus_millis(-keep_ms))?;
+        folded.deleted += archive.delete_before(tier, now.plus_millis(-keep_ms))?;
     }
-    if folded.forgotten > 0 || folded.through > 0 {
-        archive.secure()?;
+    if folded.deleted > 0 || folded.through > 0 {
+        archive.sync()?;
     }
     Ok(folded)
 }
@@ -77,7 +80,7 @@ fn rows_of(
     reader: &dyn Reader,
     archive: &mut dyn Archive,
     layouts: &mut HashMap<LayoutId, Option<Vec<u32>>>,
-) -> Result<Vec<Row>, StoreError> {
+) -> Result<Vec<CompactionRow>, StoreError> {
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
@@ -97,12 +100,17 @@ fn rows_of(
 ///
 /// # Errors
 /// [`StoreError`] when the archive cannot be read or written.
-pub fn fold_device(device: &DeviceId, rows: Vec<Row>, last: u64, archive: &mut dyn Archive) -> Result<(), StoreError> {
-    let mut packed: Vec<Packed> = Vec::new();
+pub fn fold_device(
+    device: &DeviceId,
+    rows: Vec<CompactionRow>,
+    last: u64,
+    archive: &mut dyn Archive,
+) -> Result<(), StoreError> {
+    let mut packed: Vec<PackedChunk> = Vec::new();
     // Of each coarser tier what is to be put into which chunk, by series.
     let mut summaries: BTreeMap<(Tier, i64), BTreeMap<u32, BTreeMap<i64, chunk::Summary>>> = BTreeMap::new();
     for (start, new) in fold::blocks(rows) {
-        let kept = archive.kept(device, Tier::Raw, start)?;
+        let kept = archive.chunks(device, Tier::Raw, start)?;
         let kept = Block::unpack(start, &kept).unwrap_or_else(|error| {
             tracing::error!(%device, start, %error, "a block of history cannot be read; it begins anew");
             Block::default()
@@ -117,17 +125,17 @@ pub fn fold_device(device: &DeviceId, rows: Vec<Row>, last: u64, archive: &mut d
         }
     }
     for ((tier, start), series) in summaries {
-        let kept: HashMap<u32, Vec<u8>> = archive.kept(device, tier, start)?.into_iter().collect();
+        let kept: HashMap<u32, Vec<u8>> = archive.chunks(device, tier, start)?.into_iter().collect();
         for (series, slots) in series {
             let kept = kept.get(&series).map(Vec::as_slice);
             let data = fold::merge(tier, start, kept, &slots).or_else(|error| {
                 tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew");
                 fold::merge(tier, start, None, &slots)
             });
-            packed.extend(data.map(|data| Packed { tier, chunk: start, series, data }));
+            packed.extend(data.map(|data| PackedChunk { tier, chunk: start, series, data }));
         }
     }
-    archive.keep(device, &packed, last)
+    archive.put_chunks(device, &packed, last)
 }
 
 #[cfg(test)]
@@ -153,7 +161,7 @@ mod tests {
         let series = archive.series(&["load.1"]).expect("numbers");
         fold_device(&device, vec![(now.as_millis(), vec![(series[0], 1.0)])], 1, archive.as_mut()).expect("folds");
         let later = now.plus_millis(2 * 365 * 86_400_000);
-        let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").forgotten;
+        let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").deleted;
         assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
         assert!(fold(true) > 0, "once that is confirmed it is past its time");
     }
@@ -185,11 +193,11 @@ mod tests {
         store.commit(&changes).expect("commits");
         let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
         let mut fold = |now| round(reader.as_ref(), archive.as_mut(), YEAR, now, true).expect("folds");
-        assert_eq!(fold(now), Folded::default(), "what has just come waits");
+        assert_eq!(fold(now), CompactionResult::default(), "what has just come waits");
         let folded = fold(now.plus_millis(60_000));
-        assert_eq!(folded, Folded { through: 6, rows: 2, corrupt: 4, forgotten: 0 });
+        assert_eq!(folded, CompactionResult { through: 6, rows: 2, corrupt: 4, deleted: 0 });
         let again = fold(now.plus_millis(60_000));
-        assert_eq!(again, Folded { through: 6, ..Folded::default() }, "twice is once");
+        assert_eq!(again, CompactionResult { through: 6, ..CompactionResult::default() }, "twice is once");
         let (tier, from, until) = (Tier::Raw, now.plus_millis(-60_000), now);
         let query = ChunkQuery { device: &device, tier, from, until, names: &["load.1".to_owned()] };
         let chunks = reader.chunks(&query).expect("reads");

@@ -18,24 +18,24 @@ pub struct Block {
 }
 
 /// A row that is to be folded: when it was taken, and what it says by series.
-pub type Row = (i64, Vec<(u32, f64)>);
+pub type CompactionRow = (i64, Vec<(u32, f64)>);
 
 /// A chunk as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// How fine.
+pub struct PackedChunk {
+    /// How much time one value stands for.
     pub tier: Tier,
-    /// Its beginning.
+    /// When it begins, milliseconds since 1970.
     pub chunk: i64,
-    /// Which series.
+    /// The number that stands for the series; [`TIMES`] for the times of all.
     pub series: u32,
-    /// What it holds.
+    /// The chunk, compressed.
     pub data: Vec<u8>,
 }
 
 /// Puts rows in the blocks where they belong. Of two of one moment the later to arrive counts.
 #[must_use]
-pub fn blocks(rows: impl IntoIterator<Item = Row>) -> BTreeMap<i64, Block> {
+pub fn blocks(rows: impl IntoIterator<Item = CompactionRow>) -> BTreeMap<i64, Block> {
     let mut by_block: BTreeMap<i64, BTreeMap<i64, Vec<(u32, f64)>>> = BTreeMap::new();
     for (at, values) in rows {
         by_block.entry(Tier::Raw.chunk_of(at)).or_default().insert(at, values);
@@ -101,9 +101,9 @@ impl Block {
 
     /// Packs it as chunks.
     #[must_use]
-    pub fn pack(&self, start: i64) -> Vec<Packed> {
+    pub fn pack(&self, start: i64) -> Vec<PackedChunk> {
         let offsets: Vec<u32> = self.times.iter().filter_map(|at| u32::try_from(at - start).ok()).collect();
-        let raw = |series, data| Packed { tier: Tier::Raw, chunk: start, series, data };
+        let raw = |series, data| PackedChunk { tier: Tier::Raw, chunk: start, series, data };
         let times = raw(TIMES, chunk::encode_times(&offsets));
         let series = self.series.iter().map(|(series, values)| raw(*series, chunk::encode(values)));
         std::iter::once(times).chain(series).collect()

@@ -13,7 +13,7 @@ use super::commit::signed;
 use super::reader::SqliteReader;
 use super::{BUSY_MS, database};
 use crate::history::Tier;
-use crate::history::fold::Packed;
+use crate::history::fold::PackedChunk;
 use crate::{Archive, ChunkQuery, StoreError, StoredChunk};
 
 /// The file's name, beside the main one.
@@ -72,7 +72,7 @@ impl SqliteArchive {
         found.map_err(|source| self.fault(source))
     }
 
-    fn write(&mut self, device: &DeviceId, chunks: &[Packed], folded: u64) -> rusqlite::Result<()> {
+    fn write(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
             transaction.execute(
@@ -118,7 +118,7 @@ impl Archive for SqliteArchive {
         Ok(found.map_err(|source| self.fault(source))?.unwrap_or(0).unsigned_abs())
     }
 
-    fn kept(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+    fn chunks(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
         let Some(number) = self.number(device)? else { return Ok(Vec::new()) };
         let read = || {
             let sql = "SELECT series, data FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3";
@@ -130,11 +130,11 @@ impl Archive for SqliteArchive {
         read().map_err(|source| self.fault(source))
     }
 
-    fn keep(&mut self, device: &DeviceId, chunks: &[Packed], folded: u64) -> Result<(), StoreError> {
+    fn put_chunks(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> Result<(), StoreError> {
         self.write(device, chunks, folded).map_err(|source| database(&self.path, source))
     }
 
-    fn forget(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError> {
+    fn delete_before(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError> {
         let last = before.as_millis() - tier.chunk_ms();
         let devices = || {
             let mut statement = self.connection.prepare("SELECT number FROM device")?;
@@ -154,7 +154,7 @@ impl Archive for SqliteArchive {
         Ok(gone)
     }
 
-    fn secure(&mut self) -> Result<(), StoreError> {
+    fn sync(&mut self) -> Result<(), StoreError> {
         // Emptied, so that a log that is damaged later takes nothing back that is in the file; busy readers may keep it until the next time.
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(|source| self.fault(source))?;
         let synced = self.connection.execute("UPDATE device SET folded = folded WHERE number = 1", []);

@@ -19,7 +19,7 @@ use crate::audit::GENESIS;
 
 /// What the writer knows without asking the database.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct WriterCache {
     numbers: HashMap<DeviceId, i64>,
     layouts: HashSet<u64>,
     /// The newest row of each device, and the number of the next row. A number is never given twice.
@@ -30,7 +30,7 @@ pub(super) struct Known {
     keeps_all: bool,
 }
 
-impl Known {
+impl WriterCache {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut numbers = HashMap::new();
         let mut statement = connection.prepare("SELECT id, number FROM device")?;
@@ -57,7 +57,7 @@ impl Known {
 /// A commit in progress, and what it has learnt, which is thrown away when it fails.
 pub(super) struct Commit<'s> {
     pub(super) transaction: Transaction<'s>,
-    known: &'s mut Known,
+    known: &'s mut WriterCache,
     new_numbers: Vec<DeviceId>,
     new_layouts: Vec<u64>,
     /// The newest rows of this commit.
@@ -70,7 +70,7 @@ pub(super) struct Commit<'s> {
 }
 
 impl<'s> Commit<'s> {
-    pub(super) fn begin(connection: &'s mut Connection, known: &'s mut Known) -> rusqlite::Result<Self> {
+    pub(super) fn begin(connection: &'s mut Connection, known: &'s mut WriterCache) -> rusqlite::Result<Self> {
         Ok(Self {
             transaction: connection.transaction()?,
             new_numbers: Vec::new(),

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rusqlite::types::Type;
 use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
-use ioc_judge::{DeviceInfo, LossLedger, Presence};
+use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 
 use super::certificate;
 use super::commit::{Commit, json};
+use super::fault::severity_of;
 use super::reader::{SqliteReader, body, limit_of, moment, position, required};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
@@ -47,15 +49,13 @@ impl Condition {
         all.sql += &match query.state {
             DeviceState::Any => String::new(),
             // The faulty ones are found once, and not by a look at each device.
-            DeviceState::Bad => " AND (p.state IS NULL OR p.state NOT IN ('live', 'away') \
-                                 OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))"
-                .to_owned(),
-            DeviceState::Live => format!(" AND {STATE} = 'live'"),
-            DeviceState::Silent => format!(" AND {STATE} IN ('silent', 'host_down', 'suspect')"),
-            DeviceState::Away => {
-                format!(" AND {STATE} NOT IN ('live', 'silent', 'host_down', 'suspect', 'never_seen')")
+            DeviceState::Bad => format!(
+                " AND ({STATE} IN ({}) OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))",
+                states_of(DeviceState::Bad)
+            ),
+            state @ (DeviceState::Live | DeviceState::Silent | DeviceState::Away | DeviceState::NeverSeen) => {
+                format!(" AND {STATE} IN ({})", states_of(state))
             }
-            DeviceState::NeverSeen => format!(" AND {STATE} = 'never_seen'"),
         };
         all
     }
@@ -83,6 +83,30 @@ impl Condition {
     }
 }
 
+/// Whether a device in this state of presence is among those that a list asks for, whatever its faults.
+const fn is_asked_for(asked: DeviceState, state: PresenceState) -> bool {
+    let whose = match state {
+        PresenceState::Live => DeviceState::Live,
+        PresenceState::Away => DeviceState::Away,
+        PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => DeviceState::Silent,
+        PresenceState::NeverSeen => DeviceState::NeverSeen,
+    };
+    match asked {
+        DeviceState::Any => true,
+        DeviceState::Bad => matches!(whose, DeviceState::Silent | DeviceState::NeverSeen),
+        DeviceState::Live => matches!(whose, DeviceState::Live),
+        DeviceState::Silent => matches!(whose, DeviceState::Silent),
+        DeviceState::Away => matches!(whose, DeviceState::Away),
+        DeviceState::NeverSeen => matches!(whose, DeviceState::NeverSeen),
+    }
+}
+
+/// The names of these states, for a list in SQL.
+fn states_of(asked: DeviceState) -> String {
+    let states = PresenceState::ALL.into_iter().filter(|state| is_asked_for(asked, *state));
+    states.map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ")
+}
+
 /// The order of a query.
 fn order_of(query: &DeviceQuery) -> String {
     let by = match query.sort {
@@ -90,9 +114,15 @@ fn order_of(query: &DeviceQuery) -> String {
         DeviceSort::Name => "d.name_key".to_owned(),
         DeviceSort::Kind => "d.kind".to_owned(),
         DeviceSort::Place => "d.place_key".to_owned(),
-        DeviceSort::State => format!(
-            "CASE {STATE} WHEN 'silent' THEN 0 WHEN 'host_down' THEN 0 WHEN 'suspect' THEN 1 ELSE 2 END + 3 * (3 - {WORST})"
-        ),
+        DeviceSort::State => {
+            let rank = |state: PresenceState| match state {
+                PresenceState::Silent | PresenceState::HostDown => 0,
+                PresenceState::Suspect => 1,
+                PresenceState::Live | PresenceState::Away | PresenceState::NeverSeen => 2,
+            };
+            let ranks = PresenceState::ALL.map(|state| format!("WHEN '{}' THEN {}", state.as_str(), rank(state)));
+            format!("CASE {STATE} {} ELSE 2 END + 3 * (3 - {WORST})", ranks.join(" "))
+        }
         DeviceSort::Seen => "-coalesce(l.last_heard, 0)".to_owned(),
     };
     let way = if query.descending { " DESC" } else { "" };
@@ -175,6 +205,14 @@ pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, book: &LossLedg
     Ok(())
 }
 
+/// A column that holds a state of presence.
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<PresenceState> {
+    let text: String = row.get(column)?;
+    PresenceState::parse(&text).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown presence {text:?}").into())
+    })
+}
+
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
     let latest: Option<Vec<u8>> = row.get(14)?;
     let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
@@ -194,7 +232,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
         layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
         // A corrupt row shows as no values; the history reader reports it.
         latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
-        worst: row.get(15)?,
+        worst: severity_of(row.get(15)?),
         reports_lost: row.get::<_, i64>(16)?.unsigned_abs(),
     })
 }
@@ -249,7 +287,7 @@ pub(super) fn places_by_state(reader: &SqliteReader) -> Result<Vec<PlaceCount>, 
                WHERE d.revoked_at IS NULL GROUP BY 1, 2, 3";
     reader.all(sql, &[], |row| {
         let count = row.get::<_, i64>(3)?.unsigned_abs();
-        Ok(PlaceCount { place: row.get(0)?, state: row.get(1)?, worst: row.get(2)?, count })
+        Ok(PlaceCount { place: row.get(0)?, state: state(row, 1)?, worst: severity_of(row.get(2)?), count })
     })
 }
 
@@ -263,14 +301,12 @@ pub(super) fn counts(reader: &SqliteReader) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
                WHERE d.revoked_at IS NULL GROUP BY 1";
-    for (state, count) in
-        reader.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-    {
+    for (state, count) in reader.all(sql, &[], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs())))? {
         counts.devices += count;
-        match state.as_str() {
-            "live" => counts.live += count,
-            "silent" | "host_down" | "suspect" => counts.silent += count,
-            _ => counts.other += count,
+        match state {
+            PresenceState::Live => counts.live += count,
+            PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => counts.silent += count,
+            PresenceState::Away | PresenceState::NeverSeen => counts.other += count,
         }
     }
     let count =

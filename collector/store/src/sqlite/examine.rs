@@ -158,7 +158,7 @@ mod tests {
             store.commit(&changes).expect("kept");
         }
         store.close().expect("closed");
-        assert_eq!(SqliteStore::look(dir.path(), true).expect("read"), Vec::<String>::new());
+        assert_eq!(SqliteStore::examine(dir.path(), true).expect("read"), Vec::<String>::new());
         drop(store);
         let path = dir.path().join(FILES[0]);
         let whole = std::fs::read(&path).expect("read");
@@ -172,9 +172,10 @@ mod tests {
             }
             std::fs::write(&path, bytes).expect("written");
             pages += 1;
-            let look = |deep| SqliteStore::look(dir.path(), deep).map_or(true, |findings| !findings.is_empty());
-            found += u32::from(look(true));
-            quick += u32::from(look(false));
+            let is_damaged =
+                |deep| SqliteStore::examine(dir.path(), deep).map_or(true, |findings| !findings.is_empty());
+            found += u32::from(is_damaged(true));
+            quick += u32::from(is_damaged(false));
         }
         // A letter that became another one in a plain text is a text all the same: nothing holds those yet but the log's chain.
         assert!(pages > 100 && found * 100 >= pages * 95, "{found} of {pages} were found, {quick} by the quick look");

@@ -35,6 +35,13 @@ const fn rank(severity: Severity) -> i64 {
     }
 }
 
+/// The severity of a rank; none for no fault. A rank that there is not counts as the worst.
+pub(super) fn severity_of(number: i64) -> Option<Severity> {
+    let known = [Severity::Info, Severity::Warning, Severity::Critical];
+    let found = known.into_iter().find(|severity| rank(*severity) == number);
+    found.or((number > 0).then_some(Severity::Critical))
+}
+
 pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {
     let mut sql = "SELECT body FROM fault WHERE id < ?1".to_owned();
     if let Some(number) = query.device.map(|id| reader.number(id)).transpose()? {

@@ -20,7 +20,7 @@ use ioc_judge::Text;
 
 use super::commit::Commit;
 use super::{FILES, database};
-use crate::{Lost, StoreError};
+use crate::{StoreError, StoreLosses};
 
 /// Held by the one writer.
 pub(super) const LOCK_FILE: &str = "lock";
@@ -32,7 +32,7 @@ const SPARE_BYTES: u64 = 1 << 30;
 /// The guard of one store.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Held, not read.
+    /// Held as long as the guard is.
     _lock: File,
     path: PathBuf,
     mark: Option<File>,
@@ -252,7 +252,7 @@ impl Opening {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
-    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, Lost), StoreError> {
+    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, StoreLosses), StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
         let known = match kept(connection).map_err(fault)? {
@@ -286,7 +286,7 @@ impl Opening {
         // Its name and size survive a power cut from now on; what stands in it may then be older, never torn.
         guard.sync();
         let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        Ok((guard, Lost { all, fresh }))
+        Ok((guard, StoreLosses { all, fresh }))
     }
 }
 

@@ -36,9 +36,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
-use super::{Archive, Change, Lost, Reader, Store, StoreError};
+use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
-use commit::{Commit, Known, signed};
+use commit::{Commit, WriterCache, signed};
 use connection::{prepare, reading};
 pub(crate) use guard::put_aside;
 use guard::{Guard, Opening};
@@ -53,9 +53,9 @@ const BUSY_MS: u64 = 10_000;
 pub(crate) struct SqliteStore {
     path: PathBuf,
     connection: Connection,
-    known: Known,
+    known: WriterCache,
     guard: Guard,
-    lost: Lost,
+    lost: StoreLosses,
 }
 
 /// The store's file.
@@ -79,7 +79,7 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (guard, lost) = opening.finish(&connection, &lost)?;
-        let known = Known::read(&connection).map_err(|source| database(&path, source))?;
+        let known = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
         let mut store = Self { path, connection, known, guard, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
@@ -101,7 +101,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub(crate) fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
     }
 }
@@ -115,7 +115,7 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    fn lost(&self) -> &Lost {
+    fn lost(&self) -> &StoreLosses {
         &self.lost
     }
 
@@ -154,6 +154,6 @@ mod tests {
 
     #[test]
     fn sqlite_keeps_the_contract() {
-        crate::contract::keep(|dir| Box::new(SqliteStore::open(dir).expect("opens")));
+        crate::contract::check(|dir| Box::new(SqliteStore::open(dir).expect("opens")));
     }
 }

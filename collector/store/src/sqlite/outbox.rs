@@ -7,7 +7,7 @@ use ioc_judge::Severity;
 
 use super::commit::{Commit, signed};
 use super::reader::{SqliteReader, limit_of, moment, required};
-use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, StoreError, Waiting};
+use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language, severity, step, unanswered FROM outbox";
@@ -59,8 +59,8 @@ pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> rusql
     Ok(())
 }
 
-fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<Waiting> {
-    Ok(Waiting {
+fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    Ok(PendingDelivery {
         key: row.get(0)?,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         step: row.get(2)?,
@@ -112,7 +112,7 @@ fn severity_of(number: i64) -> Severity {
     known.into_iter().find(|severity| number_of(*severity) == number).unwrap_or(Severity::Critical)
 }
 
-pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
     reader.all(WAITING, &[&channel, &limit_of(limit)], waiting_entry)
 }
 

@@ -19,13 +19,14 @@ use super::{
     fault, incident, maintenance, outbox, sample, snapshot, software, ticket,
 };
 use crate::audit::Record;
-use crate::coverage::Facts;
+use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RecordKind, RequestRecord, SavedView,
-    SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
+    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
+    RequestRecord, SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident,
 };
 
 /// A reader with its own connection.
@@ -216,7 +217,7 @@ impl Reader for SqliteReader {
         incident::find(self, id)
     }
 
-    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
         outbox::waiting(self, channel, limit)
     }
 
@@ -264,7 +265,7 @@ impl Reader for SqliteReader {
         device::counts(self)
     }
 
-    fn coverage(&self) -> Result<Facts, StoreError> {
+    fn coverage(&self) -> Result<CoverageFacts, StoreError> {
         coverage::facts(self)
     }
 
@@ -353,7 +354,7 @@ impl Reader for SqliteReader {
         sample::rows_to_fold(self, device, after, limit)
     }
 
-    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
         sample::rows_after(self, after, limit)
     }
 

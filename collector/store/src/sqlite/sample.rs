@@ -15,7 +15,7 @@ use ioc_judge::DeviceInfo;
 use super::commit::{Commit, json, signed};
 use super::reader::{SqliteReader, body, limit_of, position, required};
 use crate::history;
-use crate::{Arrived, HistoryRow, StoreError};
+use crate::{DeviceHistoryRow, HistoryRow, StoreError};
 
 pub(super) fn append(
     commit: &mut Commit<'_>,
@@ -160,7 +160,7 @@ pub(super) fn rows_to_fold(
     Ok((rows, corrupt))
 }
 
-pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
     let sql =
         "SELECT epoch, seq, at, layout, data, number, device FROM sample WHERE number > ?1 ORDER BY number LIMIT ?2";
     let read = |row: &Row<'_>| Ok((history_row(row)?, row.get::<_, i64>(6)?));
@@ -176,7 +176,7 @@ pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Res
             }
         };
         if let (Ok(row), Some(device)) = (row, device) {
-            arrived.push(Arrived { device, row });
+            arrived.push(DeviceHistoryRow { device, row });
         }
     }
     Ok(arrived)

@@ -135,8 +135,8 @@ pub(crate) struct IncidentRecord {
     merged_into: Option<IncidentId>,
 }
 
-impl From<inside::Record> for IncidentRecord {
-    fn from(inside: inside::Record) -> Self {
+impl From<inside::IncidentRecord> for IncidentRecord {
+    fn from(inside: inside::IncidentRecord) -> Self {
         Self {
             unit: inside.unit,
             person: inside.person,

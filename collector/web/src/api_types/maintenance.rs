@@ -98,9 +98,9 @@ pub(crate) enum When {
     },
 }
 
-impl From<inside::When> for When {
-    fn from(inside: inside::When) -> Self {
-        use inside::When as Inside;
+impl From<inside::WindowSchedule> for When {
+    fn from(inside: inside::WindowSchedule) -> Self {
+        use inside::WindowSchedule as Inside;
         match inside {
             Inside::Once { from, until } => Self::Once { from, until },
             Inside::Weekly { days, at, minutes, zone, from } => Self::Weekly { days, at, minutes, zone, from },
@@ -108,7 +108,7 @@ impl From<inside::When> for When {
     }
 }
 
-impl From<When> for inside::When {
+impl From<When> for inside::WindowSchedule {
     fn from(published: When) -> Self {
         match published {
             When::Once { from, until } => Self::Once { from, until },

@@ -14,13 +14,13 @@ use ioc_judge::Text;
 pub(super) enum Kind {
     /// Numbers: slowed down, not refused.
     Samples,
-    /// What happened.
+    /// Events of devices.
     Events,
-    /// What surveys found.
+    /// Documents that surveys made.
     Documents,
     /// Parts of software lists and what changed in them.
     Software,
-    /// Hellos.
+    /// Hellos: one at each start of an agent, and of each sensor.
     Hellos,
     /// Layouts that the subject did not have.
     Layouts,
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Settings,
     /// Requests for another certificate.
     Renewals,
-    /// Connections.
+    /// Connections that are opened.
     Links,
     /// Subscriptions: each is answered with the watermark and the settings.
     Subscriptions,
@@ -49,7 +49,7 @@ struct Allowance {
     /// What it is called, in both languages.
     vi: &'static str,
     en: &'static str,
-    /// At once.
+    /// Bytes at once.
     burst_bytes: f64,
     /// In the long run.
     minute_bytes: f64,

@@ -14,10 +14,10 @@ use super::*;
 use crate::command::Command;
 use crate::config::Config;
 use crate::config::testing::KINDS;
-use crate::engine::{EngineDeps, Message, assembled};
 use crate::health::Health;
 use crate::pki::Authority;
-use ioc_store::{Archive, DeliveryState, Lost, OutboxEntry, Reader, Store, StoreError};
+use crate::writer::{EngineDeps, Message, assembled};
+use ioc_store::{Archive, DeliveryState, OutboxEntry, Reader, Store, StoreError, StoreLosses};
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 86_400_000;
@@ -100,7 +100,7 @@ impl Store for Failing {
         self.0.commit(changes)
     }
 
-    fn lost(&self) -> &Lost {
+    fn lost(&self) -> &StoreLosses {
         self.0.lost()
     }
 

@@ -7,7 +7,7 @@ use ioc_judge::incident::Attachment;
 use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Refusal};
 
 use super::Engine;
-use crate::alert::{self, Registered};
+use crate::alert::{self, DeviceNames};
 use crate::command::{Answer, CommandError};
 use ioc_store::Change;
 
@@ -106,7 +106,7 @@ impl Engine {
         alerts: Vec<(Alert, Vec<String>)>,
         now: Timestamp,
     ) -> super::CommandResult {
-        let registered = Registered::of(self.state.devices().map(|device| &device.info));
+        let registered = DeviceNames::new(self.state.devices().map(|device| &device.info));
         for (mut alert, names) in alerts {
             alert.since = alert::believable(alert.since, now);
             if let Some(device) = registered.find(&names) {

@@ -18,16 +18,16 @@ pub type ConnectionId = u64;
 pub enum Down {
     /// Acknowledge these packets, and tell the watermark.
     Committed {
-        /// Packets to acknowledge.
+        /// Packet identifiers of the QoS 1 messages that are committed.
         packets: Vec<u16>,
-        /// Payload of `down/committed`.
+        /// Payload of `down/committed`: the watermark.
         payload: Vec<u8>,
         /// How many of the messages that came up are done with, whether they wanted an acknowledgement or not.
         settled: usize,
         /// The device brings too much: it is to be read one message at a time, and after this long, milliseconds; 0 for no pause.
         pause_ms: u64,
     },
-    /// A message.
+    /// A message below `down/`, with its payload.
     Message(DownKind, Vec<u8>),
     /// Close the link, and why.
     Close(&'static str),

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::inventory::device::check_device;
 use ioc_store::Change;
 use ioc_store::NewDevice;
-use ioc_store::history::compaction::Folded;
+use ioc_store::history::compaction::CompactionResult;
 
 /// Rows of history that are deleted in one go.
 const FORGET_ROWS: usize = 2000;
@@ -168,14 +168,14 @@ impl Engine {
     }
 
     /// Deletes rows that are folded, in small pieces, so that a commit is never held up for long.
-    fn forget_rows(&mut self, folded: Folded, now: Timestamp) -> Result<Answer, CommandError> {
+    fn forget_rows(&mut self, folded: CompactionResult, now: Timestamp) -> Result<Answer, CommandError> {
         let rows = self.store.forget_rows(folded.through, FORGET_ROWS);
         if rows.map_err(|error| CommandError::Unavailable(error.to_string()))? == FORGET_ROWS {
             return Err(CommandError::Conflict("there is more".to_owned()));
         }
         // A record of every deletion (article 6.3), and of every loss.
-        if folded.forgotten > 0 {
-            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.forgotten));
+        if folded.deleted > 0 {
+            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.deleted));
         }
         if folded.corrupt > 0 {
             self.record(now, "", "history.corrupt", "", &format!("{} rows could not be read", folded.corrupt));

@@ -38,7 +38,7 @@ impl Engine {
             let mut actions = Vec::new();
             match event.act {
                 TicketAct::Comment(text) => actions.push(Action::Comment { text }),
-                TicketAct::Taken(person) => {
+                TicketAct::Assigned(person) => {
                     if state.is_untaken() {
                         actions.push(Action::Acknowledge { note: String::new() });
                     }

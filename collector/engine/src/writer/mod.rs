@@ -40,7 +40,7 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
-use ioc_judge::{Effect, HostAnswer, Input, TimeLimits, Verdict};
+use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
 
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -64,54 +64,42 @@ const BATCH_MAX: usize = 2048;
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
 
-/// What goes into the engine.
+/// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub enum Message {
     /// A device's link is open.
     Opened {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// By which certificate: its serial number, hex.
         serial: String,
-        /// Keep-alive, seconds.
+        /// The keep-alive that it promises, seconds.
         keep_alive_s: u16,
-        /// From where.
+        /// The address that it comes from.
         peer: SocketAddr,
         /// What is sent down.
         sender: mpsc::UnboundedSender<Down>,
     },
     /// The device has subscribed and can be told its watermark.
-    Subscribed {
-        /// Which link.
-        link: ConnectionId,
-        /// Whose.
-        device: DeviceId,
-    },
+    Subscribed { link: ConnectionId, device: DeviceId },
     /// A device's link is closed.
     Closed {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
     /// Nothing comes any more on a link that still stands, or something does again.
     Quiet {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// How long ago its last packet came, milliseconds; none when one came now.
         quiet_ms: Option<i64>,
     },
-    /// A report.
+    /// Something came on a topic for reports.
     Report {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
@@ -122,20 +110,15 @@ pub enum Message {
     },
     /// Plain values of a sensor, by their paths.
     Values {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
-        /// The values.
         values: Vec<(String, f64)>,
     },
     /// A request for a renewed certificate.
     Renew {
-        /// Which link.
         link: ConnectionId,
-        /// Whose.
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -143,22 +126,17 @@ pub enum Message {
         csr: String,
     },
     /// The second probe has an answer.
-    HostProbed {
-        /// Whose host.
-        device: DeviceId,
-        /// The answer.
-        answer: HostAnswer,
-    },
-    /// A command.
+    HostProbed { device: DeviceId, answer: HostAnswer },
+    /// A command, and where its answer goes.
     Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
-    /// Finish and end.
+    /// Commit what is there, and end.
     Stop,
 }
 
 /// A wish to ask a host whether it is there.
 #[derive(Debug, Clone)]
 pub struct HostProbe {
-    /// Whose host.
+    /// The device whose host is asked.
     pub device: DeviceId,
     /// Its last known address.
     pub peer: Option<SocketAddr>,
@@ -168,13 +146,13 @@ pub struct HostProbe {
 
 /// What the rest of the collector holds of the engine.
 #[derive(Debug, Clone)]
-pub struct Handle {
+pub struct EngineHandle {
     sender: mpsc::Sender<Message>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
 
-impl Handle {
+impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
     pub async fn send(&self, message: Message) -> bool {
         self.sender.send(message).await.is_ok()
@@ -203,7 +181,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
-    pub async fn keep(&self, command: Command) -> Result<Answer, CommandError> {
+    pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
         self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
@@ -273,16 +251,14 @@ struct Batch {
 }
 
 /// What an engine is made of.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 pub struct EngineDeps {
-    /// The configuration.
     pub config: Config,
-    /// The store.
     pub store: Box<dyn Store>,
-    /// The certificate authority.
     pub authority: Arc<Authority>,
-    /// Who may connect.
+    /// Which certificates may connect; shared with the endpoint of devices.
     pub access: Arc<CertificateAllowlist>,
-    /// Counters.
+    /// Counters and states, shared with whoever shows them.
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
     pub probes: mpsc::UnboundedSender<HostProbe>,
@@ -294,7 +270,7 @@ pub struct EngineDeps {
 ///
 /// # Errors
 /// [`StoreError`] when the store cannot be read.
-pub fn start(parts: EngineDeps) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
+pub fn start(parts: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
     let engine = assembled(parts)?;
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -302,7 +278,7 @@ pub fn start(parts: EngineDeps) -> Result<(Handle, std::thread::JoinHandle<()>),
         .name("engine".to_owned())
         .spawn(move || engine.run(receiver))
         .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((Handle { sender, outbox, pages }, thread))
+    Ok((EngineHandle { sender, outbox, pages }, thread))
 }
 
 /// An engine that takes up where the last one left off.
@@ -493,20 +469,20 @@ impl Engine {
             return Some(why);
         }
         let mut out = Vec::new();
-        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(Verdict::NotEnrolled);
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(ReportVerdict::NotEnrolled);
         self.count_judged(device, &out);
         // First, since a sensor that this report announces must be there before what is kept of it.
         self.take_effects(out, now);
         match verdict {
-            Verdict::New { at, kept_at } => {
+            ReportVerdict::New { at, kept_at } => {
                 self.witness(&report);
                 self.keep(*report, at, kept_at, now);
             }
-            Verdict::Unannounced => {}
-            Verdict::Duplicate => {
+            ReportVerdict::Unannounced => {}
+            ReportVerdict::Duplicate => {
                 self.health.duplicates.fetch_add(1, Relaxed);
             }
-            Verdict::NotEnrolled => {
+            ReportVerdict::NotEnrolled => {
                 self.health.refuse("stranger");
                 return Some("this device is not enrolled".to_owned());
             }
