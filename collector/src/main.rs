@@ -157,7 +157,7 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
         ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
         say(&format!("written to {}: look at it before you hand it on\n", file.display()))?;
     }
-    let broken = findings.iter().filter(|one| one.badness > 1).count();
+    let broken = findings.iter().filter(|one| one.verdict == doctor::Verdict::Broken).count();
     anyhow::ensure!(broken == 0, "{broken} broken; each line says the mend");
     Ok(())
 }

@@ -15,7 +15,8 @@ use super::pages::{Failure, PageResult, show};
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::PageContext;
 use ioc_engine::account::acknowledge_link::AcknowledgeLink;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
@@ -27,7 +28,7 @@ struct AcknowledgePage {
     incident: Incident,
     device: Option<DeviceRecord>,
     person: String,
-    tone: &'static str,
+    tone: Tone,
     fresh: bool,
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn page(
         .await;
     match found {
         Ok(Some((incident, steps, device))) => {
-            let (tone, fresh) = (incident_tone(&incident), link.is_fresh(&incident, &steps));
+            let (tone, fresh) = (Tone::of_incident(&incident), link.is_fresh(&incident, &steps));
             let person = app.config().plan.person(&link.person).map_or(link.person, |person| person.name.clone());
             Ok(show(&AcknowledgePage { page_context, incident, device, person, tone, fresh }))
         }

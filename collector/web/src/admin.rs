@@ -14,6 +14,7 @@ use ioc_judge::{Rule, RuleCondition, Scope, Text};
 use super::App;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, ROWS, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_engine::config::Config;
 use ioc_engine::pki;
@@ -31,7 +32,7 @@ struct StatusLine {
     /// Key of its name.
     name: &'static str,
     value: String,
-    tone: &'static str,
+    tone: Tone,
 }
 
 /// A channel with what became of its notices.
@@ -100,7 +101,7 @@ fn mebibytes(page_context: &PageContext, bytes: u64) -> String {
 fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<StatusLine> {
     let health = &app.health;
     let fact = |name, value: String, tone| StatusLine { name, value, tone };
-    let good = |name, value: String| fact(name, value, "good");
+    let good = |name, value: String| fact(name, value, Tone::Good);
     let trouble = health.trouble();
     let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
     let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
@@ -111,15 +112,16 @@ fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Statu
     let tight = room.1 > 0 && room.0 < room.1 / 10;
     vec![
         match trouble {
-            Some(why) => fact("collector-store", why, "bad"),
+            Some(why) => fact("collector-store", why, Tone::Bad),
             None => good("collector-store", page_context.t("collector-writable")),
         },
         match health.examined() {
             None => good("collector-examined", page_context.t("collector-examined-not-yet")),
-            Some(examined) if examined.findings.is_empty() => {
-                good("collector-examined", format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&examined.at)))
-            }
-            Some(examined) => fact("collector-examined", examined.findings.join("; "), "bad"),
+            Some(examined) if examined.findings.is_empty() => good(
+                "collector-examined",
+                format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&examined.at)),
+            ),
+            Some(examined) => fact("collector-examined", examined.findings.join("; "), Tone::Bad),
         },
         good("collector-version", env!("CARGO_PKG_VERSION").to_owned()),
         good("collector-since", page_context.ago(&app.since)),
@@ -128,9 +130,9 @@ fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Statu
         good("collector-commit", format!("{} ms", page_context.decimal(&mean_ms, 2))),
         good("collector-queue", health.queue.load(Relaxed).to_string()),
         good("collector-notices", health.notices_delivered.load(Relaxed).to_string()),
-        fact("collector-failed", failed.to_string(), if failed > 0 { "warning" } else { "good" }),
+        fact("collector-failed", failed.to_string(), if failed > 0 { Tone::Warning } else { Tone::Good }),
         good("collector-sizes", mebibytes(page_context, stored)),
-        fact("collector-room", mebibytes(page_context, room.0), if tight { "bad" } else { "good" }),
+        fact("collector-room", mebibytes(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
     ]
 }
 

@@ -17,6 +17,7 @@ use super::api::{ApiResult, ListQuery, Page};
 use super::api_types;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_engine::config::{AssignedSettings, Group, SettingsState};
 use ioc_store::DocumentRecord;
@@ -100,12 +101,12 @@ impl AgentSettingsPage {
         lines
     }
 
-    const fn tone(state: &SettingsState) -> &'static str {
+    const fn tone(state: &SettingsState) -> Tone {
         match state {
-            SettingsState::Applied => "good",
-            SettingsState::Refused => "bad",
-            SettingsState::Waiting => "warning",
-            SettingsState::None => "away",
+            SettingsState::Applied => Tone::Good,
+            SettingsState::Refused => Tone::Bad,
+            SettingsState::Waiting => Tone::Warning,
+            SettingsState::None => Tone::Away,
         }
     }
 }
@@ -116,8 +117,8 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let groups = app.config().settings.clone();
     match app.read(&person.scope, |reader| reader.settings()).await {
         Ok(all) => {
-            let mut counts = [SettingsState::Applied, SettingsState::Waiting, SettingsState::Refused]
-                .map(|state| (state, 0_u64));
+            let mut counts =
+                [SettingsState::Applied, SettingsState::Waiting, SettingsState::Refused].map(|state| (state, 0_u64));
             let mut open = Vec::new();
             for (info, reported) in all {
                 let (given, reported) = (AssignedSettings::to(&info, &groups), reported_of(reported.as_deref()));

@@ -248,7 +248,11 @@ pub(super) async fn incidents(
     Ok(Json(Page { items: all(items), next_cursor }))
 }
 
-pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> ApiResult<IncidentDetails> {
+pub(super) async fn incident(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+) -> ApiResult<IncidentDetails> {
     let id_of = IncidentId(id);
     let found = app
         .read(&person.scope, move |reader| {

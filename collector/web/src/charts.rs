@@ -22,6 +22,7 @@ use super::api_types;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_store::history::Tier;
 use ioc_store::history::chart::{self, ChartQuery, Line};
@@ -136,7 +137,11 @@ pub(super) fn windows_of(
     for (window, end) in planned.chain(over).filter(|(window, _)| !window.freeze && window.covers(info)) {
         let mut at = from;
         while let Some((begin, close)) = window.next(at).filter(|(begin, _)| *begin < until.min(end)) {
-            all.push(MaintenanceSpan { from: begin.max(from), until: close.min(until).min(end), title: window.title.clone() });
+            all.push(MaintenanceSpan {
+                from: begin.max(from),
+                until: close.min(until).min(end),
+                title: window.title.clone(),
+            });
             if all.len() >= MARKS_MAX {
                 return Ok(all);
             }
@@ -192,7 +197,7 @@ pub(super) struct ChartPage {
 pub(super) struct Mark {
     pub(super) x: f64,
     pub(super) width: f64,
-    pub(super) tone: &'static str,
+    pub(super) tone: Tone,
     pub(super) title: String,
     pub(super) address: String,
 }
@@ -325,12 +330,18 @@ fn close(path: &mut String, band: &mut String, stretch: &[(f64, &Summary)], y: &
     band.push('Z');
 }
 
-fn marks(incidents: &[Incident], windows: &[MaintenanceSpan], page_context: &PageContext, from: i64, until: i64) -> Vec<Mark> {
+fn marks(
+    incidents: &[Incident],
+    windows: &[MaintenanceSpan],
+    page_context: &PageContext,
+    from: i64,
+    until: i64,
+) -> Vec<Mark> {
     let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
     let worked = windows.iter().map(|window| {
         let (begin, end) = (x(window.from.as_millis()), x(window.until.as_millis()));
         let title = format!("{}: {}", page_context.t("maintenance-short"), window.title);
-        Mark { x: begin, width: (end - begin).max(2.0), tone: "planned", title, address: "/maintenance".to_owned() }
+        Mark { x: begin, width: (end - begin).max(2.0), tone: Tone::Planned, title, address: "/maintenance".to_owned() }
     });
     let within = incidents.iter().filter_map(|incident| {
         let opened = incident.opened_at.as_millis();
@@ -339,7 +350,7 @@ fn marks(incidents: &[Incident], windows: &[MaintenanceSpan], page_context: &Pag
             return None;
         }
         let (begin, end) = (x(opened.max(from)), x(over.min(until)));
-        let tone = if incident.severity == Severity::Critical { "bad" } else { "warning" };
+        let tone = if incident.severity == Severity::Critical { Tone::Bad } else { Tone::Warning };
         let title = format!("{} {}", incident.id, incident.title.get(&page_context.language));
         Some(Mark {
             x: begin,

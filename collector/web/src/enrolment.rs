@@ -466,12 +466,16 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
         }
         "import" => match import::read(&form.table) {
             Err(faults) => Ok(Some(EnrolmentResult { faults, ..EnrolmentResult::default() })),
-            Ok(devices) if !form.check.is_empty() => {
-                Ok(Some(EnrolmentResult { assets: Some(("assets-good", devices.len() as u64)), ..EnrolmentResult::default() }))
-            }
+            Ok(devices) if !form.check.is_empty() => Ok(Some(EnrolmentResult {
+                assets: Some(("assets-good", devices.len() as u64)),
+                ..EnrolmentResult::default()
+            })),
             Ok(devices) => {
                 let changed = import_devices(app, person, devices).await?;
-                Ok(Some(EnrolmentResult { assets: Some(("assets-taken", changed as u64)), ..EnrolmentResult::default() }))
+                Ok(Some(EnrolmentResult {
+                    assets: Some(("assets-taken", changed as u64)),
+                    ..EnrolmentResult::default()
+                }))
             }
         },
         other => Err(Problem::invalid(format!("do: found {other:?}"))),

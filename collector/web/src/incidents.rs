@@ -25,7 +25,8 @@ use super::personal_data;
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{DeviceRow, PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_engine::alert;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::page_of;
@@ -57,8 +58,8 @@ impl IncidentsPage {
         name_of(&self.names, incident.device.as_ref())
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 }
 
@@ -123,7 +124,7 @@ struct IncidentPage {
     ticket_pages: Vec<String>,
     /// The rules that tell of a change that a person can accept.
     changes: Vec<String>,
-    tone: &'static str,
+    tone: Tone,
     /// Why what was asked for was refused.
     error: Option<String>,
     /// What was written when it was refused: nothing of it is lost.
@@ -194,7 +195,7 @@ async fn render(
     match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, now)).await {
         Ok(Some(mut data)) => {
             personal_data::open_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
-            let tone = incident_tone(&data.incident);
+            let tone = Tone::of_incident(&data.incident);
             let again = refused.is_some();
             let (error, form) = refused.map_or((None, HashMap::new()), |(error, form)| (Some(error), form));
             let config = app.config();
@@ -462,7 +463,8 @@ struct AlertBody {
 impl AlertBody {
     /// What it says, and by which names its device may be known. A fault names the place within the alert.
     fn alert(self, source: &str, source_device: &DeviceId, now: Timestamp) -> Result<(Alert, Vec<String>), String> {
-        let since = optional_moment(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
+        let since =
+            optional_moment(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
         optional_moment(self.ends_at.as_deref(), "endsAt")?;
         let firing = match self.status.to_ascii_lowercase().as_str() {
             "firing" => true,

@@ -39,6 +39,7 @@ mod seal;
 pub mod server;
 mod site_plan;
 mod sso;
+mod tone;
 mod view;
 mod wall;
 

@@ -17,6 +17,7 @@ use ioc_common::software::{Item, LIST_MAX_ITEMS};
 use ioc_judge::{Fault, Incident};
 
 use super::App;
+use super::api_types::device::DeviceState;
 use super::auth::{Person, language_of};
 use super::charts::{self, Chart};
 
@@ -25,7 +26,8 @@ use super::display_wall::{self, Screens};
 use super::document::{self, DocumentCard};
 use super::personal_data;
 use super::problem::Problem;
-use super::view::{DeviceRow, PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_engine::config::SettingsState;
 use ioc_engine::unjudged::{self, Unjudged};
 use ioc_store::template::csv_field;
@@ -148,7 +150,7 @@ struct DevicePage {
     children: Vec<DeviceRow>,
     sensor: Option<SensorFacts>,
     hello: Option<Hello>,
-    probes: Vec<(String, &'static str, String)>,
+    probes: Vec<(String, Tone, String)>,
     faults: Vec<Fault>,
     incidents: Vec<Incident>,
     numbers: Vec<LatestValue>,
@@ -166,12 +168,12 @@ struct DevicePage {
 
 impl DevicePage {
     /// How many probes have an outcome of this tone.
-    fn count_of(&self, tone: &str) -> u64 {
+    fn count_of(&self, tone: Tone) -> u64 {
         self.probes.iter().filter(|(_, its, _)| *its == tone).count() as u64
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 }
 
@@ -249,7 +251,7 @@ pub(super) async fn device(
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let screens = display_wall::of(&page_context, &documents);
-            let heard = matches!(row.record.state(now), "live" | "stale");
+            let heard = matches!(row.state, DeviceState::Live | DeviceState::Stale);
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
             let documents = document::show_all(&page_context, &documents, heard);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
@@ -281,12 +283,12 @@ pub(super) async fn device(
 }
 
 /// A probe with the tone of its outcome, and why it is not good.
-fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, &'static str, String) {
+fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, Tone, String) {
     let name = report.probe.clone();
     match &report.outcome {
-        ProbeOutcome::Read => (name, "good", String::new()),
-        ProbeOutcome::Absent { why } => (name, "away", why.clone()),
-        ProbeOutcome::Unknown { why } => (name, "warning", format!("{}: {why}", page_context.t("probe-unknown"))),
+        ProbeOutcome::Read => (name, Tone::Good, String::new()),
+        ProbeOutcome::Absent { why } => (name, Tone::Away, why.clone()),
+        ProbeOutcome::Unknown { why } => (name, Tone::Warning, format!("{}: {why}", page_context.t("probe-unknown"))),
     }
 }
 

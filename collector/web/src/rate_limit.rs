@@ -135,7 +135,8 @@ impl RateLimiter {
 
     fn give_back(&self, rate: Rate, peer: IpAddr) {
         let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
-        for whose in [BucketKey::Address(rate.name, address_of(peer)), BucketKey::Network(rate.name, network_of(peer))] {
+        for whose in [BucketKey::Address(rate.name, address_of(peer)), BucketKey::Network(rate.name, network_of(peer))]
+        {
             if let Some(bucket) = all.0.get_mut(&whose) {
                 bucket.left = (bucket.left + 1.0).min(bucket.burst);
             }

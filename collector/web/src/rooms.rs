@@ -13,9 +13,11 @@ use ioc_judge::DeviceKind;
 
 use super::App;
 use super::api::ApiResult;
+use super::api_types::device::is_live;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, PageResult, layouts_of, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_engine::power_score::{Room, Values, rooms};
 use ioc_store::inventory::DeviceRecord;
@@ -32,11 +34,11 @@ struct RoomsPage {
 }
 
 impl RoomsPage {
-    fn tone(score: &Option<u8>) -> &'static str {
+    fn tone(score: &Option<u8>) -> Tone {
         match score {
-            Some(85..) => "good",
-            Some(60..) | None => "warning",
-            Some(_) => "bad",
+            Some(85..) => Tone::Good,
+            Some(60..) | None => Tone::Warning,
+            Some(_) => Tone::Bad,
         }
     }
 
@@ -69,7 +71,7 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
     let records = reader.devices(&query)?;
     let layouts = layouts_of(&records, reader)?;
     let ups = with_values(&records, &layouts);
-    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| record.state(now) == "live"))
+    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| is_live(record, now)))
 }
 
 /// The page.

@@ -27,8 +27,8 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use super::problem::Problem;
-use super::request_body::{TimedRequestBody, ResponseBody, TimedWriter};
-use ioc_engine::connection_limit::{Bounds, ConnectionLimit, Place};
+use super::request_body::{ResponseBody, TimedRequestBody, TimedWriter};
+use ioc_engine::connection_limit::{Bounds, ConnectionLimit, ConnectionSlot};
 use ioc_engine::shutdown::stopped;
 
 /// How long TLS, each request's head, and a connection without a request may take.

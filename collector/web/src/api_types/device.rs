@@ -194,20 +194,47 @@ pub(crate) enum DeviceState {
     NeverSeen,
 }
 
-impl DeviceState {
-    /// How a device stands at `now`.
-    pub(crate) fn of(record: &DeviceRecord, now: Timestamp) -> Self {
-        use ioc_judge::Presence as Inside;
-        match record.presence {
+impl From<ioc_judge::PresenceState> for DeviceState {
+    /// Presence alone does not say whether samples stay away.
+    fn from(presence: ioc_judge::PresenceState) -> Self {
+        use ioc_judge::PresenceState as Inside;
+        match presence {
             Inside::NeverSeen => Self::NeverSeen,
-            Inside::Away { .. } => Self::Away,
-            Inside::Suspect { probing: true, .. } => Self::Suspect,
-            Inside::Silent { host: ioc_judge::HostAnswer::No, .. } => Self::HostDown,
-            Inside::Silent { .. } => Self::Silent,
-            Inside::Live { .. } | Inside::Suspect { probing: false, .. } if record.is_stale(now) => Self::Stale,
-            Inside::Live { .. } | Inside::Suspect { probing: false, .. } => Self::Live,
+            Inside::Live => Self::Live,
+            Inside::Away => Self::Away,
+            Inside::Suspect => Self::Suspect,
+            Inside::HostDown => Self::HostDown,
+            Inside::Silent => Self::Silent,
         }
     }
+}
+
+impl DeviceState {
+    /// The name used in the API and in keys of texts.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Suspect => "suspect",
+            Self::Stale => "stale",
+            Self::Silent => "silent",
+            Self::HostDown => "host_down",
+            Self::Away => "away",
+            Self::NeverSeen => "never_seen",
+        }
+    }
+
+    /// How a device stands at `now`.
+    pub(crate) fn of(record: &DeviceRecord, now: Timestamp) -> Self {
+        match Self::from(record.presence.state()) {
+            Self::Live if record.is_stale(now) => Self::Stale,
+            state => state,
+        }
+    }
+}
+
+/// Whether a device is heard and reporting at `now`.
+pub(crate) fn is_live(record: &DeviceRecord, now: Timestamp) -> bool {
+    DeviceState::of(record, now) == DeviceState::Live
 }
 
 /// A device with its state and newest numbers.
