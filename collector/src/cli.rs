@@ -55,24 +55,19 @@ async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String)
 }
 
 /// A command could not be carried out.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// No collector answers.
     #[error(
         "cannot reach the collector at {socket}: {why}; mend: start it ('systemctl start ioc-collector'), run this as its user or root, or name its configuration with --config"
     )]
-    Unreachable {
-        /// The socket.
-        socket: String,
-        /// Why.
-        why: String,
-    },
+    Unreachable { socket: String, why: String },
     /// It said no.
     #[error("the collector refused ({status}): {detail}")]
     Refused {
-        /// HTTP status.
+        /// HTTP status, 400 to 599.
         status: u16,
-        /// Its reason.
         detail: String,
     },
 }

@@ -36,13 +36,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What an endpoint needs.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// TLS.
+    /// TLS 1.3, with the collector's certificate and a look at the device's.
     pub tls: Arc<ServerConfig>,
     /// Where reports go.
     pub engine: EngineHandle,
     /// Who may connect.
     pub access: Arc<CertificateAllowlist>,
-    /// Counters.
+    /// Counts connections and what is refused.
     pub health: Arc<Health>,
     /// Most open connections.
     pub connections_max: usize,

@@ -75,7 +75,7 @@ async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(
 /// A token that was made.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct NewTokenAnswer {
-    /// Shown once.
+    /// The token; it is shown here and never again.
     token: String,
     /// Which device it makes, where that is known.
     device: Option<String>,

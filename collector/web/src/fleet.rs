@@ -181,7 +181,7 @@ pub(super) struct ListAddress {
     place: String,
     state: String,
     sort: String,
-    down: String,
+    descending: String,
     page: String,
 }
 
@@ -196,7 +196,7 @@ impl ListAddress {
             places: filled(&self.place).into_iter().collect(),
             state: named(&DeviceState::ALL, &self.state).unwrap_or_default(),
             sort: named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
-            descending: !self.down.is_empty(),
+            descending: !self.descending.is_empty(),
             skip: (page - 1) * ROWS,
             limit: ROWS,
             ..DeviceQuery::default()
@@ -214,14 +214,14 @@ impl ListAddress {
         let kind = query.kinds.first().map_or("", |kind| kind.as_str());
         let state = name_in(&DeviceState::ALL, query.state);
         let sort = if query.sort == DeviceSort::Name { "" } else { name_in(&DeviceSort::ALL, query.sort) };
-        let down = if query.descending { "1" } else { "" };
+        let descending = if query.descending { "1" } else { "" };
         let all = [
             ("search", query.search.as_str()),
             ("kind", kind),
             ("place", &self.place),
             ("state", state),
             ("sort", sort),
-            ("down", down),
+            ("descending", descending),
         ];
         let filled = all.iter().filter(|(_, value)| !value.is_empty());
         filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
@@ -258,8 +258,8 @@ impl DevicesPage {
     /// The address that sorts by a column; the other way round where it is sorted by that one already.
     fn sorted_by(&self, name: &str) -> String {
         let same = self.is_sorted_by(name);
-        let down = if same && !self.query.descending { "1".to_owned() } else { String::new() };
-        let address = ListAddress { sort: name.to_owned(), down, ..self.address.clone() };
+        let descending = if same && !self.query.descending { "1".to_owned() } else { String::new() };
+        let address = ListAddress { sort: name.to_owned(), descending, ..self.address.clone() };
         format!("/devices?{}", address.written())
     }
 

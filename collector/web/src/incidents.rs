@@ -285,7 +285,7 @@ pub(super) struct OpenForm {
     title: String,
     text: String,
     reporter: String,
-    way: String,
+    contact: String,
 }
 
 impl OpenForm {
@@ -297,11 +297,11 @@ impl OpenForm {
             text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
         };
         let (title, text) = (clean(&self.title, 200), clean(&self.text, 4000));
-        let (reporter, way) = (clean(&self.reporter, 200), clean(&self.way, 200));
-        let reported = !reporter.is_empty() || !way.is_empty();
+        let (reporter, contact) = (clean(&self.reporter, 200), clean(&self.contact, 200));
+        let reported = !reporter.is_empty() || !contact.is_empty();
         let report = reported.then(|| PersonReport {
             reporter,
-            way,
+            way: contact,
             verified: String::new(),
             verified_by: String::new(),
             verified_at: None,

@@ -232,7 +232,7 @@ impl App {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Every route.
+    /// All that is answered: pages, API, enrolment, health and the static files.
     pub fn router(self) -> Router {
         let (api, docs) = api().finish();
         Router::new()

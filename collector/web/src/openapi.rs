@@ -261,7 +261,7 @@ impl OperationBuilder<'_> {
         self.change(|operation| (operation.status, operation.answer) = (status, Some(("application/json", schema))));
     }
 
-    /// A file.
+    /// A file of this kind.
     pub(super) fn file(self, kind: &'static str) {
         self.change(|operation| operation.answer = Some((kind, json!({ "type": "string" }))));
     }

@@ -74,7 +74,7 @@ fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreErro
     Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| is_live(record, now)))
 }
 
-/// The page.
+/// The power of every room, as a page.
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let now = page_context.now;

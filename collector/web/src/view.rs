@@ -28,7 +28,7 @@ pub(super) struct PageContext {
     pub(super) person: String,
     /// What that person may do.
     rights: Vec<Right>,
-    /// Where.
+    /// The places where that person may look and act.
     pub(super) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
     pub(super) fragment: bool,
@@ -80,7 +80,7 @@ impl PageContext {
         self.may(Right::Audit)
     }
 
-    /// Everything.
+    /// Change accounts, tokens and devices, and what concerns the collector itself.
     pub(super) fn may_administer(&self) -> bool {
         self.may(Right::Administer)
     }
@@ -239,7 +239,6 @@ pub(super) struct Figure {
     pub(super) percent: Option<f64>,
     /// What is written.
     pub(super) text: String,
-    /// The colour.
     pub(super) tone: Tone,
 }
 
@@ -294,7 +293,7 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
 /// One of the numbers that stand for a sensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum KeyFigure {
-    /// Whole minutes.
+    /// How long it lasts, whole minutes.
     Minutes(u64),
     /// A number with so many digits behind the point.
     Number(f64, usize, &'static str),

@@ -78,7 +78,7 @@ pub(crate) struct Incident {
     /// When the fault was gone.
     resolved_at: Option<Timestamp>,
     /// How many faults under it have not ended.
-    raised: u32,
+    open_faults: u32,
     /// How many steps its timeline has; numbers the steps and the notices.
     steps: u32,
     /// What people wrote down.
@@ -106,7 +106,7 @@ impl From<inside::Incident> for Incident {
             acknowledged_at: inside.acknowledged_at,
             acknowledged_by: inside.acknowledged_by,
             resolved_at: inside.resolved_at,
-            raised: inside.raised,
+            open_faults: inside.raised,
             steps: inside.steps,
             record: inside.record.into(),
             progress: inside.progress.into(),
@@ -232,7 +232,7 @@ pub(crate) struct PersonReport {
     /// Name of the person who reported.
     reporter: String,
     /// How: telephone number, letter, in person.
-    way: String,
+    contact: String,
     /// How it was verified; empty until it was.
     verified: String,
     /// Who verified it.
@@ -245,7 +245,7 @@ impl From<inside::PersonReport> for PersonReport {
     fn from(inside: inside::PersonReport) -> Self {
         Self {
             reporter: inside.reporter,
-            way: inside.way,
+            contact: inside.way,
             verified: inside.verified,
             verified_by: inside.verified_by,
             verified_at: inside.verified_at,
@@ -282,19 +282,19 @@ pub(crate) struct Progress {
     /// People who were notified, so that they are notified of its end, too.
     notified: Vec<String>,
     /// When it came back, lately.
-    returns: Vec<Timestamp>,
+    recurrences: Vec<Timestamp>,
     /// It comes and goes.
     flapping: bool,
     /// It is quiet since it flapped, and is called resolved then.
     settle_until: Option<Timestamp>,
     /// The deadline to take it has passed, and that was said.
-    late_to_acknowledge: bool,
+    acknowledge_overdue: bool,
     /// The deadline to resolve it has passed, and that was said.
-    late_to_resolve: bool,
+    resolve_overdue: bool,
     /// How many devices it concerns, with those behind an uplink.
     affected: u32,
     /// What else it is about, since other incidents were joined to it.
-    joined: Vec<(Option<DeviceId>, String)>,
+    merged: Vec<(Option<DeviceId>, String)>,
 }
 
 impl From<inside::Progress> for Progress {
@@ -302,13 +302,13 @@ impl From<inside::Progress> for Progress {
         Self {
             escalation: inside.escalation.map(Escalation::from),
             notified: inside.notified,
-            returns: inside.returns,
+            recurrences: inside.returns,
             flapping: inside.flapping,
             settle_until: inside.settle_until,
-            late_to_acknowledge: inside.late_to_acknowledge,
-            late_to_resolve: inside.late_to_resolve,
+            acknowledge_overdue: inside.late_to_acknowledge,
+            resolve_overdue: inside.late_to_resolve,
             affected: inside.affected,
-            joined: inside.joined,
+            merged: inside.joined,
         }
     }
 }
