@@ -248,20 +248,19 @@ fn raise_file_limit() {
 }
 
 /// The collector cannot start.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Keys or certificates.
+    /// Keys or certificates cannot be read or made.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// The store.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file.
+    /// A file or directory cannot be used.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -278,16 +277,11 @@ pub enum ServeError {
     },
     /// Somebody asked for something new in the place of what is there.
     #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
-    NotAnew {
-        /// The directory.
-        path: PathBuf,
-    },
+    NotAnew { path: PathBuf },
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
     Listen {
-        /// Which.
         address: SocketAddr,
-        /// Why.
         #[source]
         source: std::io::Error,
     },

@@ -387,7 +387,7 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/devices/views", &["name", "query", "remove"]),
     ("/devices/srv-01/remarks", &["text"]),
     ("/enrolment", &["do", "name", "kind", "uses", "life", "table", "which", "tags", "group"]),
-    ("/incidents/new", &["title", "text", "severity", "device", "reporter", "way"]),
+    ("/incidents/new", &["title", "text", "severity", "device", "reporter", "contact"]),
     ("/incidents/1", &["action", "note", "text", "unit", "person", "backup", "safety", "course", "remedy", "into"]),
     ("/incidents/99999999999999999999", &["action"]),
     ("/a/1.1.lan.0000", &["note"]),

@@ -24,7 +24,7 @@ use ioc_common::report::Renew;
 use ioc_common::topic::{DownKind, UpKind};
 
 use super::certificate_validity::CertificateValidity;
-use super::check::{CONNECT_MAX_BYTES, OwnTopics, PACKET_MAX_BYTES};
+use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
@@ -47,7 +47,7 @@ const KEEP_ALIVE_MAX_S: u16 = 600;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ConnectionDeps {
     pub(super) engine: EngineHandle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
@@ -57,11 +57,11 @@ pub(super) struct Shared {
 /// A connection whose CONNECT was accepted.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
-    own: OwnTopics,
+    topics: DeviceTopics,
     device: DeviceId,
-    standing: CertificateValidity,
+    validity: CertificateValidity,
     link: ConnectionId,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionDeps>,
     codec: Codec,
     read: BytesMut,
     write: BytesMut,
@@ -84,17 +84,17 @@ pub(super) struct Connection {
 }
 
 /// Why a connection ended.
-type End = (&'static str, String);
+type EndReason = (&'static str, String);
 
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    (device, standing): (DeviceId, CertificateValidity),
+    (device, validity): (DeviceId, CertificateValidity),
     link: ConnectionId,
     peer: SocketAddr,
-    shared: Arc<Shared>,
-) -> Result<Connection, End> {
-    let own = OwnTopics::new(device.clone());
+    shared: Arc<ConnectionDeps>,
+) -> Result<Connection, EndReason> {
+    let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
     let first = async {
@@ -117,7 +117,7 @@ pub(super) async fn connect(
     let checked = match right {
         Err(fault) => Err(refused(fault, &device)),
         Ok(()) => match codec.decode(&mut read) {
-            Ok(Some((Packet::Connect(connect), _))) => match own.connect(&connect) {
+            Ok(Some((Packet::Connect(connect), _))) => match topics.connect(&connect) {
                 Ok(()) => Ok(connect),
                 Err(reason) => Err((reason, format!("{device} with client ID {:?}", connect.client_id))),
             },
@@ -151,7 +151,7 @@ pub(super) async fn connect(
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
     let (sender, down) = mpsc::unbounded_channel();
-    let serial = standing.serial.clone();
+    let serial = validity.serial.clone();
     let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
@@ -162,9 +162,9 @@ pub(super) async fn connect(
     let idle = Duration::from_millis(u64::from(keep_alive_s) * 1500);
     Ok(Connection {
         stream,
-        own,
+        topics,
         device,
-        standing,
+        validity,
         link,
         shared,
         codec,
@@ -190,7 +190,7 @@ const fn connack(code: u8) -> [u8; 4] {
 }
 
 /// A fault against the protocol as the reason of an end.
-fn refused(fault: FrameError, device: &DeviceId) -> End {
+fn refused(fault: FrameError, device: &DeviceId) -> EndReason {
     match fault {
         FrameError::Malformed(how) => ("packet", format!("{device}: {how}")),
         FrameError::Trailing => ("connect_trailing_bytes", device.to_string()),
@@ -216,9 +216,9 @@ impl Connection {
         self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
 
-    async fn serve(&mut self) -> End {
+    async fn serve(&mut self) -> EndReason {
         let mut stop = self.shared.stop.clone();
-        let mut look = Instant::now() + self.standing.look_in(clock::now());
+        let mut look = Instant::now() + self.validity.look_in(clock::now());
         loop {
             if self.paused_until.is_some_and(|until| until <= Instant::now()) {
                 // It was not listened to meanwhile.
@@ -260,10 +260,10 @@ impl Connection {
                 }
                 () = tokio::time::sleep_until(look) => {
                     let now = clock::now();
-                    if let Some(why) = self.standing.ended(&self.device, now) {
-                        return (why, self.standing.serial.clone());
+                    if let Some(why) = self.validity.ended(&self.device, now) {
+                        return (why, self.validity.serial.clone());
                     }
-                    look = Instant::now() + self.standing.look_in(now);
+                    look = Instant::now() + self.validity.look_in(now);
                 }
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),
@@ -294,7 +294,7 @@ impl Connection {
     }
 
     /// Takes the next packet from the device. False while it has not come whole.
-    async fn take_next(&mut self) -> Result<bool, End> {
+    async fn take_next(&mut self) -> Result<bool, EndReason> {
         let refused = |fault| refused(fault, &self.device);
         let Some(end) = frame::whole(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
         frame::inspect(self.read.get(..end).unwrap_or_default()).map_err(refused)?;
@@ -308,12 +308,12 @@ impl Connection {
         Ok(true)
     }
 
-    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), End> {
+    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
         self.forward(Message::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
     }
 
     /// Takes a packet from the device.
-    async fn take(&mut self, packet: Packet) -> Result<(), End> {
+    async fn take(&mut self, packet: Packet) -> Result<(), EndReason> {
         match packet {
             Packet::Publish(publish) => return self.publish(*publish).await,
             Packet::PingRequest => self.encode(Packet::PingResponse),
@@ -324,7 +324,7 @@ impl Connection {
             Packet::Subscribe { packet_id, topic_filters } => return self.subscribe(packet_id, &topic_filters).await,
             Packet::Unsubscribe { packet_id, topic_filters } => {
                 for filter in &topic_filters {
-                    if let Some(filter) = self.own.subscribe(filter) {
+                    if let Some(filter) = self.topics.subscribe(filter) {
                         self.subscriptions.remove(filter);
                     }
                 }
@@ -336,14 +336,14 @@ impl Connection {
         Ok(())
     }
 
-    async fn subscribe<T>(&mut self, packet_id: NonZeroU16, filters: &[(T, QoS)]) -> Result<(), End>
+    async fn subscribe<T>(&mut self, packet_id: NonZeroU16, filters: &[(T, QoS)]) -> Result<(), EndReason>
     where
         T: std::ops::Deref<Target = str> + std::fmt::Debug,
     {
-        OwnTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
+        DeviceTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
         let mut status = Vec::with_capacity(filters.len());
         for (filter, asked) in filters {
-            status.push(match self.own.subscribe(filter) {
+            status.push(match self.topics.subscribe(filter) {
                 Some(filter) => SubscribeReturnCode::Success(self.subscriptions.add(filter, *asked)),
                 None => SubscribeReturnCode::Failure,
             });
@@ -357,9 +357,11 @@ impl Connection {
         self.forward(Message::Subscribed { link: self.link, device: self.device.clone() }).await
     }
 
-    async fn publish(&mut self, publish: Publish) -> Result<(), End> {
-        let kind =
-            self.own.publish(&publish).map_err(|reason| (reason, format!("{} to {:?}", self.device, publish.topic)))?;
+    async fn publish(&mut self, publish: Publish) -> Result<(), EndReason> {
+        let kind = self
+            .topics
+            .publish(&publish)
+            .map_err(|reason| (reason, format!("{} to {:?}", self.device, publish.topic)))?;
         let packet = publish.packet_id.map(NonZeroU16::get);
         // Decoding copies: nothing holds on to the read buffer.
         let message = if kind == UpKind::Renew {
@@ -390,12 +392,12 @@ impl Connection {
         self.forward(message).await
     }
 
-    async fn forward(&mut self, message: Message) -> Result<(), End> {
+    async fn forward(&mut self, message: Message) -> Result<(), EndReason> {
         if self.shared.engine.send(message).await { Ok(()) } else { Err(("stopping", String::new())) }
     }
 
     /// Takes what the engine sends down.
-    fn put(&mut self, down: Down) -> Result<(), End> {
+    fn put(&mut self, down: Down) -> Result<(), EndReason> {
         match down {
             Down::Committed { packets, payload, settled, pause_ms } => {
                 let settled = settled.min(self.unacknowledged.len());
@@ -432,7 +434,7 @@ impl Connection {
             dup: false,
             retain: false,
             qos,
-            topic: self.own.down(kind.as_str()).into(),
+            topic: self.topics.down(kind.as_str()).into(),
             packet_id,
             payload: Bytes::from(payload),
             properties: None,
@@ -445,7 +447,7 @@ impl Connection {
         }
     }
 
-    async fn send(&mut self) -> Result<(), End> {
+    async fn send(&mut self) -> Result<(), EndReason> {
         let bytes = std::mem::take(&mut self.write);
         let written = async {
             self.stream.write_all(&bytes).await?;

@@ -16,7 +16,7 @@ use ioc_engine::connection_limit::{Bounds, OriginCounts, PeerOrigin};
 /// Links of one device that wait for their CONNECT; it needs one.
 const PER_DEVICE_MAX: usize = 4;
 
-/// The newcomers.
+/// Sockets that have not sent their CONNECT yet, within bounds.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     bounds: Bounds,
@@ -26,7 +26,7 @@ pub(super) struct Newcomers {
 #[derive(Debug, Default)]
 struct OpenSockets {
     next: u64,
-    /// By age.
+    /// By number, which is their age.
     all: BTreeMap<u64, Newcomer>,
     /// Those that have not shown a certificate.
     strangers: BTreeSet<u64>,

@@ -61,7 +61,8 @@ pub async fn run(
     mut stopping: watch::Receiver<bool>,
 ) {
     let deps = NotifyDeps { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
-    let wakes = worker::Wakes { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
+    let wakes =
+        worker::WakeSignals { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
     let store_alarm = tokio::spawn(store_alarm::run(deps.clone(), config.clone()));

@@ -51,7 +51,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// What of a channel matters here.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Traits {
+pub(super) struct ChannelTraits {
     /// Most messages in a minute.
     pub(super) per_minute: u32,
     /// People read it: many notices can be one message.
@@ -62,7 +62,7 @@ pub(super) struct Traits {
 
 /// What is to be done now.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct SendPlan {
     /// Messages: a number to say what became of it, and the keys of what it says, in order.
     pub(super) messages: Vec<(u64, Vec<String>)>,
     /// What the fallback is to carry, too.
@@ -136,10 +136,16 @@ impl Queue {
     }
 
     /// What is to be done with what waits. Whatever becomes a message is under way from here on.
-    pub(super) fn plan(&mut self, rows: &[PendingDelivery], traits: Traits, now: Instant, wall: Timestamp) -> Plan {
+    pub(super) fn plan(
+        &mut self,
+        rows: &[PendingDelivery],
+        traits: ChannelTraits,
+        now: Instant,
+        wall: Timestamp,
+    ) -> SendPlan {
         let busy: HashSet<String> = self.in_flight.values().flat_map(|flight| flight.keys.iter().cloned()).collect();
         self.track(rows, &busy, now, wall);
-        let mut plan = Plan { again_in: SLEEP_MAX, ..Plan::default() };
+        let mut plan = SendPlan { again_in: SLEEP_MAX, ..SendPlan::default() };
         let candidates = self.candidates(rows, &busy, traits, now, &mut plan);
         self.admit(candidates, traits, now, &mut plan);
         if traits.fallback {
@@ -171,9 +177,9 @@ impl Queue {
         &self,
         rows: &'r [PendingDelivery],
         busy: &HashSet<String>,
-        traits: Traits,
+        traits: ChannelTraits,
         now: Instant,
-        plan: &mut Plan,
+        plan: &mut SendPlan,
     ) -> Vec<Candidate<'r>> {
         let mut lanes: BTreeMap<Lane<'r>, Vec<&'r PendingDelivery>> = BTreeMap::new();
         for row in rows {
@@ -227,7 +233,7 @@ impl Queue {
         });
     }
 
-    fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: Traits, now: Instant, plan: &mut Plan) {
+    fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: ChannelTraits, now: Instant, plan: &mut SendPlan) {
         if let Some(until) = self.asked.filter(|until| *until > now) {
             if !candidates.is_empty() {
                 wake(plan, Some(until), now);
@@ -274,7 +280,7 @@ impl Queue {
     }
 
     /// What has been due for long goes to the fallback as well, under way or not.
-    fn plan_fallback(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
+    fn plan_fallback(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, plan: &mut SendPlan) {
         let flying: HashSet<&String> = self.in_flight.values().flat_map(|flight| &flight.keys).collect();
         for row in rows {
             let Some(known) = self.known.get_mut(&row.key) else { continue };
@@ -459,7 +465,7 @@ fn doubled(first_ms: u64, times: u32, last_ms: u64) -> Duration {
     Duration::from_millis(doubled_ms(times.saturating_sub(1), first_ms, last_ms))
 }
 
-fn wake(plan: &mut Plan, at: Option<Instant>, now: Instant) {
+fn wake(plan: &mut SendPlan, at: Option<Instant>, now: Instant) {
     if let Some(at) = at {
         plan.again_in = plan.again_in.min(at.saturating_duration_since(now));
     }

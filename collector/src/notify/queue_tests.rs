@@ -4,8 +4,8 @@ use ioc_judge::Severity;
 
 use super::*;
 
-const HUMAN: Traits = Traits { per_minute: 600, folds: true, fallback: true };
-const MACHINE: Traits = Traits { per_minute: 600, folds: false, fallback: true };
+const HUMAN: ChannelTraits = ChannelTraits { per_minute: 600, folds: true, fallback: true };
+const MACHINE: ChannelTraits = ChannelTraits { per_minute: 600, folds: false, fallback: true };
 
 fn wall() -> Timestamp {
     "2026-11-28T02:00:00Z".parse().expect("time")
@@ -30,14 +30,14 @@ fn row(key: &str, incident: u64, step: u32, to: &str) -> PendingDelivery {
 struct Scene {
     queue: Queue,
     rows: Vec<PendingDelivery>,
-    traits: Traits,
+    traits: ChannelTraits,
     now: Instant,
     begun: Vec<(u64, Vec<String>)>,
     fell_back: Vec<String>,
 }
 
 impl Scene {
-    fn new(traits: Traits, rows: Vec<PendingDelivery>) -> Self {
+    fn new(traits: ChannelTraits, rows: Vec<PendingDelivery>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the beginning of simulated time")]
         let now = Instant::from_std(std::time::Instant::now());
         Self { queue: Queue::default(), rows, traits, now, begun: Vec::new(), fell_back: Vec::new() }
@@ -203,7 +203,7 @@ fn what_a_channel_does_not_deliver_in_time_goes_to_the_fallback_once() {
     assert_eq!(scene.end(&Ok(())), ["7-1"]);
     // The pace is no failure.
     let rows = vec![row("1", 1, 1, ""), row("2", 2, 1, "")];
-    let mut scene = Scene::new(Traits { per_minute: 1, ..MACHINE }, rows);
+    let mut scene = Scene::new(ChannelTraits { per_minute: 1, ..MACHINE }, rows);
     scene.begin();
     scene.end(&Ok(()));
     scene.pass(30);
@@ -219,7 +219,7 @@ fn the_pace_spills_from_the_least() {
         let number = number as u64 + 1;
         PendingDelivery { severity: *severity, ..row(severity.as_str(), number, 1, "") }
     });
-    let mut scene = Scene::new(Traits { per_minute: 2, ..MACHINE }, rows.collect());
+    let mut scene = Scene::new(ChannelTraits { per_minute: 2, ..MACHINE }, rows.collect());
     let plan = scene.queue.plan(&scene.rows, scene.traits, scene.now, wall());
     let keys: Vec<&str> = plan.messages.iter().map(|(_, keys)| keys[0].as_str()).collect();
     assert_eq!((keys, plan.over_pace), (vec!["critical", "warning"], vec!["info".to_owned()]));

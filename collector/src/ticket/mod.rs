@@ -143,7 +143,7 @@ async fn serve(
             Vec::new()
         });
         let any = !due.is_empty();
-        let turn = Turn { system, config: &config, engine: &engine, reader: &reader };
+        let turn = TicketSync { system, config: &config, engine: &engine, reader: &reader };
         if !turn.all(due, true).await {
             return;
         }
@@ -166,31 +166,31 @@ async fn serve(
     }
 }
 
-/// What became of one ticket's turn.
-enum TurnResult {
+/// What became of one ticket in a round.
+enum SyncResult {
     Done,
     Failed,
     /// The engine has ended.
     Gone,
 }
 
-/// One system's turn.
-struct Turn<'t> {
+/// What one round of a system goes over: its tickets that are due, or those that are open there.
+struct TicketSync<'t> {
     system: &'t TicketSystem,
     config: &'t Config,
     engine: &'t EngineHandle,
     reader: &'t SharedReader,
 }
 
-impl Turn<'_> {
+impl TicketSync<'_> {
     /// Pushes or pulls all of these. A system that is away is not waited for again and again. False when the engine is gone.
     async fn all(&self, records: Vec<TicketRecord>, push: bool) -> bool {
         let mut failed = 0;
         for record in records {
             match if push { self.push(record).await } else { self.pull(record).await } {
-                TurnResult::Done => failed = 0,
-                TurnResult::Failed => failed += 1,
-                TurnResult::Gone => return false,
+                SyncResult::Done => failed = 0,
+                SyncResult::Failed => failed += 1,
+                SyncResult::Gone => return false,
             }
             if failed == FAILURES_IN_A_ROW {
                 break;
@@ -200,7 +200,7 @@ impl Turn<'_> {
     }
 
     /// Brings one ticket up to its incident.
-    async fn push(&self, record: TicketRecord) -> TurnResult {
+    async fn push(&self, record: TicketRecord) -> SyncResult {
         let mut next = record;
         let exchange = async {
             let mut client = client(self.system)?;
@@ -221,35 +221,35 @@ impl Turn<'_> {
             }
         };
         match self.commit(next, Vec::new()).await {
-            TurnResult::Done if failed => TurnResult::Failed,
+            SyncResult::Done if failed => SyncResult::Failed,
             outcome => outcome,
         }
     }
 
     /// Reads what has become of one ticket, and does it here.
-    async fn pull(&self, record: TicketRecord) -> TurnResult {
+    async fn pull(&self, record: TicketRecord) -> SyncResult {
         let exchange = async { client(self.system)?.read(&record.ticket, &record.seen).await };
         let result = tokio::time::timeout(TIMEOUT, exchange).await;
         match result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned()))) {
-            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => TurnResult::Done,
+            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => SyncResult::Done,
             Ok(seen) => self.commit(TicketRecord { seen: seen.cursor, ..record }, seen.events).await,
             Err(error) => {
                 tracing::warn!(ticket = record.ticket, system = record.system, %error, "the ticket cannot be read");
-                TurnResult::Failed
+                SyncResult::Failed
             }
         }
     }
 
     /// Waits for the commit for as long as that takes: what was done there must not be done again because it is not known here.
-    async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> TurnResult {
+    async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> SyncResult {
         let Err(error) =
             self.engine.command_without_timeout(Command::Ticket { record: Box::new(record), events }).await
         else {
-            return TurnResult::Done;
+            return SyncResult::Done;
         };
         tracing::warn!(%error, "what became of a ticket could not be kept");
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if self.engine.outbox_wake().has_changed().is_ok() { TurnResult::Failed } else { TurnResult::Gone }
+        if self.engine.outbox_wake().has_changed().is_ok() { SyncResult::Failed } else { SyncResult::Gone }
     }
 }
 

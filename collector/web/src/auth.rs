@@ -105,7 +105,7 @@ impl FromRequestParts<App> for Person {
         let Some((shown, _)) = shown else { return Err(sign_in_first(wants_page)) };
         let digest = account::session_digest(&shown);
         let now = clock::now();
-        app.limits.before(&digest).map_err(|refused| *refused)?;
+        app.limits.take_session(&digest).map_err(|refused| *refused)?;
         let asked = digest.clone();
         let found = app.read(&AccessScope::EVERYWHERE, move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
@@ -117,7 +117,7 @@ impl FromRequestParts<App> for Person {
             let kind = session.label.is_empty() != is_token && (!of_wall || session.role == Some(Role::Viewer));
             session.expires_at > now && !account.disabled && kind
         });
-        app.limits.after(&digest, found.is_some());
+        app.limits.note_session(&digest, found.is_some());
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
         if let Some(place) = parts.extensions.get::<Arc<ConnectionSlot>>() {
             place.prove(&digest);

@@ -15,6 +15,7 @@ use super::auth::Person;
 use super::pages::{Failure, PageResult, name_of, names_of, page_context, show};
 use super::personal_data;
 use super::problem::Problem;
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_store::FaultQuery;
 use ioc_store::Right;
@@ -43,11 +44,11 @@ impl CoverageDetailPage {
         name_of(&self.names, Some(&fault.device))
     }
 
-    const fn tone(fault: &Fault) -> &'static str {
+    const fn tone(fault: &Fault) -> Tone {
         match fault.severity {
-            ioc_judge::Severity::Critical => "bad",
-            ioc_judge::Severity::Warning => "warning",
-            ioc_judge::Severity::Info => "away",
+            ioc_judge::Severity::Critical => Tone::Bad,
+            ioc_judge::Severity::Warning => Tone::Warning,
+            ioc_judge::Severity::Info => Tone::Away,
         }
     }
 }

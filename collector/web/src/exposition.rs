@@ -17,6 +17,7 @@ use ioc_common::clock;
 use ioc_common::layout::{Layout, LayoutId};
 
 use super::App;
+use super::api_types::device::is_live;
 use super::auth::Person;
 use super::pages::layouts_of;
 use super::problem::Problem;
@@ -73,7 +74,7 @@ fn write_device(
     for label in exposed {
         let _ = write!(labels, ",{}=\"{}\"", label.as_str(), escaped(label.of(&record.info)));
     }
-    let live = matches!(record.state(clock::now()), "live");
+    let live = is_live(record, clock::now());
     let _ = writeln!(text, "{PREFIX}_device_up{{{labels}}} {}", u8::from(live));
     let _ = writeln!(text, "{PREFIX}_device_reports_lost_total{{{labels}}} {}", record.reports_lost);
     let layout = record.layout.and_then(|id| layouts.get(&id)).filter(|_| live);

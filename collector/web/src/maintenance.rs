@@ -12,7 +12,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Scope, Window, WindowSchedule};
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
@@ -98,7 +98,7 @@ pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timesta
 }
 
 /// A window as a row.
-struct Row {
+struct WindowRow {
     window: Window,
     open: bool,
     next: Option<(Timestamp, Timestamp)>,
@@ -109,7 +109,7 @@ struct Row {
 #[template(path = "maintenance.html")]
 struct MaintenancePage {
     page_context: PageContext,
-    rows: Vec<Row>,
+    rows: Vec<WindowRow>,
     form: WindowForm,
     error: Option<String>,
     /// What speaks against it can be overruled.
@@ -160,9 +160,9 @@ async fn render(app: &App, page_context: PageContext, form: WindowForm, error: O
                 let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
                 let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
                 let on = all.collect::<Vec<_>>().join(", ");
-                Row { open: window.open_until(now).is_some(), next: window.next(now), on, window }
+                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), on, window }
             };
-            let mut rows: Vec<Row> = windows.into_iter().map(row).collect();
+            let mut rows: Vec<WindowRow> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
             let text = error.map(|error| refused(&page_context, error));
             let warned = matches!(error, Some(CommandError::Warned(_)));
@@ -207,7 +207,7 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<api_types::maintenance::Window>> {
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
     let access = person.scope.clone();
     Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
 }

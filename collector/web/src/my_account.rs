@@ -11,7 +11,7 @@ use ioc_common::clock::Timestamp;
 
 use super::App;
 use super::accounts::{LINE_MAX_CHARS, known, slowly};
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
 use super::confirm::{change_account, or_confirm};
@@ -312,7 +312,7 @@ pub(super) async fn api_second(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Json(form): Json<SecondForm>,
-) -> Answered<SecondAnswer> {
+) -> ApiResult<SecondAnswer> {
     let site = app.config().site_name.clone();
     Ok(Json(match change_second(&app, &person, &peer, &headers, &form).await? {
         SecondDone::Started(second) => SecondAnswer {

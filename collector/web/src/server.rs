@@ -27,7 +27,7 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use super::problem::Problem;
-use super::request_body::{Arriving, Leaving, Taken};
+use super::request_body::{ResponseBody, TimedRequestBody, TimedWriter};
 use ioc_engine::connection_limit::{Bounds, ConnectionLimit, ConnectionSlot};
 use ioc_engine::shutdown::stopped;
 
@@ -89,7 +89,7 @@ pub async fn serve_tls(
             let _ = socket.set_nodelay(true);
             let served = async {
                 // The handshake's future is large, and is not kept with a connection that stays.
-                let handshake = Box::pin(handshake(Taken::new(socket), tls, &turns, &place));
+                let handshake = Box::pin(handshake(TimedWriter::new(socket), tls, &turns, &place));
                 if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, handshake).await {
                     serve(stream, Peer::Remote(peer), Some(Arc::clone(&place)), router, stop).await;
                 }
@@ -193,9 +193,9 @@ async fn answer(
     peer: Peer,
     place: Option<Arc<ConnectionSlot>>,
     request: Request<Incoming>,
-) -> Result<Response<Leaving>, Infallible> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let late = Arc::new(AtomicBool::new(false));
-    let mut request = request.map(|body| Body::new(Arriving::new(body, place.clone(), Arc::clone(&late))));
+    let mut request = request.map(|body| Body::new(TimedRequestBody::new(body, place.clone(), Arc::clone(&late))));
     // With the request, not as a layer of the router: that would copy every route for every connection.
     request.extensions_mut().insert(peer);
     if let Some(place) = &place {
@@ -206,5 +206,5 @@ async fn answer(
         response = Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response();
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Leaving::new(body, place)))
+    Ok(response.map(|body| ResponseBody::new(body, place)))
 }

@@ -1,5 +1,6 @@
 //! Channels for notices, and other ties to the world outside: the dead man's switch, systems whose alerts are taken in.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ pub(super) struct ChannelForm {
     #[serde(default = "warning")]
     min_severity: Severity,
     always: Option<bool>,
-    fallback: Option<String>,
+    fallback: Option<Spanned<String>>,
     per_minute: Option<Bounded<1, 6000>>,
     #[serde(rename = "type")]
     kind: Spanned<String>,
@@ -107,9 +108,20 @@ pub(super) fn check_sources(source: &Source, forms: Vec<SourceForm>) -> Result<V
     Ok(found)
 }
 
-/// What one channel leaves, another takes: each is known, and no two pass it to and fro.
-pub(super) fn check_fallbacks(source: &Source, channels: &[Channel]) -> Result<(), ConfigError> {
-    for channel in channels {
+impl ChannelForm {
+    /// Where its fallback stands; nowhere without one.
+    pub(super) fn fallback_span(&self) -> Range<usize> {
+        self.fallback.as_ref().map_or(0..0, Spanned::span)
+    }
+}
+
+/// What one channel leaves, another takes: each is known, and no two pass it to and fro. `spans` says where each channel names its own.
+pub(super) fn check_fallbacks(
+    source: &Source,
+    channels: &[Channel],
+    spans: &[Range<usize>],
+) -> Result<(), ConfigError> {
+    for (channel, span) in channels.iter().zip(spans) {
         let Some(to) = &channel.fallback else { continue };
         let next = channels.iter().find(|one| one.name == *to);
         if next.is_none_or(|next| !next.always || next.fallback.is_some() || next.name == channel.name) {
@@ -117,7 +129,7 @@ pub(super) fn check_fallbacks(source: &Source, channels: &[Channel]) -> Result<(
                 "found fallback {to:?} in the channel {:?}; allowed is a channel that carries every notice and has no fallback itself",
                 channel.name
             );
-            return Err(source.fault(0..0, &message, "name such a channel"));
+            return Err(source.fault(span.clone(), &message, "name such a channel"));
         }
     }
     Ok(())
@@ -150,6 +162,7 @@ pub(super) fn check(
             "remove always, or write the recipients into the channel",
         ));
     }
+    let fallback = fallback.map(Spanned::into_inner);
     let per_minute = per_minute.map_or(600, |limit| u32::try_from(limit.0).unwrap_or(600));
     Ok(Channel { name: named.into_inner(), min_severity, always, fallback, per_minute, kind, notifier })
 }

@@ -442,10 +442,11 @@ impl Config {
             None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
         };
         let mut channels: Vec<Channel> = Vec::new();
+        let fallback_spans: Vec<_> = form.channel.iter().map(|form| form.get_ref().fallback_span()).collect();
         for (form, table) in form.channel.into_iter().zip(source.tables("channel")?) {
             channels.push(channel::check(source, form, table, kinds.channels, &channels)?);
         }
-        channel::check_fallbacks(source, &channels)?;
+        channel::check_fallbacks(source, &channels, &fallback_spans)?;
         let mut tickets: Vec<TicketSystem> = Vec::new();
         for (form, table) in form.ticket.into_iter().zip(source.tables("ticket")?) {
             tickets.push(ticket::check(source, form, table, kinds.tickets, &tickets)?);
@@ -560,7 +561,8 @@ mod tests {
         let key = parse("[[channel]]\nname = \"a\"\ntype = \"test\"\nnmae = 1\n").expect_err("key");
         assert!(key.line == 4 && key.message.contains("`min_severity`"), "{key}");
         let lost = "[[channel]]\nname = \"hook\"\ntype = \"test\"\nfallback = \"mail\"\n";
-        assert!(parse(lost).expect_err("fallback").message.contains("mail"));
+        let fault = parse(lost).expect_err("fallback");
+        assert!(fault.line == 4 && fault.message.contains("mail"), "{fault:?}");
         let missing = parse("[rules]\nfile = \"/nonexistent/rules.toml\"\n").expect_err("file");
         assert!(missing.to_string().contains("/nonexistent/rules.toml"), "{missing}");
     }
