@@ -170,6 +170,27 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
+/// What is damaged of the spool is kept, is a fault of the device and said by the doctor; a person's word ends all that.
+async fn damage_is_told_until_a_person_removes_it(rig: &Rig, agent: &Agent) {
+    let said = async |words: &[&str]| {
+        let output = agent.command().args(words).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let raised = async || {
+        let faults = rig.get("/api/v1/faults").await.unwrap();
+        let mut faults = faults["items"].as_array().unwrap().iter();
+        faults.any(|one| one["rule"] == "spool-damaged" && one["state"] == "raised")
+    };
+    eventually("damage is a fault", || async { raised().await }).await.unwrap();
+    let listed = said(&["damaged"]).await;
+    assert!(listed.contains("bytes") && listed.contains("--remove"), "{listed}");
+    assert!(said(&["doctor"]).await.contains("SPOOL "));
+    let removed = said(&["damaged", "--remove"]).await;
+    assert!(removed.contains("removed: "), "{removed}");
+    assert_eq!(files_below(&agent.dir().join("state/spool.damaged")), Vec::<PathBuf>::new());
+    eventually("it is no fault any more", || async { !raised().await }).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_is_an_event_with_its_number_and_reason() {
     let mut rig = Rig::new("");
@@ -228,6 +249,7 @@ async fn what_is_lost_is_an_event_with_its_number_and_reason() {
     assert!(metrics.contains("ioc_reports_lost_total{reason=\"corrupt\"} 2"), "{metrics}");
     let device = rig.get("/api/v1/devices/lossy").await.unwrap().to_string();
     assert!(device.contains("\"reports_lost\":2"), "{device}");
+    damage_is_told_until_a_person_removes_it(&rig, &agent).await;
     agent.kill().await.unwrap();
     rig.stop().await.unwrap();
     let lost = events(&rig, "lossy", "reports.lost");
