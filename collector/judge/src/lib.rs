@@ -24,7 +24,7 @@ pub use effect::{Alert, AuditAction, Effect, Input, Verdict};
 pub use fault::{Fault, FaultState};
 pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
 pub use losses::{Loss, LossLedger};
-pub use maintenance::{When, Window};
+pub use maintenance::{Named, Warning, When, Window};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence};
 pub use rule::{Rule, RuleKind, RuleSet};
