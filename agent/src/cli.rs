@@ -125,6 +125,12 @@ pub enum CliCommand {
         #[arg(long, hide = true)]
         offered: bool,
     },
+    /// List the damaged parts of the spool, which are kept until they are removed here.
+    Damaged {
+        /// Remove them all. Every report in them that could be read was sent, the others were counted as lost.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Ask the running agent how it is.
     Status {
         /// As JSON.

@@ -14,6 +14,7 @@ use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
 use crate::host::LiveHost;
+use crate::spool::Damaged;
 use crate::status::Status;
 use crate::surveyor::{self, ProbeResult};
 
@@ -162,6 +163,10 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
         let shown =
             if helper { "listens" } else { "is not installed; mend: systemctl enable --now ioc-agent-helper.socket" };
         let _ = writeln!(text, "helper unit   {shown}");
+        if let Some(why) = spool_damage(&config.state) {
+            bad = true;
+            let _ = writeln!(text, "SPOOL         {why}");
+        }
         match state_trouble(&config.state) {
             None => {
                 let _ = writeln!(text, "state         {} can be written", config.state.display());
@@ -261,6 +266,18 @@ fn state_trouble(state: &Path) -> Option<String> {
         let dir = state.display();
         format!(
             "{dir}: {error}; mend: install -d -o ioc-agent -g ioc-agent -m 700 {dir}, and run this as that user or root"
+        )
+    })
+}
+
+/// What is damaged of the spool and kept.
+fn spool_damage(state: &Path) -> Option<String> {
+    let damaged = as_owner(state, || Damaged::of(&state.join("spool"))).ok()?;
+    (damaged.bytes() > 0).then(|| {
+        let (bytes, dir) = (damaged.bytes(), damaged.dir().display());
+        format!(
+            "{bytes} bytes of it are damaged, and take its room ({dir}); mend: look at the disk (dmesg, smartctl -a), see \
+             'ioc-agent damaged', then 'ioc-agent damaged --remove'"
         )
     })
 }

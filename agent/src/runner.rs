@@ -279,6 +279,7 @@ impl Runner {
         self.sample_thread.start(SampleRequest {
             waiting: waiting.in_memory.max(waiting.on_disk),
             lost: losses.total(),
+            damaged: self.backlog.damaged_bytes(),
             state_writable: self.state_dir.trouble().is_none() && self.backlog.trouble().is_none(),
             children_us: self.survey_schedule.take_children_us(),
             more: self.survey_schedule.numbers(),

@@ -5,7 +5,9 @@
 //! nothing else. A fault of the disk that may pass throws nothing away: what cannot be written waits in memory, what cannot be read is
 //! read again later. Losses are counted, kept across restarts, and never silent.
 
+mod damaged;
 mod disk;
+mod error;
 mod frame;
 mod ledger;
 mod live;
@@ -19,7 +21,9 @@ use ioc_common::codec::Sealed;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use disk::{DiskSpool, SpoolError};
+pub use damaged::Damaged;
+pub use disk::DiskSpool;
+pub use error::SpoolError;
 use ledger::Ledger;
 
 /// Back-off between tries to write events to a disk that refuses: doubled from the first up to the last.
@@ -54,7 +58,7 @@ impl Entry {
 pub struct Limits {
     /// Most reports in memory.
     pub ring_max_reports: usize,
-    /// Most bytes of reports on disk. The spool's files may take twice that.
+    /// Most bytes of reports on disk, less what is damaged and kept. The spool's files may take twice that.
     pub spool_max_bytes: u64,
 }
 
@@ -98,7 +102,7 @@ impl Backlog {
     /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: Limits) -> Self {
-        let ledger = Ledger::open(dir.with_file_name("losses.json"));
+        let ledger = Ledger::open(dir.with_file_name("losses.json"), &mut Damaged::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
         Self {
@@ -259,6 +263,11 @@ impl Backlog {
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         Waiting { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
+    }
+
+    /// Bytes of the spool that are damaged, and kept until a person removes them.
+    pub fn damaged_bytes(&mut self) -> u64 {
+        self.disk.damaged_bytes()
     }
 
     /// Nothing waits.

@@ -4,7 +4,7 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, NewIncident, Refusal, Text, Window};
+use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 
 use crate::account::intent::Intent;
 use ioc_store::audit;
@@ -248,8 +248,8 @@ pub enum CommandError {
     #[error("{0}")]
     Refused(Refusal),
     /// It can be done by someone who says that they mean it all the same.
-    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
-    Warned(Vec<Text>),
+    #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Warning>),
     /// The request is faulty.
     #[error("{0}")]
     Invalid(String),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
@@ -412,6 +413,6 @@ pub enum Refusal {
     #[error("{field}: {why}")]
     Invalid { field: &'static str, why: String },
     /// It is possible, but someone must say that they mean it.
-    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
-    Warned(Vec<Text>),
+    #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Warning>),
 }

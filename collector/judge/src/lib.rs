@@ -24,7 +24,7 @@ pub use effect::{Alert, AuditAction, Effect, Input, ReportVerdict};
 pub use fault::{Fault, FaultState};
 pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
 pub use losses::{Loss, LossLedger};
-pub use maintenance::{Window, WindowSchedule};
+pub use maintenance::{Named, Warning, Window, WindowSchedule};
 pub use notice::{Notice, Occasion};
 pub use presence::{HostAnswer, Presence, PresenceState};
 pub use rule::{Rule, RuleCondition, RuleKind, RuleSet};

@@ -12,6 +12,7 @@ use ioc_common::clock::Timestamp;
 use crate::device::DeviceInfo;
 use crate::local_time::{instant, weekday};
 use crate::scope::Scope;
+use crate::text::Text;
 
 /// Longest window, milliseconds: a week.
 pub const WINDOW_MAX_MS: i64 = 7 * 86_400_000;
@@ -35,6 +36,26 @@ pub struct Window {
     /// Warnings that were overruled when it was planned.
     #[serde(default)]
     pub overruled: Vec<String>,
+}
+
+/// What speaks against a window. It may name what whoever plans the window may not see: see [`Self::names`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is, with names.
+    pub text: Text,
+    /// The same without them, for whom some of them are out of reach.
+    pub unnamed: Text,
+    /// Where that stands which is named: each must be within reach of whoever reads the names.
+    pub names: Vec<Named>,
+}
+
+/// Something that a warning names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Where it stands; one of these is enough. None is known where there are none.
+    pub places: Vec<String>,
+    /// It is about places as a whole, and about all that is below them.
+    pub below: bool,
 }
 
 /// When a window is open.

@@ -137,6 +137,28 @@ event-display-swapped = Display swapped
 event-reports-lost = Reports lost
 event-agent-cut-off = Agent was cut off
 event-agent-bye = Agent said goodbye
+event-text-lost-between = { $count ->
+    [one] { $count } report is lost
+   *[other] { $count } reports are lost
+}, taken between { $from } and { $until }: { $why }
+event-text-lost-before = { $count ->
+    [one] { $count } report is lost
+   *[other] { $count } reports are lost
+}, taken before { $until }: { $why }
+event-text-cut-off = its run before this one ended without a goodbye; what it took in its last seconds and had not sent is not known
+event-text-bye = back within { $within }
+event-text-bye-stop = the service was stopped or restarted; back within { $within }
+event-text-bye-shutdown = the machine is shut down or reboots; back within { $within }
+event-why-samples-thinned = thinned out of a full spool
+event-why-samples-dropped = dropped, samples of a full spool
+event-why-events-dropped = dropped from a spool full of events
+event-why-too-large = too large to be sent
+event-why-corrupt = damaged on the device's disk
+event-why-failing = dropped from memory while the device's disk could not be written
+event-why-unsaved = not yet saved when the agent stopped
+event-why-quarantined = in a part of the spool that could not be read
+event-why-refused = refused by the collector
+event-why-unknown = missing for an unknown reason
 field-exceptions = Not corrected
 field-thresholds = Corrected, beyond a threshold
 field-deferred = Spoilt data not used yet

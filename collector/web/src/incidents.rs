@@ -232,7 +232,7 @@ pub(super) fn refused(page_context: &PageContext, error: &CommandError) -> Strin
             format!("{} {} ({why})", page_context.t("refused-field"), page_context.word("form", field))
         }
         CommandError::Warned(warnings) => {
-            let texts: Vec<&str> = warnings.iter().map(|text| text.get(&page_context.language)).collect();
+            let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.get(&page_context.language)).collect();
             texts.join(" ")
         }
         other => other.to_string(),

@@ -17,6 +17,7 @@ mod display_wall;
 mod document;
 mod duty;
 mod enrolment;
+mod event_text;
 mod exposition;
 mod fleet;
 mod i18n;

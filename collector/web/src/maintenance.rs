@@ -117,13 +117,15 @@ struct MaintenancePage {
     kinds: Vec<&'static str>,
 }
 
-/// The windows that touch what is within reach; devices and places that are not are left out of them.
+/// The windows that touch what is within reach; devices and places that are not are left out of them, and so is what spoke against them.
 fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
     if access.is_everywhere() {
         return Ok(windows);
     }
     for window in &mut windows {
+        // They may name what is not within reach.
+        window.overruled.clear();
         let scope = &mut window.scope;
         let mut seen = Vec::new();
         for id in std::mem::take(&mut scope.devices) {

@@ -11,12 +11,13 @@ use ioc_judge::{DeviceKind, Severity};
 use super::App;
 use super::api_types::device::DeviceState;
 use super::auth::Person;
+use super::event_text;
 use super::tone::Tone;
 use ioc_engine::health::Health;
 use ioc_engine::local_time::local as local_time;
-use ioc_store::Right;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
+use ioc_store::{EventRecord, Right};
 
 /// What stands around every page.
 pub(super) struct PageContext {
@@ -212,6 +213,11 @@ impl PageContext {
     pub(super) fn word(&self, family: &str, name: &str) -> String {
         let key = format!("{family}-{}", name.replace(['_', '.'], "-"));
         if self.app.texts.has(&self.language, &key) { self.t(&key) } else { name.replace('_', " ") }
+    }
+
+    /// What an event says.
+    pub(super) fn event_text(&self, event: &EventRecord) -> String {
+        event_text::of(&self.app.texts, &self.language, event, |at| self.local(at), |ms| self.length(ms))
     }
 
     /// The text of a kind, a state or a severity.

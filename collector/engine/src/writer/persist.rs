@@ -68,7 +68,11 @@ impl Engine {
                 at,
                 name: "agent.bye".to_owned(),
                 text: format!("{:?}, back within {} s", bye.reason, bye.return_within_s),
-                fields: "{}".to_owned(),
+                fields: serde_json::json!({
+                    "reason": bye.reason,
+                    "return_within_s": bye.return_within_s.to_string(),
+                })
+                .to_string(),
             }),
         }
         let kept = self.batch.touched.entry(device).or_default();

@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::signed;
 use super::reader::SqliteReader;
-use super::{BUSY_MS, database};
+use super::{BUSY_MS, database, fold_mark};
 use crate::history::Tier;
 use crate::history::fold::PackedChunk;
 use crate::{Archive, ChunkQuery, StoreError, StoredChunk};
@@ -157,11 +157,11 @@ impl Archive for SqliteArchive {
     fn sync(&mut self) -> Result<(), StoreError> {
         // Emptied, so that a log that is damaged later takes nothing back that is in the file; busy readers may keep it until the next time.
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(|source| self.fault(source))?;
-        let synced = self.connection.execute("UPDATE device SET folded = folded WHERE number = 1", []);
+        let synced = fold_mark::secure(&self.connection);
         let checkpoint =
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).optional();
         self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| self.fault(source))?;
-        synced.and(checkpoint.map(|_| 0)).map(|_| ()).map_err(|source| self.fault(source))
+        synced.and(checkpoint.map(drop)).map_err(|source| self.fault(source))
     }
 }
 

@@ -11,8 +11,8 @@ use ioc_common::clock as time;
 use ioc_common::id::DeviceId;
 
 use super::{
-    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, guard, incident, maintenance,
-    outbox, sample, software, ticket,
+    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, fold_mark, guard, incident,
+    maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 use crate::audit::GENESIS;
@@ -44,7 +44,8 @@ impl WriterCache {
         let newest: HashMap<i64, i64> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         let largest: Option<i64> = connection.query_row("SELECT max(number) FROM sample", [], |row| row.get(0))?;
-        let next_row = largest.into_iter().chain(newest.values().copied()).max().unwrap_or(0) + 1;
+        let folded = fold_mark::rows(connection)?;
+        let next_row = largest.into_iter().chain(newest.values().copied()).max().unwrap_or(0).max(folded) + 1;
         let last = connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
         });

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
 use super::commit::signed;
+use super::fold_mark;
 use super::reader::limit_of;
 use crate::audit;
 use crate::history;
@@ -42,6 +43,10 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
             }
             Err(error) => findings.push(format!("{file}: {error}")),
         }
+    }
+    match fold_mark::mismatch(connection) {
+        Ok(found) => findings.extend(found.map(|found| format!("{}: {}", super::FILES[2], found.text().en))),
+        Err(error) => findings.push(format!("{}: {error}", super::FILES[2])),
     }
     findings.extend(texts(connection));
     findings.extend(chain(connection).err());

@@ -19,7 +19,7 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::{FILES, database};
+use super::{FILES, database, fold_mark};
 use crate::{StoreError, StoreLosses};
 
 /// Held by the one writer.
@@ -220,6 +220,9 @@ impl Opening {
                 "The file of folded history, history.db, is gone: numbers older than some hours are missing.",
             ));
         }
+        if self.history {
+            lost.extend(fold_mark::compare(connection, &self.dir)?.map(fold_mark::Mismatch::text));
+        }
         if !lost.is_empty() {
             self.copy_aside();
         }
@@ -322,6 +325,11 @@ pub(super) fn confirm_loss(commit: &Commit<'_>) -> rusqlite::Result<()> {
 }
 
 impl Guard {
+    /// Which store it is.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The number of the commit that is being made.
     pub(super) const fn next(&self) -> u64 {
         self.commits + 1

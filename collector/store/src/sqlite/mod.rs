@@ -18,6 +18,7 @@ mod enrolment;
 mod event;
 mod examine;
 mod fault;
+mod fold_mark;
 mod guard;
 mod incident;
 mod maintenance;
@@ -34,7 +35,7 @@ mod ticket;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
@@ -79,6 +80,9 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (guard, lost) = opening.finish(&connection, &lost)?;
+        // Made here, so that readers find it.
+        SqliteArchive::open(dir)?;
+        fold_mark::settle(&connection, dir, guard.id())?;
         let cache = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
         let mut store = Self { path, connection, cache, guard, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
@@ -86,8 +90,6 @@ impl SqliteStore {
         if let Err(error) = store.close() {
             tracing::warn!(%error, "the write-ahead log could not be emptied");
         }
-        // Made here, so that readers find it.
-        SqliteArchive::open(dir)?;
         Ok(store)
     }
 
@@ -127,9 +129,8 @@ impl Store for SqliteStore {
     }
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.connection.execute(sql, params![signed(through), limit]).map_err(|source| database(&self.path, source))
+        fold_mark::forget_rows(&mut self.connection, &self.path, signed(through), limit)
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {

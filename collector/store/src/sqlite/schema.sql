@@ -7,6 +7,13 @@ CREATE TABLE state (
     commits INTEGER NOT NULL,
     lost TEXT NOT NULL
 );
+-- The token of the history that rows were deleted for, and up to which row a history was found to go (fold_mark.rs). One row.
+CREATE TABLE fold_mark (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    token TEXT NOT NULL,
+    rows INTEGER NOT NULL
+);
+INSERT INTO fold_mark (one, token, rows) VALUES (1, '', 0);
 CREATE TABLE device (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
