@@ -16,20 +16,16 @@ impl Engine {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
-            self.batch.touched.entry(report.envelope.device).or_default();
+            self.batch.touched.insert(report.envelope.device);
         }
         self.batch.reports += 1;
-        let mut latest = None;
         match report.body {
             Body::Sample(sample) => {
                 self.batch.values += sample.v.len() as u64;
                 let row = history::pack(&sample.v);
                 let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(judged_at));
-                if newest {
-                    latest = Some((sample.layout, row.clone()));
-                }
                 let (position, layout) = (report.envelope.position, sample.layout);
-                self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row });
+                self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest });
             }
             Body::Hello(hello) => {
                 self.batch.visible = true;
@@ -71,10 +67,7 @@ impl Engine {
                 fields: "{}".to_owned(),
             }),
         }
-        let kept = self.batch.touched.entry(device).or_default();
-        if latest.is_some() {
-            *kept = latest;
-        }
+        self.batch.touched.insert(device);
     }
 
     fn keep_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {

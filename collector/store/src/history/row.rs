@@ -82,7 +82,17 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+/// A number with sign, small ones in few bytes.
+pub(crate) fn signed_varint(bytes: &mut Vec<u8>, value: i64) {
+    varint(bytes, zigzag(value));
+}
+
+/// Reads what [`signed_varint`] wrote.
+pub(crate) fn read_signed_varint(rest: &mut &[u8]) -> Result<i64, Corrupt> {
+    read_varint(rest).map(unzigzag)
+}
+
+pub(crate) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
@@ -90,7 +100,7 @@ pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-pub(super) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
+pub(crate) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, tail) = rest.split_first().ok_or(Corrupt)?;

@@ -22,6 +22,7 @@ mod guard;
 mod incident;
 mod maintenance;
 mod migration;
+mod newest;
 mod outbox;
 mod reader;
 mod recover;
@@ -57,6 +58,9 @@ pub(crate) struct SqliteStore {
     guard: Guard,
     lost: Lost,
 }
+
+/// Devices whose newest numbers are written elsewhere in one go, before rows of history are deleted.
+const FREED_AT_ONCE: usize = 256;
 
 /// The store's file.
 const FILE: &str = "ioc-watch.db";
@@ -127,9 +131,20 @@ impl Store for SqliteStore {
     }
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.connection.execute(sql, params![signed(through), limit]).map_err(|source| database(&self.path, source))
+        let through = signed(through);
+        let mut forget = || {
+            let transaction = self.connection.transaction()?;
+            let known = &self.known;
+            // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
+            let freed = newest::free_rows(&transaction, &known.newest, &known.lag, (through, FREED_AT_ONCE))?;
+            let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
+            let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+            let deleted = if freed.all { transaction.execute(sql, params![through, rows])? } else { limit };
+            transaction.commit()?;
+            freed.committed(&mut self.known.lag);
+            Ok(deleted)
+        };
+        forget().map_err(|source| database(&self.path, source))
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
@@ -138,7 +153,10 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(SqliteReader::new(self.path.clone(), reading(&self.path)?)))
+        let newest = self.known.newest.clone();
+        let connection = reading(&self.path)?;
+        let reader = SqliteReader::new(self.path.clone(), connection, newest);
+        Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
     }
 }
 
