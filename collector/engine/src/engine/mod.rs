@@ -119,6 +119,8 @@ pub enum Message {
         bytes: usize,
         /// The report, or why it was refused.
         report: Result<Box<Report>, Refused>,
+        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), made where it was read; empty for everything else.
+        packed: Vec<u8>,
     },
     /// Plain values of a sensor, by their paths.
     Values {
@@ -483,8 +485,8 @@ impl Engine {
 
     fn take(&mut self, message: Message, now: Timestamp) {
         match message {
-            Message::Report { link, device, packet, bytes, report } => {
-                let refused = self.take_report(link, &device, bytes, report, now);
+            Message::Report { link, device, packet, bytes, report, packed } => {
+                let refused = self.take_report(link, &device, bytes, (report, packed), now);
                 self.connections.acknowledge(link, packet, refused);
             }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
@@ -549,7 +551,7 @@ impl Engine {
         link: ConnectionId,
         device: &DeviceId,
         bytes: usize,
-        report: Result<Box<Report>, Refused>,
+        (report, packed): (Result<Box<Report>, Refused>, Vec<u8>),
         now: Timestamp,
     ) -> Option<String> {
         let report = match report {
@@ -567,7 +569,7 @@ impl Engine {
         match verdict {
             Verdict::New { at, kept_at } => {
                 self.witness(&report);
-                self.keep(*report, at, kept_at, now);
+                self.keep(*report, packed, (at, kept_at), now);
             }
             Verdict::Unannounced => {}
             Verdict::Duplicate => {

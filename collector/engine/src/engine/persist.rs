@@ -8,11 +8,11 @@ use ioc_common::software::Software;
 
 use super::Engine;
 use ioc_store::Change;
-use ioc_store::history;
 
 impl Engine {
     /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
-    pub(super) fn keep(&mut self, report: Report, judged_at: Timestamp, at: Timestamp, now: Timestamp) {
+    /// `row` holds a sample's numbers as they are kept.
+    pub(super) fn keep(&mut self, report: Report, row: Vec<u8>, (judged_at, at): (Timestamp, Timestamp), now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
@@ -22,7 +22,6 @@ impl Engine {
         match report.body {
             Body::Sample(sample) => {
                 self.batch.values += sample.v.len() as u64;
-                let row = history::pack(&sample.v);
                 let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(judged_at));
                 let (position, layout) = (report.envelope.position, sample.layout);
                 self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest });

@@ -2,6 +2,8 @@
 //!
 //! SQLite serves flipped bytes silently, so every row proves itself.
 
+use ioc_common::report::Body;
+
 use super::{Corrupt, proven, sealed};
 
 /// Version of the row's form, its first byte.
@@ -45,6 +47,15 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
         bytes[forms + place / 4] |= form << (place % 4 * 2);
     }
     sealed(bytes)
+}
+
+/// Packs the numbers of a report that is a sample; empty for any other.
+#[must_use]
+pub fn pack_body(body: &Body) -> Vec<u8> {
+    match body {
+        Body::Sample(sample) => pack(&sample.v),
+        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => Vec::new(),
+    }
 }
 
 /// Unpacks what [`pack`] made.
