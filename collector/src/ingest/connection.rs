@@ -223,10 +223,18 @@ impl Connection {
         let alarm = tokio::time::sleep_until(look);
         tokio::pin!(alarm);
         loop {
-            if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+            let turn = Instant::now();
+            if self.paused_until.is_some_and(|until| until <= turn) {
                 // It was not listened to meanwhile.
                 self.paused_until = None;
-                self.heard = Instant::now();
+                self.heard = turn;
+            }
+            if look <= turn {
+                let now = clock::now();
+                if let Some(why) = self.standing.ended(&self.device, now) {
+                    return (why, self.standing.serial.clone());
+                }
+                look = turn + self.standing.look_in(now);
             }
             while self.may_read() {
                 match self.take_next().await {
@@ -246,7 +254,13 @@ impl Connection {
             let may_read = self.may_read();
             let deadline = may_read.then(|| self.heard + if self.is_quiet { self.idle } else { self.quiet });
             let due = [deadline, self.paused_until].into_iter().flatten().fold(look, Instant::min);
-            if due < alarm.deadline() || alarm.is_elapsed() {
+            let now = Instant::now();
+            let over = deadline.is_some_and(|deadline| deadline <= now);
+            if due <= now && !over {
+                continue;
+            }
+            let rings_in_time = !alarm.is_elapsed() && alarm.deadline() <= due;
+            if !rings_in_time && due > now {
                 alarm.as_mut().reset(due);
             }
             if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
@@ -265,28 +279,20 @@ impl Connection {
                         }
                     }
                 }
+                () = &mut alarm, if !alarm.is_elapsed() => {}
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),
                     Ok(_) => {}
                     Err(error) => return ("closed", error.to_string()),
                 },
-                () = &mut alarm => {
-                    let rung = Instant::now();
-                    if look <= rung {
-                        let now = clock::now();
-                        if let Some(why) = self.standing.ended(&self.device, now) {
-                            return (why, self.standing.serial.clone());
-                        }
-                        look = rung + self.standing.look_in(now);
+                // What has come counts, however late it is looked at.
+                () = std::future::ready(()), if over => {
+                    if self.is_quiet {
+                        return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
                     }
-                    if deadline.is_some_and(|deadline| deadline <= rung) {
-                        if self.is_quiet {
-                            return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
-                        }
-                        self.is_quiet = true;
-                        if let Err(end) = self.tell_quiet(Some(milliseconds(self.heard.elapsed()))).await {
-                            return end;
-                        }
+                    self.is_quiet = true;
+                    if let Err(end) = self.tell_quiet(Some(milliseconds(self.heard.elapsed()))).await {
+                        return end;
                     }
                 }
                 () = stopped(&mut stop) => return ("stopping", String::new()),
