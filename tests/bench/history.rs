@@ -61,15 +61,8 @@ pub(super) async fn run(days: i64) -> anyhow::Result<()> {
         let position = Position { epoch: 1, seq: 1_000_000 + seq as u64 };
         let (device, layout, at) = (device.clone(), layout.id(), Timestamp::from_millis(*at));
         store.commit(&[
-            Change::Sample { device: device.clone(), position, at, layout, row: history::pack(values) },
-            Change::Watermark {
-                device,
-                position,
-                last_heard: Some(at),
-                last_sample: Some(at),
-                clock_error_ms: None,
-                latest: None,
-            },
+            Change::Sample { device: device.clone(), position, at, layout, row: history::pack(values), newest: true },
+            Change::Watermark { device, position, last_heard: Some(at), last_sample: Some(at), clock_error_ms: None },
         ])?;
     }
     let samples = folded.iter().map(|(_, values)| values.iter().flatten().count()).sum::<usize>();

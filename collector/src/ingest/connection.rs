@@ -219,11 +219,22 @@ impl Connection {
     async fn serve(&mut self) -> EndReason {
         let mut stop = self.shared.stop.clone();
         let mut look = Instant::now() + self.validity.look_in(clock::now());
+        // One timer for all that is waited for. It may ring too early, and is then set anew: to set it with every packet costs more.
+        let alarm = tokio::time::sleep_until(look);
+        tokio::pin!(alarm);
         loop {
-            if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+            let turn = Instant::now();
+            if self.paused_until.is_some_and(|until| until <= turn) {
                 // It was not listened to meanwhile.
                 self.paused_until = None;
-                self.heard = Instant::now();
+                self.heard = turn;
+            }
+            if look <= turn {
+                let now = clock::now();
+                if let Some(why) = self.validity.ended(&self.device, now) {
+                    return (why, self.validity.serial.clone());
+                }
+                look = turn + self.validity.look_in(now);
             }
             while self.may_read() {
                 match self.take_next().await {
@@ -232,7 +243,6 @@ impl Connection {
                     Err(end) => return end,
                 }
             }
-            let deadline = self.heard + if self.is_quiet { self.idle } else { self.quiet };
             if !self.write.is_empty()
                 && let Err(end) = self.send().await
             {
@@ -241,7 +251,18 @@ impl Connection {
             if self.read.is_empty() && self.read.capacity() > READ_BYTES {
                 self.read = BytesMut::new();
             }
-            let (may_read, paused_until) = (self.may_read(), self.paused_until);
+            let may_read = self.may_read();
+            let deadline = may_read.then(|| self.heard + if self.is_quiet { self.idle } else { self.quiet });
+            let due = [deadline, self.paused_until].into_iter().flatten().fold(look, Instant::min);
+            let now = Instant::now();
+            let over = deadline.is_some_and(|deadline| deadline <= now);
+            if due <= now && !over {
+                continue;
+            }
+            let rings_in_time = !alarm.is_elapsed() && alarm.deadline() <= due;
+            if !rings_in_time && due > now {
+                alarm.as_mut().reset(due);
+            }
             if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
                 self.read.reserve(READ_BYTES);
             }
@@ -258,19 +279,14 @@ impl Connection {
                         }
                     }
                 }
-                () = tokio::time::sleep_until(look) => {
-                    let now = clock::now();
-                    if let Some(why) = self.validity.ended(&self.device, now) {
-                        return (why, self.validity.serial.clone());
-                    }
-                    look = Instant::now() + self.validity.look_in(now);
-                }
+                () = &mut alarm, if !alarm.is_elapsed() => {}
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),
                     Ok(_) => {}
                     Err(error) => return ("closed", error.to_string()),
                 },
-                () = tokio::time::sleep_until(deadline), if may_read => {
+                // What has come counts, however late it is looked at.
+                () = std::future::ready(()), if over => {
                     if self.is_quiet {
                         return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
                     }
@@ -279,7 +295,6 @@ impl Connection {
                         return end;
                     }
                 }
-                () = tokio::time::sleep_until(paused_until.unwrap_or(deadline)), if paused_until.is_some() => {}
                 () = stopped(&mut stop) => return ("stopping", String::new()),
             }
         }
@@ -379,12 +394,14 @@ impl Connection {
                 return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
             }
             let bytes = publish.payload.len();
+            let packed = report.as_ref().map(|report| ioc_store::history::pack_body(&report.body)).unwrap_or_default();
             Message::Report {
                 link: self.link,
                 device: self.device.clone(),
                 packet,
                 bytes,
                 report: report.map(Box::new),
+                packed,
             }
         };
         self.unacknowledged.push_back(publish.payload.len());

@@ -19,7 +19,7 @@ use crate::audit;
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
+    /// A report's numbers: one row of history.
     Sample {
         device: DeviceId,
         /// Its place in the order.
@@ -29,6 +29,8 @@ pub enum Change {
         layout: LayoutId,
         /// The numbers, packed ([`crate::history::pack`]).
         row: Vec<u8>,
+        /// These are the newest numbers of the device.
+        newest: bool,
     },
     /// What the judge tracks of a device after its reports: written once per device and commit.
     Watermark {
@@ -41,8 +43,6 @@ pub enum Change {
         last_sample: Option<Timestamp>,
         /// Clock error, milliseconds with sign.
         clock_error_ms: Option<i64>,
-        /// Its newest numbers, packed, with their layout; none when this commit has none of it.
-        latest: Option<(LayoutId, Vec<u8>)>,
     },
     /// A layout that may be new.
     Layout(Layout),

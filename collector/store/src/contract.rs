@@ -87,14 +87,13 @@ fn sample(n: u32, seq: u64, value: f64) -> [Change; 2] {
     let position = Position { epoch: 5, seq };
     let moment = at(1000 + seq.cast_signed());
     [
-        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row: row.clone() },
+        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row, newest: true },
         Change::Watermark {
             device: id(n),
             position,
             last_heard: Some(moment),
             last_sample: Some(moment),
             clock_error_ms: Some(-3),
-            latest: Some((layout.id(), row)),
         },
     ]
 }

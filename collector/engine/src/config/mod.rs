@@ -49,6 +49,8 @@ pub struct Config {
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
+    /// How long reports wait for others that come into the same commit.
+    pub gather: SpanWithin<0, 1_000>,
     /// Most sockets that have not yet shown a device's certificate.
     pub newcomers: crate::connection_limit::Bounds,
     /// Address of pages and API.
@@ -273,6 +275,7 @@ struct IngestForm {
     listen: SocketAddr,
     advertise: Option<String>,
     connections_max: Bounded<1, 1_000_000>,
+    gather: SpanWithin<0, 1_000>,
     newcomers_max: Bounded<16, 1_000_000>,
     newcomers_per_address_max: Bounded<8, 1_000_000>,
     newcomers_per_network_max: Bounded<8, 1_000_000>,
@@ -355,6 +358,7 @@ impl Default for IngestForm {
             listen: ([127, 0, 0, 1], 8883).into(),
             advertise: None,
             connections_max: Bounded(20_000),
+            gather: SpanWithin(Span(std::time::Duration::from_millis(50))),
             newcomers_max: Bounded(8192),
             newcomers_per_address_max: Bounded(512),
             newcomers_per_network_max: Bounded(2048),
@@ -474,6 +478,7 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
+            gather: form.ingest.gather,
             newcomers: crate::connection_limit::Bounds {
                 all: form.ingest.newcomers_max.usize(),
                 per_address: form.ingest.newcomers_per_address_max.usize(),

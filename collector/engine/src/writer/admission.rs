@@ -116,7 +116,7 @@ impl Engine {
             Err(kind) => {
                 self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
                 self.judge(Input::Skipped { device, position: report.envelope.position }, now);
-                self.batch.touched.entry(device.clone()).or_default();
+                self.batch.touched.insert(device.clone());
                 Err(match kind {
                     BudgetKind::DiskNearlyFull => {
                         "the collector's disk is nearly full; samples and incidents go first".to_owned()

@@ -24,14 +24,13 @@ impl Engine {
             Self::log_uncommitted(&batch);
             return false;
         }
-        for (device, latest) in std::mem::take(&mut batch.touched) {
+        for device in std::mem::take(&mut batch.touched) {
             let Some(known) = self.state.device(&device) else { continue };
             batch.changes.push(Change::Watermark {
                 position: known.watermark,
                 last_heard: known.last_heard,
                 last_sample: known.last_sample,
                 clock_error_ms: known.clock_error_ms,
-                latest,
                 device,
             });
         }

@@ -10,6 +10,9 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
 
+/// So many messages of one link in one commit are a backlog, or a device that sends without a pause.
+const HURRIED_MIN: usize = 8;
+
 /// Number of a link, unique while the collector runs.
 pub type ConnectionId = u64;
 
@@ -41,6 +44,8 @@ pub(super) struct Connections {
     peers: HashMap<DeviceId, SocketAddr>,
     /// Connections that have something to be told after the commit.
     dirty: Vec<ConnectionId>,
+    /// One of them sends many at a time, and goes on only once they are acknowledged.
+    hurried: bool,
 }
 
 #[derive(Debug)]
@@ -116,14 +121,22 @@ impl Connections {
 
     /// Acknowledges a packet after the commit.
     pub(super) fn acknowledge(&mut self, id: ConnectionId, packet: Option<u16>, refused: Option<String>) {
+        let mut many = false;
         if let Some(link) = self.touch(id) {
             link.packets.extend(packet);
             link.settled += 1;
+            many = link.settled >= HURRIED_MIN;
             link.greeting = true;
             if refused.is_some() {
                 link.refused = refused;
             }
         }
+        self.hurried |= many;
+    }
+
+    /// Whether a device that sends many at a time waits for the commit.
+    pub(super) const fn is_hurried(&self) -> bool {
+        self.hurried
     }
 
     /// Lets a device be read only after a while.
@@ -161,6 +174,7 @@ impl Connections {
 
     /// Lets everything go that was held for the commit.
     pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
+        self.hurried = false;
         for id in std::mem::take(&mut self.dirty) {
             let Some(link) = self.open.get_mut(&id) else { continue };
             link.dirty = false;

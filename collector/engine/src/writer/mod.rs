@@ -1,6 +1,7 @@
 //! The engine: the one thread that decides and commits.
 //!
-//! Inputs that wait are taken together, judged one by one and committed at once (group commit). Only then are reports
+//! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
+//! came before it; everything else waits a moment for company (group commit). Only then are reports
 //! acknowledged and commands answered, and only then do notifier and pages wake. A commit that fails for want of room is tried
 //! again, and nothing is acknowledged meanwhile.
 
@@ -25,7 +26,7 @@ pub mod time;
 mod token_binding;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,7 +37,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec::{self, Refused};
 use ioc_common::id::DeviceId;
-use ioc_common::layout::LayoutId;
 use ioc_common::report::{Ask, Report};
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
@@ -107,6 +107,8 @@ pub enum Message {
         bytes: usize,
         /// The report, or why it was refused.
         report: Result<Box<Report>, Refused>,
+        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), made where it was read; empty for everything else.
+        packed: Vec<u8>,
     },
     /// Plain values of a sensor, by their paths.
     Values {
@@ -239,7 +241,8 @@ type CommandResult = Result<Answer, CommandError>;
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
-    touched: HashMap<DeviceId, Option<(LayoutId, Vec<u8>)>>,
+    /// Devices of which the judge tracks something else than before.
+    touched: HashSet<DeviceId>,
     answers: Vec<(oneshot::Sender<CommandResult>, CommandResult)>,
     asks: Vec<(DeviceId, Ask)>,
     probes: Vec<DeviceId>,
@@ -249,6 +252,45 @@ struct Batch {
     values: u64,
     notices: bool,
     visible: bool,
+    /// How many inputs it took, and whether one of them waits for nobody.
+    inputs: usize,
+    urgent: bool,
+}
+
+impl Batch {
+    /// Nothing is to be committed or sent.
+    fn is_empty(&self) -> bool {
+        self.inputs == 0
+            && self.changes.is_empty()
+            && self.touched.is_empty()
+            && self.asks.is_empty()
+            && self.probes.is_empty()
+            && self.disconnects.is_empty()
+    }
+}
+
+/// Whether somebody waits for what this says.
+const fn is_urgent(effect: &Effect) -> bool {
+    match effect {
+        Effect::Fault(_)
+        | Effect::Incident(_)
+        | Effect::Step(_)
+        | Effect::Notice(_)
+        | Effect::Removed(_)
+        | Effect::Quarantined(_)
+        | Effect::ReportsLost(..)
+        | Effect::Window(_)
+        | Effect::WindowEnded(_)
+        | Effect::Cover(_)
+        | Effect::CoverEnded(_)
+        | Effect::ProbeHost(_) => true,
+        Effect::Presence(_)
+        | Effect::Announced(_)
+        | Effect::LossLedger(_)
+        | Effect::Comparison { .. }
+        | Effect::Ask(..)
+        | Effect::Record { .. } => false,
+    }
 }
 
 /// What an engine is made of.
@@ -349,16 +391,26 @@ impl Engine {
         };
         runtime.block_on(async {
             let mut inputs = Vec::with_capacity(BATCH_MAX);
+            // When what was judged is committed at the latest.
+            let mut due: Option<tokio::time::Instant> = None;
             loop {
                 let sleep_ms = self
                     .state
                     .next_wake()
                     .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
                 let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
-                let received = tokio::time::timeout(sleep, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
+                let wake = tokio::time::Instant::now() + sleep;
+                let wake = due.map_or(wake, |due| due.min(wake));
+                let received = tokio::time::timeout_at(wake, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
                 self.health.queue.store(receiver.len() as u64, Relaxed);
-                let stop = self.turn(&mut inputs) || received == Ok(0);
-                if stop {
+                let stop = self.take_in(&mut inputs) || received == Ok(0);
+                let now = tokio::time::Instant::now();
+                if !(stop || self.is_urgent() || due.is_some_and(|due| due <= now)) {
+                    due = due.or_else(|| (!self.batch.is_empty()).then(|| now + self.config.gather.get()));
+                    continue;
+                }
+                due = None;
+                if !self.commit() || stop {
                     if let Err(error) = self.store.close() {
                         tracing::warn!(%error, "the store was not put in order; the next start does it");
                     }
@@ -368,16 +420,26 @@ impl Engine {
         });
     }
 
-    /// Judges and commits what has come in. True when the engine is to end.
-    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+    /// Whether what was judged is to be committed at once.
+    fn is_urgent(&self) -> bool {
+        self.batch.urgent
+            || self.connections.is_hurried()
+            || self.batch.inputs >= BATCH_MAX
+            || self.config.gather.as_millis() == 0
+    }
+
+    /// Judges what has come in. True when the engine is to end.
+    fn take_in(&mut self, inputs: &mut Vec<Message>) -> bool {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
         self.check_disk();
         let mut stop = false;
+        self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
             let command = matches!(message, Message::Command(..));
+            self.batch.urgent |= command;
             self.take(message, now);
             if command {
                 // A person may have confirmed another time.
@@ -389,13 +451,20 @@ impl Engine {
         }
         let judged_us = clock::boottime_us();
         self.health.judge_us.fetch_add(judged_us.saturating_sub(started_us), Relaxed);
+        stop
+    }
+
+    /// One turn of the loop that waits for no company.
+    #[cfg(test)]
+    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+        let stop = self.take_in(inputs);
         stop | !self.commit()
     }
 
     fn take(&mut self, message: Message, now: Timestamp) {
         match message {
-            Message::Report { link, device, packet, bytes, report } => {
-                let refused = self.take_report(link, &device, bytes, report, now);
+            Message::Report { link, device, packet, bytes, report, packed } => {
+                let refused = self.take_report(link, &device, bytes, (report, packed), now);
                 self.connections.acknowledge(link, packet, refused);
             }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
@@ -460,7 +529,7 @@ impl Engine {
         link: ConnectionId,
         device: &DeviceId,
         bytes: usize,
-        report: Result<Box<Report>, Refused>,
+        (report, packed): (Result<Box<Report>, Refused>, Vec<u8>),
         now: Timestamp,
     ) -> Option<String> {
         let report = match report {
@@ -478,7 +547,7 @@ impl Engine {
         match verdict {
             ReportVerdict::New { at, kept_at } => {
                 self.witness(&report);
-                self.persist(*report, at, kept_at, now);
+                self.persist(*report, packed, (at, kept_at), now);
             }
             ReportVerdict::Unannounced => {}
             ReportVerdict::Duplicate => {
@@ -502,12 +571,13 @@ impl Engine {
     fn take_effects(&mut self, effects: Vec<Effect>, now: Timestamp) {
         for effect in effects {
             self.batch.visible |= !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
+            self.batch.urgent |= is_urgent(&effect);
             match effect {
                 Effect::Presence(device) => {
                     if let Some(known) = self.state.device(&device) {
                         let presence = known.presence;
                         self.batch.changes.push(Change::Presence { device: device.clone(), presence });
-                        self.batch.touched.entry(device).or_default();
+                        self.batch.touched.insert(device);
                     }
                 }
                 Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),

@@ -8,28 +8,23 @@ use ioc_common::software::Software;
 
 use super::Engine;
 use ioc_store::Change;
-use ioc_store::history;
 
 impl Engine {
     /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
-    pub(super) fn persist(&mut self, report: Report, judged_at: Timestamp, at: Timestamp, now: Timestamp) {
+    /// `row` holds a sample's numbers as they are kept.
+    pub(super) fn persist(&mut self, report: Report, row: Vec<u8>, (judged_at, at): (Timestamp, Timestamp), now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
-            self.batch.touched.entry(report.envelope.device).or_default();
+            self.batch.touched.insert(report.envelope.device);
         }
         self.batch.reports += 1;
-        let mut latest = None;
         match report.body {
             Body::Sample(sample) => {
                 self.batch.values += sample.v.len() as u64;
-                let row = history::pack(&sample.v);
                 let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(judged_at));
-                if newest {
-                    latest = Some((sample.layout, row.clone()));
-                }
                 let (position, layout) = (report.envelope.position, sample.layout);
-                self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row });
+                self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest });
             }
             Body::Hello(hello) => {
                 self.batch.visible = true;
@@ -75,10 +70,7 @@ impl Engine {
                 .to_string(),
             }),
         }
-        let kept = self.batch.touched.entry(device).or_default();
-        if latest.is_some() {
-            *kept = latest;
-        }
+        self.batch.touched.insert(device);
     }
 
     fn persist_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {

@@ -180,14 +180,13 @@ mod tests {
             let row = if matches!(seq, 1 | 2 | 4 | 6) { vec![7; 9] } else { history::pack(&[Some(seq as f64)]) };
             let position = Position { epoch: 1, seq: seq.unsigned_abs() };
             let (device, layout) = (device.clone(), layout.id());
-            changes.push(Change::Sample { device: device.clone(), position, at, layout, row });
+            changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest: true });
             changes.push(Change::Watermark {
                 device,
                 position,
                 last_heard: Some(at),
                 last_sample: Some(at),
                 clock_error_ms: None,
-                latest: None,
             });
         }
         store.commit(&changes).expect("commits");

@@ -2,6 +2,8 @@
 //!
 //! SQLite serves flipped bytes silently, so every row proves itself.
 
+use ioc_common::report::Body;
+
 use super::{Corrupt, proven, sealed};
 
 /// Version of the row's form, its first byte.
@@ -47,6 +49,15 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
     sealed(bytes)
 }
 
+/// Packs the numbers of a report that is a sample; empty for any other.
+#[must_use]
+pub fn pack_body(body: &Body) -> Vec<u8> {
+    match body {
+        Body::Sample(sample) => pack(&sample.v),
+        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => Vec::new(),
+    }
+}
+
 /// Unpacks what [`pack`] made.
 ///
 /// # Errors
@@ -82,7 +93,17 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+/// A number with sign, small ones in few bytes.
+pub(crate) fn signed_varint(bytes: &mut Vec<u8>, value: i64) {
+    varint(bytes, zigzag(value));
+}
+
+/// Reads what [`signed_varint`] wrote.
+pub(crate) fn read_signed_varint(rest: &mut &[u8]) -> Result<i64, Corrupt> {
+    read_varint(rest).map(unzigzag)
+}
+
+pub(crate) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
@@ -90,7 +111,7 @@ pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-pub(super) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
+pub(crate) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, tail) = rest.split_first().ok_or(Corrupt)?;

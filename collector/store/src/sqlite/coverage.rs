@@ -8,6 +8,7 @@ use rusqlite::Row;
 use ioc_common::layout::Layout;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
+use super::commit::signed;
 use super::device;
 use super::reader::{SqliteReader, body};
 use crate::coverage::{AREAS, CoverageFacts};
@@ -39,10 +40,9 @@ pub(super) fn facts(reader: &SqliteReader) -> Result<CoverageFacts, StoreError> 
 fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut CoverageFacts) -> Result<(), StoreError> {
     let number = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get::<_, i64>(0)?.unsigned_abs());
     let mut layouts: HashMap<i64, Option<Layout>> = HashMap::new();
-    let sql = "SELECT l.device, l.layout, l.latest FROM live l JOIN device d ON d.number = l.device \
-               WHERE d.computer AND d.revoked_at IS NULL AND l.layout IS NOT NULL AND l.latest IS NOT NULL";
-    let rows = reader.all(sql, &[], |row| Ok((number(row)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)))?;
-    for (device, id, latest) in rows.into_iter().filter(|(device, ..)| live.contains(device)) {
+    for &device in live {
+        let Some(latest) = reader.newest.get(device.cast_signed()).and_then(|newest| newest.latest) else { continue };
+        let id = signed(latest.layout.0);
         let layout = match layouts.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -50,7 +50,7 @@ fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut Cove
             }
         };
         let Some(layout) = layout else { continue };
-        let values = history::unpack(&latest).unwrap_or_default();
+        let values = history::unpack(&latest.data).unwrap_or_default();
         let unknown = layout.series().iter().zip(values).filter(|(_, value)| value.is_none());
         // One thing of many may have no such number; a backup job always has.
         let unknown = unknown.filter(|(series, _)| {

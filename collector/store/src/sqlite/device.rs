@@ -7,28 +7,28 @@ use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::layout::LayoutId;
 use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 
 use super::certificate;
 use super::commit::{Commit, json};
 use super::fault::severity_of;
-use super::reader::{SqliteReader, body, limit_of, moment, position, required};
+use super::newest::{Newest, NewestByDevice};
+use super::reader::{SqliteReader, body, limit_of, moment, required};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
 
-pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
-     h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
+pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, d.number, h.boot_id, h.fingerprint, \
+     h.interval_s, h.keep_alive_s, \
      coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0) \
-     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
+     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 /// What lists of devices look through.
-const TABLES: &str = "device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number";
+const TABLES: &str = "device d LEFT JOIN presence p ON p.device = d.number";
 /// The worst severity of a device's open faults.
 const WORST: &str = "coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0)";
 const STATE: &str = "coalesce(p.state, 'never_seen')";
 
-/// A condition on `device d`, `live l` and `presence p`, with what it holds.
+/// A condition on `device d` and `presence p`, with what it holds.
 struct Condition {
     sql: String,
     held: Vec<Box<dyn ToSql>>,
@@ -123,7 +123,7 @@ fn order_of(query: &DeviceQuery) -> String {
             let ranks = PresenceState::ALL.map(|state| format!("WHEN '{}' THEN {}", state.as_str(), rank(state)));
             format!("CASE {STATE} {} ELSE 2 END + 3 * (3 - {WORST})", ranks.join(" "))
         }
-        DeviceSort::Seen => "-coalesce(l.last_heard, 0)".to_owned(),
+        DeviceSort::Seen => "-coalesce(last_heard(d.number), 0)".to_owned(),
     };
     let way = if query.descending { " DESC" } else { "" };
     if by.is_empty() { format!("d.id{way}") } else { format!("{by}{way}, d.id") }
@@ -213,27 +213,29 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<PresenceState> {
     })
 }
 
-pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
-    let latest: Option<Vec<u8>> = row.get(14)?;
+/// A device, with what is newest of it.
+pub(super) fn record(row: &Row<'_>, newest: &NewestByDevice) -> rusqlite::Result<DeviceRecord> {
+    let Newest { position, last_heard, last_sample, clock_error_ms, latest, .. } =
+        newest.get(row.get(4)?).unwrap_or_default();
     let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
     Ok(DeviceRecord {
         info: body(row, 0)?,
         enrolled_at: required(row, 1)?,
         revoked_at: moment(row, 2)?,
         presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
-        watermark: position(row, 4, 5)?,
-        boot_id: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
-        fingerprint: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-        interval_s: row.get::<_, Option<u32>>(8)?.unwrap_or(10),
-        keep_alive_s: row.get::<_, Option<u16>>(9)?.unwrap_or(30),
-        last_heard: moment(row, 10)?,
-        last_sample: moment(row, 11)?,
-        clock_error_ms: row.get(12)?,
-        layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
+        watermark: position,
+        boot_id: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        fingerprint: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        interval_s: row.get::<_, Option<u32>>(7)?.unwrap_or(10),
+        keep_alive_s: row.get::<_, Option<u16>>(8)?.unwrap_or(30),
+        last_heard: last_heard.map(Timestamp::from_millis),
+        last_sample: last_sample.map(Timestamp::from_millis),
+        clock_error_ms,
+        layout: latest.as_ref().map(|latest| latest.layout),
         // A corrupt row shows as no values; the history reader reports it.
-        latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
-        worst: severity_of(row.get(15)?),
-        reports_lost: row.get::<_, i64>(16)?.unsigned_abs(),
+        latest: latest.and_then(|latest| history::unpack(&latest.data).ok()).unwrap_or_default(),
+        worst: severity_of(row.get(9)?),
+        reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
     })
 }
 
@@ -247,7 +249,7 @@ pub(super) fn list(reader: &SqliteReader, query: &DeviceQuery) -> Result<Vec<Dev
         limit_of(query.limit),
         limit_of(query.skip),
     );
-    let records = reader.all(&sql, &condition.params(), record)?;
+    let records = reader.all(&sql, &condition.params(), |row| record(row, &reader.newest))?;
     records.into_iter().map(|record| reader.record_as_shown(record)).collect()
 }
 
@@ -258,7 +260,8 @@ pub(super) fn count(reader: &SqliteReader, query: &DeviceQuery) -> Result<u64, S
 }
 
 pub(super) fn find(reader: &SqliteReader, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
-    let record = reader.one(&format!("{COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], record)?;
+    let record =
+        reader.one(&format!("{COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], |row| record(row, &reader.newest))?;
     record.map(|record| reader.record_as_shown(record)).transpose()
 }
 

@@ -107,9 +107,11 @@ fn rows(connection: &Connection) -> Vec<String> {
         Ok::<u64, rusqlite::Error>(wrong)
     };
     let mut findings = Vec::new();
-    for (name, sql) in
-        [("rows of history", "SELECT data FROM main.sample"), ("chunks of history", "SELECT data FROM history.chunk")]
-    {
+    for (name, sql) in [
+        ("rows of history", "SELECT data FROM main.sample"),
+        ("watermarks of commits", "SELECT data FROM main.watermark_log"),
+        ("chunks of history", "SELECT data FROM history.chunk"),
+    ] {
         match count(sql) {
             Ok(0) => {}
             Ok(wrong) => findings.push(format!("{name}: {wrong} do not match their checksums")),
@@ -150,7 +152,14 @@ mod tests {
                     (0..60).map(|series| Some(f64::from(series) * 1.5 + number as f64)).collect();
                 let position = Position { epoch: 1, seq };
                 let (row, layout) = (history::pack(&values), LayoutId(7));
-                changes.push(Change::Sample { device: device.clone(), position, at: at(number), layout, row });
+                changes.push(Change::Sample {
+                    device: device.clone(),
+                    position,
+                    at: at(number),
+                    layout,
+                    row,
+                    newest: true,
+                });
             }
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), device.to_string());
             changes.push(Change::Audit(audit::Entry {

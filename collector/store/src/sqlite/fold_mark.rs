@@ -8,12 +8,15 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use ioc_common::clock;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
-use super::{FILES, archive, database};
+use super::commit::WriterCache;
+use super::{FILES, archive, database, newest};
 use crate::StoreError;
 
+/// Devices whose newest numbers are written elsewhere in one go, before rows are deleted.
+const FREED_AT_ONCE: usize = 256;
 /// How many tokens a history remembers: years of them.
 const TOKENS_MAX: i64 = 4096;
 
@@ -127,7 +130,7 @@ pub(super) fn secure(history: &Connection) -> rusqlite::Result<()> {
 }
 
 /// The token of the history in `dir` up to which it is safe.
-fn newest(dir: &Path) -> Result<Option<String>, StoreError> {
+fn newest_token(dir: &Path) -> Result<Option<String>, StoreError> {
     let path = dir.join(archive::FILE);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(&path, flags).and_then(|history| {
@@ -142,21 +145,33 @@ fn newest(dir: &Path) -> Result<Option<String>, StoreError> {
 pub(super) fn forget_rows(
     connection: &mut Connection,
     store: &Path,
-    through: i64,
-    limit: i64,
+    cache: &mut WriterCache,
+    (through, limit): (i64, i64),
 ) -> Result<usize, StoreError> {
-    let token = newest(store.parent().unwrap_or(Path::new(".")))?;
+    let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
     let forget = || {
         let transaction = connection.transaction()?;
-        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
-        let gone = transaction.execute(sql, params![through, limit])?;
-        if let (1.., Some(token)) = (gone, token) {
-            transaction.execute("UPDATE fold_mark SET token = ?1 WHERE token <> ?1", [token])?;
-        }
+        // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
+        let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
+        let gone = if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
         transaction.commit()?;
+        freed.committed(&mut cache.lag);
         Ok(gone)
     };
     forget().map_err(|source| database(store, source))
+}
+
+fn delete(store: &Connection, through: i64, limit: i64, token: Option<String>) -> rusqlite::Result<usize> {
+    let largest = "SELECT max(number) FROM sample WHERE number <= ?1";
+    let largest: Option<i64> = store.query_row(largest, [through], |row| row.get(0))?;
+    let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
+    let gone = store.execute(sql, params![through, limit])?;
+    // Once all rows are deleted nothing else says how many were numbered.
+    let sql = "UPDATE fold_mark SET token = coalesce(?1, token), rows = max(rows, ?2) WHERE token <> ?1 OR rows < ?2";
+    if gone > 0 {
+        store.execute(sql, params![token, largest.unwrap_or(0)])?;
+    }
+    Ok(gone)
 }
 
 fn with_history<T>(

@@ -299,7 +299,9 @@ fn kept(connection: &Connection) -> rusqlite::Result<Option<Mark>> {
         return Ok(None);
     }
     let read = |row: &rusqlite::Row<'_>| Ok(Mark { id: row.get(0)?, commits: row.get::<_, i64>(1)?.unsigned_abs() });
-    connection.query_row("SELECT id, commits FROM state", [], read).optional()
+    // Every commit leaves a row in the log; the newest is never deleted.
+    let sql = "SELECT id, max(commits, coalesce((SELECT max(number) FROM watermark_log), 0)) FROM state";
+    connection.query_row(sql, [], read).optional()
 }
 
 fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {

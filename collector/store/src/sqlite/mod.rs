@@ -23,6 +23,7 @@ mod guard;
 mod incident;
 mod maintenance;
 mod migration;
+mod newest;
 mod outbox;
 mod reader;
 mod recover;
@@ -130,7 +131,7 @@ impl Store for SqliteStore {
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        fold_mark::forget_rows(&mut self.connection, &self.path, signed(through), limit)
+        fold_mark::forget_rows(&mut self.connection, &self.path, &mut self.cache, (signed(through), limit))
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
@@ -139,7 +140,10 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(SqliteReader::new(self.path.clone(), reading(&self.path)?)))
+        let newest = self.cache.newest.clone();
+        let connection = reading(&self.path)?;
+        let reader = SqliteReader::new(self.path.clone(), connection, newest);
+        Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
     }
 }
 

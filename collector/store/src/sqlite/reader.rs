@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use serde::de::DeserializeOwned;
 
@@ -14,6 +15,7 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use super::newest::NewestByDevice;
 use super::{
     account, archive, audit, certificate, clock, coverage, database, device, document, duty, enrolment, event, examine,
     fault, incident, maintenance, outbox, sample, snapshot, software, ticket,
@@ -34,6 +36,8 @@ use crate::{
 pub(super) struct SqliteReader {
     path: PathBuf,
     connection: Connection,
+    /// What is newest of each device.
+    pub(super) newest: NewestByDevice,
     /// Who has an account on a machine is left out of what is read.
     pub(super) sealed: bool,
     /// Only some places are shown.
@@ -41,8 +45,13 @@ pub(super) struct SqliteReader {
 }
 
 impl SqliteReader {
-    pub(super) const fn new(path: PathBuf, connection: Connection) -> Self {
-        Self { path, connection, sealed: false, limited: false }
+    pub(super) fn new(path: PathBuf, connection: Connection, newest: NewestByDevice) -> rusqlite::Result<Self> {
+        let heard = newest.clone();
+        // For lists that are sorted by it.
+        connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
+            Ok(heard.last_heard(context.get(0)?))
+        })?;
+        Ok(Self { path, connection, newest, sealed: false, limited: false })
     }
 
     pub(super) fn all<T>(

@@ -20,14 +20,13 @@ use crate::{DeviceHistoryRow, HistoryRow, StoreError};
 pub(super) fn append(
     commit: &mut Commit<'_>,
     device: &DeviceId,
-    position: Position,
-    at: Timestamp,
-    layout: LayoutId,
-    row: &[u8],
+    (position, at): (Position, Timestamp),
+    (layout, row): (LayoutId, &[u8]),
+    newest: bool,
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
     let previous = commit.newest_row(number);
-    let row_number = commit.take_row(number);
+    let row_number = commit.take_row(number, newest.then_some((layout, row)));
     commit.run(
         "INSERT INTO sample (number, device, previous, epoch, seq, at, received, layout, data) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -43,35 +42,6 @@ pub(super) fn append(
             row
         ],
     )?;
-    Ok(())
-}
-
-pub(super) fn set_watermark(
-    commit: &Commit<'_>,
-    device: &DeviceId,
-    position: Position,
-    (last_heard, last_sample): (Option<Timestamp>, Option<Timestamp>),
-    clock_error_ms: Option<i64>,
-    latest: Option<&(LayoutId, Vec<u8>)>,
-) -> rusqlite::Result<()> {
-    let number = commit.number(device)?;
-    let (epoch, seq) = (signed(position.epoch), signed(position.seq));
-    let newest = commit.newest_row(number);
-    let (heard, sample) = (last_heard.map(Timestamp::as_millis), last_sample.map(Timestamp::as_millis));
-    match latest {
-        Some((layout, row)) => commit.run(
-            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row, layout, latest) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7, layout = ?8, latest = ?9",
-            params![number, epoch, seq, heard, sample, clock_error_ms, newest, signed(layout.0), row],
-        )?,
-        None => commit.run(
-            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7",
-            params![number, epoch, seq, heard, sample, clock_error_ms, newest],
-        )?,
-    };
     Ok(())
 }
 
@@ -93,15 +63,9 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Co
     Ok(values.map(|values| HistoryRow { number, position, at, layout, values }))
 }
 
-/// A device's newest row; 0 when it has none.
-fn newest(reader: &SqliteReader, device: i64) -> Result<i64, StoreError> {
-    let newest = reader.one("SELECT row FROM live WHERE device = ?1", &[&device], |row| row.get(0))?;
-    Ok(newest.unwrap_or(0))
-}
-
 /// The numbers of a device's rows after one, the oldest first: along the chain from its newest.
 fn chain(reader: &SqliteReader, device: i64, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
-    let mut next = newest(reader, device)?;
+    let mut next = reader.newest.row(device);
     let mut numbers = Vec::new();
     while next > signed(after) {
         let sql = "SELECT previous FROM sample WHERE number = ?1 AND device = ?2";
@@ -130,14 +94,16 @@ pub(super) fn newest_rows(
     // The chain is followed by SQLite itself: one statement, whatever its length.
     let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data, before) AS (\
                SELECT number, previous, epoch, seq, at, layout, data, 0 FROM sample \
-               WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
+               WHERE number = ?4 AND device = ?1 AND number > ?2 \
                UNION ALL \
                SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data, c.before + length(c.data) + 64 \
                FROM chain c JOIN sample s ON s.number = c.previous \
                WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number AND c.before < ?3) \
                SELECT epoch, seq, at, layout, data, number FROM chain";
     let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
-    let rows = reader.all(sql, &[&reader.number(device)?, &signed(after), &most], history_row)?;
+    let device = reader.number(device)?;
+    let newest = reader.newest.row(device);
+    let rows = reader.all(sql, &[&device, &signed(after), &most, &newest], history_row)?;
     let rows = rows.into_iter().rev().map(|row| row.map_err(|error| reader.content("a history row", &error)));
     rows.collect()
 }
@@ -212,7 +178,15 @@ pub(super) fn last_before(reader: &SqliteReader, received: Timestamp) -> Result<
 }
 
 pub(super) fn devices(reader: &SqliteReader) -> Result<Vec<DeviceId>, StoreError> {
-    let sql = "SELECT d.info FROM device d JOIN live l ON l.device = d.number \
-               WHERE EXISTS (SELECT 1 FROM sample WHERE number = l.row AND device = d.number) ORDER BY d.number";
-    reader.all(sql, &[], |row| Ok(body::<DeviceInfo>(row, 0)?.id))
+    let all = reader.all("SELECT number, info FROM device ORDER BY number", &[], |row| {
+        Ok((row.get::<_, i64>(0)?, body::<DeviceInfo>(row, 1)?.id))
+    })?;
+    let mut devices = Vec::new();
+    for (number, id) in all {
+        let there = "SELECT 1 FROM sample WHERE number = ?1 AND device = ?2";
+        if reader.one(there, &[&reader.newest.row(number), &number], |_| Ok(()))?.is_some() {
+            devices.push(id);
+        }
+    }
+    Ok(devices)
 }
