@@ -32,6 +32,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
+use ioc_store::history;
 use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
 
 /// Reading stops at this many messages that are not yet committed …
@@ -394,7 +395,7 @@ impl Connection {
                 return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
             }
             let bytes = publish.payload.len();
-            let packed = report.as_ref().map(|report| ioc_store::history::pack_body(&report.body)).unwrap_or_default();
+            let packed = report.as_ref().ok().and_then(|report| history::pack_body(&report.body));
             Message::Report {
                 link: self.link,
                 device: self.device.clone(),

@@ -107,8 +107,8 @@ pub enum Message {
         bytes: usize,
         /// The report, or why it was refused.
         report: Result<Box<Report>, Refused>,
-        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), made where it was read; empty for everything else.
-        packed: Vec<u8>,
+        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), where whoever read it has packed them.
+        packed: Option<Vec<u8>>,
     },
     /// Plain values of a sensor, by their paths.
     Values {
@@ -529,7 +529,7 @@ impl Engine {
         link: ConnectionId,
         device: &DeviceId,
         bytes: usize,
-        (report, packed): (Result<Box<Report>, Refused>, Vec<u8>),
+        (report, packed): (Result<Box<Report>, Refused>, Option<Vec<u8>>),
         now: Timestamp,
     ) -> Option<String> {
         let report = match report {

@@ -7,12 +7,12 @@ use ioc_common::settings;
 use ioc_common::software::Software;
 
 use super::Engine;
-use ioc_store::Change;
+use ioc_store::{Change, history};
 
 impl Engine {
     /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
-    /// `row` holds a sample's numbers as they are kept.
-    pub(super) fn persist(&mut self, report: Report, row: Vec<u8>, (judged_at, at): (Timestamp, Timestamp), now: Timestamp) {
+    /// `packed` holds a sample's numbers as they are kept, where they are packed already.
+    pub(super) fn persist(&mut self, report: Report, packed: Option<Vec<u8>>, (judged_at, at): (Timestamp, Timestamp), now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
@@ -22,6 +22,7 @@ impl Engine {
         match report.body {
             Body::Sample(sample) => {
                 self.batch.values += sample.v.len() as u64;
+                let row = packed.unwrap_or_else(|| history::pack(&sample.v));
                 let newest = self.state.device(&device).is_some_and(|known| known.last_sample == Some(judged_at));
                 let (position, layout) = (report.envelope.position, sample.layout);
                 self.batch.changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest });

@@ -79,7 +79,7 @@ impl Engine {
                 lost: None,
             };
             let report = Box::new(Report { envelope, body });
-            refused = self.take_report(link, device, bytes, Ok(report), now).or(refused);
+            refused = self.take_report(link, device, bytes, (Ok(report), None), now).or(refused);
         }
         // Once, for all of it.
         self.connections.acknowledge(link, packet, refused);

@@ -49,12 +49,12 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
     sealed(bytes)
 }
 
-/// Packs the numbers of a report that is a sample; empty for any other.
+/// Packs the numbers of a report that is a sample; nothing of any other.
 #[must_use]
-pub fn pack_body(body: &Body) -> Vec<u8> {
+pub fn pack_body(body: &Body) -> Option<Vec<u8>> {
     match body {
-        Body::Sample(sample) => pack(&sample.v),
-        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => Vec::new(),
+        Body::Sample(sample) => Some(pack(&sample.v)),
+        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => None,
     }
 }
 

@@ -226,14 +226,13 @@ mod tests {
     fn sample(store: &mut SqliteStore, number: u32) {
         let (at, position) = (clock::now(), Position { epoch: 1, seq: u64::from(number) });
         let row = history::pack(&[Some(f64::from(number))]);
-        let sample = Change::Sample { device: device(), position, at, layout: layout().id(), row };
+        let sample = Change::Sample { device: device(), position, at, layout: layout().id(), row, newest: true };
         let watermark = Change::Watermark {
             device: device(),
             position,
             last_heard: Some(at),
             last_sample: Some(at),
             clock_error_ms: None,
-            latest: None,
         };
         store.commit(&[sample, watermark]).expect("commits");
     }
@@ -297,7 +296,7 @@ mod tests {
         assert_eq!(values(&store), [1.0, 2.0, 3.0]);
         drop(store);
         put_back(dir.path(), "history.db", &copy);
-        let found = SqliteStore::look(dir.path(), false).expect("read").concat();
+        let found = SqliteStore::examine(dir.path(), false).expect("read").concat();
         assert!(found.contains("history.db") && found.contains("older copy"), "{found}");
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         assert!(store.lost().fresh && lost(&store).contains("older copy"), "{:?}", store.lost());
@@ -309,7 +308,7 @@ mod tests {
         store.commit(&[Change::LossConfirmed]).expect("kept");
         drop(store);
         assert_eq!(lost(&SqliteStore::open(dir.path()).expect("opens")), "");
-        assert_eq!(SqliteStore::look(dir.path(), true).expect("read"), Vec::<String>::new());
+        assert_eq!(SqliteStore::examine(dir.path(), true).expect("read"), Vec::<String>::new());
     }
 
     #[test]

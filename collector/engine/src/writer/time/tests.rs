@@ -214,7 +214,7 @@ impl Rig {
             lost: None,
         };
         let report = Ok(Box::new(Report { envelope, body }));
-        self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, packed: Vec::new(), report }));
+        self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, packed: None, report }));
     }
 
     fn audit(&self, action: &str) -> Vec<String> {
