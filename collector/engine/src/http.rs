@@ -115,7 +115,7 @@ pub fn secret(file: Option<&std::path::Path>) -> Result<String, SendError> {
     Ok(text.trim().to_owned())
 }
 
-/// A request.
+/// A request to another system, sent once.
 pub struct Request<'a> {
     /// `GET`, `POST` and the like.
     pub method: &'a str,
