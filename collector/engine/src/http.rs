@@ -116,7 +116,7 @@ pub fn secret(file: Option<&Path>) -> Result<String, SendError> {
     Ok(text.trim().to_owned())
 }
 
-/// A request.
+/// A request to another system, sent once.
 pub struct Request<'a> {
     /// `GET`, `POST` and the like.
     pub method: &'a str,

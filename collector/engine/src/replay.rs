@@ -20,7 +20,7 @@ use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
 /// How much folded history is read in one go, milliseconds.
 const STRETCH_MS: i64 = 24 * 3_600_000;
 
-/// A decision.
+/// What the rule decided at one moment of a series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
     /// The moment of the row that it was decided by.

@@ -16,7 +16,7 @@ use crate::rule::document::Comparison;
 use crate::severity::Severity;
 use crate::text::Text;
 
-/// What happened.
+/// What the judge is told: something that happened, or that somebody wants.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Input<'a> {

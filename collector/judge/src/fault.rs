@@ -44,7 +44,7 @@ impl FaultState {
     }
 }
 
-/// A fault.
+/// A rule that is broken on a device, from when to when.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {

@@ -58,7 +58,7 @@ impl IncidentState {
     }
 }
 
-/// An incident.
+/// Something that people work on: faults of one cause, or what a person or another system reported.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
@@ -122,7 +122,7 @@ pub struct IncidentRecord {
     /// Progress and remedy (article 10.2c).
     pub closing: Option<Closing>,
     /// The notice to the responsible department (article 17.4).
-    pub regulator: Option<Regulator>,
+    pub regulator: Option<RegulatorNotice>,
     /// Who reported it, when a person did (article 17.3).
     pub report: Option<PersonReport>,
     /// Files that belong to it.
@@ -161,7 +161,7 @@ pub struct Closing {
 
 /// The notice to the responsible department, and what came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Regulator {
+pub struct RegulatorNotice {
     /// The department's name in the duty plan.
     pub department: String,
     /// When it was told.

@@ -1,4 +1,5 @@
-//! What people say of a device, field by field, before anything is made of it.
+//! What people say of a device, field by field, as they wrote it: kind, importance and identifiers are words here, empty where nothing is
+//! said, until `check_device` of the engine makes a device of them, or says which words there are.
 
 use ioc_judge::DeviceInfo;
 
@@ -8,7 +9,7 @@ use ioc_judge::DeviceInfo;
 pub struct NewDevice {
     /// Identifier; made up when empty.
     pub device: String,
-    /// Kind: server, workstation, display, other.
+    /// Its kind, a name of [`ioc_judge::DeviceKind`].
     pub kind: String,
     /// What people call it.
     pub name: String,
@@ -24,7 +25,7 @@ pub struct NewDevice {
     pub uplink: String,
     /// Devices with the same name here can stand in for each other.
     pub redundancy: String,
-    /// How much depends on it: low, normal, high.
+    /// How much depends on it, a name of [`ioc_judge::Importance`]; normal when empty.
     pub importance: String,
     /// Groups it belongs to.
     pub tags: Vec<String>,

@@ -50,7 +50,7 @@ pub trait Reader: Send {
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;
 
-    /// One device.
+    /// What is known of a device, revoked or not.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError>;
 
     /// The last hello of a device, JSON.
@@ -74,7 +74,7 @@ pub trait Reader: Send {
     /// The software of a device in the order of its keys, after a key.
     fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Result<Vec<Item>, StoreError>;
 
-    /// A layout.
+    /// Which series stand at which place of a sample.
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError>;
 
     /// Faults, newest first.
@@ -167,7 +167,7 @@ pub trait Reader: Send {
     /// The certificates by which devices may connect: whose, and their serial numbers, hex.
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
 
-    /// An account.
+    /// An account by the name that it signs in with.
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError>;
 
     /// All accounts, by name.
@@ -216,6 +216,6 @@ pub trait Reader: Send {
     /// checksum, which takes as long as reading everything does.
     fn examine(&self, deep: bool) -> Vec<String>;
 
-    /// Folded history.
+    /// Chunks of folded history.
     fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError>;
 }

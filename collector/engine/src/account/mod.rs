@@ -17,7 +17,7 @@ pub const SESSION_MS: i64 = 12 * 3_600_000;
 pub const FRESH_MS: i64 = 15 * 60_000;
 /// Passwords that are remembered.
 const EARLIER_MAX: usize = 5;
-/// Shortest password.
+/// Shortest password that can be chosen, bytes.
 const PASSWORD_MIN_BYTES: usize = 12;
 /// What a token of the API begins with, so that a scanner of secrets knows it.
 pub const TOKEN_PREFIX: &str = "iocw_";

@@ -204,7 +204,7 @@ impl EngineHandle {
     }
 }
 
-/// The engine.
+/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`Message`].
 pub struct Engine {
     config: Config,
     state: ioc_judge::State,

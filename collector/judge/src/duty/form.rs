@@ -7,7 +7,7 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 
 use super::{
-    Contact, Deadlines, Department, EscalationStep, EscalationTarget, Holiday, Layer, Person, Plan, Policy, Quiet,
+    Contact, Deadlines, Department, EscalationStep, EscalationTarget, Holiday, Layer, Person, Plan, Policy, QuietHours,
     Rota, Route, Team,
 };
 use crate::scope::Scope;
@@ -264,9 +264,11 @@ impl PlanChecker<'_> {
             Ok(Contact { channel, address, min_severity: form.min_severity })
         };
         let quiet = match form.quiet {
-            Some(quiet) => {
-                Some(Quiet { from: self.time(&quiet.from)?, until: self.time(&quiet.until)?, except: quiet.except })
-            }
+            Some(quiet) => Some(QuietHours {
+                from: self.time(&quiet.from)?,
+                until: self.time(&quiet.until)?,
+                except: quiet.except,
+            }),
             None => None,
         };
         Ok(Person {

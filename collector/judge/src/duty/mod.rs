@@ -50,7 +50,7 @@ pub struct Person {
     /// How they are reached, in this order.
     pub contacts: Vec<Contact>,
     /// When they are left alone.
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietHours>,
 }
 
 /// A way to reach a person.
@@ -66,7 +66,7 @@ pub struct Contact {
 
 /// Hours in which a person is told only what is bad enough; the rest waits until they are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quiet {
+pub struct QuietHours {
     /// From, local time of the site.
     pub from: Time,
     /// Until; before `from` when it runs over midnight.
@@ -134,7 +134,7 @@ pub struct Policy {
     pub repeat: u32,
 }
 
-/// One step.
+/// A step of an escalation policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalationStep {
     /// How long after the step before, or after the incident opened, milliseconds.
@@ -377,7 +377,7 @@ impl Plan {
     }
 }
 
-impl Quiet {
+impl QuietHours {
     /// When the quiet hours are over, if something of this severity must wait for that.
     fn over_at(self, zone: &TimeZone, severity: Severity, now: Timestamp) -> Option<Timestamp> {
         if severity >= self.except {

@@ -140,7 +140,7 @@ impl Limit {
         }
     }
 
-    /// The number.
+    /// The number, in the unit of what is measured.
     #[must_use]
     pub const fn number(self) -> f64 {
         match self {

@@ -5,7 +5,7 @@ use ioc_common::id::{FaultId, IncidentId};
 
 use super::State;
 use crate::effect::Effect;
-use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, Regulator, Repair};
+use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, RegulatorNotice, Repair};
 use crate::notice::Occasion;
 use crate::text::Text;
 
@@ -302,7 +302,7 @@ fn regulator(
             return order("the department was told already");
         }
         let text = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
-        incident.record.regulator = Some(Regulator {
+        incident.record.regulator = Some(RegulatorNotice {
             department,
             sent_at: now,
             received_at: None,

@@ -168,7 +168,7 @@ CREATE TABLE outbox (
     address TEXT NOT NULL,
     language TEXT NOT NULL,
     notice TEXT NOT NULL,
-    -- 0 to 2, what is worse is more; and the step of the incident, in whose order they go.
+    -- 1 to 3 as in fault, what is worse is more; and the step of the incident, in whose order they go.
     severity INTEGER NOT NULL,
     step INTEGER NOT NULL,
     created_at INTEGER NOT NULL,

@@ -213,8 +213,8 @@ pub(crate) struct Regulator {
     confirmed_at: Option<Timestamp>,
 }
 
-impl From<inside::Regulator> for Regulator {
-    fn from(inside: inside::Regulator) -> Self {
+impl From<inside::RegulatorNotice> for Regulator {
+    fn from(inside: inside::RegulatorNotice) -> Self {
         Self {
             department: inside.department,
             sent_at: inside.sent_at,
