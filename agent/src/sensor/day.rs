@@ -58,7 +58,7 @@ fn readings(text: &str) -> Vec<(i64, Option<DateOrder>)> {
         [a, b, c, ..] => match (number(a), number(b), number(c.split('t').next().unwrap_or(c))) {
             // "2023/12/01", "93/02/18".
             (Some(year), Some(month), Some(day)) if a.len() == 4 || year > 31 => {
-                take(full_year(year, a), month, day, None)
+                take(full_year(year, a), month, day, None);
             }
             (Some(first), Some(second), Some(year)) => {
                 // With points it is always the day that comes first.

@@ -318,7 +318,7 @@ impl<'j> RulesetCompiler<'j> {
             "redirect" => steps.push(RuleStep::Redirect),
             // It goes to another host, or to a program that takes what is for others.
             "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => {
-                steps.push(RuleStep::PacketVerdict(PacketVerdict::Elsewhere))
+                steps.push(RuleStep::PacketVerdict(PacketVerdict::Elsewhere));
             }
             "xt" => {
                 self.foreign = true;
