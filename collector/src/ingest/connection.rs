@@ -32,8 +32,8 @@ use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
-use ioc_store::history;
 use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
+use ioc_store::history;
 
 /// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;

@@ -12,7 +12,13 @@ use ioc_store::{Change, history};
 impl Engine {
     /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
     /// `packed` holds a sample's numbers as they are kept, where they are packed already.
-    pub(super) fn persist(&mut self, report: Report, packed: Option<Vec<u8>>, (judged_at, at): (Timestamp, Timestamp), now: Timestamp) {
+    pub(super) fn persist(
+        &mut self,
+        report: Report,
+        packed: Option<Vec<u8>>,
+        (judged_at, at): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {

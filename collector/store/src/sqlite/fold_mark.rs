@@ -153,7 +153,8 @@ pub(super) fn forget_rows(
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
         let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
-        let gone = if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
+        let gone =
+            if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
         Ok(gone)
@@ -164,7 +165,8 @@ pub(super) fn forget_rows(
 fn delete(store: &Connection, through: i64, limit: i64, token: Option<String>) -> rusqlite::Result<usize> {
     let largest = "SELECT max(number) FROM sample WHERE number <= ?1";
     let largest: Option<i64> = store.query_row(largest, [through], |row| row.get(0))?;
-    let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
+    let sql =
+        "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
     let gone = store.execute(sql, params![through, limit])?;
     // Once all rows are deleted nothing else says how many were numbered.
     let sql = "UPDATE fold_mark SET token = coalesce(?1, token), rows = max(rows, ?2) WHERE token <> ?1 OR rows < ?2";
