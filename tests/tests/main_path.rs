@@ -290,7 +290,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     let identity = rig.enrol(1).await.unwrap().remove(0);
     // A simulated day at 10 s through the agent's own backlog: bounded ring, spool on disk, replay in order.
     let dir = rig.dir().join("spool");
-    let limits = ioc_agent::spool::Limits { ring_max_reports: 360, spool_max_bytes: 64 << 20 };
+    let limits = ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 };
     let mut backlog = ioc_agent::spool::Backlog::open(dir.clone(), limits);
     let (mut link, known) = Link::open(&identity, 60).await.unwrap();
     let mut machine = Machine::new(identity.device.clone(), "server", 5, known, clock::now());
@@ -310,7 +310,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         let (device, position) = (&identity.device, machine.position);
         let head = ioc_common::codec::Head { device, about: None, position, boot: "00000000", taken_at };
         let sealed = ioc_common::codec::seal(head, &body).unwrap();
-        backlog.push(ioc_agent::spool::Entry {
+        backlog.push(ioc_agent::spool::SpooledReport {
             position: machine.position,
             kind: UpKind::Sample,
             taken_ms: number * 10_000,
@@ -322,7 +322,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     drop(backlog);
     let mut backlog = ioc_agent::spool::Backlog::open(
         dir.clone(),
-        ioc_agent::spool::Limits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
+        ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
     );
     let waiting = backlog.waiting();
     assert_eq!((waiting.on_disk, backlog.losses()), (REPORTS, Default::default()));
