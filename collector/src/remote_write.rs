@@ -110,7 +110,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
                 let pause = http::backoff_ms(failures).min(60_000);
-                tokio::time::sleep(Duration::from_millis(pause).max(error.asked().unwrap_or_default())).await;
+                tokio::time::sleep(Duration::from_millis(pause).max(error.retry_after().unwrap_or_default())).await;
             }
         }
     }

@@ -19,7 +19,7 @@ use ioc_engine::command::Command;
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
-use ioc_engine::pki::{self, Authority, PkiError, Swappable};
+use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, Message};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
@@ -48,8 +48,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::believe(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
-    let mqtt_certificate = Swappable::new(authority.server(&config.names, clock::now())?);
-    let web_certificate = Swappable::new(web_certificate(&config, &authority)?);
+    let mqtt_certificate = ReloadableCertificate::new(authority.server(&config.names, clock::now())?);
+    let web_certificate = ReloadableCertificate::new(web_certificate(&config, &authority)?);
     let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
     let web_tls = pki::web_config(&web_certificate)?;
 
@@ -70,7 +70,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config: config.clone(),
         store,
         authority: Arc::clone(&authority),
-        access: Arc::clone(&access),
+        allowlist: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
         clocks: Box::new(writer::time::MachineClocks),
@@ -164,8 +164,8 @@ struct Running {
     config: watch::Sender<Arc<Config>>,
     engine: EngineHandle,
     authority: Arc<Authority>,
-    mqtt_certificate: Arc<Swappable>,
-    web_certificate: Arc<Swappable>,
+    mqtt_certificate: Arc<ReloadableCertificate>,
+    web_certificate: Arc<ReloadableCertificate>,
     health: Arc<Health>,
 }
 

@@ -130,7 +130,7 @@ pub enum Command {
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
     /// What is meant to be done with an account.
-    Person(Box<Intent>),
+    Account(Box<Intent>),
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
     /// Notices, by their keys, that their channel has not delivered in time: their fallback carries them, too.

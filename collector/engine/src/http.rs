@@ -76,7 +76,7 @@ impl SendError {
     }
 
     /// How long the other side asks us to stay away.
-    pub const fn asked(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Away { after, .. } => *after,
             _ => None,
@@ -86,7 +86,7 @@ impl SendError {
 
 /// How long an answer asks us to stay away (RFC 9110, section 10.2.3), within bounds. A date is taken against the answer's own, so that
 /// neither clock must be right.
-fn asked(headers: &hyper::HeaderMap, now: Timestamp) -> Option<Duration> {
+fn retry_after_of(headers: &hyper::HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text("retry-after")?;
     let seconds = if said.bytes().all(|byte| byte.is_ascii_digit()) && !said.is_empty() {
@@ -179,7 +179,7 @@ pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String
     match status.as_u16() {
         200..=299 => Ok(answer),
         // The receiver says that it is too busy or broken; all other refusals will not change by themselves.
-        429 | 503 => Err(SendError::Away { why: why(), after: asked(&headers, clock::now()) }),
+        429 | 503 => Err(SendError::Away { why: why(), after: retry_after_of(&headers, clock::now()) }),
         // A gateway that waited in vain does not know what became of it.
         504 => Err(SendError::Unknown(why())),
         408 | 425 | 500..=599 => Err(SendError::away(why())),
@@ -289,7 +289,7 @@ mod tests {
             for (name, value) in lines {
                 headers.insert(*name, hyper::header::HeaderValue::from_static(value));
             }
-            asked(&headers, now).map(|asked| asked.as_secs())
+            retry_after_of(&headers, now).map(|asked| asked.as_secs())
         };
         assert_eq!(said(&[]), None);
         assert_eq!(said(&[("retry-after", "7")]), Some(7));

@@ -28,7 +28,7 @@ pub type Values<'a> = BTreeMap<&'a str, f64>;
 
 /// The power of one room.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Room {
+pub struct RoomPower {
     /// Its name, as devices say where they stand.
     pub name: String,
     /// How many machines stand in it: servers, workstations, display controllers.
@@ -61,12 +61,12 @@ pub struct UpsPower {
     /// Days since the last self-test.
     pub test_age_days: Option<f64>,
     /// What costs points, the worst first.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Deduction>,
 }
 
 /// What costs points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reason {
+pub struct Deduction {
     /// Points that it costs, 1 to 50.
     pub points: u8,
     /// The shortcoming, in a sentence.
@@ -80,9 +80,9 @@ pub fn rooms<'a>(
     ups: impl Iterator<Item = (&'a DeviceRecord, Values<'a>)>,
     machines: &BTreeMap<String, u64>,
     now_live: impl Fn(&DeviceRecord) -> bool,
-) -> Vec<Room> {
-    let empty = |name: &str| Room { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
-    let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
+) -> Vec<RoomPower> {
+    let empty = |name: &str| RoomPower { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
+    let mut rooms: BTreeMap<String, RoomPower> = BTreeMap::new();
     for (place, count) in machines {
         let (name, _) = place::parts(place);
         rooms.entry(name.to_owned()).or_insert_with(|| empty(name)).machines += count;
@@ -92,7 +92,8 @@ pub fn rooms<'a>(
         let room = rooms.entry(name.to_owned()).or_insert_with(|| empty(name));
         room.ups.push(ups_power(record, &values, now_live(record)));
     }
-    let mut rooms: Vec<Room> = rooms.into_values().filter(|room| room.machines > 0 || !room.ups.is_empty()).collect();
+    let mut rooms: Vec<RoomPower> =
+        rooms.into_values().filter(|room| room.machines > 0 || !room.ups.is_empty()).collect();
     for room in &mut rooms {
         room.ups.sort_by(|a, b| (a.score, &a.name).cmp(&(b.score, &b.name)));
         room.score = room.ups.first().map(|ups| ups.score);
@@ -120,7 +121,7 @@ fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower
     let of = |metric: &str| values.get(metric).copied().filter(|_| live);
     let flag = |metric: &str| of(metric).map(|value| value > 0.5);
     let mut reasons = Vec::new();
-    let mut cost = |points: u8, vi: String, en: String| reasons.push(Reason { points, text: Text::new(vi, en) });
+    let mut cost = |points: u8, vi: String, en: String| reasons.push(Deduction { points, text: Text::new(vi, en) });
     let heard = live && flag("sensor.up") != Some(false) && flag("ups.linked") != Some(false);
     let on_battery = if heard { flag("ups.on_battery") } else { None };
     if !heard || on_battery.is_none() {

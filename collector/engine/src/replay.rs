@@ -93,7 +93,7 @@ impl Replayer {
     /// Judges what is kept of the device between two moments: what is folded, and then what is not.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read.
+    /// [`StoreError`] when a row or layout of the device is damaged, or the store is gone. A damaged chunk is a hole.
     pub fn read(&mut self, reader: &dyn Reader, from: Timestamp, until: Timestamp) -> Result<(), StoreError> {
         let device = self.device.clone();
         let mut start = from;

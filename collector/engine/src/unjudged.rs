@@ -47,7 +47,7 @@ pub struct Unjudged {
 /// What is known of a device now.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct DeviceSituation<'a> {
     pub info: &'a DeviceInfo,
     /// Seconds between its samples.
     pub interval_s: u32,
@@ -63,7 +63,7 @@ pub struct Known<'a> {
 
 /// The series of rules whose value is not known now: for these it is worth looking up when it was.
 #[must_use]
-pub fn unknown_series(known: &Known<'_>, rules: &RuleSet) -> Vec<String> {
+pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<String> {
     let metrics: Vec<&str> = rules
         .for_device(known.info)
         .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
@@ -83,7 +83,7 @@ pub fn unknown_series(known: &Known<'_>, rules: &RuleSet) -> Vec<String> {
 /// last known, within [`LOOK_BACK_MS`].
 #[must_use]
 pub fn unjudged(
-    known: &Known<'_>,
+    known: &DeviceSituation<'_>,
     rules: &RuleSet,
     last_known: &HashMap<String, Timestamp>,
     now: Timestamp,
@@ -160,7 +160,7 @@ pub fn unjudged(
     found
 }
 
-impl Known<'_> {
+impl DeviceSituation<'_> {
     fn info_rules(&self, rules: &RuleSet) -> Vec<u16> {
         rules.for_device(self.info).collect()
     }
@@ -184,7 +184,7 @@ pub fn outcomes_of(documents: &[DocumentRecord], hello: Option<&Hello>) -> Vec<P
 /// What cannot be judged on a device that is heard. What is silent is shown as that.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// [`StoreError`] when a document, hello or chunk of the device is damaged, or the store is gone.
 pub fn of_device(
     record: &DeviceRecord,
     rules: &RuleSet,
@@ -199,7 +199,7 @@ pub fn of_device(
     let documents = reader.documents(id)?;
     let hello = reader.hello(id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
     let outcomes = outcomes_of(&documents, hello.as_ref());
-    let known = Known {
+    let known = DeviceSituation {
         info: &record.info,
         interval_s: record.interval_s,
         layout: &layout,
@@ -286,7 +286,7 @@ mod tests {
             report("time", ProbeOutcome::Absent { why: "no source of time".into() }),
         ];
         let latest = [None, None, None, None, Some(3.0)];
-        let known = Known {
+        let known = DeviceSituation {
             info: &info,
             interval_s: 10,
             layout: &layout,

@@ -369,7 +369,7 @@ impl Queue {
             Err(error @ (SendError::Away { .. } | SendError::Unknown(_))) => {
                 let failures = self.outage.map_or(0, |outage| outage.failures) + 1;
                 self.outage = Some(Outage { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
-                if let Some(after) = error.asked() {
+                if let Some(after) = error.retry_after() {
                     self.asked = Some(now + after);
                 }
             }
@@ -454,7 +454,9 @@ fn stored_wait(row: &PendingDelivery, wall: Timestamp) -> Duration {
 fn wait_after(known: &Tracked, result: &Result<(), SendError>) -> Duration {
     match result {
         Err(SendError::Unknown(_)) => doubled(REPEAT_FIRST_MS, known.unanswered, u64::MAX),
-        Err(error) => doubled(RETRY_FIRST_MS, known.attempts, RETRY_LAST_MS).max(error.asked().unwrap_or_default()),
+        Err(error) => {
+            doubled(RETRY_FIRST_MS, known.attempts, RETRY_LAST_MS).max(error.retry_after().unwrap_or_default())
+        }
         Ok(()) => Duration::ZERO,
     }
 }

@@ -258,7 +258,7 @@ fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
     let wait_ms = match error {
         SendError::Unknown(_) if !harmless => doubled_ms(attempts, REPEAT_FIRST_MS, REPEAT_LAST_MS),
         error => {
-            let asked = u64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
+            let asked = u64::try_from(error.retry_after().unwrap_or_default().as_millis()).unwrap_or(0);
             backoff_ms(attempts.saturating_add(1)).max(asked)
         }
     };

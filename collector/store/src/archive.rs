@@ -35,39 +35,39 @@ pub struct ChunkQuery<'a> {
 
 /// The one writer of folded history.
 pub trait Archive: Send {
-    /// The numbers that stand for these series, in order.
+    /// The numbers that stand for these series, in order; new ones get one.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk takes no new number: it is full, read-only or failing.
     fn series(&mut self, names: &[&str]) -> Result<Vec<u32>, StoreError>;
 
     /// Up to which row a device is folded.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the archive is damaged there.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
     /// What is kept of a device in the chunks that begin at this moment, by series.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the archive is damaged there.
     fn chunks(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError>;
 
     /// Keeps chunks, each in the place of what was kept under its name, and up to which row the device is folded with them.
     ///
     /// # Errors
-    /// [`StoreError`] when nothing of it was kept.
+    /// [`StoreError`] when the disk is full, read-only or failing; nothing of it is kept then.
     fn put_chunks(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> Result<(), StoreError>;
 
     /// Deletes a tier's chunks that end before a moment, and says how many.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk is read-only or failing; nothing is deleted then.
     fn delete_before(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError>;
 
     /// Has everything that is kept survive a power cut; only then may its rows be deleted.
     ///
     /// # Errors
-    /// [`StoreError`] when that is not so.
+    /// [`StoreError`] when the disk did not say so.
     fn sync(&mut self) -> Result<(), StoreError>;
 }

@@ -82,7 +82,7 @@ pub enum Change {
         fields: String,
     },
     /// What is known of a device's losses.
-    Losses { device: DeviceId, book: ioc_judge::LossLedger },
+    Losses { device: DeviceId, ledger: ioc_judge::LossLedger },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
         device: DeviceId,

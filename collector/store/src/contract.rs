@@ -504,7 +504,7 @@ fn requests(open: Open<'_>, dir: &Path) {
         facts: Default::default(),
         info: info(1),
         base: None,
-        reasons: vec![Reason::Asked, Reason::Machine { device: id(2) }],
+        reasons: vec![ApprovalReason::Asked, ApprovalReason::Machine { device: id(2) }],
         state: RequestState::Waiting,
     };
     let reader = store.reader().expect("reads");

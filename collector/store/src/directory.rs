@@ -20,7 +20,7 @@ pub struct RecoveredTable {
 /// [`Store::lost`].
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
+/// [`StoreError`] when it is damaged or not ours to write, was written by a newer version, is used by another collector, or is gone while its
 /// watermark is there.
 pub fn open(dir: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(SqliteStore::open(dir)?))
@@ -35,7 +35,7 @@ pub fn is_there(dir: &Path) -> bool {
 /// The version of the store in a directory, if it can be read. Nothing is changed.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened, or was written by a newer version.
+/// [`StoreError`] when it is damaged or not ours to read, or was written by a newer version.
 pub fn version(dir: &Path) -> Result<i64, StoreError> {
     SqliteStore::version(dir)
 }
@@ -44,7 +44,7 @@ pub fn version(dir: &Path) -> Result<i64, StoreError> {
 /// long as reading everything does.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened.
+/// [`StoreError`] when it is gone or not ours to read. What is damaged is a line.
 pub fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
     SqliteStore::examine(dir, deep)
 }

@@ -77,7 +77,7 @@ impl TokenRecord {
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "lowercase")]
-pub enum Reason {
+pub enum ApprovalReason {
     /// Its token says so.
     Asked,
     /// The asset that it is has an agent already: it was installed anew, or someone pretends.
@@ -137,7 +137,7 @@ pub struct RequestRecord {
     #[serde(default)]
     pub base: Option<DeviceInfo>,
     /// Everything for which it waits.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ApprovalReason>,
     /// What became of it.
     pub state: RequestState,
 }

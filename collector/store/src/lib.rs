@@ -45,7 +45,7 @@ pub use archive::{Archive, ChunkQuery, StoredChunk};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
-pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
+pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
@@ -101,7 +101,8 @@ pub trait Store: Send {
     /// Makes all of `changes` durable, in order, in one commit.
     ///
     /// # Errors
-    /// [`StoreError`] when nothing of it was kept.
+    /// [`StoreError`] when the disk is full, read-only or failing, or a change is of a device that is not enrolled; nothing of it is kept
+    /// then.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
@@ -110,25 +111,25 @@ pub trait Store: Send {
     /// Puts everything in its place before the end: a log that is empty can lose nothing.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written; what was committed is safe all the same.
+    /// [`StoreError`] when the disk is full, read-only or failing; what was committed is safe all the same.
     fn close(&mut self) -> Result<(), StoreError>;
 
     /// Deletes rows of history up to a number, which are folded, at most `limit` of them, and says how many.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk is read-only or failing; nothing is deleted then.
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError>;
 
     /// The writer of folded history. There is one.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
+    /// [`StoreError`] when its file is damaged or not ours to write, or was written by a newer version.
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError>;
 
     /// A reader of what is committed, independent of the writer.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be opened.
+    /// [`StoreError`] when the file is damaged, gone, or not ours to read.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
 }
 

@@ -297,7 +297,7 @@ pub(super) async fn show_password(
     from: &Origin,
     asker: Asker,
 ) -> Result<String, Problem> {
-    let person = |intent| app.engine.account_command(Command::Person(Box::new(intent)));
+    let person = |intent| app.engine.account_command(Command::Account(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
     let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
     let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
@@ -334,7 +334,7 @@ async fn try_sign_in(
 /// Asks the engine to let someone in.
 pub(super) async fn sign_in(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
     let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
-    match app.engine.account_command(Command::Person(Box::new(intent))).await.map_err(refused)? {
+    match app.engine.account_command(Command::Account(Box::new(intent))).await.map_err(refused)? {
         Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
         Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
         _ => Err(Problem::internal("sign-in failed")),
@@ -459,7 +459,7 @@ pub(super) async fn login_code(
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
-        app.engine.account_command(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        app.engine.account_command(Command::Account(Box::new(attempt))).await.map_err(refused)?;
         sign_in(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
@@ -481,7 +481,7 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
         let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
-        let _ = app.engine.account_command(Command::Person(Box::new(intent))).await;
+        let _ = app.engine.account_command(Command::Account(Box::new(intent))).await;
     }
 }
 

@@ -81,7 +81,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
-        Command::Person(_) => (Requester::Accounts, Target::Nothing),
+        Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
         Command::Alerts { .. } => (Requester::Source, Target::Nothing),
         Command::Note(_) => (Requester::Note, Target::Nothing),

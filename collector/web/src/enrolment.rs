@@ -26,7 +26,7 @@ use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_store::NewDevice;
 use ioc_store::scope::AccessScope;
-use ioc_store::{FaultQuery, Grant, Reason, RequestRecord, TokenRecord};
+use ioc_store::{ApprovalReason, FaultQuery, Grant, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: &str = "1d";
@@ -317,20 +317,20 @@ struct EnrolmentPage {
 }
 
 impl EnrolmentPage {
-    fn reason(&self, reason: &Reason) -> String {
+    fn reason(&self, reason: &ApprovalReason) -> String {
         let (key, device) = match reason {
-            Reason::Asked => ("why-asked", None),
-            Reason::Enrolled { device } => ("why-enrolled", Some(device)),
-            Reason::Name { device } => ("why-name", Some(device)),
-            Reason::Machine { device } => ("why-machine", Some(device)),
-            Reason::Kind { device } => ("why-kind", Some(device)),
-            Reason::Place { device } => ("why-place", Some(device)),
-            Reason::Uplink { device } => ("why-uplink", Some(device)),
-            Reason::Importance { device } => ("why-importance", Some(device)),
-            Reason::Address { device } => ("why-address", Some(device)),
-            Reason::Hardware { device } => ("why-hardware", Some(device)),
-            Reason::Look { device } => ("why-look", Some(device)),
-            Reason::Removed { device } => ("why-removed", Some(device)),
+            ApprovalReason::Asked => ("why-asked", None),
+            ApprovalReason::Enrolled { device } => ("why-enrolled", Some(device)),
+            ApprovalReason::Name { device } => ("why-name", Some(device)),
+            ApprovalReason::Machine { device } => ("why-machine", Some(device)),
+            ApprovalReason::Kind { device } => ("why-kind", Some(device)),
+            ApprovalReason::Place { device } => ("why-place", Some(device)),
+            ApprovalReason::Uplink { device } => ("why-uplink", Some(device)),
+            ApprovalReason::Importance { device } => ("why-importance", Some(device)),
+            ApprovalReason::Address { device } => ("why-address", Some(device)),
+            ApprovalReason::Hardware { device } => ("why-hardware", Some(device)),
+            ApprovalReason::Look { device } => ("why-look", Some(device)),
+            ApprovalReason::Removed { device } => ("why-removed", Some(device)),
         };
         let text = self.page_context.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
@@ -338,7 +338,7 @@ impl EnrolmentPage {
 
     /// Whether people should think twice.
     fn is_odd(request: &RequestRecord) -> bool {
-        request.reasons.iter().any(|reason| *reason != Reason::Asked)
+        request.reasons.iter().any(|reason| *reason != ApprovalReason::Asked)
     }
 
     fn lives(&self, token: &TokenRecord) -> bool {

@@ -19,7 +19,7 @@ use super::auth::Person;
 use super::pages::{Failure, PageResult, layouts_of, page_context, show};
 use super::tone::Tone;
 use super::view::PageContext;
-use ioc_engine::power_score::{Room, Values, rooms};
+use ioc_engine::power_score::{RoomPower, Values, rooms};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, Reader, StoreError};
 
@@ -30,7 +30,7 @@ const UPS_MAX: usize = 5000;
 #[template(path = "rooms.html")]
 struct RoomsPage {
     page_context: PageContext,
-    rooms: Vec<Room>,
+    rooms: Vec<RoomPower>,
 }
 
 impl RoomsPage {
@@ -66,7 +66,7 @@ pub(super) fn with_values<'r>(
     records.iter().map(|record| (record, values(record))).collect()
 }
 
-fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
+fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomPower>, StoreError> {
     let query = DeviceQuery { kinds: vec![DeviceKind::Ups], limit: UPS_MAX, ..DeviceQuery::default() };
     let records = reader.devices(&query)?;
     let layouts = layouts_of(&records, reader)?;

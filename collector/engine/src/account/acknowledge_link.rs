@@ -41,7 +41,7 @@ impl AcknowledgeLinks {
     /// Takes the key in `dir`, or makes one. Whoever has it can take incidents, so it is for the owner alone.
     ///
     /// # Errors
-    /// [`PkiError`] when it cannot be read or written.
+    /// [`PkiError`] when the file of the key is not readable, not a key, or is missing and cannot be made.
     pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let path = dir.join("link.key");
         let fault = |source| PkiError::File { path: path.clone(), source };

@@ -106,7 +106,7 @@ impl ConfigContext<'_> {
     /// An address with its scheme.
     ///
     /// # Errors
-    /// When it has none.
+    /// [`ConfigError`] at the address that begins with neither `http://` nor `https://`.
     pub fn whole_url(&self, url: Spanned<String>) -> Result<String, ConfigError> {
         whole_url(self.source, url)
     }
@@ -114,7 +114,7 @@ impl ConfigContext<'_> {
     /// `host:port`, written like `example`.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// [`ConfigError`] at what has no colon, or no port from 0 to 65535 behind it.
     pub fn host_port(&self, server: &Spanned<String>, example: &str) -> Result<(String, u16), ConfigError> {
         let address =
             server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
@@ -139,7 +139,7 @@ impl ConfigContext<'_> {
     /// A template has no placeholder but these.
     ///
     /// # Errors
-    /// When it has another.
+    /// [`ConfigError`] at a template with a placeholder that is not among `known`.
     pub fn check_placeholders(&self, text: &str, known: &[&str], span: Range<usize>) -> Result<(), ConfigError> {
         let Some(name) = unknown_place(text, known) else { return Ok(()) };
         let message = format!("found {{{{{name}}}}}; allowed are {}", known.join(", "));

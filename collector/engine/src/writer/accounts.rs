@@ -219,7 +219,7 @@ impl Accounts {
                 Ok(Answer::Done)
             }
             Intent::Alter { name, full_name, role, places, disabled, actor } => {
-                self.alter(&name, Altered { full_name, role, places, disabled }, &actor, at, changes)
+                self.alter(&name, AccountChange { full_name, role, places, disabled }, &actor, at, changes)
             }
             Intent::Reset { name, hash, actor } => {
                 if name == actor {
@@ -409,9 +409,16 @@ impl Accounts {
         self.keep_same(name, changes);
     }
 
-    fn alter(&mut self, name: &str, to: Altered, actor: &str, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn alter(
+        &mut self,
+        name: &str,
+        to: AccountChange,
+        actor: &str,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
         let before = self.get(name)?.clone();
-        let Altered { full_name, role, places, disabled } = to;
+        let AccountChange { full_name, role, places, disabled } = to;
         let mut after = before.clone();
         after.full_name = full_name.unwrap_or(after.full_name);
         after.role = role.unwrap_or(after.role);
@@ -518,7 +525,7 @@ impl Accounts {
 }
 
 /// What is to be other than before.
-struct Altered {
+struct AccountChange {
     full_name: Option<String>,
     role: Option<Role>,
     places: Option<Vec<String>>,

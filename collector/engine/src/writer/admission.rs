@@ -11,7 +11,7 @@ use ioc_common::settings;
 use ioc_common::software::{LIST_MAX_ITEMS, Software};
 use ioc_judge::{Effect, Input};
 
-use super::budget::{Kind, Ruling};
+use super::budget::{BudgetKind, ChargeOutcome};
 use super::{ConnectionId, Engine};
 use ioc_store::{Change, RecordKind};
 
@@ -48,31 +48,37 @@ const DISK_FREE_BYTES: u64 = 1024 * 1024 * 1024;
 
 impl Engine {
     /// Takes something off a device's budget. What is beyond it is counted, said and a fault of the device.
-    pub(super) fn charge(&mut self, device: &DeviceId, kind: Kind, bytes: usize, now: Timestamp) -> Result<u64, Kind> {
+    pub(super) fn charge(
+        &mut self,
+        device: &DeviceId,
+        kind: BudgetKind,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Result<u64, BudgetKind> {
         match self.budgets.charge(device, kind, bytes as u64, self.boot_ms) {
-            Ruling::Fine => Ok(0),
-            Ruling::Slow(pause_ms) => {
-                self.went_beyond(device, Kind::Samples, now);
+            ChargeOutcome::Admitted => Ok(0),
+            ChargeOutcome::Throttled(pause_ms) => {
+                self.record_overrun(device, BudgetKind::Samples, now);
                 Ok(pause_ms)
             }
-            Ruling::Scarce => {
-                self.health.refuse(Kind::Scarce.label());
-                Err(Kind::Scarce)
+            ChargeOutcome::DiskNearlyFull => {
+                self.health.refuse(BudgetKind::DiskNearlyFull.label());
+                Err(BudgetKind::DiskNearlyFull)
             }
-            Ruling::Refused(kind) => {
-                self.went_beyond(device, kind, now);
+            ChargeOutcome::Refused(kind) => {
+                self.record_overrun(device, kind, now);
                 Err(kind)
             }
         }
     }
 
-    fn went_beyond(&mut self, device: &DeviceId, kind: Kind, now: Timestamp) {
+    fn record_overrun(&mut self, device: &DeviceId, kind: BudgetKind, now: Timestamp) {
         self.health.refuse(kind.label());
-        let beyond = self.budgets.went_beyond(device, kind, self.boot_ms);
-        if beyond.log {
+        let overrun = self.budgets.record_overrun(device, kind, self.boot_ms);
+        if overrun.log {
             tracing::warn!(%device, what = kind.name(), "the device brings more than its budget; what is beyond is refused or slowed down");
         }
-        if let Some(what) = beyond.tell {
+        if let Some(what) = overrun.for_judge {
             self.judge(Input::OverBudget { device, what }, now);
         }
     }
@@ -93,7 +99,7 @@ impl Engine {
         }
         let weighed = match &report.body {
             // A row of numbers takes as much on the disk, whatever it took on the way.
-            Body::Sample(sample) => self.charge(device, Kind::Samples, bytes.max(8 * sample.v.len()) + 64, now),
+            Body::Sample(sample) => self.charge(device, BudgetKind::Samples, bytes.max(8 * sample.v.len()) + 64, now),
             Body::Event(_) | Body::Bye(_) => self.admit_event(report, bytes, now),
             Body::Hello(hello) => self.admit_hello(report, hello, bytes, now),
             Body::State(Document::Layout(layout)) => self.admit_layout(report, layout, bytes, now),
@@ -112,7 +118,9 @@ impl Engine {
                 self.judge(Input::Skipped { device, position: report.envelope.position }, now);
                 self.batch.touched.entry(device.clone()).or_default();
                 Err(match kind {
-                    Kind::Scarce => "the collector's disk is nearly full; samples and incidents go first".to_owned(),
+                    BudgetKind::DiskNearlyFull => {
+                        "the collector's disk is nearly full; samples and incidents go first".to_owned()
+                    }
                     kind => format!("this device brings more than it may: {}", kind.name()),
                 })
             }
@@ -135,7 +143,7 @@ impl Engine {
         if self.budgets.may_log(device, self.boot_ms) {
             tracing::warn!(%device, error = %refused.error, "report refused");
         }
-        if self.charge(device, Kind::Broken, bytes, now).is_err() {
+        if self.charge(device, BudgetKind::Broken, bytes, now).is_err() {
             self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
         }
         refused.to_string()
@@ -146,7 +154,7 @@ impl Engine {
         let written = |effect: &&Effect| !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
         let records = effects.iter().filter(written).count();
         if records > 0 {
-            self.budgets.count(device, Kind::Judged, records, self.boot_ms);
+            self.budgets.count(device, BudgetKind::Judged, records, self.boot_ms);
         }
     }
 
@@ -155,42 +163,48 @@ impl Engine {
         report.envelope.about.is_none() || self.state.device(&report.envelope.subject()).is_some()
     }
 
-    fn admit_event(&mut self, report: &Report, bytes: usize, now: Timestamp) -> Result<u64, Kind> {
+    fn admit_event(&mut self, report: &Report, bytes: usize, now: Timestamp) -> Result<u64, BudgetKind> {
         let (device, subject) = (&report.envelope.device, report.envelope.subject());
-        let pause_ms = self.charge(device, Kind::Events, bytes, now)?;
+        let pause_ms = self.charge(device, BudgetKind::Events, bytes, now)?;
         if !self.knows_subject(report) {
             return Ok(pause_ms);
         }
-        let spending = self.budgets.of(device, self.boot_ms);
-        let kept = match spending.events.get(&subject) {
+        let usage = self.budgets.usage(device, self.boot_ms);
+        let kept = match usage.events.get(&subject) {
             Some(kept) => *kept,
             None => self.reader.records_count(&subject, RecordKind::Events, EVENTS_MAX + EVENTS_SLACK).unwrap_or(0),
         } + 1;
         let over = kept > EVENTS_MAX + EVENTS_SLACK;
-        spending.events.insert(subject.clone(), if over { EVENTS_MAX } else { kept });
+        usage.events.insert(subject.clone(), if over { EVENTS_MAX } else { kept });
         if over {
             self.batch.changes.push(Change::EventsPruned { device: subject, keep: EVENTS_MAX });
         }
         Ok(pause_ms)
     }
 
-    fn admit_layout(&mut self, report: &Report, layout: &Layout, bytes: usize, now: Timestamp) -> Result<u64, Kind> {
+    fn admit_layout(
+        &mut self,
+        report: &Report,
+        layout: &Layout,
+        bytes: usize,
+        now: Timestamp,
+    ) -> Result<u64, BudgetKind> {
         let (device, subject) = (&report.envelope.device, report.envelope.subject());
         let known = self.state.device(&subject).and_then(|known| known.layout.as_ref());
         if known.is_some_and(|known| known.id() == layout.id()) {
-            return self.charge(device, Kind::Hellos, bytes, now);
+            return self.charge(device, BudgetKind::Hellos, bytes, now);
         }
-        let pause_ms = self.charge(device, Kind::Layouts, bytes, now)?;
+        let pause_ms = self.charge(device, BudgetKind::Layouts, bytes, now)?;
         let names = layout.series().iter().map(|series| series.as_str().len() + 16).sum();
         self.hold(device, subject, None, Some(names), now)?;
         Ok(pause_ms)
     }
 
-    fn admit_hello(&mut self, report: &Report, hello: &Hello, bytes: usize, now: Timestamp) -> Result<u64, Kind> {
+    fn admit_hello(&mut self, report: &Report, hello: &Hello, bytes: usize, now: Timestamp) -> Result<u64, BudgetKind> {
         let (device, subject) = (&report.envelope.device, report.envelope.subject());
-        let mut pause_ms = self.charge(device, Kind::Hellos, bytes, now)?;
+        let mut pause_ms = self.charge(device, BudgetKind::Hellos, bytes, now)?;
         if report.envelope.about.is_some() && self.state.device(&subject).is_none() {
-            pause_ms = pause_ms.max(self.charge(device, Kind::Sensors, bytes, now)?);
+            pause_ms = pause_ms.max(self.charge(device, BudgetKind::Sensors, bytes, now)?);
         }
         if let Some(facts) = &hello.sensor {
             let texts = facts.texts.iter().map(|text| text.series.len() + text.vi.len() + text.en.len() + 72).sum();
@@ -207,53 +221,53 @@ impl Engine {
         texts: Option<usize>,
         names: Option<usize>,
         now: Timestamp,
-    ) -> Result<(), Kind> {
-        let spending = self.budgets.of(device, self.boot_ms);
-        let before = spending.held.get(&subject).copied();
+    ) -> Result<(), BudgetKind> {
+        let usage = self.budgets.usage(device, self.boot_ms);
+        let before = usage.held.get(&subject).copied();
         let length = |length: Option<usize>, before: u32| {
             length.map_or(before, |length| u32::try_from(length).unwrap_or(u32::MAX))
         };
         let (old_texts, old_names) = before.unwrap_or_default();
         let (texts, names) = (length(texts, old_texts), length(names, old_names));
-        let others = spending.held.iter().filter(|(about, _)| **about != subject).map(|(_, held)| held);
+        let others = usage.held.iter().filter(|(about, _)| **about != subject).map(|(_, held)| held);
         let (all_texts, all_names) = others.fold((texts, names), |(texts, names), (more_texts, more_names)| {
             (texts.saturating_add(*more_texts), names.saturating_add(*more_names))
         });
         let fits = texts <= TEXTS_MAX_BYTES
             && all_texts <= TEXTS_OF_ALL_MAX_BYTES
             && all_names <= NAMES_OF_ALL_MAX_BYTES
-            && (before.is_some() || spending.held.len() < HELD_MAX);
+            && (before.is_some() || usage.held.len() < HELD_MAX);
         if !fits {
-            self.went_beyond(device, Kind::Sensors, now);
-            return Err(Kind::Sensors);
+            self.record_overrun(device, BudgetKind::Sensors, now);
+            return Err(BudgetKind::Sensors);
         }
-        spending.held.insert(subject, (texts, names));
+        usage.held.insert(subject, (texts, names));
         Ok(())
     }
 
-    fn admit_document(&mut self, report: &Report, name: &str, bytes: usize, now: Timestamp) -> Result<u64, Kind> {
+    fn admit_document(&mut self, report: &Report, name: &str, bytes: usize, now: Timestamp) -> Result<u64, BudgetKind> {
         let (device, subject) = (&report.envelope.device, report.envelope.subject());
-        let pause_ms = self.charge(device, Kind::Documents, bytes, now)?;
+        let pause_ms = self.charge(device, BudgetKind::Documents, bytes, now)?;
         if name == settings::DOCUMENT {
             if bytes > OUTCOME_MAX_BYTES {
-                self.went_beyond(device, Kind::Settings, now);
-                return Err(Kind::Settings);
+                self.record_overrun(device, BudgetKind::Settings, now);
+                return Err(BudgetKind::Settings);
             }
-            self.charge(device, Kind::Settings, bytes, now)?;
+            self.charge(device, BudgetKind::Settings, bytes, now)?;
         }
         if !self.knows_subject(report) {
             return Ok(pause_ms);
         }
-        let spending = self.budgets.of(device, self.boot_ms);
-        if !spending.documents.contains_key(&subject) {
+        let usage = self.budgets.usage(device, self.boot_ms);
+        if !usage.documents.contains_key(&subject) {
             let known = self.reader.document_sizes(&subject).unwrap_or_default();
-            spending.documents.insert(subject.clone(), known);
+            usage.documents.insert(subject.clone(), known);
         }
         let sum =
             |sizes: &std::collections::BTreeMap<String, u32>| sizes.values().map(|size| u64::from(*size)).sum::<u64>();
-        let names_of_all: usize = spending.documents.values().map(std::collections::BTreeMap::len).sum();
-        let bytes_of_all: u64 = spending.documents.values().map(sum).sum();
-        let Some(kept) = spending.documents.get_mut(&subject) else { return Ok(pause_ms) };
+        let names_of_all: usize = usage.documents.values().map(std::collections::BTreeMap::len).sum();
+        let bytes_of_all: u64 = usage.documents.values().map(sum).sum();
+        let Some(kept) = usage.documents.get_mut(&subject) else { return Ok(pause_ms) };
         let before = kept.get(name).copied();
         let most = if report.envelope.about.is_some() { DOCUMENTS_OF_SENSOR_MAX } else { DOCUMENTS_MAX };
         let more = (bytes as u64).saturating_sub(u64::from(before.unwrap_or(0)));
@@ -262,8 +276,8 @@ impl Engine {
         let bytes_fit =
             more == 0 || sum(kept) + more <= DOCUMENTS_MAX_BYTES && bytes_of_all + more <= DOCUMENTS_OF_ALL_MAX_BYTES;
         if !names_fit || !bytes_fit {
-            self.went_beyond(device, Kind::Documents, now);
-            return Err(Kind::Documents);
+            self.record_overrun(device, BudgetKind::Documents, now);
+            return Err(BudgetKind::Documents);
         }
         kept.insert(name.to_owned(), u32::try_from(bytes).unwrap_or(u32::MAX));
         Ok(pause_ms)
@@ -275,10 +289,10 @@ impl Engine {
         software: &Software,
         bytes: usize,
         now: Timestamp,
-    ) -> Result<u64, Kind> {
-        let pause_ms = self.charge(device, Kind::Software, bytes, now)?;
-        let spending = self.budgets.of(device, self.boot_ms);
-        let items = match spending.items {
+    ) -> Result<u64, BudgetKind> {
+        let pause_ms = self.charge(device, BudgetKind::Software, bytes, now)?;
+        let usage = self.budgets.usage(device, self.boot_ms);
+        let items = match usage.items {
             Some(items) => items,
             None => self.reader.records_count(device, RecordKind::Software, ITEMS_MAX + 1).unwrap_or(0),
         };
@@ -286,24 +300,24 @@ impl Engine {
         match software {
             Software::Whole { part, parts, items: new, .. } => {
                 let new = new.len() as u64;
-                spending.listed = if *part == 1 { new } else { spending.listed + new };
+                usage.listed = if *part == 1 { new } else { usage.listed + new };
                 if items + new > ITEMS_MAX && *part == 1 {
                     self.batch.changes.push(Change::SoftwareCleared { device: device.clone() });
-                    spending.items = Some(new);
-                } else if items + new > ITEMS_MAX || spending.listed > LIST_MAX_ITEMS as u64 {
-                    self.went_beyond(device, Kind::Software, now);
-                    return Err(Kind::Software);
+                    usage.items = Some(new);
+                } else if items + new > ITEMS_MAX || usage.listed > LIST_MAX_ITEMS as u64 {
+                    self.record_overrun(device, BudgetKind::Software, now);
+                    return Err(BudgetKind::Software);
                 } else {
-                    spending.items = Some(if part == parts { spending.listed } else { items + new });
+                    usage.items = Some(if part == parts { usage.listed } else { items + new });
                 }
             }
             Software::Difference { added, .. } => {
                 if items + added.len() as u64 > ITEMS_MAX {
                     // Honest or not: only a whole list tells how many there are.
                     self.batch.asks.push((device.clone(), Ask::Software));
-                    return Err(Kind::Software);
+                    return Err(BudgetKind::Software);
                 }
-                spending.items = Some(items + added.len() as u64);
+                usage.items = Some(items + added.len() as u64);
             }
         }
         Ok(pause_ms)
@@ -313,24 +327,24 @@ impl Engine {
     pub(super) fn may_renew(&mut self, device: &DeviceId, bytes: usize, now: Timestamp) -> Result<(), String> {
         let boot_ms = self.boot_ms;
         let half_life_ms = self.config.device_life.as_millis().unsigned_abs() / 2;
-        let spending = self.budgets.of(device, boot_ms);
-        if spending.renewed_ms.is_some_and(|at| boot_ms.saturating_sub(at) >= half_life_ms) {
+        let usage = self.budgets.usage(device, boot_ms);
+        if usage.renewed_ms.is_some_and(|at| boot_ms.saturating_sub(at) >= half_life_ms) {
             // Once; when nothing comes of it, again after a minute.
-            spending.renewed_ms = Some((boot_ms + RENEW_AGAIN_MS.min(half_life_ms)).saturating_sub(half_life_ms));
+            usage.renewed_ms = Some((boot_ms + RENEW_AGAIN_MS.min(half_life_ms)).saturating_sub(half_life_ms));
             return Ok(());
         }
         let refused =
             |_| "this device was given certificates often enough; it may ask again near the end of the last".to_owned();
-        self.charge(device, Kind::Renewals, bytes, now).map(|_| ()).map_err(refused)
+        self.charge(device, BudgetKind::Renewals, bytes, now).map(|_| ()).map_err(refused)
     }
 
     /// A device was given another certificate.
     pub(super) fn renewed(&mut self, device: &DeviceId) {
-        self.budgets.of(device, self.boot_ms).renewed_ms = Some(self.boot_ms);
+        self.budgets.usage(device, self.boot_ms).renewed_ms = Some(self.boot_ms);
     }
 
     /// Looks now and then at how much room is left on the disk.
-    pub(super) fn look_at_disk(&mut self) {
+    pub(super) fn check_disk(&mut self) {
         if self.disk_seen_ms != 0 && self.boot_ms.saturating_sub(self.disk_seen_ms) < DISK_LOOK_MS {
             return;
         }

@@ -1,7 +1,7 @@
 //! What a device may bring: budgets a minute and in all, so that one that turned bad costs the others, memory and disk nothing.
 //!
 //! Each device has a token bucket for each kind of thing, on the boot clock. They are generous: a first start with every document
-//! and a whole software list, or a full spool that is sent at once after an outage, passes untouched. Beyond them samples are slowed
+//! and a whole software list, or a full spool that is sent at once after an outage, passes untouched. Overrun them samples are slowed
 //! down, so that an honest backlog loses nothing, and everything else is refused with a reason. A restart fills all buckets.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use ioc_judge::Text;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BudgetKind {
     /// Numbers: slowed down, not refused.
     Samples,
     /// Events of devices.
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     /// Requests for another certificate.
     Renewals,
     /// Connections that are opened.
-    Links,
+    Connections,
     /// Subscriptions: each is answered with the watermark and the settings.
     Subscriptions,
     /// What is no report.
@@ -39,7 +39,7 @@ pub(super) enum Kind {
     /// What its reports make the judge write down: faults, incidents, notices, audit records.
     Judged,
     /// No fault of the device: the disk is nearly full.
-    Scarce,
+    DiskNearlyFull,
 }
 
 /// How much of a kind a device may bring.
@@ -65,24 +65,24 @@ const KINDS: usize = 14;
 #[rustfmt::skip]
 const ALLOWANCES: [Allowance; KINDS] = [
     // A whole spool of an agent as it is installed may come at once; a machine with 4096 series brings 0.2 MiB a minute.
-    of("budget_samples", "số liệu", "samples", (64.0 * MIB, 2.0 * MIB), (2e6, 6000.0)),
-    of("budget_events", "sự kiện", "events", (4.0 * MIB, 64.0 * KIB), (8192.0, 60.0)),
-    of("budget_documents", "tài liệu khảo sát", "documents", (32.0 * MIB, 512.0 * KIB), (4096.0, 60.0)),
-    of("budget_software", "danh mục phần mềm", "software lists", (16.0 * MIB, 128.0 * KIB), (512.0, 6.0)),
+    allowance("budget_samples", "số liệu", "samples", (64.0 * MIB, 2.0 * MIB), (2e6, 6000.0)),
+    allowance("budget_events", "sự kiện", "events", (4.0 * MIB, 64.0 * KIB), (8192.0, 60.0)),
+    allowance("budget_documents", "tài liệu khảo sát", "documents", (32.0 * MIB, 512.0 * KIB), (4096.0, 60.0)),
+    allowance("budget_software", "danh mục phần mềm", "software lists", (16.0 * MIB, 128.0 * KIB), (512.0, 6.0)),
     // One device may speak for 512 sensors, and says hello for each.
-    of("budget_hellos", "lời chào", "hellos", (8.0 * MIB, 256.0 * KIB), (2048.0, 30.0)),
-    of("budget_layouts", "bố cục số liệu", "layouts", (4.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
-    of("budget_sensors", "cảm biến", "sensors", (2.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
-    of("budget_settings", "kết quả cấu hình", "outcomes of settings", (256.0 * KIB, 16.0 * KIB), (64.0, 6.0)),
-    of("budget_renewals", "gia hạn chứng thư", "renewals of its certificate", (64.0 * KIB, 1.0 * KIB), (4.0, 3.0 / 1440.0)),
-    of("budget_links", "kết nối", "connections", (MIB, MIB), (600.0, 20.0)),
-    of("budget_subscriptions", "đăng ký nhận tin", "subscriptions", (MIB, MIB), (600.0, 20.0)),
-    of("budget_broken", "bản tin hỏng", "broken reports", (MIB, 64.0 * KIB), (128.0, 30.0)),
-    of("budget_judged", "lỗi và nhật ký", "faults and records", (MIB, MIB), (8192.0, 120.0)),
-    of("disk_nearly_full", "", "", (MIB, MIB), (1.0, 1.0)),
+    allowance("budget_hellos", "lời chào", "hellos", (8.0 * MIB, 256.0 * KIB), (2048.0, 30.0)),
+    allowance("budget_layouts", "bố cục số liệu", "layouts", (4.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
+    allowance("budget_sensors", "cảm biến", "sensors", (2.0 * MIB, 32.0 * KIB), (1024.0, 20.0)),
+    allowance("budget_settings", "kết quả cấu hình", "outcomes of settings", (256.0 * KIB, 16.0 * KIB), (64.0, 6.0)),
+    allowance("budget_renewals", "gia hạn chứng thư", "renewals of its certificate", (64.0 * KIB, 1.0 * KIB), (4.0, 3.0 / 1440.0)),
+    allowance("budget_links", "kết nối", "connections", (MIB, MIB), (600.0, 20.0)),
+    allowance("budget_subscriptions", "đăng ký nhận tin", "subscriptions", (MIB, MIB), (600.0, 20.0)),
+    allowance("budget_broken", "bản tin hỏng", "broken reports", (MIB, 64.0 * KIB), (128.0, 30.0)),
+    allowance("budget_judged", "lỗi và nhật ký", "faults and records", (MIB, MIB), (8192.0, 120.0)),
+    allowance("disk_nearly_full", "", "", (MIB, MIB), (1.0, 1.0)),
 ];
 
-const fn of(
+const fn allowance(
     label: &'static str,
     vi: &'static str,
     en: &'static str,
@@ -92,7 +92,7 @@ const fn of(
     Allowance { label, vi, en, burst_bytes, minute_bytes, burst_records, minute_records }
 }
 
-impl Kind {
+impl BudgetKind {
     const ALL: [Self; KINDS] = [
         Self::Samples,
         Self::Events,
@@ -103,11 +103,11 @@ impl Kind {
         Self::Sensors,
         Self::Settings,
         Self::Renewals,
-        Self::Links,
+        Self::Connections,
         Self::Subscriptions,
         Self::Broken,
         Self::Judged,
-        Self::Scarce,
+        Self::DiskNearlyFull,
     ];
 
     const fn allowance(self) -> &'static Allowance {
@@ -168,15 +168,15 @@ impl Bucket {
 
 /// What becomes of something that a device brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ruling {
+pub(super) enum ChargeOutcome {
     /// It is within its budget.
-    Fine,
+    Admitted,
     /// It is taken; the next is read only after this long, milliseconds.
-    Slow(u64),
+    Throttled(u64),
     /// It is not taken.
-    Refused(Kind),
+    Refused(BudgetKind),
     /// It is not taken, for want of room on the disk.
-    Scarce,
+    DiskNearlyFull,
 }
 
 /// Longest pause between two reports of a device that is slowed down: it must still be able to say that it is there.
@@ -188,20 +188,20 @@ const OWED_MAX_MS: u64 = 120_000;
 const ALL_BURST: (f64, f64) = (2048.0 * MIB, 2.0 * MIB);
 const ALL_MINUTE: (f64, f64) = (64.0 * MIB, 64.0 * KIB);
 /// A device that kept within its budgets for so long is as any other again.
-const SPELL_MS: u64 = 600_000;
+const OVERRUN_REMEMBERED_MS: u64 = 600_000;
 /// The judge is told this often that a device goes on.
-const TELL_MS: u64 = 60_000;
+const NOTIFY_JUDGE_MS: u64 = 60_000;
 /// The log is told of one device this often.
 const LOG_MS: u64 = 60_000;
 
 /// What the engine remembers of one device.
 #[derive(Debug)]
-pub(super) struct Spending {
+pub(super) struct DeviceUsage {
     buckets: [Bucket; KINDS],
     /// The kinds it went beyond, a bit each, when it did so last, and when the judge was told.
     beyond: u16,
-    beyond_ms: Option<u64>,
-    told_ms: Option<u64>,
+    overrun_ms: Option<u64>,
+    judge_notified_ms: Option<u64>,
     logged_ms: Option<u64>,
     /// What is kept of it in the store, once it was read: documents by whom they are about and name, with their bytes …
     pub(super) documents: BTreeMap<DeviceId, BTreeMap<String, u32>>,
@@ -217,14 +217,14 @@ pub(super) struct Spending {
     pub(super) renewed_ms: Option<u64>,
 }
 
-impl Spending {
+impl DeviceUsage {
     fn new(now_ms: u64) -> Self {
         let buckets = std::array::from_fn(|place| Bucket::full(&ALLOWANCES[place], now_ms));
         Self {
             buckets,
             beyond: 0,
-            beyond_ms: None,
-            told_ms: None,
+            overrun_ms: None,
+            judge_notified_ms: None,
             logged_ms: None,
             documents: BTreeMap::new(),
             items: None,
@@ -236,24 +236,24 @@ impl Spending {
     }
 
     /// Whether it went beyond a budget a short while ago.
-    fn is_beyond(&self, now_ms: u64) -> bool {
-        self.beyond_ms.is_some_and(|at| now_ms.saturating_sub(at) < SPELL_MS)
+    fn is_over_budget(&self, now_ms: u64) -> bool {
+        self.overrun_ms.is_some_and(|at| now_ms.saturating_sub(at) < OVERRUN_REMEMBERED_MS)
     }
 }
 
 /// What became known of a device that went beyond a budget.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Beyond {
+pub(super) struct Overrun {
     /// The log is to be told.
     pub(super) log: bool,
     /// What the judge is to be told, when it is.
-    pub(super) tell: Option<Text>,
+    pub(super) for_judge: Option<Text>,
 }
 
 /// The budgets of all devices.
 #[derive(Debug)]
 pub(super) struct Budgets {
-    devices: HashMap<DeviceId, Box<Spending>>,
+    devices: HashMap<DeviceId, Box<DeviceUsage>>,
     all_bytes: f64,
     all_at_ms: u64,
     /// The disk is nearly full: samples and incidents go first.
@@ -265,13 +265,13 @@ impl Budgets {
         Self { devices: HashMap::new(), all_bytes: ALL_BURST.0, all_at_ms: now_ms, scarce: false }
     }
 
-    /// What is remembered of a device.
-    pub(super) fn of(&mut self, device: &DeviceId, now_ms: u64) -> &mut Spending {
+    /// What is remembered of a device, from now on if nothing was.
+    pub(super) fn usage(&mut self, device: &DeviceId, now_ms: u64) -> &mut DeviceUsage {
         let devices = &mut self.devices;
         if !devices.contains_key(device) {
             self.all_bytes += ALL_BURST.1;
         }
-        devices.entry(device.clone()).or_insert_with(|| Box::new(Spending::new(now_ms)))
+        devices.entry(device.clone()).or_insert_with(|| Box::new(DeviceUsage::new(now_ms)))
     }
 
     /// Forgets a device that may no longer report.
@@ -280,15 +280,15 @@ impl Budgets {
     }
 
     /// What becomes of `bytes` of a kind. What is taken is counted.
-    pub(super) fn charge(&mut self, device: &DeviceId, kind: Kind, bytes: u64, now_ms: u64) -> Ruling {
+    pub(super) fn charge(&mut self, device: &DeviceId, kind: BudgetKind, bytes: u64, now_ms: u64) -> ChargeOutcome {
         let bytes = bytes as f64;
         let count = self.devices.len() as f64;
-        let Some(spending) = self.devices.get_mut(device) else {
-            self.of(device, now_ms);
+        let Some(usage) = self.devices.get_mut(device) else {
+            self.usage(device, now_ms);
             return self.charge(device, kind, bytes as u64, now_ms);
         };
         let allowance = kind.allowance();
-        let bucket = &mut spending.buckets[kind as usize];
+        let bucket = &mut usage.buckets[kind as usize];
         bucket.fill(allowance, now_ms);
         if kind.is_appended() {
             let minutes = now_ms.saturating_sub(self.all_at_ms) as f64 / 60_000.0;
@@ -299,46 +299,50 @@ impl Budgets {
         // Where all together bring too much, those go back who bring most of it.
         let crowded = kind.is_appended() && self.all_bytes < bytes && bucket.bytes < allowance.burst_bytes / 2.0;
         let saved = match kind {
-            Kind::Documents | Kind::Software => self.scarce,
-            _ => self.scarce && spending.beyond_ms.is_some_and(|at| now_ms.saturating_sub(at) < SPELL_MS),
+            BudgetKind::Documents | BudgetKind::Software => self.scarce,
+            _ => self.scarce && usage.overrun_ms.is_some_and(|at| now_ms.saturating_sub(at) < OVERRUN_REMEMBERED_MS),
         };
         if saved {
-            return Ruling::Scarce;
+            return ChargeOutcome::DiskNearlyFull;
         }
-        let judged = &mut spending.buckets[Kind::Judged as usize];
+        let judged = &mut usage.buckets[BudgetKind::Judged as usize];
         let mut judged_ms = 0;
         if judged.records < 1.0 {
-            judged.fill(Kind::Judged.allowance(), now_ms);
-            judged_ms = judged.owed_ms(Kind::Judged.allowance());
-            if judged_ms > PAUSE_MAX_MS * 12 || judged.records < 1.0 && kind != Kind::Samples {
-                return Ruling::Refused(Kind::Judged);
+            judged.fill(BudgetKind::Judged.allowance(), now_ms);
+            judged_ms = judged.owed_ms(BudgetKind::Judged.allowance());
+            if judged_ms > PAUSE_MAX_MS * 12 || judged.records < 1.0 && kind != BudgetKind::Samples {
+                return ChargeOutcome::Refused(BudgetKind::Judged);
             }
         }
-        let bucket = &mut spending.buckets[kind as usize];
-        if kind == Kind::Samples {
+        let bucket = &mut usage.buckets[kind as usize];
+        if kind == BudgetKind::Samples {
             let owed_ms = bucket.owed_ms(allowance);
             if owed_ms > OWED_MAX_MS || crowded && owed_ms > PAUSE_MAX_MS {
-                return Ruling::Refused(kind);
+                return ChargeOutcome::Refused(kind);
             }
             bucket.spend(bytes, 1.0);
             self.all_bytes = (self.all_bytes - bytes).max(0.0);
             let pause_ms = bucket.owed_ms(allowance).max(judged_ms).max(if crowded { 100 } else { 0 });
-            return if pause_ms == 0 { Ruling::Fine } else { Ruling::Slow(pause_ms.min(PAUSE_MAX_MS)) };
+            return if pause_ms == 0 {
+                ChargeOutcome::Admitted
+            } else {
+                ChargeOutcome::Throttled(pause_ms.min(PAUSE_MAX_MS))
+            };
         }
         if crowded || !bucket.has(bytes) {
-            return Ruling::Refused(kind);
+            return ChargeOutcome::Refused(kind);
         }
         bucket.spend(bytes, 1.0);
         if kind.is_appended() {
             self.all_bytes = (self.all_bytes - bytes).max(0.0);
         }
-        Ruling::Fine
+        ChargeOutcome::Admitted
     }
 
     /// Counts what has been done already, whatever is left.
-    pub(super) fn count(&mut self, device: &DeviceId, kind: Kind, records: usize, now_ms: u64) {
-        let spending = self.of(device, now_ms);
-        let bucket = &mut spending.buckets[kind as usize];
+    pub(super) fn count(&mut self, device: &DeviceId, kind: BudgetKind, records: usize, now_ms: u64) {
+        let usage = self.usage(device, now_ms);
+        let bucket = &mut usage.buckets[kind as usize];
         bucket.fill(kind.allowance(), now_ms);
         bucket.spend(0.0, records as f64);
         // What is owed is bounded, or it would never be heard again.
@@ -346,34 +350,34 @@ impl Budgets {
     }
 
     /// A device went beyond a budget.
-    pub(super) fn went_beyond(&mut self, device: &DeviceId, kind: Kind, now_ms: u64) -> Beyond {
-        let spending = self.of(device, now_ms);
-        if !spending.is_beyond(now_ms) {
-            spending.beyond = 0;
+    pub(super) fn record_overrun(&mut self, device: &DeviceId, kind: BudgetKind, now_ms: u64) -> Overrun {
+        let usage = self.usage(device, now_ms);
+        if !usage.is_over_budget(now_ms) {
+            usage.beyond = 0;
         }
         let bit = 1 << (kind as u16);
-        let new = spending.beyond & bit == 0;
-        spending.beyond |= bit;
-        spending.beyond_ms = Some(now_ms);
+        let new = usage.beyond & bit == 0;
+        usage.beyond |= bit;
+        usage.overrun_ms = Some(now_ms);
         let due = |at: Option<u64>, every_ms| at.is_none_or(|at| now_ms.saturating_sub(at) >= every_ms);
-        let tell = new || due(spending.told_ms, TELL_MS);
+        let tell = new || due(usage.judge_notified_ms, NOTIFY_JUDGE_MS);
         if tell {
-            spending.told_ms = Some(now_ms);
+            usage.judge_notified_ms = Some(now_ms);
         }
-        let log = new || due(spending.logged_ms, LOG_MS);
+        let log = new || due(usage.logged_ms, LOG_MS);
         if log {
-            spending.logged_ms = Some(now_ms);
+            usage.logged_ms = Some(now_ms);
         }
-        let beyond = spending.beyond;
-        Beyond { log, tell: tell.then(|| named(beyond)) }
+        let beyond = usage.beyond;
+        Overrun { log, for_judge: tell.then(|| named(beyond)) }
     }
 
     /// Whether the log may be told of something that is wrong with a device's reports.
     pub(super) fn may_log(&mut self, device: &DeviceId, now_ms: u64) -> bool {
-        let spending = self.of(device, now_ms);
-        let due = spending.logged_ms.is_none_or(|at| now_ms.saturating_sub(at) >= LOG_MS / 10);
+        let usage = self.usage(device, now_ms);
+        let due = usage.logged_ms.is_none_or(|at| now_ms.saturating_sub(at) >= LOG_MS / 10);
         if due {
-            spending.logged_ms = Some(now_ms);
+            usage.logged_ms = Some(now_ms);
         }
         due
     }
@@ -381,7 +385,7 @@ impl Budgets {
 
 /// The kinds of these bits, in words.
 fn named(beyond: u16) -> Text {
-    let kinds = || Kind::ALL.into_iter().filter(|kind| beyond & (1 << (*kind as u16)) != 0);
+    let kinds = || BudgetKind::ALL.into_iter().filter(|kind| beyond & (1 << (*kind as u16)) != 0);
     let list = |word: fn(&Allowance) -> &'static str| {
         kinds().map(|kind| word(kind.allowance())).collect::<Vec<_>>().join(", ")
     };

@@ -20,7 +20,7 @@ use ioc_store::history::compaction::CompactionResult;
 const FORGET_ROWS: usize = 2000;
 
 /// What a person wrote, without what cannot be shown.
-pub(super) fn some_text(text: &str, most: usize) -> Result<String, CommandError> {
+pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandError> {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
     if text.is_empty() || text.chars().count() > most {
         return Err(CommandError::Invalid(format!("text: allowed are 1 to {most} characters")));
@@ -61,7 +61,7 @@ impl Engine {
             Command::Resend { key, actor } => self.resend(&key, &actor, now),
             Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
             Command::CheckDuty => self.check_duty(now),
-            Command::Person(intent) => self.person(*intent, now),
+            Command::Account(intent) => self.person(*intent, now),
             Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
             Command::Note(entry) => {
                 self.batch.changes.push(Change::Audit(entry));
@@ -93,7 +93,7 @@ impl Engine {
         }
         // Faults and incidents end first, while the device is still known.
         self.judge(Input::Removed(device), now);
-        self.access.expel(device);
+        self.allowlist.expel(device);
         self.budgets.forget(device);
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
@@ -124,7 +124,7 @@ impl Engine {
         };
         // Who speaks for a sensor is not for people to say.
         info.parent.clone_from(&known.info.parent);
-        self.keep_described(info, actor, now);
+        self.persist_described(info, actor, now);
         Ok(Answer::Done)
     }
 
@@ -161,7 +161,7 @@ impl Engine {
         }
         self.state.replace_plan(Arc::new(config.plan.clone()));
         self.config = config;
-        self.give_all_settings(now);
+        self.send_all_settings(now);
         self.take_effects(out, now);
         self.record(now, "", "config.reloaded", "collector.toml", "");
         self.check_duty(now)

@@ -21,7 +21,7 @@ impl Engine {
     pub(super) fn commit(&mut self) -> bool {
         let mut batch = std::mem::take(&mut self.batch);
         if self.given_up {
-            Self::say_what_waits(&batch);
+            Self::log_uncommitted(&batch);
             return false;
         }
         for (device, latest) in std::mem::take(&mut batch.touched) {
@@ -36,11 +36,11 @@ impl Engine {
             });
         }
         if !batch.changes.is_empty() {
-            self.keep_mark(&mut batch.changes);
+            self.add_clock_mark(&mut batch.changes);
             let started_us = clock::boottime_us();
             if !self.commit_until_done(&batch.changes) {
                 self.given_up = true;
-                Self::say_what_waits(&batch);
+                Self::log_uncommitted(&batch);
                 return false;
             }
             self.health.commit_us.fetch_add(clock::boottime_us().saturating_sub(started_us), Relaxed);
@@ -49,7 +49,7 @@ impl Engine {
             self.health.values.fetch_add(batch.values, Relaxed);
         }
         for (device, why) in &batch.disconnects {
-            self.connections.kick(device, why);
+            self.connections.disconnect(device, why);
         }
         for (device, ask) in batch.asks {
             if let Ok(payload) = codec::write_message(&ask) {

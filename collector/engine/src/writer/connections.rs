@@ -36,7 +36,7 @@ pub enum Down {
 /// The open links.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: HashMap<ConnectionId, Connection>,
+    open: HashMap<ConnectionId, OpenConnection>,
     by_device: HashMap<DeviceId, ConnectionId>,
     peers: HashMap<DeviceId, SocketAddr>,
     /// Connections that have something to be told after the commit.
@@ -44,7 +44,7 @@ pub(super) struct Connections {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct OpenConnection {
     device: DeviceId,
     sender: mpsc::UnboundedSender<Down>,
     packets: Vec<u16>,
@@ -69,7 +69,7 @@ impl Connections {
             let _ = old.sender.send(Down::Close("replaced by a newer connection"));
         }
         self.peers.insert(device.clone(), peer);
-        let link = Connection {
+        let link = OpenConnection {
             device,
             sender,
             packets: Vec::new(),
@@ -99,13 +99,13 @@ impl Connections {
     }
 
     /// Closes a device's link.
-    pub(super) fn kick(&mut self, device: &DeviceId, why: &'static str) {
+    pub(super) fn disconnect(&mut self, device: &DeviceId, why: &'static str) {
         if let Some(link) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
             let _ = link.sender.send(Down::Close(why));
         }
     }
 
-    fn touch(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    fn touch(&mut self, id: ConnectionId) -> Option<&mut OpenConnection> {
         let link = self.open.get_mut(&id)?;
         if !link.dirty {
             link.dirty = true;

@@ -8,14 +8,14 @@ use crate::command::{Answer, CommandError};
 use crate::health::Examined;
 use ioc_store::Change;
 
-/// Longest reason.
+/// Longest reason that a person gives, characters.
 const REASON_MAX_CHARS: usize = 500;
 /// Most findings that a notice holds.
 const SHOWN_MAX: usize = 3;
 
 impl Engine {
     /// What was lost when the store was opened is told, until a person confirms it.
-    pub(super) fn losses_found(&mut self, now: Timestamp) {
+    pub(super) fn report_store_losses(&mut self, now: Timestamp) {
         if self.state.has_self_fault("store-damaged") {
             let findings = vec![
                 "it was found damaged before; the next thorough look is tonight, or: ioc-collector store check"
@@ -34,7 +34,7 @@ impl Engine {
         if lost.fresh {
             self.record(now, "", "store.loss_found", "ioc-watch.db", &why.en);
         }
-        self.concern("store-lost", LOST, why, now);
+        self.raise_self_fault("store-lost", LOST, why, now);
         self.health.set_missing(lost.all);
     }
 
@@ -73,14 +73,20 @@ impl Engine {
             tracing::error!(findings = findings.len(), shown, "the store is damaged");
             self.record(now, "", "store.examined", "ioc-watch.db", &format!("{} findings: {shown}", findings.len()));
             let why = Text::new(format!("Kho dữ liệu bị hỏng: {shown}"), format!("The store is damaged: {shown}"));
-            self.concern("store-damaged", DAMAGED, why, now);
+            self.raise_self_fault("store-damaged", DAMAGED, why, now);
         }
         self.health.set_examined(Examined { at: now, findings });
         Ok(Answer::Done)
     }
 
-    fn concern(&mut self, key: &'static str, (title, advice): (Words, Words), why: Text, now: Timestamp) {
-        let words = |(vi, en): Words| Text::new(vi, en);
+    fn raise_self_fault(
+        &mut self,
+        key: &'static str,
+        (title, advice): (Bilingual, Bilingual),
+        why: Text,
+        now: Timestamp,
+    ) {
+        let words = |(vi, en): Bilingual| Text::new(vi, en);
         let (title, advice) = (words(title), words(advice));
         let manual = NewIncident {
             device: None,
@@ -94,7 +100,7 @@ impl Engine {
     }
 
     /// The collector ends, and the store cannot be written: what is not kept is said.
-    pub(super) fn say_what_waits(batch: &Batch) {
+    pub(super) fn log_uncommitted(batch: &Batch) {
         if batch.changes.is_empty() && batch.answers.is_empty() {
             return;
         }
@@ -110,10 +116,10 @@ impl Engine {
     }
 }
 
-/// Vietnamese and English.
-type Words = (&'static str, &'static str);
+/// A text in Vietnamese, and the same in English.
+type Bilingual = (&'static str, &'static str);
 
-const LOST: (Words, Words) = (
+const LOST: (Bilingual, Bilingual) = (
     ("Kho dữ liệu mất những gì đã xác nhận", "The store has lost what was acknowledged"),
     (
         "Mở trang Quản trị xem mất gì. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. \
@@ -122,7 +128,7 @@ const LOST: (Words, Words) = (
          With a newer backup: stop the service, restore it, start again. Then confirm on the page Administration.",
     ),
 );
-const DAMAGED: (Words, Words) = (
+const DAMAGED: (Bilingual, Bilingual) = (
     ("Kho dữ liệu bị hỏng", "The store is damaged"),
     (
         "Kiểm tra ổ đĩa của máy này (SMART, nhật ký nhân). Sao chép thư mục dữ liệu, rồi phục hồi từ bản sao lưu, hoặc dừng dịch vụ và chạy «ioc-collector store recover» (docs/operate.md).",

@@ -12,7 +12,7 @@ const FALLBACK_ATTEMPTS: u32 = 3;
 
 impl Engine {
     /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
-    pub(super) fn address(&mut self, notice: &Notice, now: Timestamp) {
+    pub(super) fn enqueue_notice(&mut self, notice: &Notice, now: Timestamp) {
         let sealed = notice.clone().sealed();
         let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);

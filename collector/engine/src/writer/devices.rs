@@ -5,7 +5,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceInfo, Input};
 
 use super::Engine;
-use super::commands::some_text;
+use super::commands::checked_text;
 use crate::command::{Answer, CommandError};
 use crate::inventory::device::check_device;
 use ioc_store::Change;
@@ -22,33 +22,33 @@ impl Engine {
             return Err(CommandError::Conflict(format!("there is a device {} already", info.id)));
         }
         let name = info.name.clone();
-        self.keep_registered(info, actor, &name, now);
+        self.persist_registered(info, actor, &name, now);
         Ok(Answer::Done)
     }
 
-    pub(super) fn keep_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
+    pub(super) fn persist_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
         self.record(now, actor, "device.registered", info.id.as_str(), detail);
-        self.keep_device(info, now);
+        self.persist_device(info, now);
     }
 
     /// Keeps what people say of a device, new or known, with the old beside the new where it was known.
-    pub(super) fn keep_described(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) {
+    pub(super) fn persist_described(&mut self, info: DeviceInfo, actor: &str, now: Timestamp) {
         let Some(known) = self.state.device(&info.id) else {
             let name = info.name.clone();
-            return self.keep_registered(info, actor, &name, now);
+            return self.persist_registered(info, actor, &name, now);
         };
         let old = serde_json::to_string(&known.info).unwrap_or_default();
         let new = serde_json::to_string(&info).unwrap_or_default();
         self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
-        self.keep_device(info, now);
+        self.persist_device(info, now);
     }
 
-    pub(super) fn keep_device(&mut self, info: DeviceInfo, now: Timestamp) {
+    pub(super) fn persist_device(&mut self, info: DeviceInfo, now: Timestamp) {
         let device = info.id.clone();
         self.batch.changes.push(Change::Device { info: info.clone(), at: now });
         self.judge(Input::Enrolled(info), now);
         // It may belong to other groups now.
-        self.give_settings(&device, now);
+        self.send_settings(&device, now);
     }
 
     /// Keeps what a person says of a device among what happened there.
@@ -56,7 +56,7 @@ impl Engine {
         if self.state.device(&device).is_none() {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
-        let text = some_text(text, REMARK_MAX_CHARS)?;
+        let text = checked_text(text, REMARK_MAX_CHARS)?;
         self.record(now, actor, "device.remarked", device.as_str(), &text);
         let fields = serde_json::json!({ "who": actor }).to_string();
         self.batch.visible = true;

@@ -6,7 +6,7 @@ use ioc_judge::duty::{Cover, calendar};
 use ioc_judge::{Input, NewIncident, Notice, Occasion, Priority, Severity, Text, Window};
 
 use super::Engine;
-use super::commands::some_text;
+use super::commands::checked_text;
 use crate::command::{Answer, CommandError};
 use ioc_store::template::one_line;
 use ioc_store::{Change, Handover};
@@ -50,7 +50,7 @@ impl Engine {
     }
 
     pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::CommandResult {
-        (entry.text, entry.at) = (some_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
+        (entry.text, entry.at) = (checked_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
         let (who, rota) = (entry.who.clone(), entry.rota.clone());
         self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
         self.batch.visible = true;
@@ -96,7 +96,7 @@ impl Engine {
             to_all: false,
             to,
         };
-        self.address(&notice, now);
+        self.enqueue_notice(&notice, now);
         Ok(Answer::Done)
     }
 

@@ -15,7 +15,7 @@ use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
 use ioc_common::random;
 use ioc_store::NewDevice;
 use ioc_store::template::one_line;
-use ioc_store::{Change, Grant, Reason, RequestRecord, RequestState, StoreError, TokenRecord};
+use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, StoreError, TokenRecord};
 
 /// Most machines that wait at a time: whoever has a token cannot fill the disk.
 const WAITING_MAX: usize = 1000;
@@ -111,7 +111,7 @@ impl Engine {
             Some(known) if known.state == RequestState::Approved && self.is_taken_since(&known)? => {
                 // Another machine was let in as this device after the person decided: they decide again.
                 let mut reasons = known.reasons.clone();
-                reasons.push(Reason::Enrolled { device: known.info.id.clone() });
+                reasons.push(ApprovalReason::Enrolled { device: known.info.id.clone() });
                 let again = RequestRecord { state: RequestState::Waiting, reasons, seen_at: now, ..known };
                 self.record(now, "", "enrolment.waits", again.info.id.as_str(), &format!("taken since, request {id}"));
                 self.batch.changes.push(Change::Request(Box::new(again)));
@@ -137,7 +137,7 @@ impl Engine {
             Grant::Group { template } => self.bind(request, *template, peer)?,
         };
         if record.approve {
-            reasons.insert(0, Reason::Asked);
+            reasons.insert(0, ApprovalReason::Asked);
         }
         if reasons.is_empty() {
             return self.issue(info, request, digest, peer, now);
@@ -194,7 +194,7 @@ impl Engine {
                 self.check_uplink(&known.info)?;
                 known.base = self.state.device(&known.info.id).map(|device| device.info.clone());
                 // What the person could see when they decided.
-                let knew = Reason::Enrolled { device: known.info.id.clone() };
+                let knew = ApprovalReason::Enrolled { device: known.info.id.clone() };
                 let device = self.state.device(&known.info.id);
                 if !known.reasons.contains(&knew) && device.map_or(Ok(false), |device| self.has_agent(device))? {
                     known.reasons.push(knew);
@@ -250,8 +250,8 @@ impl Engine {
         let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
         self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
         let device = info.id.clone();
-        self.access.expel(&device);
-        self.access.admit(device.clone(), issued.serial.clone());
+        self.allowlist.expel(&device);
+        self.allowlist.admit(device.clone(), issued.serial.clone());
         self.drop_link(device.clone(), "enrolled anew", now);
         let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
@@ -296,7 +296,7 @@ impl Engine {
         let peer = self.connections.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
         tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
         self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
-        self.access.expel(&device);
+        self.allowlist.expel(&device);
         self.drop_link(device, "its identity is on two machines", now);
     }
 
@@ -317,7 +317,7 @@ impl Engine {
         let why = Text::new(format!("{actor} cho phép báo cáo lại."), format!("{actor} lets it report again."));
         self.judge(Input::Released { device, why }, now);
         for (of, serial) in serials.into_iter().filter(|(of, _)| of == device) {
-            self.access.admit(of, serial);
+            self.allowlist.admit(of, serial);
         }
         self.record(now, actor, "device.released", device.as_str(), "");
         Ok(Answer::Done)
@@ -330,7 +330,7 @@ impl Engine {
         request: &EnrolRequest,
         template: NewDevice,
         peer: &str,
-    ) -> Result<(DeviceInfo, Vec<Reason>), CommandError> {
+    ) -> Result<(DeviceInfo, Vec<ApprovalReason>), CommandError> {
         let mut reasons = Vec::new();
         let twin = self.state.devices().find(|device| {
             !request.fingerprint.is_empty() && device.fingerprint == request.fingerprint && device.info.parent.is_none()
@@ -338,12 +338,13 @@ impl Engine {
         let assets = self.assets_of(request)?;
         let info = if let Some(asset) = assets.first() {
             if self.has_agent(asset)? {
-                reasons.push(Reason::Enrolled { device: asset.info.id.clone() });
+                reasons.push(ApprovalReason::Enrolled { device: asset.info.id.clone() });
             }
             let is_uplink = self.state.devices().any(|device| device.info.uplink.as_ref() == Some(&asset.info.id));
             reasons.extend(token_binding::against(&asset.info, &template, request, peer, is_uplink));
             // It says that it is several.
-            reasons.extend(assets.iter().skip(1).map(|other| Reason::Hardware { device: other.info.id.clone() }));
+            reasons
+                .extend(assets.iter().skip(1).map(|other| ApprovalReason::Hardware { device: other.info.id.clone() }));
             asset.info.clone()
         } else {
             let (info, reason) = self.newcomer(request, template)?;
@@ -351,7 +352,7 @@ impl Engine {
             info
         };
         if let Some(twin) = twin.filter(|twin| twin.info.id != info.id) {
-            reasons.push(Reason::Machine { device: twin.info.id.clone() });
+            reasons.push(ApprovalReason::Machine { device: twin.info.id.clone() });
         }
         Ok((info, reasons))
     }
@@ -361,7 +362,7 @@ impl Engine {
         &self,
         request: &EnrolRequest,
         template: NewDevice,
-    ) -> Result<(DeviceInfo, Option<Reason>), CommandError> {
+    ) -> Result<(DeviceInfo, Option<ApprovalReason>), CommandError> {
         let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
         let host = if host.is_empty() { "host".to_owned() } else { host };
         let device = id_of(&host);
@@ -370,18 +371,19 @@ impl Engine {
         let info = check_device(NewDevice { device, name, label, ..template })?;
         self.check_uplink(&info)?;
         if let Some(known) = self.state.device(&info.id) {
-            return Ok((known.info.clone(), Some(Reason::Name { device: info.id })));
+            return Ok((known.info.clone(), Some(ApprovalReason::Name { device: info.id })));
         }
         // A device that people took out keeps its history, and its name.
         if self.reader.device(&info.id).map_err(|error| unread(&error))?.is_some() {
-            let reason = Some(Reason::Removed { device: info.id.clone() });
+            let reason = Some(ApprovalReason::Removed { device: info.id.clone() });
             return Ok((info, reason));
         }
         let look = token_binding::look_of(&host);
         let alike = |device: &&Device| {
             token_binding::look_of(&device.info.name) == look || token_binding::look_of(device.info.id.as_str()) == look
         };
-        let reason = self.state.devices().find(alike).map(|device| Reason::Look { device: device.info.id.clone() });
+        let reason =
+            self.state.devices().find(alike).map(|device| ApprovalReason::Look { device: device.info.id.clone() });
         Ok((info, reason))
     }
 
@@ -412,7 +414,7 @@ impl Engine {
 
     /// Whether a device has an agent that it had not when a person approved a machine for it.
     fn is_taken_since(&self, request: &RequestRecord) -> Result<bool, CommandError> {
-        let knew = Reason::Enrolled { device: request.info.id.clone() };
+        let knew = ApprovalReason::Enrolled { device: request.info.id.clone() };
         match self.state.device(&request.info.id) {
             Some(device) if !request.reasons.contains(&knew) => self.has_agent(device),
             _ => Ok(false),
@@ -447,7 +449,7 @@ impl Engine {
         }
         let changed = infos.len();
         for info in infos {
-            self.keep_described(info, actor, now);
+            self.persist_described(info, actor, now);
         }
         Ok(Answer::Imported(changed))
     }

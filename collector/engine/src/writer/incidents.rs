@@ -116,7 +116,7 @@ impl Engine {
                 alert.device = id.map_err(|error| CommandError::Invalid(error.to_string()))?;
                 if self.state.device(&alert.device).is_none() {
                     let info = DeviceInfo::new(alert.device.clone(), DeviceKind::Other, source);
-                    self.keep_registered(info, source, "for alerts of another system", now);
+                    self.persist_registered(info, source, "for alerts of another system", now);
                 }
             }
             self.decide(Input::Alert(alert), now)?;

@@ -50,9 +50,9 @@ impl Engine {
         });
     }
 
-    pub(super) fn keep_book(&mut self, device: DeviceId) {
+    pub(super) fn persist_loss_ledger(&mut self, device: DeviceId) {
         if let Some(known) = self.state.device(&device) {
-            self.batch.changes.push(Change::Losses { book: known.losses.clone(), device });
+            self.batch.changes.push(Change::Losses { ledger: known.losses.clone(), device });
         }
     }
 }

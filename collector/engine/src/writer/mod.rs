@@ -47,7 +47,7 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
 use accounts::Accounts;
-use budget::Kind;
+use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
 use connections::Connections;
 pub use connections::{ConnectionId, Down};
@@ -161,7 +161,8 @@ impl EngineHandle {
     /// Has a command carried out.
     ///
     /// # Errors
-    /// [`CommandError`] says why not.
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when it was not committed within 20 s, or the
+    /// engine has ended.
     pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
@@ -180,7 +181,7 @@ impl EngineHandle {
     /// again before it is known whether it is kept.
     ///
     /// # Errors
-    /// [`CommandError`] says why not; [`CommandError::Unavailable`] when the engine has ended.
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when the engine has ended.
     pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
@@ -208,7 +209,7 @@ pub struct Engine {
     store: Box<dyn Store>,
     reader: Box<dyn Reader>,
     authority: Arc<Authority>,
-    access: Arc<CertificateAllowlist>,
+    allowlist: Arc<CertificateAllowlist>,
     health: Arc<Health>,
     connections: Connections,
     probes: mpsc::UnboundedSender<HostProbe>,
@@ -217,10 +218,10 @@ pub struct Engine {
     accounts: Accounts,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
-    /// What devices said last of their settings.
+    /// What devices reported last of their settings.
     settings: HashMap<DeviceId, SettingsOutcome>,
-    /// The digest of what each was given on its present link.
-    given: HashMap<DeviceId, String>,
+    /// The digest of the settings that each was sent on its present connection.
+    sent_settings: HashMap<DeviceId, String>,
     budgets: budget::Budgets,
     /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
     boot_ms: u64,
@@ -257,7 +258,7 @@ pub struct EngineDeps {
     pub store: Box<dyn Store>,
     pub authority: Arc<Authority>,
     /// Which certificates may connect; shared with the endpoint of devices.
-    pub access: Arc<CertificateAllowlist>,
+    pub allowlist: Arc<CertificateAllowlist>,
     /// Counters and states, shared with whoever shows them.
     pub health: Arc<Health>,
     /// Where wishes to probe hosts go.
@@ -269,9 +270,9 @@ pub struct EngineDeps {
 /// Starts the engine on its own thread.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
-pub fn start(parts: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
-    let engine = assembled(parts)?;
+/// [`StoreError`] when something that the engine begins from is damaged in the store, or no thread can be started.
+pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
+    let engine = build(deps)?;
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     let thread = std::thread::Builder::new()
@@ -282,22 +283,23 @@ pub fn start(parts: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle
 }
 
 /// An engine that takes up where the last one left off.
-fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
-    let EngineDeps { config, store, authority, access, health, probes, clocks } = parts;
+fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
+    let EngineDeps { config, store, authority, allowlist, health, probes, clocks } = deps;
     let reader = store.reader()?;
     let time = Time::resume(clocks, reader.clock()?.as_ref());
     let now = time.now();
-    let judging = judging(&config);
-    let snapshot = reader.snapshot(now.plus_millis(-judging.reopen_within_ms))?;
-    let said = reader.settings()?.into_iter();
-    let settings = said.filter_map(|(info, said)| Some((info.id, serde_json::from_str(&said?).ok()?))).collect();
+    let limits = time_limits(&config);
+    let snapshot = reader.snapshot(now.plus_millis(-limits.reopen_within_ms))?;
+    let reported = reader.settings()?.into_iter();
+    let settings =
+        reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
     let accounts = Accounts::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
-    let (state, effects) = ioc_judge::State::restore(rules, plan, judging, snapshot, now);
+    let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
     for (device, serial) in reader.serials()? {
         if !state.is_quarantined(&device) {
-            access.admit(device, serial);
+            allowlist.admit(device, serial);
         }
     }
     let mut engine = Engine {
@@ -306,7 +308,7 @@ fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
         store,
         reader,
         authority,
-        access,
+        allowlist,
         health,
         connections: Connections::default(),
         probes,
@@ -315,7 +317,7 @@ fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
         accounts,
         software: HashMap::new(),
         settings,
-        given: HashMap::new(),
+        sent_settings: HashMap::new(),
         budgets: budget::Budgets::new(clock::boottime_ms()),
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
@@ -324,11 +326,11 @@ fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
         time,
     };
     engine.take_effects(effects, now);
-    engine.losses_found(now);
+    engine.report_store_losses(now);
     Ok(engine)
 }
 
-fn judging(config: &Config) -> TimeLimits {
+fn time_limits(config: &Config) -> TimeLimits {
     TimeLimits {
         settle_ms: config.settle.as_millis(),
         reopen_within_ms: config.reopen_within.as_millis(),
@@ -368,10 +370,10 @@ impl Engine {
 
     /// Judges and commits what has come in. True when the engine is to end.
     fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
-        let mut now = self.keep_time();
+        let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
-        self.look_at_disk();
+        self.check_disk();
         let mut stop = false;
         for message in inputs.drain(..) {
             stop |= matches!(message, Message::Stop);
@@ -398,11 +400,11 @@ impl Engine {
             }
             Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
-                if !self.access.allows(&device, &serial) {
+                if !self.allowlist.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
                     return;
                 }
-                if let Err(kind) = self.charge(&device, Kind::Links, 0, now) {
+                if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
                     let _ = sender.send(Down::Close(kind.label()));
                     return;
                 }
@@ -410,11 +412,11 @@ impl Engine {
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
             Message::Subscribed { link, device } => {
-                if let Err(kind) = self.charge(&device, Kind::Subscriptions, 0, now) {
+                if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_link(device, kind.label(), now);
                 } else if self.state.device(&device).is_some() {
                     self.connections.greet(link);
-                    self.settings_anew(&device, now);
+                    self.resend_settings(&device, now);
                 }
             }
             Message::Closed { link, device, quiet_ms } => {
@@ -476,7 +478,7 @@ impl Engine {
         match verdict {
             ReportVerdict::New { at, kept_at } => {
                 self.witness(&report);
-                self.keep(*report, at, kept_at, now);
+                self.persist(*report, at, kept_at, now);
             }
             ReportVerdict::Unannounced => {}
             ReportVerdict::Duplicate => {
@@ -519,8 +521,8 @@ impl Engine {
                     self.batch.changes.push(Change::Step(step));
                 }
                 Effect::ReportsLost(device, loss) => self.lost(device, &loss),
-                Effect::LossLedger(device) => self.keep_book(device),
-                Effect::Notice(notice) => self.address(&notice, now),
+                Effect::LossLedger(device) => self.persist_loss_ledger(device),
+                Effect::Notice(notice) => self.enqueue_notice(&notice, now),
                 Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
                 Effect::WindowEnded(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
                 Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
@@ -551,7 +553,7 @@ impl Engine {
         match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
             Ok(issued) => {
                 self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
-                self.access.admit(device.clone(), issued.serial.clone());
+                self.allowlist.admit(device.clone(), issued.serial.clone());
                 self.renewed(device);
                 self.batch.changes.push(Change::Certificate {
                     device: device.clone(),

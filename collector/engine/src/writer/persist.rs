@@ -12,7 +12,7 @@ use ioc_store::history;
 
 impl Engine {
     /// Turns a fresh report into changes: it was judged as of one time, and is kept under one.
-    pub(super) fn keep(&mut self, report: Report, judged_at: Timestamp, at: Timestamp, now: Timestamp) {
+    pub(super) fn persist(&mut self, report: Report, judged_at: Timestamp, at: Timestamp, now: Timestamp) {
         // The order is the sender's; what was said is kept with whom it is about.
         let device = report.envelope.subject();
         if report.envelope.about.is_some() {
@@ -47,15 +47,15 @@ impl Engine {
             Body::State(Document::Layout(layout)) => self.batch.changes.push(Change::Layout(layout)),
             Body::State(Document::Probes(probes)) => {
                 let body = serde_json::to_string(&probes).unwrap_or_default();
-                self.keep_document(&device, "probes".to_owned(), at, body);
+                self.persist_document(&device, "probes".to_owned(), at, body);
             }
             Body::State(Document::Document { name, doc }) => {
                 if name == settings::DOCUMENT {
-                    self.settings_said(&device, doc.text(), now);
+                    self.settings_reported(&device, doc.text(), now);
                 }
-                self.keep_document(&device, name, at, doc.text().to_owned());
+                self.persist_document(&device, name, at, doc.text().to_owned());
             }
-            Body::Software(report) => self.keep_software(&device, at, report),
+            Body::Software(report) => self.persist_software(&device, at, report),
             Body::Event(event) => self.batch.changes.push(Change::Event {
                 device: device.clone(),
                 at,
@@ -77,13 +77,13 @@ impl Engine {
         }
     }
 
-    fn keep_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
+    fn persist_document(&mut self, device: &DeviceId, name: String, at: Timestamp, body: String) {
         self.batch.visible = true;
         self.batch.changes.push(Change::Document { device: device.clone(), name, at, body });
     }
 
     /// Keeps a report of software that fits what is known; asks for the whole list where one does not.
-    fn keep_software(&mut self, device: &DeviceId, at: Timestamp, report: Software) {
+    fn persist_software(&mut self, device: &DeviceId, at: Timestamp, report: Software) {
         let list = match &report {
             Software::Whole { list, part, parts, .. } => {
                 // Until the last part has come, no difference fits.

@@ -186,7 +186,7 @@ fn believed(mark: &ClockMark, boot_id: &str, reading: Reading) -> (Keeper, Optio
 
 impl Engine {
     /// Looks at the clocks, before anything is judged. Gives the time that is believed.
-    pub(super) fn keep_time(&mut self) -> Timestamp {
+    pub(super) fn check_clocks(&mut self) -> Timestamp {
         let reading = self.time.clocks.read();
         match self.time.keeper.look(reading) {
             None => self.agree(reading),
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// Keeps what is believed with whatever else is kept, now and then.
-    pub(super) fn keep_mark(&mut self, changes: &mut Vec<Change>) {
+    pub(super) fn add_clock_mark(&mut self, changes: &mut Vec<Change>) {
         let reading = self.time.clocks.read();
         if self.time.marked_boot_ms.is_none_or(|at| reading.boot_ms.saturating_sub(at) >= MARK_EVERY_MS) {
             self.time.marked_boot_ms = Some(reading.boot_ms);

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ioc_common::enrolment::EnrolRequest;
 use ioc_judge::{DeviceInfo, Importance};
 
+use ioc_store::ApprovalReason;
 use ioc_store::NewDevice;
-use ioc_store::Reason;
 use ioc_store::collation;
 use ioc_store::scope::AccessScope;
 
@@ -42,33 +42,33 @@ pub(super) fn against(
     request: &EnrolRequest,
     peer: &str,
     is_uplink: bool,
-) -> Vec<Reason> {
+) -> Vec<ApprovalReason> {
     let device = || asset.id.clone();
     let mut reasons = Vec::new();
     if asset.kind.as_str() != template.kind || asset.parent.is_some() {
-        reasons.push(Reason::Kind { device: device() });
+        reasons.push(ApprovalReason::Kind { device: device() });
     }
     let place = template.place.trim();
     if !place.is_empty() && !AccessScope::of(&[place.to_owned()]).holds(&asset.place) {
-        reasons.push(Reason::Place { device: device() });
+        reasons.push(ApprovalReason::Place { device: device() });
     }
     let other_uplink =
         !template.uplink.is_empty() && asset.uplink.as_ref().is_none_or(|id| id.as_str() != template.uplink);
     if is_uplink || other_uplink {
-        reasons.push(Reason::Uplink { device: device() });
+        reasons.push(ApprovalReason::Uplink { device: device() });
     }
     let others = !asset.redundancy.is_empty() && asset.redundancy != template.redundancy;
     let worth = Importance::parse(&template.importance).unwrap_or_default();
     if others || asset.importance > worth {
-        reasons.push(Reason::Importance { device: device() });
+        reasons.push(ApprovalReason::Importance { device: device() });
     }
     if !asset.address.is_empty() && !is_from(&asset.address, peer) {
-        reasons.push(Reason::Address { device: device() });
+        reasons.push(ApprovalReason::Address { device: device() });
     }
     let serial = asset.serial.is_empty() || serial_of(request).is_some_and(|serial| same(&asset.serial, serial));
     let mac = asset.mac.is_empty() || request.macs.iter().any(|mac| same(&asset.mac, mac));
     if !serial || !mac {
-        reasons.push(Reason::Hardware { device: device() });
+        reasons.push(ApprovalReason::Hardware { device: device() });
     }
     reasons
 }
@@ -143,8 +143,9 @@ mod tests {
 
     fn whys(asset: &DeviceInfo, template: &NewDevice, behind: bool) -> Vec<String> {
         let found = against(asset, template, &request("SN-1", "00:11:22:33:44:55"), "10.0.0.7", behind);
-        let why =
-            |one: &Reason| serde_json::to_value(one).expect("written")["why"].as_str().unwrap_or_default().to_owned();
+        let why = |one: &ApprovalReason| {
+            serde_json::to_value(one).expect("written")["why"].as_str().unwrap_or_default().to_owned()
+        };
         found.iter().map(why).collect()
     }
 
@@ -178,7 +179,10 @@ mod tests {
         assert!(whys(&mac("00:11:22:33:44:55"), &template(), false).is_empty());
         assert_eq!(whys(&mac("00:11:22:33:44:66"), &template(), false), ["hardware"]);
         let silent = against(&serial("SN-2"), &template(), &request("Default string", ""), "10.0.0.7", false);
-        assert!(matches!(silent[..], [Reason::Hardware { .. }]), "who says nothing has not said the right thing");
+        assert!(
+            matches!(silent[..], [ApprovalReason::Hardware { .. }]),
+            "who says nothing has not said the right thing"
+        );
     }
 
     #[test]

@@ -69,15 +69,15 @@ pub(super) fn value_ahead(
 
 /// Why it was raised.
 pub(super) fn reason(words: &ReasonParts<'_>, ahead_ms: i64) -> Text {
-    let ReasonParts { metric, of, limit, unit, raise, .. } = words;
+    let ReasonParts { metric, subject, limit, unit, raise, .. } = words;
     let ahead = ReasonParts::span(ahead_ms);
     let (vi, en) = match raise {
         Limit::Above(_) => ("vượt", "above"),
         Limit::Below(_) => ("dưới", "below"),
     };
     Text::new(
-        format!("{}{of}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
-        format!("{}{of}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
+        format!("{}{subject}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
+        format!("{}{subject}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
     )
 }
 

@@ -19,11 +19,11 @@ pub(super) fn unknown_s(window: &mut SampleWindow, known: bool, at: Timestamp) -
 
 /// Why it was raised.
 pub(super) fn reason(words: &ReasonParts<'_>) -> Text {
-    let ReasonParts { metric, of, .. } = words;
+    let ReasonParts { metric, subject, .. } = words;
     let unknown = ReasonParts::span((words.raise.number() * 1000.0) as i64);
     Text::new(
-        format!("{}{of}: không đọc được suốt {unknown}.", metric.vi),
-        format!("{}{of}: has not been known for {unknown}.", metric.en),
+        format!("{}{subject}: không đọc được suốt {unknown}.", metric.vi),
+        format!("{}{subject}: has not been known for {unknown}.", metric.en),
     )
 }
 

@@ -64,12 +64,12 @@ pub(super) fn fall(window: &mut SampleWindow, within_ms: i64, value: f64, at: Ti
 
 /// Why it was raised.
 pub(super) fn reason(words: &ReasonParts<'_>, rises: bool, within_ms: i64) -> Text {
-    let ReasonParts { metric, of, value, limit, unit, .. } = words;
+    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
     let (vi, en) = if rises { ("tăng", "rose by") } else { ("giảm", "fell by") };
     let within = ReasonParts::span(within_ms);
     Text::new(
-        format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-        format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+        format!("{}{subject}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
+        format!("{}{subject}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
     )
 }
 

@@ -20,11 +20,11 @@ pub(super) fn unchanged_s(window: &mut SampleWindow, value: f64, at: Timestamp) 
 
 /// Why it was raised.
 pub(super) fn reason(words: &ReasonParts<'_>) -> Text {
-    let ReasonParts { metric, of, .. } = words;
+    let ReasonParts { metric, subject, .. } = words;
     let still = ReasonParts::span((words.raise.number() * 1000.0) as i64);
     Text::new(
-        format!("{}{of}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
-        format!("{}{of}: has not changed for {still}; the sensor may be stuck.", metric.en),
+        format!("{}{subject}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
+        format!("{}{subject}: has not changed for {still}; the sensor may be stuck.", metric.en),
     )
 }
 

@@ -12,7 +12,7 @@ use crate::text::Text;
 pub(super) struct ReasonParts<'r> {
     pub(super) metric: &'r Metric,
     /// The subject in brackets, after a space; empty for the device as a whole.
-    pub(super) of: String,
+    pub(super) subject: String,
     pub(super) value: String,
     pub(super) limit: String,
     /// After a space, where there is one.
@@ -57,7 +57,7 @@ impl Threshold {
         }
         let words = ReasonParts {
             metric: self.metric,
-            of: if subject.is_empty() { String::new() } else { format!(" ({subject})") },
+            subject: if subject.is_empty() { String::new() } else { format!(" ({subject})") },
             value: shown(value),
             limit: shown(self.raise.number()),
             unit: self.unit(),
@@ -94,15 +94,15 @@ fn shown(value: f64) -> String {
 }
 
 fn flag_reason(words: &ReasonParts<'_>) -> Text {
-    let ReasonParts { metric, of, .. } = words;
+    let ReasonParts { metric, subject, .. } = words;
     match words.raise {
-        Limit::Above(_) => Text::new(format!("{}{of}.", metric.vi), format!("{}{of}.", metric.en)),
-        Limit::Below(_) => Text::new(format!("{}{of}: không.", metric.vi), format!("{}{of}: no.", metric.en)),
+        Limit::Above(_) => Text::new(format!("{}{subject}.", metric.vi), format!("{}{subject}.", metric.en)),
+        Limit::Below(_) => Text::new(format!("{}{subject}: không.", metric.vi), format!("{}{subject}: no.", metric.en)),
     }
 }
 
 fn value_reason(words: &ReasonParts<'_>, hold_ms: i64) -> Text {
-    let ReasonParts { metric, of, value, limit, unit, .. } = words;
+    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
     let (above_vi, above_en) = match words.raise {
         Limit::Above(_) => ("vượt ngưỡng", "above"),
         Limit::Below(_) => ("dưới ngưỡng", "below"),
@@ -114,7 +114,7 @@ fn value_reason(words: &ReasonParts<'_>, hold_ms: i64) -> Text {
         (format!(" suốt {hold}"), format!(" for {hold}"))
     };
     Text::new(
-        format!("{}{of}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
-        format!("{}{of}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
+        format!("{}{subject}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
+        format!("{}{subject}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
     )
 }

@@ -23,7 +23,7 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.last_heard = Some(now);
         device.watermark = device.watermark.max(position);
-        self.heard(id, now, out);
+        self.mark_heard(id, now, out);
     }
 
     /// A device went beyond its budgets, or still does.

@@ -59,7 +59,7 @@ impl State {
 
         self.find_lost(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
-            self.heard(&envelope.device, now, out);
+            self.mark_heard(&envelope.device, now, out);
         }
         let subject = match self.subject(report, out) {
             Ok(subject) => subject,
@@ -69,7 +69,7 @@ impl State {
             if let Some(device) = self.devices.get_mut(&subject) {
                 device.last_heard = Some(now);
             }
-            self.heard(&subject, now, out);
+            self.mark_heard(&subject, now, out);
         }
         match &report.body {
             Body::Hello(hello) => self.hello(&subject, hello, now, out),
@@ -333,7 +333,7 @@ impl State {
         }
     }
 
-    pub(super) fn heard(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn mark_heard(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         if matches!(device.presence, Presence::Live { .. }) {
             return;

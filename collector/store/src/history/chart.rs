@@ -16,7 +16,7 @@ pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Reads lines of a device: what is folded and what is not, as one.
 ///
 /// # Errors
-/// [`StoreError`] when something cannot be read.
+/// [`StoreError`] when a chunk or row of the device is damaged, or the store is gone.
 pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Result<BTreeMap<String, Line>, StoreError> {
     let query = ChunkQuery {
         device,
@@ -38,7 +38,7 @@ pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Resu
 /// The layouts of rows, each read once.
 ///
 /// # Errors
-/// [`StoreError`] when one cannot be read.
+/// [`StoreError`] when one of them is damaged, or the store is gone.
 pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u64, Layout>, StoreError> {
     let mut layouts = HashMap::new();
     for row in rows {
@@ -54,7 +54,7 @@ pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u6
 /// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
 pub type Line = Vec<(i64, Summary)>;
 
-/// What is wanted.
+/// Which lines of a device to read, and how fine.
 #[derive(Debug, Clone)]
 pub struct ChartQuery {
     /// When it begins, milliseconds since 1970.

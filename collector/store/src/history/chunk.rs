@@ -68,7 +68,7 @@ pub fn encode(values: &[Option<f64>]) -> Vec<u8> {
 /// Unpacks what [`encode`] made.
 ///
 /// # Errors
-/// [`Corrupt`] when it is anything else.
+/// [`Corrupt`] when the bytes are no chunk of this kind, or cut short.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
     let (known, mut rest) = opened(bytes)?;
     let values = read_numbers(&mut rest, known.iter().filter(|known| **known).count())?;
@@ -92,7 +92,7 @@ pub fn encode_times(times: &[u32]) -> Vec<u8> {
 /// Unpacks what [`encode_times`] made.
 ///
 /// # Errors
-/// [`Corrupt`] when it is anything else.
+/// [`Corrupt`] when the bytes are no chunk of this kind, or cut short.
 pub fn decode_times(bytes: &[u8]) -> Result<Vec<u32>, Corrupt> {
     let mut rest = proven(bytes, VERSION)?;
     let count = count_of(&mut rest)?;
@@ -122,7 +122,7 @@ pub fn encode_summaries(slots: &[Option<Summary>]) -> Vec<u8> {
 /// Unpacks what [`encode_summaries`] made.
 ///
 /// # Errors
-/// [`Corrupt`] when it is anything else.
+/// [`Corrupt`] when the bytes are no chunk of this kind, or cut short.
 pub fn decode_summaries(bytes: &[u8]) -> Result<Vec<Option<Summary>>, Corrupt> {
     let (known, mut rest) = opened(bytes)?;
     let count = known.iter().filter(|known| **known).count();

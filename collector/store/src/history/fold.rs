@@ -131,7 +131,7 @@ impl Block {
 /// Puts summaries into the slots of a chunk that is kept, or begins one.
 ///
 /// # Errors
-/// [`Corrupt`] when what is kept cannot be read.
+/// [`Corrupt`] when the chunk that is kept is no chunk of summaries.
 pub fn merge(tier: Tier, start: i64, kept: Option<&[u8]>, new: &BTreeMap<i64, Summary>) -> Result<Vec<u8>, Corrupt> {
     let count = usize::try_from(tier.chunk_ms() / tier.slot_ms().max(1)).unwrap_or(0);
     let mut slots = kept.map(chunk::decode_summaries).transpose()?.unwrap_or_default();

@@ -50,7 +50,7 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
 /// Unpacks what [`pack`] made.
 ///
 /// # Errors
-/// [`Corrupt`] when it is anything else.
+/// [`Corrupt`] when the bytes are no packed row, or cut short.
 pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
     let mut rest = proven(row, VERSION)?;
     let count = usize::try_from(read_varint(&mut rest)?).map_err(|_| Corrupt)?;

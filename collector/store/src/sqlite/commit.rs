@@ -57,7 +57,7 @@ impl WriterCache {
 /// A commit in progress, and what it has learnt, which is thrown away when it fails.
 pub(super) struct Commit<'s> {
     pub(super) transaction: Transaction<'s>,
-    known: &'s mut WriterCache,
+    cache: &'s mut WriterCache,
     new_numbers: Vec<DeviceId>,
     new_layouts: Vec<u64>,
     /// The newest rows of this commit.
@@ -70,17 +70,17 @@ pub(super) struct Commit<'s> {
 }
 
 impl<'s> Commit<'s> {
-    pub(super) fn begin(connection: &'s mut Connection, known: &'s mut WriterCache) -> rusqlite::Result<Self> {
+    pub(super) fn begin(connection: &'s mut Connection, cache: &'s mut WriterCache) -> rusqlite::Result<Self> {
         Ok(Self {
             transaction: connection.transaction()?,
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
             appended: HashMap::new(),
-            next_row: known.next_row,
-            last_audit: known.last_audit.clone(),
+            next_row: cache.next_row,
+            last_audit: cache.last_audit.clone(),
             received: time::now().as_millis(),
-            keeps_all: known.keeps_all,
-            known,
+            keeps_all: cache.keeps_all,
+            cache,
         })
     }
 
@@ -97,38 +97,38 @@ impl<'s> Commit<'s> {
         }
         if let Err(error) = result {
             for id in self.new_numbers {
-                self.known.numbers.remove(&id);
+                self.cache.numbers.remove(&id);
             }
             for id in self.new_layouts {
-                self.known.layouts.remove(&id);
+                self.cache.layouts.remove(&id);
             }
             return Err(error);
         }
-        self.known.newest.extend(self.appended);
-        self.known.next_row = self.next_row;
-        self.known.last_audit = self.last_audit;
-        self.known.keeps_all = self.keeps_all;
+        self.cache.newest.extend(self.appended);
+        self.cache.next_row = self.next_row;
+        self.cache.last_audit = self.last_audit;
+        self.cache.keeps_all = self.keeps_all;
         Ok(())
     }
 
     /// The number that stands for a device.
     pub(super) fn number(&self, device: &DeviceId) -> rusqlite::Result<i64> {
         // A device that is not enrolled has no number; the engine never lets its changes through.
-        self.known.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
+        self.cache.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
     pub(super) fn knows(&self, device: &DeviceId) -> bool {
-        self.known.numbers.contains_key(device)
+        self.cache.numbers.contains_key(device)
     }
 
     pub(super) fn learn_number(&mut self, device: &DeviceId, number: i64) {
-        self.known.numbers.insert(device.clone(), number);
+        self.cache.numbers.insert(device.clone(), number);
         self.new_numbers.push(device.clone());
     }
 
     /// Whether a layout was not known before.
     pub(super) fn learn_layout(&mut self, id: u64) -> bool {
-        let new = self.known.layouts.insert(id);
+        let new = self.cache.layouts.insert(id);
         if new {
             self.new_layouts.push(id);
         }
@@ -137,7 +137,7 @@ impl<'s> Commit<'s> {
 
     /// The newest row of a device; 0 when it has none.
     pub(super) fn newest_row(&self, device: i64) -> i64 {
-        self.appended.get(&device).or_else(|| self.known.newest.get(&device)).copied().unwrap_or(0)
+        self.appended.get(&device).or_else(|| self.cache.newest.get(&device)).copied().unwrap_or(0)
     }
 
     /// A number for a new row of a device.
@@ -178,7 +178,7 @@ impl<'s> Commit<'s> {
                 let made = (boot_id.as_str(), fingerprint.as_str());
                 device::put_hello(self, device, *at, made, (*interval_s, *keep_alive_s), body)
             }
-            Change::Losses { device, book } => device::put_losses(self, device, book),
+            Change::Losses { device, ledger } => device::put_losses(self, device, ledger),
             Change::Document { device, name, at, body } => document::put(self, device, name, *at, body),
             Change::Comparison { device, rule, comparison } => document::put_comparison(self, device, rule, comparison),
             Change::Event { device, at, name, text, fields } => event::put(self, device, *at, name, text, fields),

@@ -195,12 +195,12 @@ pub(super) fn put_hello(
     Ok(())
 }
 
-pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, book: &LossLedger) -> rusqlite::Result<()> {
+pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, ledger: &LossLedger) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
-    let total = i64::try_from(book.total()).unwrap_or(i64::MAX);
+    let total = i64::try_from(ledger.total()).unwrap_or(i64::MAX);
     commit.run(
         "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
-        params![number, total, json(book)?],
+        params![number, total, json(ledger)?],
     )?;
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
 }
 
 /// Severity as a number that sorts; 0 stands for no fault.
-const fn rank(severity: Severity) -> i64 {
+pub(super) const fn rank(severity: Severity) -> i64 {
     match severity {
         Severity::Info => 1,
         Severity::Warning => 2,

@@ -53,7 +53,7 @@ const BUSY_MS: u64 = 10_000;
 pub(crate) struct SqliteStore {
     path: PathBuf,
     connection: Connection,
-    known: WriterCache,
+    cache: WriterCache,
     guard: Guard,
     lost: StoreLosses,
 }
@@ -79,8 +79,8 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (guard, lost) = opening.finish(&connection, &lost)?;
-        let known = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
-        let mut store = Self { path, connection, known, guard, lost };
+        let cache = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
+        let mut store = Self { path, connection, cache, guard, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
         if let Err(error) = store.close() {
@@ -108,7 +108,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        let commit = Commit::begin(&mut self.connection, &mut self.known);
+        let commit = Commit::begin(&mut self.connection, &mut self.cache);
         let made = commit.and_then(|commit| commit.make(changes, self.guard.next()));
         made.map_err(|source| database(&self.path, source))?;
         self.guard.committed();

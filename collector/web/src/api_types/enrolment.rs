@@ -145,9 +145,9 @@ pub(crate) enum RequestReason {
     },
 }
 
-impl From<ioc_store::Reason> for RequestReason {
-    fn from(inside: ioc_store::Reason) -> Self {
-        use ioc_store::Reason as Inside;
+impl From<ioc_store::ApprovalReason> for RequestReason {
+    fn from(inside: ioc_store::ApprovalReason) -> Self {
+        use ioc_store::ApprovalReason as Inside;
         match inside {
             Inside::Asked => Self::Asked,
             Inside::Enrolled { device } => Self::Enrolled { device },

@@ -19,8 +19,8 @@ pub(crate) struct Room {
     score: Option<u8>,
 }
 
-impl From<inside::Room> for Room {
-    fn from(inside: inside::Room) -> Self {
+impl From<inside::RoomPower> for Room {
+    fn from(inside: inside::RoomPower) -> Self {
         Self { name: inside.name, machines: inside.machines, ups: all(inside.ups), score: inside.score }
     }
 }
@@ -76,8 +76,8 @@ pub(crate) struct ScoreReason {
     text: Text,
 }
 
-impl From<inside::Reason> for ScoreReason {
-    fn from(inside: inside::Reason) -> Self {
+impl From<inside::Deduction> for ScoreReason {
+    fn from(inside: inside::Deduction) -> Self {
         Self { points: inside.points, text: inside.text.into() }
     }
 }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::config::testing::KINDS;
 use crate::health::Health;
 use crate::pki::Authority;
-use crate::writer::{EngineDeps, Message, assembled};
+use crate::writer::{EngineDeps, Message, build};
 use ioc_store::{Archive, DeliveryState, OutboxEntry, Reader, Store, StoreError, StoreLosses};
 
 const MINUTE: i64 = 60_000;
@@ -146,12 +146,12 @@ impl Rig {
             config,
             store: within(store),
             authority: Arc::new(authority),
-            access: Arc::default(),
+            allowlist: Arc::default(),
             health: Arc::clone(&health),
             probes: mpsc::unbounded_channel().0,
             clocks: Box::new(machine.clone()),
         };
-        let engine = assembled(parts).expect("starts");
+        let engine = build(parts).expect("starts");
         Self { machine: machine.clone(), engine, reader, health, real_ms: 0, seq: 0 }
     }
 
