@@ -127,9 +127,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
         if let Some(glance) = glances.get_mut(room) {
             let tone = match record.worst {
                 Some(Severity::Critical) => Tone::Bad,
-                Some(Severity::Warning) => Tone::Warning,
                 Some(Severity::Info) | None if is_live(record, now) => Tone::Good,
-                Some(Severity::Info) | None => Tone::Warning,
+                Some(Severity::Warning | Severity::Info) | None => Tone::Warning,
             };
             glance.tone = glance.tone.min(tone);
         }
