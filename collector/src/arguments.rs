@@ -27,7 +27,7 @@ pub enum CliCommand {
     Prepare {
         /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
         #[arg(long, value_name = "WHAT")]
-        anew: Option<crate::first_start::Anew>,
+        anew: Option<crate::first_start::Recreate>,
     },
     /// The store: whether it is sound, and a word that a loss is known.
     Store {

@@ -61,11 +61,11 @@ const READS: &[(&str, Right)] = &[
 
 /// What a request to a route needs.
 pub(super) fn needed(method: &Method, route: &str) -> Right {
-    let of = |table: &[(&str, Right)]| table.iter().find(|(path, _)| *path == route).map(|(_, right)| *right);
+    let find = |table: &[(&str, Right)]| table.iter().find(|(path, _)| *path == route).map(|(_, right)| *right);
     if method == Method::GET || method == Method::HEAD {
-        of(READS).unwrap_or(Right::View)
+        find(READS).unwrap_or(Right::View)
     } else {
-        of(CHANGES).unwrap_or(Right::Administer)
+        find(CHANGES).unwrap_or(Right::Administer)
     }
 }
 

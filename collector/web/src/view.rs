@@ -150,11 +150,11 @@ impl PageContext {
 
     /// A number as people of this language write it.
     pub(super) fn decimal(&self, value: &f64, digits: usize) -> String {
-        self.written(format!("{value:.digits$}"))
+        self.localized_number(format!("{value:.digits$}"))
     }
 
     /// A number that was written with a point, as people of this language write it.
-    pub(super) fn written(&self, number: String) -> String {
+    pub(super) fn localized_number(&self, number: String) -> String {
         if self.language == "en" { number } else { number.replace('.', ",") }
     }
 
@@ -274,14 +274,14 @@ impl DeviceRow {
 }
 
 fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
-    let of = |metric: &str| {
+    let highest = |metric: &str| {
         let series = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         series
             .filter_map(|(_, value)| *value)
             .fold(None, |most: Option<f64>, value| Some(most.map_or(value, |m| m.max(value))))
     };
     let share = |label, metric| {
-        let percent = of(metric);
+        let percent = highest(metric);
         let tone = match percent {
             Some(value) if value > 90.0 => Tone::Bad,
             Some(value) if value > 75.0 => Tone::Warning,
@@ -330,9 +330,9 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<KeyFigure> {
     ];
     let mut shown = Vec::new();
     for metric in KEY_METRICS {
-        let mut of = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
+        let mut series = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         let unit = ioc_common::metric::find(metric).map_or("1", |metric| metric.unit);
-        shown.push(match (unit, of.next()) {
+        shown.push(match (unit, series.next()) {
             // Flags say nothing by themselves; their faults do.
             ("1", _) | (_, None) => continue,
             (_, Some((_, None))) => KeyFigure::Unknown,
