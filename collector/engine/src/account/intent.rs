@@ -15,6 +15,40 @@ pub struct Origin {
     pub browser: Option<String>,
 }
 
+/// Who means to change accounts. The engine looks itself at what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// The command line on this machine, which only root and the service's user reach: `local:<uid>`. It is the way out for those who lost
+    /// password and second factor.
+    Machine(String),
+    /// Whoever has this session.
+    Session {
+        /// Whose it says it is.
+        account: String,
+        /// Its digest.
+        digest: String,
+    },
+}
+
+impl Actor {
+    /// What it is called in the audit log.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Machine(name) | Self::Session { account: name, .. } => name,
+        }
+    }
+
+    /// The digest of its session; none for the command line.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Machine(_) => None,
+            Self::Session { digest, .. } => Some(digest),
+        }
+    }
+}
+
 /// What is meant.
 #[derive(Debug, Clone)]
 pub enum Intent {
@@ -58,15 +92,15 @@ pub enum Intent {
         name: String,
         /// When they showed the provider who they are, where it says so.
         proved_at: Option<Timestamp>,
+        /// Whether the provider asked for a second factor, as far as it says so, or the configuration does.
+        second_factor: bool,
         /// From where.
         peer: String,
     },
     /// Whoever has a session shows again who they are: password (by its hash) and code.
     Confirm {
-        /// Account.
-        name: String,
-        /// Digest of the session.
-        session: String,
+        /// Who.
+        actor: Actor,
         /// The hash that their password matches.
         hash: String,
         /// Code of the second factor; empty when none was given.
@@ -87,7 +121,7 @@ pub enum Intent {
         /// Hash of its first password, which is to be changed at once.
         hash: String,
         /// Who asks.
-        actor: String,
+        actor: Actor,
     },
     /// Changes of an account; what is not given stays.
     Alter {
@@ -102,7 +136,7 @@ pub enum Intent {
         /// Whether it can be used.
         disabled: Option<bool>,
         /// Who asks.
-        actor: String,
+        actor: Actor,
     },
     /// A password that someone else chose; all sessions and tokens end.
     Reset {
@@ -111,35 +145,33 @@ pub enum Intent {
         /// Hash.
         hash: String,
         /// Who asks.
-        actor: String,
+        actor: Actor,
     },
     /// Takes an account's second factor away: its owner has lost it. All sessions and tokens end.
     RemoveSecond {
         /// Account.
         name: String,
         /// Who asks.
-        actor: String,
+        actor: Actor,
     },
     /// A password that its owner chose; all their other sessions and tokens end.
     ChoosePassword {
-        /// Account.
-        name: String,
+        /// Whose; their session goes on.
+        actor: Actor,
         /// The hash that the present password matches.
         present: String,
         /// Hash of the new one.
         hash: String,
-        /// Digest of the session that goes on; empty for none.
-        except: String,
     },
     /// One's own second factor: a new one, not confirmed.
     StartSecond {
-        /// Account.
-        name: String,
+        /// Whose.
+        actor: Actor,
     },
     /// Its owner shows that they have it, and gets new codes to recover with.
     ConfirmSecond {
-        /// Account.
-        name: String,
+        /// Whose.
+        actor: Actor,
         /// Only new codes: it must be confirmed already.
         again: bool,
         /// Code.
@@ -149,8 +181,8 @@ pub enum Intent {
     },
     /// Its owner ends it.
     EndSecond {
-        /// Account.
-        name: String,
+        /// Whose.
+        actor: Actor,
         /// Code.
         code: String,
         /// From where.
@@ -159,7 +191,7 @@ pub enum Intent {
     /// A token of the API.
     NewToken {
         /// Whose.
-        name: String,
+        actor: Actor,
         /// What it is for.
         label: String,
         /// Its role.
@@ -172,10 +204,35 @@ pub enum Intent {
     /// Ends one of one's own sessions or tokens.
     EndSession {
         /// Whose.
-        name: String,
+        actor: Actor,
         /// Its digest.
         digest: String,
         /// Audit record's action.
         action: &'static str,
     },
+}
+
+impl Intent {
+    /// Who asks, where that is somebody who has come in.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        match self {
+            Self::Attempt { .. }
+            | Self::Unseen { .. }
+            | Self::Wrong { .. }
+            | Self::Proved { .. }
+            | Self::Federated { .. } => None,
+            Self::Confirm { actor, .. }
+            | Self::Create { actor, .. }
+            | Self::Alter { actor, .. }
+            | Self::Reset { actor, .. }
+            | Self::RemoveSecond { actor, .. }
+            | Self::ChoosePassword { actor, .. }
+            | Self::StartSecond { actor }
+            | Self::ConfirmSecond { actor, .. }
+            | Self::EndSecond { actor, .. }
+            | Self::NewToken { actor, .. }
+            | Self::EndSession { actor, .. } => Some(actor),
+        }
+    }
 }
