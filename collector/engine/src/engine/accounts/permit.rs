@@ -54,6 +54,21 @@ fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<Se
     })
 }
 
+#[cfg(test)]
+impl Sessions {
+    pub(super) const fn of_both(asking: Option<SessionRecord>, ended: Option<SessionRecord>) -> Self {
+        Self { asking, ended }
+    }
+
+    pub(super) fn asking(session: SessionRecord) -> Self {
+        Self::of_both(Some(session), None)
+    }
+
+    pub(super) fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
+        after(kept, of, changes)
+    }
+}
+
 /// What has to be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Demand {
