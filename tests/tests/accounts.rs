@@ -118,7 +118,7 @@ async fn all_refused(rig: &Rig, jar: &str, kind: &str) {
             assert_eq!(status, 303, "{path} {fields}: {page}");
         } else {
             assert!(
-                status == 403 && page.contains("href=\"/account#second-factor\""),
+                status == 409 && page.contains("href=\"/account#second-factor\""),
                 "{path} {fields}: {status} {page}"
             );
             assert!(page.contains("Chỉ người đã bật xác thực hai lớp"), "{page}");
@@ -174,7 +174,7 @@ async fn an_administrator_without_a_second_factor_changes_no_account_and_is_led_
     let body = Some(json!({ "do": "off", "code": second.recovery[2] }));
     assert_eq!(ask(&rig, "127.0.0.1", &["-b", &other], "/api/v1/account/second-factor", body).await.0, 200);
     let (status, page) = ask(&rig, "127.0.0.1", &["-b", &other, "-X", "POST"], &end, None).await;
-    assert!(status == 403 && page.contains("#second-factor"), "{status} {page}");
+    assert!(status == 409 && page.contains("#second-factor"), "{status} {page}");
     all_refused(&rig, &other, "no-second-factor").await;
     set_up(&rig, Path::new(&other)).await;
     all_refused(&rig, &other, "confirm").await;

@@ -202,7 +202,7 @@ async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_facto
             "{sub}: {status} {why}"
         );
         assert!(why.contains("second_factor_always") && why.contains("second_factor_acr"), "it names the keys: {why}");
-        assert!(by_page == "403" && page.contains("second_factor_always"), "{sub}: {by_page} {page}");
+        assert!(by_page == "409" && page.contains("second_factor_always"), "{sub}: {by_page} {page}");
         assert!(page.contains("/login/oidc?again=/people"), "{page}");
         assert!(!page.contains("bạn chưa bật"), "it is the provider's to have one: {page}");
     }

@@ -178,7 +178,7 @@ impl AccountsPage {
 
 async fn show_accounts(
     app: &App,
-    page_context: PageContext,
+    mut page_context: PageContext,
     form: AccountForm,
     error: Option<Problem>,
     made: Option<(String, String)>,
@@ -192,6 +192,8 @@ async fn show_accounts(
         Ok((accounts, places)) => {
             let refused = error.is_some();
             let error = error.map(|problem| Refusal::of(&problem, &page_context, "/people"));
+            // What was refused for want of a second factor says so itself.
+            page_context.wants_second &= error.as_ref().is_none_or(|refusal| refusal.mend.is_none());
             let roles = Role::ALL.map(Role::as_str);
             Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, made }, refused))
         }

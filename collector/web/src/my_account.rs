@@ -143,7 +143,7 @@ fn refused(problem: &Problem, page_context: &PageContext) -> Feedback {
     Feedback { error: Some(Refusal::of(problem, page_context, "/account")), ..Feedback::default() }
 }
 
-async fn show_account(app: &App, person: &Person, page_context: PageContext, feedback: Feedback) -> PageResult {
+async fn show_account(app: &App, person: &Person, mut page_context: PageContext, feedback: Feedback) -> PageResult {
     let name = person.name.clone();
     let found = app
         .read(&person.scope, move |reader| {
@@ -157,6 +157,9 @@ async fn show_account(app: &App, person: &Person, page_context: PageContext, fee
             let code = account.second_factor.as_ref().filter(|second| !second.confirmed);
             let code = code.and_then(|second| code_of(&second.uri(&page_context.site, &account.name)));
             let refused = error.is_some();
+            // It may have been set up by this very request; and what was refused for want of one says so itself.
+            let says_so = error.as_ref().is_some_and(|refusal| refusal.mend.is_some());
+            page_context.wants_second &= !account.asks_for_code() && !says_so;
             // A token gets what its owner has, or less.
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
