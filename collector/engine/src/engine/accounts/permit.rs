@@ -91,11 +91,9 @@ fn demand(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord
         }
         Intent::NewToken { .. } => Demand::Second,
         Intent::EndSession { .. } if ended.is_some_and(|one| !one.label.is_empty()) => Demand::Second,
-        // The present password is shown beside the new one.
-        Intent::ChoosePassword { .. } => own_second(Demand::Session),
         Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } => own_second(Demand::Fresh),
-        // What was never confirmed is put away.
-        Intent::EndSecond { .. } => own_second(Demand::Session),
+        // The present password is shown beside the new one; what was never confirmed is put away.
+        Intent::ChoosePassword { .. } | Intent::EndSecond { .. } => own_second(Demand::Session),
         Intent::EndSession { .. }
         | Intent::Confirm { .. }
         | Intent::Attempt { .. }
