@@ -326,8 +326,18 @@ pub enum Account {
         /// viewer, technician, duty_officer, leader, auditor, administrator.
         role: String,
     },
-    /// End an account: it can be enabled again on the page.
+    /// End an account: it can be enabled again.
     Disable {
+        /// The account's name.
+        name: String,
+    },
+    /// Let an account be used again.
+    Enable {
+        /// The account's name.
+        name: String,
+    },
+    /// Take an account's second factor away: its owner has lost phone and recovery codes. Their sessions and tokens end.
+    RemoveSecondFactor {
         /// The account's name.
         name: String,
     },

@@ -305,6 +305,14 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": true }))).await?;
             Ok(())
         }
+        Account::Enable { name } => {
+            cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": false }))).await?;
+            Ok(())
+        }
+        Account::RemoveSecondFactor { name } => {
+            cli::ask(runtime, "DELETE", &format!("{}/second-factor", path(&name)), None).await?;
+            Ok(())
+        }
         Account::Reset { name } => {
             let answer = cli::ask(runtime, "POST", &format!("{}/reset", path(&name)), None).await?;
             say(&format!("{}\n", text(&answer["password"])))

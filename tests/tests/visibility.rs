@@ -14,6 +14,7 @@ use ioc_tests::harness::{Rig, eventually};
 use ioc_tests::identity::Identity;
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
+use ioc_tests::second_factor::set_up_and_show;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
@@ -257,6 +258,7 @@ async fn a_live_page_ends_with_the_right_to_it() {
     let mut rig = Rig::new("");
     rig.start().await.unwrap();
     let admin = ScopedClient::settled(&rig, json!({ "name": "boss", "role": "administrator" })).await;
+    set_up_and_show(&rig, &admin.jar, "correct horse battery").await;
     for (name, change) in [
         ("gone", json!({ "disabled": true })),
         ("less", json!({ "role": "viewer" })),

@@ -253,7 +253,8 @@ impl Connection {
                 self.read = BytesMut::new();
             }
             let may_read = self.may_read();
-            let deadline = may_read.then(|| self.last_packet_at + if self.is_quiet { self.idle } else { self.quiet_after });
+            let deadline =
+                may_read.then(|| self.last_packet_at + if self.is_quiet { self.idle } else { self.quiet_after });
             let due = [deadline, self.paused_until].into_iter().flatten().fold(look, Instant::min);
             let now = Instant::now();
             let over = deadline.is_some_and(|deadline| deadline <= now);

@@ -69,11 +69,18 @@ pub(super) fn needed(method: &Method, route: &str) -> Right {
     }
 }
 
-/// Where a person whose password is due may still go; the event stream says nothing but that something has changed.
+/// Where a person whose password is due may still go, with what that asks for; the event stream says nothing but that something has changed.
 pub(super) fn is_open_when_due(route: &str) -> bool {
     matches!(
         route,
-        "/live" | "/account" | "/account/password" | "/api/v1/account/password" | "/logout" | "/api/v1/session"
+        "/live"
+            | "/account"
+            | "/account/password"
+            | "/api/v1/account/password"
+            | "/account/confirm"
+            | "/api/v1/session/confirm"
+            | "/logout"
+            | "/api/v1/session"
     )
 }
 

@@ -29,6 +29,8 @@ pub(super) struct PageContext {
     pub(super) person: String,
     /// What that person may do.
     rights: Vec<Right>,
+    /// They are an administrator who has no second factor yet.
+    pub(super) wants_second: bool,
     /// The places where that person may look and act.
     pub(super) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
@@ -45,6 +47,7 @@ impl PageContext {
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
             rights: Vec::new(),
+            wants_second: false,
             scope: AccessScope::EVERYWHERE,
             fragment,
             now: clock::now(),
@@ -54,7 +57,7 @@ impl PageContext {
     /// The same for this person.
     pub(super) fn of(self, person: &Person) -> Self {
         let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
-        Self { rights, scope: person.scope.clone(), ..self }
+        Self { rights, wants_second: person.wants_second, scope: person.scope.clone(), ..self }
     }
 
     fn may(&self, right: Right) -> bool {

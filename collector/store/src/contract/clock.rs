@@ -26,6 +26,7 @@ pub(super) fn clock(open: Open<'_>, dir: &Path) {
             created_at: at(now),
             expires_at: at(expires_at),
             confirmed_at: at(now),
+            second_factor: false,
         })
     };
     store.commit(&[Change::Clock(mark.clone()), session("old", 5)]).expect("commits");
