@@ -149,12 +149,12 @@ pub(super) fn forget_rows(
     (through, limit): (i64, i64),
 ) -> Result<usize, StoreError> {
     let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
-    let forget = || {
+    let mut forget = || {
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
         let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
         let gone =
-            if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
+            if freed.all { delete(&transaction, through, limit, token.as_deref())? } else { usize::try_from(limit).unwrap_or(0) };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
         Ok(gone)
@@ -162,7 +162,7 @@ pub(super) fn forget_rows(
     forget().map_err(|source| database(store, source))
 }
 
-fn delete(store: &Connection, through: i64, limit: i64, token: Option<String>) -> rusqlite::Result<usize> {
+fn delete(store: &Connection, through: i64, limit: i64, token: Option<&str>) -> rusqlite::Result<usize> {
     let largest = "SELECT max(number) FROM sample WHERE number <= ?1";
     let largest: Option<i64> = store.query_row(largest, [through], |row| row.get(0))?;
     let sql =
