@@ -147,6 +147,9 @@ pub enum Command {
     Cover {
         /// Who, where, when.
         covers: Vec<Cover>,
+        /// From whom each is taken, as whoever asks has seen it; refused where somebody else stands in by now. Empty where that does not
+        /// matter.
+        instead_of: Vec<String>,
         /// Who asks.
         actor: String,
     },

@@ -19,7 +19,7 @@ use super::pages::{Failure, PageResult, ROWS, devices_of, layouts_of, name_of, n
 use super::problem::Problem;
 use super::rooms::with_values;
 use super::view::{DeviceRow, PageContext, incident_tone};
-use ioc_engine::command::Command;
+use ioc_engine::command::{Command, CommandError};
 use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::place;
@@ -30,8 +30,6 @@ use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView,
 const FIRST: usize = 12;
 /// UPS and sensors that the first page looks at.
 const AROUND: usize = 1000;
-/// Lists that one person keeps.
-const VIEWS: usize = 20;
 /// Longest name of a list, and longest search, characters.
 const TEXT_MAX: usize = 100;
 
@@ -361,13 +359,9 @@ pub(super) async fn save_view(
     let written = address.written();
     let name: String = form.name.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
     let removing = !form.remove.is_empty();
-    let account = person.name.clone();
-    let views = app.read(&person.scope, move |reader| reader.views(&account)).await.map_err(refuse)?;
-    let is_new = views.iter().all(|view| view.name != name);
     let refused = match () {
         () if name.is_empty() => Some("view-nameless"),
         () if !removing && written.is_empty() => Some("view-plain"),
-        () if !removing && is_new && views.len() >= VIEWS => Some("view-many"),
         () => None,
     };
     if refused.is_some() {
@@ -375,7 +369,12 @@ pub(super) async fn save_view(
     }
     let query = if removing { String::new() } else { written.clone() };
     let view = SavedView { account: person.name.clone(), name, query };
-    app.carry_out(&person, Command::SaveView(view)).await.map_err(|error| refuse(error.into()))?;
+    match app.carry_out(&person, Command::SaveView(view)).await {
+        // How many one may keep is decided where they are kept.
+        Err(CommandError::Conflict(_)) => return list(&app, &person, &headers, address, Some("view-many")).await,
+        Err(error) => return Err(refuse(error.into())),
+        Ok(_) => {}
+    }
     let back = if removing { "/devices".to_owned() } else { format!("/devices?{written}") };
     Ok(Redirect::to(&back).into_response())
 }

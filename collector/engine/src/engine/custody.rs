@@ -129,3 +129,6 @@ const DAMAGED: (Words, Words) = (
         "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
     ),
 );
+
+#[cfg(test)]
+mod tests;

@@ -122,6 +122,8 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
 #[test]
 fn a_failed_attempt_changes_nothing_but_the_count() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
+    // It begins before an administrator decides, and ends after it.
+    attempt(&mut all, "lan", "10.0.0.1", 0).expect("may try");
     all.decide(alter("lan", Some(Role::Viewer), Some(true)), at(0), &mut Vec::new()).expect("done");
     let mut changes = Vec::new();
     all.decide(Intent::Wrong { name: "lan".to_owned(), from: from("10.0.0.1") }, at(0), &mut changes).expect("counted");
@@ -131,6 +133,43 @@ fn a_failed_attempt_changes_nothing_but_the_count() {
     });
     let kept = kept.expect("kept");
     assert!(kept.disabled && kept.role == Role::Viewer && kept.failures == 1);
+}
+
+#[test]
+fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undone() {
+    let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Technician)]);
+    let lan = |all: &Accounts| all.known["lan"].clone();
+    let altered = |all: &mut Accounts, change: fn(&mut Altered)| {
+        let mut to = Altered { full_name: None, role: None, places: None, disabled: None };
+        change(&mut to);
+        let Altered { full_name, role, places, disabled } = to;
+        let (name, actor) = ("lan".to_owned(), "admin".to_owned());
+        let mut changes = Vec::new();
+        let intent = Intent::Alter { name, full_name, role, places, disabled, actor };
+        all.decide(intent, at(0), &mut changes).expect("done");
+        changes.iter().any(|change| matches!(change, Change::SessionsEnded { account, .. } if account == "lan"))
+    };
+    // Each of these is of another administrator, who had seen none of the others.
+    assert!(!altered(&mut all, |to| to.full_name = Some("Lan".to_owned())), "a name ends no session");
+    assert!(altered(&mut all, |to| to.places = Some(vec!["Tầng 2".to_owned()])), "another reach ends what was open");
+    assert!(altered(&mut all, |to| to.role = Some(Role::Viewer)), "and so does another role");
+    assert!(altered(&mut all, |to| to.disabled = Some(true)), "and the end of the account");
+    assert!(altered(&mut all, |to| to.full_name = Some("Lan Anh".to_owned())), "it is still at its end");
+    let kept = lan(&all);
+    assert_eq!((kept.full_name.as_str(), kept.role, kept.disabled), ("Lan Anh", Role::Viewer, true));
+    assert_eq!((kept.places, kept.password.as_str()), (vec!["Tầng 2".to_owned()], "lan"));
+    // Whoever chose a password for the account as it was does not choose it for the account as it is.
+    let choose = |all: &mut Accounts| {
+        let (present, hash, except) = ("lan".to_owned(), "chosen".to_owned(), String::new());
+        let intent = Intent::ChoosePassword { name: "lan".to_owned(), present, hash, except };
+        all.decide(intent, at(0), &mut Vec::new())
+    };
+    assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was disabled meanwhile");
+    altered(&mut all, |to| to.disabled = Some(false));
+    let reset = Intent::Reset { name: "lan".to_owned(), hash: "reset".to_owned(), actor: "admin".to_owned() };
+    all.decide(reset, at(0), &mut Vec::new()).expect("done");
+    assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was given another one meanwhile");
+    assert_eq!((lan(&all).password.as_str(), lan(&all).must_change), ("reset", true));
 }
 
 #[test]
