@@ -264,3 +264,25 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
         assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
     }
 }
+
+#[test]
+fn after_a_step_of_the_clock_a_lock_lasts_as_long_and_a_code_that_was_taken_stays_taken() {
+    let mut all = accounts(&[("lan", Role::Viewer)]);
+    let steps = WALL / 30_000;
+    let taken = |account: &AccountRecord| {
+        let second = serde_json::to_value(account.second_factor.as_ref().expect("one")).expect("writes");
+        second["last_step"].as_i64().expect("a number")
+    };
+    let mut second = serde_json::to_value(SecondFactor::new().expect("random")).expect("writes");
+    second["last_step"] = steps.into();
+    let lan = all.known.get_mut("lan").expect("there");
+    lan.second_factor = serde_json::from_value(second).expect("reads");
+    lan.locked_until = Some(Timestamp::from_millis(WALL + 60_000));
+    for (by_ms, moved_steps) in [(-86_400_000, -2880), (3_600_000, 120)] {
+        let before = all.known["lan"].clone();
+        all.shift(by_ms);
+        let lan = &all.known["lan"];
+        assert_eq!(lan.locked_until, before.locked_until.map(|until| until.plus_millis(by_ms)), "{by_ms}");
+        assert_eq!(taken(lan), taken(&before) + moved_steps, "{by_ms}");
+    }
+}
