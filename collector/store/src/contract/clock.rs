@@ -62,28 +62,26 @@ pub(super) fn clock(open: Open<'_>, dir: &Path) {
     what_waits(open, &dir.join("waits"));
 }
 
-/// Everything else that goes by elapsed time: tickets, requests, tokens, locks, sessions, codes that were taken.
-fn what_waits(open: Open<'_>, dir: &Path) {
-    let mut store = open(dir);
-    enrol(store.as_mut(), 1);
-    let (now, by_ms) = (100 * DAY, -3 * DAY);
-    let of = incident(1, IncidentState::Open, None);
-    let token = |digest: &str| {
-        Change::Token(TokenRecord {
-            digest: digest.into(),
-            grant: Grant::Device { info: Box::new(info(1)), base: None },
-            label: String::new(),
-            uses_max: 1,
-            approve: false,
-            created_by: "admin".into(),
-            created_at: at(now),
-            expires_at: at(now + 3_600_000),
-            uses: 0,
-            used_at: None,
-            ended_at: None,
-        })
-    };
-    let request = RequestRecord {
+/// A token that was made at this moment and is good for an hour.
+fn a_token(digest: &str, now: i64) -> Change {
+    Change::Token(TokenRecord {
+        digest: digest.into(),
+        grant: Grant::Device { info: Box::new(info(1)), base: None },
+        label: String::new(),
+        uses_max: 1,
+        approve: false,
+        created_by: "admin".into(),
+        created_at: at(now),
+        expires_at: at(now + 3_600_000),
+        uses: 0,
+        used_at: None,
+        ended_at: None,
+    })
+}
+
+/// A machine that has just asked to come in, and asked again.
+fn a_request(now: i64) -> RequestRecord {
+    RequestRecord {
         id: "r".into(),
         token: "t".into(),
         at: at(now),
@@ -94,15 +92,23 @@ fn what_waits(open: Open<'_>, dir: &Path) {
         base: None,
         reasons: vec![Reason::Asked],
         state: RequestState::Waiting,
-    };
+    }
+}
+
+/// The last step of whose code was taken.
+fn last_step(second: &SecondFactor) -> Option<i64> {
+    serde_json::to_value(second).expect("writes")["last_step"].as_i64()
+}
+
+/// An account that is locked for a minute, and whose code of this moment was taken.
+fn an_account(now: i64) -> AccountRecord {
     let mut second = SecondFactor::new().expect("random");
     second.confirmed = true;
     // The code of now was taken, as it is kept.
-    let step = |second: &SecondFactor| serde_json::to_value(second).expect("writes")["last_step"].as_i64();
     let mut kept = serde_json::to_value(&second).expect("writes");
     kept["last_step"] = (now / 30_000).into();
     let second: SecondFactor = serde_json::from_value(kept).expect("reads");
-    let account = AccountRecord {
+    AccountRecord {
         name: "lan".into(),
         full_name: String::new(),
         role: Role::Viewer,
@@ -115,8 +121,12 @@ fn what_waits(open: Open<'_>, dir: &Path) {
         failures: 5,
         locked_until: Some(at(now + 60_000)),
         second_factor: Some(second),
-    };
-    let session = SessionRecord {
+    }
+}
+
+/// A session that was just confirmed and ends in five seconds.
+fn a_session(now: i64) -> SessionRecord {
+    SessionRecord {
         digest: "s".into(),
         account: "lan".into(),
         federated: false,
@@ -126,10 +136,18 @@ fn what_waits(open: Open<'_>, dir: &Path) {
         created_at: at(now - 1000),
         expires_at: at(now + 5000),
         confirmed_at: at(now - 500),
-    };
+    }
+}
+
+/// Everything else that goes by elapsed time: tickets, requests, tokens, locks, sessions, codes that were taken.
+fn what_waits(open: Open<'_>, dir: &Path) {
+    let mut store = open(dir);
+    enrol(store.as_mut(), 1);
+    let (now, by_ms) = (100 * DAY, -3 * DAY);
+    let of = incident(1, IncidentState::Open, None);
     let told = Change::TicketDue { system: "rt".into(), incident: of.id };
     let ended = Change::TokenEnded { digest: "over".into(), at: at(now) };
-    let changes = [Change::Incident(Box::new(of)), told, token("good"), token("over"), ended];
+    let changes = [Change::Incident(Box::new(of)), told, a_token("good", now), a_token("over", now), ended];
     store.commit(&changes).expect("commits");
     let reader = store.reader().expect("reads");
     let ticket = |moment| {
@@ -140,9 +158,9 @@ fn what_waits(open: Open<'_>, dir: &Path) {
     store
         .commit(&[
             Change::Ticket(failed),
-            Change::Request(Box::new(request)),
-            Change::Account(account),
-            Change::Session(session),
+            Change::Request(Box::new(a_request(now))),
+            Change::Account(an_account(now)),
+            Change::Session(a_session(now)),
         ])
         .expect("commits");
     let stepped = now + by_ms;
@@ -160,7 +178,7 @@ fn what_waits(open: Open<'_>, dir: &Path) {
     let account = reader.account("lan").expect("reads").expect("kept");
     assert_eq!(account.locked_until, Some(at(stepped + 60_000)), "a lock lasts as long");
     assert_eq!(
-        account.second_factor.as_ref().and_then(step),
+        account.second_factor.as_ref().and_then(last_step),
         Some(stepped / 30_000),
         "a code that was taken stays taken"
     );
