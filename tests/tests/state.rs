@@ -99,6 +99,8 @@ async fn root_follows_no_link_in_the_collectors_directory_either() {
     let mut rig = Rig::new("");
     fs::set_permissions(rig.dir(), fs::Permissions::from_mode(0o755)).unwrap();
     rig.start().await.unwrap();
+    // What serves knows a signal, too.
+    eventually("ready", || async { rig.get("/readyz").await.is_ok() }).await.unwrap();
     rig.stop().await.unwrap();
     let victim = rig.dir().join("precious");
     fs::write(&victim, "root's").unwrap();
