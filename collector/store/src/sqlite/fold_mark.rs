@@ -153,8 +153,11 @@ pub(super) fn forget_rows(
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
         let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
-        let gone =
-            if freed.all { delete(&transaction, through, limit, token.as_deref())? } else { usize::try_from(limit).unwrap_or(0) };
+        let gone = if freed.all {
+            delete(&transaction, through, limit, token.as_deref())?
+        } else {
+            usize::try_from(limit).unwrap_or(0)
+        };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
         Ok(gone)
