@@ -49,13 +49,13 @@ pub enum CliCommand {
         #[command(subcommand)]
         command: Enrol,
     },
-    /// Rules.
+    /// Look at what the rules would have said.
     Rule {
         /// What to do.
         #[command(subcommand)]
         command: Rule,
     },
-    /// Devices.
+    /// List devices, end what they may do.
     Device {
         /// What to do.
         #[command(subcommand)]
@@ -220,7 +220,7 @@ pub struct NewToken {
     pub life: String,
 }
 
-/// Rules.
+/// What can be asked of rules.
 #[derive(Subcommand)]
 pub enum Rule {
     /// Show what a rule would have said of a device's history: every decision with its reason.
@@ -242,7 +242,7 @@ pub enum Rule {
     },
 }
 
-/// Devices.
+/// What can be done with devices.
 #[derive(Subcommand)]
 pub enum Device {
     /// List devices.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use ioc_common::clock;
@@ -40,6 +40,8 @@ const LEFT_OUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`ServeError`] when it cannot start.
 pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
+    // First, so that whoever stops it while it starts does not end it in the middle of something.
+    let mut signals = Signals::listen()?;
     raise_file_limit();
     let (authority, store, first_password) = prepare(&config, None)?;
     if let Some(path) = first_password {
@@ -122,7 +124,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 
     let mut running =
         Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
-    running.until_told_to_stop().await?;
+    running.until_told_to_stop(&mut signals).await;
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping: finishing commits");
@@ -159,6 +161,24 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
+/// What the collector is told by signals.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(|source| ServeError::File { path: "signals".into(), source });
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
 struct Running {
     config_path: Option<PathBuf>,
     config: watch::Sender<Arc<Config>>,
@@ -170,20 +190,16 @@ struct Running {
 }
 
 impl Running {
-    async fn until_told_to_stop(&mut self) -> Result<(), ServeError> {
-        let signals = |kind| signal(kind).map_err(|source| ServeError::File { path: "signals".into(), source });
-        let mut terminate = signals(SignalKind::terminate())?;
-        let mut interrupt = signals(SignalKind::interrupt())?;
-        let mut hangup = signals(SignalKind::hangup())?;
+    async fn until_told_to_stop(&mut self, signals: &mut Signals) {
         let mut upkeep = tokio::time::interval(UPKEEP);
         // The watchdog is fed only while the engine answers: a stuck engine is what it is there for.
         let watchdog = sd_notify::watchdog_enabled();
         let mut feed = tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |every| every / 3));
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hangup.recv() => self.reload().await,
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.hangup.recv() => self.reload().await,
                 _ = upkeep.tick() => self.keep_up().await,
                 _ = feed.tick(), if watchdog.is_some() => {
                     // A full disk is told in /readyz; killing the collector would not make room.

@@ -254,6 +254,7 @@ fn a_spool_that_cannot_be_written_keeps_reports_in_memory() {
         backlog.push(entry(seq, false));
     }
     assert_eq!(drain(&mut backlog), [1, 7, 8, 9], "the event outlives the samples");
+    assert_eq!(backlog.losses().failing, 5, "and those that went are counted");
     std::fs::remove_file(dir.path().join("spool")).expect("removed");
     backlog.spill();
     assert_eq!((backlog.trouble(), backlog.waiting().on_disk), (None, 4));

@@ -15,8 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use ioc_common::backoff::doubled_ms;
+use ioc_common::backoff::retry_ms;
 use ioc_common::clock::{self, Timestamp};
+use ioc_common::random::entropy;
 
 /// Largest answer that is read.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024;
@@ -103,9 +104,9 @@ fn http_date(text: &str) -> Option<i64> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
 }
 
-/// How long to wait after this many attempts that failed, milliseconds.
+/// How long to wait after this many attempts that failed, milliseconds: with jitter, since others may have failed with us.
 pub fn backoff_ms(attempts: u32) -> u64 {
-    doubled_ms(attempts.saturating_sub(1), BACKOFF_FIRST_MS, BACKOFF_LAST_MS)
+    retry_ms(attempts.saturating_sub(1), BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy())
 }
 
 /// What a file with a secret holds; nothing without a file.

@@ -42,7 +42,7 @@ pub(super) struct SettingsItem {
 impl SettingsItem {
     fn new(info: DeviceInfo, given: AssignedSettings, reported: SettingsOutcome) -> Self {
         Self {
-            state: given.standing(&reported).into(),
+            state: given.state(&reported).into(),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
             groups: given.groups,
             reported,
@@ -65,7 +65,7 @@ pub(super) fn state_of(
 ) -> Option<(SettingsState, String)> {
     let reported =
         reported_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
-    let state = AssignedSettings::to(info, groups).standing(&reported);
+    let state = AssignedSettings::to(info, groups).state(&reported);
     (state != SettingsState::None && info.parent.is_none()).then_some((state, reported.why))
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
             let mut open = Vec::new();
             for (info, reported) in all {
                 let (given, reported) = (AssignedSettings::to(&info, &groups), reported_of(reported.as_deref()));
-                let state = given.standing(&reported);
+                let state = given.state(&reported);
                 if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == state) {
                     *count += 1;
                 }

@@ -124,11 +124,11 @@ impl AssignedSettings {
         Self { groups: names, digest: digest(&settings), settings, empty: whole.is_empty() }
     }
 
-    /// How it stands with them, by the device's own last word.
+    /// Whether they are in use, by the device's own last report of it.
     #[must_use]
-    pub fn standing(&self, said: &SettingsOutcome) -> SettingsState {
-        match said {
-            _ if said.version == 0 && self.empty => SettingsState::None,
+    pub fn state(&self, reported: &SettingsOutcome) -> SettingsState {
+        match reported {
+            _ if reported.version == 0 && self.empty => SettingsState::None,
             SettingsOutcome { digest, applied: true, .. } if *digest == self.digest => {
                 if self.empty {
                     SettingsState::None
@@ -183,7 +183,7 @@ every = { displays = "30s" }
             (&wall, said(&wall.digest, false), SettingsState::Refused),
             (&wall, said(&server.digest, true), SettingsState::Waiting),
         ] {
-            assert_eq!(given.standing(&said), standing, "{said:?}");
+            assert_eq!(given.state(&said), standing, "{said:?}");
         }
         let none = AssignedSettings::to(&info(DeviceKind::Server), &[]);
         for (said, standing) in [

@@ -1,4 +1,4 @@
-//! ConnectorKinds of channels and of ticket systems: of each its keys, and how they are checked. They live on top of this crate and are handed in.
+//! The kinds of channels and of ticket systems: of each its keys, and how they are checked. They live on top of this crate and are handed in.
 //! A key of another kind's is an error that names the place.
 
 use std::ops::Range;
@@ -26,9 +26,9 @@ pub struct ConnectorKind<T: ?Sized> {
 /// All kinds that there are.
 #[derive(Clone, Copy, Default)]
 pub struct ConnectorKinds {
-    /// ConnectorKinds of channels for notices.
+    /// Those of channels for notices.
     pub channels: &'static [ConnectorKind<dyn Notifier>],
-    /// ConnectorKinds of ticket systems.
+    /// Those of ticket systems.
     pub tickets: &'static [ConnectorKind<dyn TicketConnector>],
 }
 
