@@ -25,7 +25,7 @@ impl Engine {
         let assigned = AssignedSettings::to(info, &self.config.settings);
         let none = SettingsOutcome::default();
         let reported = self.settings.get(device).unwrap_or(&none);
-        if assigned.standing(reported) != SettingsState::Waiting
+        if assigned.state(reported) != SettingsState::Waiting
             || self.sent_settings.get(device) == Some(&assigned.digest)
         {
             return;
