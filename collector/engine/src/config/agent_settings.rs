@@ -191,7 +191,7 @@ every = { displays = "30s" }
             (said(&wall.digest, true), SettingsState::Waiting),
             (said(&none.digest, true), SettingsState::None),
         ] {
-            assert_eq!(none.standing(&said), standing, "{said:?}");
+            assert_eq!(none.state(&said), standing, "{said:?}");
         }
     }
 
