@@ -13,7 +13,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use super::{Reporting, cpu_seconds, field_kib, reporting};
+use super::{cpu_seconds, field_kib};
+use crate::fleet::{Reporting, reporting};
 
 /// Each page is asked so often.
 const TIMES: usize = 200;
