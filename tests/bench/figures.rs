@@ -52,6 +52,13 @@ impl Figure {
         self
     }
 
+    /// The same once more, beside another program.
+    pub(crate) fn against(mut self, peer: &str, value: f64) -> Self {
+        self.what = format!("{}, beside {peer}", self.what);
+        self.goal = None;
+        self.beside(peer, value)
+    }
+
     /// What another program needed for the same in the same run.
     pub(crate) fn beside(mut self, peer: &str, value: f64) -> Self {
         self.peer = Some((peer.to_owned(), value));

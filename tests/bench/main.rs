@@ -23,7 +23,7 @@ use ioc_tests::performance;
 
 use figures::Figures;
 use fleet::Pace;
-use measure::{cpu_ns, cpu_seconds, field_kib};
+use measure::{cpu_ns, field_kib};
 
 #[derive(Parser)]
 struct Cli {
@@ -155,21 +155,23 @@ async fn main() -> anyhow::Result<()> {
         Bench::Ingest { connections, seconds } => {
             ingest::ingest(&mut figures, connections, Duration::from_secs(seconds)).await
         }
-        Bench::Entrance { machines, sign_ins } => entrance::run(machines, sign_ins).await,
+        Bench::Entrance { machines, sign_ins } => entrance::run(&mut figures, machines, sign_ins).await,
         Bench::Idle { connections } => ingest::idle(&mut figures, connections).await,
         Bench::Fleet { devices, seconds, fold } => {
             let time = Duration::from_secs(seconds);
             let time = if fold.is_some() { time.max(FOLDING) } else { time };
             fleet::whole_fleets(&mut figures, &devices, Pace { time, fold }).await
         }
-        Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),
+        Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
         Bench::History { days } => history::run(days).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
-        Bench::Pages { devices, viewers, seconds } => pages::run(devices, viewers, Duration::from_secs(seconds)).await,
-        Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
-        Bench::Surveys => agent::surveys().await,
-        Bench::Sensors { units, seconds } => sensors::sensors(units, Duration::from_secs(seconds)).await,
-        Bench::Software { packages } => agent::software(packages).await,
+        Bench::Pages { devices, viewers, seconds } => {
+            pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
+        }
+        Bench::Agent { seconds } => agent::agent(&mut figures, Duration::from_secs(seconds)).await,
+        Bench::Surveys => agent::surveys(&mut figures).await,
+        Bench::Sensors { units, seconds } => sensors::sensors(&mut figures, units, Duration::from_secs(seconds)).await,
+        Bench::Software { packages } => agent::software(&mut figures, packages).await,
         Bench::Report { files } => report(&files),
     }
 }
