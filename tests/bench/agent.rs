@@ -12,12 +12,23 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::{cpu_ns, field_kib};
+use crate::figures::{Figure, Figures};
+use crate::measure;
 
 /// What one program used.
+#[derive(Clone, Copy)]
 struct Used {
     cpu_ns: u64,
     switches: u64,
     written: u64,
+}
+
+/// What one program needs.
+struct Needs {
+    cpu_ms: f64,
+    pss_kib: f64,
+    wakes: f64,
+    written: f64,
 }
 
 fn used(pid: u32) -> Used {
@@ -27,12 +38,10 @@ fn used(pid: u32) -> Used {
         let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         line.and_then(|count| count.trim().parse::<u64>().ok()).unwrap_or(0)
     });
-    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-    let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok());
-    Used { cpu_ns: cpu_ns(pid), switches: switches.sum(), written: written.unwrap_or(0) }
+    Used { cpu_ns: cpu_ns(pid), switches: switches.sum(), written: measure::written(pid).disk }
 }
 
-pub(super) async fn agent(time: Duration) -> anyhow::Result<()> {
+pub(super) async fn agent(figures: &mut Figures, time: Duration) -> anyhow::Result<()> {
     let mut rig = Rig::new("");
     rig.start().await?;
     let mut agent = rig.agent("measured", "").await?;
@@ -53,34 +62,61 @@ pub(super) async fn agent(time: Duration) -> anyhow::Result<()> {
     });
     // Everyone is past its start, and the first surveys are made.
     tokio::time::sleep(Duration::from_secs(25)).await;
+    figures.measures(&binary("ioc-agent"));
     let before: Vec<Used> = programs.iter().map(|(_, pid)| used(*pid)).collect();
     tokio::time::sleep(time).await;
     let samples = time.as_secs_f64() / 10.0;
-    for ((name, pid), before) in programs.iter().zip(before) {
-        let now = used(*pid);
-        println!(
-            "{name:<14} at 10 s: {:.2} ms CPU a sample, PSS {} kB, {:.2} wake-ups/s, {} bytes written to disk",
-            (now.cpu_ns - before.cpu_ns) as f64 / 1e6 / samples,
-            field_kib(*pid, "smaps_rollup", "Pss:"),
-            (now.switches.saturating_sub(before.switches)) as f64 / time.as_secs_f64(),
-            now.written - before.written,
-        );
-    }
+    let needs: Vec<(&str, Needs)> = programs
+        .iter()
+        .zip(before)
+        .map(|((name, pid), before)| {
+            let now = used(*pid);
+            let needs = Needs {
+                cpu_ms: (now.cpu_ns.saturating_sub(before.cpu_ns)) as f64 / 1e6 / samples,
+                pss_kib: field_kib(*pid, "smaps_rollup", "Pss:") as f64,
+                wakes: (now.switches.saturating_sub(before.switches)) as f64 / time.as_secs_f64(),
+                written: (now.written - before.written) as f64,
+            };
+            (*name, needs)
+        })
+        .collect();
+    println!("the agent at 10 s for {} s, and who else runs here", time.as_secs());
+    figures.say(beside(&needs))?;
     scraping.abort();
     for (name, there) in [("collectd", collectd.is_some()), ("prometheus-node-exporter", exporter.is_some())] {
         if !there {
             println!("{name} is not installed (apt-get install {name})");
         }
     }
-    println!("binary {} kB", std::fs::metadata(binary("ioc-agent"))?.len() / 1000);
     let preview = agent.command().args(["report", "--once", "--json"]).output().await?;
     let preview: serde_json::Value = serde_json::from_slice(&preview.stdout)?;
-    println!(
-        "one sample of this host: {} numbers, {} bytes on the wire",
-        preview["numbers"].as_object().map_or(0, serde_json::Map::len),
-        preview["sample_bytes"]
-    );
-    Ok(())
+    let numbers = preview["numbers"].as_object().map_or(0, serde_json::Map::len) as f64;
+    let bytes = preview["sample_bytes"].as_f64().context("the preview says no size")?;
+    figures.say([
+        Figure::new("binary, stripped", std::fs::metadata(binary("ioc-agent"))?.len() as f64 / 1e6, "MB").most(4.2),
+        Figure::new("numbers of one sample of this host", numbers, ""),
+        Figure::new("one sample on the wire, a number", bytes / numbers, "bytes").most(10.0),
+    ])
+}
+
+/// What the agent needs, beside each of the others; it comes first.
+fn beside(needs: &[(&str, Needs)]) -> Vec<Figure> {
+    let Some(((_, ours), others)) = needs.split_first() else { return Vec::new() };
+    let all = || {
+        [
+            Figure::new("CPU a sample, surveys apart", ours.cpu_ms, "ms").most(0.5),
+            Figure::new("memory", ours.pss_kib, "KiB").most(2560.0),
+            Figure::new("wake-ups", ours.wakes, "/s").most(0.4),
+        ]
+    };
+    let mut figures = Vec::from(all());
+    figures.push(Figure::new("written to disk", ours.written, "bytes").most(0.0));
+    for (name, theirs) in others {
+        for (figure, theirs) in all().into_iter().zip([theirs.cpu_ms, theirs.pss_kib, theirs.wakes]) {
+            figures.push(figure.against(name, theirs));
+        }
+    }
+    figures
 }
 
 /// collectd with the plugins that read what our sampling probes read, and nobody to send to but a file in memory.
@@ -160,7 +196,8 @@ async fn child(jobs: &[Job]) -> anyhow::Result<(f64, Option<SurveyEnd>)> {
 }
 
 /// What a day of surveys costs, as the agent makes them: those that are due together share a child.
-pub(super) async fn surveys() -> anyhow::Result<()> {
+pub(super) async fn surveys(figures: &mut Figures) -> anyhow::Result<()> {
+    figures.measures(&surveyor());
     let (start_ms, _) = child(&[]).await?;
     println!("start and end of a child: {start_ms:.1} ms CPU");
     let (mut day_ms, mut moments) = (0.0, std::collections::BTreeSet::new());
@@ -188,15 +225,16 @@ pub(super) async fn surveys() -> anyhow::Result<()> {
     }
     let children = moments.len();
     day_ms += start_ms * children as f64;
-    println!(
-        "all surveys: {:.2} s CPU a day with {children} children, {:.2} ms a sample at 10 s",
-        day_ms / 1000.0,
-        day_ms / 8640.0
-    );
-    Ok(())
+    println!("all surveys, {children} children a day");
+    figures.say([
+        Figure::new("start and end of a child, CPU", start_ms, "ms"),
+        Figure::new("all surveys, CPU a day", day_ms / 1000.0, "s"),
+        Figure::new("all surveys, CPU a sample at 10 s", day_ms / 8640.0, "ms"),
+    ])
 }
 
-pub(super) async fn software(packages: usize) -> anyhow::Result<()> {
+pub(super) async fn software(figures: &mut Figures, packages: usize) -> anyhow::Result<()> {
+    figures.measures(&surveyor());
     let dir = tempfile::tempdir()?;
     let at = |path: String| dir.path().join(path);
     std::fs::create_dir_all(at("var/lib/dpkg/info".into()))?;
@@ -229,12 +267,15 @@ pub(super) async fn software(packages: usize) -> anyhow::Result<()> {
     times.sort_by(f64::total_cmp);
     let (_, base) = watched(&["probe", "load", "--json", "--root"], Path::new("/")).await?;
     println!(
-        "software list of {packages} packages: {:.0} ms (best {:.0}), peak {peak} kB of the child that makes it, {base} kB of one that makes \
-         almost nothing",
-        times[times.len() / 2],
-        times[0],
+        "software list of {packages} packages: best {:.0} ms, peak {peak} KiB of the child that makes it",
+        times[0]
     );
-    Ok(())
+    let what = |what: &str| format!("software list of {packages} packages: {what}");
+    figures.say([
+        Figure::new(what("time"), times[times.len() / 2], "ms").most(50.0),
+        Figure::new(what("memory above a child that makes almost nothing"), peak.saturating_sub(base) as f64, "KiB")
+            .most(2048.0),
+    ])
 }
 
 /// Runs the surveyor, and says what it printed and the most memory it held, in kilobytes.

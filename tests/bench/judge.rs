@@ -10,6 +10,8 @@ use ioc_common::layout::{Layout, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample};
 use ioc_judge::{DeviceInfo, DeviceKind, Effect, HostAnswer, Input, RuleSet, Snapshot, State, TimeLimits};
 
+use crate::figures::{Figure, Figures};
+
 /// Numbers of one sample, as an agent of a server sends.
 const VALUES: usize = 150;
 /// Devices behind the uplink.
@@ -82,7 +84,7 @@ fn fleet(rules: RuleSet, devices: usize, uplink: bool, now: Timestamp) -> anyhow
     Ok(state)
 }
 
-pub(crate) fn run(devices: usize, time: Duration) -> anyhow::Result<()> {
+pub(crate) fn run(figures: &mut Figures, devices: usize, time: Duration) -> anyhow::Result<()> {
     let mut now = clock::now();
     let rules = shipped_rules()?;
     let count = rules.rules().len();
@@ -110,14 +112,18 @@ pub(crate) fn run(devices: usize, time: Duration) -> anyhow::Result<()> {
     }
     let seconds = (clock::process_cpu_us() - cpu) as f64 / 1e6;
     println!(
-        "judge: {:.2} M values/s on one core ({devices} devices, {VALUES} values each, {count} shipped rules, {effects} effects)",
-        values as f64 / seconds / 1e6
+        "the judge alone: {devices} devices, {VALUES} values each, {count} shipped rules, {effects} effects, each of which costs a little"
     );
-    outage()
+    figures.say([
+        Figure::new("values judged a second on one core", values as f64 / seconds, "/s").least(1e6),
+        Figure::new("shipped rules", count as f64, ""),
+    ])?;
+    outage(figures)
 }
 
 /// All devices behind one uplink are lost within half a minute.
-fn outage() -> anyhow::Result<()> {
+fn outage(figures: &mut Figures) -> anyhow::Result<()> {
+    figures.begin();
     let mut now = clock::now();
     let mut state = fleet(shipped_rules()?, BEHIND, true, now)?;
     let mut out = Vec::new();
@@ -156,11 +162,12 @@ fn outage() -> anyhow::Result<()> {
         })
         .collect();
     let notices = out.iter().filter(|effect| matches!(effect, Effect::Notice(_))).count();
-    println!(
-        "outage of {BEHIND} devices behind one uplink: {} incident, {notices} notice; {:.0} ms CPU in all, longest step {:.1} ms",
-        incidents.len(),
-        (clock::process_cpu_us() - cpu) as f64 / 1e3,
-        longest_us as f64 / 1e3
-    );
-    Ok(())
+    println!("{BEHIND} devices behind one uplink are lost within half a minute");
+    let what = |what: &str| format!("{BEHIND} devices behind one uplink: {what}");
+    figures.say([
+        Figure::new(what("incidents"), incidents.len() as f64, "").most(1.0),
+        Figure::new(what("notices"), notices as f64, "").most(1.0),
+        Figure::new(what("CPU in all"), (clock::process_cpu_us() - cpu) as f64 / 1e3, "ms"),
+        Figure::new(what("longest step"), longest_us as f64 / 1e3, "ms"),
+    ])
 }

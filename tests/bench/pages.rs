@@ -8,15 +8,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use ioc_tests::harness::Rig;
+use ioc_tests::harness::{Rig, binary};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use super::{Reporting, cpu_seconds, field_kib, reporting};
+use crate::figures::{Figure, Figures};
+use crate::fleet::{Reporting, reporting};
+use crate::measure::{cpu_seconds, pss_mib};
 
 /// Each page is asked so often.
 const TIMES: usize = 200;
+const PAGES: [&str; 16] = [
+    "/",
+    "/devices",
+    "/devices?sort=state&page=50",
+    "/devices?search=sim%20009&kind=server",
+    "/devices/sim-00000",
+    "/incidents",
+    "/rooms",
+    "/duty",
+    "/maintenance",
+    "/enrolment",
+    "/admin",
+    "/audit",
+    "/audit?search=sim-04242",
+    "/labels",
+    "/wall",
+    "/api/v1/devices?limit=100",
+];
 /// What a page that stands reads anew without being told, as app.js does.
 const PACE: Duration = Duration::from_secs(15);
 
@@ -58,33 +78,19 @@ async fn watch(socket: PathBuf, read: Arc<AtomicU64>, stop: Arc<AtomicBool>) -> 
     Ok(())
 }
 
-pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyhow::Result<()> {
+pub(super) async fn run(figures: &mut Figures, devices: usize, viewers: usize, time: Duration) -> anyhow::Result<()> {
     let mut rig = Rig::new("");
     rig.start().await?;
+    figures.measures(&binary("ioc-collector"));
     let begun = Instant::now();
     let identities = rig.enrol(devices).await?;
     let Reporting { stop, running, .. } = reporting(identities).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let socket = rig.runtime().join(ioc_web::server::CONTROL_SOCKET);
-    println!("{devices} devices reporting every 10 s; each page {TIMES} times, whole, with its frame:");
-    for path in [
-        "/",
-        "/devices",
-        "/devices?sort=state&page=50",
-        "/devices?search=sim%20009&kind=server",
-        "/devices/sim-00000",
-        "/incidents",
-        "/rooms",
-        "/duty",
-        "/maintenance",
-        "/enrolment",
-        "/admin",
-        "/audit",
-        "/audit?search=sim-04242",
-        "/labels",
-        "/wall",
-        "/api/v1/devices?limit=100",
-    ] {
+    println!("{devices} devices reporting every 10 s; each page {TIMES} times, whole, with its frame");
+    figures.begin();
+    let mut each = Vec::new();
+    for path in PAGES {
         let (mut took, mut size) = (Vec::with_capacity(TIMES), 0);
         for _ in 0..TIMES {
             let (one, bytes) = get(&socket, path, false).await?;
@@ -93,8 +99,13 @@ pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyho
         }
         took.sort_unstable();
         let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
-        println!("  {path:<42} p50 {:>6.1} ms  p99 {:>6.1} ms  {:>7.1} kB", at(0.5), at(0.99), size as f64 / 1000.0);
+        each.extend([
+            Figure::new(format!("{path}, p50"), at(0.5), "ms"),
+            Figure::new(format!("{path}, p99"), at(0.99), "ms").most(100.0),
+            Figure::new(format!("{path}, whole"), size as f64 / 1000.0, "kB").most(150.0),
+        ]);
     }
+    figures.say(each)?;
     // The first round of folding comes within two minutes of the start, and is not what is measured here.
     for _ in 0..40 {
         let before = cpu_seconds(rig.pid());
@@ -103,6 +114,7 @@ pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyho
             break;
         }
     }
+    figures.begin();
     let alone = cpu_seconds(rig.pid());
     tokio::time::sleep(time).await;
     let alone = (cpu_seconds(rig.pid()) - alone) / time.as_secs_f64() * 100.0;
@@ -116,12 +128,14 @@ pub(super) async fn run(devices: usize, viewers: usize, time: Duration) -> anyho
     let (before, read_before) = (cpu_seconds(rig.pid()), read.load(Relaxed));
     tokio::time::sleep(time).await;
     let watched = (cpu_seconds(rig.pid()) - before) / time.as_secs_f64() * 100.0;
-    println!(
-        "{viewers} people watch the first page: {:.1} % of a core more ({watched:.1} % with them, {alone:.1} % without), {:.1} pages a second, PSS {} MiB",
-        watched - alone,
-        (read.load(Relaxed) - read_before) as f64 / time.as_secs_f64(),
-        field_kib(rig.pid(), "smaps_rollup", "Pss:") / 1024,
-    );
+    println!("{viewers} people watch the first page");
+    let what = |what: &str| format!("{viewers} people watch: {what}");
+    figures.say([
+        Figure::new(what("CPU more"), watched - alone, "% of a core").most(20.0),
+        Figure::new(what("CPU with them"), watched, "% of a core"),
+        Figure::new(what("pages read"), (read.load(Relaxed) - read_before) as f64 / time.as_secs_f64(), "/s"),
+        Figure::new(what("memory"), pss_mib(rig.pid()), "MiB"),
+    ])?;
     stop.store(true, Relaxed);
     watching.abort_all();
     running.abort();

@@ -14,9 +14,10 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use super::{cpu_ns, field_kib};
+use crate::figures::{Figure, Figures};
 
 /// Polls `units` units on one TCP gateway every second with the shipped program; the last one is dead when `dead`.
-pub(super) async fn sensors(units: u8, time: Duration) -> anyhow::Result<()> {
+pub(super) async fn sensors(figures: &mut Figures, units: u8, time: Duration) -> anyhow::Result<()> {
     for dead in [false, true] {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
@@ -59,6 +60,7 @@ pub(super) async fn sensors(units: u8, time: Duration) -> anyhow::Result<()> {
             .spawn()?;
         let pid = child.id().context("no process")?;
         tokio::time::sleep(Duration::from_secs(5)).await;
+        figures.measures(&agent);
         let (cpu, count) = (cpu_ns(pid), asked.load(Relaxed));
         if let Ok(mut last) = last.lock() {
             last.values_mut().for_each(|(_, longest)| *longest = 0);
@@ -67,12 +69,14 @@ pub(super) async fn sensors(units: u8, time: Duration) -> anyhow::Result<()> {
         let spent = (cpu_ns(pid) - cpu) as f64 / 1e9 / time.as_secs_f64() * 100.0;
         let polls = (asked.load(Relaxed) - count) as f64 / time.as_secs_f64();
         let longest = last.lock().ok().and_then(|last| last.values().map(|(_, longest)| *longest).max()).unwrap_or(0);
-        println!(
-            "{units} units on one TCP gateway at 1 s{}: {spent:.2} % of a core, {polls:.1} polls/s, PSS {} kB, longest between two polls of one unit {:.2} s",
-            if dead { ", one of them dead" } else { "" },
-            field_kib(pid, "smaps_rollup", "Pss:"),
-            longest as f64 / 1e6
-        );
+        println!("{units} units on one TCP gateway at 1 s{}", if dead { ", one of them dead" } else { "" });
+        let what = |what: &str| format!("{units} units{}: {what}", if dead { ", one dead" } else { "" });
+        figures.say([
+            Figure::new(what("CPU"), spent, "% of a core").most(1.0),
+            Figure::new(what("polls"), polls, "/s"),
+            Figure::new(what("memory"), field_kib(pid, "smaps_rollup", "Pss:") as f64, "KiB"),
+            Figure::new(what("longest between two polls of a unit"), longest as f64 / 1e6, "s").most(1.1),
+        ])?;
         child.kill().await?;
         serving.abort();
     }

@@ -36,36 +36,63 @@ pub struct Totals {
     latencies: Latencies,
 }
 
-/// Latencies by powers of two to the quarter, in microseconds.
+/// Steps of latencies for each doubling: each is four hundredths above the last.
+const STEPS: f64 = 16.0;
+/// Up to an hour, in microseconds.
+const BUCKETS: usize = 512;
+
 #[derive(Debug)]
-struct Latencies([AtomicU64; 128]);
+struct Latencies([AtomicU64; BUCKETS]);
 
 impl Default for Latencies {
     fn default() -> Self {
-        Self([const { AtomicU64::new(0) }; 128])
+        Self([const { AtomicU64::new(0) }; BUCKETS])
+    }
+}
+
+/// How many reports took how long, up to some moment.
+#[derive(Debug, Clone)]
+pub struct Distribution(Vec<u64>);
+
+impl Distribution {
+    /// What was added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self(self.0.iter().zip(&earlier.0).map(|(now, then)| now.saturating_sub(*then)).collect())
+    }
+
+    /// The latency that this share of reports did not exceed, to four hundredths of itself.
+    #[must_use]
+    pub fn percentile(&self, share: f64) -> Duration {
+        let wanted = (self.0.iter().sum::<u64>() as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        for (bucket, count) in self.0.iter().enumerate() {
+            seen += count;
+            if seen >= wanted && *count > 0 {
+                return Duration::from_micros(2_f64.powf((bucket as f64 + 1.0) / STEPS) as u64);
+            }
+        }
+        Duration::ZERO
     }
 }
 
 impl Totals {
     fn latency(&self, elapsed: Duration) {
         let micros = elapsed.as_micros().max(1) as f64;
-        let bucket = (micros.log2() * 4.0) as usize;
-        self.latencies.0[bucket.min(127)].fetch_add(1, Relaxed);
+        let bucket = (micros.log2() * STEPS) as usize;
+        self.latencies.0[bucket.min(BUCKETS - 1)].fetch_add(1, Relaxed);
+    }
+
+    /// Latencies so far, from sending to the watermark.
+    #[must_use]
+    pub fn latencies(&self) -> Distribution {
+        Distribution(self.latencies.0.iter().map(|count| count.load(Relaxed)).collect())
     }
 
     /// The latency from sending to the watermark that this share of reports did not exceed.
     #[must_use]
     pub fn percentile(&self, share: f64) -> Duration {
-        let counts: Vec<u64> = self.latencies.0.iter().map(|count| count.load(Relaxed)).collect();
-        let wanted = (counts.iter().sum::<u64>() as f64 * share).ceil() as u64;
-        let mut seen = 0;
-        for (bucket, count) in counts.iter().enumerate() {
-            seen += count;
-            if seen >= wanted && *count > 0 {
-                return Duration::from_micros(2_f64.powf((bucket as f64 + 1.0) / 4.0) as u64);
-            }
-        }
-        Duration::ZERO
+        self.latencies().percentile(share)
     }
 
     /// All in one line.
@@ -415,6 +442,19 @@ pub async fn blast(identity: &Identity, time: Duration, totals: &Totals, greeted
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_are_those_of_a_stretch_of_time() {
+        let totals = Totals::default();
+        (0..100).for_each(|_| totals.latency(Duration::from_millis(900)));
+        let before = totals.latencies();
+        (0..99).for_each(|_| totals.latency(Duration::from_millis(50)));
+        totals.latency(Duration::from_millis(250));
+        let stretch = totals.latencies().since(&before);
+        let near = |share: f64, ms: f64| (stretch.percentile(share).as_secs_f64() * 1000.0 / ms - 1.0).abs() < 0.05;
+        assert!(near(0.5, 50.0) && near(0.99, 50.0) && near(1.0, 250.0), "{stretch:?}");
+        assert!(totals.percentile(0.9) > Duration::from_millis(850));
+    }
 
     #[test]
     fn scripts_say_when_who_does_what() {

@@ -1,5 +1,6 @@
 //! A simulated device's identity: enrolled with a token like any agent, kept in memory or in a file.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ pub struct Identity {
     pub authorities: String,
     /// Host and port of the MQTT endpoint.
     pub mqtt: String,
+    /// The loopback address that it connects from; by default the kernel's choice. One address has some 28,000 ports to connect from.
+    #[serde(default)]
+    pub source: Option<Ipv4Addr>,
 }
 
 impl Identity {
@@ -69,6 +73,7 @@ impl Identity {
             certificate: answer.certificate,
             authorities: answer.authorities,
             mqtt: answer.mqtt,
+            source: None,
         })
     }
 

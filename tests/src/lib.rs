@@ -11,6 +11,7 @@ pub mod link;
 pub mod machine;
 pub mod machines;
 pub mod modbus;
+pub mod performance;
 pub mod prometheus;
 pub mod resender;
 pub mod second_factor;

@@ -1,5 +1,6 @@
 //! A plain MQTT client on the real wire, with nothing between a test and the bytes.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Connect, ConnectAckReason, LastWill, Packet};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::codec::{Decoder as _, Encoder as _};
@@ -52,7 +53,14 @@ impl Link {
     /// When TCP, TLS or the CONNECT fails or takes too long, with what the collector answered.
     pub async fn tls(identity: &Identity) -> anyhow::Result<Self> {
         let (host, port) = ioc_common::address::split_address(&identity.mqtt).map_err(anyhow::Error::msg)?;
-        let tcp = TcpStream::connect((host.as_str(), port)).await?;
+        let tcp = match identity.source {
+            None => TcpStream::connect((host.as_str(), port)).await?,
+            Some(source) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((source, 0).into())?;
+                socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?
+            }
+        };
         tcp.set_nodelay(true)?;
         let name = ServerName::try_from(host)?;
         let stream = tokio::time::timeout(PATIENCE, TlsConnector::from(identity.tls()?).connect(name, tcp)).await??;

@@ -293,6 +293,19 @@ fn generated_pages_are_up_to_date() {
 }
 
 #[test]
+fn no_figure_is_typed() {
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/performance.md")).unwrap();
+    ioc_tests::performance::check(&page).unwrap_or_else(|error| panic!("docs/performance.md: {error:#}"));
+    assert!(Path::new(ROOT).join(ioc_tests::performance::MADE_BY).exists(), "what makes docs/performance.md is gone");
+    // Every place for figures has a benchmark, so that a renamed one does not leave an empty table.
+    let words = std::fs::read_to_string(format!("{ROOT}/tests/bench/performance.md")).unwrap();
+    let bench = std::fs::read_to_string(format!("{ROOT}/tests/bench/main.rs")).unwrap();
+    let named = words.lines().filter_map(|line| line.strip_prefix("<!-- figures: ")?.strip_suffix(" -->"));
+    let unknown: Vec<&str> = named.filter(|name| !bench.contains(&format!("=> \"{name}\""))).collect();
+    assert!(unknown.is_empty(), "tests/bench/performance.md has places for figures of no benchmark: {unknown:?}");
+}
+
+#[test]
 fn both_sides_of_the_docs_exist_and_their_links_lead_somewhere() {
     let mut faults = Vec::new();
     for path in tracked().into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "md")) {

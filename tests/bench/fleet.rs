@@ -1,0 +1,282 @@
+//! A fleet at its ordinary pace: what it costs the collector, and how soon a person hears of a fault meanwhile.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ioc_common::clock;
+use ioc_common::config::Span;
+use ioc_tests::fleet::{self, Distribution, Plan, Totals};
+use ioc_tests::harness::{Rig, binary, eventually};
+use ioc_tests::identity::Identity;
+use ioc_tests::link::Link;
+use ioc_tests::machine::Machine;
+use ioc_tests::performance::number;
+use ioc_tests::sink;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::figures::{Figure, Figures};
+use crate::measure::{self, Written};
+
+/// A fleet that reports every ten seconds, until it is told to stop.
+pub(crate) struct Reporting {
+    pub(crate) totals: Arc<Totals>,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) running: tokio::task::JoinHandle<()>,
+}
+
+/// Lets all of these report, and waits until all are connected.
+pub(crate) async fn reporting(identities: Vec<Identity>) -> anyhow::Result<Reporting> {
+    let devices = identities.len() as u64;
+    let (totals, stop) = (Arc::new(Totals::default()), Arc::new(AtomicBool::new(false)));
+    let plan = Plan { interval: Duration::from_secs(10), keep_alive_s: 60, seed: 1, script: Vec::new() };
+    let running = tokio::spawn(fleet::run(identities, plan, Arc::clone(&totals), Arc::clone(&stop)));
+    // Ten thousand handshakes on two cores take longer than a test waits for anything.
+    while totals.connected.load(Relaxed) < devices {
+        anyhow::ensure!(!running.is_finished(), "the fleet has ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(Reporting { totals, stop, running })
+}
+
+/// What is asked of a fleet of this size; nothing is where no goal was set.
+struct Goals {
+    cpu_us: Option<f64>,
+    written: Option<f64>,
+    acknowledged_ms: Option<f64>,
+    memory_mib: Option<f64>,
+}
+
+impl Goals {
+    fn of(devices: usize) -> Self {
+        let goals = match devices {
+            1000 => Some([60.0, 3000.0, 250.0, 45.0]),
+            10_000 => Some([35.0, 1200.0, 250.0, 180.0]),
+            30_000 => Some([25.0, 900.0, 400.0, 480.0]),
+            _ => None,
+        };
+        let of = |place: usize| goals.map(|goals| goals[place]);
+        Self { cpu_us: of(0), written: of(1), acknowledged_ms: of(2), memory_mib: of(3) }
+    }
+}
+
+/// Files that a program has open beside its connections.
+const OTHER_FILES: u64 = 300;
+/// Connections from one loopback address: the kernel has some 28,000 ports for them.
+const CONNECTIONS_PER_ADDRESS: usize = 20_000;
+/// From the last connection to what is measured: the reports that come with one are over.
+const SETTLE: Duration = Duration::from_secs(15);
+/// Between two looks at memory.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Files that a program may have open here.
+fn files_max() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// How a fleet is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How long.
+    pub(crate) time: Duration,
+    /// `history.fold`, where it is not as shipped.
+    pub(crate) fold: Option<Span>,
+}
+
+/// What a fleet of each of these sizes costs at the pace at which people run it.
+pub(crate) async fn whole_fleets(figures: &mut Figures, sizes: &[usize], pace: Pace) -> anyhow::Result<()> {
+    for devices in sizes {
+        let (need, have) = (*devices as u64 + OTHER_FILES, files_max());
+        if need > have {
+            println!(
+                "{devices} devices are not measured: each of the collector and the simulator has {need} files open, and {have} are allowed here \
+                 (ulimit -n; above ulimit -Hn the administrator's: /etc/security/limits.conf, LimitNOFILE=)"
+            );
+            continue;
+        }
+        whole_fleet(figures, *devices, pace).await?;
+    }
+    Ok(())
+}
+
+async fn whole_fleet(figures: &mut Figures, devices: usize, Pace { time, fold }: Pace) -> anyhow::Result<()> {
+    let history = fold.map_or(String::new(), |every| format!("[history]\nfold = \"{every}\"\n"));
+    let mut rig = Rig::new(&history);
+    // All of it comes from this machine at once, which a real fleet does not.
+    let more = format!(
+        "[ingest]\nconnections_max = {}\nnewcomers_per_address_max = 8192\nnewcomers_per_network_max = 8192\n",
+        devices + 1000
+    );
+    rig.configure(|config| config.replace("[ingest]\n", &more));
+    rig.start().await?;
+    figures.measures(&binary("ioc-collector"));
+    let begun = Instant::now();
+    let mut identities = rig.enrol(devices).await?;
+    let enrolled = begun.elapsed();
+    for (number, identity) in identities.iter_mut().enumerate() {
+        let host = 1 + u8::try_from(number / CONNECTIONS_PER_ADDRESS)?;
+        identity.source = Some(Ipv4Addr::new(127, 0, 0, host));
+    }
+    let Reporting { totals, stop, running } = reporting(identities).await?;
+    println!(
+        "{devices} devices at 10 s, {} s measured{}; enrolled in {} s, connected {} s later",
+        time.as_secs(),
+        fold.map_or(String::new(), |every| format!(", folded every {every}")),
+        number(enrolled.as_secs_f64()),
+        number((begun.elapsed() - enrolled).as_secs_f64())
+    );
+    tokio::time::sleep(SETTLE).await;
+    figures.begin();
+    let before = Moment::of(&rig, &totals).await?;
+    let mut memory = 0.0_f64;
+    while before.at.elapsed() < time {
+        tokio::time::sleep(LOOK.min(time.saturating_sub(before.at.elapsed()))).await;
+        memory = memory.max(measure::pss_mib(rig.pid()));
+    }
+    let after = Moment::of(&rig, &totals).await?;
+    let goals = Goals::of(devices);
+    let seconds = (after.at - before.at).as_secs_f64();
+    let reports = (after.reports - before.reports).max(1.0);
+    let [cpu, own] = [after.cpu - before.cpu, after.own_cpu - before.own_cpu];
+    let disk = (after.written.disk - before.written.disk) as f64;
+    let calls = (after.written.calls - before.written.calls) as f64;
+    let acknowledged = after.acknowledged.since(&before.acknowledged);
+    let folded = if fold.is_some() { ", folding included" } else { "" };
+    let what = |what: &str| format!("{devices} devices: {what}");
+    println!("  {}", totals.line());
+    figures.say([
+        Figure::new(what(&format!("CPU a report{folded}")), cpu / reports * 1e6, "µs").most_of(goals.cpu_us),
+        Figure::new(what("CPU of the collector"), cpu / seconds * 100.0, "% of a core"),
+        Figure::new(what(&format!("written a report{folded}")), disk / reports, "bytes").most_of(goals.written),
+        Figure::new(what("given to write calls a report"), calls / reports, "bytes"),
+        Figure::new(what("written a day"), disk / seconds * 86_400.0 / 1e9, "GB"),
+        Figure::new(what("reports"), reports / seconds, "/s"),
+        Figure::new(what("reports a commit"), reports / (after.commits - before.commits).max(1.0), ""),
+        Figure::new(what("acknowledged, p50"), millis(acknowledged.percentile(0.5)), "ms"),
+        Figure::new(what("acknowledged, p99"), millis(acknowledged.percentile(0.99)), "ms")
+            .most_of(goals.acknowledged_ms),
+        Figure::new(what("memory, the most"), memory, "MiB").most_of(goals.memory_mib),
+        Figure::new(what("the simulator's CPU"), own / seconds * 100.0, "% of a core"),
+    ])?;
+    println!(
+        "  CPU: user and system of all threads, those that have ended too. Written: write_bytes of /proc/PID/io, pages made dirty in the {} s, \
+         whether they have reached the disk or not; nothing is waited for. Write calls: wchar, sockets included",
+        number(seconds)
+    );
+    let broken = totals.broken.load(Relaxed) - before.broken;
+    if broken > 0 {
+        println!("  {broken} connections broke meanwhile: the figures are not those of a calm fleet");
+    }
+    stop.store(true, Relaxed);
+    running.abort();
+    Ok(())
+}
+
+/// What had been counted at some moment.
+struct Moment {
+    at: Instant,
+    cpu: f64,
+    own_cpu: f64,
+    written: Written,
+    reports: f64,
+    commits: f64,
+    acknowledged: Distribution,
+    broken: u64,
+}
+
+impl Moment {
+    async fn of(rig: &Rig, totals: &Totals) -> anyhow::Result<Self> {
+        let metrics = measure::metrics(rig).await?;
+        let of = |name: &str| metrics.get(name).copied().with_context(|| format!("/metrics has no {name}"));
+        Ok(Self {
+            at: Instant::now(),
+            cpu: measure::cpu_seconds(rig.pid()),
+            own_cpu: measure::cpu_seconds(std::process::id()),
+            written: measure::written(rig.pid()),
+            reports: of("ioc_reports_total")?,
+            commits: of("ioc_commits_total")?,
+            acknowledged: totals.latencies(),
+            broken: totals.broken.load(Relaxed),
+        })
+    }
+}
+
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+pub(crate) async fn notice(figures: &mut Figures, devices: usize, times: usize) -> anyhow::Result<()> {
+    let hooks: sink::Received<sink::Hook> = Arc::default();
+    let http = TcpListener::bind("127.0.0.1:0").await?;
+    let port = http.local_addr()?.port();
+    tokio::spawn(sink::webhooks(http, Arc::clone(&hooks), |_| 200, false));
+    let mut rig = Rig::new(&format!(
+        "[rules]\nfile = \"rules.toml\"\n[incidents]\nreopen_within = \"0s\"\n[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n"
+    ));
+    let rules = ioc_engine::config::DEFAULT_RULES
+        .replace("for = \"5m\"", "for = \"0s\"")
+        .replace("for = \"1m\"", "for = \"0s\"");
+    std::fs::write(rig.dir().join("rules.toml"), rules)?;
+    rig.start().await?;
+    figures.measures(&binary("ioc-collector"));
+    let mut identities = rig.enrol(devices + 1).await?;
+    let victim = identities.pop().context("one device")?;
+    let Reporting { stop, running, .. } = reporting(identities).await?;
+    figures.begin();
+    let (mut link, known) = Link::open(&victim, 60).await?;
+    let mut machine = Machine::new(victim.device.clone(), "server", 1, known, clock::now());
+    let mut latencies = Vec::new();
+    for round in 0..times {
+        machine.fill_disk(Some(95.0));
+        let mut crossed_at = None;
+        // The simulated disk fills in steps; the clock starts with the sample that is beyond the limit.
+        for _ in 0..12 {
+            let body = if round == 0 && crossed_at.is_none() && machine.position.seq == 0 {
+                machine.hello(10, 60)
+            } else {
+                machine.sample()
+            };
+            let beyond = matches!(&body, ioc_common::report::Body::Sample(sample) if machine.layout().series().iter().zip(&sample.v)
+                .any(|(series, value)| series.is("fs.used_pct", "/var") && value.is_some_and(|value| value > 90.0)));
+            let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+            let packet = link.publish(kind, payload);
+            if beyond {
+                crossed_at = Some(clock::now());
+            }
+            link.send(packet).await?;
+            link.committed(position).await?;
+            if beyond {
+                break;
+            }
+        }
+        let crossed_at = crossed_at.context("the limit was crossed")?;
+        eventually("told", || async { hooks.lock().unwrap().len() > round * 2 }).await?;
+        latencies.push(hooks.lock().unwrap()[round * 2].at.millis_since(crossed_at));
+        machine.fill_disk(None);
+        for _ in 0..4 {
+            let body = machine.sample();
+            let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+            let packet = link.publish(kind, payload);
+            link.send(packet).await?;
+            link.committed(position).await?;
+        }
+        eventually("resolved", || async { hooks.lock().unwrap().len() > round * 2 + 1 }).await?;
+    }
+    latencies.sort_unstable();
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    println!("from a sample beyond a limit to its webhook received, {devices} devices reporting, {times} times");
+    let what = |share: &str| format!("limit crossed to webhook, {devices} devices, {share}");
+    figures.say([
+        Figure::new(what("p50"), at(0.5) as f64, "ms"),
+        Figure::new(what("p99"), at(0.99) as f64, "ms").most(10.0),
+        Figure::new(what("the most"), at(1.0) as f64, "ms"),
+    ])?;
+    stop.store(true, Relaxed);
+    running.abort();
+    Ok(())
+}
