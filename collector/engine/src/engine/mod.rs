@@ -250,6 +250,8 @@ pub struct Engine {
     batch: Batch,
     /// A commit was given up: the engine ends, and keeps nothing any more.
     given_up: bool,
+    /// Rows of history that are deleted in one go.
+    forget_limit: usize,
     time: Time,
 }
 
@@ -345,6 +347,7 @@ fn assembled(parts: EngineDeps) -> Result<Engine, StoreError> {
         disk_seen_ms: 0,
         batch: Batch::default(),
         given_up: false,
+        forget_limit: commands::FORGET_ROWS_MIN,
         time,
     };
     engine.take_effects(effects, now);

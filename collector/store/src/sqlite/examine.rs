@@ -102,9 +102,11 @@ fn rows(connection: &Connection) -> Vec<String> {
         Ok::<u64, rusqlite::Error>(wrong)
     };
     let mut findings = Vec::new();
-    for (name, sql) in
-        [("rows of history", "SELECT data FROM main.sample"), ("chunks of history", "SELECT data FROM history.chunk")]
-    {
+    for (name, sql) in [
+        ("rows of history", "SELECT data FROM main.sample"),
+        ("chunks of history", "SELECT data FROM history.chunk"),
+        ("pieces of history", "SELECT data FROM history.piece"),
+    ] {
         match count(sql) {
             Ok(0) => {}
             Ok(wrong) => findings.push(format!("{name}: {wrong} do not match their checksums")),
