@@ -77,10 +77,12 @@ enum Bench {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// Bytes a sample of folded history, beside VictoriaMetrics where it is installed, and how long questions take.
+    /// Bytes a sample of folded history, beside VictoriaMetrics where it is installed, and how long questions take; what folding a fleet costs.
     History {
         #[arg(long, default_value_t = 31)]
         days: i64,
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
     },
     /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
     Pages {
@@ -120,7 +122,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Idle { connections } => idle(connections).await,
         Bench::Fleet { devices, seconds } => whole_fleet(devices, Duration::from_secs(seconds)).await,
         Bench::Judge { devices, seconds } => judge::run(devices, Duration::from_secs(seconds)),
-        Bench::History { days } => history::run(days).await,
+        Bench::History { days, devices } => history::run(days, devices).await,
         Bench::Notice { devices, times } => notice(devices, times).await,
         Bench::Pages { devices, viewers, seconds } => pages::run(devices, viewers, Duration::from_secs(seconds)).await,
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
