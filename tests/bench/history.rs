@@ -57,20 +57,23 @@ async fn one_device(days: i64) -> anyhow::Result<()> {
     let (folded, rows) = all.split_at(folded_until);
     let (mut cpu_us, mut seq) = (0, 0);
     for some in folded.chunks(usize::try_from(ROWS_MS / STEP_MS)?) {
+        let mut changes = Vec::new();
         for (at, values) in some {
             seq += 1;
-            let at = Timestamp::from_millis(*at);
-            store.commit(&report(&device, seq, at, layout.id(), history::pack(values)))?;
+            changes.extend(report(&device, seq, Timestamp::from_millis(*at), layout.id(), history::pack(values)));
         }
+        store.commit(&changes)?;
         let started_us = clock::thread_cpu_us();
         let folded = compaction::round(reader.as_ref(), archive.as_mut(), KEEP_MS, later(), false)?;
         cpu_us += clock::thread_cpu_us() - started_us;
         while store.forget_rows(folded.through, 1000)? == 1000 {}
     }
+    let mut changes = Vec::new();
     for (at, values) in rows {
         seq += 1;
-        store.commit(&report(&device, seq, Timestamp::from_millis(*at), layout.id(), history::pack(values)))?;
+        changes.extend(report(&device, seq, Timestamp::from_millis(*at), layout.id(), history::pack(values)));
     }
+    store.commit(&changes)?;
     let samples = folded.iter().map(|(_, values)| values.iter().flatten().count()).sum::<usize>();
     let [raw, five, hour] = Tier::ALL.map(|tier| bytes_of(reader.as_ref(), &device, tier));
     let per = |bytes: f64| bytes / samples as f64;
@@ -123,17 +126,21 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
     let (mut gathering_us, mut merging_us, mut written, mut values) = (0, 0, 0, 0);
     let (mut deleting, mut slice_us): (Vec<u64>, u64) = (Vec::new(), 0);
     let chart = |what: &str| ask(reader, &one, what, from, until, Tier::Raw, &names, 240);
-    for step in 0..5 * HOUR_MS / STEP_MS {
+    let (mut changes, steps) = (Vec::new(), 5 * HOUR_MS / STEP_MS);
+    for step in 0..steps {
         let at = Timestamp::from_millis(from + step * STEP_MS + 1);
-        let mut changes = Vec::new();
         for machine in &mut machines {
             let layout = machine.layout().id();
             let Body::Sample(sample) = machine.sample() else { anyhow::bail!("a machine samples") };
             values += sample.v.iter().flatten().count();
-            changes.extend(report(machine.device(), step.unsigned_abs() + 1, at, layout, history::pack(&sample.v)));
+            changes.extend(report(&machine.device, step.unsigned_abs() + 1, at, layout, history::pack(&sample.v)));
         }
-        store.commit(&changes)?;
-        let (through, last) = (reader.last_row()?, step == 5 * HOUR_MS / STEP_MS - 1);
+        let last = step == steps - 1;
+        if changes.len() < 20_000 && !last {
+            continue;
+        }
+        store.commit(&std::mem::take(&mut changes))?;
+        let through = reader.last_row()?;
         if through - compactor.all_folded() < WINDOW_ROWS && !last {
             continue;
         }
