@@ -156,7 +156,7 @@ const KNOWN_PROCESSES: [&str; 12] = [
 /// Writes a capture of this machine to `out`, and says how many files it holds.
 ///
 /// # Errors
-/// When something cannot be written.
+/// What the system said of the first directory or file that could not be made.
 pub fn capture(out: &Path, config: &Config) -> io::Result<usize> {
     let mut tar = Tar { bytes: Vec::new(), count: 0 };
     for pattern in PATHS {

@@ -125,6 +125,12 @@ pub enum CliCommand {
         #[arg(long, hide = true)]
         offered: bool,
     },
+    /// List the damaged parts of the spool, which are kept until they are removed here.
+    Damaged {
+        /// Remove them all. Every report in them that could be read was sent, the others were counted as lost.
+        #[arg(long)]
+        remove: bool,
+    },
     /// Ask the running agent how it is.
     Status {
         /// As JSON.
@@ -214,7 +220,7 @@ pub fn read_config(path: Option<&Path>) -> Result<Config, ConfigError> {
 /// Writes to standard output.
 ///
 /// # Errors
-/// When nobody reads it.
+/// When standard output is closed.
 pub fn say(text: &str) -> std::io::Result<()> {
     std::io::stdout().write_all(text.as_bytes())
 }

@@ -12,8 +12,8 @@ use crate::identity::IdentityStore;
 /// Tells `url` that the collector has committed nothing for `seconds`, or that it is back.
 ///
 /// # Errors
-/// Why it could not be told.
-pub fn tell(url: &str, store: &IdentityStore, seconds: u64, back: bool) -> Result<(), String> {
+/// That this host is not enrolled, why there was no answer, or which status it had.
+pub fn notify(url: &str, store: &IdentityStore, seconds: u64, back: bool) -> Result<(), String> {
     let identity = store.identity().map_err(|error| error.to_string())?;
     let host = facts::read(std::path::Path::new("/")).hostname;
     let (device, collector) = (identity.device.to_string(), identity.mqtt);

@@ -22,7 +22,7 @@ use survey_forms::{
     AntivirusForm, CertificatesForm, PortsForm, RaidForm, ServicesForm, SmartForm, SoftwareForm, SurveyForms, WallForm,
 };
 
-use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, Sensors};
+use crate::sensor::settings::{BusForm, NutForm, PjlinkForm, SensorForms, SensorSettings};
 
 /// How long the surveyor may take to read a configuration, on a machine that is busy starting.
 const SURVEYOR_WITHIN: Duration = Duration::from_secs(30);
@@ -59,20 +59,20 @@ pub struct Config {
     pub survey_settings: SurveySettings,
     /// Sensors around this host. Not handed to the running agent, which reads none itself …
     #[serde(skip)]
-    pub sensors: Sensors,
+    pub sensors: SensorSettings,
     /// … but must know whether there are any.
     pub has_sensors: bool,
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
     /// A collector that has committed nothing for this long is missed.
     pub missed_after: SpanWithin<10_000, 604_800_000>,
-    /// Who is told then.
+    /// Address that is told when the collector is missed; nobody without one.
     pub missed_url: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
-struct Form {
+struct ConfigForm {
     collector: CollectorForm,
     report: ReportForm,
     paths: PathsForm,
@@ -191,7 +191,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
-        let form: Form = source.parse()?;
+        let form: ConfigForm = source.parse()?;
         let fault_of = |name: &Spanned<String>, fault: fn(&str) -> Option<String>| {
             fault(name.get_ref()).map(|why| source.fault(name.span(), &why, "correct the name or remove it"))
         };
@@ -295,7 +295,7 @@ const SURVEYOR: &str = "ioc-agent-survey";
 /// Where the surveyor lies: beside the program that runs.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// When `/proc/self/exe` does not name this program.
 pub fn surveyor_path() -> std::io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(SURVEYOR))
 }

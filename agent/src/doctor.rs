@@ -14,6 +14,7 @@ use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
 use crate::host::LiveHost;
+use crate::spool::Damaged;
 use crate::status::Status;
 use crate::surveyor::{self, ProbeResult};
 
@@ -25,27 +26,27 @@ const LOG_WITHIN_S: u64 = 20;
 
 /// One probe, read once.
 #[derive(Debug, Serialize)]
-pub struct Finding {
-    /// What it gave.
+pub struct ProbeFinding {
+    /// Outcome, numbers and documents of the probe.
     #[serde(flatten)]
-    pub made: ProbeResult,
+    pub result: ProbeResult,
     /// How long it took, milliseconds.
     pub took_ms: f64,
-    /// What it needs.
+    /// Rights and programs that it needs, for people.
     pub needs: &'static str,
 }
 
 /// Reads the probe or makes the survey of this name, on the machine under `root`. None when there is none of this name.
 #[must_use]
-pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
+pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     if let Some(survey) = ioc_probe::survey(name) {
         let context = context(root, config, None);
         let started_us = clock::boottime_us();
-        let made = surveyor::make(survey, &context);
-        return Some(Finding { made, took_ms: since(started_us), needs: survey.needs });
+        let result = surveyor::make(survey, &context);
+        return Some(ProbeFinding { result, took_ms: since(started_us), needs: survey.needs });
     }
     let (_, mut probe) = ioc_probe::all(root).into_iter().find(|(known, _)| *known == name)?;
-    let mut numbers = Numbers::default();
+    let mut numbers = JsonNumbers::default();
     let (mut buffer, mut events) = (Vec::new(), Vec::new());
     let started_us = clock::boottime_us();
     let mut outcome = sample(probe.as_mut(), None, &mut buffer, &mut events, &mut numbers);
@@ -56,8 +57,8 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<Finding> {
         numbers.0.clear();
         outcome = sample(probe.as_mut(), Some(0.5), &mut buffer, &mut events, &mut numbers);
     }
-    let made = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
-    Some(Finding { made, took_ms, needs: "nothing more" })
+    let result = ProbeResult { numbers: numbers.0, events, ..ProbeResult::without(name, outcome) };
+    Some(ProbeFinding { result, took_ms, needs: "nothing more" })
 }
 
 fn since(started_us: u64) -> f64 {
@@ -65,9 +66,9 @@ fn since(started_us: u64) -> f64 {
 }
 
 #[derive(Default)]
-struct Numbers(Vec<(String, String, Option<f64>)>);
+struct JsonNumbers(Vec<(String, String, Option<f64>)>);
 
-impl ioc_common::reading::Sink for Numbers {
+impl ioc_common::reading::Sink for JsonNumbers {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
         self.0.push((metric.to_owned(), subject.to_owned(), value.is_finite().then_some(value)));
     }
@@ -78,7 +79,7 @@ fn sample(
     elapsed_s: Option<f64>,
     buffer: &mut Vec<u8>,
     events: &mut Vec<Event>,
-    numbers: &mut Numbers,
+    numbers: &mut JsonNumbers,
 ) -> Outcome {
     probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
 }
@@ -99,30 +100,30 @@ pub fn context<'a>(root: &'a Path, config: &'a Config, record: Option<&'a Path>)
 
 /// Every probe and survey that is not forbidden.
 #[must_use]
-pub fn read_all(root: &Path, config: &Config) -> Vec<Finding> {
+pub fn read_all(root: &Path, config: &Config) -> Vec<ProbeFinding> {
     let allowed = ioc_probe::names().filter(|name| !config.forbid.iter().any(|forbidden| forbidden == name));
     allowed.filter_map(|name| read(name, root, config)).collect()
 }
 
 /// One finding, for a person.
 #[must_use]
-pub fn text(finding: &Finding) -> String {
-    let made = &finding.made;
+pub fn text(finding: &ProbeFinding) -> String {
+    let result = &finding.result;
     let mut text = line(finding);
-    for (name, subject, value) in &made.numbers {
+    for (name, subject, value) in &result.numbers {
         let name = if subject.is_empty() { name.clone() } else { format!("{name}|{subject}") };
         let _ = writeln!(text, "  {name:<50} {}", value.map_or("-".to_owned(), |value| value.to_string()));
     }
-    if let Some(document) = &made.document
+    if let Some(document) = &result.document
         && let Ok(value) = document.read::<serde_json::Value>()
     {
         text += &serde_json::to_string_pretty(&value).unwrap_or_default();
         text.push('\n');
     }
-    for event in &made.events {
+    for event in &result.events {
         let _ = writeln!(text, "  event {}: {}", event.name, event.text);
     }
-    for report in &made.software {
+    for report in &result.software {
         text += &serde_json::to_string_pretty(report).unwrap_or_default();
         text.push('\n');
     }
@@ -130,9 +131,9 @@ pub fn text(finding: &Finding) -> String {
 }
 
 /// A line for a probe, and one more with the mend where it could not be read.
-fn line(finding: &Finding) -> String {
-    let (name, took) = (&finding.made.name, finding.took_ms);
-    match &finding.made.outcome {
+fn line(finding: &ProbeFinding) -> String {
+    let (name, took) = (&finding.result.name, finding.took_ms);
+    match &finding.result.outcome {
         Outcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
         Outcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
         Outcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
@@ -142,17 +143,17 @@ fn line(finding: &Finding) -> String {
 
 /// The whole report, and whether something is really wrong.
 #[must_use]
-pub fn report(root: &Path, config: &Config, findings: &[Finding]) -> (String, bool) {
+pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (String, bool) {
     let mut text = String::new();
     for finding in findings {
         text += &line(finding);
         // A survey that was read may still lack a part; that is said in its document.
-        let lacks = finding.made.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
+        let lacks = finding.result.document.as_ref().map(|document| lacking(document.text())).unwrap_or_default();
         for why in lacks {
             let _ = writeln!(text, "         {:<13} lacks: {why}", "");
         }
     }
-    let mut bad = findings.iter().any(|finding| matches!(finding.made.outcome, Outcome::Unknown { .. }));
+    let mut bad = findings.iter().any(|finding| matches!(finding.result.outcome, Outcome::Unknown { .. }));
     if root == Path::new("/") {
         text.push('\n');
         let context = context(root, config, None);
@@ -162,6 +163,10 @@ pub fn report(root: &Path, config: &Config, findings: &[Finding]) -> (String, bo
         let shown =
             if helper { "listens" } else { "is not installed; mend: systemctl enable --now ioc-agent-helper.socket" };
         let _ = writeln!(text, "helper unit   {shown}");
+        if let Some(why) = spool_damage(&config.state) {
+            bad = true;
+            let _ = writeln!(text, "SPOOL         {why}");
+        }
         match state_trouble(&config.state) {
             None => {
                 let _ = writeln!(text, "state         {} can be written", config.state.display());
@@ -182,14 +187,14 @@ pub fn bundle(
     path: Option<&Path>,
     root: &Path,
     config: &Config,
-    findings: &[Finding],
+    findings: &[ProbeFinding],
     status: &Result<Status, String>,
 ) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut out = format!("IOC Watch agent {version} at {}\n\n== findings\n", clock::now());
     for finding in findings {
-        let (name, took) = (&finding.made.name, finding.took_ms);
-        let (what, why) = match &finding.made.outcome {
+        let (name, took) = (&finding.result.name, finding.took_ms);
+        let (what, why) = match &finding.result.outcome {
             Outcome::Read => ("read", String::new()),
             Outcome::Absent { why } => ("absent", redact::reason(why)),
             Outcome::Unknown { why } => ("UNKNOWN", redact::reason(why)),
@@ -207,7 +212,7 @@ pub fn bundle(
         }
     }
     let _ = writeln!(out, "\n== configuration, without secrets");
-    out += &written(path);
+    out += &redacted_configuration(path);
     if root == Path::new("/") {
         let log = context(root, config, None).ask("journalctl", &LOG, LOG_WITHIN_S).lines_or_none();
         let log = log.map_or_else(|outcome| redact::reason(&format!("{outcome:?}")), |lines| redact::log(&lines));
@@ -220,7 +225,7 @@ pub fn bundle(
 const STATUS: [&str; 7] = ["version", "name", "outcome", "read", "committed", "taken", "certificate_expires_at"];
 
 /// The configuration as it is handed on.
-fn written(path: Option<&Path>) -> String {
+fn redacted_configuration(path: Option<&Path>) -> String {
     let Some(path) = path else { return "(defaults)\n".to_owned() };
     match std::fs::read_to_string(path) {
         Ok(text) => redact::configuration(&text),
@@ -265,6 +270,18 @@ fn state_trouble(state: &Path) -> Option<String> {
     })
 }
 
+/// What is damaged of the spool and kept.
+fn spool_damage(state: &Path) -> Option<String> {
+    let damaged = as_owner(state, || Damaged::of(&state.join("spool"))).ok()?;
+    (damaged.bytes() > 0).then(|| {
+        let (bytes, dir) = (damaged.bytes(), damaged.dir().display());
+        format!(
+            "{bytes} bytes of it are damaged, and take its room ({dir}); mend: look at the disk (dmesg, smartctl -a), see \
+             'ioc-agent damaged', then 'ioc-agent damaged --remove'"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,10 +294,10 @@ mod tests {
         let findings = read_all(dir.path(), &config);
         assert_eq!(findings.len(), ioc_probe::names().count());
         for finding in findings {
-            let name = finding.made.name.as_str();
+            let name = finding.result.name.as_str();
             let known = ["antivirus", "time", "protection"].contains(&name);
-            let numbers: Vec<_> = finding.made.numbers.iter().filter(|number| number.2.is_some()).collect();
-            match finding.made.outcome {
+            let numbers: Vec<_> = finding.result.numbers.iter().filter(|number| number.2.is_some()).collect();
+            match finding.result.outcome {
                 Outcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
                 Outcome::Absent { .. } | Outcome::Unknown { .. } => assert!(numbers.is_empty(), "{name}: {numbers:?}"),
             }
@@ -302,8 +319,8 @@ mod tests {
         std::fs::write(&path, text).expect("written");
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
-        let made = ProbeResult::without("backups", Outcome::Unknown { why });
-        let findings = [Finding { made, took_ms: 1.0, needs: "nothing more" }];
+        let result = ProbeResult::without("backups", Outcome::Unknown { why });
+        let findings = [ProbeFinding { result, took_ms: 1.0, needs: "nothing more" }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);
         assert!(!shown.contains("S3CR3T"), "{shown}");

@@ -5,26 +5,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
+use hyper::Method;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
+use ioc_common::backoff::retry_ms;
 use ioc_common::enrolment::{ENROL_MAX_BYTES, ENROL_PATH, EnrolRequest, EnrolResponse, EnrolWaiting, Token};
 use ioc_common::id::DeviceId;
 use ioc_common::owner::as_owner;
+use ioc_common::random::entropy;
 use ioc_probe::facts;
 
+use crate::host::http::{self, HttpError, HttpRequest, HttpResponse};
 use crate::identity::{Identity, IdentityError, IdentityStore, Material};
 
 /// How long enrolment may take in all.
 const ENROL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Back-off between tries to reach a collector that has gone while a person was to decide.
+const RETRY_FIRST_MS: u64 = 5000;
+const RETRY_LAST_MS: u64 = 60_000;
 
 /// A new key and the request to certify it.
 #[derive(Debug)]
@@ -132,19 +134,23 @@ async fn wait_for_it(
     waits: impl Fn(&EnrolWaiting),
 ) -> Result<EnrolResponse, EnrolError> {
     let until = tokio::time::Instant::now() + how.wait;
-    let mut told = false;
+    let (mut waiting_told, mut failures) = (false, 0_u32);
     loop {
         let pause = match exchange(how.server, how.token, ask).await {
             Ok(EnrolAnswer::Enrolled(response)) => return Ok(*response),
             Ok(EnrolAnswer::Waiting(waiting)) => {
-                if !told {
+                if !waiting_told {
                     waits(&waiting);
-                    told = true;
+                    waiting_told = true;
                 }
+                failures = 0;
                 Duration::from_secs(u64::from(waiting.retry_after_s.clamp(1, 600)))
             }
             // While it waits, a collector that restarts is no reason to give up.
-            Err(EnrolError::Connect { .. }) if told => Duration::from_secs(10),
+            Err(EnrolError::Connect { .. }) if waiting_told => {
+                failures = failures.saturating_add(1);
+                Duration::from_millis(retry_ms(failures, RETRY_FIRST_MS, RETRY_LAST_MS, entropy()))
+            }
             Err(error) => return Err(error),
         };
         if tokio::time::Instant::now() + pause > until {
@@ -165,9 +171,9 @@ pub async fn exchange(server: &str, token: &Token, request: &EnrolRequest) -> Re
         .map_err(|_| EnrolError::Connect { server: server.to_owned(), why: "no answer within 30 s".to_owned() })?
 }
 
-async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolAnswer, EnrolError> {
+async fn post(server: &str, token: &Token, json: Vec<u8>) -> Result<EnrolAnswer, EnrolError> {
     let connect = |why: String| EnrolError::Connect { server: server.to_owned(), why };
-    let (host, _) = ioc_common::address::split_address(server).map_err(&connect)?;
+    ioc_common::address::split_address(server).map_err(connect)?;
     let verifier = Arc::new(PinnedVerifier::new(*token.fingerprint()));
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -176,27 +182,12 @@ async fn post(server: &str, token: &Token, body: Vec<u8>) -> Result<EnrolAnswer,
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name = ServerName::try_from(host.clone()).map_err(|error| connect(error.to_string()))?;
-    let tcp = TcpStream::connect(server).await.map_err(|error| connect(error.to_string()))?;
-    let stream =
-        TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(|error| connect(error.to_string()))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| connect(error.to_string()))?;
-    let driver = tokio::spawn(connection);
-    let request = hyper::Request::post(ENROL_PATH)
-        .header("host", host)
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| connect(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(|error| connect(error.to_string()))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), ENROL_MAX_BYTES)
-        .collect()
-        .await
-        .map_err(|error| EnrolError::Answer(error.to_string()))?
-        .to_bytes();
-    driver.abort();
+    let url = format!("https://{server}{ENROL_PATH}");
+    let request = HttpRequest { method: Method::POST, url: &url, json, tls: Arc::new(tls), max_bytes: ENROL_MAX_BYTES };
+    let HttpResponse { status, body } = http::send(request).await.map_err(|error| match error {
+        HttpError::Answer(why) => EnrolError::Answer(why),
+        HttpError::Address(why) | HttpError::Connection(why) => connect(why),
+    })?;
     if !status.is_success() {
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let detail = problem["detail"].as_str().unwrap_or("no reason given").chars().take(500).collect();

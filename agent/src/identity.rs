@@ -19,7 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::file::replace_durably;
+use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::id::DeviceId;
 
 /// Who this agent is. Kept as `identity.json`.
@@ -128,7 +128,7 @@ impl IdentityStore {
         let _ = fs::remove_file(&new_link);
         symlink(name, &new_link).map_err(file)?;
         fs::rename(&new_link, &link).map_err(file)?;
-        fs::File::open(&tls).and_then(|dir| dir.sync_all()).map_err(file)?;
+        sync_dir(&tls).map_err(file)?;
         for entry in fs::read_dir(&tls).map_err(file)?.flatten() {
             if entry.path() != staged && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let _ = fs::remove_dir_all(entry.path());
@@ -159,10 +159,10 @@ impl IdentityStore {
 
     /// Takes the next epoch and keeps it before it is used, as far as the disk allows ([`Self::keep_epoch`]): a host whose disk is
     /// broken is the very one that must report. It never falls back, even when the state was lost: it is at least the time in
-    /// seconds, and above what the collector knows.
+    /// milliseconds, so that each start has its own where none can be kept, and above what the collector knows.
     pub fn next_epoch(&self, now: Timestamp, above: u64) -> (u64, Result<(), IdentityError>) {
         let kept = fs::read_to_string(self.epoch_file()).ok().and_then(|text| text.trim().parse::<u64>().ok());
-        let clock = u64::try_from(now.as_secs()).unwrap_or(0);
+        let clock = u64::try_from(now.as_millis()).unwrap_or(0);
         let epoch = kept.unwrap_or(0).max(above).saturating_add(1).max(clock);
         (epoch, self.keep_epoch(epoch))
     }
@@ -212,7 +212,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityErr
     CertificateDer::pem_file_iter(path).map_err(why)?.collect::<Result<_, _>>().map_err(why)
 }
 
-/// The identity cannot be read or written.
+/// There is no identity, or a file of it is missing, damaged or not to be written.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "their names say it")]
 pub enum IdentityError {
@@ -244,15 +244,29 @@ mod tests {
             (epoch, Ok(())) => epoch,
             (_, Err(error)) => panic!("{error}"),
         };
-        assert_eq!(next(late, 0), 2_000_000_000);
-        assert_eq!(next(Timestamp::from_millis(0), 0), 2_000_000_001);
-        assert_eq!(next(Timestamp::from_millis(0), 3_000_000_000), 3_000_000_001);
+        assert_eq!(next(late, 0), 2_000_000_000_000);
+        assert_eq!(next(Timestamp::from_millis(0), 0), 2_000_000_000_001);
+        assert_eq!(next(Timestamp::from_millis(0), 3_000_000_000_000), 3_000_000_000_001);
         fs::remove_file(dir.path().join("epoch")).expect("removed");
-        assert_eq!(next(late, 0), 2_000_000_000);
+        assert_eq!(next(late, 0), 2_000_000_000_000);
+        // One that was kept as seconds, as earlier versions did.
+        fs::write(dir.path().join("epoch"), "1999999999\n").expect("written");
+        assert_eq!(next(late, 0), 2_000_000_000_000);
+    }
+
+    #[test]
+    fn each_start_has_its_own_epoch_where_none_can_be_kept() {
+        let dir = tempfile::tempdir().expect("temporary directory");
         // A disk that takes nothing is said, and does not keep the agent from an epoch.
         let nowhere = IdentityStore::new(dir.path().join("none/below"));
-        let (epoch, kept) = nowhere.next_epoch(late, 2_500_000_000);
-        assert!(epoch == 2_500_000_001 && kept.is_err());
+        let start = |millis| {
+            let (epoch, kept) = nowhere.next_epoch(Timestamp::from_millis(millis), 0);
+            assert!(kept.is_err());
+            epoch
+        };
+        assert!(start(2_000_000_000_000) < start(2_000_000_000_001), "two starts within a second");
+        let (epoch, _) = nowhere.next_epoch(Timestamp::from_millis(0), 2_500_000_000_000);
+        assert_eq!(epoch, 2_500_000_000_001);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::surveyor;
 /// Two samples a second apart, and every survey.
 #[derive(Debug, serde::Serialize)]
 pub struct Preview {
-    /// When it was taken.
+    /// When the sample was taken, by the wall clock.
     pub taken_at: Timestamp,
     /// What a hello would say of the machine.
     pub facts: Facts,
@@ -38,7 +38,7 @@ pub struct Preview {
 /// Reads the machine under `root` as the running agent would, but keeps nothing.
 ///
 /// # Errors
-/// When nothing could be encoded.
+/// When the sample is larger than a report may be.
 pub fn preview(root: &Path, config: &Config) -> Result<Preview, codec::CodecError> {
     let mut answers = Vec::new();
     for survey in SURVEYS.iter().filter(|survey| !config.forbid.iter().any(|name| name == survey.name)) {

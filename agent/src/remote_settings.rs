@@ -40,7 +40,7 @@ pub fn with_kept(config: Config) -> Config {
 /// The configuration with the settings that came.
 ///
 /// # Errors
-/// Why they cannot be used.
+/// That this host takes none, that the file or its signature is wrong, or which setting is, with what is allowed.
 pub fn with_offered(config: &Config) -> Result<Config, String> {
     taken(config)?;
     let signed = read(&config.state.join(OFFERED))?;

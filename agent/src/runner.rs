@@ -5,7 +5,6 @@
 mod alarm;
 mod collector_watchdog;
 mod config_reload;
-mod entropy;
 mod renewal;
 mod sample_thread;
 mod sensor_reader;
@@ -24,8 +23,9 @@ use ioc_common::clock;
 use ioc_common::codec::{self, Encoded, Head};
 use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
+use ioc_common::random::entropy;
 use ioc_common::report::{
-    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as Document,
+    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as StateReport,
 };
 use ioc_common::topic::{DownKind, UpKind};
 use ioc_probe::facts;
@@ -36,11 +36,10 @@ use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
 use crate::spool::{Backlog, Entry, Limits};
 use crate::status::{self, Status};
-use crate::uplink::mqtt::{Link, LinkEvent, LinkOptions};
-use crate::uplink::session::Session;
+use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
+use crate::uplink::session::UplinkSession;
 use alarm::Alarm;
 use collector_watchdog::CollectorWatchdog;
-use entropy::entropy;
 use renewal::Renewal;
 use sample_thread::{FinishedSample, SampleRequest, SampleThread};
 use sensor_reader::SensorReader;
@@ -80,9 +79,9 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
         let wake_ms = runner.turn();
         tokio::select! {
             event = next_event(&mut runner.link) => runner.link_event(event),
-            sampled = runner.sample_thread.finished() => runner.sampled(sampled),
-            answer = runner.survey_schedule.answered() => runner.answered(answer),
-            told = runner.sensor_reader.told() => runner.told(&told.sensor, told.news),
+            sampled = runner.sample_thread.finished() => runner.sample_finished(sampled),
+            answer = runner.survey_schedule.next_line() => runner.survey_answered(answer),
+            news = runner.sensor_reader.next_news() => runner.sensor_news(&news.sensor, news.news),
             () = alarm.after(Duration::from_millis(wake_ms)) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
@@ -97,7 +96,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
     Ok(())
 }
 
-async fn next_event(link: &mut Option<Link>) -> LinkEvent {
+async fn next_event(link: &mut Option<MqttLink>) -> LinkEvent {
     match link {
         Some(link) => link.next().await.unwrap_or_else(|| LinkEvent::Closed("the link ended".to_owned())),
         None => std::future::pending().await,
@@ -126,8 +125,8 @@ struct Runner {
     seq: u64,
     state_dir: StateDir,
     backlog: Backlog,
-    session: Session,
-    link: Option<Link>,
+    session: UplinkSession,
+    link: Option<MqttLink>,
     schedule: Schedule,
     sample_thread: SampleThread,
     survey_schedule: SurveySchedule,
@@ -170,7 +169,7 @@ impl Runner {
             seq: 0,
             state_dir,
             backlog,
-            session: Session::new(now_ms),
+            session: UplinkSession::new(now_ms),
             link: None,
             schedule: schedule(&config, &identity, now_ms),
             sample_thread: SampleThread::new(root, &config.forbid),
@@ -201,7 +200,7 @@ impl Runner {
         self.hello_wanted = true;
         self.start_sample();
         let sampled = self.sample_thread.finished().await;
-        self.sampled(sampled);
+        self.sample_finished(sampled);
     }
 
     /// Does all that is due, and says how long to sleep.
@@ -221,7 +220,7 @@ impl Runner {
         }
         if let Some(probe) = self.sample_thread.give_up_overdue(now_ms) {
             tracing::warn!(probe, "a probe does not answer; the others go on without it");
-            self.report(&Body::State(Document::Probes(self.outcomes())));
+            self.report(&Body::State(StateReport::Probes(self.outcomes())));
         }
         if self.spill_due_ms().is_some_and(|due| due <= now_ms) {
             self.backlog.spill();
@@ -232,7 +231,7 @@ impl Runner {
         self.renew(now_ms);
         self.send(now_ms);
         let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
-        self.miss(now_ms.saturating_sub(last_ms), after_ms);
+        self.watch_collector(now_ms.saturating_sub(last_ms), after_ms);
 
         let wakes = [
             self.session.next_wake_ms(),
@@ -257,7 +256,7 @@ impl Runner {
     }
 
     /// Says by other ways that the collector is missed, and that it is back.
-    fn miss(&mut self, silent_ms: u64, after_ms: u64) {
+    fn watch_collector(&mut self, silent_ms: u64, after_ms: u64) {
         let Some(missed) = self.collector_watchdog.judge(silent_ms, after_ms) else { return };
         let silent_s = silent_ms / 1000;
         if missed {
@@ -270,7 +269,7 @@ impl Runner {
             tracing::warn!(collector = self.mqtt(), "the collector commits again");
         }
         if self.config.missed_url.is_some() {
-            tokio::spawn(collector_watchdog::tell(self.config_path.clone(), missed, silent_s));
+            tokio::spawn(collector_watchdog::notify(self.config_path.clone(), missed, silent_s));
         }
     }
 
@@ -280,13 +279,14 @@ impl Runner {
         self.sample_thread.start(SampleRequest {
             waiting: waiting.in_memory.max(waiting.on_disk),
             lost: losses.total(),
+            damaged: self.backlog.damaged_bytes(),
             state_writable: self.state_dir.trouble().is_none() && self.backlog.trouble().is_none(),
             children_us: self.survey_schedule.take_children_us(),
             more: self.survey_schedule.numbers(),
         });
     }
 
-    fn sampled(&mut self, sampled: FinishedSample) {
+    fn sample_finished(&mut self, sampled: FinishedSample) {
         let FinishedSample { taken, layout } = sampled;
         let first = self.layout.is_none();
         if layout.is_some() {
@@ -301,10 +301,10 @@ impl Runner {
             self.hello();
         } else {
             if let Some(layout) = taken.new_layout {
-                self.report(&Body::State(Document::Layout(layout)));
+                self.report(&Body::State(StateReport::Layout(layout)));
             }
             if outcomes_changed {
-                self.report(&Body::State(Document::Probes(self.outcomes())));
+                self.report(&Body::State(StateReport::Probes(self.outcomes())));
             }
         }
         self.report(&Body::Sample(taken.sample));
@@ -314,10 +314,10 @@ impl Runner {
         self.survey_schedule.beat(clock::boottime_ms());
     }
 
-    fn answered(&mut self, told: Option<survey_schedule::AnsweredLine>) {
-        let Some((survey, line)) = told else { return };
+    fn survey_answered(&mut self, answer: Option<survey_schedule::AnsweredLine>) {
+        let Some((survey, line)) = answer else { return };
         if let Some(report) = self.survey_schedule.take(survey, line, clock::boottime_ms()) {
-            self.pass_on(None, &report);
+            self.enqueue(None, &report);
         }
     }
 
@@ -344,8 +344,8 @@ impl Runner {
             sensor: None,
         };
         self.report(&Body::Hello(Box::new(hello)));
-        self.tell_settings();
-        for (sensor, announcement) in self.sensor_reader.known() {
+        self.report_settings();
+        for (sensor, announcement) in self.sensor_reader.announced() {
             self.announce(&sensor, announcement);
         }
     }
@@ -375,12 +375,12 @@ impl Runner {
     }
 
     /// News of a sensor.
-    fn told(&mut self, sensor: &SensorName, news: News) {
+    fn sensor_news(&mut self, sensor: &SensorName, news: News) {
         let body = match (news, self.sensor_reader.find(sensor)) {
             (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
             (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
             (News::Outcome(outcome), Some(known)) => {
-                Body::State(Document::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
+                Body::State(StateReport::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
             }
             (News::Values(_) | News::Outcome(_), None) => return,
         };
@@ -394,12 +394,12 @@ impl Runner {
 
     fn report_about(&mut self, about: Option<&SensorName>, body: &Body) {
         match Encoded::of(body) {
-            Ok(encoded) => self.pass_on(about, &encoded),
+            Ok(encoded) => self.enqueue(about, &encoded),
             Err(error) => tracing::error!(%error, kind = body.kind().as_str(), "a report cannot be encoded"),
         }
     }
 
-    fn pass_on(&mut self, about: Option<&SensorName>, body: &Encoded) {
+    fn enqueue(&mut self, about: Option<&SensorName>, body: &Encoded) {
         let position = Position { epoch: self.epoch, seq: self.seq + 1 };
         let head = Head { device: &self.identity.device, about, position, boot: &self.boot, taken_at: clock::now() };
         match codec::seal_encoded(head, body) {
@@ -451,7 +451,7 @@ impl Runner {
             Ok(LinkOptions { device: self.identity.device.clone(), host, port, keep_alive, tls })
         });
         match options {
-            Ok(options) => self.link = Some(Link::open(&options)),
+            Ok(options) => self.link = Some(MqttLink::open(&options)),
             Err(error) => {
                 tracing::error!(error, "cannot connect");
                 self.last_error = Some(error);
@@ -492,11 +492,11 @@ impl Runner {
                 }
             }
             LinkEvent::Closed(why) => self.link_closed(&why),
-            LinkEvent::Down(kind, payload) => self.down(kind, &payload, now_ms),
+            LinkEvent::Down(kind, payload) => self.message_received(kind, &payload, now_ms),
         }
     }
 
-    fn down(&mut self, kind: DownKind, payload: &[u8], now_ms: u64) {
+    fn message_received(&mut self, kind: DownKind, payload: &[u8], now_ms: u64) {
         let understood = match kind {
             DownKind::Committed => codec::read_message(payload).map(|message| self.committed(message, now_ms)),
             DownKind::Ask => codec::read_message(payload).map(|ask: Ask| match ask {
@@ -517,10 +517,10 @@ impl Runner {
                     self.session.retry_now(now_ms);
                 }
             }),
-            DownKind::Settings => codec::read_message(payload).map(|signed| self.offered(&signed, payload)),
+            DownKind::Settings => codec::read_message(payload).map(|signed| self.settings_offered(&signed, payload)),
         };
         if let Err(error) = understood {
-            tracing::warn!(%error, kind = kind.as_str(), "a message from the collector cannot be read");
+            tracing::warn!(%error, kind = kind.as_str(), "a message from the collector is not understood");
         }
     }
 

@@ -3,7 +3,7 @@
 /// A day between two whole hellos.
 const HELLO_MS: u64 = 86_400_000;
 
-/// What is due now.
+/// Whether a sample and a hello are due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {
     /// Take a sample.

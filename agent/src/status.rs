@@ -17,9 +17,9 @@ use ioc_common::settings::SettingsOutcome;
 pub struct Status {
     /// Version of the agent.
     pub version: String,
-    /// Who it is.
+    /// Identifier of the device.
     pub device: String,
-    /// Where it reports.
+    /// Host and port of the collector's MQTT endpoint.
     pub collector: String,
     /// The link is open.
     pub connected: bool,
@@ -40,7 +40,7 @@ pub struct Status {
     pub state_trouble: Option<String>,
     /// Why the spool cannot be written, while it cannot.
     pub spool_trouble: Option<String>,
-    /// What was lost.
+    /// Reports that were lost so far, by reason.
     pub losses: Losses,
     /// Why the collector refused a report, when it last did.
     pub last_refusal: Option<String>,

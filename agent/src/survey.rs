@@ -11,7 +11,7 @@ pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// What is asked of a child or of the helper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// Which survey.
+    /// Name of the survey, as in [`ioc_probe::SURVEYS`].
     pub name: String,
     /// What it wanted to remember.
     pub memo: String,
@@ -33,7 +33,7 @@ pub enum SurveyLine {
 /// How a survey ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SurveyEnd {
-    /// Which survey.
+    /// Name of the survey, as in [`ioc_probe::SURVEYS`].
     pub name: String,
     /// Read, absent or unknown.
     pub outcome: Outcome,

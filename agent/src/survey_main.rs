@@ -12,6 +12,7 @@ use ioc_agent::cli::{Cli, CliCommand, SensorCommand, probes_text, read_config, s
 use ioc_agent::config::Config;
 use ioc_agent::identity::IdentityStore;
 use ioc_agent::sensor::{field_tool, poller};
+use ioc_agent::spool::Damaged;
 use ioc_agent::{capture, collector_watchdog, docs, doctor, enrol, preview, remote_settings, status, surveyor};
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
@@ -81,6 +82,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             }
             Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
+        CliCommand::Damaged { remove } => damaged(&config, remove),
         CliCommand::Capture { out } => {
             let count = capture::capture(&out, &config).with_context(|| format!("cannot write {}", out.display()))?;
             say(&format!("{count} files in {}; look at them before you send them\n", out.display()))?;
@@ -96,7 +98,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         CliCommand::Missed { seconds, back } => {
             let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
-            collector_watchdog::tell(url, &IdentityStore::new(config.state.clone()), seconds, back)
+            collector_watchdog::notify(url, &IdentityStore::new(config.state.clone()), seconds, back)
                 .map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -159,7 +161,7 @@ fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::R
     } else {
         say(&doctor::text(&finding))?;
     }
-    let unknown = matches!(finding.made.outcome, Outcome::Unknown { .. });
+    let unknown = matches!(finding.result.outcome, Outcome::Unknown { .. });
     Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -211,6 +213,31 @@ async fn sensor(command: SensorCommand) -> anyhow::Result<ExitCode> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// What is damaged of the spool and kept; removed on a person's word.
+fn damaged(config: &Config, remove: bool) -> anyhow::Result<ExitCode> {
+    let spool = config.state.join("spool");
+    let work = || {
+        let mut damaged = Damaged::of(&spool);
+        let files = damaged.files()?;
+        let removed = if remove { Some(damaged.remove()?) } else { None };
+        std::io::Result::Ok((files, removed))
+    };
+    let dir = spool.with_extension("damaged");
+    let found = as_owner(&config.state, work).and_then(|done| done);
+    let (files, removed) =
+        found.with_context(|| format!("{}: mend: run this as root or as ioc-agent", dir.display()))?;
+    let mut text = files
+        .iter()
+        .fold(String::new(), |text, (path, bytes)| text + &format!("{bytes:>12} bytes  {}\n", path.display()));
+    text += &match removed {
+        _ if files.is_empty() => format!("nothing of the spool is damaged ({})\n", dir.display()),
+        Some(bytes) => format!("removed: {bytes} bytes\n"),
+        None => "look at this machine's disk first; 'ioc-agent damaged --remove' removes them\n".to_owned(),
+    };
+    say(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status_text(status: &status::Status) -> String {

@@ -37,7 +37,7 @@ pub struct ProbeResult {
     /// Metric, subject, value.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub numbers: Vec<(String, String, Option<f64>)>,
-    /// What happened.
+    /// Events since the last survey.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
     /// What to remember; none keeps what was.
@@ -115,7 +115,7 @@ pub fn make(survey: &Survey, context: &SurveyContext<'_>) -> ProbeResult {
 /// `helper` allows the privileged ones only: whoever reaches the helper can have nothing else done.
 ///
 /// # Errors
-/// When the line cannot be read or an answer cannot be written.
+/// When `input` or `output` breaks.
 pub fn serve(
     config: &Config,
     helper: bool,

@@ -1,15 +1,15 @@
 //! The command line's way to the running collector: the same API, over its control socket.
 
 use std::path::Path;
+use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::UnixStream;
 
+use ioc_engine::http::{self, Bytes, Request};
 use ioc_web::server::CONTROL_SOCKET;
 
+/// How long an answer may take: a backup of the store, or a large import, takes a while.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Largest answer.
 const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 
@@ -41,27 +41,11 @@ pub async fn text(runtime: &Path, path: &str) -> Result<String, CliError> {
 
 async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String) -> Result<Bytes, CliError> {
     let socket = runtime.join(CONTROL_SOCKET);
-    let unreachable = |why: String| CliError::Unreachable { socket: socket.display().to_string(), why };
-    let stream = UnixStream::connect(&socket).await.map_err(|error| unreachable(error.to_string()))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    let driver = tokio::spawn(connection);
-    let request = hyper::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "localhost")
-        .header("content-type", kind)
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| unreachable(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(|error| unreachable(error.to_string()))?;
-    let status = response.status();
-    let bytes = Limited::new(response.into_body(), ANSWER_MAX_BYTES)
-        .collect()
-        .await
-        .map_err(|error| unreachable(error.to_string()))?
-        .to_bytes();
-    driver.abort();
+    let body = body.into_bytes();
+    let request = Request { method, url: path, content_type: kind, headers: Vec::new(), body };
+    let answer = http::send_to_socket(&socket, (ANSWER_TIMEOUT, ANSWER_MAX_BYTES), request).await;
+    let (status, bytes) = answer
+        .map_err(|error| CliError::Unreachable { socket: socket.display().to_string(), why: error.to_string() })?;
     if status.is_success() {
         return Ok(bytes);
     }
@@ -71,24 +55,19 @@ async fn raw(runtime: &Path, method: &str, path: &str, kind: &str, body: String)
 }
 
 /// A command could not be carried out.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// No collector answers.
     #[error(
         "cannot reach the collector at {socket}: {why}; mend: start it ('systemctl start ioc-collector'), run this as its user or root, or name its configuration with --config"
     )]
-    Unreachable {
-        /// The socket.
-        socket: String,
-        /// Why.
-        why: String,
-    },
+    Unreachable { socket: String, why: String },
     /// It said no.
     #[error("the collector refused ({status}): {detail}")]
     Refused {
-        /// HTTP status.
+        /// HTTP status, 400 to 599.
         status: u16,
-        /// Its reason.
         detail: String,
     },
 }

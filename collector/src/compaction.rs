@@ -14,9 +14,9 @@ use ioc_common::config::SpanWithin;
 
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
-use ioc_engine::engine::Handle;
 use ioc_engine::health::Health;
-use ioc_store::history::compaction::{Compactor, Folded, Progress, WINDOW_ROWS, due_row, past_chunk};
+use ioc_engine::writer::EngineHandle;
+use ioc_store::history::compaction::{CompactionResult, Compactor, Progress, WINDOW_ROWS, due_row, past_chunk};
 use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
@@ -39,7 +39,7 @@ const MERGES_AT_ONCE: usize = 32;
 
 /// Folds until the engine ends.
 pub async fn run(
-    engine: Handle,
+    engine: EngineHandle,
     reader: Box<dyn Reader>,
     archive: Box<dyn Archive>,
     config: watch::Receiver<Arc<Config>>,
@@ -62,7 +62,7 @@ pub async fn run(
 }
 
 struct Folding {
-    engine: Handle,
+    engine: EngineHandle,
     config: watch::Receiver<Arc<Config>>,
     health: Arc<Health>,
     wake: watch::Receiver<u64>,
@@ -100,7 +100,12 @@ impl Folding {
     }
 
     /// Does what is due next; whether there was anything.
-    fn turn(&self, reader: &dyn Reader, compactor: &mut Compactor<'_>, rounds: &mut Rounds) -> Result<bool, StoreError> {
+    fn turn(
+        &self,
+        reader: &dyn Reader,
+        compactor: &mut Compactor<'_>,
+        rounds: &mut Rounds,
+    ) -> Result<bool, StoreError> {
         let (now, now_us, config) = (clock::now(), clock::boottime_us(), Arc::clone(&self.config.borrow()));
         let every_us = u64::try_from(config.fold_every.as_millis()).unwrap_or(0) * 1000;
         // Soon after the start, too: a collector that is restarted every hour folds all the same.
@@ -130,7 +135,9 @@ impl Folding {
             let share = self.share(compactor, now_us - since, BEHIND_US);
             // A few, and then rows again: neither waits for all of the other.
             for _ in 0..MERGES_AT_ONCE {
-                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == Progress::Done || !self.goes_on() {
+                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == Progress::Done
+                    || !self.goes_on()
+                {
                     break;
                 }
             }
@@ -191,12 +198,12 @@ impl Folding {
     }
 
     /// Has rows deleted that are folded, and what was done written down.
-    fn forget(&self, reader: &dyn Reader, folded: Folded, config: &Config, now: Timestamp) {
+    fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, now: Timestamp) {
         tracing::debug!(?folded, "history folded");
         // What a receiver did not take yet waits as rows.
         let kept = |_: &_| reader.last_row_before(now.plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
         let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
-        let forget = || Command::ForgetRows { folded: Folded { through, ..folded } };
+        let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
         while let Err(CommandError::Conflict(_)) = self.runtime.block_on(self.engine.command(forget())) {
             if !self.sleep(BETWEEN_PIECES) {
                 return;

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use ioc_common::config::{ConfigError, Source};
 
-use ioc_engine::config::{Config, Kinds};
+use ioc_engine::config::{Config, ConnectorKinds};
 
 use crate::{notify, ticket};
 
-const KINDS: Kinds = Kinds { channels: notify::CHANNELS, tickets: ticket::SYSTEMS };
+const KINDS: ConnectorKinds = ConnectorKinds { channels: notify::CHANNELS, tickets: ticket::SYSTEMS };
 
 /// Reads the configuration at `path`, or the built-in defaults.
 ///
@@ -33,7 +33,7 @@ pub fn parse(source: &Source) -> Result<Config, ConfigError> {
 pub(crate) mod tests {
     use std::collections::BTreeSet;
 
-    use ioc_engine::config::{Channel, Kind};
+    use ioc_engine::config::{Channel, ConnectorKind};
 
     use super::*;
 
@@ -51,12 +51,12 @@ pub(crate) mod tests {
         parse(text).unwrap_or_else(|e| panic!("{e}")).channels.remove(0)
     }
 
-    fn keys<T: ?Sized>(kind: &Kind<T>) -> BTreeSet<&'static str> {
+    fn keys<T: ?Sized>(kind: &ConnectorKind<T>) -> BTreeSet<&'static str> {
         kind.required.iter().chain(kind.optional).copied().collect()
     }
 
     /// Each kind refuses each key of every other one that it does not have itself: at its line, with the keys that it has.
-    fn refuses_keys_of_others<T: ?Sized>(table: &str, kinds: &[Kind<T>]) {
+    fn refuses_keys_of_others<T: ?Sized>(table: &str, kinds: &[ConnectorKind<T>]) {
         let mut refused = 0;
         for kind in kinds {
             let others: BTreeSet<&str> = kinds.iter().flat_map(keys).collect();

@@ -22,11 +22,22 @@ const FREE_MIN_PERCENT: u64 = 5;
 /// How long another machine may take to answer.
 const REACH: Duration = Duration::from_secs(3);
 
-/// What was found of one matter.
+/// How bad it is what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// Worth a look.
+    Look,
+    /// Something does not work until it is mended.
+    Broken,
+}
+
+/// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// 0 good, 1 worth a look, 2 broken.
-    pub badness: u8,
+    /// How bad it is.
+    pub verdict: Verdict,
     /// What was looked at, and what was found.
     pub what: String,
     /// What to do; empty where nothing is to be done.
@@ -37,15 +48,15 @@ pub struct Finding {
 
 impl Finding {
     fn good(what: impl Into<String>) -> Self {
-        Self { badness: 0, what: what.into(), mend: String::new(), about: "" }
+        Self { verdict: Verdict::Good, what: what.into(), mend: String::new(), about: "" }
     }
 
     fn look(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { badness: 1, what: what.into(), mend: mend.into(), about: "" }
+        Self { verdict: Verdict::Look, what: what.into(), mend: mend.into(), about: "" }
     }
 
     fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { badness: 2, what: what.into(), mend: mend.into(), about: "" }
+        Self { verdict: Verdict::Broken, what: what.into(), mend: mend.into(), about: "" }
     }
 
     fn about(self, about: &'static str) -> Self {
@@ -123,7 +134,7 @@ fn room(config: &Config) -> Finding {
 
 fn store(config: &Config) -> Finding {
     let looked = as_owner(&config.data, || {
-        ioc_store::version(&config.data).map(|version| (version, ioc_store::look(&config.data, false)))
+        ioc_store::version(&config.data).map(|version| (version, ioc_store::examine(&config.data, false)))
     });
     let looked = match looked {
         Ok(looked) => looked,
@@ -250,7 +261,11 @@ fn people(config: &Config) -> Finding {
 }
 
 fn mark(one: &Finding) -> &'static str {
-    ["  ok ", "LOOK ", " BAD "].get(usize::from(one.badness)).copied().unwrap_or(" BAD ")
+    match one.verdict {
+        Verdict::Good => "  ok ",
+        Verdict::Look => "LOOK ",
+        Verdict::Broken => " BAD ",
+    }
 }
 
 /// The collector's own counters, line by line: a name of ours, at most one label that is a word, a number.
@@ -317,8 +332,11 @@ mod tests {
         let config = crate::config::tests::parse(&text).unwrap_or_else(|e| panic!("{e}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         let findings = runtime.block_on(examine(&config));
-        assert!(findings.iter().any(|one| one.badness == 2 && one.what.contains("nobody is told")), "{findings:?}");
-        assert!(findings.iter().all(|one| one.badness == 0 || !one.mend.is_empty()), "{findings:?}");
+        assert!(
+            findings.iter().any(|one| one.verdict == Verdict::Broken && one.what.contains("nobody is told")),
+            "{findings:?}"
+        );
+        assert!(findings.iter().all(|one| one.verdict == Verdict::Good || !one.mend.is_empty()), "{findings:?}");
         assert!(shown(&findings).contains(" BAD ") && shown(&findings).contains("mend:"));
     }
 }

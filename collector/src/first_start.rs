@@ -58,7 +58,7 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeErr
             | (true, true, None)
             | (false, false, None) => {}
             (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
-            (true, false, None) => return Err(ioc_store::gone(data).into()),
+            (true, false, None) => return Err(ioc_store::missing_store(data).into()),
             (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use ioc_judge::HostAnswer;
 
-use ioc_engine::engine::{Handle, HostProbe, Message};
+use ioc_engine::writer::{EngineHandle, HostProbe, Message};
 
 /// How long a host may take, its name included; the judge waits a little longer. A lost first packet is sent again after a second.
 const TIMEOUT: Duration = Duration::from_millis(1500);
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 const PROBES_MAX: usize = 1024;
 
 /// Asks hosts as the engine wishes, until it ends.
-pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>, engine: Handle) {
+pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>, engine: EngineHandle) {
     let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(PROBES_MAX));
     while let Some(HostProbe { device, peer, address }) = wishes.recv().await {
         let Ok(slot) = std::sync::Arc::clone(&slots).acquire_owned().await else { return };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ioc_engine::command::Command;
-use ioc_engine::engine::Handle;
+use ioc_engine::writer::EngineHandle;
 use ioc_store::Reader;
 
 /// After a start.
@@ -12,7 +12,7 @@ const FIRST: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(86_400);
 
 /// Looks until the engine ends. Nothing waits for it: readers do not hold up the writer.
-pub async fn run(engine: Handle, reader: Box<dyn Reader>) {
+pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>) {
     let mut reader = Some(reader);
     let mut wait = FIRST;
     loop {

@@ -157,14 +157,14 @@ async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) ->
         ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
         say(&format!("written to {}: look at it before you hand it on\n", file.display()))?;
     }
-    let broken = findings.iter().filter(|one| one.badness > 1).count();
+    let broken = findings.iter().filter(|one| one.verdict == doctor::Verdict::Broken).count();
     anyhow::ensure!(broken == 0, "{broken} broken; each line says the mend");
     Ok(())
 }
 
 /// Looks the store over.
 fn check_store(config: &Config) -> anyhow::Result<()> {
-    let findings = as_owner(&config.data, || ioc_store::look(&config.data, true))??;
+    let findings = as_owner(&config.data, || ioc_store::examine(&config.data, true))??;
     for finding in &findings {
         say(&format!("{finding}\n"))?;
     }
@@ -419,11 +419,11 @@ async fn settings(runtime: &Path, open: bool) -> anyhow::Result<()> {
         let answer = cli::ask(runtime, "GET", &path, None).await?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
         let shown =
-            items.iter().filter(|item| !open || ["waiting", "refused"].contains(&text(&item["standing"]).as_str()));
+            items.iter().filter(|item| !open || ["waiting", "refused"].contains(&text(&item["state"]).as_str()));
         for item in shown {
-            let (device, standing) = (text(&item["device"]), text(&item["standing"]));
+            let (device, state) = (text(&item["device"]), text(&item["state"]));
             let why = item["reported"]["why"].as_str().unwrap_or_default();
-            say(format!("{device:<24} {standing:<8} {} {why}", item["settings"]).trim_end())?;
+            say(format!("{device:<24} {state:<8} {} {why}", item["settings"]).trim_end())?;
             say("\n")?;
         }
         let Some(next) = answer["next_cursor"].as_str() else { return Ok(()) };

@@ -23,7 +23,7 @@ use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
 use ioc_store::scope::AccessScope;
-use ioc_store::{Arrived, Reader, StoreError};
+use ioc_store::{DeviceHistoryRow, Reader, StoreError};
 
 /// Rows in one request.
 const ROWS: usize = 500;
@@ -34,11 +34,11 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// The file that says how far it has come.
 const FILE: &str = "remote-write.position";
 /// A series: its labels, sorted by name.
-type Labels = Vec<(String, String)>;
+type SeriesLabels = Vec<(String, String)>;
 /// Rows, each with its layout.
-type Rows = Vec<(Arrived, Arc<Layout>)>;
+type Rows = Vec<(DeviceHistoryRow, Arc<Layout>)>;
 /// Numbers by series: milliseconds and value.
-type Batch = BTreeMap<Labels, Vec<(i64, f64)>>;
+type Batch = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
 
 /// Hands on what comes in, until the collector ends.
 pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
@@ -58,16 +58,16 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
             tokio::time::sleep(IDLE).await;
             continue;
         };
-        let Some(own) = reader.take() else { return };
+        let Some(taken) = reader.take() else { return };
         let begin = position;
         let task = tokio::task::spawn_blocking(move || {
             // Nobody asked for what came before it was set up.
-            let from = begin.map_or_else(|| own.last_row(), Ok);
-            let found = from.and_then(|from| Ok((from, read(own.as_ref(), from)?)));
-            (own, found)
+            let from = begin.map_or_else(|| taken.last_row(), Ok);
+            let found = from.and_then(|from| Ok((from, read(taken.as_ref(), from)?)));
+            (taken, found)
         });
-        let Ok((own, found)) = task.await else { return };
-        reader = Some(own);
+        let Ok((taken, found)) = task.await else { return };
+        reader = Some(taken);
         let (from, (rows, ends)) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -81,14 +81,14 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         }
         let Some((first, last)) = ends else {
             if position.is_none() {
-                keep(&path, from);
+                write_position(&path, from);
                 position = Some(from);
             }
             tokio::time::sleep(IDLE).await;
             continue;
         };
         let missed = first.saturating_sub(from + 1);
-        match hand_on(&target, &current.exposed_labels, &rows).await {
+        match send_rows(&target, &current.exposed_labels, &rows).await {
             Ok(refused) => {
                 let taken = (rows.len() as u64).saturating_sub(refused);
                 health.remote_sent.fetch_add(taken, Relaxed);
@@ -102,7 +102,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                 }
                 failures = 0;
                 position = Some(last);
-                keep(&path, last);
+                write_position(&path, last);
             }
             Err(error) => {
                 failures += 1;
@@ -110,7 +110,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                     tracing::warn!(url = target.url, %error, "remote write fails; it is tried again");
                 }
                 let pause = http::backoff_ms(failures).min(60_000);
-                tokio::time::sleep(Duration::from_millis(pause).max(error.asked().unwrap_or_default())).await;
+                tokio::time::sleep(Duration::from_millis(pause).max(error.retry_after().unwrap_or_default())).await;
             }
         }
     }
@@ -140,7 +140,7 @@ fn read_position(path: &Path) -> Option<u64> {
 }
 
 /// Keeps how far it has come. What is lost of it by a power cut is sent twice, which receivers take for what it is.
-fn keep(path: &Path, position: u64) {
+fn write_position(path: &Path, position: u64) {
     if let Err(error) = replace(path, 0o600, |file| writeln!(file, "{position}")) {
         tracing::warn!(path = %path.display(), %error, "remote write: its position cannot be kept");
     }
@@ -148,10 +148,10 @@ fn keep(path: &Path, position: u64) {
 
 /// Sends rows; how many of them the receiver will never take. A receiver that refuses one number refuses the whole request, so that
 /// what it refused is divided until it is found.
-async fn hand_on(
+async fn send_rows(
     target: &RemoteWrite,
     exposed: &[ExposedLabel],
-    rows: &[(Arrived, Arc<Layout>)],
+    rows: &[(DeviceHistoryRow, Arc<Layout>)],
 ) -> Result<u64, SendError> {
     let mut refused = 0;
     let mut waiting = vec![rows];
@@ -191,7 +191,7 @@ async fn post(target: &RemoteWrite, body: Vec<u8>) -> Result<(), SendError> {
 }
 
 /// A request's body.
-fn packed(exposed: &[ExposedLabel], rows: &[(Arrived, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
+fn packed(exposed: &[ExposedLabel], rows: &[(DeviceHistoryRow, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
     let mut batch = Batch::new();
     for (arrived, layout) in rows {
         let shared = labels_of(&arrived.device, exposed);
@@ -215,7 +215,7 @@ fn packed(exposed: &[ExposedLabel], rows: &[(Arrived, Arc<Layout>)]) -> Result<V
     snap::raw::Encoder::new().compress_vec(&raw).map_err(|error| SendError::Never(error.to_string()))
 }
 
-fn labels_of(device: &DeviceInfo, exposed: &[ExposedLabel]) -> Labels {
+fn labels_of(device: &DeviceInfo, exposed: &[ExposedLabel]) -> SeriesLabels {
     let mut labels = vec![("device".to_owned(), device.id.to_string())];
     // An empty label is none.
     let known = exposed.iter().map(|label| (label.as_str().to_owned(), label.of(device).to_owned()));
@@ -280,7 +280,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let path = dir.path().join(FILE);
         assert_eq!(read_position(&path), None);
-        keep(&path, 1234);
+        write_position(&path, 1234);
         assert_eq!(read_position(&path), Some(1234));
         std::fs::write(&path, "half").expect("written");
         assert_eq!(read_position(&path), None);
@@ -317,16 +317,16 @@ mod tests {
             layout: layout.id(),
             values: Vec::new(),
         };
-        let one = vec![(Arrived { device: Arc::new(device), row }, layout)];
+        let one = vec![(DeviceHistoryRow { device: Arc::new(device), row }, layout)];
         let two = [one.clone(), one.clone()].concat();
         for status in [401, 403, 404] {
             let target = receiver(status).await;
             for rows in [&one, &two] {
-                let error = hand_on(&target, &[], rows).await.expect_err("refused");
+                let error = send_rows(&target, &[], rows).await.expect_err("refused");
                 assert!(matches!(error, SendError::Later(_)), "{error:?}");
             }
         }
-        assert_eq!(hand_on(&receiver(400).await, &[], &two).await.expect("divided"), 2);
-        assert!(matches!(hand_on(&receiver(503).await, &[], &two).await, Err(SendError::Away { .. })));
+        assert_eq!(send_rows(&receiver(400).await, &[], &two).await.expect("divided"), 2);
+        assert!(matches!(send_rows(&receiver(503).await, &[], &two).await, Err(SendError::Away { .. })));
     }
 }

@@ -17,10 +17,10 @@ use crate::{config, notify};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
 use ioc_engine::config::Config;
-use ioc_engine::engine::{self, CertificateAllowlist, EngineDeps, Handle, Message};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
-use ioc_engine::pki::{self, Authority, PkiError, Swappable};
+use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
+use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, Message};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
 
@@ -46,10 +46,10 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
     }
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
-    engine::time::believe(store.reader()?.clock()?.as_ref());
+    writer::time::believe(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
-    let mqtt_certificate = Swappable::new(authority.server(&config.names, clock::now())?);
-    let web_certificate = Swappable::new(web_certificate(&config, &authority)?);
+    let mqtt_certificate = ReloadableCertificate::new(authority.server(&config.names, clock::now())?);
+    let web_certificate = ReloadableCertificate::new(web_certificate(&config, &authority)?);
     let mqtt_tls = authority.mqtt_config(&mqtt_certificate)?;
     let web_tls = pki::web_config(&web_certificate)?;
 
@@ -66,14 +66,14 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let health = Arc::new(Health::default());
     let access = Arc::new(CertificateAllowlist::default());
     let (probes, probe_wishes) = mpsc::unbounded_channel();
-    let (engine, engine_thread) = engine::start(EngineDeps {
+    let (engine, engine_thread) = writer::start(EngineDeps {
         config: config.clone(),
         store,
         authority: Arc::clone(&authority),
-        access: Arc::clone(&access),
+        allowlist: Arc::clone(&access),
         health: Arc::clone(&health),
         probes,
-        clocks: Box::new(engine::time::MachineClocks),
+        clocks: Box::new(writer::time::MachineClocks),
     })?;
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
@@ -138,7 +138,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 }
 
 /// Has the engine commit everything that the connections handed over, and end.
-async fn end(engine: &Handle, thread: std::thread::JoinHandle<()>) {
+async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
     engine.send(Message::Stop).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
     let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
@@ -162,10 +162,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 struct Running {
     config_path: Option<PathBuf>,
     config: watch::Sender<Arc<Config>>,
-    engine: Handle,
+    engine: EngineHandle,
     authority: Arc<Authority>,
-    mqtt_certificate: Arc<Swappable>,
-    web_certificate: Arc<Swappable>,
+    mqtt_certificate: Arc<ReloadableCertificate>,
+    web_certificate: Arc<ReloadableCertificate>,
     health: Arc<Health>,
 }
 
@@ -248,20 +248,19 @@ fn raise_file_limit() {
 }
 
 /// The collector cannot start.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Keys or certificates.
+    /// Keys or certificates cannot be read or made.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// The store.
+    /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file.
+    /// A file or directory cannot be used.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -278,16 +277,11 @@ pub enum ServeError {
     },
     /// Somebody asked for something new in the place of what is there.
     #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
-    NotAnew {
-        /// The directory.
-        path: PathBuf,
-    },
+    NotAnew { path: PathBuf },
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
     Listen {
-        /// Which.
         address: SocketAddr,
-        /// Why.
         #[source]
         source: std::io::Error,
     },

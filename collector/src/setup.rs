@@ -32,9 +32,9 @@ pub struct Answers {
 pub struct Mail {
     /// Host and port.
     pub server: String,
-    /// From whom.
+    /// Address that notices come from.
     pub from: String,
-    /// To whom.
+    /// Addresses that notices go to.
     pub to: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 /// Splits `host:port` or `[v6]:port`.
 ///
 /// # Errors
-/// What was found and what is allowed.
+/// The text as it was found, and that host and port are allowed.
 pub fn split_address(address: &str) -> Result<(String, u16), String> {
     let fault = || format!("found address {address:?}; allowed is host:port");
     let (host, port) = address.rsplit_once(':').ok_or_else(fault)?;
@@ -29,7 +29,7 @@ pub fn is_portless(address: &str) -> bool {
 /// Splits an address whose port may be left out.
 ///
 /// # Errors
-/// What was found and what is allowed.
+/// The text as it was found, and that host and port are allowed.
 pub fn split_address_or(address: &str, port: u16) -> Result<(String, u16), String> {
     if !address.is_empty() && is_portless(address) { Ok((address.to_owned(), port)) } else { split_address(address) }
 }

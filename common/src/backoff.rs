@@ -8,6 +8,13 @@ pub const fn doubled_ms(times: u32, first_ms: u64, last_ms: u64) -> u64 {
     if doubled < last_ms { doubled } else { last_ms }
 }
 
+/// The wait after `times` earlier ones before another system is asked again over a network, milliseconds: some moment of the second half
+/// of [`doubled_ms`]. `entropy` is any random number ([`crate::random::entropy`]).
+#[must_use]
+pub const fn retry_ms(times: u32, first_ms: u64, last_ms: u64, entropy: u64) -> u64 {
+    jittered_ms(doubled_ms(times, first_ms, last_ms), entropy)
+}
+
 /// Some moment of the second half of `wait_ms`, so that those who fail together do not come back together. `entropy` is any random
 /// number.
 #[must_use]
@@ -33,6 +40,8 @@ mod tests {
         fn jitter_stays_in_the_second_half(wait in 0_u64..1 << 40, entropy in any::<u64>()) {
             let jittered = jittered_ms(wait, entropy);
             prop_assert!(jittered <= wait && jittered >= wait / 2);
+            prop_assert!((500..=1000).contains(&retry_ms(0, 1000, 5000, entropy)));
+            prop_assert!((2500..=5000).contains(&retry_ms(9, 1000, 5000, entropy)));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::keeper::{Reading, believed};
+use crate::keeper::{ClockReading, believed};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z. On the wire an RFC 3339 time in UTC with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -135,8 +135,8 @@ pub fn hold(offset_ms: i64) {
 
 /// Both clocks, now.
 #[must_use]
-pub fn reading() -> Reading {
-    Reading { wall: wall(), boot_ms: boottime_ms() }
+pub fn reading() -> ClockReading {
+    ClockReading { wall: wall(), boot_ms: boottime_ms() }
 }
 
 /// What the boot clock shows as a moment: for what is over after a while, whatever is done to the wall clock. It means nothing beside

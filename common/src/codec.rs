@@ -47,7 +47,8 @@ struct EnvelopeOut<'a> {
 }
 
 #[derive(Deserialize)]
-struct EnvelopeIn<'a> {
+#[serde(bound(deserialize = "B: Deserialize<'de>"))]
+struct EnvelopeIn<'a, B> {
     schema: &'a str,
     device: DeviceId,
     #[serde(default)]
@@ -56,8 +57,7 @@ struct EnvelopeIn<'a> {
     seq: u64,
     boot: &'a str,
     taken_at: Timestamp,
-    #[serde(borrow)]
-    body: &'a RawValue,
+    body: B,
     #[serde(default)]
     age_ms: Option<u64>,
     #[serde(default)]
@@ -102,7 +102,7 @@ impl Sealed {
 /// What stands around a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
-    /// Who sends it.
+    /// The device that sends it.
     pub device: &'a DeviceId,
     /// Which of the sender's sensors it is about.
     pub about: Option<&'a SensorName>,
@@ -110,7 +110,7 @@ pub struct Head<'a> {
     pub position: Position,
     /// The first eight digits of the boot ID.
     pub boot: &'a str,
-    /// When it was taken.
+    /// When it was taken, by the device's wall clock.
     pub taken_at: Timestamp,
 }
 
@@ -193,29 +193,29 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
     if payload.len() > PAYLOAD_MAX_BYTES {
         return Err(before(CodecError::TooLarge { found: payload.len() }));
     }
-    let found: EnvelopeIn<'_> = serde_json::from_slice(payload).map_err(|e| before(CodecError::Json(e)))?;
+    // Nearly all that comes are samples that are right: read in one pass. What is not is read again, for what is wrong with it.
+    if kind == UpKind::Sample
+        && let Ok(found) = serde_json::from_slice::<EnvelopeIn<'_, Sample>>(payload)
+        && let Ok(()) = check_envelope(&found).and_then(|()| check_sample(&found.body))
+    {
+        return Ok(report(found, Body::Sample));
+    }
+    let found: EnvelopeIn<'_, &RawValue> = serde_json::from_slice(payload).map_err(|e| before(CodecError::Json(e)))?;
     let position = Position { epoch: found.epoch, seq: found.seq };
     let after = |error| Refused { position: Some(position), device: Some(found.device.clone()), error };
-    if found.schema.split('.').next() != SCHEMA.split('.').next() {
-        return Err(after(CodecError::Version { found: found.schema.chars().take(20).collect() }));
-    }
-    if found.boot.len() > BOOT_MAX_BYTES || found.boot.chars().any(char::is_control) {
-        return Err(after(CodecError::Field { field: "boot", allowed: "at most 36 characters" }));
-    }
-    if found.epoch == 0 || found.seq == 0 || found.epoch > i64::MAX as u64 || found.seq > i64::MAX as u64 {
-        return Err(after(CodecError::Field { field: "epoch, seq", allowed: "1 to 2^63-1" }));
-    }
-    // One name for both, so that nothing later need ask whether it fits.
-    if found.about.as_ref().is_some_and(|sensor| found.device.of_sensor(sensor).is_err()) {
-        return Err(after(CodecError::Field { field: "device, about", allowed: "at most 64 characters together" }));
-    }
-    let body = open_body(kind, found.body.get()).map_err(&after)?;
+    check_envelope(&found).map_err(after)?;
+    let body = open_body(kind, found.body.get()).map_err(after)?;
     if found.about.is_some() && !matches!(body, Body::Hello(_) | Body::Sample(_) | Body::State(_) | Body::Event(_)) {
         return Err(after(CodecError::Field { field: "about", allowed: "hello, sample, state and event" }));
     }
-    Ok(Report {
+    Ok(report(found, |_| body))
+}
+
+/// What was read, with its body.
+fn report<B>(found: EnvelopeIn<'_, B>, body: impl FnOnce(B) -> Body) -> Report {
+    Report {
         envelope: Envelope {
-            position,
+            position: Position { epoch: found.epoch, seq: found.seq },
             boot: found.boot.to_owned(),
             taken_at: found.taken_at,
             age_ms: found.age_ms,
@@ -223,8 +223,35 @@ pub fn open(kind: UpKind, payload: &[u8]) -> Result<Report, Refused> {
             device: found.device,
             about: found.about,
         },
-        body,
-    })
+        body: body(found.body),
+    }
+}
+
+fn check_envelope<B>(found: &EnvelopeIn<'_, B>) -> Result<(), CodecError> {
+    if found.schema.split('.').next() != SCHEMA.split('.').next() {
+        return Err(CodecError::Version { found: found.schema.chars().take(20).collect() });
+    }
+    if found.boot.len() > BOOT_MAX_BYTES || found.boot.chars().any(char::is_control) {
+        return Err(CodecError::Field { field: "boot", allowed: "at most 36 characters" });
+    }
+    if found.epoch == 0 || found.seq == 0 || found.epoch > i64::MAX as u64 || found.seq > i64::MAX as u64 {
+        return Err(CodecError::Field { field: "epoch, seq", allowed: "1 to 2^63-1" });
+    }
+    // One name for both, so that nothing later need ask whether it fits.
+    if found.about.as_ref().is_some_and(|sensor| found.device.of_sensor(sensor).is_err()) {
+        return Err(CodecError::Field { field: "device, about", allowed: "at most 64 characters together" });
+    }
+    Ok(())
+}
+
+fn check_sample(sample: &Sample) -> Result<(), CodecError> {
+    if sample.v.len() > LAYOUT_MAX_SERIES {
+        return Err(CodecError::Field { field: "v", allowed: "at most 4096 numbers" });
+    }
+    if sample.v.iter().flatten().any(|v| !v.is_finite()) {
+        return Err(CodecError::NotFinite);
+    }
+    Ok(())
 }
 
 fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
@@ -243,12 +270,7 @@ fn open_body(kind: UpKind, text: &str) -> Result<Body, CodecError> {
         }
         UpKind::Sample => {
             let sample: Sample = serde_json::from_str(text)?;
-            if sample.v.len() > LAYOUT_MAX_SERIES {
-                return Err(CodecError::Field { field: "v", allowed: "at most 4096 numbers" });
-            }
-            if sample.v.iter().flatten().any(|v| !v.is_finite()) {
-                return Err(CodecError::NotFinite);
-            }
+            check_sample(&sample)?;
             Body::Sample(sample)
         }
         UpKind::State => Body::State(serde_json::from_str::<State>(text)?),
@@ -317,7 +339,7 @@ pub struct Refused {
     pub position: Option<Position>,
     /// The device it names, where the envelope could be read.
     pub device: Option<DeviceId>,
-    /// Why.
+    /// What the parser found.
     #[source]
     pub error: CodecError,
 }
@@ -343,9 +365,9 @@ pub enum CodecError {
     /// A field out of its limits.
     #[error("field {field}: allowed {allowed}")]
     Field {
-        /// Which.
+        /// Name of the field.
         field: &'static str,
-        /// What is allowed.
+        /// What may stand there.
         allowed: &'static str,
     },
     /// A number that is not finite.

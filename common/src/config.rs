@@ -28,7 +28,7 @@ impl Source {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file and why it cannot be read.
+    /// [`ConfigError`] names the file: it is missing, may not be read, is too large or not UTF-8.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |why: String, mend: &str| ConfigError {
             path: path.to_owned(),
@@ -147,6 +147,34 @@ impl Table<'_> {
         self.keys.keys().map(|key| (key.get_ref().as_ref(), key.span()))
     }
 
+    /// Holds its keys to those of one kind out of several. `common` are the keys of all kinds, for the error alone: they are read already.
+    ///
+    /// # Errors
+    /// [`KeyFault`] for the first key that is not this kind's, else for the first that is required and not there.
+    pub fn check_keys<'k>(
+        &self,
+        own: KindKeys<'k>,
+        kinds: impl IntoIterator<Item = KindKeys<'k>>,
+        common: &[&str],
+    ) -> Result<(), KeyFault<'k>> {
+        if let Some((key, span)) = self.keys().find(|(key, _)| !own.has(key)) {
+            let others: Vec<String> =
+                kinds.into_iter().filter(|kind| kind.has(key)).map(|kind| format!("{:?}", kind.name)).collect();
+            if others.is_empty() {
+                let all: Vec<String> = common.iter().copied().chain(own.all()).map(|key| format!("`{key}`")).collect();
+                let message = format!("unknown field `{key}`, expected one of {}", all.join(", "));
+                return Err(KeyFault::Unknown(self.source.fault(
+                    span,
+                    &message,
+                    "correct the key, or remove this line",
+                )));
+            }
+            return Err(KeyFault::OfOthers { key: key.to_owned(), span, others: others.join(" or ") });
+        }
+        let lacks = |key: &&&str| self.keys().all(|(found, _)| found != **key);
+        own.required.iter().find(lacks).map_or(Ok(()), |key| Err(KeyFault::Lacking(key)))
+    }
+
     /// Reads it by a form.
     ///
     /// # Errors
@@ -155,6 +183,46 @@ impl Table<'_> {
         let form = toml::de::Deserializer::from(Spanned::new(self.span, self.keys));
         T::deserialize(form).map_err(|e| self.source.parse_fault(&e))
     }
+}
+
+/// The keys of one kind of table, such as a kind of rule or of channel.
+#[derive(Debug, Clone, Copy)]
+pub struct KindKeys<'k> {
+    /// The kind's name in the configuration.
+    pub name: &'k str,
+    /// Keys that it must have.
+    pub required: &'k [&'k str],
+    /// Keys that it may have.
+    pub optional: &'k [&'k str],
+}
+
+impl<'k> KindKeys<'k> {
+    /// The required keys, then the optional ones.
+    pub fn all(self) -> impl Iterator<Item = &'k str> {
+        self.required.iter().chain(self.optional).copied()
+    }
+
+    fn has(self, key: &str) -> bool {
+        self.all().any(|own| own == key)
+    }
+}
+
+/// A key that a table of a kind must not have, or lacks.
+#[derive(Debug)]
+pub enum KeyFault<'k> {
+    /// No kind has such a key: the whole error.
+    Unknown(ConfigError),
+    /// The key is of other kinds.
+    OfOthers {
+        /// The key.
+        key: String,
+        /// Where it stands.
+        span: Range<usize>,
+        /// The kinds that have it, quoted, with `or` between them.
+        others: String,
+    },
+    /// This key is required, and not there.
+    Lacking(&'k str),
 }
 
 /// A fault in a configuration file.
@@ -170,7 +238,7 @@ pub struct ConfigError {
     pub excerpt: String,
     /// What was found and what is allowed.
     pub message: String,
-    /// How to mend it.
+    /// What to write instead.
     pub mend: String,
 }
 

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::encoding::hex;
 use crate::id::DeviceId;
 use crate::report::Facts;
 
@@ -129,15 +130,6 @@ pub struct EnrolResponse {
     pub renew_at: Timestamp,
     /// When the certificate ends.
     pub expires_at: Timestamp,
-}
-
-/// Bytes as lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub fn replace_durably(
 /// Makes durable what files there are in a directory.
 ///
 /// # Errors
-/// Why the disk does not take it.
+/// What the system says: the directory is missing, or the disk refuses.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }

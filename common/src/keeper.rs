@@ -7,14 +7,14 @@ use crate::clock::Timestamp;
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     /// The wall clock.
     pub wall: Timestamp,
     /// Milliseconds since the machine booted, suspend included.
     pub boot_ms: u64,
 }
 
-impl Reading {
+impl ClockReading {
     /// How far the wall clock is ahead of the boot clock, milliseconds.
     #[must_use]
     pub fn offset_ms(self) -> i64 {
@@ -37,7 +37,7 @@ pub struct Keeper {
 impl Keeper {
     /// Believes the wall clock as it stands.
     #[must_use]
-    pub fn new(reading: Reading) -> Self {
+    pub fn new(reading: ClockReading) -> Self {
         Self { offset_ms: reading.offset_ms(), followed_boot_ms: reading.boot_ms }
     }
 
@@ -55,13 +55,13 @@ impl Keeper {
 
     /// The time: the wall clock where the two agree, else the boot clock's.
     #[must_use]
-    pub fn now(&self, reading: Reading) -> Timestamp {
+    pub fn now(&self, reading: ClockReading) -> Timestamp {
         believed(self.offset_ms, reading)
     }
 
     /// Follows slewing, and says by how much the wall clock stands away from what is believed where that is a step: milliseconds, with
     /// sign, positive when it was set forward.
-    pub fn look(&mut self, reading: Reading) -> Option<i64> {
+    pub fn look(&mut self, reading: ClockReading) -> Option<i64> {
         let passed_ms = reading.boot_ms.saturating_sub(self.followed_boot_ms);
         let slewed = signed(passed_ms).saturating_mul(SLEW_PPM) / 1_000_000;
         let error = reading.offset_ms().saturating_sub(self.offset_ms);
@@ -78,14 +78,14 @@ impl Keeper {
     }
 
     /// Believes the wall clock from now on.
-    pub fn adopt(&mut self, reading: Reading) {
+    pub fn adopt(&mut self, reading: ClockReading) {
         *self = Self::new(reading);
     }
 }
 
 /// The time by an offset that is believed.
 #[must_use]
-pub(crate) fn believed(offset_ms: i64, reading: Reading) -> Timestamp {
+pub(crate) fn believed(offset_ms: i64, reading: ClockReading) -> Timestamp {
     let ours = Timestamp::from_millis(signed(reading.boot_ms).saturating_add(offset_ms));
     if reading.wall.millis_since(ours).abs() <= STEP_MS { reading.wall } else { ours }
 }
@@ -101,8 +101,8 @@ mod tests {
 
     const WALL: i64 = 1_795_485_600_000;
 
-    fn reading(boot_ms: u64, wall_ahead_ms: i64) -> Reading {
-        Reading { wall: Timestamp::from_millis(WALL + signed(boot_ms) + wall_ahead_ms), boot_ms }
+    fn reading(boot_ms: u64, wall_ahead_ms: i64) -> ClockReading {
+        ClockReading { wall: Timestamp::from_millis(WALL + signed(boot_ms) + wall_ahead_ms), boot_ms }
     }
 
     #[test]

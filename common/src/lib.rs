@@ -10,6 +10,7 @@ pub mod clock;
 pub mod codec;
 pub mod config;
 pub mod document;
+pub mod encoding;
 pub mod enrolment;
 pub mod file;
 pub mod id;

@@ -83,6 +83,7 @@ catalogue! {
     "agent.cpu_ms" "ms" 0.0..1e7 "" "process.cpu.time" "CPU mà agent đã dùng kể từ mẫu trước" "CPU the agent used since the last sample";
     "agent.lost" "1" 0.0..1e15 "" "" "Số báo cáo bị mất trước khi gửi" "Reports lost before they could be sent";
     "agent.rss" "By" 0.0..1e12 "" "process.memory.usage" "Bộ nhớ thường trú của agent" "Resident memory of the agent";
+    "agent.spool_damaged" "By" 0.0..1e15 "" "" "Phần hỏng của vùng đệm đĩa, giữ đến khi có người xóa" "Damaged parts of the spool, kept until a person removes them";
     "agent.state_writable" "1" 0.0..1.0 "" "" "1 khi thư mục của agent ghi được" "1 while the agent's own directory can be written";
     "agent.waiting" "1" 0.0..1e9 "" "" "Số báo cáo đang chờ xác nhận" "Reports waiting to be committed";
     "av.detections" "1" 0.0..1e6 "product" "" "Số mã độc phát hiện trong 7 ngày" "Malware found within 7 days";

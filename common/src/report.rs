@@ -164,9 +164,9 @@ pub struct SensorFacts {
 pub struct StateText {
     /// The series, such as `sensor.alarm|over-temperature`.
     pub series: String,
-    /// Vietnamese.
+    /// The text in Vietnamese.
     pub vi: String,
-    /// English.
+    /// The text in English.
     pub en: String,
 }
 
@@ -332,7 +332,7 @@ pub const FORMER_MAX: usize = 16;
 /// Numbers, in the order of a layout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Which layout.
+    /// The layout that says what each number is.
     pub layout: LayoutId,
     /// One value per series; `null` where it could not be read.
     pub v: Vec<Option<f64>>,
@@ -349,7 +349,7 @@ pub enum State {
     Document {
         /// Its name, which is the survey's.
         name: String,
-        /// What it says.
+        /// Its content.
         doc: Json,
     },
 }
@@ -399,10 +399,10 @@ pub struct Event {
     pub fields: BTreeMap<String, String>,
 }
 
-/// Goodbye.
+/// The last report of a run that ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
-    /// Why.
+    /// Whether the agent stops or the machine goes down.
     pub reason: ByeReason,
     /// By when it will be back, in seconds from now; an outage starts only after that.
     pub return_within_s: u32,
@@ -462,6 +462,6 @@ pub struct Certificate {
     pub authorities: String,
     /// When to ask for the next one: at two thirds of its life.
     pub renew_at: Timestamp,
-    /// When it ends.
+    /// The end of its validity.
     pub expires_at: Timestamp,
 }

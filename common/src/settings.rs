@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::{is_portless, split_address};
 use crate::config::SpanWithin;
-use crate::enrolment::hex;
+use crate::encoding::hex;
 use crate::id::DeviceId;
 
 /// Name of the document in which an agent says what became of its settings.
@@ -92,7 +92,7 @@ pub enum EndpointKind {
 pub struct EndpointSetting {
     /// Name on pages and in rules.
     pub name: String,
-    /// How.
+    /// Protocol by which it is asked.
     pub kind: EndpointKind,
     /// `host:port`; for DNS and ICMP the port may be left out.
     pub address: String,
@@ -176,7 +176,7 @@ pub struct SettingsOutcome {
     pub digest: String,
     /// They are in use.
     pub applied: bool,
-    /// Why not.
+    /// Why they are not applied; empty when they are.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
 }

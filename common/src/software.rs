@@ -17,28 +17,28 @@ pub const TEXT_MAX_BYTES: usize = 300;
 
 /// One piece of software. On the wire an array in this order, so that names are not repeated thousands of times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
-#[serde(from = "Row")]
+#[serde(from = "SoftwareRow")]
 pub struct Item {
     /// Where it is known from: `dpkg`, `rpm`, `flatpak`, `snap` or `file`.
     pub source: String,
     /// Name; with the architecture where two may be installed together (`libc6:i386`).
     pub name: String,
-    /// Version.
+    /// Version, as its package manager writes it.
     pub version: String,
     /// Publisher or maintainer.
     pub publisher: String,
     /// Licence, where the package tells.
     pub licence: String,
-    /// Where it is kept.
+    /// Directory or file it was found in; empty for packages.
     pub place: String,
     /// Installed or last changed on, `YYYY-MM-DD`.
     pub installed_on: String,
 }
 
-type Row = (String, String, String, String, String, String, String);
+type SoftwareRow = (String, String, String, String, String, String, String);
 
-impl From<Row> for Item {
-    fn from((source, name, version, publisher, licence, place, installed_on): Row) -> Self {
+impl From<SoftwareRow> for Item {
+    fn from((source, name, version, publisher, licence, place, installed_on): SoftwareRow) -> Self {
         Self { source, name, version, publisher, licence, place, installed_on }
     }
 }
@@ -75,14 +75,14 @@ pub enum Software {
     Whole {
         /// The list it belongs to.
         list: String,
-        /// Which part, from 1.
+        /// Number of this part, from 1.
         part: u32,
         /// How many there are.
         parts: u32,
         /// Its items.
         items: Vec<Item>,
     },
-    /// What changed.
+    /// The changes since the list `base`.
     Difference {
         /// The list it starts from.
         base: String,
@@ -127,7 +127,7 @@ pub fn list_id(items: &[Item]) -> String {
         }
         context.update(b"\n");
     }
-    crate::enrolment::hex(&context.finish().as_ref()[..8])
+    crate::encoding::hex(&context.finish().as_ref()[..8])
 }
 
 /// The reports that bring a collector from `old` (none: it has nothing) to `new`. Both lists must be sorted.

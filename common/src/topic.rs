@@ -89,7 +89,7 @@ kinds! {
 
 /// Direction and kind of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum TopicKind {
     /// From the device to the collector.
     Up(UpKind),
     /// From the collector to the device.
@@ -99,23 +99,23 @@ pub enum Kind {
 /// A topic of this product: `ioc/1/<shard>/<device>/<up|down>/<kind>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Topic {
-    /// Whose topic it is.
+    /// The device that publishes to it, or is spoken to on it.
     pub device: DeviceId,
-    /// Which way and what.
-    pub kind: Kind,
+    /// Direction, and what is sent.
+    pub kind: TopicKind,
 }
 
 impl Topic {
     /// A topic from the device to the collector.
     #[must_use]
     pub const fn up(device: DeviceId, kind: UpKind) -> Self {
-        Self { device, kind: Kind::Up(kind) }
+        Self { device, kind: TopicKind::Up(kind) }
     }
 
     /// A topic from the collector to the device.
     #[must_use]
     pub const fn down(device: DeviceId, kind: DownKind) -> Self {
-        Self { device, kind: Kind::Down(kind) }
+        Self { device, kind: TopicKind::Down(kind) }
     }
 
     /// The one filter a device may subscribe to.
@@ -128,8 +128,8 @@ impl Topic {
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (way, kind) = match self.kind {
-            Kind::Up(kind) => ("up", kind.as_str()),
-            Kind::Down(kind) => ("down", kind.as_str()),
+            TopicKind::Up(kind) => ("up", kind.as_str()),
+            TopicKind::Down(kind) => ("down", kind.as_str()),
         };
         write!(f, "{ROOT}/{MAJOR}/{}/{}/{way}/{kind}", self.device.shard(), self.device)
     }
@@ -158,8 +158,8 @@ impl FromStr for Topic {
             return Err(TopicError::Shard { allowed: device.shard().to_string() });
         }
         let kind = match way {
-            "up" => UpKind::parse(kind).map(Kind::Up),
-            "down" => DownKind::parse(kind).map(Kind::Down),
+            "up" => UpKind::parse(kind).map(TopicKind::Up),
+            "down" => DownKind::parse(kind).map(TopicKind::Down),
             _ => return Err(TopicError::Direction),
         };
         let kind = kind.ok_or(TopicError::Kind)?;

@@ -10,7 +10,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::history::chart::{self, Wanted};
+use ioc_store::history::chart::{self, ChartQuery};
 use ioc_store::history::compaction::{self, Compactor, Progress, WINDOW_ROWS};
 use ioc_store::history::{self, Tier};
 use ioc_store::{Change, ChunkQuery, Reader};
@@ -145,7 +145,10 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
             continue;
         }
         if last {
-            chart(&format!("5 h of 6 series of one of {devices}, {} rows not folded", through - compactor.all_folded()))?;
+            chart(&format!(
+                "5 h of 6 series of one of {devices}, {} rows not folded",
+                through - compactor.all_folded()
+            ))?;
         }
         let before = written_bytes();
         while compactor.all_folded() < through {
@@ -187,8 +190,16 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
     let per = |number: u64| number as f64 / values as f64;
     let whole = |tier| bytes_of(reader, &one, tier).unwrap_or(0) as u64;
     let of_chunk = machines[0].layout().series().len() as u64 * (ROWS_MS / STEP_MS).unsigned_abs();
-    println!("  folding {values} samples of {devices} devices: {:.3} us of CPU a sample", per(gathering_us + merging_us));
-    println!("    {:.3} to gather them by device, {:.3} to merge what is past; the longest slice {:.1} ms", per(gathering_us), merging_us as f64 / (devices as u64 * of_chunk) as f64, slice_us as f64 / 1e3);
+    println!(
+        "  folding {values} samples of {devices} devices: {:.3} us of CPU a sample",
+        per(gathering_us + merging_us)
+    );
+    println!(
+        "    {:.3} to gather them by device, {:.3} to merge what is past; the longest slice {:.1} ms",
+        per(gathering_us),
+        merging_us as f64 / (devices as u64 * of_chunk) as f64,
+        slice_us as f64 / 1e3
+    );
     println!("    {:.2} bytes written a sample", per(written));
     println!(
         "    a whole chunk: {:.3} bytes a sample, its summaries {:.3}",
@@ -215,8 +226,8 @@ fn report(device: &DeviceId, seq: u64, at: Timestamp, layout: LayoutId, row: Vec
     let position = Position { epoch: 1, seq };
     let (device, last) = (device.clone(), Some(at));
     [
-        Change::Sample { device: device.clone(), position, at, layout, row },
-        Change::Watermark { device, position, last_heard: last, last_sample: last, clock_error_ms: None, latest: None },
+        Change::Sample { device: device.clone(), position, at, layout, row, newest: true },
+        Change::Watermark { device, position, last_heard: last, last_sample: last, clock_error_ms: None },
     ]
 }
 
@@ -256,7 +267,7 @@ fn ask(
     let mut points = 0;
     for _ in 0..TIMES {
         let started = clock::boottime_us();
-        let wanted = Wanted { from, until, tier, names: names.to_vec(), most };
+        let wanted = ChartQuery { from, until, tier, names: names.to_vec(), most };
         let lines = chart::read(reader, device, &wanted)?;
         points = lines.values().map(Vec::len).sum();
         took.push(clock::boottime_us() - started);

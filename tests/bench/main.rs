@@ -332,7 +332,7 @@ async fn whole_fleet(devices: usize, time: Duration) -> anyhow::Result<()> {
 }
 
 async fn notice(devices: usize, times: usize) -> anyhow::Result<()> {
-    let hooks: sink::Kept<sink::Hook> = Arc::default();
+    let hooks: sink::Received<sink::Hook> = Arc::default();
     let http = TcpListener::bind("127.0.0.1:0").await?;
     let port = http.local_addr()?.port();
     tokio::spawn(sink::webhooks(http, Arc::clone(&hooks), |_| 200, false));

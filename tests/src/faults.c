@@ -1,4 +1,4 @@
-/* Lets chosen calls fail for files below a directory, as a failing disk or a limit would: preloaded into the agent by tests/tests/losing.rs.
+/* Lets chosen calls fail for files below a directory, as a failing disk or a limit would: preloaded into the agent by tests/tests/spool_faults.rs.
    IOC_FAULTS_BELOW names the directory, IOC_FAULTS_FILE a file that holds "CALL NUMBER" while the fault is on; CALL is o(pen), r(ead),
    w(rite) or s(ync), several at once, NUMBER the errno. */
 #define _GNU_SOURCE

@@ -109,21 +109,21 @@ pub enum Deed {
     Clock(i64),
 }
 
-/// When who does what.
+/// A line of a script: at this time that device does this.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// After the start.
     pub at: Duration,
     /// Part of the device's identifier; `*` for all.
     pub who: String,
-    /// What.
+    /// What is done.
     pub deed: Deed,
 }
 
 /// Reads a script: one deed a line, such as `30s sim-00003 disk 97`, `40s * silent 20s`. `#` begins a comment.
 ///
 /// # Errors
-/// The line that cannot be read, and what is allowed.
+/// The first line that is no deed, and what is allowed.
 pub fn parse_script(text: &str) -> anyhow::Result<Vec<Line>> {
     let lines =
         text.lines().enumerate().map(|(number, line)| (number + 1, line.split('#').next().unwrap_or("").trim()));
@@ -158,7 +158,7 @@ pub struct Plan {
     pub keep_alive_s: u16,
     /// Seed of all randomness.
     pub seed: u64,
-    /// Script.
+    /// What devices do, in order of time.
     pub script: Vec<Line>,
 }
 
@@ -173,7 +173,7 @@ pub async fn run(identities: Vec<Identity>, plan: Plan, totals: Arc<Totals>, sto
         // Spread over the interval, as agents do, so that they do not all report at once.
         let offset = plan.interval.mul_f64(number as f64 / count as f64);
         let member =
-            Member { identity, plan: plan.clone(), totals: Arc::clone(&totals), stop: Arc::clone(&stop), offset };
+            FleetMember { identity, plan: plan.clone(), totals: Arc::clone(&totals), stop: Arc::clone(&stop), offset };
         tasks.spawn(member.live(deeds));
     }
     let started = Instant::now();
@@ -196,7 +196,7 @@ pub async fn run(identities: Vec<Identity>, plan: Plan, totals: Arc<Totals>, sto
     }
 }
 
-struct Member {
+struct FleetMember {
     identity: Identity,
     plan: Plan,
     totals: Arc<Totals>,
@@ -204,7 +204,7 @@ struct Member {
     offset: Duration,
 }
 
-impl Member {
+impl FleetMember {
     async fn live(self, mut deeds: mpsc::Receiver<Deed>) {
         tokio::time::sleep(self.offset.min(Duration::from_secs(10))).await;
         let mut random = Random::new(self.plan.seed);

@@ -238,7 +238,7 @@ impl Rig {
     /// Asks the API over the control socket.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead of success.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         Ok(ioc_collector::cli::ask(&self.runtime(), "GET", path, None).await?)
     }
@@ -246,7 +246,7 @@ impl Rig {
     /// Asks the API to do something.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead of success.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         Ok(ioc_collector::cli::ask(&self.runtime(), "POST", path, Some(body)).await?)
     }
@@ -254,7 +254,7 @@ impl Rig {
     /// Enrols `count` simulated devices.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead of success.
     pub async fn enrol(&self, count: usize) -> anyhow::Result<Vec<Identity>> {
         Identity::enrol_many(&self.runtime(), &self.server(), count).await
     }
@@ -293,7 +293,7 @@ impl Agent {
     /// Enrols it.
     ///
     /// # Errors
-    /// What it printed.
+    /// What it printed when it failed.
     pub async fn enrol(&self, server: &str, token: &str) -> anyhow::Result<()> {
         let output = self.command().args(["enrol", "--server", server, token]).output().await?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

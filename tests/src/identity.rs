@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Key, certificate and address of a simulated device.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Identity {
-    /// Identifier.
+    /// Identifier that the collector gave.
     pub device: DeviceId,
     /// Kind, as it was enrolled.
     pub kind: String,
@@ -36,7 +36,7 @@ impl Identity {
     /// enrols it at `server`.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead.
     pub async fn enrol(runtime: &Path, server: &str, about: &Value) -> anyhow::Result<Self> {
         let answer = ioc_collector::cli::ask(runtime, "POST", "/api/v1/tokens", Some(about.clone())).await?;
         let token = answer["token"].as_str().context("no token")?;
@@ -46,7 +46,7 @@ impl Identity {
     /// Enrols a device at `server` with a token.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead.
     pub async fn enrol_with(server: &str, token: &str, kind: &str) -> anyhow::Result<Self> {
         let token: Token = token.parse()?;
         let enrol::KeyRequest { key, csr } = enrol::request()?;
@@ -75,7 +75,7 @@ impl Identity {
     /// Enrols `count` devices, named by their number.
     ///
     /// # Errors
-    /// What the collector said.
+    /// What the collector answered instead.
     pub async fn enrol_many(runtime: &Path, server: &str, count: usize) -> anyhow::Result<Vec<Self>> {
         let mut identities = Vec::with_capacity(count);
         let numbers: Vec<usize> = (0..count).collect();

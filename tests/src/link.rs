@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
 use ioc_common::codec;
 use ioc_common::report::{Committed, Position};
-use ioc_common::topic::{DownKind, Kind, Topic, UpKind};
+use ioc_common::topic::{DownKind, Topic, TopicKind, UpKind};
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Connect, ConnectAckReason, LastWill, Packet};
 use rustls::pki_types::ServerName;
@@ -34,7 +34,7 @@ pub struct Link {
     next_packet: u16,
 }
 
-/// What came down.
+/// A packet of the collector, or the message in it.
 #[derive(Debug)]
 pub enum Heard {
     /// A watermark.
@@ -49,7 +49,7 @@ impl Link {
     /// Opens TCP and TLS only.
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// When TCP, TLS or the CONNECT fails or takes too long, with what the collector answered.
     pub async fn tls(identity: &Identity) -> anyhow::Result<Self> {
         let (host, port) = ioc_common::address::split_address(&identity.mqtt).map_err(anyhow::Error::msg)?;
         let tcp = TcpStream::connect((host.as_str(), port)).await?;
@@ -69,7 +69,7 @@ impl Link {
     /// Opens a connection as an agent does: CONNECT with a last will, SUBSCRIBE, and waits for the watermark.
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// When TCP, TLS or the CONNECT fails or takes too long, with what the collector answered.
     pub async fn open(identity: &Identity, keep_alive_s: u16) -> anyhow::Result<(Self, Position)> {
         let mut link = Self::tls(identity).await?;
         let gone = Topic::up(identity.device.clone(), UpKind::Gone).to_string();
@@ -208,9 +208,11 @@ impl Link {
                 }
                 let topic: Topic = publish.topic.parse()?;
                 return match topic.kind {
-                    Kind::Down(DownKind::Committed) => Ok(Heard::Committed(codec::read_message(&publish.payload)?)),
-                    Kind::Down(kind) => Ok(Heard::Other(kind, publish.payload)),
-                    Kind::Up(_) => bail!("the collector published on {}", publish.topic),
+                    TopicKind::Down(DownKind::Committed) => {
+                        Ok(Heard::Committed(codec::read_message(&publish.payload)?))
+                    }
+                    TopicKind::Down(kind) => Ok(Heard::Other(kind, publish.payload)),
+                    TopicKind::Up(_) => bail!("the collector published on {}", publish.topic),
                 };
             }
             if self.stream.read_buf(&mut self.read).await? == 0 {

@@ -42,7 +42,7 @@ impl Random {
 /// A simulated machine.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// Who it is.
+    /// Identifier of the device.
     pub device: DeviceId,
     /// Its place in the order.
     pub position: Position,

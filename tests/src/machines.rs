@@ -16,7 +16,7 @@ use ioc_agent::sampler::{Probes, Sampler};
 use ioc_agent::surveyor::{self, ProbeResult};
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::layout::Series;
 use ioc_common::reading::AgentUsage;
 use ioc_probe::{COMMANDS, NoAccess, SURVEYS, SurveyContext, facts, slug};
@@ -113,7 +113,7 @@ fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
 /// The text of the machine below `root`, as an unpacked capture is. Someone has to shorten it: a list of apt is long.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// What the system says of the first file that may not be read.
 pub fn pack(root: &Path, now: Timestamp) -> anyhow::Result<String> {
     let mut out = format!("now {now}\n");
     let changed_s = |about: &std::fs::Metadata| -> anyhow::Result<u64> {

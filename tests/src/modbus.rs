@@ -5,10 +5,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What stands at a place: unit, function, address; none where there is nothing. A unit without a place 0 to 3 in any table is not
 /// there, and silent.
-pub type Place = dyn Fn(u8, u8, u16) -> Option<u16> + Send + Sync;
+pub type RegisterFunction = dyn Fn(u8, u8, u16) -> Option<u16> + Send + Sync;
 
 /// Serves until it is dropped.
-pub async fn serve(listener: TcpListener, place: std::sync::Arc<Place>) {
+pub async fn serve(listener: TcpListener, place: std::sync::Arc<RegisterFunction>) {
     while let Ok((peer, _)) = listener.accept().await {
         let place = std::sync::Arc::clone(&place);
         tokio::spawn(async move {
@@ -17,7 +17,7 @@ pub async fn serve(listener: TcpListener, place: std::sync::Arc<Place>) {
     }
 }
 
-async fn answer(mut peer: TcpStream, place: &Place) -> std::io::Result<()> {
+async fn answer(mut peer: TcpStream, place: &RegisterFunction) -> std::io::Result<()> {
     peer.set_nodelay(true)?;
     let mut request = [0; 12];
     loop {

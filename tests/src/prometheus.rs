@@ -35,7 +35,7 @@ pub fn start(dir: &Path, port: u16, config: &str) -> Child {
 ///
 /// # Panics
 /// When curl is not there.
-pub async fn asked(port: u16, query: &str) -> Value {
+pub async fn query_value(port: u16, query: &str) -> Value {
     let mut command = Command::new("curl");
     command.args(["-sG", "--data-urlencode", &format!("query={query}")]);
     let output = command.arg(format!("http://127.0.0.1:{port}/api/v1/query")).output().await.unwrap();

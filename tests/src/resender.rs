@@ -124,7 +124,7 @@ impl Resender {
     /// rows there are.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The first report that is missing, there twice, or out of order.
     pub fn check(devices: &[Self], data: &Path) -> anyhow::Result<usize> {
         let store = ioc_store::open(data)?;
         anyhow::ensure!(store.lost().all.is_empty(), "said to be lost: {:?}", store.lost());

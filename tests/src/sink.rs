@@ -14,19 +14,19 @@ use tokio::net::{TcpListener, TcpStream};
 /// A webhook as it came.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// When it came.
+    /// When the request came.
     pub at: ioc_common::clock::Timestamp,
     /// Headers by lower-case name.
     pub headers: Vec<(String, String)>,
-    /// Body.
+    /// Body of the request.
     pub body: String,
 }
 
 /// Whatever a sink has kept; what it does with each is up to whoever made it.
-pub type Kept<T> = Arc<Mutex<Vec<T>>>;
+pub type Received<T> = Arc<Mutex<Vec<T>>>;
 
 /// Serves webhooks on `listener`. `answer` decides the status by how many came before.
-pub async fn webhooks(listener: TcpListener, kept: Kept<Hook>, answer: fn(usize) -> u16, show: bool) {
+pub async fn webhooks(listener: TcpListener, kept: Received<Hook>, answer: fn(usize) -> u16, show: bool) {
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
         let kept = Arc::clone(&kept);
@@ -39,7 +39,7 @@ pub async fn webhooks(listener: TcpListener, kept: Kept<Hook>, answer: fn(usize)
 
 async fn take(
     request: Request<Incoming>,
-    kept: Kept<Hook>,
+    kept: Received<Hook>,
     answer: fn(usize) -> u16,
     show: bool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -59,7 +59,7 @@ async fn take(
 }
 
 /// Serves SMTP on `listener`; each mail is kept whole, headers and body.
-pub async fn mail(listener: TcpListener, kept: Kept<String>, show: bool) {
+pub async fn mail(listener: TcpListener, kept: Received<String>, show: bool) {
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
         let kept = Arc::clone(&kept);
@@ -69,7 +69,7 @@ pub async fn mail(listener: TcpListener, kept: Kept<String>, show: bool) {
     }
 }
 
-async fn converse(socket: TcpStream, kept: &Kept<String>, show: bool) -> std::io::Result<()> {
+async fn converse(socket: TcpStream, kept: &Received<String>, show: bool) -> std::io::Result<()> {
     let mut stream = BufReader::new(socket);
     stream.write_all(b"220 sink ready\r\n").await?;
     let mut line = String::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_tests::harness::{Rig, eventually};
-use ioc_tests::sink::{self, Hook, Kept};
+use ioc_tests::sink::{self, Hook, Received};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -34,13 +34,13 @@ fn library() -> PathBuf {
 /// A collector whose wall clock is what `set` says.
 struct Scene {
     rig: Rig,
-    hooks: Kept<Hook>,
+    hooks: Received<Hook>,
     offset: PathBuf,
 }
 
 impl Scene {
     async fn start(answer: fn(usize) -> u16) -> Self {
-        let hooks: Kept<Hook> = Kept::default();
+        let hooks: Received<Hook> = Received::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(sink::webhooks(listener, Arc::clone(&hooks), answer, false));

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use ioc_tests::harness::{Rig, binary, eventually, free_port, python};
-use ioc_tests::sink::{self, Hook, Kept};
+use ioc_tests::sink::{self, Hook, Received};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -57,15 +57,15 @@ fn peer(mut command: Command) -> Peer {
 /// A rig with a mail server, an SMS gateway whose answers are the test's to choose, and a webhook.
 struct Scene {
     rig: Rig,
-    sms: Kept<Hook>,
-    hooks: Kept<Hook>,
+    sms: Received<Hook>,
+    hooks: Received<Hook>,
     mails: PathBuf,
     _dir: tempfile::TempDir,
     _smtp: Peer,
 }
 
-async fn http(answer: fn(usize) -> u16) -> (u16, Kept<Hook>) {
-    let kept: Kept<Hook> = Kept::default();
+async fn http(answer: fn(usize) -> u16) -> (u16, Received<Hook>) {
+    let kept: Received<Hook> = Received::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(sink::webhooks(listener, Arc::clone(&kept), answer, false));
@@ -209,7 +209,7 @@ async fn what_a_channel_cannot_deliver_goes_the_other_way_and_many_are_one() {
     scene.rig.start().await.unwrap();
     let open = |title: &str| json!({ "title": title, "severity": "critical" });
     scene.rig.post("/api/v1/incidents", open("Khói")).await.unwrap();
-    let via = |hooks: &Kept<Hook>| {
+    let via = |hooks: &Received<Hook>| {
         let keys: Vec<String> = hooks
             .lock()
             .unwrap()
@@ -431,7 +431,7 @@ async fn a_broker_is_told_by_topic() {
     let body = json!({ "title": "Khói", "severity": "critical", "device": "sw-1" });
     scene.rig.post("/api/v1/incidents", body).await.unwrap();
     let line =
-        tokio::time::timeout(std::time::Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
     let (topic, body) = line.split_once(" {").unwrap();
     assert_eq!(topic, "ioc/critical/opened/Tủ A-1 -2", "a value makes no level of a topic");
     let body: Value = serde_json::from_str(&format!("{{{body}")).unwrap();

@@ -24,7 +24,7 @@ fn asking(agent: &Agent, rig: &Rig, token: &str, more: &[&str]) -> Child {
 }
 
 async fn came_in(child: Child) -> (bool, String) {
-    let output = tokio::time::timeout(Duration::from_secs(40), child.wait_with_output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), said)
 }

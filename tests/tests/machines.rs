@@ -19,9 +19,9 @@ fn kept() -> Vec<PathBuf> {
 
 /// Names of documents and of what stands in them.
 #[derive(Default)]
-struct Words(BTreeSet<String>);
+struct DocumentWords(BTreeSet<String>);
 
-impl Words {
+impl DocumentWords {
     fn take(&mut self, value: &Value) {
         match value {
             Value::Object(fields) => {
@@ -52,7 +52,7 @@ impl Words {
 fn every_machine_is_read_as_it_was_and_every_probe_reads_some_machine() {
     let files = kept();
     assert!(files.len() >= 4, "{files:?}");
-    let (mut wrong, mut read, mut words) = (Vec::new(), BTreeSet::new(), Words::default());
+    let (mut wrong, mut read, mut words) = (Vec::new(), BTreeSet::new(), DocumentWords::default());
     for file in files {
         let dir = tempfile::tempdir().unwrap();
         let laid = machines::unpack(&std::fs::read_to_string(&file).unwrap(), dir.path()).unwrap();

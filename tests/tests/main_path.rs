@@ -10,7 +10,7 @@ use ioc_common::topic::UpKind;
 use ioc_tests::harness::{Agent, Rig, binary, eventually, free_port, send_signal};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use ioc_tests::sink::{self, Hook, Kept};
+use ioc_tests::sink::{self, Hook, Received};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -35,13 +35,13 @@ advice = { vi = "Dọn tệp.", en = "Remove files." }
 "#;
 
 struct Sinks {
-    hooks: Kept<Hook>,
-    mails: Kept<String>,
+    hooks: Received<Hook>,
+    mails: Received<String>,
     channels: String,
 }
 
 async fn sinks(answer: fn(usize) -> u16) -> Sinks {
-    let (hooks, mails): (Kept<Hook>, Kept<String>) = Default::default();
+    let (hooks, mails): (Received<Hook>, Received<String>) = Default::default();
     let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (http_port, smtp_port) = (http.local_addr().unwrap().port(), smtp.local_addr().unwrap().port());
@@ -225,7 +225,7 @@ async fn certificates_renew_themselves_and_revocation_drops_the_link() {
     let revoked_at = tokio::time::Instant::now();
     rig.post("/api/v1/devices/renewing/revoke", json!({})).await.unwrap();
     eventually("dropped", || async { agent.status().await.is_ok_and(|status| !status.connected) }).await.unwrap();
-    assert!(revoked_at.elapsed() < Duration::from_secs(5));
+    assert!(revoked_at.elapsed() < Duration::from_secs(15), "{:?}", revoked_at.elapsed());
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!agent.status().await.unwrap().connected, "and it is not let in again");
     agent.stop().await.unwrap();

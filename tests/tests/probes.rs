@@ -299,7 +299,6 @@ async fn a_real_database_of_rpm() {
 /// The database of RHEL 7 and 8: what Berkeley DB's own program makes of headers that rpm wrote, as rpm's own reader of it lists them.
 #[tokio::test]
 async fn a_real_database_of_rpm_in_berkeley_db() {
-    use std::fmt::Write as _;
     use tokio::io::AsyncWriteExt as _;
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).display().to_string();
@@ -308,7 +307,7 @@ async fn a_real_database_of_rpm_in_berkeley_db() {
     let mut pair = |number: u32, value: &[u8]| {
         for bytes in [number.to_le_bytes().as_slice(), value] {
             dump.push(' ');
-            bytes.iter().for_each(|byte| write!(dump, "{byte:02x}").unwrap());
+            dump.push_str(&ioc_common::encoding::hex(bytes));
             dump.push('\n');
         }
     };

@@ -7,7 +7,7 @@ use ioc_common::clock;
 use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
-use ioc_tests::prometheus::{self, asked, quiet};
+use ioc_tests::prometheus::{self, query_value, quiet};
 use tokio::process::{Child, Command};
 
 fn prometheus(dir: &Path, port: u16) -> Child {
@@ -68,11 +68,11 @@ async fn what_comes_in_is_handed_on_and_waits_for_a_receiver_that_is_away() {
         let dir = tempfile::tempdir().unwrap();
         let _receiver = start(dir.path(), port);
         let query = "count_over_time(iocw_cpu_busy[1h])";
-        let count = || async { asked(port, query).await[0]["value"][1].as_str().map(str::to_owned) };
+        let count = || async { query_value(port, query).await[0]["value"][1].as_str().map(str::to_owned) };
         eventually(&format!("{name} has what waited"), || async { count().await.as_deref() == Some("1") })
             .await
             .unwrap();
-        let disk = asked(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
+        let disk = query_value(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
         let of = &disk[0]["metric"];
         assert!(of["device"] == identity.device.as_str() && of["kind"] == "server", "{name}: {disk}");
         let known = rig.get(&format!("/api/v1/devices/{}", identity.device)).await.unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use ioc_common::reading::Accounts;
 use ioc_probe::settings::SurveySettings;
-use ioc_probe::sshd::{Connection, configured, parse_decided};
+use ioc_probe::sshd::{SshdConnection, configured, parse_decided};
 use ioc_probe::{NoAccess, SurveyContext};
 
 /// One machine: what lies where.
@@ -288,7 +288,7 @@ fn sshd_lets_in_whom_we_say() {
                 let groups = Command::new("id").args(["-Gn", user]).output().unwrap();
                 String::from_utf8(groups.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
             };
-            let who = Connection { user: user.to_owned(), groups, port: 22 };
+            let who = SshdConnection { user: user.to_owned(), groups, port: 22 };
             let ours = configured(&machine(dir.path(), &settings), MAIN, &who).map(|found| found.unwrap().decided);
             let about = format!("user={user},host=203.0.113.9,addr=203.0.113.9,laddr=198.51.100.1,lport=22");
             // The directory that sshd locks itself into is made by its unit, elsewhere.

@@ -110,7 +110,7 @@ async fn every_sequence_is_answered_as_the_standard_says() {
             let all = SEQUENCES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
             for line in all.skip(at).step_by(6) {
                 // The next connection must be free of this one's answers, and within what is waited for.
-                let played = tokio::time::timeout(std::time::Duration::from_secs(5), play(&identity, line)).await;
+                let played = tokio::time::timeout(std::time::Duration::from_secs(8), play(&identity, line)).await;
                 wrong.extend(played.unwrap_or_else(|_| Err(format!("{line}: nothing happens"))).err());
             }
             wrong
@@ -123,7 +123,7 @@ async fn every_sequence_is_answered_as_the_standard_says() {
 }
 
 /// Sends a hello, and a sample that is not as it says. Gives the messages that came before their acknowledgements and the ping's.
-async fn asked(link: &mut Link, machine: &mut Machine, packet: u16) -> Vec<(u8, String)> {
+async fn answers_to_hello(link: &mut Link, machine: &mut Machine, packet: u16) -> Vec<(u8, String)> {
     let topics = format!("ioc/1/{}/{}", machine.device.shard(), machine.device);
     let hello = machine.hello(10, 30);
     let mut sample = machine.sample();
@@ -150,7 +150,7 @@ async fn asked(link: &mut Link, machine: &mut Machine, packet: u16) -> Vec<(u8, 
             4 => {
                 acknowledged = 2;
                 // What the engine sends with the acknowledgement is there when the ping is answered.
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 link.send_raw(&[0xc0, 0]).await.unwrap();
             }
             13 if acknowledged == 2 => return messages,
@@ -170,11 +170,11 @@ async fn what_is_sent_down_follows_what_was_subscribed() {
     let send = |text: &str| bytes(text, identity.device.as_str(), &topics);
     link.send_raw(&send("10 L \"MQTT\" 04 02 001E \"$I\"")).await.unwrap();
     assert_eq!(heard(&mut link).await.unwrap()[0], 0x20);
-    assert_eq!(asked(&mut link, &mut machine, 1).await, [], "nothing was subscribed");
+    assert_eq!(answers_to_hello(&mut link, &mut machine, 1).await, [], "nothing was subscribed");
     for (filter, qos, first) in [("$D+", "00", 0x30), ("$D#", "01", 0x32), ("$D+", "01", 0x32)] {
         link.send_raw(&send(&format!("82 L 0007 \"{filter}\" {qos}"))).await.unwrap();
         assert_eq!(heard(&mut link).await.unwrap()[0], 0x90);
-        let messages = asked(&mut link, &mut machine, 3).await;
+        let messages = answers_to_hello(&mut link, &mut machine, 3).await;
         assert!(messages.contains(&(first, "ask".to_owned())), "{filter} {qos}: {messages:?}");
         assert!(messages.contains(&(0x30, "committed".to_owned())), "{messages:?}");
         if filter == "$D#" {
@@ -184,6 +184,6 @@ async fn what_is_sent_down_follows_what_was_subscribed() {
     }
     link.send_raw(&send("A2 L 0008 \"$D+\" \"$Dask\"")).await.unwrap();
     assert_eq!(heard(&mut link).await.unwrap(), [0xb0, 2, 0, 8]);
-    assert_eq!(asked(&mut link, &mut machine, 5).await, [], "what was unsubscribed comes no more");
+    assert_eq!(answers_to_hello(&mut link, &mut machine, 5).await, [], "what was unsubscribed comes no more");
     rig.stop().await.unwrap();
 }

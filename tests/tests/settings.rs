@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-async fn standing(rig: &Rig, device: &str) -> Value {
+async fn settings_of(rig: &Rig, device: &str) -> Value {
     let all = rig.get("/api/v1/settings").await.unwrap();
     all["items"].as_array().unwrap().iter().find(|item| item["device"] == device).cloned().unwrap_or_default()
 }
 
 async fn stands(rig: &Rig, device: &str, how: &str) -> Value {
-    eventually(how, || async { standing(rig, device).await["standing"] == how }).await.unwrap();
-    standing(rig, device).await
+    eventually(how, || async { settings_of(rig, device).await["state"] == how }).await.unwrap();
+    settings_of(rig, device).await
 }
 
 async fn reload(rig: &mut Rig, groups: &str) {
@@ -41,7 +41,7 @@ async fn groups_are_given_settings_and_each_agent_says_what_became_of_them() {
         })
         .await
         .unwrap();
-        assert_eq!(standing(&rig, device).await["standing"], "none");
+        assert_eq!(settings_of(&rig, device).await["state"], "none");
     }
 
     // A group, by reload: applied by one, refused by the one that takes none.

@@ -137,7 +137,7 @@ async fn an_agent_whose_disk_takes_nothing_starts_and_says_so() {
         }
         let before = epoch();
         agent.start().unwrap();
-        // This run, not the one before: an epoch that cannot be kept is the second in which its run began.
+        // This run, not the one before: an epoch that cannot be kept is the moment at which its run began.
         eventually("it reports", || async {
             agent.status().await.is_ok_and(|status| {
                 status.connected && status.committed.epoch == status.taken.epoch && status.committed.seq > 3

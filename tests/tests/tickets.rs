@@ -84,7 +84,7 @@ impl Tracker {
     }
 
     /// Everything that was written on a ticket.
-    async fn written(&self, ticket: u32) -> String {
+    async fn page_of(&self, ticket: u32) -> String {
         let path = format!("ticket/{ticket}/attachments?per_page=100&fields=Content,ContentType");
         let all = self.alice("GET", &path, None).await;
         let texts = all["items"].as_array().cloned().unwrap_or_default();
@@ -122,11 +122,11 @@ async fn request_tracker_and_the_incident_follow_each_other() {
     eventually("a ticket", known).await.unwrap();
     let ticket = tracker.alice("GET", "ticket/1", None).await;
     assert!(ticket["Subject"].as_str().unwrap().starts_with("[INC-000001]"), "{ticket}");
-    assert!(tracker.written(1).await.contains("Khói ở phòng máy"));
+    assert!(tracker.page_of(1).await.contains("Khói ở phòng máy"));
     let act = "/api/v1/incidents/1/actions";
     rig.post(act, json!({ "action": "acknowledge", "note": "Tôi đến ngay" })).await.unwrap();
     eventually("open there", || async { tracker.status(1).await == "open" }).await.unwrap();
-    assert!(tracker.written(1).await.contains("Tôi đến ngay"));
+    assert!(tracker.page_of(1).await.contains("Tôi đến ngay"));
 
     // And back: what is written, who takes it, that it is mended, that it is not.
     tracker
@@ -140,7 +140,7 @@ async fn request_tracker_and_the_incident_follow_each_other() {
     eventually("resolved here", || async { incident(&rig, 1).await["state"] == "resolved" }).await.unwrap();
     let steps = timeline(&rig, 1).await;
     assert!(steps.contains("rt:alice"), "{steps}");
-    assert!(!tracker.written(1).await.contains("rt:alice"), "what she did there is not told to her");
+    assert!(!tracker.page_of(1).await.contains("rt:alice"), "what she did there is not told to her");
     tracker.alice("PUT", "ticket/1", Some(json!({ "Status": "open" }))).await;
     eventually("reopened here", || async { incident(&rig, 1).await["state"] == "reopened" }).await.unwrap();
 
@@ -163,7 +163,7 @@ async fn request_tracker_and_the_incident_follow_each_other() {
     eventually("set back", || async { tracker.status(2).await == "open" || tracker.status(2).await == "new" })
         .await
         .unwrap();
-    assert!(tracker.written(2).await.contains("no fault under it is raised"), "{}", tracker.written(2).await);
+    assert!(tracker.page_of(2).await.contains("no fault under it is raised"), "{}", tracker.page_of(2).await);
 
     // Neither outage loses or doubles anything.
     tracker.stop().await;

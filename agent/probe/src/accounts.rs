@@ -45,14 +45,14 @@ const DAY_MS: i64 = 86_400_000;
 /// Makes the survey.
 ///
 /// # Errors
-/// *Unknown* when the list of accounts cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let passwd = Tree::text(machine, "/etc/passwd").map_err(|why| unknown(&why))?;
+/// *Unknown* when `/etc/passwd` is missing or may not be read.
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let passwd = Tree::text(context, "/etc/passwd").map_err(|why| unknown(&why))?;
     let passwd = passwd.ok_or_else(|| unknown(&"/etc/passwd: is not there"))?;
-    let login = machine.text_if("/etc/login.defs").unwrap_or_default();
+    let login = context.text_if("/etc/login.defs").unwrap_or_default();
     let mut said = Vec::new();
     let shadow =
-        match Tree::text(machine, "/etc/shadow").and_then(|text| text.ok_or("/etc/shadow: is not there".into())) {
+        match Tree::text(context, "/etc/shadow").and_then(|text| text.ok_or("/etc/shadow: is not there".into())) {
             Ok(text) => Some(parse_shadow(&text)),
             Err(why) => {
                 said.push(why);
@@ -60,21 +60,21 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
             }
         };
     let mut administrators_known = true;
-    let group = Tree::text(machine, "/etc/group").unwrap_or_else(|why| {
+    let group = Tree::text(context, "/etc/group").unwrap_or_else(|why| {
         said.push(format!("administrators: {why}"));
         administrators_known = false;
         None
     });
     let groups = parse_groups(group.as_deref().unwrap_or_default());
-    let host = machine.text_if("/proc/sys/kernel/hostname").or_else(|| machine.text_if("/etc/hostname"));
+    let host = context.text_if("/proc/sys/kernel/hostname").or_else(|| context.text_if("/etc/hostname"));
     let host = host.unwrap_or_default();
-    let main = SUDOERS.into_iter().find(|path| machine.exists(path));
-    let sudoers = main.map_or(Ok(None), |main| Sudoers::read(machine, main, &host)).unwrap_or_else(|why| {
+    let main = SUDOERS.into_iter().find(|path| context.exists(path));
+    let sudoers = main.map_or(Ok(None), |main| Sudoers::read(context, main, &host)).unwrap_or_else(|why| {
         said.push(format!("administrators: {why}"));
         administrators_known = false;
         None
     });
-    let now: String = machine.now.to_string().chars().filter(char::is_ascii_digit).take(14).chain(['Z']).collect();
+    let now: String = context.now.to_string().chars().filter(char::is_ascii_digit).take(14).chain(['Z']).collect();
     let users = parse_passwd(&passwd);
     let mut all = Vec::new();
     for user in &users {
@@ -113,7 +113,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     }
     if let Some(sudoers) = &sudoers {
         said.extend(sudoers.notes.iter().cloned());
-        said.extend(elsewhere(machine, sudoers, &users, &groups));
+        said.extend(elsewhere(context, sudoers, &users, &groups));
     }
     let count = |which: fn(&Account) -> bool| u32::try_from(all.iter().filter(|one| which(one)).count()).ok();
     let mut accounts = Accounts {
@@ -131,7 +131,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     all.sort_by(|a, b| a.name.cmp(&b.name));
     accounts.accounts = all;
     accounts.unknown = said.join("; ");
-    SurveyFindings::of(&accounts, machine.now)
+    SurveyFindings::of(&accounts, context.now)
 }
 
 /// Why a user is an administrator by a rule of sudo, in the words of the page.
@@ -161,13 +161,13 @@ fn account(user: &User, by: Vec<String>, secret: Option<&Secret>) -> Account {
 
 /// Whom sudo's rules name that no file of this machine can resolve: accounts and groups of a domain, netgroups, groups of plug-ins.
 fn elsewhere(
-    machine: &SurveyContext<'_>,
+    context: &SurveyContext<'_>,
     sudoers: &Sudoers,
     users: &[User],
     groups: &BTreeMap<&str, (u32, BTreeSet<String>)>,
 ) -> Option<String> {
     // Where only files are asked, a name that is not in them is nobody's.
-    let only_files = machine.text_if("/etc/nsswitch.conf").is_some_and(|text| {
+    let only_files = context.text_if("/etc/nsswitch.conf").is_some_and(|text| {
         let asked = text.lines().filter(|line| line.starts_with("passwd:") || line.starts_with("group:"));
         let mut asked = asked.flat_map(|line| line.split('#').next().unwrap_or_default().split_whitespace().skip(1));
         asked.all(|source| source.starts_with('[') || matches!(source, "files" | "systemd" | "altfiles" | "extrausers"))

@@ -42,21 +42,21 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 /// Makes the survey. A host without any product is *read*: it has none, which is what the regulation asks about.
 ///
 /// # Errors
-/// *Unknown* when the findings cannot be written.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let zone = Zone::parse(&machine.bytes("/etc/localtime", 1 << 20).unwrap_or_default());
+/// *Unknown* when the findings cannot be put into JSON.
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let zone = Zone::parse(&context.bytes("/etc/localtime", 1 << 20).unwrap_or_default());
     let products = [
-        clamav(machine, &zone),
-        defender(machine, &zone),
-        kaspersky(machine, &zone),
-        eset(machine, &zone),
-        sophos(machine),
-        trend(machine),
+        clamav(context, &zone),
+        defender(context, &zone),
+        kaspersky(context, &zone),
+        eset(context, &zone),
+        sophos(context),
+        trend(context),
     ];
     let mut antivirus = Antivirus { products: products.into_iter().flatten().collect() };
-    antivirus.products.extend(machine.settings.antivirus_custom.iter().map(|one| custom(machine, one)));
-    let mut found = SurveyFindings::of(&antivirus, machine.now)?;
-    (found.events, found.memo) = news(&antivirus, machine.memo);
+    antivirus.products.extend(context.settings.antivirus_custom.iter().map(|one| custom(context, one)));
+    let mut found = SurveyFindings::of(&antivirus, context.now)?;
+    (found.events, found.memo) = news(&antivirus, context.memo);
     Ok(found)
 }
 
@@ -88,12 +88,12 @@ fn news(antivirus: &Antivirus, memo: &str) -> (Vec<Event>, String) {
 }
 
 /// Whether one of these processes runs; none where not all processes can be seen.
-fn runs(machine: &SurveyContext<'_>, product: &mut Product, names: &[&str]) -> Option<bool> {
-    let running = super::process::names(machine);
+fn runs(context: &SurveyContext<'_>, product: &mut Product, names: &[&str]) -> Option<bool> {
+    let running = super::process::names(context);
     if names.iter().any(|name| running.contains(*name)) {
         return Some(true);
     }
-    if super::process::all_names(machine).is_some() {
+    if super::process::all_names(context).is_some() {
         return Some(false);
     }
     product
@@ -102,8 +102,8 @@ fn runs(machine: &SurveyContext<'_>, product: &mut Product, names: &[&str]) -> O
     None
 }
 
-/// What a product said of itself, or a word that it did not.
-fn said<T>(product: &mut Product, what: &str, value: Option<T>) -> Option<T> {
+/// A value of a product's answer; without one the product's `unknown` names it.
+fn expect_answer<T>(product: &mut Product, what: &str, value: Option<T>) -> Option<T> {
     if value.is_none() {
         product.unknown.push(format!("{}: its answer does not tell {what}", product.name));
     }
@@ -120,8 +120,8 @@ fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
 }
 
 /// What a command of a product printed; its name in `unknown` when it could not be asked.
-fn asked(machine: &SurveyContext<'_>, product: &mut Product, tool: &str, arguments: &[&str]) -> Option<String> {
-    match machine.ask(tool, arguments, 30).lines() {
+fn ask_product(context: &SurveyContext<'_>, product: &mut Product, tool: &str, arguments: &[&str]) -> Option<String> {
+    match context.ask(tool, arguments, 30).lines() {
         Ok(text) => Some(text),
         Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
             product.unknown.push(why);
@@ -132,31 +132,31 @@ fn asked(machine: &SurveyContext<'_>, product: &mut Product, tool: &str, argumen
 }
 
 /// Microsoft Defender for Endpoint on Linux: `mdatp health`, `mdatp threat list`.
-fn defender(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
-    if !machine.has("mdatp") {
+fn defender(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
+    if !context.has("mdatp") {
         return None;
     }
     let mut product = Product { name: "mdatp".to_owned(), ..Product::default() };
-    if let Some(health) = asked(machine, &mut product, "mdatp", &["health"]) {
+    if let Some(health) = ask_product(context, &mut product, "mdatp", &["health"]) {
         let word = |key: &str| {
             value(&health, key)
                 .map(|value| value.trim_matches('"').split(' ').next().unwrap_or("").trim_matches('"').to_owned())
         };
         let yes = |key: &str| word(key).and_then(|word| word.parse::<bool>().ok());
-        product.running = said(&mut product, "whether it is healthy", yes("healthy"));
-        product.realtime = said(&mut product, "real-time protection", yes("real_time_protection_enabled"));
+        product.running = expect_answer(&mut product, "whether it is healthy", yes("healthy"));
+        product.realtime = expect_answer(&mut product, "real-time protection", yes("real_time_protection_enabled"));
         product.engine = word("engine_version").unwrap_or_default();
         product.signatures = word("definitions_version").unwrap_or_default();
         let minutes = word("definitions_updated_minutes_ago").and_then(|word| word.parse::<i64>().ok());
-        let minutes = said(&mut product, "the age of its definitions", minutes);
+        let minutes = expect_answer(&mut product, "the age of its definitions", minutes);
         // Whole hours, so that the document stays the same between updates.
         product.signatures_at = minutes.filter(|minutes| *minutes >= 0).map(|minutes| {
-            let at = machine.now.plus_millis(-minutes.saturating_mul(60_000)).as_millis();
+            let at = context.now.plus_millis(-minutes.saturating_mul(60_000)).as_millis();
             Timestamp::from_millis(at - at.rem_euclid(3_600_000))
         });
     }
     // A sentence is an empty list; rows that are no threats are something else, and silence is no answer.
-    let list = match machine.ask("mdatp", &["threat", "list"], 30).lines() {
+    let list = match context.ask("mdatp", &["threat", "list"], 30).lines() {
         Ok(text) if text.lines().any(|line| line.trim_start().to_lowercase().starts_with("no threat")) => {
             product.detections_read = true;
             None
@@ -202,17 +202,17 @@ fn defender(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
 }
 
 /// Kaspersky Endpoint Security for Linux: `kesl-control --app-info`.
-fn kaspersky(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
-    if !machine.has("kesl-control") {
+fn kaspersky(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
+    if !context.has("kesl-control") {
         return None;
     }
     let mut product = Product { name: "kesl".to_owned(), ..Product::default() };
-    if let Some(info) = asked(machine, &mut product, "kesl-control", &["--app-info"]) {
+    if let Some(info) = ask_product(context, &mut product, "kesl-control", &["--app-info"]) {
         let version = value(&info, "version").filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));
         product.engine = version.unwrap_or_default().to_owned();
-        product.running = said(&mut product, "its version", version.map(|_| true));
+        product.running = expect_answer(&mut product, "its version", version.map(|_| true));
         let state = value(&info, "file threat protection").map(str::to_lowercase);
-        let state = said(&mut product, "file threat protection", state);
+        let state = expect_answer(&mut product, "file threat protection", state);
         product.realtime = state.map(|state| state.contains("running") && !state.contains("not running"));
         let date = value(&info, "last release date of databases").unwrap_or_default();
         product.signatures = date.to_owned();
@@ -220,21 +220,21 @@ fn kaspersky(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
         product.signatures_at =
             three(day, '-').and_then(|day| zone.moment(day, three(time.trim(), ':').unwrap_or([0, 0, 0])));
         let dated = product.signatures_at;
-        said(&mut product, "the date of its databases", dated);
+        expect_answer(&mut product, "the date of its databases", dated);
     }
     product.unknown.push("kesl: detections are not asked for; its own log has them".to_owned());
     Some(product)
 }
 
 /// ESET Endpoint Antivirus and Server Security: `upd --list-modules`, one module a line: `EM002_64 28000 (20260610) Detection Engine`.
-fn eset(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
-    if !machine.has("eset") {
+fn eset(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
+    if !context.has("eset") {
         return None;
     }
     let mut product = Product { name: "eset".to_owned(), ..Product::default() };
-    if let Some(list) = asked(machine, &mut product, "eset", &["--list-modules"]) {
-        product.running = runs(machine, &mut product, &["oaeventd", "scand"]);
-        product.realtime = runs(machine, &mut product, &["oaeventd"]);
+    if let Some(list) = ask_product(context, &mut product, "eset", &["--list-modules"]) {
+        product.running = runs(context, &mut product, &["oaeventd", "scand"]);
+        product.realtime = runs(context, &mut product, &["oaeventd"]);
         if let Some(line) = list.lines().find(|line| line.to_lowercase().contains("detection engine")) {
             product.signatures = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
             let date = line.split(['(', ')']).nth(1).filter(|date| date.len() == 8 && date.is_ascii());
@@ -244,26 +244,26 @@ fn eset(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
             });
         }
         let dated = product.signatures_at;
-        said(&mut product, "its detection engine with a date", dated);
+        expect_answer(&mut product, "its detection engine with a date", dated);
     }
     product.unknown.push("eset: detections are not asked for; its own log has them".to_owned());
     Some(product)
 }
 
 /// Sophos Anti-Virus for Linux: `savdstatus --version`, lines such as `Threat data version = 5.100`.
-fn sophos(machine: &SurveyContext<'_>) -> Option<Product> {
-    if !machine.has("sophos") {
+fn sophos(context: &SurveyContext<'_>) -> Option<Product> {
+    if !context.has("sophos") {
         return None;
     }
     let mut product = Product { name: "sophos".to_owned(), ..Product::default() };
-    if let Some(text) = asked(machine, &mut product, "sophos", &["--version"]) {
+    if let Some(text) = ask_product(context, &mut product, "sophos", &["--version"]) {
         let text = text.replace('=', ":");
         product.engine =
             value(&text, "threat detection engine").or(value(&text, "engine version")).unwrap_or_default().to_owned();
         product.signatures =
             value(&text, "threat data version").or(value(&text, "threat data")).unwrap_or_default().to_owned();
         let known = !product.engine.is_empty() || !product.signatures.is_empty();
-        product.running = said(&mut product, "its version", known.then_some(true));
+        product.running = expect_answer(&mut product, "its version", known.then_some(true));
         // `Tue 11 Jun 2024 08:00:00 AM UTC`
         let date = value(&text, "threat data release").unwrap_or_default();
         let words: Vec<&str> = date.split_whitespace().collect();
@@ -273,22 +273,22 @@ fn sophos(machine: &SurveyContext<'_>) -> Option<Product> {
                 day.and_then(|((day, month), year)| Zone::default().moment([year, month, day], [0, 0, 0]));
         }
         let dated = product.signatures_at;
-        said(&mut product, "the date of its threat data", dated);
+        expect_answer(&mut product, "the date of its threat data", dated);
     }
     product.unknown.push("sophos: detections are not asked for; its own log has them".to_owned());
     Some(product)
 }
 
 /// Trend Micro Deep Security agent: `dsa_query -c GetComponentInfo`.
-fn trend(machine: &SurveyContext<'_>) -> Option<Product> {
-    if !machine.has("trend") {
+fn trend(context: &SurveyContext<'_>) -> Option<Product> {
+    if !context.has("trend") {
         return None;
     }
     let mut product = Product { name: "trend".to_owned(), ..Product::default() };
-    if let Some(text) = asked(machine, &mut product, "trend", &["-c", "GetComponentInfo", "-r", "au", "AM"]) {
+    if let Some(text) = ask_product(context, &mut product, "trend", &["-c", "GetComponentInfo", "-r", "au", "AM"]) {
         let known = keys(&text).any(|(key, _)| key.starts_with("component."));
-        product.running = said(&mut product, "its components", known.then_some(true));
-        let mode = said(&mut product, "its mode", value(&text, "component.am.mode"));
+        product.running = expect_answer(&mut product, "its components", known.then_some(true));
+        let mode = expect_answer(&mut product, "its mode", value(&text, "component.am.mode"));
         product.realtime = mode.and_then(|mode| match mode.to_lowercase().as_str() {
             "on" | "1" | "2" => Some(true),
             "off" | "0" => Some(false),
@@ -307,13 +307,13 @@ fn short(text: &str) -> String {
 }
 
 /// A product that only its administrator knows.
-fn custom(machine: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
+fn custom(context: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
     let mut product = Product { name: settings.name.clone(), ..Product::default() };
-    let mut said = |command: &[String], good: fn(i32) -> bool| -> Option<(bool, String)> {
+    let mut answer_of = |command: &[String], good: fn(i32) -> bool| -> Option<(bool, String)> {
         if command.is_empty() {
             return None;
         }
-        match machine.ask_custom(command, 30).ending(good).ended_well() {
+        match context.ask_custom(command, 30).ending(good).ended_well() {
             Ok(output) => Some((output.code == Some(0), String::from_utf8_lossy(&output.text).trim().to_owned())),
             Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
                 product.unknown.push(why);
@@ -323,13 +323,13 @@ fn custom(machine: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
         }
     };
     // 126 and 127 are a shell's word for a program that could not be started.
-    let running = said(&settings.running, |code| !matches!(code, 126 | 127)).map(|(good, _)| good);
-    let signatures = said(&settings.signatures_at, |code| code == 0).map(|(_, text)| text);
-    let detections = said(&settings.detections, |code| code == 0).map(|(_, text)| text);
+    let running = answer_of(&settings.running, |code| !matches!(code, 126 | 127)).map(|(good, _)| good);
+    let signatures = answer_of(&settings.signatures_at, |code| code == 0).map(|(_, text)| text);
+    let detections = answer_of(&settings.detections, |code| code == 0).map(|(_, text)| text);
     product.running = running;
     if let Some(text) = signatures {
         let seconds = text.parse::<i64>().ok().map(|s| Timestamp::from_millis(s.saturating_mul(1000)));
-        product.signatures_at = seconds.or_else(|| text.parse().ok()).filter(|at| !machine.is_ahead(*at));
+        product.signatures_at = seconds.or_else(|| text.parse().ok()).filter(|at| !context.is_ahead(*at));
         if product.signatures_at.is_none() {
             product.unknown.push(format!("signatures_at printed no time that can be: {}", short(&text)));
         }

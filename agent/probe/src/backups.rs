@@ -60,19 +60,19 @@ struct Run {
 ///
 /// # Errors
 /// *Absent* when no job is configured.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.settings.backups.is_empty() {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.settings.backups.is_empty() {
         return Err(absent(&"no [[backup]] is configured"));
     }
-    let mut seen: JobMemos = serde_json::from_str(machine.memo).unwrap_or_default();
-    let jobs = machine.settings.backups.iter().map(|setting| job(machine, setting, &mut seen)).collect();
-    seen.retain(|name, _| machine.settings.backups.iter().any(|setting| setting.name == *name));
-    let mut found = SurveyFindings::of(&Backups { jobs }, machine.now)?;
+    let mut seen: JobMemos = serde_json::from_str(context.memo).unwrap_or_default();
+    let jobs = context.settings.backups.iter().map(|setting| job(context, setting, &mut seen)).collect();
+    seen.retain(|name, _| context.settings.backups.iter().any(|setting| setting.name == *name));
+    let mut found = SurveyFindings::of(&Backups { jobs }, context.now)?;
     found.memo = serde_json::to_string(&seen).unwrap_or_default();
     Ok(found)
 }
 
-fn job(machine: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos) -> Backup {
+fn job(context: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos) -> Backup {
     let kind = match setting.kind {
         BackupKind::Marker => "marker",
         BackupKind::Timer => "timer",
@@ -82,18 +82,18 @@ fn job(machine: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos
     };
     let mut job = Backup { name: setting.name.clone(), kind: kind.to_owned(), ..Backup::default() };
     let outcome = match setting.kind {
-        BackupKind::Marker => marker(machine, setting, &mut job),
-        BackupKind::Timer => timer(machine, setting, &mut job, seen),
-        BackupKind::Restic => restic(machine, setting, &mut job),
-        BackupKind::Borg => borg(machine, setting, &mut job),
-        BackupKind::Pgbasebackup => pgbasebackup(machine, setting, &mut job),
+        BackupKind::Marker => marker(context, setting, &mut job),
+        BackupKind::Timer => timer(context, setting, &mut job, seen),
+        BackupKind::Restic => restic(context, setting, &mut job),
+        BackupKind::Borg => borg(context, setting, &mut job),
+        BackupKind::Pgbasebackup => pgbasebackup(context, setting, &mut job),
     };
     match outcome {
         Ok(()) | Err(Outcome::Read) => {}
         Err(Outcome::Unknown { why } | Outcome::Absent { why }) => job.unknown = why,
     }
     // What is dated in the future would stay fresh until then.
-    if let Some(at) = job.succeeded_at.filter(|at| machine.is_ahead(*at)) {
+    if let Some(at) = job.succeeded_at.filter(|at| context.is_ahead(*at)) {
         (job.succeeded_at, job.ok) = (None, None);
         job.unknown = format!("the last backup is dated in the future: {at}; mend: set the clock of who made it");
     }
@@ -101,16 +101,16 @@ fn job(machine: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos
 }
 
 /// When a file was last changed; none when it is not there.
-fn changed_at(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Timestamp>, Outcome> {
-    match machine.path(path).metadata() {
-        Ok(_) => machine.changed_at(path).map(Some).ok_or_else(|| unknown(&format!("{path} has no time of change"))),
+fn changed_at(context: &SurveyContext<'_>, path: &str) -> Result<Option<Timestamp>, Outcome> {
+    match context.path(path).metadata() {
+        Ok(_) => context.changed_at(path).map(Some).ok_or_else(|| unknown(&format!("{path} has no time of change"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unknown(&format!("{path}: {error}"))),
     }
 }
 
-fn marker(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
-    job.succeeded_at = changed_at(machine, &setting.target)?;
+fn marker(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+    job.succeeded_at = changed_at(context, &setting.target)?;
     // A marker that was never made is a backup that never ran, which is no unknown.
     job.ok = Some(job.succeeded_at.is_some());
     if job.succeeded_at.is_none() {
@@ -120,7 +120,7 @@ fn marker(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup
 }
 
 fn timer(
-    machine: &SurveyContext<'_>,
+    context: &SurveyContext<'_>,
     setting: &BackupSetting,
     job: &mut Backup,
     seen: &mut JobMemos,
@@ -129,7 +129,7 @@ fn timer(
     // A timer only starts; how its service ended is what counts.
     let service = stem.map_or_else(|| setting.target.clone(), |stem| format!("{stem}.service"));
     let arguments = ["show", "--no-pager", PROPERTIES, "--", service.as_str()];
-    let text = machine.ask("systemctl", &arguments, 20).lines()?;
+    let text = context.ask("systemctl", &arguments, 20).lines()?;
     let value = |key: &str| property(&text, key);
     let not_told = |key: &str| unknown(&format!("systemctl show {service} does not tell {key}"));
     if value("LoadState").ok_or_else(|| not_told("LoadState"))? != "loaded" {
@@ -154,9 +154,9 @@ fn timer(
     }
     // It runs just now, or did not run since this host was started: what was before counts.
     let stem = stem.or_else(|| service.strip_suffix(".service")).unwrap_or(&service);
-    let stamp = changed_at(machine, &format!("/var/lib/systemd/timers/stamp-{stem}.timer"))?;
-    let up_s = machine.text_if("/proc/uptime").and_then(|text| text.split(['.', ' ']).next()?.parse::<i64>().ok());
-    let started = up_s.map(|up_s| machine.now.plus_millis(-up_s.saturating_mul(1000)));
+    let stamp = changed_at(context, &format!("/var/lib/systemd/timers/stamp-{stem}.timer"))?;
+    let up_s = context.text_if("/proc/uptime").and_then(|text| text.split(['.', ' ']).next()?.parse::<i64>().ok());
+    let started = up_s.map(|up_s| context.now.plus_millis(-up_s.saturating_mul(1000)));
     let elapsed = stamp.filter(|at| before.is_none_or(|run| at.as_millis() > run.ended));
     if let Some(at) = elapsed.filter(|at| started.is_none_or(|started| *at < started)) {
         // It was started then; whether it was good is not known, and nothing newer can be.
@@ -189,14 +189,14 @@ fn parse_systemd_time(text: &str) -> Option<Timestamp> {
     Zone::default().moment(three(date, '-')?, three(time, ':')?)
 }
 
-fn restic(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
     let password = setting.password_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut arguments = vec!["-r", setting.target.as_str(), "--no-lock", "--no-cache", "--json"];
     if !password.is_empty() {
         arguments.extend(["--password-file", &password]);
     }
     arguments.extend(["snapshots", "--latest", "1"]);
-    let snapshots = machine.ask("restic", &arguments, 50).json()?;
+    let snapshots = context.ask("restic", &arguments, 50).json()?;
     // Older ones print null where there is none.
     let snapshots = match &snapshots {
         serde_json::Value::Null => &[][..],
@@ -207,8 +207,8 @@ fn restic(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup
     newest(job, times, snapshots.len())
 }
 
-fn borg(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
-    if !machine.has("borg") {
+fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+    if !context.has("borg") {
         return Err(absent(&"borg is not installed, or forbidden by [commands]"));
     }
     let mut command = vec!["/usr/bin/env".to_owned(), "BORG_BASE_DIR=/tmp".to_owned()];
@@ -219,7 +219,7 @@ fn borg(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) 
         ["borg", "--bypass-lock", "list", "--last", "1", "--json", "--", setting.target.as_str()].map(str::to_owned),
     );
     // 1, and from borg 1.4 on 100 to 127, are warnings.
-    let value = machine.ask_custom(&command, 50).ending(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
+    let value = context.ask_custom(&command, 50).ending(|code| matches!(code, 0 | 1 | 100..=127)).json()?;
     let archives = value["archives"].as_array().ok_or_else(|| unknown(&"borg printed no list of archives"))?;
     // borg prints the time of the zone it runs in, which is UTC here, without saying so.
     let times = archives
@@ -239,9 +239,9 @@ fn newest(job: &mut Backup, times: impl Iterator<Item = Timestamp>, count: usize
 }
 
 /// The newest backup below a directory: a whole one has its manifest (PostgreSQL 13 and later), written last.
-fn pgbasebackup(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn pgbasebackup(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
     let mut places = vec![setting.target.clone()];
-    let below = match names_in(machine.root, &setting.target, 4096) {
+    let below = match names_in(context.root, &setting.target, 4096) {
         Ok(names) => names,
         Err(error) if error.is_absent() => Vec::new(),
         Err(error) => return Err(unknown(&error)),
@@ -249,7 +249,7 @@ fn pgbasebackup(machine: &SurveyContext<'_>, setting: &BackupSetting, job: &mut 
     places.extend(below.into_iter().map(|name| format!("{}/{name}", setting.target)));
     let (mut found, mut closed) = (None, None);
     for place in places {
-        match changed_at(machine, &format!("{place}/backup_manifest")) {
+        match changed_at(context, &format!("{place}/backup_manifest")) {
             Ok(at) => found = found.max(at.map(|at| (at, place))),
             Err(why) => closed = Some(why),
         }

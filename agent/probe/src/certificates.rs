@@ -9,6 +9,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use ioc_common::clock::Timestamp;
+use ioc_common::encoding::hex;
 use ioc_common::reading::{CertificateFile, Certificates};
 
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
@@ -46,25 +47,25 @@ const BESIDE_MAX: usize = 16;
 ///
 /// # Errors
 /// *Absent* when none is configured.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.settings.certificates.is_empty() {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.settings.certificates.is_empty() {
         return Err(absent(&"no [certificates] paths are configured"));
     }
     let (mut certificates, mut beside) = (Vec::new(), Vec::new());
-    for path in &machine.settings.certificates {
-        let (own, others) = one(machine, path);
+    for path in &context.settings.certificates {
+        let (own, others) = one(context, path);
         certificates.push(own);
         beside.extend(others);
     }
     certificates.extend(beside);
-    SurveyFindings::of(&Certificates { certificates }, machine.now)
+    SurveyFindings::of(&Certificates { certificates }, context.now)
 }
 
 /// The file's own certificate, and those of the file that end before it.
-fn one(machine: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<CertificateFile>) {
+fn one(context: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<CertificateFile>) {
     let shown = path.display().to_string();
     let mut file = CertificateFile { path: shown.clone(), ..CertificateFile::default() };
-    let held = match machine.bytes(&shown, FILE_MAX_BYTES).map_err(|error| error.to_string()) {
+    let held = match context.bytes(&shown, FILE_MAX_BYTES).map_err(|error| error.to_string()) {
         Ok(bytes) => parse(&bytes).map_err(|why| format!("{shown} {why}")),
         Err(why) => Err(why),
     };
@@ -93,7 +94,7 @@ fn one(machine: &SurveyContext<'_>, path: &Path) -> (CertificateFile, Vec<Certif
     (file, others.collect())
 }
 
-/// What a file holds.
+/// What a file of certificates holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateBundle {
     /// Its certificates, in their order; at least one.
@@ -199,7 +200,7 @@ pub struct Validity {
     pub serial: String,
     /// It may sign others.
     pub authority: bool,
-    /// When it ends.
+    /// The end of its validity.
     pub until: Timestamp,
 }
 
@@ -247,7 +248,7 @@ pub fn validity(der: &[u8]) -> Option<Validity> {
             .or_else(|| attribute(subject, 10))
             .unwrap_or_default(),
         issuer: common(issuer).or_else(|| attribute(issuer, 10)).unwrap_or_default(),
-        serial: serial.iter().take(20).map(|byte| format!("{byte:02x}")).collect(),
+        serial: hex(&serial[..serial.len().min(20)]),
         authority,
         until,
     })

@@ -39,7 +39,7 @@ type Modes = [u64; 8];
 
 /// What `/proc/stat` counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counters {
+pub struct CpuTimes {
     all: Modes,
     cores: Vec<(u32, Modes)>,
     context_switches: u64,
@@ -52,8 +52,8 @@ pub struct Counters {
 /// Reads `/proc/stat`. Guest time is part of user time there and is not counted twice; modes that an old kernel lacks are 0.
 ///
 /// # Errors
-/// The line that cannot be read.
-pub fn parse(stat: &str, into: &mut Counters) -> Result<(), String> {
+/// The beginning of the first line that holds no times.
+pub fn parse(stat: &str, into: &mut CpuTimes) -> Result<(), String> {
     into.cores.clear();
     let mut seen = false;
     for line in stat.lines() {
@@ -110,9 +110,9 @@ fn shares(now: &Modes, before: &Modes) -> Option<CpuShares> {
 
 /// What happened between two readings.
 #[must_use]
-pub fn reading(now: &Counters, before: Option<&Counters>, elapsed_s: Option<f64>) -> Cpu {
+pub fn reading(now: &CpuTimes, before: Option<&CpuTimes>, elapsed_s: Option<f64>) -> Cpu {
     let pair = before.zip(elapsed_s);
-    let per_second = |pick: fn(&Counters) -> u64| pair.and_then(|(before, s)| rate(pick(now), pick(before), s));
+    let per_second = |pick: fn(&CpuTimes) -> u64| pair.and_then(|(before, s)| rate(pick(now), pick(before), s));
     Cpu {
         all: before.and_then(|before| shares(&now.all, &before.all)),
         cores: now
@@ -135,15 +135,15 @@ pub fn reading(now: &Counters, before: Option<&Counters>, elapsed_s: Option<f64>
 #[derive(Debug)]
 pub struct CpuProbe {
     stat: KeptFile,
-    now: Counters,
-    before: Option<Counters>,
+    now: CpuTimes,
+    before: Option<CpuTimes>,
 }
 
 impl CpuProbe {
     /// Reads below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { stat: KeptFile::new(root, "/proc/stat"), now: Counters::default(), before: None }
+        Self { stat: KeptFile::new(root, "/proc/stat"), now: CpuTimes::default(), before: None }
     }
 }
 
@@ -170,8 +170,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn counters(stat: &str) -> Counters {
-        let mut into = Counters::default();
+    fn counters(stat: &str) -> CpuTimes {
+        let mut into = CpuTimes::default();
         parse(stat, &mut into).expect("parses");
         into
     }
@@ -195,14 +195,14 @@ mod tests {
         let now = counters("cpu  1 2 3 4\ncpu7 1 2 3 4\n");
         let cpu = reading(&now, None, None);
         assert_eq!((cpu.all, cpu.cores), (None, vec![(7, None)]));
-        assert!(parse("intr 5\n", &mut Counters::default()).is_err());
-        assert!(parse("cpu  1 x 3 4\n", &mut Counters::default()).unwrap_err().contains("cpu  1 x"));
+        assert!(parse("intr 5\n", &mut CpuTimes::default()).is_err());
+        assert!(parse("cpu  1 x 3 4\n", &mut CpuTimes::default()).unwrap_err().contains("cpu  1 x"));
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(stat in "(cpu[0-9]{0,2} [0-9 x]{0,40}\n|ctxt [0-9a]{0,30}\n|\\PC{0,30}\n){0,8}") {
-            let mut into = Counters::default();
+            let mut into = CpuTimes::default();
             let _ = parse(&stat, &mut into);
         }
     }

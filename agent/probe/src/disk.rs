@@ -28,7 +28,7 @@ const SECTOR_BYTES: f64 = 512.0;
 
 /// Counters of one block device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
+pub struct DiskCounters {
     reads: u64,
     read_sectors: u64,
     read_ms: u64,
@@ -41,7 +41,7 @@ pub struct Counters {
 
 /// Reads one line: the device's name and its counters.
 #[must_use]
-pub fn parse_line(line: &str) -> Option<(&str, Counters)> {
+pub fn parse_line(line: &str) -> Option<(&str, DiskCounters)> {
     let mut words = line.split_ascii_whitespace().skip(2);
     let name = words.next()?;
     let mut numbers = [0_u64; 10];
@@ -49,13 +49,13 @@ pub fn parse_line(line: &str) -> Option<(&str, Counters)> {
         *number = words.next()?.parse().ok()?;
     }
     let [reads, _, read_sectors, read_ms, writes, _, write_sectors, write_ms, in_flight, busy_ms] = numbers;
-    let counters = Counters { reads, read_sectors, read_ms, writes, write_sectors, write_ms, in_flight, busy_ms };
+    let counters = DiskCounters { reads, read_sectors, read_ms, writes, write_sectors, write_ms, in_flight, busy_ms };
     Some((name, counters))
 }
 
 /// What happened between two readings; none when a counter stepped back.
 #[must_use]
-pub fn rates(now: &Counters, before: &Counters, elapsed_s: f64) -> Option<DiskRates> {
+pub fn rates(now: &DiskCounters, before: &DiskCounters, elapsed_s: f64) -> Option<DiskRates> {
     let delta = |now: u64, before: u64| now.checked_sub(before).map(|delta| delta as f64);
     let reads = delta(now.reads, before.reads)?;
     let writes = delta(now.writes, before.writes)?;
@@ -79,9 +79,9 @@ fn may_be_disk(name: &str) -> bool {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownDisk {
     whole: bool,
-    before: Option<Counters>,
+    before: Option<DiskCounters>,
 }
 
 /// The probe.
@@ -89,7 +89,7 @@ struct Known {
 pub struct DiskProbe {
     root: PathBuf,
     diskstats: KeptFile,
-    known: HashMap<String, Known>,
+    known: HashMap<String, KnownDisk>,
 }
 
 impl DiskProbe {
@@ -117,7 +117,7 @@ impl Probe for DiskProbe {
         for (name, counters) in text(bytes).lines().filter_map(parse_line) {
             if !self.known.contains_key(name) {
                 let whole = Self::is_whole(&self.root, name);
-                self.known.insert(name.to_owned(), Known { whole, before: None });
+                self.known.insert(name.to_owned(), KnownDisk { whole, before: None });
             }
             let Some(known) = self.known.get_mut(name) else { continue };
             if !known.whole || disks.0.len() >= DISKS_MAX {

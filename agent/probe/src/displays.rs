@@ -37,21 +37,21 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Absent* on a machine without a display connector.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let (connectors, unknown) = connectors(machine);
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let (connectors, unknown) = connectors(context);
     let mut displays = Displays { connectors, unknown, ..Displays::default() };
-    let wall = &machine.settings.wall;
+    let wall = &context.settings.wall;
     if displays.connectors.is_empty() && wall.is_empty() {
         return Err(absent(&"/sys/class/drm has no connector"));
     }
     displays.wall_configured = !wall.is_empty();
     displays.wall = wall.iter().map(|panel| panel.connector.clone()).collect();
-    displays.columns = machine.settings.wall_columns;
+    displays.columns = context.settings.wall_columns;
     if displays.wall_configured {
         displays.differences = compare(&displays.connectors, wall);
     }
-    let mut found = SurveyFindings::of(&displays, machine.now)?;
-    (found.events, found.memo) = news(&displays, machine.memo);
+    let mut found = SurveyFindings::of(&displays, context.now)?;
+    (found.events, found.memo) = news(&displays, context.memo);
     Ok(found)
 }
 
@@ -87,9 +87,9 @@ fn news(displays: &Displays, memo: &str) -> (Vec<Event>, String) {
 }
 
 /// The connectors, and what could not be read of them.
-fn connectors(machine: &SurveyContext<'_>) -> (Vec<Connector>, Vec<String>) {
+fn connectors(context: &SurveyContext<'_>) -> (Vec<Connector>, Vec<String>) {
     let mut unknown = Vec::new();
-    let names = machine.names("/sys/class/drm");
+    let names = context.names("/sys/class/drm");
     let names: Vec<&String> = names.iter().filter(|name| name.starts_with("card") && name.contains('-')).collect();
     let short = |name: &str| name.split_once('-').map_or(name.to_owned(), |(_, rest)| rest.to_owned());
     let mut connectors: Vec<Connector> = names
@@ -97,9 +97,9 @@ fn connectors(machine: &SurveyContext<'_>) -> (Vec<Connector>, Vec<String>) {
         // A writeback connector has nothing to plug into.
         .filter(|name| !name.contains("Writeback"))
         .map(|name| {
-            let read = |file: &str| machine.text_if(&format!("/sys/class/drm/{name}/{file}"));
+            let read = |file: &str| context.text_if(&format!("/sys/class/drm/{name}/{file}"));
             let unique = names.iter().filter(|other| short(other) == short(name)).count() == 1;
-            let edid = machine.bytes(&format!("/sys/class/drm/{name}/edid"), 4096).unwrap_or_default();
+            let edid = context.bytes(&format!("/sys/class/drm/{name}/edid"), 4096).unwrap_or_default();
             let panel = read_edid(&edid);
             if let Err(why) = &panel
                 && (!edid.is_empty() || read("status").as_deref() == Some("connected"))
@@ -181,8 +181,8 @@ pub fn read_edid(edid: &[u8]) -> Result<Panel, &'static str> {
         if descriptor[0] == 0 && descriptor[1] == 0 {
             match descriptor[3] {
                 // Of several names the first is the panel's.
-                0xfc => name = name.or_else(|| said(&descriptor[5..18])),
-                0xff => label = label.or_else(|| said(&descriptor[5..18]).filter(|text| !is_filler(text))),
+                0xfc => name = name.or_else(|| descriptor_text(&descriptor[5..18])),
+                0xff => label = label.or_else(|| descriptor_text(&descriptor[5..18]).filter(|text| !is_filler(text))),
                 _ => {}
             }
         } else if place == 0 {
@@ -208,7 +208,7 @@ pub fn read_edid(edid: &[u8]) -> Result<Panel, &'static str> {
 }
 
 /// The text of a descriptor: up to a line feed, padded with whatever the maker had.
-fn said(bytes: &[u8]) -> Option<String> {
+fn descriptor_text(bytes: &[u8]) -> Option<String> {
     let text: String = bytes
         .iter()
         .take_while(|byte| !matches!(byte, b'\n' | 0))
@@ -242,7 +242,7 @@ fn name_of(panel: &Panel) -> String {
 #[must_use]
 pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Difference> {
     let mut differences = Vec::new();
-    let mut tell = |connector: &str, kind: &str, expected: String, found: String| {
+    let mut add = |connector: &str, kind: &str, expected: String, found: String| {
         differences.push(Difference { connector: connector.to_owned(), kind: kind.to_owned(), expected, found });
     };
     for wanted in wall {
@@ -255,7 +255,7 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
         let expected = if expected.is_empty() { "a panel".to_owned() } else { expected };
         let found = connectors.iter().find(|one| one.is_called(&wanted.connector));
         let Some(found) = found.filter(|one| one.connected != Some(false)) else {
-            tell(&wanted.connector, "missing", expected, String::new());
+            add(&wanted.connector, "missing", expected, String::new());
             continue;
         };
         if let Some(panel) = &found.panel {
@@ -264,14 +264,14 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
                 || differs(&wanted.model, &panel.model)
                 || differs(&wanted.serial, &panel.serial)
             {
-                tell(&wanted.connector, "swapped", expected, name_of(panel));
+                add(&wanted.connector, "swapped", expected, name_of(panel));
             }
         }
         if !wanted.mode.is_empty() && !found.mode.is_empty() && wanted.mode != found.mode {
-            tell(&wanted.connector, "mode", wanted.mode.clone(), found.mode.clone());
+            add(&wanted.connector, "mode", wanted.mode.clone(), found.mode.clone());
         }
         if found.enabled == Some(false) || !found.power.is_empty() && found.power != "On" {
-            tell(
+            add(
                 &wanted.connector,
                 "off",
                 "On".to_owned(),
@@ -281,7 +281,7 @@ pub fn compare(connectors: &[Connector], wall: &[PanelSetting]) -> Vec<Differenc
     }
     for extra in connectors.iter().filter(|one| one.connected == Some(true)) {
         if !wall.iter().any(|one| extra.is_called(&one.connector)) {
-            tell(&extra.name, "extra", String::new(), extra.panel.as_ref().map(name_of).unwrap_or_default());
+            add(&extra.name, "extra", String::new(), extra.panel.as_ref().map(name_of).unwrap_or_default());
         }
     }
     differences

@@ -10,7 +10,7 @@ pub(super) struct EveryN {
     every_n: u32,
     samples: u32,
     elapsed_s: Option<f64>,
-    kept: Vec<(&'static str, String, f64)>,
+    last_values: Vec<(&'static str, String, f64)>,
     outcome: Outcome,
 }
 
@@ -18,23 +18,23 @@ impl EveryN {
     /// Reads `probe` at the first sample and then every `every_n` samples.
     pub(super) fn new(probe: Box<dyn Probe>, every_n: u32) -> Self {
         let outcome = Outcome::Unknown { why: "not yet read".to_owned() };
-        Self { probe, every_n: every_n.max(1), samples: 0, elapsed_s: None, kept: Vec::new(), outcome }
+        Self { probe, every_n: every_n.max(1), samples: 0, elapsed_s: None, last_values: Vec::new(), outcome }
     }
 }
 
 /// Keeps what is given, writing over what stood there so that nothing is allocated while names stay.
-struct Keep<'k> {
-    kept: &'k mut Vec<(&'static str, String, f64)>,
+struct ValueKeeper<'k> {
+    last_values: &'k mut Vec<(&'static str, String, f64)>,
     at: usize,
 }
 
-impl Sink for Keep<'_> {
+impl Sink for ValueKeeper<'_> {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
-        match self.kept.get_mut(self.at) {
-            Some((name, about, kept)) if *name == metric && about == subject => *kept = value,
+        match self.last_values.get_mut(self.at) {
+            Some((name, about, last_values)) if *name == metric && about == subject => *last_values = value,
             _ => {
-                self.kept.truncate(self.at);
-                self.kept.push((metric, subject.to_owned(), value));
+                self.last_values.truncate(self.at);
+                self.last_values.push((metric, subject.to_owned(), value));
             }
         }
         self.at += 1;
@@ -50,15 +50,15 @@ impl Probe for EveryN {
             (before, None) => before,
         };
         if self.samples.is_multiple_of(self.every_n) {
-            let mut keep = Keep { kept: &mut self.kept, at: 0 };
+            let mut keep = ValueKeeper { last_values: &mut self.last_values, at: 0 };
             let mut inner = SampleContext { elapsed_s: self.elapsed_s, buffer: context.buffer, events: context.events };
             self.outcome = self.probe.read(&mut inner, &mut keep);
             let end = keep.at;
-            self.kept.truncate(end);
+            self.last_values.truncate(end);
             self.elapsed_s = None;
         }
         self.samples = self.samples.wrapping_add(1);
-        for (metric, subject, value) in &self.kept {
+        for (metric, subject, value) in &self.last_values {
             sink.put(metric, subject, *value);
         }
         self.outcome.clone()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::report::Facts;
 
 use super::load::parse_cpu_list;

@@ -38,7 +38,7 @@ const LOCAL_TYPES: [&str; 16] = [
 /// A mount that is to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Where it is mounted.
+    /// Mount point.
     pub at: String,
     /// Its filesystem takes no writes, whoever asks.
     pub read_only: bool,

@@ -31,20 +31,20 @@ const WHOLE: [&str; 3] = ["--json", "list", "ruleset"];
 type WalkResult = Result<FinalVerdict, String>;
 
 /// Puts the answer into `protection`.
-pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) {
-    let outside = packet::outside(machine);
-    let nft = Nft::ask(machine);
+pub(super) fn read(context: &SurveyContext<'_>, protection: &mut Protection) {
+    let outside = packet::outside(context);
+    let nft = Nft::ask(context);
     let mut by = Vec::new();
     for family in Family::ALL {
         // Where nothing tells, rules for IPv6 do.
-        if family == Family::V6 && !packet::speaks_ipv6(machine).unwrap_or_else(|| nft.sees_ipv6()) {
+        if family == Family::V6 && !packet::speaks_ipv6(context).unwrap_or_else(|| nft.sees_ipv6()) {
             continue;
         }
         let mut answers = Vec::new();
-        if let Some(answer) = nft.answer(machine, family, &outside) {
+        if let Some(answer) = nft.answer(context, family, &outside) {
             answers.push(("nftables", answer));
         }
-        if let Some(answer) = legacy(machine, family, &outside, &nft) {
+        if let Some(answer) = legacy(context, family, &outside, &nft) {
             answers.push(("iptables", answer));
         }
         let answer = joined(&answers);
@@ -82,10 +82,10 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) {
         Some(true)
     };
     // ufw and firewalld are front ends; they say who is responsible, and count only with what they wrote.
-    if machine.text_if("/etc/ufw/ufw.conf").is_some_and(|text| text.lines().any(|line| line.trim() == "ENABLED=yes")) {
+    if context.text_if("/etc/ufw/ufw.conf").is_some_and(|text| text.lines().any(|line| line.trim() == "ENABLED=yes")) {
         by.push("ufw".to_owned());
     }
-    if super::process::names(machine).contains("firewalld") {
+    if super::process::names(context).contains("firewalld") {
         by.push("firewalld".to_owned());
     }
     protection.firewall_by = by;
@@ -106,7 +106,7 @@ fn joined(answers: &[(&str, WalkResult)]) -> WalkResult {
     Ok(FinalVerdict::Accepted)
 }
 
-/// What nft said.
+/// The answer of nft, as far as it is one.
 enum Nft {
     /// Its rule set, in JSON.
     Said(serde_json::Value),
@@ -117,9 +117,9 @@ enum Nft {
 }
 
 impl Nft {
-    fn ask(machine: &SurveyContext<'_>) -> Self {
-        match machine.ask("nft", &TERSE, 20).json() {
-            Ok(json) => match listing::whole(&json) {
+    fn ask(context: &SurveyContext<'_>) -> Self {
+        match context.ask("nft", &TERSE, 20).json() {
+            Ok(json) => match listing::check_complete(&json) {
                 Ok(()) => Self::Said(json),
                 Err(why) => Self::Failed(format!("nft --json list ruleset: {why}")),
             },
@@ -132,7 +132,7 @@ impl Nft {
         matches!(self, Self::Said(json) if nft::sees_ipv6(json))
     }
 
-    fn answer(&self, machine: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces) -> Option<WalkResult> {
+    fn answer(&self, context: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces) -> Option<WalkResult> {
         let json = match self {
             Self::Said(json) => json,
             Self::Absent => return None,
@@ -140,7 +140,7 @@ impl Nft {
         };
         let mut stranger = Packet::new(family, outside.clone(), &nft::ports(json));
         if listing::lacks_devices(json)
-            && let Ok(text) = machine.ask("nft", &CHAINS, 20).lines()
+            && let Ok(text) = context.ask("nft", &CHAINS, 20).lines()
         {
             stranger.devices = listing::devices(&text);
         }
@@ -148,8 +148,8 @@ impl Nft {
         let mut outcome = terse.rules.walk();
         // Where they cannot be had the stranger is in no set: he is on nobody's list.
         if terse.needs_elements
-            && let Ok(whole) = machine.ask("nft", &WHOLE, 20).json()
-            && listing::whole(&whole).is_ok()
+            && let Ok(whole) = context.ask("nft", &WHOLE, 20).json()
+            && listing::check_complete(&whole).is_ok()
         {
             let devices = std::mem::take(&mut stranger.devices);
             stranger = Packet { devices, ..Packet::new(family, outside.clone(), &nft::ports(&whole)) };
@@ -158,7 +158,7 @@ impl Nft {
         // What iptables wrote into nftables is told with its parameters by its own program only.
         if matches!(outcome, FinalVerdict::Unclear(_)) && terse.foreign {
             let tool = if family == Family::V4 { "iptables-save" } else { "ip6tables-save" };
-            if let Ok(text) = machine.ask(tool, &[], 20).lines()
+            if let Ok(text) = context.ask(tool, &[], 20).lines()
                 && let Ok(own) = save::compile(&text, &Packet::new(family, outside.clone(), &save::ports(&text)))
             {
                 let others = nft::compile_without_foreign(json, &stranger);
@@ -178,19 +178,19 @@ fn both(one: FinalVerdict, other: FinalVerdict) -> FinalVerdict {
 }
 
 /// The tables of the old kind, which the kernel keeps apart; and where there is no nft, whatever iptables tells of.
-fn legacy(machine: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces, nft: &Nft) -> Option<WalkResult> {
+fn legacy(context: &SurveyContext<'_>, family: Family, outside: &OutsideInterfaces, nft: &Nft) -> Option<WalkResult> {
     let (tables, own, any) = match family {
         Family::V4 => ("/proc/net/ip_tables_names", "iptables-legacy-save", "iptables-save"),
         Family::V6 => ("/proc/net/ip6_tables_names", "ip6tables-legacy-save", "ip6tables-save"),
     };
-    let used = machine.text_if(tables).is_some_and(|text| !text.trim().is_empty());
+    let used = context.text_if(tables).is_some_and(|text| !text.trim().is_empty());
     if !used && !matches!(nft, Nft::Absent) {
         return None;
     }
-    let mut said = machine.ask(own, &[], 20).lines_or_none();
+    let mut said = context.ask(own, &[], 20).lines_or_none();
     // Where only one kind is installed, it bears the plain name.
     if matches!(said, Err(Outcome::Absent { .. })) {
-        said = machine.ask(any, &[], 20).lines_or_none();
+        said = context.ask(any, &[], 20).lines_or_none();
     }
     match said {
         Ok(text) if used && text.trim().is_empty() => {

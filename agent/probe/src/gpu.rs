@@ -32,11 +32,11 @@ const QUERY: &str = "--query-gpu=pci.bus_id,name,driver_version,serial,memory.to
 ///
 /// # Errors
 /// *Absent* without such a processor, *unknown* when its driver does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut gpus = Gpus::default();
-    amd(machine, &mut gpus);
+    amd(context, &mut gpus);
     // The tool without a card, or a driver that does not fit: it says so, and that is a fault of its own.
-    match machine.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parsed(parse_nvidia) {
+    match context.ask("nvidia-smi", &[QUERY, "--format=csv,noheader,nounits"], 30).parsed(parse_nvidia) {
         Ok(found) => {
             gpus.gpus.extend(found.gpus);
             gpus.unknown.extend(found.unknown);
@@ -49,7 +49,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if gpus.gpus.is_empty() {
         return Err(absent(&"no nvidia-smi and no amdgpu below /sys/class/drm"));
     }
-    SurveyFindings::of(&gpus, machine.now)
+    SurveyFindings::of(&gpus, context.now)
 }
 
 /// Reads `nvidia-smi --query-gpu --format=csv,noheader,nounits`; what a card does not tell is `[N/A]`. A line that is no card stands
@@ -110,30 +110,30 @@ fn nvidia_card(id: &str, [model, driver, serial]: [&str; 3], numbers: [&str; 7])
     (gpu, silent)
 }
 
-fn amd(machine: &SurveyContext<'_>, gpus: &mut Gpus) {
-    let cards = machine.names("/sys/class/drm");
+fn amd(context: &SurveyContext<'_>, gpus: &mut Gpus) {
+    let cards = context.names("/sys/class/drm");
     for card in cards.iter().filter(|name| name.starts_with("card") && !name.contains('-')) {
         let base = format!("/sys/class/drm/{card}/device");
-        let busy = machine.text(&format!("{base}/gpu_busy_percent"));
-        let amdgpu = machine.link_name(&format!("{base}/driver")).as_deref() == Some("amdgpu");
+        let busy = context.text(&format!("{base}/gpu_busy_percent"));
+        let amdgpu = context.link_name(&format!("{base}/driver")).as_deref() == Some("amdgpu");
         // Older ones of the same maker have another driver, which tells none of this.
         if !amdgpu && busy.as_ref().is_err_and(crate::bounded_io::ReadError::is_absent) {
             continue;
         }
-        let id = machine.link_name(&base).unwrap_or_else(|| card.clone());
+        let id = context.link_name(&base).unwrap_or_else(|| card.clone());
         let busy = busy.map_err(|error| error.to_string());
         let busy = busy.and_then(|text| text.parse::<f64>().map_err(|_| format!("gpu_busy_percent says {text:?}")));
         let busy = busy.map_err(|why| gpus.unknown.push(format!("{id}: {why}"))).ok();
-        let number = |file: &str| machine.number_if::<f64>(&format!("{base}/{file}"));
-        let sensors = machine.names(&format!("{base}/hwmon")).into_iter().next();
+        let number = |file: &str| context.number_if::<f64>(&format!("{base}/{file}"));
+        let sensors = context.names(&format!("{base}/hwmon")).into_iter().next();
         let sensor = |file: &str, scale: f64| Some(number(&format!("hwmon/{}/{file}", sensors.as_ref()?))? / scale);
         let memory = number("mem_info_vram_total");
         let used = number("mem_info_vram_used").zip(memory).filter(|(_, total)| *total > 0.0);
         gpus.gpus.push(Gpu {
             id,
-            model: machine.text_if(&format!("{base}/product_name")).unwrap_or_default(),
+            model: context.text_if(&format!("{base}/product_name")).unwrap_or_default(),
             driver: "amdgpu".to_owned(),
-            serial: machine.text_if(&format!("{base}/unique_id")).unwrap_or_default(),
+            serial: context.text_if(&format!("{base}/unique_id")).unwrap_or_default(),
             memory: memory.map(|bytes| bytes as u64),
             uncorrected_errors: None,
             now: [

@@ -33,25 +33,25 @@ pub trait HostAccess: Sync + std::fmt::Debug {
     /// Opens a TCP connection to `host:port` and closes it.
     ///
     /// # Errors
-    /// Why not.
+    /// No such name, refused, or no answer in time.
     fn tcp(&self, address: &str) -> Result<(), String>;
 
     /// Asks `host:port` for the head of `path`.
     ///
     /// # Errors
-    /// Why not.
+    /// No connection, no TLS, or no answer in time.
     fn https(&self, address: &str, path: &str) -> Result<HttpsHead, String>;
 
     /// Asks the DNS server at `host:port` for the address of `name`.
     ///
     /// # Errors
-    /// Why not; a name that does not exist is an answer, a refusal is none.
+    /// No answer in time, or a refusal; a name that does not exist is an answer.
     fn dns(&self, server: &str, name: &str) -> Result<(), String>;
 
     /// Sends an echo request to a host.
     ///
     /// # Errors
-    /// Why not.
+    /// No answer in time, another kind of answer, or that this is not allowed here, with the mend.
     fn icmp(&self, address: &str) -> Result<(), String>;
 }
 

@@ -28,7 +28,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 
 mod rows;
 
-pub use rows::Row;
+pub use rows::SensorRow;
 
 /// Most sensors that become numbers.
 const SENSORS_MAX: usize = 120;
@@ -37,14 +37,14 @@ const SENSORS_MAX: usize = 120;
 ///
 /// # Errors
 /// *Absent* without a controller or without ipmitool, *unknown* when it does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.is_live() && !["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|path| machine.exists(path)) {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.is_live() && !["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"].iter().any(|path| context.exists(path)) {
         return Err(absent(
             &"/dev/ipmi0: this host has no management controller, or its module ipmi_devintf is not loaded",
         ));
     }
     let mut ipmi = Ipmi::default();
-    let everything = machine.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
+    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
     match everything {
         Ok((rows, odd)) => {
             not_understood(&mut ipmi, odd);
@@ -54,11 +54,11 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
         // Whoever does not answer that does not answer more.
         Err(Outcome::Unknown { why }) if why.contains("did not end within") => return Err(Outcome::Unknown { why }),
         Err(outcome) => {
-            let (rows, odd) = machine.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
+            let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, true);
-            match machine.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parsed(parse_supplies) {
+            match context.ask("ipmitool", &["-c", "sdr", "type", "Power Supply"], 30).parsed(parse_supplies) {
                 Ok((rows, odd)) => {
                     not_understood(&mut ipmi, odd);
                     supplies(&mut ipmi, &rows.iter().collect::<Vec<_>>());
@@ -67,11 +67,11 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
             }
         }
     }
-    match machine.ask("ipmitool", &["sel", "elist", "last", "5"], 30).lines_or_none() {
+    match context.ask("ipmitool", &["sel", "elist", "last", "5"], 30).lines_or_none() {
         Ok(log) => ipmi.events = log.lines().map(|line| line.trim().to_owned()).collect(),
         Err(outcome) => ipmi.unknown.extend(why(outcome).map(|why| format!("event log: {why}"))),
     }
-    SurveyFindings::of(&ipmi, machine.now)
+    SurveyFindings::of(&ipmi, context.now)
 }
 
 fn not_understood(ipmi: &mut Ipmi, rows: usize) {
@@ -89,7 +89,7 @@ fn why(outcome: Outcome) -> Option<String> {
 
 /// Numbers, and what is not well. Supplies are told of by themselves, save where their numbers are beyond a limit; `all`
 /// where they are asked for apart.
-fn sensors(ipmi: &mut Ipmi, rows: &[Row], all: bool) {
+fn sensors(ipmi: &mut Ipmi, rows: &[SensorRow], all: bool) {
     for row in rows {
         let apart = !all && is_apart(row);
         if let (Some(fault), false) = (row.fault(), apart) {
@@ -102,14 +102,15 @@ fn sensors(ipmi: &mut Ipmi, rows: &[Row], all: bool) {
 }
 
 /// It tells of supplies in words.
-fn is_apart(row: &Row) -> bool {
+fn is_apart(row: &SensorRow) -> bool {
     row.words.is_some() && (row.is_of_supply() || row.is_redundancy() && row.is_of_power())
 }
 
 /// Supplies: one with a fault is not well. An empty bay is none, unless the redundancy of power is lost: then it was pulled.
-fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
-    let mut empty: Vec<&Row> = Vec::new();
-    let (redundancy, of_supplies): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.is_redundancy());
+fn supplies(ipmi: &mut Ipmi, rows: &[&SensorRow]) {
+    let mut empty: Vec<&SensorRow> = Vec::new();
+    let (redundancy, of_supplies): (Vec<&SensorRow>, Vec<&SensorRow>) =
+        rows.iter().partition(|row| row.is_redundancy());
     for row in &of_supplies {
         let says_nothing = row.value.is_none() && row.words.as_deref().is_none_or(str::is_empty);
         match row.fault() {
@@ -120,7 +121,7 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
             None => {}
         }
     }
-    let lost: Vec<&&Row> = redundancy.iter().filter(|row| row.fault().is_some()).collect();
+    let lost: Vec<&&SensorRow> = redundancy.iter().filter(|row| row.fault().is_some()).collect();
     if lost.is_empty() || ipmi.supplies.iter().any(|(_, well)| !well) {
         return;
     }
@@ -140,8 +141,8 @@ fn supplies(ipmi: &mut Ipmi, rows: &[&Row]) {
 /// Reads `ipmitool -c sdr elist`: its rows, and how many were not understood.
 ///
 /// # Errors
-/// Where not one is.
-pub fn parse_sdr(text: &str) -> Result<(Vec<Row>, usize), String> {
+/// When not one row is understood.
+pub fn parse_sdr(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
     rows::parse(text)
 }
 
@@ -149,7 +150,7 @@ pub fn parse_sdr(text: &str) -> Result<(Vec<Row>, usize), String> {
 ///
 /// # Errors
 /// Where not one row is understood, or the controller lists no supply.
-pub fn parse_supplies(text: &str) -> Result<(Vec<Row>, usize), String> {
+pub fn parse_supplies(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
     if text.trim().is_empty() {
         return Err("the controller lists none".to_owned());
     }
@@ -197,7 +198,7 @@ mod tests {
     const FULL: [&str; 4] = ["-c", "sdr", "elist", "full"];
     const SUPPLIES: [&str; 4] = ["-c", "sdr", "type", "Power Supply"];
 
-    fn said(all: &str) -> Ipmi {
+    fn parsed(all: &str) -> Ipmi {
         let captured = Captured::new(&[]);
         captured.says("ipmitool", &ALL, 0, all);
         captured.says("ipmitool", &["sel", "elist", "last", "5"], 0, "");
@@ -206,7 +207,7 @@ mod tests {
 
     #[test]
     fn one_question_tells_of_all() {
-        let ipmi = said(
+        let ipmi = parsed(
             "T,43,degrees C,ok\nPS1 Status,C8h,ok,10.1,Presence detected\nDrive 1,81h,ok,26.1,Drive Fault\nrubbish\n",
         );
         assert_eq!(ipmi.bad, ["Drive 1 Drive Fault"]);
@@ -219,14 +220,14 @@ mod tests {
         let lost = "PS Redundancy,77h,ok,7.1,Redundancy Lost\n";
         let here = "PS1 Status,C8h,ok,10.1,Presence detected\nPS1 Fan,C1h,ns,10.1,No Reading\n";
         // Nothing names the supply: the redundancy itself is what is wrong.
-        assert_eq!(said(&format!("{here}{lost}")).bad, ["PS Redundancy Redundancy Lost"]);
+        assert_eq!(parsed(&format!("{here}{lost}")).bad, ["PS Redundancy Redundancy Lost"]);
         // A bay says nothing, or cannot be read: its supply was pulled.
         for bay in ["PS2 Status,C9h,ok,10.2,\n", "PS2 Status,C9h,ns,10.2,No Reading\n"] {
-            let ipmi = said(&format!("{here}{bay}{lost}"));
+            let ipmi = parsed(&format!("{here}{bay}{lost}"));
             assert_eq!((ipmi.bad.len(), ipmi.supplies.last()), (0, Some(&("PS2 Status".to_owned(), false))), "{bay}");
         }
         // The fans have their own.
-        let fans = said(&format!("{here}PS2 Status,C9h,ok,10.2,\nFan Redundancy,75h,ok,7.1,Redundancy Lost\n"));
+        let fans = parsed(&format!("{here}PS2 Status,C9h,ok,10.2,\nFan Redundancy,75h,ok,7.1,Redundancy Lost\n"));
         assert_eq!((fans.bad.len(), fans.supplies.len()), (1, 1));
     }
 

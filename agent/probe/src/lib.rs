@@ -142,7 +142,7 @@ pub static SURVEYS: &[Survey] = &{
 pub struct Described {
     /// Its name.
     pub name: &'static str,
-    /// What its page says.
+    /// What its page in `docs/probes` says.
     pub card: &'static Card,
     /// It is read at every so many samples …
     pub every_n: u32,

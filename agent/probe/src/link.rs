@@ -45,12 +45,12 @@ pub struct Bond {
     /// Nobody looks whether the members' links are up (`miimon` and ARP are off); their status says nothing then.
     pub unwatched: bool,
     /// Its members.
-    pub members: Vec<Member>,
+    pub members: Vec<BondMember>,
 }
 
 /// A member of a bond.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Member {
+pub struct BondMember {
     /// Name of its interface.
     pub name: String,
     /// Its link is up.
@@ -92,7 +92,7 @@ pub fn parse_bond(text: &str) -> Result<(Bond, Option<String>), String> {
         let name = part.lines().next().unwrap_or_default().trim().to_owned();
         let status = value(part, "MII Status").ok_or_else(|| format!("the member {name} has no MII Status"))?;
         let churned = |key| value(part, key).as_deref() == Some("churned");
-        Ok(Member {
+        Ok(BondMember {
             up: status == "up",
             aggregator: value(part, "Aggregator ID"),
             churned: churned("Actor Churn State") || churned("Partner Churn State"),
@@ -107,7 +107,7 @@ impl Bond {
     /// the active one. Where that is not told it is the one that most of those belong to that could carry something.
     #[must_use]
     pub fn missing(&self, active: Option<&str>) -> u32 {
-        let carries = |member: &Member| member.up && !member.churned;
+        let carries = |member: &BondMember| member.up && !member.churned;
         let mut aggregates: Vec<(&str, usize)> = Vec::new();
         for member in self.members.iter().filter(|member| carries(member)) {
             let Some(id) = member.aggregator.as_deref() else { continue };
@@ -118,7 +118,7 @@ impl Bond {
         }
         let largest = aggregates.iter().rev().max_by_key(|(_, count)| *count).map(|(id, _)| *id);
         let active = active.or(largest);
-        let elsewhere = |member: &Member| member.aggregator.is_some() && member.aggregator.as_deref() != active;
+        let elsewhere = |member: &BondMember| member.aggregator.is_some() && member.aggregator.as_deref() != active;
         let missing = self.members.iter().filter(|member| !carries(member) || elsewhere(member));
         u32::try_from(missing.count()).unwrap_or(u32::MAX)
     }

@@ -35,8 +35,8 @@ const INTERRUPTS_MAX_BYTES: usize = 8 << 20;
 ///
 /// # Errors
 /// *Absent* where the kernel counts none, as on other processors and in most virtual machines.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let table = match machine.bytes(INTERRUPTS, INTERRUPTS_MAX_BYTES) {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let table = match context.bytes(INTERRUPTS, INTERRUPTS_MAX_BYTES) {
         Ok(table) => table,
         Err(error) if error.is_absent() => return Err(absent(&format!("there is no {INTERRUPTS}"))),
         Err(error) => return Err(unknown(&error)),
@@ -45,7 +45,7 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     if checks == MachineChecks::default() {
         return Err(absent(&format!("{INTERRUPTS} has no line of machine checks: no x86 processor, or a virtual one")));
     }
-    SurveyFindings::of(&checks, machine.now)
+    SurveyFindings::of(&checks, context.now)
 }
 
 /// Reads `/proc/interrupts`: each line is a name, a count for each processor, and words.

@@ -45,13 +45,13 @@ const TYPES: [&str; 12] = [
 ];
 
 /// Size, available and used bytes.
-type Space = (u64, u64, u64);
+type SpaceBytes = (u64, u64, u64);
 
 #[derive(Debug)]
-struct Asked {
+struct MountAnswer {
     mount: String,
-    under_way: Option<Receiver<Option<Space>>>,
-    last: Option<Space>,
+    under_way: Option<Receiver<Option<SpaceBytes>>>,
+    last: Option<SpaceBytes>,
 }
 
 /// The probe.
@@ -59,7 +59,7 @@ struct Asked {
 pub struct MountProbe {
     root: PathBuf,
     mounts: KeptFile,
-    asked: Vec<Asked>,
+    asked: Vec<MountAnswer>,
 }
 
 impl MountProbe {
@@ -87,7 +87,7 @@ pub fn parse(mounts: &str) -> Vec<String> {
     found
 }
 
-fn ask(mount: &str) -> Receiver<Option<Space>> {
+fn ask(mount: &str) -> Receiver<Option<SpaceBytes>> {
     let (sender, receiver) = sync_channel(1);
     let mount = mount.to_owned();
     let asking = std::thread::Builder::new().name("mount".to_owned()).stack_size(64 * 1024).spawn(move || {
@@ -118,7 +118,7 @@ impl Probe for MountProbe {
         self.asked.retain(|one| found.contains(&one.mount));
         for mount in found {
             if !self.asked.iter().any(|one| one.mount == mount) {
-                self.asked.push(Asked { mount, under_way: None, last: None });
+                self.asked.push(MountAnswer { mount, under_way: None, last: None });
             }
         }
         for one in &mut self.asked {
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn what_hangs_is_asked_once() {
         let (sender, receiver) = sync_channel(1);
-        let mut one = Asked { mount: "/x".into(), under_way: Some(receiver), last: Some((1, 1, 1)) };
+        let mut one = MountAnswer { mount: "/x".into(), under_way: Some(receiver), last: Some((1, 1, 1)) };
         assert!(one.under_way.as_ref().is_some_and(|r| r.recv_timeout(Duration::ZERO).is_err()));
         one.under_way.get_or_insert_with(|| panic!("a second question"));
         sender.send(Some((1, 2, 3))).expect("heard");

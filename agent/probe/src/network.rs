@@ -27,11 +27,11 @@ const INTERFACES_MAX: usize = 64;
 const LINK_EVERY_SAMPLES: u32 = 6;
 
 /// Bytes, packets, errors, drops: received, then sent.
-pub type Counters = [u64; 8];
+pub type InterfaceCounters = [u64; 8];
 
 /// Reads one line of `/proc/net/dev`.
 #[must_use]
-pub fn parse_line(line: &str) -> Option<(&str, Counters)> {
+pub fn parse_line(line: &str) -> Option<(&str, InterfaceCounters)> {
     let (name, rest) = line.split_once(':')?;
     let mut numbers = [0_u64; 12];
     let mut words = rest.split_ascii_whitespace();
@@ -52,8 +52,8 @@ fn is_guest_end(name: &str) -> bool {
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    before: Option<Counters>,
+struct KnownInterface {
+    before: Option<InterfaceCounters>,
     up: Option<bool>,
     speed_mbit: Option<f64>,
 }
@@ -63,7 +63,7 @@ struct Known {
 pub struct NetworkProbe {
     root: PathBuf,
     dev: KeptFile,
-    known: HashMap<String, Known>,
+    known: HashMap<String, KnownInterface>,
     samples: u32,
 }
 

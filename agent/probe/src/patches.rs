@@ -81,37 +81,37 @@ const NOT_READ: [(&str, &str); 10] = [
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* without a package manager, *unknown* when its state cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let mut patches = if machine.exists(STATUS) {
-        apt::survey(machine)?
-    } else if let Some(program) = DNF.into_iter().find(|program| machine.has(program)) {
-        dnf::survey(machine, program)?
+/// *Absent* without a package manager, *unknown* when its state or its lists may not be read, are damaged or were cut.
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let mut patches = if context.exists(STATUS) {
+        apt::survey(context)?
+    } else if let Some(program) = DNF.into_iter().find(|program| context.has(program)) {
+        dnf::survey(context, program)?
     } else {
-        not_read(machine).ok_or_else(|| absent(&format!("neither {STATUS} nor dnf")))?
+        not_read(context).ok_or_else(|| absent(&format!("neither {STATUS} nor dnf")))?
     };
-    let memo = remember(&mut patches.updates, machine.memo, machine.now);
+    let memo = remember(&mut patches.updates, context.memo, context.now);
     patches.updates.sort_by(|a, b| b.security.cmp(&a.security).then_with(|| a.name.cmp(&b.name)));
     patches.pending = patches.pending.map(|_| count(&patches.updates, |_| true));
     patches.security = patches.security.map(|_| count(&patches.updates, |update| update.security == Some(true)));
-    reboot(machine, &mut patches);
-    match support::end(machine) {
+    reboot(context, &mut patches);
+    match support::end(context) {
         Ok(end) => patches.end_of_life = end,
         Err(why) => patches.unknown.push(why),
     }
-    let mut found = SurveyFindings::of(&patches, machine.now)?;
+    let mut found = SurveyFindings::of(&patches, context.now)?;
     if patches.updates.len() > UPDATES_MAX {
         // The numbers know all; the document names the first ones.
         patches.updates.truncate(UPDATES_MAX);
-        found.document = SurveyFindings::of(&patches, machine.now)?.document;
+        found.document = SurveyFindings::of(&patches, context.now)?.document;
     }
     found.memo = memo;
     Ok(found)
 }
 
 /// What is said of a machine whose package manager is not read: when its support ends, and which kernel runs.
-fn not_read(machine: &SurveyContext<'_>) -> Option<Patches> {
-    let os = support::release_file(machine);
+fn not_read(context: &SurveyContext<'_>) -> Option<Patches> {
+    let os = support::release_file(context);
     let (id, like) = (os_release(&os, "ID"), os_release(&os, "ID_LIKE"));
     let is = |name: &str| id == name || id.starts_with(&format!("{name}-")) || like.split(' ').any(|like| like == name);
     let (_, manager) =
@@ -148,9 +148,9 @@ fn remember(updates: &mut [Update], memo: &str, now: Timestamp) -> String {
 }
 
 /// The kernel that runs against the newest one installed of its flavour; a newer one asks for a reboot.
-fn reboot(machine: &SurveyContext<'_>, patches: &mut Patches) {
-    patches.kernel_running = machine.text_if("/proc/sys/kernel/osrelease").unwrap_or_default();
-    match kernels::newest(&patches.kernel_running, &machine.names("/boot")) {
+fn reboot(context: &SurveyContext<'_>, patches: &mut Patches) {
+    patches.kernel_running = context.text_if("/proc/sys/kernel/osrelease").unwrap_or_default();
+    match kernels::newest(&patches.kernel_running, &context.names("/boot")) {
         Kernels::None => {}
         Kernels::Newest(newest) => {
             if kernels::is_newer(&newest, &patches.kernel_running) {

@@ -58,7 +58,7 @@ const CLIENTS: [&str; 14] = [
 pub struct Socket {
     /// `tcp` or `udp`.
     pub protocol: &'static str,
-    /// Port.
+    /// Port number, 1 to 65535.
     pub port: u16,
     /// Address; `*` for all.
     pub address: String,
@@ -94,13 +94,13 @@ impl PortMemo {
 }
 
 /// Puts the ports into `protection`, and returns what is to be remembered.
-pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> PortMemo {
+pub(super) fn read(context: &SurveyContext<'_>, protection: &mut Protection) -> PortMemo {
     let mut sockets = Vec::new();
     let mut whole = true;
-    let ipv6 = machine.exists("/proc/net/if_inet6") || machine.exists("/proc/sys/net/ipv6");
+    let ipv6 = context.exists("/proc/net/if_inet6") || context.exists("/proc/sys/net/ipv6");
     for (file, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
         let path = format!("/proc/net/{file}");
-        let table = match machine.table(&path, TABLE_MAX_BYTES) {
+        let table = match context.table(&path, TABLE_MAX_BYTES) {
             Ok(bytes) => {
                 parse_sockets(&String::from_utf8_lossy(&bytes), protocol).map_err(|why| format!("{path}: {why}"))
             }
@@ -116,9 +116,9 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> 
             }
         }
     }
-    let before = PortMemo::parse(machine.memo).map(|(seen, _)| seen).unwrap_or_default();
-    let programs = programs(machine, sockets.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect());
-    let passing = passing(&sockets, range(machine));
+    let before = PortMemo::parse(context.memo).map(|(seen, _)| seen).unwrap_or_default();
+    let programs = programs(context, sockets.iter().map(|socket| socket.inode).filter(|inode| *inode != 0).collect());
+    let passing = passing(&sockets, range(context));
     let stays = |socket: &Socket| {
         let client = programs.get(&socket.inode).is_some_and(|program| CLIENTS.contains(&program.as_str()));
         before.passing.contains(&socket.port) && !client
@@ -143,8 +143,8 @@ pub(super) fn read(machine: &SurveyContext<'_>, protection: &mut Protection) -> 
         protection.unknown.push(format!("ports: {} listen, {PORTS_MAX} are named", listening.len()));
     }
     protection.listening = listening.into_values().take(PORTS_MAX).collect();
-    protection.list_configured = machine.settings.ports_approved.is_some();
-    if let Some(approved) = &machine.settings.ports_approved {
+    protection.list_configured = context.settings.ports_approved.is_some();
+    if let Some(approved) = &context.settings.ports_approved {
         protection.unapproved = open.iter().filter(|port| !approved.contains(port)).take(PORTS_MAX).cloned().collect();
     }
     PortMemo {
@@ -180,8 +180,8 @@ pub(super) fn news(protection: &Protection, seen: &PortMemo, memo: &str) -> (Vec
 }
 
 /// The numbers that the kernel gives to who asks for any.
-fn range(machine: &SurveyContext<'_>) -> (u16, u16) {
-    let text = machine.text_if("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+fn range(context: &SurveyContext<'_>) -> (u16, u16) {
+    let text = context.text_if("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(low)), Some(Ok(high))) if low <= high => (low, high),
@@ -268,22 +268,22 @@ fn address_of(hex: &str) -> Option<String> {
 
 /// Which program holds which of these sockets. Without privilege only the agent's own are seen; the names are then left empty.
 /// It looks no further once all are found: a host has thousands of open files.
-fn programs(machine: &SurveyContext<'_>, mut wanted: BTreeSet<u64>) -> BTreeMap<u64, String> {
+fn programs(context: &SurveyContext<'_>, mut wanted: BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut programs = BTreeMap::new();
-    for pid in machine.names("/proc").iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
+    for pid in context.names("/proc").iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
         if wanted.is_empty() {
             break;
         }
         let mut name = None;
-        for fd in machine.names(&format!("/proc/{pid}/fd")) {
-            let Some(target) = machine.link_name(&format!("/proc/{pid}/fd/{fd}")) else { continue };
+        for fd in context.names(&format!("/proc/{pid}/fd")) {
+            let Some(target) = context.link_name(&format!("/proc/{pid}/fd/{fd}")) else { continue };
             let inode = target
                 .strip_prefix("socket:[")
                 .and_then(|rest| rest.strip_suffix(']'))
                 .and_then(|inode| inode.parse().ok());
             if let Some(inode) = inode.filter(|inode| wanted.remove(inode)) {
                 let name =
-                    name.get_or_insert_with(|| machine.text_if(&format!("/proc/{pid}/comm")).unwrap_or_default());
+                    name.get_or_insert_with(|| context.text_if(&format!("/proc/{pid}/comm")).unwrap_or_default());
                 programs.insert(inode, name.clone());
             }
         }

@@ -27,17 +27,17 @@ const PROCESSES_MAX: usize = 20_000;
 
 /// The names of all processes that run. The kernel keeps fifteen characters of each. It costs an open for each process: ask once.
 #[must_use]
-pub fn names(machine: &SurveyContext<'_>) -> BTreeSet<String> {
-    let pids = names_in(machine.root, "/proc", PROCESSES_MAX).unwrap_or_default();
+pub fn names(context: &SurveyContext<'_>) -> BTreeSet<String> {
+    let pids = names_in(context.root, "/proc", PROCESSES_MAX).unwrap_or_default();
     let pids = pids.iter().filter(|pid| pid.bytes().all(|b| b.is_ascii_digit()));
-    pids.filter_map(|pid| machine.text_if(&format!("/proc/{pid}/comm"))).collect()
+    pids.filter_map(|pid| context.text_if(&format!("/proc/{pid}/comm"))).collect()
 }
 
 /// The names of all processes that run; none where not all can be seen, so that of one that is not among them nothing is known: no
 /// `/proc`, or one that shows everybody only their own (`hidepid`). The first process is always there.
 #[must_use]
-pub fn all_names(machine: &SurveyContext<'_>) -> Option<BTreeSet<String>> {
-    machine.text_if("/proc/1/comm").map(|_| names(machine))
+pub fn all_names(context: &SurveyContext<'_>) -> Option<BTreeSet<String>> {
+    context.text_if("/proc/1/comm").map(|_| names(context))
 }
 
 /// The state of a process: the letter behind its name, which may hold anything.

@@ -35,14 +35,14 @@ const LACKS_RIGHTS: [&str; 6] = [
 #[must_use]
 pub struct ProgramAnswer {
     what: String,
-    given: Result<ProgramOutput, Outcome>,
+    answer: Result<ProgramOutput, Outcome>,
     good: fn(i32) -> bool,
 }
 
 impl ProgramAnswer {
     /// What `what` (program and arguments, for people) gave; it ended well with exit status 0.
-    pub fn new(what: String, given: Result<ProgramOutput, Outcome>) -> Self {
-        Self { what, given, good: |code| code == 0 }
+    pub fn new(what: String, answer: Result<ProgramOutput, Outcome>) -> Self {
+        Self { what, answer, good: |code| code == 0 }
     }
 
     /// Other exit statuses are good ones, too.
@@ -101,8 +101,8 @@ impl ProgramAnswer {
     /// # Errors
     /// As [`Self::lines`].
     pub fn ended_well(self) -> Result<ProgramOutput, Outcome> {
-        let Self { what, given, good } = self;
-        let output = given?;
+        let Self { what, answer, good } = self;
+        let output = answer?;
         let complains = || {
             // The last line of a complaint usually is the reason; those who complain on standard output begin with it.
             let printed = String::from_utf8_lossy(&output.text);
@@ -150,7 +150,7 @@ mod tests {
             let output = ProgramOutput { code, text: text.as_bytes().to_vec(), complaint: complaint.to_owned() };
             ProgramAnswer::new("tool -x".to_owned(), Ok(output))
         };
-        let why = |given: Result<String, Outcome>| match given {
+        let why = |answer: Result<String, Outcome>| match answer {
             Err(Outcome::Unknown { why }) => why,
             other => panic!("{other:?}"),
         };

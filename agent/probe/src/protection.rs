@@ -29,28 +29,28 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     read: survey,
 };
 
-/// Makes the survey. Every part that cannot be read is unknown by itself.
+/// Makes the survey. Each part is unknown by itself.
 ///
 /// # Errors
-/// *Unknown* when the findings cannot be written.
-pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
+/// *Unknown* when the findings cannot be put into JSON.
+pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut protection = Protection::default();
-    let remembered = Remembered::parse(machine.memo);
-    let machine = &SurveyContext { memo: &remembered.ports, ..*machine };
-    firewall::read(machine, &mut protection);
-    let seen = ports::read(machine, &mut protection);
-    mandatory_access(machine, &mut protection);
-    protection.disk_encrypted = disk_encrypted(machine).unwrap_or_else(|why| {
+    let remembered = Remembered::parse(context.memo);
+    let context = &SurveyContext { memo: &remembered.ports, ..*context };
+    firewall::read(context, &mut protection);
+    let seen = ports::read(context, &mut protection);
+    mandatory_access(context, &mut protection);
+    protection.disk_encrypted = disk_encrypted(context).unwrap_or_else(|why| {
         protection.unknown.push(why);
         None
     });
-    protection.secure_boot = secure_boot(machine).unwrap_or_else(|why| {
+    protection.secure_boot = secure_boot(context).unwrap_or_else(|why| {
         protection.unknown.push(why);
         None
     });
-    let ssh = super::sshd::survey(machine, &mut protection, remembered.ssh);
-    let mut found = SurveyFindings::of(&protection, machine.now)?;
-    let (events, ports) = ports::news(&protection, &seen, machine.memo);
+    let ssh = super::sshd::survey(context, &mut protection, remembered.ssh);
+    let mut found = SurveyFindings::of(&protection, context.now)?;
+    let (events, ports) = ports::news(&protection, &seen, context.memo);
     found.events = events;
     found.memo = match ssh {
         Some(_) => serde_json::to_string(&Remembered { ports, ssh }).unwrap_or_default(),
@@ -63,7 +63,7 @@ pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     ports: String,
-    /// What sshd answered.
+    /// The settings that sshd reported, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     ssh: Option<super::sshd::SshdAnswer>,
 }
@@ -74,11 +74,11 @@ impl Remembered {
     }
 }
 
-fn mandatory_access(machine: &SurveyContext<'_>, protection: &mut Protection) {
-    let lsm = machine.text_if("/sys/kernel/security/lsm").unwrap_or_default();
+fn mandatory_access(context: &SurveyContext<'_>, protection: &mut Protection) {
+    let lsm = context.text_if("/sys/kernel/security/lsm").unwrap_or_default();
     let has = |name: &str| lsm.split(',').any(|module| module == name);
     let unread = |protection: &mut Protection, why: String| protection.unknown.push(why);
-    match machine.text("/sys/fs/selinux/enforce") {
+    match context.text("/sys/fs/selinux/enforce") {
         Ok(enforce) if enforce == "1" || enforce == "0" => {
             let how = if enforce == "1" { "enforcing" } else { "permissive" };
             protection.mandatory_access = Some(enforce == "1");
@@ -87,13 +87,13 @@ fn mandatory_access(machine: &SurveyContext<'_>, protection: &mut Protection) {
         }
         Ok(other) => return unread(protection, format!("/sys/fs/selinux/enforce: not understood: {other:?}")),
         // A container sees where it would be, and not what it says.
-        Err(error) if !error.is_absent() || has("selinux") || machine.exists("/sys/fs/selinux") => {
+        Err(error) if !error.is_absent() || has("selinux") || context.exists("/sys/fs/selinux") => {
             return unread(protection, format!("SELinux is there, and {error}"));
         }
         Err(_) => {}
     }
-    if machine.text_if("/sys/module/apparmor/parameters/enabled").as_deref() == Some("Y") {
-        let profiles = machine.text_if("/sys/kernel/security/apparmor/profiles");
+    if context.text_if("/sys/module/apparmor/parameters/enabled").as_deref() == Some("Y") {
+        let profiles = context.text_if("/sys/kernel/security/apparmor/profiles");
         let enforces = |line: &&str| line.ends_with("(enforce)") || line.ends_with("(kill)");
         let enforced = profiles.as_ref().map(|text| text.lines().filter(enforces).count());
         protection.mandatory_access = enforced.map(|count| count > 0);
@@ -107,40 +107,40 @@ fn mandatory_access(machine: &SurveyContext<'_>, protection: &mut Protection) {
     } else if let Some(other) = ["smack", "tomoyo"].into_iter().find(|name| has(name)) {
         other.clone_into(&mut protection.mandatory_access_by);
         unread(protection, format!("{other} is there; whether it enforces is not asked for"));
-    } else if machine.exists("/sys/kernel/security") && !lsm.is_empty() || machine.exists("/sys/module") {
+    } else if context.exists("/sys/kernel/security") && !lsm.is_empty() || context.exists("/sys/module") {
         protection.mandatory_access = Some(false);
     }
 }
 
 /// Whether the root filesystem lies on dm-crypt, by the device-mapper names of sysfs.
-fn disk_encrypted(machine: &SurveyContext<'_>) -> Result<Option<bool>, String> {
-    let mounts = machine.text("/proc/self/mountinfo").map_err(|error| format!("encryption: {error}"))?;
+fn disk_encrypted(context: &SurveyContext<'_>) -> Result<Option<bool>, String> {
+    let mounts = context.text("/proc/self/mountinfo").map_err(|error| format!("encryption: {error}"))?;
     // What was mounted last hides what lay there before.
     let root = mounts.lines().rfind(|line| line.split(' ').nth(4) == Some("/"));
     let root = root.ok_or("encryption: /proc/self/mountinfo has no /")?;
     let number = root.split(' ').nth(2).unwrap_or_default();
     if !number.starts_with("0:") && !number.is_empty() {
-        return Ok(encrypted_below(machine, &format!("/sys/dev/block/{number}"), 0));
+        return Ok(encrypted_below(context, &format!("/sys/dev/block/{number}"), 0));
     }
     // Numbers of what is no device (overlay, btrfs, ZFS) begin with 0; btrfs names the device.
     let source = root.split_once(" - ").and_then(|(_, rest)| rest.split(' ').nth(1)).unwrap_or_default();
     let Some(name) = source.strip_prefix("/dev/").filter(|name| *name != "root") else { return Ok(None) };
-    let name = machine.link_name(source).unwrap_or_else(|| name.replace('/', "!"));
-    Ok(encrypted_below(machine, &format!("/sys/class/block/{name}"), 0))
+    let name = context.link_name(source).unwrap_or_else(|| name.replace('/', "!"));
+    Ok(encrypted_below(context, &format!("/sys/class/block/{name}"), 0))
 }
 
-fn encrypted_below(machine: &SurveyContext<'_>, device: &str, depth: u32) -> Option<bool> {
-    if !machine.exists(device) || depth > 8 {
+fn encrypted_below(context: &SurveyContext<'_>, device: &str, depth: u32) -> Option<bool> {
+    if !context.exists(device) || depth > 8 {
         return None;
     }
-    if machine.text_if(&format!("{device}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
+    if context.text_if(&format!("{device}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
         return Some(true);
     }
-    let below = machine.names(&format!("{device}/slaves"));
+    let below = context.names(&format!("{device}/slaves"));
     if below.is_empty() {
         return Some(false);
     }
-    let below = below.iter().map(|name| encrypted_below(machine, &format!("{device}/slaves/{name}"), depth + 1));
+    let below = below.iter().map(|name| encrypted_below(context, &format!("{device}/slaves/{name}"), depth + 1));
     let below: Vec<Option<bool>> = below.collect();
     // One that lies open is enough; of one that cannot be seen nothing is known.
     if below.contains(&Some(false)) {
@@ -150,23 +150,23 @@ fn encrypted_below(machine: &SurveyContext<'_>, device: &str, depth: u32) -> Opt
 }
 
 /// The last byte of an EFI variable, after four of attributes; without EFI there is none, and secure boot is off.
-fn secure_boot(machine: &SurveyContext<'_>) -> Result<Option<bool>, String> {
+fn secure_boot(context: &SurveyContext<'_>) -> Result<Option<bool>, String> {
     const VARIABLES: &str = "/sys/firmware/efi/efivars";
-    if !machine.exists("/sys/firmware/efi") {
-        return Ok(machine.exists("/sys/firmware").then_some(false));
+    if !context.exists("/sys/firmware/efi") {
+        return Ok(context.exists("/sys/firmware").then_some(false));
     }
     let path = format!("{VARIABLES}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c");
-    let variable = match machine.bytes(&path, 64) {
+    let variable = match context.bytes(&path, 64) {
         Ok(bytes) => bytes,
         // Firmware without secure boot has other variables; without any they are not mounted.
-        Err(error) if error.is_absent() && !machine.names(VARIABLES).is_empty() => return Ok(Some(false)),
+        Err(error) if error.is_absent() && !context.names(VARIABLES).is_empty() => return Ok(Some(false)),
         Err(error) => return Err(format!("secure boot: {error}")),
     };
     let [_, _, _, _, on] = variable.as_slice() else {
         return Err(format!("secure boot: {path} has {} bytes", variable.len()));
     };
     // Who told the shim not to check has no secure boot, whatever the firmware says.
-    let shim = machine.bytes(&format!("{VARIABLES}/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23"), 64);
+    let shim = context.bytes(&format!("{VARIABLES}/MokSBStateRT-605dab50-e046-4300-abb6-3dd810dd8b23"), 64);
     let unchecked = shim.is_ok_and(|state| state.len() == 5 && state[4] == 1);
     Ok(Some(*on == 1 && !unchecked))
 }

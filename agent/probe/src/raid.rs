@@ -45,28 +45,28 @@ const LVS: [&str; 7] = [
 ///
 /// # Errors
 /// *Absent* where there is no array at all.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut raid = Raid::default();
-    match machine.text("/proc/mdstat") {
+    match context.text("/proc/mdstat") {
         Ok(text) => raid.arrays.extend(parse_mdstat(&text)),
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => raid.unknown.push(error.to_string()),
     }
-    btrfs(machine, &mut raid);
-    if machine.exists("/proc/spl/kstat/zfs") {
-        zfs::read(machine, &mut raid);
+    btrfs(context, &mut raid);
+    if context.exists("/proc/spl/kstat/zfs") {
+        zfs::read(context, &mut raid);
     }
     // Only a mirror or a RAID can lose a leg; asking costs a process, so it must be there.
-    if machine.names("/sys/block").iter().any(|name| dm_is_raid(machine, name)) {
-        lvm(machine, &mut raid);
+    if context.names("/sys/block").iter().any(|name| dm_is_raid(context, name)) {
+        lvm(context, &mut raid);
     }
-    for one in &machine.settings.raid_custom {
-        custom(machine, one, &mut raid);
+    for one in &context.settings.raid_custom {
+        custom(context, one, &mut raid);
     }
     match (raid.arrays.is_empty(), raid.unknown.is_empty()) {
         (true, true) => Err(absent(&"no md, btrfs of several disks, ZFS, LVM mirror or configured controller")),
         (true, false) => Err(unknown(&raid.unknown.join("; "))),
-        _ => SurveyFindings::of(&raid, machine.now),
+        _ => SurveyFindings::of(&raid, context.now),
     }
 }
 
@@ -139,19 +139,19 @@ pub fn parse_mdstat(text: &str) -> Vec<Array> {
 }
 
 /// Filesystems of btrfs that span several devices: one that is missing, and errors counted on each (kernel 5.14 and later).
-fn btrfs(machine: &SurveyContext<'_>, raid: &mut Raid) {
-    for uuid in machine.names("/sys/fs/btrfs").iter().filter(|name| name.contains('-')) {
+fn btrfs(context: &SurveyContext<'_>, raid: &mut Raid) {
+    for uuid in context.names("/sys/fs/btrfs").iter().filter(|name| name.contains('-')) {
         let base = format!("/sys/fs/btrfs/{uuid}");
-        let devices = machine.names(&format!("{base}/devinfo"));
+        let devices = context.names(&format!("{base}/devinfo"));
         if devices.is_empty() {
             continue;
         }
-        let label = machine.text_if(&format!("{base}/label")).filter(|label| !label.is_empty());
+        let label = context.text_if(&format!("{base}/label")).filter(|label| !label.is_empty());
         let name = label.unwrap_or_else(|| uuid.chars().take(8).collect());
         let mut failed = Vec::new();
         let (mut errors, mut unclear) = (None, false);
         for device in &devices {
-            let state = |name: &str| machine.text_if(&format!("{base}/devinfo/{device}/{name}"));
+            let state = |name: &str| context.text_if(&format!("{base}/devinfo/{device}/{name}"));
             match state("missing").as_deref() {
                 Some("1") => failed.push(format!("device {device}")),
                 Some("0") => {}
@@ -168,7 +168,7 @@ fn btrfs(machine: &SurveyContext<'_>, raid: &mut Raid) {
                 }
             }
         }
-        let profiles = machine.names(&format!("{base}/allocation/data"));
+        let profiles = context.names(&format!("{base}/allocation/data"));
         let level = profiles.iter().find(|name| name.starts_with("raid") || ["single", "dup"].contains(&name.as_str()));
         let members = u32::try_from(devices.len()).unwrap_or(0);
         raid.arrays.push(Array {
@@ -194,16 +194,16 @@ pub fn parse_zpool(text: &str) -> Result<(Vec<Array>, Vec<String>), String> {
     zfs::parse(text)
 }
 
-fn dm_is_raid(machine: &SurveyContext<'_>, block: &str) -> bool {
+fn dm_is_raid(context: &SurveyContext<'_>, block: &str) -> bool {
     block.starts_with("dm-")
-        && machine.text_if(&format!("/sys/block/{block}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("LVM-"))
-        && machine
+        && context.text_if(&format!("/sys/block/{block}/dm/uuid")).is_some_and(|uuid| uuid.starts_with("LVM-"))
+        && context
             .text_if(&format!("/sys/block/{block}/dm/name"))
             .is_some_and(|name| name.contains("_rimage_") || name.contains("_mimage_"))
 }
 
-fn lvm(machine: &SurveyContext<'_>, raid: &mut Raid) {
-    let found = machine
+fn lvm(context: &SurveyContext<'_>, raid: &mut Raid) {
+    let found = context
         .ask("lvs", &LVS, 30)
         .json()
         .and_then(|value| parse_lvs(&value).map_err(|why| Outcome::Unknown { why: format!("lvs: {why}") }));
@@ -248,9 +248,9 @@ pub fn parse_lvs(value: &serde_json::Value) -> Result<Vec<Array>, String> {
     }
 }
 
-fn custom(machine: &SurveyContext<'_>, settings: &CustomRaid, raid: &mut Raid) {
+fn custom(context: &SurveyContext<'_>, settings: &CustomRaid, raid: &mut Raid) {
     let mut array = Array { name: settings.name.clone(), kind: settings.name.clone(), ..Array::default() };
-    match machine.ask_custom(&settings.command, 30).lines() {
+    match context.ask_custom(&settings.command, 30).lines() {
         Ok(text) => {
             let bad = settings.bad.iter().find(|bad| text.contains(bad.as_str()));
             let good = settings.good.is_empty() || text.contains(&settings.good);

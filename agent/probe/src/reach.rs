@@ -33,23 +33,23 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
 ///
 /// # Errors
 /// *Absent* when none is configured.
-pub(crate) fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.settings.endpoints.is_empty() {
+pub(crate) fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.settings.endpoints.is_empty() {
         return Err(absent(&"no [[endpoint]] is configured"));
     }
-    if !machine.is_live() {
+    if !context.is_live() {
         return Err(absent(&"a captured machine reaches nothing"));
     }
     let mut endpoints = Vec::new();
     // Eight at a time bound threads and sockets.
-    for chunk in machine.settings.endpoints.chunks(8) {
+    for chunk in context.settings.endpoints.chunks(8) {
         let asked = std::thread::scope(|scope| {
-            let asking: Vec<_> = chunk.iter().map(|setting| scope.spawn(|| ask(machine.host, setting))).collect();
+            let asking: Vec<_> = chunk.iter().map(|setting| scope.spawn(|| ask(context.host, setting))).collect();
             asking.into_iter().filter_map(|one| one.join().ok()).collect::<Vec<_>>()
         });
         endpoints.extend(asked);
     }
-    SurveyFindings::of(&Reach { endpoints }, machine.now)
+    SurveyFindings::of(&Reach { endpoints }, context.now)
 }
 
 fn ask(host: &dyn HostAccess, setting: &EndpointSetting) -> Endpoint {

@@ -27,7 +27,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
 const SENSORS_MAX: usize = 128;
 
 #[derive(Debug)]
-struct Known {
+struct KnownChannel {
     sensor: Sensor,
     scale: f64,
     input: KeptFile,
@@ -40,7 +40,7 @@ const ALARMS: [&str; 7] = ["fault", "alarm", "min_alarm", "max_alarm", "crit_ala
 
 /// The limits of one sensor: those that somebody set. A chip starts with zeros or whatever was in its registers, and compares with that.
 #[derive(Debug, Default)]
-struct Limits {
+struct ChannelLimits {
     low: Option<f64>,
     high: Option<f64>,
     /// Limits that are there and were set.
@@ -49,7 +49,7 @@ struct Limits {
     unset: Vec<&'static str>,
 }
 
-impl Limits {
+impl ChannelLimits {
     fn of(kind: SensorKind, read: impl Fn(&str) -> Option<f64>) -> Self {
         let names: &[&'static str] = match kind {
             SensorKind::Temperature => &["crit", "max", "emergency", "lcrit", "min"],
@@ -116,7 +116,7 @@ fn hot(celsius: f64) -> bool {
 #[derive(Debug)]
 pub(crate) struct SensorsProbe {
     root: PathBuf,
-    known: Option<Vec<Known>>,
+    known: Option<Vec<KnownChannel>>,
     chips: Vec<String>,
     why: String,
 }
@@ -128,8 +128,8 @@ impl SensorsProbe {
         Self { root: root.to_owned(), known: None, chips: Vec::new(), why: String::new() }
     }
 
-    fn find(&self, chips: &[String]) -> Vec<Known> {
-        let mut known: Vec<Known> = chips.iter().flat_map(|chip| self.chip(chip)).collect();
+    fn find(&self, chips: &[String]) -> Vec<KnownChannel> {
+        let mut known: Vec<KnownChannel> = chips.iter().flat_map(|chip| self.chip(chip)).collect();
         if known.iter().all(|one| one.sensor.kind != SensorKind::Temperature) {
             known.extend(self.zones());
         }
@@ -147,7 +147,7 @@ impl SensorsProbe {
         known
     }
 
-    fn chip(&self, chip: &str) -> Vec<Known> {
+    fn chip(&self, chip: &str) -> Vec<KnownChannel> {
         let class = format!("/sys/class/hwmon/{chip}");
         let is_input = |file: &String| file.ends_with("_input") || file.ends_with("_average");
         let listed = |base: &str| names_in(&self.root, base, 2000).unwrap_or_default();
@@ -179,10 +179,11 @@ impl SensorsProbe {
             }
             let label =
                 read(&format!("{stem}_label")).filter(|label| !label.is_empty()).unwrap_or_else(|| stem.to_owned());
-            let limits = Limits::of(kind, |limit| Some(read(&format!("{stem}_{limit}"))?.parse::<f64>().ok()? / scale));
+            let limits =
+                ChannelLimits::of(kind, |limit| Some(read(&format!("{stem}_{limit}"))?.parse::<f64>().ok()? / scale));
             // Few boards have a probe at these inputs of Nuvoton's chips, and what floats reads anything; a graphics card stops its fan.
             let nobodys = label.starts_with("AUXTIN") || kind == SensorKind::Fan && name == "amdgpu";
-            let limits = if nobodys { Limits::default() } else { limits };
+            let limits = if nobodys { ChannelLimits::default() } else { limits };
             let alarm = |ending: &'static str| {
                 let file = format!("{stem}_{ending}");
                 // A DDR5 module's own start value of the lower limit is 55 °C, which it passes in every warm server.
@@ -191,7 +192,7 @@ impl SensorsProbe {
                 (counts && files.contains(&file))
                     .then(|| (ending, KeptFile::new(&self.root, &format!("{base}/{file}"))))
             };
-            known.push(Known {
+            known.push(KnownChannel {
                 sensor: Sensor {
                     name: format!("{name} {label}"),
                     kind,
@@ -208,7 +209,7 @@ impl SensorsProbe {
         known
     }
 
-    fn zones(&self) -> Vec<Known> {
+    fn zones(&self) -> Vec<KnownChannel> {
         let zones = names_in(&self.root, "/sys/class/thermal", 200).unwrap_or_default();
         zones
             .iter()
@@ -221,7 +222,7 @@ impl SensorsProbe {
                 let high = critical.and_then(|trip| read(&format!("trip_point_{trip}_temp"))?.parse::<f64>().ok());
                 let high = high.map(|milli| milli / 1000.0).filter(|celsius| hot(*celsius));
                 let name = read("type").unwrap_or_else(|| zone.clone());
-                Known {
+                KnownChannel {
                     sensor: Sensor { name, kind: SensorKind::Temperature, value: None, low: None, high, alarm: None },
                     scale: 1000.0,
                     input: KeptFile::new(&self.root, &format!("{base}/temp")),

@@ -37,22 +37,22 @@ const LIST: [&str; 5] = ["list-units", "--all", "--state=failed", "--plain", "--
 ///
 /// # Errors
 /// *Absent* where systemd does not run, *unknown* when it does not answer.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    if machine.is_live() && !machine.exists("/run/systemd/system") {
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    if context.is_live() && !context.exists("/run/systemd/system") {
         return Err(absent(&"/run/systemd/system: this host was not booted with systemd"));
     }
-    let failed = machine.ask("systemctl", &LIST, 20).parsed(parse_units)?;
+    let failed = context.ask("systemctl", &LIST, 20).parsed(parse_units)?;
     let mut services = Services { failed, ..Services::default() };
     if services.failed.len() > FAILED_MAX {
         services.unknown.push(format!("{} units failed; {FAILED_MAX} are named", services.failed.len()));
     }
     services.failed.truncate(FAILED_MAX);
-    if !machine.settings.services_up.is_empty() {
+    if !context.settings.services_up.is_empty() {
         let mut arguments =
             vec!["show", "--no-pager", "--property=Id,LoadState,ActiveState,SubState,NRestarts,Type", "--"];
-        arguments.extend(machine.settings.services_up.iter().map(String::as_str));
-        let wanted = &machine.settings.services_up;
-        services.watched = match machine.ask("systemctl", &arguments, 20).parsed(|text| parse_show(text, wanted)) {
+        arguments.extend(context.settings.services_up.iter().map(String::as_str));
+        let wanted = &context.settings.services_up;
+        services.watched = match context.ask("systemctl", &arguments, 20).parsed(|text| parse_show(text, wanted)) {
             Ok(watched) => watched,
             // The failed ones are told all the same, and of those that should run nothing is known.
             Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
@@ -62,8 +62,8 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
             Err(Outcome::Read) => Vec::new(),
         };
     }
-    let mut found = SurveyFindings::of(&services, machine.now)?;
-    let known: Option<Vec<String>> = serde_json::from_str(machine.memo).ok();
+    let mut found = SurveyFindings::of(&services, context.now)?;
+    let known: Option<Vec<String>> = serde_json::from_str(context.memo).ok();
     let fresh = services.failed.iter().filter(|unit| known.as_ref().is_some_and(|known| !known.contains(unit)));
     found.events = fresh
         .map(|unit| Event {

@@ -59,15 +59,15 @@ const JOURNAL: [&str; 11] =
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* where nobody keeps records of sessions or of failures, *unknown* where they cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
+/// *Absent* where nobody keeps records of sessions or of failures, *unknown* where they may not be read or are of no known form.
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
     let mut sessions = Sessions::default();
-    let open = open(machine).map(|open| {
+    let open = open(context).map(|open| {
         sessions.open = Some(u32::try_from(open.len()).unwrap_or(u32::MAX));
         sessions.sessions = open;
         sessions.sessions.truncate(SESSIONS_MAX);
     });
-    let failed = failed(machine, open.is_ok()).map(|(count, from)| {
+    let failed = failed(context, open.is_ok()).map(|(count, from)| {
         sessions.failures = Some(count);
         let mut from: Vec<(String, u32)> = from.into_iter().collect();
         from.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -78,14 +78,14 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
         return Err(if open.absent && failed.absent { absent(&why) } else { unknown(&why) });
     }
     sessions.unknown.extend(open.err().into_iter().chain(failed.err()).map(|fault| fault.why));
-    let mut found = SurveyFindings::of(&sessions, machine.now)?;
+    let mut found = SurveyFindings::of(&sessions, context.now)?;
     let Some(count) = sessions.failures else {
         // What was told before is neither over nor new.
-        machine.memo.clone_into(&mut found.memo);
+        context.memo.clone_into(&mut found.memo);
         return Ok(found);
     };
     let burst = count >= BURST;
-    if burst && machine.memo != "burst" {
+    if burst && context.memo != "burst" {
         found.events.push(Event {
             name: "login.burst".to_owned(),
             text: format!("{count} failed sign-ins within an hour, from {}", sessions.failures_from.join(", ")),
@@ -115,17 +115,17 @@ impl ReadFailure {
 
 /// The sessions that are open: by utmp where somebody writes it, else by the files of systemd-logind. Systems without dates of 32 bits
 /// (Debian 13, Fedora, openSUSE) have no utmp any more, and those with musl an empty one.
-fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, ReadFailure> {
+fn open(context: &SurveyContext<'_>) -> Result<Vec<Session>, ReadFailure> {
     let mut fault =
         ReadFailure { why: "sessions: neither /run/utmp nor /run/systemd/sessions".to_owned(), absent: true };
     for path in ["/run/utmp", "/var/run/utmp"] {
-        match machine.bytes(path, UTMP_MAX_BYTES) {
+        match context.bytes(path, UTMP_MAX_BYTES) {
             // Whoever writes it begins with the start of the system.
             Ok(bytes) if bytes.iter().all(|byte| *byte == 0) => {}
             Ok(bytes) => match parse(&bytes) {
                 Ok(records) => {
                     let people = records.into_iter().filter(|record| record.kind == USER_PROCESS);
-                    let open = people.filter(|record| !has_ended(machine, record.pid));
+                    let open = people.filter(|record| !has_ended(context, record.pid));
                     return Ok(open.map(Record::session).collect());
                 }
                 Err(why) => fault = ReadFailure::unread(format!("{path}: {why}")),
@@ -134,11 +134,11 @@ fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, ReadFailure> {
             Err(error) => fault = ReadFailure::of(&error),
         }
     }
-    match names_in(machine.root, LOGIND, FILES_MAX) {
+    match names_in(context.root, LOGIND, FILES_MAX) {
         Ok(names) => {
             // `N.ref` are pipes, which nobody must open.
             let names = names.into_iter().filter(|name| !name.contains('.'));
-            let files = names.map(|name| machine.text(&format!("{LOGIND}/{name}")));
+            let files = names.map(|name| context.text(&format!("{LOGIND}/{name}")));
             let mut open = Vec::new();
             for file in files {
                 match file {
@@ -157,8 +157,8 @@ fn open(machine: &SurveyContext<'_>) -> Result<Vec<Session>, ReadFailure> {
 
 /// Whether the process that wrote a record is gone: a host that lost its power, or a program that was killed, leaves its records.
 /// Nothing is known where not all processes can be seen.
-fn has_ended(machine: &SurveyContext<'_>, pid: i32) -> bool {
-    machine.is_live() && pid > 0 && machine.exists("/proc/1/comm") && !machine.exists(&format!("/proc/{pid}"))
+fn has_ended(context: &SurveyContext<'_>, pid: i32) -> bool {
+    context.is_live() && pid > 0 && context.exists("/proc/1/comm") && !context.exists(&format!("/proc/{pid}"))
 }
 
 /// Reads a file of `/run/systemd/sessions` (systemd, src/login/logind-session.c): none when it is no person's, or ends.
@@ -177,15 +177,15 @@ pub fn parse_logind(text: &str) -> Option<Session> {
 }
 
 /// Failures of the last hour: from btmp, else from the journal.
-fn failed(machine: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
-    let fault = match last_records(machine, BTMP) {
-        Ok(Some(records)) => return Ok(failures(&records, machine.now)),
+fn failed(context: &SurveyContext<'_>, has_utmp: bool) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
+    let fault = match last_records(context, BTMP) {
+        Ok(Some(records)) => return Ok(failures(&records, context.now)),
         // It may be left over from when somebody wrote it; the journal knows better, where there is one.
         Ok(None) if has_utmp => return Ok((0, BTreeMap::new())),
-        Ok(None) => return Ok(journal_failures(machine).unwrap_or_default()),
+        Ok(None) => return Ok(journal_failures(context).unwrap_or_default()),
         Err(fault) => fault,
     };
-    journal_failures(machine).map_err(|journal| ReadFailure {
+    journal_failures(context).map_err(|journal| ReadFailure {
         why: format!("failures: {}; {}", fault.why, journal.why),
         absent: fault.absent && journal.absent,
     })
@@ -210,25 +210,25 @@ impl Record {
 
 /// How records are laid out: glibc has times of 32 bits on x86, arm, POWER and others, of 64 bits on aarch64, riscv64 and s390x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Form {
+struct RecordForm {
     size: usize,
     big_endian: bool,
 }
 
-const FORMS: [Form; 4] = [
-    Form { size: 384, big_endian: false },
-    Form { size: 400, big_endian: false },
-    Form { size: 384, big_endian: true },
-    Form { size: 400, big_endian: true },
+const RECORD_FORMS: [RecordForm; 4] = [
+    RecordForm { size: 384, big_endian: false },
+    RecordForm { size: 400, big_endian: false },
+    RecordForm { size: 384, big_endian: true },
+    RecordForm { size: 400, big_endian: true },
 ];
 
-impl Form {
+impl RecordForm {
     /// The form in which all of these records make sense; of several the one that leaves nothing over.
     fn of(bytes: &[u8]) -> Option<Self> {
         let fits = |form: &Self| {
             bytes.len() >= form.size && bytes.chunks_exact(form.size).all(|record| form.makes_sense(record))
         };
-        let fitting = || FORMS.into_iter().filter(fits);
+        let fitting = || RECORD_FORMS.into_iter().filter(fits);
         fitting().find(|form| bytes.len().is_multiple_of(form.size)).or_else(|| fitting().next())
     }
 
@@ -279,15 +279,15 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Record>, String> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let form = Form::of(bytes).ok_or("holds no records of utmp(5) that make sense")?;
+    let form = RecordForm::of(bytes).ok_or("holds no records of utmp(5) that make sense")?;
     Ok(bytes.chunks_exact(form.size).map(|record| form.read(record)).collect())
 }
 
 /// The last records of a file; none when it is empty.
-fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Record>>, ReadFailure> {
+fn last_records(context: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Record>>, ReadFailure> {
     use std::io::{Read as _, Seek as _, SeekFrom};
-    let failed = |source| ReadFailure::of(&ReadError { path: machine.path(path), source });
-    let mut file = std::fs::File::open(machine.path(path)).map_err(failed)?;
+    let failed = |source| ReadFailure::of(&ReadError { path: context.path(path), source });
+    let mut file = std::fs::File::open(context.path(path)).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
     if length == 0 {
         return Ok(None);
@@ -295,7 +295,7 @@ fn last_records(machine: &SurveyContext<'_>, path: &str) -> Result<Option<Vec<Re
     // The first records tell the form, and so where the last ones begin.
     let mut first = Vec::new();
     file.by_ref().take(4 * 9600).read_to_end(&mut first).map_err(failed)?;
-    let form = Form::of(&first)
+    let form = RecordForm::of(&first)
         .ok_or_else(|| ReadFailure::unread(format!("{path}: holds no records of utmp(5) that make sense")))?;
     let size = form.size as u64;
     let whole = length - length % size;
@@ -318,13 +318,13 @@ fn failures(records: &[Record], now: Timestamp) -> (u32, BTreeMap<String, u32>) 
     (count, from)
 }
 
-fn journal_failures(machine: &SurveyContext<'_>) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
+fn journal_failures(context: &SurveyContext<'_>) -> Result<(u32, BTreeMap<String, u32>), ReadFailure> {
     // Without any journal it is as silent as an hour in which nothing failed.
-    if machine.is_live() && !JOURNALS.iter().any(|path| machine.exists(path)) {
+    if context.is_live() && !JOURNALS.iter().any(|path| context.exists(path)) {
         return Err(ReadFailure { why: "no journal is kept".to_owned(), absent: true });
     }
     // Nothing at all is either a quiet hour or no right to read; the complaint tells.
-    let text = machine.ask("journalctl", &JOURNAL, 20).lines_or_none().map_err(|outcome| match outcome {
+    let text = context.ask("journalctl", &JOURNAL, 20).lines_or_none().map_err(|outcome| match outcome {
         Outcome::Absent { why } => ReadFailure { why, absent: true },
         Outcome::Unknown { why } => ReadFailure::unread(why),
         Outcome::Read => ReadFailure::default(),

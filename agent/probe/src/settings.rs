@@ -95,7 +95,7 @@ pub enum BackupKind {
 pub struct BackupSetting {
     /// Name on pages and in rules.
     pub name: String,
-    /// How it is watched.
+    /// By what the job's last run is found.
     pub kind: BackupKind,
     /// The file, repository or directory; the unit for `timer`.
     pub target: String,

@@ -49,17 +49,17 @@ const SCSI_TESTS: usize = 20;
 ///
 /// # Errors
 /// *Absent* without smartctl or without disks, *unknown* when none can be asked.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let scan = question(machine, &["--scan", "--json"], SCAN_DEADLINE_S)?;
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let scan = question(context, &["--scan", "--json"], SCAN_DEADLINE_S)?;
     let mut devices = parse_scan(&scan);
     if devices.is_empty() && exit_status(&scan) & REFUSED != 0 {
         return Err(unknown(&format!("smartctl --scan: {}", message(&scan))));
     }
-    for own in &machine.settings.smart_devices {
+    for own in &context.settings.smart_devices {
         // What the configuration says replaces what was found of the same device, unless it names a slot behind it.
         devices.retain(|found| found.device != own.device || own.r#type.contains(','));
     }
-    devices.extend(machine.settings.smart_devices.iter().cloned());
+    devices.extend(context.settings.smart_devices.iter().cloned());
     devices.truncate(DISKS_MAX);
     if devices.is_empty() {
         return Err(absent(&"smartctl finds no disk; behind a RAID controller name them in [[smart.device]]"));
@@ -67,21 +67,21 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     let mut opened = None;
     let mut smart = Smart::default();
     for device in &devices {
-        smart.disks.push(look(machine, device, &mut opened));
+        smart.disks.push(look(context, device, &mut opened));
     }
     if smart.disks.iter().all(|disk| !disk.unknown.is_empty()) {
         return Err(unknown(&smart.disks[0].unknown));
     }
     for disk in &mut smart.disks {
-        disk.accepted = machine.settings.smart_accepted.get(&disk.serial).copied().unwrap_or_default();
+        disk.accepted = context.settings.smart_accepted.get(&disk.serial).copied().unwrap_or_default();
     }
-    SurveyFindings::of(&smart, machine.now)
+    SurveyFindings::of(&smart, context.now)
 }
 
 /// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with
 /// words (smartctl(8), EXIT STATUS).
-fn question(machine: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, Outcome> {
-    let output = machine.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
+fn question(context: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, Outcome> {
+    let output = context.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
     let text = String::from_utf8_lossy(&output.text);
     serde_json::from_str(&text).map_err(|error| {
         let said = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or(&output.complaint);
@@ -109,7 +109,7 @@ pub fn parse_scan(scan: &Value) -> Vec<SmartDevice> {
 ///
 /// `--scan` opens no disk and guesses the type from the name of its node: a SATA disk is a `scsi` one to it. Where an answer looks
 /// like that, the disk is asked again as what it is (`opened` is what `--scan-open` says, once it was asked).
-fn look(machine: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<Vec<SmartDevice>>) -> SmartDisk {
+fn look(context: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<Vec<SmartDevice>>) -> SmartDisk {
     let short = device.device.trim_start_matches("/dev/");
     let name = if device.r#type.contains(',') { format!("{short},{}", device.r#type) } else { short.to_owned() };
     let failed = |why: String| SmartDisk { device: name.clone(), unknown: why, ..SmartDisk::default() };
@@ -117,7 +117,7 @@ fn look(machine: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
         Outcome::Unknown { why } | Outcome::Absent { why } => why,
         _ => "smartctl was not asked".to_owned(),
     };
-    let value = match ask(machine, &device.device, &device.r#type) {
+    let value = match ask(context, &device.device, &device.r#type) {
         Ok(value) => value,
         Err(outcome) => return failed(why(outcome)),
     };
@@ -130,7 +130,7 @@ fn look(machine: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
     let mut kind = "sat".to_owned();
     if !behind {
         let opened = opened.get_or_insert_with(|| {
-            question(machine, &["--scan-open", "--json"], SCAN_DEADLINE_S).map_or(Vec::new(), |scan| parse_scan(&scan))
+            question(context, &["--scan-open", "--json"], SCAN_DEADLINE_S).map_or(Vec::new(), |scan| parse_scan(&scan))
         });
         let known = opened.iter().find(|found| found.device == device.device);
         kind = known.map_or(kind, |found| found.r#type.clone());
@@ -138,7 +138,7 @@ fn look(machine: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
     if matches!(kind.as_str(), "" | "auto" | "scsi") {
         return disk;
     }
-    let again = match ask(machine, &device.device, &kind) {
+    let again = match ask(context, &device.device, &kind) {
         Ok(value) => parse(&name, &value),
         Err(outcome) => failed(why(outcome)),
     };
@@ -153,13 +153,13 @@ fn look(machine: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
     disk
 }
 
-fn ask(machine: &SurveyContext<'_>, device: &str, kind: &str) -> Result<Value, Outcome> {
+fn ask(context: &SurveyContext<'_>, device: &str, kind: &str) -> Result<Value, Outcome> {
     let mut arguments = vec!["--json", "-n", "standby", "-i", "-H", "-A", "-l", "selftest", "-l", "error"];
     if !kind.is_empty() {
         arguments.extend(["-d", kind]);
     }
     arguments.push(device);
-    question(machine, &arguments, DISK_DEADLINE_S)
+    question(context, &arguments, DISK_DEADLINE_S)
 }
 
 /// Whether an answer of a SCSI disk is that of a translation with an ATA disk behind it (SAT: the vendor is `ATA`).

@@ -64,9 +64,9 @@ const RPM_DATABASES: [&str; 5] = [
 /// Makes the survey.
 ///
 /// # Errors
-/// *Absent* on a machine without a package manager and executables, *unknown* when its database cannot be read.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let mut items = list(machine)?;
+/// *Absent* on a machine without a package manager and executables, *unknown* when its database may not be read or is damaged.
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let mut items = list(context)?;
     if items.is_empty() {
         return Err(absent(
             &"no database of dpkg, rpm, flatpak or snap, and no executables below the configured paths",
@@ -76,10 +76,10 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
     items.dedup_by(|a, b| a.source == b.source && a.name == b.name);
     items.truncate(LIST_MAX_ITEMS);
     let numbers = vec![("software.count", String::new(), items.len() as f64)];
-    let last = machine.state.map(|state| state.join(LAST));
+    let last = context.state.map(|state| state.join(LAST));
     let before: Option<Vec<Item>> = last
         .as_ref()
-        .filter(|_| machine.memo != WHOLE)
+        .filter(|_| context.memo != WHOLE)
         .and_then(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
     if let (Some(path), true) = (&last, before.as_ref() != Some(&items)) {
         // A list that could not be kept is sent whole next time, which is dear and not wrong.
@@ -94,20 +94,20 @@ pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
 /// Everything that is installed, in no order.
 ///
 /// # Errors
-/// *Unknown* when a database is there and cannot be read.
-pub fn list(machine: &SurveyContext<'_>) -> Result<Vec<Item>, crate::Outcome> {
+/// *Unknown* when a database is there and may not be read or is damaged.
+pub fn list(context: &SurveyContext<'_>) -> Result<Vec<Item>, crate::Outcome> {
     let mut items = Vec::new();
-    if machine.exists("/var/lib/dpkg/status") {
-        dpkg(machine, &mut items)?;
+    if context.exists("/var/lib/dpkg/status") {
+        dpkg(context, &mut items)?;
     }
     // The first that is there: what an upgrade left behind in an older form is no more in use.
-    if let Some(path) = RPM_DATABASES.iter().find(|path| machine.exists(path)) {
-        let file = machine.bytes(path, 512 << 20).map_err(|error| unknown(&error))?;
+    if let Some(path) = RPM_DATABASES.iter().find(|path| context.exists(path)) {
+        let file = context.bytes(path, 512 << 20).map_err(|error| unknown(&error))?;
         items.extend(rpmdb::packages(&file).map_err(|why| unknown(&format!("{path}: {why}")))?);
     }
-    flatpak(machine, &mut items);
-    snap(machine, &mut items);
-    executables(machine, &mut items);
+    flatpak(context, &mut items);
+    snap(context, &mut items);
+    executables(context, &mut items);
     for item in &mut items {
         for text in [&mut item.name, &mut item.version, &mut item.publisher, &mut item.licence, &mut item.place] {
             clean(text);
@@ -128,9 +128,9 @@ fn clean(text: &mut String) {
     }
 }
 
-fn dpkg(machine: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate::Outcome> {
+fn dpkg(context: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate::Outcome> {
     const STATUS: &str = "/var/lib/dpkg/status";
-    let path = machine.path(STATUS);
+    let path = context.path(STATUS);
     let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));
     let input = BufReader::with_capacity(64 * 1024, std::fs::File::open(&path).map_err(fault)?);
     let mut native = String::new();
@@ -141,7 +141,7 @@ fn dpkg(machine: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate:
         if stanza.package == "dpkg" {
             native.clone_from(&stanza.architecture);
         }
-        items.push(dpkg_item(machine, stanza));
+        items.push(dpkg_item(context, stanza));
     })
     .map_err(fault)?;
     for item in items.iter_mut().filter(|item| item.source == "dpkg") {
@@ -155,14 +155,14 @@ fn dpkg(machine: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate:
     Ok(())
 }
 
-fn dpkg_item(machine: &SurveyContext<'_>, stanza: &Stanza) -> Item {
+fn dpkg_item(context: &SurveyContext<'_>, stanza: &Stanza) -> Item {
     let (name, arch) = (&stanza.package, &stanza.architecture);
     // dpkg itself keeps no date; it writes the list of a package's files when it installs it.
-    let changed = machine
+    let changed = context
         .changed_at(&format!("/var/lib/dpkg/info/{name}.list"))
-        .or_else(|| machine.changed_at(&format!("/var/lib/dpkg/info/{name}:{arch}.list")));
+        .or_else(|| context.changed_at(&format!("/var/lib/dpkg/info/{name}:{arch}.list")));
     let mut head = [0; COPYRIGHT_MAX_BYTES];
-    let copyright = std::fs::File::open(machine.path(&format!("/usr/share/doc/{name}/copyright")));
+    let copyright = std::fs::File::open(context.path(&format!("/usr/share/doc/{name}/copyright")));
     // One read: what says the licence stands in the first lines.
     let licence = copyright.and_then(|mut file| file.read(&mut head)).map(|count| &head[..count]);
     Item {
@@ -189,15 +189,15 @@ pub fn parse_copyright(text: &str) -> String {
 }
 
 /// Deployed applications: `/var/lib/flatpak/app/ID/current/active/metadata`; their version is in what they export.
-fn flatpak(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
-    for id in machine.names("/var/lib/flatpak/app") {
+fn flatpak(context: &SurveyContext<'_>, items: &mut Vec<Item>) {
+    for id in context.names("/var/lib/flatpak/app") {
         let base = format!("/var/lib/flatpak/app/{id}/current/active");
-        if !machine.exists(&base) {
+        if !context.exists(&base) {
             continue;
         }
-        let info = machine.text_if(&format!("{base}/files/share/metainfo/{id}.metainfo.xml"));
+        let info = context.text_if(&format!("{base}/files/share/metainfo/{id}.metainfo.xml"));
         let info = info
-            .or_else(|| machine.text_if(&format!("{base}/files/share/appdata/{id}.appdata.xml")))
+            .or_else(|| context.text_if(&format!("{base}/files/share/appdata/{id}.appdata.xml")))
             .unwrap_or_default();
         let between = |from: &str, to: &str| {
             info.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map(|(text, _)| text.trim().to_owned())
@@ -212,17 +212,17 @@ fn flatpak(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
             publisher: between("<developer_name>", "</developer_name>").unwrap_or_default(),
             licence: between("<project_license>", "</project_license>").unwrap_or_default(),
             place: format!("/var/lib/flatpak/app/{id}"),
-            installed_on: machine.changed_at(&base).map(|at| date(at.as_secs())).unwrap_or_default(),
+            installed_on: context.changed_at(&base).map(|at| date(at.as_secs())).unwrap_or_default(),
             name: id,
         });
     }
 }
 
 /// Installed snaps: `/snap/NAME/current/meta/snap.yaml`.
-fn snap(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
-    for name in machine.names("/snap") {
+fn snap(context: &SurveyContext<'_>, items: &mut Vec<Item>) {
+    for name in context.names("/snap") {
         let path = format!("/snap/{name}/current/meta/snap.yaml");
-        let Some(text) = machine.text_if(&path) else { continue };
+        let Some(text) = context.text_if(&path) else { continue };
         let value = |key: &str| {
             let lines = text.lines().filter(|line| !line.starts_with(' '));
             lines
@@ -235,7 +235,7 @@ fn snap(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
             version: value("version").unwrap_or_default(),
             licence: value("license").unwrap_or_default(),
             place: format!("/snap/{name}"),
-            installed_on: machine
+            installed_on: context
                 .changed_at(&format!("/snap/{name}/current"))
                 .map(|at| date(at.as_secs()))
                 .unwrap_or_default(),
@@ -246,16 +246,16 @@ fn snap(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
 }
 
 /// Executables below the configured paths, one item for each file. What a package brought there is known by its package.
-fn executables(machine: &SurveyContext<'_>, items: &mut Vec<Item>) {
+fn executables(context: &SurveyContext<'_>, items: &mut Vec<Item>) {
     let mut left = FILES_MAX;
     let mut seen = HashSet::new();
-    for path in &machine.settings.software_paths {
-        look(machine, &path.to_string_lossy(), 0, &mut left, &mut seen, items);
+    for path in &context.settings.software_paths {
+        look(context, &path.to_string_lossy(), 0, &mut left, &mut seen, items);
     }
 }
 
 fn look(
-    machine: &SurveyContext<'_>,
+    context: &SurveyContext<'_>,
     dir: &str,
     depth: usize,
     left: &mut usize,
@@ -263,22 +263,22 @@ fn look(
     items: &mut Vec<Item>,
 ) {
     use std::os::unix::fs::PermissionsExt as _;
-    for name in machine.names(dir) {
+    for name in context.names(dir) {
         let path = format!("{}/{name}", dir.trim_end_matches('/'));
         // A link is what it leads to, which is listed where it lies.
-        let Ok(kind) = machine.path(&path).symlink_metadata() else { continue };
+        let Ok(kind) = context.path(&path).symlink_metadata() else { continue };
         if *left == 0 || !seen.insert(path.clone()) {
             return;
         }
         *left -= 1;
         if kind.is_dir() && depth < DEPTH_MAX {
-            look(machine, &path, depth + 1, left, seen, items);
+            look(context, &path, depth + 1, left, seen, items);
         } else if kind.is_file() && kind.permissions().mode() & 0o111 != 0 && !name.contains(".so") {
             items.push(Item {
                 source: "file".to_owned(),
                 name: path.clone(),
                 place: path.clone(),
-                installed_on: machine.changed_at(&path).map(|at| date(at.as_secs())).unwrap_or_default(),
+                installed_on: context.changed_at(&path).map(|at| date(at.as_secs())).unwrap_or_default(),
                 ..Item::default()
             });
         }
@@ -344,8 +344,8 @@ mod tests {
         )]);
         let state = tempfile::tempdir().expect("temporary directory");
         let made = |memo: &'static str| {
-            let machine = SurveyContext { state: Some(state.path()), memo, ..captured.machine("2026-11-24T00:00:00Z") };
-            survey(&machine).expect("read").software.remove(0)
+            let context = SurveyContext { state: Some(state.path()), memo, ..captured.machine("2026-11-24T00:00:00Z") };
+            survey(&context).expect("read").software.remove(0)
         };
         assert!(matches!(made(""), Software::Whole { .. }));
         let Software::Difference { base, list, added, .. } = made("") else { panic!("a difference") };

@@ -40,9 +40,9 @@ pub struct EffectiveSettings {
     lists: BTreeMap<&'static str, Vec<String>>,
 }
 
-/// Who asks.
+/// A connection that `Match` blocks are decided for: user, groups and addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Connection {
+pub struct SshdConnection {
     /// The account to sign in as.
     pub user: String,
     /// The groups it is in.
@@ -68,7 +68,7 @@ const METHODS: &str = "authenticationmethods";
 impl EffectiveSettings {
     /// Whether root may sign in, in whatever way others may: `PermitRootLogin yes`, and no list that keeps root out.
     #[must_use]
-    pub fn lets_root_in(&self, root: &Connection) -> bool {
+    pub fn lets_root_in(&self, root: &SshdConnection) -> bool {
         self.values.get("permitrootlogin").is_some_and(|value| value == "yes") && self.lets_in(root)
     }
 
@@ -94,7 +94,7 @@ impl EffectiveSettings {
     }
 
     /// Whether the lists of accounts and groups let it in (auth.c, `allowed_user`).
-    fn lets_in(&self, who: &Connection) -> bool {
+    fn lets_in(&self, who: &SshdConnection) -> bool {
         let list = |keyword: &str| self.lists.get(keyword).map_or(&[][..], Vec::as_slice);
         let named = |keyword: &str| list(keyword).iter().any(|pattern| user_fits(&who.user, pattern));
         let grouped = |keyword: &str| {
@@ -131,7 +131,7 @@ pub fn parse_decided(text: &str) -> Result<EffectiveSettings, String> {
 /// What a configuration says to one who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SshdConfig {
-    /// What it decides.
+    /// The settings that hold.
     pub decided: EffectiveSettings,
     /// The first port it listens at.
     pub port: Option<u16>,
@@ -143,10 +143,10 @@ pub struct SshdConfig {
 ///
 /// # Errors
 /// What could not be read or not understood: sshd would not start with it, or something stands there that this reader cannot know.
-pub fn configured(tree: &dyn Tree, path: &str, who: &Connection) -> Result<Option<SshdConfig>, String> {
+pub fn configured(tree: &dyn Tree, path: &str, who: &SshdConnection) -> Result<Option<SshdConfig>, String> {
     let Some(text) = tree.text(path)? else { return Ok(None) };
     let read = |matching: bool| {
-        let mut reader = Reader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
+        let mut reader = SshdReader { tree, who, matching, files: 0, lines: 0, found: SshdConfig::default() };
         // While blocks are looked at, what stands outside of them does not count.
         let scope = Scope { active: !matching, outside: matching, never: false };
         reader.file(path, &text, scope, 0)?;
@@ -162,9 +162,9 @@ pub fn configured(tree: &dyn Tree, path: &str, who: &Connection) -> Result<Optio
     Ok(Some(outside))
 }
 
-struct Reader<'a> {
+struct SshdReader<'a> {
     tree: &'a dyn Tree,
-    who: &'a Connection,
+    who: &'a SshdConnection,
     /// Only blocks of Match are looked at, as sshd does once it knows who asks.
     matching: bool,
     files: usize,
@@ -183,7 +183,7 @@ struct Scope {
     never: bool,
 }
 
-impl Reader<'_> {
+impl SshdReader<'_> {
     fn file(&mut self, path: &str, text: &str, mut scope: Scope, depth: usize) -> Result<(), String> {
         self.files += 1;
         if depth > DEPTH_MAX || self.files > FILES_MAX {
@@ -492,17 +492,17 @@ const ANSWER_MS: i64 = 86_400_000;
 
 /// What sshd lets a stranger do, into the survey of protection. `before` is what it answered last; what it answered is to be remembered.
 pub fn survey(
-    machine: &SurveyContext<'_>,
+    context: &SurveyContext<'_>,
     protection: &mut Protection,
     before: Option<SshdAnswer>,
 ) -> Option<SshdAnswer> {
-    let main = MAIN.into_iter().find(|path| machine.exists(path));
-    let groups = Groups::of(machine);
-    let asking = |user: &str, port| Connection { user: user.to_owned(), groups: groups.of_user(user), port };
+    let main = MAIN.into_iter().find(|path| context.exists(path));
+    let groups = Groups::of(context);
+    let asking = |user: &str, port| SshdConnection { user: user.to_owned(), groups: groups.of_user(user), port };
     // At which port he asks is what the configuration says first.
-    let port = main.map(|main| configured(machine, main, &asking("root", 22)));
+    let port = main.map(|main| configured(context, main, &asking("root", 22)));
     let port = port.and_then(|read| read.ok().flatten()?.port).unwrap_or(22);
-    let read = |who: &Connection| match main.map(|main| configured(machine, main, who)) {
+    let read = |who: &SshdConnection| match main.map(|main| configured(context, main, who)) {
         Some(Ok(Some(read))) => Ok(Some(read)),
         Some(Err(why)) => Err(why),
         Some(Ok(None)) | None => Ok(None),
@@ -513,18 +513,18 @@ pub fn survey(
         return None;
     }
     // What we make of the files, and when the usual ones were written: we may not understand what changed.
-    let usual = machine.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
+    let usual = context.names(DROP_INS).into_iter().map(|name| format!("{DROP_INS}/{name}"));
     let written: Vec<_> =
-        main.map(str::to_owned).into_iter().chain(usual).map(|path| machine.changed_at(&path)).collect();
+        main.map(str::to_owned).into_iter().chain(usual).map(|path| context.changed_at(&path)).collect();
     let files = crc32fast::hash(format!("{by_root:?} {by_ordinary:?} {written:?}").as_bytes());
-    let age = |before: &SshdAnswer| machine.now.millis_since(before.at);
+    let age = |before: &SshdAnswer| context.now.millis_since(before.at);
     if let Some(before) = before.filter(|before| before.files == files && (0..ANSWER_MS).contains(&age(before))) {
         (protection.ssh_root, protection.ssh_password) = (Some(before.root), Some(before.password));
         return Some(before);
     }
-    let ask = |who: &Connection| {
+    let ask = |who: &SshdConnection| {
         let about = format!("user={},host={STRANGER},addr={STRANGER},laddr={ASKED},lport={}", who.user, who.port);
-        machine.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
+        context.ask("sshd", &["-T", "-C", &about], 10).parsed(parse_decided)
     };
     // Without blocks of Match all are decided alike, and one question is enough.
     let alike = matches!(&by_root, Ok(Some(read)) if !read.has_match);
@@ -533,7 +533,7 @@ pub fn survey(
         Ok((for_ordinary, for_root)) => {
             let (root, password) = (for_root.lets_root_in(&root), for_ordinary.password_is_enough());
             (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
-            return Some(SshdAnswer { files, at: machine.now, root, password });
+            return Some(SshdAnswer { files, at: context.now, root, password });
         }
         Err(Outcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
@@ -559,8 +559,8 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(machine: &SurveyContext<'_>) -> Self {
-        let text = |path| Tree::text(machine, path).ok().flatten().unwrap_or_default();
+    fn of(context: &SurveyContext<'_>) -> Self {
+        let text = |path| Tree::text(context, path).ok().flatten().unwrap_or_default();
         Self { passwd: text("/etc/passwd"), group: text("/etc/group") }
     }
 
@@ -584,7 +584,7 @@ mod tests {
     use crate::tree::testing::Texts;
 
     fn read(files: &[(&'static str, &'static str)]) -> Result<Option<SshdConfig>, String> {
-        let root = Connection { user: "root".into(), groups: vec!["root".into()], port: 22 };
+        let root = SshdConnection { user: "root".into(), groups: vec!["root".into()], port: 22 };
         configured(&Texts(files.iter().copied().collect()), MAIN[0], &root)
     }
 
@@ -609,7 +609,7 @@ mod tests {
         let text = "port 22\npermitrootlogin yes\npasswordauthentication no\nkbdinteractiveauthentication no\nallowusers an\nallowusers root@10.*\n";
         let decided = parse_decided(text).expect("is read");
         assert!(!decided.password_is_enough());
-        let root = Connection { user: "root".into(), ..Connection::default() };
+        let root = SshdConnection { user: "root".into(), ..SshdConnection::default() };
         assert!(!decided.lets_root_in(&root), "only from inside");
         assert!(parse_decided("port 22\npermitrootlogin yes\n").is_err());
     }

@@ -18,7 +18,7 @@ const STEPS_MAX: usize = 10_000;
 
 /// Somebody or something that a list names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct GroupMember {
     /// Whoever it names is left out.
     pub negated: bool,
     /// Whom it names.
@@ -70,7 +70,7 @@ enum SudoCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct CommandSpec {
     /// As whom; none where the rule does not say.
-    runas: Option<Arc<[Member]>>,
+    runas: Option<Arc<[GroupMember]>>,
     without_password: bool,
     /// From and until when, as sudo writes it (`20261231235959Z`).
     not_before: String,
@@ -82,8 +82,8 @@ struct CommandSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct UserSpec {
     file: String,
-    users: Arc<[Member]>,
-    hosts: Vec<Member>,
+    users: Arc<[GroupMember]>,
+    hosts: Vec<GroupMember>,
     commands: Vec<CommandSpec>,
 }
 
@@ -109,7 +109,7 @@ pub struct Grant {
 /// Everything that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sudoers {
-    members: BTreeMap<(AliasKind, String), Vec<Member>>,
+    members: BTreeMap<(AliasKind, String), Vec<GroupMember>>,
     commands: BTreeMap<String, Vec<(bool, SudoCommand)>>,
     rules: Vec<UserSpec>,
     /// As whom commands run where a rule does not say; root where that is not said either.
@@ -134,10 +134,10 @@ impl Sudoers {
     /// What could not be read or was not understood, with its place.
     pub fn read(tree: &dyn Tree, path: &str, host: &str) -> Result<Option<Self>, String> {
         let Some(text) = tree.text(path)? else { return Ok(None) };
-        let mut reader = read::Reader { tree, host, files: 0, found: Self::default() };
+        let mut reader = read::SudoersReader { tree, host, files: 0, found: Self::default() };
         reader.file(path, &text, 0)?;
         let found = reader.found;
-        let named = |members: &[Member]| -> Vec<String> {
+        let named = |members: &[GroupMember]| -> Vec<String> {
             members
                 .iter()
                 .filter_map(|one| if let Principal::Alias(name) = &one.principal { Some(name.clone()) } else { None })
@@ -218,7 +218,7 @@ impl Sudoers {
     #[must_use]
     pub fn named(&self) -> Vec<Principal> {
         let mut named = Vec::new();
-        let mut open: Vec<&Member> = self.rules.iter().flat_map(|rule| rule.users.iter()).collect();
+        let mut open: Vec<&GroupMember> = self.rules.iter().flat_map(|rule| rule.users.iter()).collect();
         let mut followed = BTreeSet::new();
         while let Some(member) = open.pop() {
             if let Principal::Alias(name) = &member.principal
@@ -237,7 +237,7 @@ impl Sudoers {
     /// Whether the last member that names the account names it with or without `!`, and how; none where none names it.
     fn user(
         &self,
-        list: &[Member],
+        list: &[GroupMember],
         sort: AliasKind,
         who: &SudoUser<'_>,
         steps: &mut usize,
@@ -271,7 +271,7 @@ impl Sudoers {
         None
     }
 
-    fn as_root(&self, runas: Option<&[Member]>) -> bool {
+    fn as_root(&self, runas: Option<&[GroupMember]>) -> bool {
         match runas {
             None => self.runas_default.as_deref().is_none_or(|name| name == "root" || name == "#0"),
             Some(list) => {
@@ -282,7 +282,7 @@ impl Sudoers {
     }
 
     /// Whether a list of hosts names this one; none when that cannot be told.
-    fn host(&self, list: &[Member], host: &str, steps: &mut usize) -> Option<bool> {
+    fn host(&self, list: &[GroupMember], host: &str, steps: &mut usize) -> Option<bool> {
         for member in list.iter().rev() {
             *steps += 1;
             if *steps > STEPS_MAX {
@@ -309,9 +309,9 @@ impl Sudoers {
     }
 
     /// As [`Self::host`], where a list that does not name it is told from one that names it with `!`.
-    fn host_named(&self, list: &[Member], host: &str, steps: &mut usize) -> Option<Option<bool>> {
+    fn host_named(&self, list: &[GroupMember], host: &str, steps: &mut usize) -> Option<Option<bool>> {
         for member in list.iter().rev() {
-            let one = Member { negated: false, ..member.clone() };
+            let one = GroupMember { negated: false, ..member.clone() };
             if self.host(&[one], host, steps)? {
                 return Some(Some(!member.negated));
             }

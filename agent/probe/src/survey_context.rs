@@ -35,7 +35,7 @@ const CAPTURE_MS: i64 = 400 * 86_400_000;
 /// A machine to be surveyed, and what the survey is told.
 #[derive(Debug)]
 pub struct SurveyContext<'a> {
-    /// Where its files lie.
+    /// Directory below which the machine's files lie: `/`, or that of a captured machine.
     pub root: &'a Path,
     /// What the configuration says.
     pub settings: &'a SurveySettings,
@@ -60,15 +60,15 @@ pub struct SurveyFindings {
     pub numbers: Vec<(&'static str, String, f64)>,
     /// What happened since the last survey.
     pub events: Vec<Event>,
-    /// What to remember.
+    /// What the next survey of this kind is given as its memo.
     pub memo: String,
     /// Reports of the software list.
     pub software: Vec<Software>,
 }
 
-struct Numbers(Vec<(&'static str, String, f64)>);
+struct CollectedNumbers(Vec<(&'static str, String, f64)>);
 
-impl Sink for Numbers {
+impl Sink for CollectedNumbers {
     fn put(&mut self, metric: &'static str, subject: &str, value: f64) {
         self.0.push((metric, subject.to_owned(), value));
     }
@@ -80,7 +80,7 @@ impl SurveyFindings {
     /// # Errors
     /// *Unknown* when they cannot be put into JSON.
     pub fn of<F: Findings>(findings: &F, now: Timestamp) -> SurveyResult {
-        let mut numbers = Numbers(Vec::new());
+        let mut numbers = CollectedNumbers(Vec::new());
         findings.numbers(now, &mut numbers);
         let document = Json::of(findings).map_err(|error| unknown(&error))?;
         Ok(Self { document: Some(document), numbers: numbers.0, ..Self::default() })
@@ -390,21 +390,21 @@ mod tests {
     fn a_captured_machine_answers_for_its_programs() {
         let captured = Captured::new(&[("/etc/x", " 7\n"), ("/var/log/a", "cut\nwhole\n")]);
         captured.says("smartctl", &["--json", "/dev/sda"], 4, "{}");
-        let machine = captured.machine("2026-11-24T00:00:00Z");
-        assert_eq!(machine.number_if::<u32>("/etc/x"), Some(7));
-        assert_eq!(machine.tail("/var/log/a", 8).expect("reads"), "whole\n");
-        let smart = || machine.ask("smartctl", &["--json", "/dev/sda"], 1);
+        let context = captured.machine("2026-11-24T00:00:00Z");
+        assert_eq!(context.number_if::<u32>("/etc/x"), Some(7));
+        assert_eq!(context.tail("/var/log/a", 8).expect("reads"), "whole\n");
+        let smart = || context.ask("smartctl", &["--json", "/dev/sda"], 1);
         assert_eq!(smart().ending(|code| code == 4).json(), Ok(serde_json::json!({})));
         assert!(matches!(smart().json(), Err(Outcome::Unknown { why }) if why.contains("status 4")));
         // What was asked otherwise is there, and what stood in its way is kept.
-        assert!(matches!(machine.ask("smartctl", &["--scan"], 1).json(), Err(Outcome::Unknown { .. })));
+        assert!(matches!(context.ask("smartctl", &["--scan"], 1).json(), Err(Outcome::Unknown { .. })));
         captured.write(&format!("{COMMANDS}/lvs.txt"), b"failed did not end within 30 s and was stopped\n");
-        assert!(matches!(machine.ask("lvs", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("30 s")));
+        assert!(matches!(context.ask("lvs", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("30 s")));
         captured.write(&format!("{COMMANDS}/nft.txt"), b"exit 1 Operation not permitted\n");
         assert!(
-            matches!(machine.ask("nft", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("not permitted"))
+            matches!(context.ask("nft", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("not permitted"))
         );
-        assert!(machine.has("smartctl") && !machine.has("zpool"));
-        assert!(matches!(machine.ask("zpool", &[], 1).lines(), Err(Outcome::Absent { .. })));
+        assert!(context.has("smartctl") && !context.has("zpool"));
+        assert!(matches!(context.ask("zpool", &[], 1).lines(), Err(Outcome::Absent { .. })));
     }
 }

@@ -48,25 +48,25 @@ const SILENT_KEEPERS: [&str; 3] = ["VBoxService", "phc2sys", "vmtoolsd"];
 ///
 /// # Errors
 /// *Unknown* when who keeps it does not answer, or it cannot be seen who does.
-pub fn survey(machine: &SurveyContext<'_>) -> SurveyResult {
-    let running = super::process::names(machine);
+pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+    let running = super::process::names(context);
     // The kernel keeps fifteen characters of a name.
     let runs = |name: &str| running.contains(name);
     let sync = if runs("chronyd") {
         let read = |text: &str| parse_chrony(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-        let (mut sync, heard) = there("chronyd", machine.ask("chronyc", &["-n", "-c", "tracking"], 10).parsed(read))?;
-        if heard.is_some_and(|(at, every_ms)| machine.is_past(at, SILENCE_MS.max(every_ms.saturating_mul(8)))) {
+        let (mut sync, heard) = there("chronyd", context.ask("chronyc", &["-n", "-c", "tracking"], 10).parsed(read))?;
+        if heard.is_some_and(|(at, every_ms)| context.is_past(at, SILENCE_MS.max(every_ms.saturating_mul(8)))) {
             sync.synchronised = Some(false);
         }
         sync
     } else if runs("ntpd") || runs("ntpsec") {
-        ntpd(machine)?
+        ntpd(context)?
     } else if runs("systemd-timesyn") {
-        timesyncd(machine)?
+        timesyncd(context)?
     } else {
-        nobody(machine)?
+        nobody(context)?
     };
-    SurveyFindings::of(&sync, machine.now)
+    SurveyFindings::of(&sync, context.now)
 }
 
 /// A program that runs is there: when its tool is not, nothing is known.
@@ -77,15 +77,15 @@ fn there<T>(daemon: &str, answer: Result<T, Outcome>) -> Result<T, Outcome> {
     })
 }
 
-fn ntpd(machine: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn ntpd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     let read = |text: &str| parse_ntpq(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-    match machine.ask("ntpq", &["-c", "rv 0"], 10).parsed(read) {
+    match context.ask("ntpq", &["-c", "rv 0"], 10).parsed(read) {
         // OpenNTPD and busybox have a program of the same name, and no ntpq.
         Err(Outcome::Absent { .. }) => {}
         answer => return answer,
     }
     let read = |text: &str| parse_ntpctl(text).ok_or_else(|| format!("not understood: {}", text.trim()));
-    match machine.ask("ntpctl", &["-s", "status"], 10).parsed(read) {
+    match context.ask("ntpctl", &["-s", "status"], 10).parsed(read) {
         Err(Outcome::Absent { .. }) => {}
         answer => return answer,
     }
@@ -94,28 +94,28 @@ fn ntpd(machine: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     ))
 }
 
-fn timesyncd(machine: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn timesyncd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     let sync = TimeSync { by: "systemd-timesyncd".to_owned(), ..TimeSync::default() };
-    if let Some(at) = machine.changed_at(STAMP) {
-        return Ok(TimeSync { synchronised: Some(!machine.is_past(at, SILENCE_MS)), ..sync });
+    if let Some(at) = context.changed_at(STAMP) {
+        return Ok(TimeSync { synchronised: Some(!context.is_past(at, SILENCE_MS)), ..sync });
     }
-    if machine.exists("/run/systemd/timesync") {
+    if context.exists("/run/systemd/timesync") {
         return Ok(TimeSync { synchronised: Some(false), ..sync });
     }
     // Before version 239 it left no such file.
-    match machine.ask("timedatectl", &["show"], 10).lines() {
+    match context.ask("timedatectl", &["show"], 10).lines() {
         Ok(text) => Ok(TimeSync { by: sync.by, ..parse_timedatectl(&text) }),
         Err(Outcome::Absent { .. }) => Ok(TimeSync { synchronised: Some(false), ..sync }),
         Err(other) => Err(other),
     }
 }
 
-fn nobody(machine: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     // Without a bus timedatectl could ask nobody.
-    let can_ask = !machine.is_live() || machine.exists(BUS);
-    let running = super::process::all_names(machine);
+    let can_ask = !context.is_live() || context.exists(BUS);
+    let running = super::process::all_names(context);
     let silent = running.as_ref().and_then(|names| SILENT_KEEPERS.into_iter().find(|keeper| names.contains(*keeper)));
-    let mut sync = match can_ask.then(|| machine.ask("timedatectl", &["show"], 10).lines()) {
+    let mut sync = match can_ask.then(|| context.ask("timedatectl", &["show"], 10).lines()) {
         Some(Ok(text)) => parse_timedatectl(&text),
         // Without anyone who keeps the time and anyone who could say: nobody keeps it.
         None | Some(Err(Outcome::Absent { .. })) => TimeSync { synchronised: Some(false), ..TimeSync::default() },

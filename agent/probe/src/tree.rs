@@ -13,18 +13,18 @@ const TEXT_MAX_BYTES: usize = 1 << 20;
 /// Most names of one directory.
 const NAMES_MAX: usize = 4096;
 
-/// Where the files lie.
+/// Files of a machine, by their paths: those of the running one below a root, or of a captured one.
 pub trait Tree {
     /// A file's text; none when it is missing. A directory has no text.
     ///
     /// # Errors
-    /// Why it cannot be read, with its path.
+    /// The path, and that it may not be read, is too large, or what the disk said.
     fn text(&self, path: &str) -> Result<Option<String>, String>;
 
     /// The names in a directory, sorted by bytes; none when it is missing or no directory.
     ///
     /// # Errors
-    /// Why it cannot be read, with its path.
+    /// The path, and that it may not be read, is too large, or what the disk said.
     fn names(&self, path: &str) -> Result<Option<Vec<String>>, String>;
 }
 

@@ -82,20 +82,20 @@ pub fn rpm_part(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
         (a, b) = (part_start(a), part_start(b));
-        let kind = Kind::of(a);
-        let order = match kind.cmp(&Kind::of(b)) {
+        let kind = SegmentKind::of(a);
+        let order = match kind.cmp(&SegmentKind::of(b)) {
             Ordering::Equal => match kind {
-                Kind::End => return Ordering::Equal,
-                Kind::Before | Kind::After => {
+                SegmentKind::End => return Ordering::Equal,
+                SegmentKind::Before | SegmentKind::After => {
                     (a, b) = (&a[1..], &b[1..]);
                     Ordering::Equal
                 }
-                Kind::Word => {
+                SegmentKind::Word => {
                     let ((x, rest_a), (y, rest_b)) = (letters(a), letters(b));
                     (a, b) = (rest_a, rest_b);
                     x.cmp(y)
                 }
-                Kind::Number => {
+                SegmentKind::Number => {
                     let ((x, rest_a), (y, rest_b)) = (digits(a), digits(b));
                     (a, b) = (rest_a, rest_b);
                     x.len().cmp(&y.len()).then_with(|| x.cmp(y))
@@ -111,7 +111,7 @@ pub fn rpm_part(a: &str, b: &str) -> Ordering {
 
 /// What begins the rest of a version, in rpm's order: a `~`, nothing, a `^`, a word, a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum SegmentKind {
     Before,
     End,
     After,
@@ -119,7 +119,7 @@ enum Kind {
     Number,
 }
 
-impl Kind {
+impl SegmentKind {
     fn of(text: &[u8]) -> Self {
         match text.first() {
             None => Self::End,

@@ -1,14 +1,16 @@
 //! Questions to other hosts: a TCP connection, an HTTPS head, a DNS question, an echo request. Each has a deadline.
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::Method;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use ioc_probe::HttpsHead;
+
+use super::http::{self, HttpError, HttpRequest, HttpResponse};
 
 /// How long each question may take.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -18,110 +20,82 @@ fn resolve(address: &str) -> Result<SocketAddr, String> {
     found.next().ok_or_else(|| format!("{address}: has no address"))
 }
 
-fn connect(address: &str) -> Result<TcpStream, String> {
-    let stream = TcpStream::connect_timeout(&resolve(address)?, DEADLINE).map_err(|error| error.to_string())?;
-    let limits = stream.set_read_timeout(Some(DEADLINE)).and_then(|()| stream.set_write_timeout(Some(DEADLINE)));
-    limits.map_err(|error| error.to_string())?;
-    Ok(stream)
-}
-
 /// Opens a TCP connection and closes it.
 ///
 /// # Errors
-/// Why not.
+/// What the name server or the system said: no such name, refused, no answer in time.
 pub fn tcp(address: &str) -> Result<(), String> {
-    connect(address).map(drop)
+    TcpStream::connect_timeout(&resolve(address)?, DEADLINE).map(drop).map_err(|error| error.to_string())
 }
 
 /// Asks for the head of `path`. The certificate is taken as it is: whether it can be trusted is for those who use the server;
 /// here its end is watched, and no secret is sent.
 ///
 /// # Errors
-/// Why not.
+/// Why there is no answer: no connection, no TLS, none in time. One that is no HTTP is an answer without a status.
 pub fn https(address: &str, path: &str) -> Result<HttpsHead, String> {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let seen = Arc::new(Seen { certificate: Mutex::new(Vec::new()), provider: Arc::clone(&provider) });
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let shown = Arc::new(CertificateKeeper { certificate: Mutex::new(Vec::new()), provider: Arc::clone(&provider) });
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&seen) as Arc<dyn ServerCertVerifier>)
+        .with_custom_certificate_verifier(Arc::clone(&shown) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
-    let mut session = rustls::ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-    let mut stream = connect(address)?;
-    let mut tls = rustls::Stream::new(&mut session, &mut stream);
-    let request = format!("HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: ioc-agent\r\nConnection: close\r\n\r\n");
-    tls.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    let status = status_of(&mut tls)?;
-    let certificate = seen.certificate.lock().map(|kept| kept.clone()).unwrap_or_default();
+    let url = format!("https://{address}{path}");
+    let status = match ask(HttpRequest {
+        method: Method::HEAD,
+        url: &url,
+        json: Vec::new(),
+        tls: Arc::new(tls),
+        max_bytes: 0,
+    }) {
+        Ok(response) => Some(response.status.as_u16()),
+        Err(HttpError::Answer(_)) => None,
+        Err(error) => return Err(error.to_string()),
+    };
+    let certificate = shown.certificate.lock().map(|certificate| certificate.clone()).unwrap_or_default();
     Ok(HttpsHead { status, certificate })
 }
 
-/// The status of an answer: only its first line is read.
-fn status_of(stream: &mut impl std::io::Read) -> Result<Option<u16>, String> {
-    let mut answer = [0; 512];
-    let mut filled = 0;
-    while filled < answer.len() && !answer[..filled].contains(&b'\n') {
-        match stream.read(&mut answer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    let line = String::from_utf8_lossy(&answer[..filled]).into_owned();
-    Ok(line.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse().ok()))
-}
-
-/// Sends a JSON body to an address, and says the status of the answer. Over HTTPS the server must be one that this machine trusts.
+/// Sends a JSON body to an address, and returns the status of the answer. Over HTTPS the server must be one that this machine trusts.
 ///
 /// # Errors
-/// Why it could not be sent.
-pub fn post(url: &str, body: &str) -> Result<u16, String> {
-    let (secure, rest) = match url.split_once("://") {
-        Some(("https", rest)) => (true, rest),
-        Some(("http", rest)) => (false, rest),
-        _ => return Err(format!("found {url:?}; allowed are http:// and https://")),
-    };
-    let (authority, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, path.to_owned()));
-    let port = if secure { 443 } else { 80 };
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let address = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-    let request = format!(
-        "POST /{path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: ioc-agent\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = connect(&address)?;
-    let status = if secure {
-        let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host).trim_matches(['[', ']']);
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-        let mut roots = rustls::RootCertStore::empty();
+/// Why there is no answer: the address, no connection, a certificate that is not trusted, none in time, or one that is no HTTP.
+pub fn post(url: &str, json: &str) -> Result<u16, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    if url.starts_with("https:") {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut session = rustls::ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())?;
-        let mut tls = rustls::Stream::new(&mut session, &mut stream);
-        tls.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-        status_of(&mut tls)?
-    } else {
-        stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-        status_of(&mut stream)?
-    };
-    status.ok_or_else(|| format!("{address}: the answer is no HTTP"))
+    }
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (method, json) = (Method::POST, json.as_bytes().to_vec());
+    let request = HttpRequest { method, url, json, tls: Arc::new(tls), max_bytes: 0 };
+    ask(request).map(|response| response.status.as_u16()).map_err(|error| match error {
+        HttpError::Answer(why) => format!("{url}: the answer is no HTTP: {why}"),
+        error => error.to_string(),
+    })
+}
+
+/// Asks and waits for the answer, on this thread: surveys are made by threads that have no runtime.
+fn ask(request: HttpRequest<'_>) -> Result<HttpResponse, HttpError> {
+    let broken = |error: std::io::Error| HttpError::Connection(error.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let late = || HttpError::Connection(format!("no answer within {} s", DEADLINE.as_secs()));
+    runtime.block_on(async { tokio::time::timeout(DEADLINE, http::send(request)).await.map_err(|_| late())? })
 }
 
 /// Keeps the certificate that a server shows.
 #[derive(Debug)]
-struct Seen {
+struct CertificateKeeper {
     certificate: Mutex<Vec<u8>>,
     provider: Arc<rustls::crypto::CryptoProvider>,
 }
 
-impl ServerCertVerifier for Seen {
+impl ServerCertVerifier for CertificateKeeper {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -130,8 +104,8 @@ impl ServerCertVerifier for Seen {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Ok(mut kept) = self.certificate.lock() {
-            *kept = end_entity.to_vec();
+        if let Ok(mut certificate) = self.certificate.lock() {
+            *certificate = end_entity.to_vec();
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -172,7 +146,7 @@ impl ServerCertVerifier for Seen {
 /// Asks a DNS server for the address of `name` (RFC 1035).
 ///
 /// # Errors
-/// Why not; a name that does not exist is an answer, a refusal is none.
+/// That nothing came in time, something else, or a refusal; a name that does not exist is an answer.
 pub fn dns(server: &str, name: &str) -> Result<(), String> {
     let server = resolve(server)?;
     let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -214,7 +188,7 @@ pub fn answer_code(answer: &[u8], id: u16) -> Option<u8> {
 /// `net.ipv4.ping_group_range`.
 ///
 /// # Errors
-/// Why not.
+/// That nothing came in time, another kind of answer, or that this is not allowed here, with the mend.
 pub fn icmp(host: &str) -> Result<(), String> {
     use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, ipproto, sockopt};
     let address = resolve(&if host.contains(':') && !host.starts_with('[') {

@@ -2,6 +2,7 @@
 //! ([`ioc_probe`]) do none of it themselves; here each has a deadline and a bound.
 
 pub mod endpoint;
+pub mod http;
 pub mod local_socket;
 pub mod program;
 

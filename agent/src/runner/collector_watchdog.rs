@@ -7,49 +7,56 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use ioc_common::backoff::retry_ms;
+use ioc_common::random::entropy;
+
 use crate::config::surveyor_path;
 
-/// How often the address is tried, and how long is waited in between.
+/// How often the address is tried, and how long is waited in between: doubled from the first up to the last, with jitter.
 const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(20);
+const PAUSE_FIRST_MS: u64 = 20_000;
+const PAUSE_LAST_MS: u64 = 60_000;
 /// How long one try may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Whether the collector is missed, and whether that was said.
+/// Whether the collector is missed, as it was last said.
 #[derive(Debug, Default)]
 pub(super) struct CollectorWatchdog {
-    said: bool,
+    missed: bool,
 }
 
 impl CollectorWatchdog {
     /// What is to be said now that nothing was committed for `silent_ms`: true that it is missed, false that it is back.
     pub(super) fn judge(&mut self, silent_ms: u64, after_ms: u64) -> Option<bool> {
         let missed = silent_ms >= after_ms;
-        (missed != self.said).then(|| {
-            self.said = missed;
+        (missed != self.missed).then(|| {
+            self.missed = missed;
             missed
         })
     }
 
     /// When this is to be looked at again; a commit is looked at when it comes.
     pub(super) fn next_wake_ms(&self, last_commit_ms: u64, after_ms: u64) -> Option<u64> {
-        (!self.said).then_some(last_commit_ms.saturating_add(after_ms))
+        (!self.missed).then_some(last_commit_ms.saturating_add(after_ms))
     }
 }
 
 /// Has the surveyor tell the configured address; tries again when it cannot.
-pub(super) async fn tell(config_path: Option<PathBuf>, missed: bool, silent_s: u64) {
-    for _ in 0..TRIES {
-        match tokio::time::timeout(DEADLINE, tell_once(config_path.as_ref(), missed, silent_s)).await {
+pub(super) async fn notify(config_path: Option<PathBuf>, missed: bool, silent_s: u64) {
+    for tried in 0..TRIES {
+        match tokio::time::timeout(DEADLINE, notify_once(config_path.as_ref(), missed, silent_s)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::warn!(%error, "could not tell that the collector is missed"),
             Err(_) => tracing::warn!("could not tell in time that the collector is missed"),
         }
-        tokio::time::sleep(PAUSE).await;
+        if tried + 1 < TRIES {
+            let pause_ms = retry_ms(tried, PAUSE_FIRST_MS, PAUSE_LAST_MS, entropy());
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
     }
 }
 
-async fn tell_once(config_path: Option<&PathBuf>, missed: bool, silent_s: u64) -> std::io::Result<()> {
+async fn notify_once(config_path: Option<&PathBuf>, missed: bool, silent_s: u64) -> std::io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "our own program, with a deadline")]
     let mut command = Command::new(surveyor_path()?);
     command.arg("missed").arg("--seconds").arg(silent_s.to_string());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ioc_common::clock;
 use ioc_common::document::Json;
-use ioc_common::report::{Body, State as Document};
+use ioc_common::report::{Body, State as StateReport};
 use ioc_common::settings::{DOCUMENT, Signed};
 
 use super::{Runner, schedule, survey_schedule};
@@ -22,7 +22,7 @@ impl Runner {
                 // What sensors are told is not known here, but it may have changed.
                 self.sensor_reader = SensorReader::new(self.config_path.clone(), fresh.has_sensors);
                 self.take(fresh);
-                self.tell_settings();
+                self.report_settings();
                 self.close_link("configuration and certificates are read anew");
                 self.session.retry_now(clock::boottime_ms());
                 tracing::info!("configuration reloaded");
@@ -49,7 +49,7 @@ impl Runner {
     }
 
     /// Settings came: looked at by the surveyor, and used where they are good.
-    pub(super) fn offered(&mut self, signed: &Signed, payload: &[u8]) {
+    pub(super) fn settings_offered(&mut self, signed: &Signed, payload: &[u8]) {
         let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
         let looked_at = std::fs::write(&offered, payload)
             .map_err(|error| format!("{}: {error}", offered.display()))
@@ -73,13 +73,13 @@ impl Runner {
                 self.config.remote_settings = signed.refused(why);
             }
         }
-        self.tell_settings();
+        self.report_settings();
     }
 
     /// Says what became of the collector's settings.
-    pub(super) fn tell_settings(&mut self) {
+    pub(super) fn report_settings(&mut self) {
         if let Ok(doc) = Json::of(&self.config.remote_settings) {
-            self.report(&Body::State(Document::Document { name: DOCUMENT.to_owned(), doc }));
+            self.report(&Body::State(StateReport::Document { name: DOCUMENT.to_owned(), doc }));
         }
     }
 }

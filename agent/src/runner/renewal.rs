@@ -19,7 +19,8 @@ const RETRY_MAX_MS: i64 = 3_600_000;
 /// Where a renewal stands.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
-    asked: Option<KeyRequest>,
+    /// The request that was sent and not yet answered.
+    pending: Option<KeyRequest>,
     next_ask_ms: u64,
     /// When it is due on the boot clock; told by the calendar when the agent starts.
     due_ms: Option<u64>,
@@ -41,7 +42,7 @@ impl Renewal {
         }
         let request = enrol::request().map_err(|error| tracing::error!(%error, "cannot renew the certificate")).ok()?;
         let payload = codec::write_message(&Renew { csr: request.csr.clone() }).ok()?;
-        self.asked = Some(request);
+        self.pending = Some(request);
         Some(payload)
     }
 
@@ -61,7 +62,7 @@ impl Renewal {
 
     /// A certificate came. True when it should be tried now.
     pub(super) fn received(&mut self, store: &IdentityStore, message: Certificate, now_ms: u64) -> bool {
-        let Some(KeyRequest { key, .. }) = self.asked.take() else {
+        let Some(KeyRequest { key, .. }) = self.pending.take() else {
             tracing::warn!("a certificate came that was not asked for");
             return false;
         };

@@ -51,6 +51,8 @@ pub(super) struct SampleRequest {
     pub(super) waiting: u64,
     /// Reports that were lost.
     pub(super) lost: u64,
+    /// Bytes of the spool that are damaged and kept.
+    pub(super) damaged: u64,
     /// The agent's own directory can be written.
     pub(super) state_writable: bool,
     /// CPU that children used since the last sample, microseconds.
@@ -73,6 +75,7 @@ impl Worker {
             rss: self.rss,
             waiting: about.waiting,
             lost: about.lost,
+            damaged: about.damaged,
             state_writable: about.state_writable,
         };
         self.sampler.take(clock::boottime_ms(), &own, &about.more)

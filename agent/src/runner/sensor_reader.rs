@@ -1,4 +1,4 @@
-//! Sensors around this host, as the agent sees them: a child that reads them ([`crate::sensor::watch`]) tells line by line what it
+//! Sensors around this host, as the agent sees them: a child that reads them ([`crate::sensor::poller`]) tells line by line what it
 //! found; it is started again when it ends, and each sensor is announced anew when the collector asks.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ const NEWS_MAX: usize = 64;
 pub(super) struct SensorReader {
     /// None when there are no sensors.
     reader: Option<(JoinHandle<()>, mpsc::Receiver<SensorNews>)>,
-    known: BTreeMap<SensorName, Announcement>,
+    announced: BTreeMap<SensorName, Announcement>,
 }
 
 impl SensorReader {
@@ -39,34 +39,34 @@ impl SensorReader {
             let (sender, receiver) = mpsc::channel(NEWS_MAX);
             (tokio::spawn(read_for_ever(config_path, sender)), receiver)
         });
-        Self { reader, known: BTreeMap::new() }
+        Self { reader, announced: BTreeMap::new() }
     }
 
     /// The next news. Never ends while there are no sensors.
-    pub(super) async fn told(&mut self) -> SensorNews {
+    pub(super) async fn next_news(&mut self) -> SensorNews {
         let received = match &mut self.reader {
             Some((_, receiver)) => receiver.recv().await,
             None => None,
         };
-        let Some(told) = received else { return std::future::pending().await };
-        match (&told.news, self.known.get_mut(&told.sensor)) {
+        let Some(news) = received else { return std::future::pending().await };
+        match (&news.news, self.announced.get_mut(&news.sensor)) {
             (News::Announce(announcement), _) => {
-                self.known.insert(told.sensor.clone(), (**announcement).clone());
+                self.announced.insert(news.sensor.clone(), (**announcement).clone());
             }
-            (News::Outcome(outcome), Some(known)) => known.outcome = outcome.clone(),
+            (News::Outcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
             _ => {}
         }
-        told
+        news
     }
 
     /// Every sensor that was announced, to be announced anew.
-    pub(super) fn known(&self) -> Vec<(SensorName, Announcement)> {
-        self.known.iter().map(|(name, announcement)| (name.clone(), announcement.clone())).collect()
+    pub(super) fn announced(&self) -> Vec<(SensorName, Announcement)> {
+        self.announced.iter().map(|(name, announcement)| (name.clone(), announcement.clone())).collect()
     }
 
     /// What was announced of this sensor.
     pub(super) fn find(&self, name: &SensorName) -> Option<&Announcement> {
-        self.known.get(name)
+        self.announced.get(name)
     }
 }
 
@@ -113,12 +113,12 @@ async fn read_once(config_path: Option<&PathBuf>, sender: &mpsc::Sender<SensorNe
             return Ok(());
         }
         match serde_json::from_slice::<SensorNews>(&line) {
-            Ok(told) => {
-                if sender.send(told).await.is_err() {
+            Ok(news) => {
+                if sender.send(news).await.is_err() {
                     return Ok(());
                 }
             }
-            Err(error) => return Err(std::io::Error::other(format!("what it said cannot be read: {error}"))),
+            Err(error) => return Err(std::io::Error::other(format!("a line of it is no news of a sensor: {error}"))),
         }
     }
 }

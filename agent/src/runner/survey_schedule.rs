@@ -192,17 +192,17 @@ impl SurveySchedule {
     }
 
     /// The next line. Never ends while no survey is under way; none when all are made.
-    pub(super) async fn answered(&mut self) -> Option<AnsweredLine> {
+    pub(super) async fn next_line(&mut self) -> Option<AnsweredLine> {
         let Some(receiver) = &mut self.under_way else { return std::future::pending().await };
-        let told = receiver.recv().await;
-        if told.is_none() {
+        let line = receiver.recv().await;
+        if line.is_none() {
             self.under_way = None;
             let ticks = children_ticks();
             // A tick is a hundredth of a second on every Linux that matters (USER_HZ).
             self.children_us += ticks.saturating_sub(self.children_ticks) * 10_000;
             self.children_ticks = ticks;
         }
-        told
+        line
     }
 
     /// Takes a line, and says what is to be reported of it.
@@ -424,7 +424,7 @@ async fn follow(
             return Err("ended without an answer".to_owned());
         }
         let line: SurveyLine =
-            serde_json::from_slice(&line).map_err(|error| format!("answered what cannot be read: {error}"))?;
+            serde_json::from_slice(&line).map_err(|error| format!("a line of its answer is none: {error}"))?;
         let ends = match &line {
             SurveyLine::End(answer) if answer.name != survey => return Err(format!("answered as {:?}", answer.name)),
             SurveyLine::End(_) => true,

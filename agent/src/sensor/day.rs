@@ -57,17 +57,19 @@ fn readings(text: &str) -> Vec<(i64, Option<DateOrder>)> {
         // "2023-12-01T10:00:00": a clock may follow.
         [a, b, c, ..] => match (number(a), number(b), number(c.split('t').next().unwrap_or(c))) {
             // "2023/12/01", "93/02/18".
-            (Some(year), Some(month), Some(day)) if a.len() == 4 || year > 31 => take(whole(year, a), month, day, None),
+            (Some(year), Some(month), Some(day)) if a.len() == 4 || year > 31 => {
+                take(full_year(year, a), month, day, None);
+            }
             (Some(first), Some(second), Some(year)) => {
                 // With points it is always the day that comes first.
                 if !text.contains('.') {
-                    take(whole(year, c), first, second, Some(DateOrder::MonthFirst));
+                    take(full_year(year, c), first, second, Some(DateOrder::MonthFirst));
                 }
-                take(whole(year, c), second, first, Some(DateOrder::DayFirst));
+                take(full_year(year, c), second, first, Some(DateOrder::DayFirst));
             }
             // "21 Jun 2019", "Jun 21 2019".
-            (Some(day), None, Some(year)) => take(whole(year, c), month(b).unwrap_or(0), day, None),
-            (None, Some(day), Some(year)) => take(whole(year, c), month(a).unwrap_or(0), day, None),
+            (Some(day), None, Some(year)) => take(full_year(year, c), month(b).unwrap_or(0), day, None),
+            (None, Some(day), Some(year)) => take(full_year(year, c), month(a).unwrap_or(0), day, None),
             _ => {}
         },
         _ => {}
@@ -75,10 +77,10 @@ fn readings(text: &str) -> Vec<(i64, Option<DateOrder>)> {
     found
 }
 
-/// A year of two digits, made whole.
-fn whole(year: u32, written: &str) -> u32 {
+/// The year that is meant: one of two digits lies in 1970 to 2069.
+fn full_year(year: u32, digits: &str) -> u32 {
     match year {
-        _ if written.len() > 2 => year,
+        _ if digits.len() > 2 => year,
         70..=99 => 1900 + year,
         _ => 2000 + year,
     }

@@ -66,7 +66,7 @@ pub enum WordOrder {
 pub struct BitField {
     /// The lowest bit, from 0.
     pub from: u8,
-    /// How many.
+    /// Bits, from the first upwards.
     pub count: u8,
 }
 

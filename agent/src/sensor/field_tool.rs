@@ -11,9 +11,9 @@ use ioc_common::report::SensorFacts;
 
 use super::builtin_profiles::{self, BUILTIN};
 use super::modbus::{RequestError, Wire, today};
-use super::profile::{ItemValue, Words};
+use super::profile::{ItemValue, RegisterWords};
 use super::publisher::Poll;
-use super::request_batching::{AddressRange, Table};
+use super::request_batching::{AddressRange, RegisterTable};
 use super::settings::{BusLine, NutUps, OWN_PROFILES, Parity, Projector, SensorIdentity};
 use super::{nut, pjlink};
 use ioc_common::address::{split_address, split_address_or};
@@ -83,7 +83,7 @@ pub async fn test(profile: &str, line: &LineArgs, number: u8) -> anyhow::Result<
     if !profile.notes.is_empty() {
         let _ = writeln!(text, "{}", profile.notes);
     }
-    let mut words = Words::default();
+    let mut words = RegisterWords::default();
     let mut faults = Vec::new();
     for at in profile.requests().iter().chain(profile.text_requests()) {
         match wire.read_into(number, *at, &profile, 1, &mut words).await {
@@ -153,7 +153,12 @@ pub async fn scan(line: &LineArgs, first: u8, last: u8) -> anyhow::Result<(Strin
     let mut found = 0;
     for unit in first..=last {
         let mut answers = Vec::new();
-        for table in [Table::HoldingRegisters, Table::InputRegisters, Table::DiscreteInputs, Table::Coils] {
+        for table in [
+            RegisterTable::HoldingRegisters,
+            RegisterTable::InputRegisters,
+            RegisterTable::DiscreteInputs,
+            RegisterTable::Coils,
+        ] {
             match wire.read(unit, AddressRange { table, start: 0, count: 2 }).await {
                 Ok(words) => answers.push(format!("function {} at 0: {}", table.function(), hex(&words))),
                 Err(error @ RequestError::Line { .. }) => anyhow::bail!("{error}"),
@@ -203,7 +208,7 @@ fn about(name: &str) -> anyhow::Result<SensorIdentity> {
 /// Reads a UPS behind NUT once.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// What is wrong with the address, or why `upsd` gave no answer: no connection, no such UPS, access denied.
 pub async fn test_nut(
     server: &str,
     ups: &str,
@@ -227,7 +232,7 @@ pub async fn test_nut(
 /// Reads a projector once.
 ///
 /// # Errors
-/// Why it cannot be read.
+/// What is wrong with the address, or why the projector gave no answer: no connection, a wrong password, no PJLink.
 pub async fn test_pjlink(address: &str, password_file: Option<&Path>) -> anyhow::Result<String> {
     let (host, port) = split_address_or(address, 4352).map_err(anyhow::Error::msg)?;
     let asked = Projector {

@@ -49,7 +49,7 @@ pub enum News {
     Outcome(ProbeOutcome),
 }
 
-/// What a sensor is.
+/// A sensor as the collector is told of it: what it is, and the layout of its samples from now on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {
     /// What the configuration says.

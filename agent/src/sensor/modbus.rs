@@ -22,9 +22,9 @@ use ioc_common::report::Facts;
 
 use super::back_off::back_off;
 
-use super::profile::{ItemValue, SensorProfile, TextKind, Words};
+use super::profile::{ItemValue, RegisterWords, SensorProfile, TextKind};
 use super::publisher::Poll;
-use super::request_batching::{AddressRange, Limits, Table, requests};
+use super::request_batching::{AddressRange, RegisterTable, RequestLimits, requests};
 use super::settings::{Bus, BusLine, Parity, Unit};
 
 /// How long a serial line must be quiet before it is used again after an answer went wrong.
@@ -148,10 +148,10 @@ impl Wire {
         context.set_slave(Slave(unit));
         // Asked for by `call`, not by the library's readers: those take for granted that the answer is as long as the request.
         let asked = context.call(match at.table {
-            Table::Coils => Request::ReadCoils(at.start, at.count),
-            Table::DiscreteInputs => Request::ReadDiscreteInputs(at.start, at.count),
-            Table::HoldingRegisters => Request::ReadHoldingRegisters(at.start, at.count),
-            Table::InputRegisters => Request::ReadInputRegisters(at.start, at.count),
+            RegisterTable::Coils => Request::ReadCoils(at.start, at.count),
+            RegisterTable::DiscreteInputs => Request::ReadDiscreteInputs(at.start, at.count),
+            RegisterTable::HoldingRegisters => Request::ReadHoldingRegisters(at.start, at.count),
+            RegisterTable::InputRegisters => Request::ReadInputRegisters(at.start, at.count),
         });
         let error = match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(Ok(response))) => {
@@ -212,7 +212,7 @@ impl Wire {
         texts: bool,
     ) -> Result<(Poll, Vec<RequestError>), RequestError> {
         let started = clock::boottime_us();
-        let mut words = Words::default();
+        let mut words = RegisterWords::default();
         let mut refused = Vec::new();
         let mut answer_us = None;
         let texts = if texts { unit.profile.text_requests() } else { &[] };
@@ -242,7 +242,7 @@ impl Wire {
         at: AddressRange,
         profile: &SensorProfile,
         tries: u32,
-        words: &mut Words,
+        words: &mut RegisterWords,
     ) -> Result<Option<RequestError>, RequestError> {
         let whole = if self.refused_whole.contains(&(number, at)) {
             None
@@ -259,7 +259,7 @@ impl Wire {
         };
         let wanted = profile.items.iter().map(|item| item.at).chain(profile.texts.iter().map(|text| text.at));
         let wanted: Vec<AddressRange> = wanted.filter(|one| at.holds(one)).collect();
-        let pieces = requests(&wanted, Limits { gap_max: 0, ..profile.limits });
+        let pieces = requests(&wanted, RequestLimits { gap_max: 0, ..profile.limits });
         if pieces == [at] {
             return Ok(whole);
         }
@@ -337,7 +337,7 @@ pub(super) fn today() -> f64 {
 
 /// The numbers of a unit in its words; `today` is the day since 1970.
 #[must_use]
-pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
+pub fn reading(unit: &Unit, words: &RegisterWords, today: f64) -> Poll {
     let mut poll = Poll::default();
     for (item, subject) in named(unit) {
         let value = match words.get(item.at).map(|words| item.read(&words, today)) {
@@ -356,7 +356,7 @@ pub fn reading(unit: &Unit, words: &Words, today: f64) -> Poll {
 }
 
 /// The items of a unit's profile that are read, under the names the configuration gives them.
-pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)> {
+pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::ProfileItem, &str)> {
     unit.profile.items.iter().filter_map(|item| {
         let contact = item.metric.name == "contact.alarm" && !unit.contacts.is_empty();
         let subject = match unit.contacts.get(&item.subject) {
@@ -369,7 +369,7 @@ pub fn named(unit: &Unit) -> impl Iterator<Item = (&super::profile::Item, &str)>
     })
 }
 
-fn texts(profile: &SensorProfile, words: &Words) -> Facts {
+fn texts(profile: &SensorProfile, words: &RegisterWords) -> Facts {
     let mut facts = Facts::default();
     for text in &profile.texts {
         let Some(found) = words.get(text.at).map(|words| text.read(&words)) else { continue };
@@ -409,10 +409,10 @@ enum Lane {
 pub type OnPoll = dyn Fn(&Unit, Result<Poll, (String, bool)>) + Send + Sync;
 
 /// Polls the units of a line for ever.
-pub async fn supervise(bus: Bus, tell: Arc<OnPoll>) {
+pub async fn supervise(bus: Bus, on_poll: Arc<OnPoll>) {
     let now_ms = clock::boottime_ms();
     let count = bus.units.len().max(1) as u64;
-    let standings = bus.units.iter().enumerate().map(|(place, unit)| UnitState {
+    let unit_states = bus.units.iter().enumerate().map(|(place, unit)| UnitState {
         // Spread over the first interval, so that they do not come in a burst for ever; in steps, so that those of one step share a
         // wake-up.
         next_ms: now_ms
@@ -422,24 +422,24 @@ pub async fn supervise(bus: Bus, tell: Arc<OnPoll>) {
         busy: false,
         texts_ms: None,
     });
-    let standings = Arc::new(Mutex::new(standings.collect::<Vec<UnitState>>()));
+    let unit_states = Arc::new(Mutex::new(unit_states.collect::<Vec<UnitState>>()));
     let bus = Arc::new(bus);
     match bus.line {
         BusLine::Tcp { .. } => {
-            let failing = run_lane(Arc::clone(&bus), Arc::clone(&standings), Lane::Failing, Arc::clone(&tell));
-            tokio::join!(run_lane(bus, standings, Lane::Healthy, tell), failing);
+            let failing = run_lane(Arc::clone(&bus), Arc::clone(&unit_states), Lane::Failing, Arc::clone(&on_poll));
+            tokio::join!(run_lane(bus, unit_states, Lane::Healthy, on_poll), failing);
         }
-        BusLine::Serial { .. } => run_lane(bus, standings, Lane::All, tell).await,
+        BusLine::Serial { .. } => run_lane(bus, unit_states, Lane::All, on_poll).await,
     }
 }
 
-async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<UnitState>>>, lane: Lane, tell: Arc<OnPoll>) {
+async fn run_lane(bus: Arc<Bus>, unit_states: Arc<Mutex<Vec<UnitState>>>, lane: Lane, on_poll: Arc<OnPoll>) {
     let mut wire = Wire::new(bus.line.clone(), bus.timeout);
     // On a shared line a silent unit may cost its timeout once between two rounds of its neighbours, and no more.
     let mut failing_turn = false;
     loop {
         let now_ms = clock::boottime_ms();
-        let next = next_due(&standings, lane, now_ms, &mut failing_turn);
+        let next = next_due(&unit_states, lane, now_ms, &mut failing_turn);
         let place = match next {
             Ok(place) => place,
             Err(wait_ms) => {
@@ -447,57 +447,63 @@ async fn run_lane(bus: Arc<Bus>, standings: Arc<Mutex<Vec<UnitState>>>, lane: La
                 continue;
             }
         };
-        let (Some(unit), Some((texts, failed_before))) = (bus.units.get(place), take(&standings, place, now_ms)) else {
+        let (Some(unit), Some((texts, failed_before))) = (bus.units.get(place), take(&unit_states, place, now_ms))
+        else {
             continue;
         };
         // What has been silent is not tried twice in a row.
         let tries = if failed_before > 0 { 1 } else { bus.tries };
         let result = wire.poll(unit, tries, texts).await;
         let done_ms = clock::boottime_ms();
-        let mut guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(standing) = guard.get_mut(place) {
-            standing.busy = false;
+        let mut guard = unit_states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unit_state) = guard.get_mut(place) {
+            unit_state.busy = false;
             let every = match &result {
                 Ok(_) => {
-                    standing.failures = 0;
+                    unit_state.failures = 0;
                     if texts {
-                        standing.texts_ms = Some(done_ms);
+                        unit_state.texts_ms = Some(done_ms);
                     }
                     unit.every
                 }
                 Err(error) => {
-                    standing.failures = standing.failures.saturating_add(1);
+                    unit_state.failures = unit_state.failures.saturating_add(1);
                     if error.answered() {
                         unit.every.max(Duration::from_secs(5))
                     } else {
-                        back_off(standing.failures, unit.every)
+                        back_off(unit_state.failures, unit.every)
                     }
                 }
             };
             let every_ms = u64::try_from(every.as_millis()).unwrap_or(60_000).max(1);
             // Kept in step, unless it fell behind.
-            standing.next_ms =
-                (standing.next_ms + every_ms).max(if result.is_ok() { done_ms } else { done_ms + every_ms });
+            unit_state.next_ms =
+                (unit_state.next_ms + every_ms).max(if result.is_ok() { done_ms } else { done_ms + every_ms });
         }
-        let silent = guard.get(place).is_some_and(|standing| standing.failures >= 2);
+        let silent = guard.get(place).is_some_and(|unit_state| unit_state.failures >= 2);
         drop(guard);
         match result {
             Ok((poll, refused)) => {
                 for error in refused {
                     tracing::debug!(%error, sensor = %unit.about.name, "numbers left unknown");
                 }
-                tell(unit, Ok(poll));
+                on_poll(unit, Ok(poll));
             }
-            Err(error) => tell(unit, Err((error.to_string(), silent || error.answered()))),
+            Err(error) => on_poll(unit, Err((error.to_string(), silent || error.answered()))),
         }
     }
 }
 
 /// The unit that is due and has waited longest, or how long to wait for one.
-fn next_due(standings: &Mutex<Vec<UnitState>>, lane: Lane, now_ms: u64, failing_turn: &mut bool) -> Result<usize, u64> {
+fn next_due(
+    unit_states: &Mutex<Vec<UnitState>>,
+    lane: Lane,
+    now_ms: u64,
+    failing_turn: &mut bool,
+) -> Result<usize, u64> {
     /// A unit that another lane hands over is found within this.
     const LOOK_AGAIN_MS: u64 = 250;
-    let guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = unit_states.lock().unwrap_or_else(PoisonError::into_inner);
     let due = |failing: bool| {
         let mine = guard.iter().enumerate().filter(|(_, one)| !one.busy && (one.failures > 0) == failing);
         mine.min_by_key(|(_, one)| one.next_ms).map(|(place, one)| (place, one.next_ms))
@@ -523,10 +529,10 @@ fn next_due(standings: &Mutex<Vec<UnitState>>, lane: Lane, now_ms: u64, failing_
 }
 
 /// Takes a unit in hand. Says whether its texts are to be read, and how often it has failed.
-fn take(standings: &Mutex<Vec<UnitState>>, place: usize, now_ms: u64) -> Option<(bool, u32)> {
-    let mut guard = standings.lock().unwrap_or_else(PoisonError::into_inner);
-    let standing = guard.get_mut(place).filter(|standing| !standing.busy)?;
-    standing.busy = true;
-    let texts = standing.texts_ms.is_none_or(|at| now_ms.saturating_sub(at) > TEXTS_EVERY_MS);
-    Some((texts, standing.failures))
+fn take(unit_states: &Mutex<Vec<UnitState>>, place: usize, now_ms: u64) -> Option<(bool, u32)> {
+    let mut guard = unit_states.lock().unwrap_or_else(PoisonError::into_inner);
+    let unit_state = guard.get_mut(place).filter(|unit_state| !unit_state.busy)?;
+    unit_state.busy = true;
+    let texts = unit_state.texts_ms.is_none_or(|at| now_ms.saturating_sub(at) > TEXTS_EVERY_MS);
+    Some((texts, unit_state.failures))
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use ioc_common::clock;
+use ioc_common::encoding::hex;
 use ioc_common::report::Facts;
 
 use super::publisher::Poll;
@@ -180,8 +181,7 @@ pub fn meaning(replies: &[(&str, Reply)]) -> Poll {
 /// What goes before the first command when the device gave this challenge.
 #[must_use]
 pub fn digest(challenge: &str, password: &str) -> String {
-    let digest = Md5::digest(format!("{challenge}{password}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Md5::digest(format!("{challenge}{password}")))
 }
 
 /// Longest that one query is waited for: the specification gives a device 2 seconds.

@@ -9,7 +9,7 @@ use ioc_common::clock;
 use super::back_off::back_off;
 use super::modbus::{self, named};
 use super::publisher::{Poll, Publisher};
-use super::settings::{SensorIdentity, Sensors};
+use super::settings::{SensorIdentity, SensorSettings};
 use super::{nut, pjlink};
 
 /// Reads sensors until nobody listens any more.
@@ -17,47 +17,47 @@ use super::{nut, pjlink};
 /// # Errors
 /// When standard output is closed: the agent has gone.
 pub async fn poll_all<W: Write + Send + 'static>(
-    sensors: Sensors,
+    sensors: SensorSettings,
     out: W,
     interval: Duration,
 ) -> Result<(), std::io::Error> {
     let interval_s = u32::try_from(interval.as_secs()).unwrap_or(u32::MAX).max(1);
-    let board = Arc::new(Mutex::new(Publisher::new(out, interval_s)));
+    let publisher = Arc::new(Mutex::new(Publisher::new(out, interval_s)));
     let (gone, mut end) = tokio::sync::mpsc::channel::<std::io::Error>(1);
-    let told = move |result: std::io::Result<()>| {
+    let check_write = move |result: std::io::Result<()>| {
         if let Err(error) = result {
             let _ = gone.try_send(error);
         }
     };
     {
-        let mut board = hold(&board);
+        let mut publisher = lock(&publisher);
         for unit in sensors.buses.iter().flat_map(|bus| &bus.units) {
             let expected: Vec<(&str, &str)> = named(unit).map(|(item, subject)| (item.metric.name, subject)).collect();
-            board.expect(&unit.about, millis(unit.every), &expected);
+            publisher.expect(&unit.about, millis(unit.every), &expected);
         }
         for ups in &sensors.nut {
-            board.expect(&ups.about, millis(ups.every), &nut::EXPECTED);
+            publisher.expect(&ups.about, millis(ups.every), &nut::EXPECTED);
         }
         for projector in &sensors.pjlink {
-            board.expect(&projector.about, millis(projector.every), &pjlink::EXPECTED);
+            publisher.expect(&projector.about, millis(projector.every), &pjlink::EXPECTED);
         }
     }
     for bus in sensors.buses {
-        let (board, told) = (Arc::clone(&board), told.clone());
-        let tell = move |unit: &super::settings::Unit, result: Result<Poll, (String, bool)>| {
+        let (publisher, check_write) = (Arc::clone(&publisher), check_write.clone());
+        let on_poll = move |unit: &super::settings::Unit, result: Result<Poll, (String, bool)>| {
             let now_ms = clock::boottime_ms();
-            let mut board = hold(&board);
-            told(match result {
-                Ok(poll) => board.read(&unit.about.name, poll, now_ms),
-                Err((why, silent)) => board.failed(&unit.about.name, &why, silent, now_ms),
+            let mut publisher = lock(&publisher);
+            check_write(match result {
+                Ok(poll) => publisher.poll_succeeded(&unit.about.name, poll, now_ms),
+                Err((why, silent)) => publisher.poll_failed(&unit.about.name, &why, silent, now_ms),
             });
         };
-        let tell: Arc<modbus::OnPoll> = Arc::new(tell);
+        let on_poll: Arc<modbus::OnPoll> = Arc::new(on_poll);
         tokio::spawn(async move {
             loop {
                 let line = bus.line.to_string();
                 // It never ends by itself; should it fail, its line is taken up again.
-                if let Err(error) = tokio::spawn(modbus::supervise(bus.clone(), Arc::clone(&tell))).await {
+                if let Err(error) = tokio::spawn(modbus::supervise(bus.clone(), Arc::clone(&on_poll))).await {
                     tracing::error!(%error, line, "reading this line failed; it begins anew");
                 }
                 tokio::time::sleep(Duration::from_secs(5)).await;
@@ -65,28 +65,28 @@ pub async fn poll_all<W: Write + Send + 'static>(
         });
     }
     for ups in sensors.nut {
-        let (board, told) = (Arc::clone(&board), told.clone());
+        let (publisher, check_write) = (Arc::clone(&publisher), check_write.clone());
         tokio::spawn(async move {
-            poll_for_ever(&board, &ups.about, ups.every, told, || nut::ask(&ups)).await;
+            poll_for_ever(&publisher, &ups.about, ups.every, check_write, || nut::ask(&ups)).await;
         });
     }
     for projector in sensors.pjlink {
-        let (board, told) = (Arc::clone(&board), told.clone());
+        let (publisher, check_write) = (Arc::clone(&publisher), check_write.clone());
         tokio::spawn(async move {
-            poll_for_ever(&board, &projector.about, projector.every, told, || pjlink::ask(&projector)).await;
+            poll_for_ever(&publisher, &projector.about, projector.every, check_write, || pjlink::ask(&projector)).await;
         });
     }
     let mut ticks = tokio::time::interval(interval.max(Duration::from_secs(1)));
     loop {
         tokio::select! {
-            _ = ticks.tick() => told(hold(&board).tick(clock::boottime_ms())),
+            _ = ticks.tick() => check_write(lock(&publisher).tick(clock::boottime_ms())),
             error = end.recv() => return error.map_or(Ok(()), Err),
         }
     }
 }
 
-fn hold<W: Write>(board: &Mutex<Publisher<W>>) -> std::sync::MutexGuard<'_, Publisher<W>> {
-    board.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<W: Write>(publisher: &Mutex<Publisher<W>>) -> std::sync::MutexGuard<'_, Publisher<W>> {
+    publisher.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn millis(span: Duration) -> u64 {
@@ -95,10 +95,10 @@ fn millis(span: Duration) -> u64 {
 
 /// Polls a device that has its own connection.
 async fn poll_for_ever<W, F, A>(
-    board: &Mutex<Publisher<W>>,
+    publisher: &Mutex<Publisher<W>>,
     about: &SensorIdentity,
     every: Duration,
-    told: impl Fn(std::io::Result<()>),
+    check_write: impl Fn(std::io::Result<()>),
     ask: F,
 ) where
     W: Write,
@@ -112,12 +112,12 @@ async fn poll_for_ever<W, F, A>(
         let wait = match result {
             Ok(poll) => {
                 failures = 0;
-                told(hold(board).read(&about.name, poll, now_ms));
+                check_write(lock(publisher).poll_succeeded(&about.name, poll, now_ms));
                 every
             }
             Err(why) => {
                 failures = failures.saturating_add(1);
-                told(hold(board).failed(&about.name, &why, failures >= 2, now_ms));
+                check_write(lock(publisher).poll_failed(&about.name, &why, failures >= 2, now_ms));
                 // The second try follows soon: one lost packet is no outage.
                 if failures == 1 { every.min(Duration::from_secs(2)) } else { back_off(failures, every) }
             }

@@ -14,7 +14,7 @@ use ioc_common::metric::Metric;
 use ioc_common::report::StateText;
 
 use super::decode::{self, BitField, NumberType, WordOrder};
-use super::request_batching::{AddressRange, Limits, Table};
+use super::request_batching::{AddressRange, RegisterTable, RequestLimits};
 
 /// The metric of alarms that only this device knows.
 pub const ALARM: &str = "sensor.alarm";
@@ -24,9 +24,9 @@ pub const ALARM: &str = "sensor.alarm";
 pub struct SensorProfile {
     /// Its name, as the configuration uses it.
     pub name: String,
-    /// What the device is.
+    /// What the device is, in a few words, such as `Power meter`.
     pub title: String,
-    /// Who makes it.
+    /// Maker of the device.
     pub maker: String,
     /// Kind of device, by the name the collector uses.
     pub kind: String,
@@ -34,24 +34,24 @@ pub struct SensorProfile {
     pub source: String,
     /// What a technician should know.
     pub notes: String,
-    /// What is read.
-    pub items: Vec<Item>,
+    /// The numbers that are read, in the order of the profile.
+    pub items: Vec<ProfileItem>,
     /// What the device says of itself.
     pub texts: Vec<TextItem>,
     /// What it allows in one request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     requests: Vec<AddressRange>,
     text_requests: Vec<AddressRange>,
 }
 
 /// A number.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct ProfileItem {
     /// The metric it becomes.
     pub metric: &'static Metric,
     /// Subject; may be empty.
     pub subject: String,
-    /// Where it lies.
+    /// The words of the device that hold it.
     pub at: AddressRange,
     /// The address as the document counts.
     pub documented: u32,
@@ -82,12 +82,12 @@ struct Flag {
 pub struct TextItem {
     /// What of the device it names.
     pub of: TextKind,
-    /// Where it lies.
+    /// The words of the device that hold it.
     pub at: AddressRange,
     order: WordOrder,
 }
 
-/// What a text is.
+/// What of the device a text names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "their names say it")]
@@ -111,9 +111,9 @@ pub enum ItemValue {
 
 /// The words of a device, as far as they were read.
 #[derive(Debug, Clone, Default)]
-pub struct Words(HashMap<(Table, u16), u16>);
+pub struct RegisterWords(HashMap<(RegisterTable, u16), u16>);
 
-impl Words {
+impl RegisterWords {
     /// Adds what a request gave.
     pub fn put(&mut self, at: AddressRange, words: &[u16]) {
         for (place, word) in words.iter().take(usize::from(at.count)).enumerate() {
@@ -138,7 +138,7 @@ impl Words {
     }
 }
 
-impl Item {
+impl ProfileItem {
     /// The number in `words`; `today` is the day since 1970.
     #[must_use]
     pub fn read(&self, words: &[u16], today: f64) -> ItemValue {

@@ -15,7 +15,7 @@ use super::{Announcement, News, SensorNews};
 /// A value older than this many polls is not known any more.
 const STALE_POLLS: u64 = 3;
 /// What every sensor tells of how it is read.
-const OWN: [&str; 4] = ["sensor.up", "sensor.answer_time", "sensor.errors", "sensor.out_of_range"];
+const READER_METRICS: [&str; 4] = ["sensor.up", "sensor.answer_time", "sensor.errors", "sensor.out_of_range"];
 /// Metrics whose every change is told at once: states, not levels.
 const STATES: [&str; 19] = [
     "contact.alarm",
@@ -39,7 +39,7 @@ const STATES: [&str; 19] = [
     "ups.test_failed",
 ];
 
-/// What one poll gave.
+/// The answer of a device to one poll.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Poll {
     /// Metric, subject, value; none where the device does not tell.
@@ -51,10 +51,10 @@ pub struct Poll {
     /// How long it took to answer, milliseconds.
     pub answer_ms: f64,
     /// Metrics whose subjects are said while they hold: what this poll does not name is 0, not unknown.
-    pub over: &'static [&'static str],
+    pub zero_unless_named: &'static [&'static str],
 }
 
-struct Entry {
+struct SensorState {
     about: SensorIdentity,
     every_ms: u64,
     series: Vec<Series>,
@@ -66,28 +66,29 @@ struct Entry {
     out_of_range: u32,
     answer_ms: Option<f64>,
     announced: bool,
-    told: Vec<Option<f64>>,
+    /// What was last published, in the order of the series.
+    published: Vec<Option<f64>>,
 }
 
-/// The board.
+/// The publisher.
 pub struct Publisher<W: Write> {
     out: W,
     interval_s: u32,
-    entries: BTreeMap<SensorName, Entry>,
+    states: BTreeMap<SensorName, SensorState>,
 }
 
 impl<W: Write> Publisher<W> {
-    /// A board that tells `out`, every `interval_s` seconds.
+    /// A publisher that writes to `out`, every `interval_s` seconds.
     pub fn new(out: W, interval_s: u32) -> Self {
-        Self { out, interval_s, entries: BTreeMap::new() }
+        Self { out, interval_s, states: BTreeMap::new() }
     }
 
     /// A sensor that will be polled every `every_ms`, and what it is expected to give.
     pub fn expect(&mut self, about: &SensorIdentity, every_ms: u64, expected: &[(&str, &str)]) {
-        let series = OWN.iter().map(|metric| Series::new(metric, ""));
+        let series = READER_METRICS.iter().map(|metric| Series::new(metric, ""));
         let series: Vec<Series> =
             series.chain(expected.iter().map(|(metric, subject)| Series::new(metric, subject))).collect();
-        let entry = Entry {
+        let entry = SensorState {
             about: about.clone(),
             every_ms,
             values: vec![None; series.len()],
@@ -99,21 +100,21 @@ impl<W: Write> Publisher<W> {
             out_of_range: 0,
             answer_ms: None,
             announced: false,
-            told: Vec::new(),
+            published: Vec::new(),
         };
-        self.entries.insert(about.name.clone(), entry);
+        self.states.insert(about.name.clone(), entry);
     }
 
     /// Takes what a poll gave, and tells at once what cannot wait.
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn read(&mut self, name: &SensorName, poll: Poll, now_ms: u64) -> std::io::Result<()> {
-        let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
+    pub fn poll_succeeded(&mut self, name: &SensorName, poll: Poll, now_ms: u64) -> std::io::Result<()> {
+        let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         let first = entry.polled_ms.is_none();
         let mut grown = false;
         for (series, value) in entry.series.iter().zip(&mut entry.values) {
-            *value = poll.over.contains(&series.metric()).then_some(0.0);
+            *value = poll.zero_unless_named.contains(&series.metric()).then_some(0.0);
         }
         for (metric, subject, value) in poll.numbers {
             let place = entry.series.iter().position(|series| series.is(metric, &subject)).or_else(|| {
@@ -131,8 +132,8 @@ impl<W: Write> Publisher<W> {
                 entry.values[place] = value.filter(|value| value.is_finite()).map(shown);
             }
         }
-        let said = poll.machine != Facts::default() && poll.machine != entry.machine;
-        if said {
+        let machine_changed = poll.machine != Facts::default() && poll.machine != entry.machine;
+        if machine_changed {
             entry.machine = poll.machine;
         }
         entry.polled_ms = Some(now_ms);
@@ -140,20 +141,20 @@ impl<W: Write> Publisher<W> {
         entry.out_of_range = poll.out_of_range;
         let outcome_changed = entry.outcome != ProbeOutcome::Read;
         entry.outcome = ProbeOutcome::Read;
-        if !entry.announced || grown || said {
+        if !entry.announced || grown || machine_changed {
             self.announce(name)?;
         } else if outcome_changed {
-            self.tell(name, News::Outcome(ProbeOutcome::Read))?;
+            self.publish(name, News::Outcome(ProbeOutcome::Read))?;
         }
-        self.tell_if_state_changed(name, now_ms, first || outcome_changed)
+        self.publish_if_state_changed(name, now_ms, first || outcome_changed)
     }
 
     /// A poll failed.
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn failed(&mut self, name: &SensorName, why: &str, silent: bool, now_ms: u64) -> std::io::Result<()> {
-        let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
+    pub fn poll_failed(&mut self, name: &SensorName, why: &str, silent: bool, now_ms: u64) -> std::io::Result<()> {
+        let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         entry.errors += 1;
         if !silent {
             // One answer that went wrong says nothing yet; what was read before holds for a while.
@@ -161,7 +162,7 @@ impl<W: Write> Publisher<W> {
         }
         let outcome = ProbeOutcome::Unknown { why: why.to_owned() };
         let changed = entry.outcome != outcome;
-        let came_down = entry.outcome == ProbeOutcome::Read || !entry.announced;
+        let went_down = entry.outcome == ProbeOutcome::Read || !entry.announced;
         entry.outcome = outcome.clone();
         entry.values.fill(None);
         entry.answer_ms = None;
@@ -169,9 +170,9 @@ impl<W: Write> Publisher<W> {
         if !entry.announced {
             self.announce(name)?;
         } else if changed {
-            self.tell(name, News::Outcome(outcome))?;
+            self.publish(name, News::Outcome(outcome))?;
         }
-        self.tell_if_state_changed(name, now_ms, came_down)
+        self.publish_if_state_changed(name, now_ms, went_down)
     }
 
     /// Tells every sensor's numbers: called at each interval.
@@ -180,15 +181,15 @@ impl<W: Write> Publisher<W> {
     /// When nobody listens any more.
     pub fn tick(&mut self, now_ms: u64) -> std::io::Result<()> {
         let names: Vec<SensorName> =
-            self.entries.iter().filter(|(_, entry)| entry.announced).map(|(name, _)| name.clone()).collect();
+            self.states.iter().filter(|(_, entry)| entry.announced).map(|(name, _)| name.clone()).collect();
         for name in names {
-            self.tell_values(&name, now_ms)?;
+            self.publish_values(&name, now_ms)?;
         }
         Ok(())
     }
 
     /// What is known of a sensor now, in the order of its series.
-    fn now(entry: &Entry, now_ms: u64) -> Vec<Option<f64>> {
+    fn current_values(entry: &SensorState, now_ms: u64) -> Vec<Option<f64>> {
         let up = entry.outcome == ProbeOutcome::Read;
         let limit = (entry.every_ms * STALE_POLLS).max(15_000);
         let fresh = entry.polled_ms.is_some_and(|at| now_ms.saturating_sub(at) <= limit);
@@ -198,28 +199,28 @@ impl<W: Write> Publisher<W> {
             Some(entry.errors as f64),
             Some(f64::from(entry.out_of_range)),
         ];
-        let rest = entry.values.iter().skip(OWN.len()).map(|value| value.filter(|_| fresh));
+        let rest = entry.values.iter().skip(READER_METRICS.len()).map(|value| value.filter(|_| fresh));
         own.into_iter().chain(rest).collect()
     }
 
-    fn tell_if_state_changed(&mut self, name: &SensorName, now_ms: u64, anyhow: bool) -> std::io::Result<()> {
-        let Some(entry) = self.entries.get(name) else { return Ok(()) };
-        let now = Self::now(entry, now_ms);
+    fn publish_if_state_changed(&mut self, name: &SensorName, now_ms: u64, anyway: bool) -> std::io::Result<()> {
+        let Some(entry) = self.states.get(name) else { return Ok(()) };
+        let now = Self::current_values(entry, now_ms);
         let changed = entry.series.iter().enumerate().any(|(place, series)| {
-            STATES.contains(&series.metric()) && entry.told.get(place).copied().flatten() != now[place]
+            STATES.contains(&series.metric()) && entry.published.get(place).copied().flatten() != now[place]
         });
-        if anyhow || changed { self.tell_values(name, now_ms) } else { Ok(()) }
+        if anyway || changed { self.publish_values(name, now_ms) } else { Ok(()) }
     }
 
-    fn tell_values(&mut self, name: &SensorName, now_ms: u64) -> std::io::Result<()> {
-        let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
-        let now = Self::now(entry, now_ms);
-        entry.told.clone_from(&now);
-        self.tell(name, News::Values(now))
+    fn publish_values(&mut self, name: &SensorName, now_ms: u64) -> std::io::Result<()> {
+        let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
+        let now = Self::current_values(entry, now_ms);
+        entry.published.clone_from(&now);
+        self.publish(name, News::Values(now))
     }
 
     fn announce(&mut self, name: &SensorName) -> std::io::Result<()> {
-        let Some(entry) = self.entries.get_mut(name) else { return Ok(()) };
+        let Some(entry) = self.states.get_mut(name) else { return Ok(()) };
         entry.announced = true;
         let Ok(layout) = Layout::new(entry.series.clone()) else { return Ok(()) };
         let announcement = Announcement {
@@ -229,10 +230,10 @@ impl<W: Write> Publisher<W> {
             layout,
             outcome: entry.outcome.clone(),
         };
-        self.tell(name, News::Announce(Box::new(announcement)))
+        self.publish(name, News::Announce(Box::new(announcement)))
     }
 
-    fn tell(&mut self, name: &SensorName, news: News) -> std::io::Result<()> {
+    fn publish(&mut self, name: &SensorName, news: News) -> std::io::Result<()> {
         serde_json::to_writer(&mut self.out, &SensorNews { sensor: name.clone(), news })?;
         self.out.write_all(b"\n")?;
         self.out.flush()
@@ -244,12 +245,12 @@ mod tests {
     use super::*;
     use ioc_common::report::SensorFacts;
 
-    fn board() -> (Publisher<Vec<u8>>, SensorName) {
-        let mut board = Publisher::new(Vec::new(), 10);
+    fn publisher() -> (Publisher<Vec<u8>>, SensorName) {
+        let mut publisher = Publisher::new(Vec::new(), 10);
         let name: SensorName = "ups-1".parse().expect("a name");
         let about = SensorIdentity { name: name.clone(), facts: SensorFacts::default() };
-        board.expect(&about, 1000, &[("ups.charge", ""), ("ups.on_battery", "")]);
-        (board, name)
+        publisher.expect(&about, 1000, &[("ups.charge", ""), ("ups.on_battery", "")]);
+        (publisher, name)
     }
 
     fn poll(charge: f64, on_battery: f64) -> Poll {
@@ -258,63 +259,63 @@ mod tests {
         Poll { numbers, answer_ms: 2.0, ..Poll::default() }
     }
 
-    fn told(board: &mut Publisher<Vec<u8>>) -> Vec<News> {
-        let lines = std::mem::take(&mut board.out);
+    fn published(publisher: &mut Publisher<Vec<u8>>) -> Vec<News> {
+        let lines = std::mem::take(&mut publisher.out);
         let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice::<SensorNews>(line).expect("reads").news).collect()
     }
 
     #[test]
     fn levels_wait_for_the_interval_and_states_do_not() {
-        let (mut board, name) = board();
-        board.tick(0).expect("writes");
-        assert!(told(&mut board).is_empty(), "nothing is known yet");
-        board.read(&name, poll(90.0, 0.0), 1000).expect("writes");
-        let news = told(&mut board);
+        let (mut publisher, name) = publisher();
+        publisher.tick(0).expect("writes");
+        assert!(published(&mut publisher).is_empty(), "nothing is known yet");
+        publisher.poll_succeeded(&name, poll(90.0, 0.0), 1000).expect("writes");
+        let news = published(&mut publisher);
         assert!(matches!(news[0], News::Announce(_)));
         assert_eq!(news[1], News::Values(vec![Some(1.0), Some(2.0), Some(0.0), Some(0.0), Some(90.0), Some(0.0)]));
-        board.read(&name, poll(80.0, 0.0), 2000).expect("writes");
-        assert!(told(&mut board).is_empty(), "a level waits");
-        board.read(&name, poll(79.0, 1.0), 3000).expect("writes");
-        assert_eq!(told(&mut board).len(), 1, "power lost is told at once");
-        board.tick(10_000).expect("writes");
-        assert_eq!(told(&mut board).len(), 1);
+        publisher.poll_succeeded(&name, poll(80.0, 0.0), 2000).expect("writes");
+        assert!(published(&mut publisher).is_empty(), "a level waits");
+        publisher.poll_succeeded(&name, poll(79.0, 1.0), 3000).expect("writes");
+        assert_eq!(published(&mut publisher).len(), 1, "power lost is told at once");
+        publisher.tick(10_000).expect("writes");
+        assert_eq!(published(&mut publisher).len(), 1);
     }
 
     #[test]
     fn what_cannot_be_read_is_unknown_and_never_a_guess() {
-        let (mut board, name) = board();
-        board.read(&name, poll(90.0, 1.0), 1000).expect("writes");
-        told(&mut board);
-        board.failed(&name, "timed out", false, 2000).expect("writes");
-        assert!(told(&mut board).is_empty(), "once is no news");
-        board.failed(&name, "timed out", true, 3000).expect("writes");
-        let news = told(&mut board);
+        let (mut publisher, name) = publisher();
+        publisher.poll_succeeded(&name, poll(90.0, 1.0), 1000).expect("writes");
+        published(&mut publisher);
+        publisher.poll_failed(&name, "timed out", false, 2000).expect("writes");
+        assert!(published(&mut publisher).is_empty(), "once is no news");
+        publisher.poll_failed(&name, "timed out", true, 3000).expect("writes");
+        let news = published(&mut publisher);
         assert!(matches!(&news[0], News::Outcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
         assert_eq!(
             news[1],
             News::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
             "lost is not on battery"
         );
-        board.failed(&name, "timed out", true, 4000).expect("writes");
-        assert!(told(&mut board).is_empty());
-        board.read(&name, poll(91.0, 0.0), 5000).expect("writes");
-        assert!(matches!(told(&mut board)[0], News::Outcome(ProbeOutcome::Read)));
+        publisher.poll_failed(&name, "timed out", true, 4000).expect("writes");
+        assert!(published(&mut publisher).is_empty());
+        publisher.poll_succeeded(&name, poll(91.0, 0.0), 5000).expect("writes");
+        assert!(matches!(published(&mut publisher)[0], News::Outcome(ProbeOutcome::Read)));
         // Nobody polls any more: what was read grows old.
-        board.tick(60_000).expect("writes");
-        let News::Values(values) = &told(&mut board)[0] else { panic!("values") };
+        publisher.tick(60_000).expect("writes");
+        let News::Values(values) = &published(&mut publisher)[0] else { panic!("values") };
         assert_eq!((values[0], values[4]), (Some(0.0), None));
     }
 
     #[test]
     fn a_series_that_appears_makes_a_new_layout() {
-        let (mut board, name) = board();
-        board.read(&name, poll(90.0, 0.0), 1000).expect("writes");
-        told(&mut board);
+        let (mut publisher, name) = publisher();
+        publisher.poll_succeeded(&name, poll(90.0, 0.0), 1000).expect("writes");
+        published(&mut publisher);
         let mut more = poll(90.0, 0.0);
         more.numbers.push(("ups.load", String::new(), Some(12.0)));
-        board.read(&name, more, 2000).expect("writes");
-        let news = told(&mut board);
+        publisher.poll_succeeded(&name, more, 2000).expect("writes");
+        let news = published(&mut publisher);
         assert!(matches!(&news[0], News::Announce(announced) if announced.layout.series().len() == 7));
     }
 }

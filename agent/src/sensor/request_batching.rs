@@ -2,7 +2,7 @@
 
 /// What a function code reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Table {
+pub enum RegisterTable {
     /// Function 1.
     Coils,
     /// Function 2.
@@ -13,7 +13,7 @@ pub enum Table {
     InputRegisters,
 }
 
-impl Table {
+impl RegisterTable {
     /// The table that this function code reads. Writing is not offered.
     #[must_use]
     pub const fn of_function(code: u8) -> Option<Self> {
@@ -47,11 +47,11 @@ impl Table {
 /// A stretch of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AddressRange {
-    /// Which table.
-    pub table: Table,
+    /// Its table: coils, inputs or registers.
+    pub table: RegisterTable,
     /// The first place, from 0.
     pub start: u16,
-    /// How many places.
+    /// Places: bits or registers, 1 to 2,000.
     pub count: u16,
 }
 
@@ -71,7 +71,7 @@ impl AddressRange {
 
 /// What a device allows in one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Most places in one request: 125 registers or 2,000 bits by the protocol, fewer on many devices.
     pub count_max: u16,
     /// Most places that are read for nothing between two that are wanted.
@@ -81,7 +81,7 @@ pub struct Limits {
 /// The fewest requests that read all of `wanted`. What is wanted in one piece stays in one piece: a number of two words that is read
 /// in two requests may be torn.
 #[must_use]
-pub fn requests(wanted: &[AddressRange], limits: Limits) -> Vec<AddressRange> {
+pub fn requests(wanted: &[AddressRange], limits: RequestLimits) -> Vec<AddressRange> {
     let mut sorted: Vec<AddressRange> = wanted.iter().copied().filter(|one| one.count > 0).collect();
     sorted.sort_unstable();
     let mut requests: Vec<AddressRange> = Vec::new();
@@ -108,15 +108,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn input(start: u16, count: u16) -> AddressRange {
-        AddressRange { table: Table::InputRegisters, start, count }
+        AddressRange { table: RegisterTable::InputRegisters, start, count }
     }
 
     #[test]
     fn near_words_share_a_request_and_far_ones_do_not() {
-        let limits = Limits { count_max: 10, gap_max: 2 };
+        let limits = RequestLimits { count_max: 10, gap_max: 2 };
         assert_eq!(requests(&[input(4, 1), input(0, 2), input(20, 2)], limits), [input(0, 5), input(20, 2)]);
         assert_eq!(requests(&[input(0, 8), input(8, 4)], limits), [input(0, 8), input(8, 4)], "no number is torn");
-        let coil = AddressRange { table: Table::Coils, start: 0, count: 1 };
+        let coil = AddressRange { table: RegisterTable::Coils, start: 0, count: 1 };
         assert_eq!(requests(&[input(1, 1), coil], limits), [coil, input(1, 1)], "tables are apart");
         assert_eq!(requests(&[input(65_535, 1), input(65_534, 1)], limits), [input(65_534, 2)]);
     }
@@ -125,7 +125,7 @@ mod tests {
         #[test]
         fn everything_wanted_is_read_within_the_limits(wanted in prop::collection::vec((0_u16..500, 1_u16..5), 0..60), count_max in 4_u16..60, gap_max in 0_u16..10) {
             let wanted: Vec<AddressRange> = wanted.into_iter().map(|(start, count)| input(start, count)).collect();
-            let found = requests(&wanted, Limits { count_max, gap_max });
+            let found = requests(&wanted, RequestLimits { count_max, gap_max });
             for one in &wanted {
                 prop_assert!(found.iter().any(|request| request.holds(one)));
             }

@@ -27,7 +27,7 @@ pub type Timeout = SpanWithin<50, 30_000>;
 
 /// The sensors, checked.
 #[derive(Debug, Clone, Default)]
-pub struct Sensors {
+pub struct SensorSettings {
     /// Modbus lines.
     pub buses: Vec<Bus>,
     /// UPS behind Network UPS Tools.
@@ -36,7 +36,7 @@ pub struct Sensors {
     pub pjlink: Vec<Projector>,
 }
 
-impl Sensors {
+impl SensorSettings {
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -56,7 +56,7 @@ pub struct SensorIdentity {
 /// A Modbus line.
 #[derive(Debug, Clone)]
 pub struct Bus {
-    /// How it is reached.
+    /// Serial line or TCP address of the bus.
     pub line: BusLine,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -115,13 +115,13 @@ pub enum Parity {
 /// A unit on a Modbus line.
 #[derive(Debug, Clone)]
 pub struct Unit {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     /// Its number on the line, 1 to 247; 0 or 255 for a TCP device that has none.
     pub number: u8,
-    /// How it is read.
+    /// Which of its words mean what.
     pub profile: Arc<SensorProfile>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// Names of its contacts; those that are not named are not read. Empty when the profile has no contacts to name.
     pub contacts: BTreeMap<String, String>,
@@ -132,7 +132,7 @@ pub struct Unit {
 /// A UPS behind Network UPS Tools.
 #[derive(Debug, Clone)]
 pub struct NutUps {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     /// Host of `upsd`.
     pub host: String,
@@ -144,7 +144,7 @@ pub struct NutUps {
     pub user: Option<String>,
     /// File with the password.
     pub password_file: Option<PathBuf>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -154,13 +154,13 @@ pub struct NutUps {
 #[derive(Debug, Clone)]
 #[allow(missing_docs, reason = "their names say it")]
 pub struct Projector {
-    /// What it is.
+    /// Name and facts of the sensor.
     pub about: SensorIdentity,
     pub host: String,
     pub port: u16,
     /// File with the password, where it has one.
     pub password_file: Option<PathBuf>,
-    /// How often.
+    /// Between two polls.
     pub every: Duration,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -253,8 +253,8 @@ pub(crate) struct PjlinkForm {
 }
 
 impl SensorForms {
-    pub(crate) fn check(self, source: &Source) -> Result<Sensors, ConfigError> {
-        let mut check = Check { source, names: HashSet::new(), profiles: BTreeMap::new() };
+    pub(crate) fn check(self, source: &Source) -> Result<SensorSettings, ConfigError> {
+        let mut check = SensorChecker { source, names: HashSet::new(), profiles: BTreeMap::new() };
         let mut lines = HashSet::new();
         let mut buses = Vec::new();
         for form in self.modbus {
@@ -276,17 +276,17 @@ impl SensorForms {
             let span = form.span();
             pjlink.push(check.pjlink(span, form.into_inner())?);
         }
-        Ok(Sensors { buses, nut, pjlink })
+        Ok(SensorSettings { buses, nut, pjlink })
     }
 }
 
-struct Check<'a> {
+struct SensorChecker<'a> {
     source: &'a Source,
     names: HashSet<SensorName>,
     profiles: BTreeMap<String, Arc<SensorProfile>>,
 }
 
-impl Check<'_> {
+impl SensorChecker<'_> {
     fn fault<T>(&self, span: std::ops::Range<usize>, message: &str, mend: &str) -> Result<T, ConfigError> {
         Err(self.source.fault(span, message, mend))
     }
@@ -471,7 +471,7 @@ impl Check<'_> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Sensors, ConfigError> {
+    fn parse(text: &str) -> Result<SensorSettings, ConfigError> {
         let source = Source::built_in("agent.toml", text);
         source.parse::<SensorForms>()?.check(&source)
     }

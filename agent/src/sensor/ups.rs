@@ -55,7 +55,7 @@ pub fn meaning(variables: &[(String, String)], now: Timestamp) -> Poll {
             test_failed(result).map(|failed| f64::from(u8::from(failed))),
         ));
     }
-    let text = |names: &[&str]| names.iter().find_map(|name| said(value(name)?)).unwrap_or_default();
+    let text = |names: &[&str]| names.iter().find_map(|name| meaningful_text(value(name)?)).unwrap_or_default();
     poll.machine = Facts {
         vendor: text(&["device.mfr", "ups.mfr"]),
         product: text(&["device.model", "ups.model"]),
@@ -66,8 +66,8 @@ pub fn meaning(variables: &[(String, String)], now: Timestamp) -> Poll {
     poll
 }
 
-/// A text that says something: makers fill what they do not know.
-fn said(text: &str) -> Option<String> {
+/// A text, unless it is a filler: makers fill what they do not know.
+fn meaningful_text(text: &str) -> Option<String> {
     let text: String = text.trim().chars().filter(|c| !c.is_control()).take(TEXT_MAX_CHARS).collect();
     let filler = text.chars().all(|c| matches!(c, '0' | '-' | '?' | '.' | ' '))
         || ["unknown", "not set", "n/a", "none", "null", "blank"].iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -102,7 +102,7 @@ fn state<'a>(poll: &mut Poll, value: &impl Fn(&str) -> Option<&'a str>) {
         },
     );
     put("ups.low_battery", Some(has("LB") && !(on_purpose && has("OB"))));
-    let text = value("ups.alarm").and_then(said);
+    let text = value("ups.alarm").and_then(meaningful_text);
     let text = text
         .filter(|text| !["no alarm", "no alarms", "normal", "ok"].iter().any(|word| text.eq_ignore_ascii_case(word)));
     put("ups.alarm", Some(has("ALARM") || text.is_some()));
@@ -114,12 +114,14 @@ fn state<'a>(poll: &mut Poll, value: &impl Fn(&str) -> Option<&'a str>) {
     }
     poll.numbers.push(("ups.linked", String::new(), if lost { Some(0.0) } else { Some(1.0).filter(|_| !has("WAIT")) }));
     // What it says in words of its own stands as it is; what it does not say any more is over.
-    let strange =
-        status.iter().filter(|word| !WORDS.iter().any(|(name, _)| name == *word)).filter_map(|word| said(word));
+    let strange = status
+        .iter()
+        .filter(|word| !WORDS.iter().any(|(name, _)| name == *word))
+        .filter_map(|word| meaningful_text(word));
     for text in text.into_iter().chain(strange).take(8) {
         poll.numbers.push(("ups.says", text, Some(1.0)));
     }
-    poll.over = &["ups.says"];
+    poll.zero_unless_named = &["ups.says"];
 }
 
 /// A number as drivers write it: some with a comma, some with a unit. None for all else.

@@ -13,7 +13,9 @@ use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
 use super::Entry;
-use super::frame::{self, Found, number_in, write_file};
+use super::damaged::{Damaged, Harm};
+use super::error::SpoolError;
+use super::frame::{self, Found, is_cut_off, kept_of_cut_off, number_in, write_file};
 use super::live::{self, Live, no_room};
 
 /// What an entry takes beside its report.
@@ -31,8 +33,6 @@ const PATIENCE_MS: u64 = 60_000;
 const GIVE_UP_MS: u64 = 6 * 3_600_000;
 /// After sled failed, files are written without it for this long, milliseconds.
 const WITHOUT_SLED_MS: u64 = 60_000;
-/// Most bytes of damaged files that are kept for a technician. Their readable reports were sent, the others counted.
-const ASIDE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The spool on disk.
 #[derive(Debug)]
@@ -56,13 +56,17 @@ pub struct DiskSpool {
     freed: Position,
     /// Places whose reports do not match their checksums and were not yet passed.
     damaged: BTreeSet<Position>,
+    /// What is damaged and kept.
+    aside: Damaged,
+    /// A file could not be taken away; said once.
+    stuck: bool,
 }
 
 #[derive(Debug)]
 struct Kept {
     path: PathBuf,
     waiting: u64,
-    damaged: bool,
+    harm: Harm,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +88,8 @@ impl DiskSpool {
     /// The spool in `dir`. What was left there is read and counted; what cannot be read now is tried again later.
     pub(super) fn open(dir: PathBuf, max_bytes: u64, losses: &mut Losses) -> Self {
         let mut spool = Self {
+            aside: Damaged::of(&dir),
+            stuck: false,
             dir,
             max_bytes,
             live: None,
@@ -127,7 +133,10 @@ impl DiskSpool {
                 losses.quarantined += self.unread.len().max(1) as u64;
                 (self.listed, self.failing_since_ms) = (true, None);
                 for path in std::mem::take(&mut self.unread) {
-                    let _ = self.put_aside(&path);
+                    if let Some(file) = self.let_go(Kept { path, waiting: 0, harm: Harm::Unreadable }) {
+                        let number = self.new_number();
+                        self.files.insert(number, file);
+                    }
                 }
             }
         }
@@ -181,11 +190,7 @@ impl DiskSpool {
         };
         for file in kept {
             let path = file?.path();
-            if path.extension().is_some_and(|end| end == "tmp") {
-                let _ = fs::remove_file(path);
-            } else {
-                files.push(path);
-            }
+            files.push(if path.extension().is_some_and(|end| end == "tmp") { kept_of_cut_off(&path)? } else { path });
         }
         Ok(files)
     }
@@ -193,11 +198,15 @@ impl DiskSpool {
     fn take_in(&mut self, path: PathBuf, found: &[Found], broken: bool) {
         let number =
             number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
-        let mut kept = Kept { path, waiting: 0, damaged: broken };
+        let cut_off = is_cut_off(&path);
+        let harm = if broken { Harm::Unreadable } else { Harm::None };
+        let mut kept = Kept { path, waiting: 0, harm };
         for one in found {
             match *one {
                 // Freed, and not yet written over.
                 Found::Whole { position, .. } | Found::Damaged(position) if position <= self.freed => {}
+                // Never said to be kept.
+                Found::Damaged(_) | Found::Headless if cut_off => {}
                 Found::Whole { position, offset, len, sample } => {
                     self.damaged.remove(&position);
                     let place = Place { file: Some(number), offset, len, sample };
@@ -214,14 +223,15 @@ impl DiskSpool {
                     self.index.insert(position, place);
                 }
                 Found::Damaged(position) => {
-                    kept.damaged = true;
+                    kept.harm = kept.harm.or_damaged();
                     if !self.index.contains_key(&position) {
                         self.damaged.insert(position);
                     }
                 }
+                Found::Headless => kept.harm = kept.harm.or_damaged(),
             }
         }
-        if kept.waiting == 0 && !kept.damaged {
+        if kept.waiting == 0 && kept.harm == Harm::None {
             let _ = fs::remove_file(&kept.path);
         } else {
             self.files.insert(number, kept);
@@ -244,6 +254,12 @@ impl DiskSpool {
     /// Writes entries durably: all of them, or it is an error and they stay with whoever has them. When the budget is exceeded, old
     /// samples are thinned, then dropped, before any other kind.
     pub(super) fn put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
+        self.aside.measure();
+        if self.budget() < self.max_bytes / 10 {
+            let full = "what is damaged of it takes nine tenths of its budget; mend: look at the disk, see 'ioc-agent damaged', and remove it \
+                        with 'ioc-agent damaged --remove'";
+            return Err(self.error("write", io::Error::other(full)));
+        }
         let frames: Vec<(Position, Vec<u8>)> =
             entries.iter().map(|entry| (entry.position, frame::encode(entry))).collect();
         let small = frames.iter().all(|(_, frame)| frame.len() <= SLED_MAX_BYTES);
@@ -275,7 +291,7 @@ impl DiskSpool {
             self.damaged.remove(position);
             offset += u64::from(len);
         }
-        let tidied = if self.bytes > self.max_bytes {
+        let tidied = if self.bytes > self.budget() {
             self.thin(losses)
         } else if self.files.len() > FILES_MAX {
             self.write_anew(losses)
@@ -313,7 +329,7 @@ impl DiskSpool {
         }
         result.map_err(|source| self.error_at("write", &path, source))?;
         self.loose += 1;
-        self.files.insert(number, Kept { path, waiting: frames.len() as u64, damaged: false });
+        self.files.insert(number, Kept { path, waiting: frames.len() as u64, harm: Harm::None });
         Ok(number)
     }
 
@@ -358,7 +374,7 @@ impl DiskSpool {
     /// Brings the spool below nine tenths of its budget: every second old sample first, then the oldest samples, then the oldest of the
     /// rest.
     fn thin(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
-        let target = self.max_bytes / 10 * 9;
+        let target = self.budget() / 10 * 9;
         for pass in 0..3 {
             let mut left = self.bytes.saturating_sub(target);
             let mut odd = false;
@@ -415,10 +431,9 @@ impl DiskSpool {
         write_file(&path, frames).map_err(|source| self.error_at("write", &path, source))?;
         losses.corrupt += corrupt;
         self.bytes = places.values().map(Place::bytes).sum();
-        for (_, file) in std::mem::take(&mut self.files) {
-            self.let_go(&file);
-        }
-        self.files.insert(number, Kept { path, waiting: places.len() as u64, damaged: false });
+        let old = std::mem::take(&mut self.files);
+        self.let_all_go(old);
+        self.files.insert(number, Kept { path, waiting: places.len() as u64, harm: Harm::None });
         self.index = places;
         Ok(())
     }
@@ -466,7 +481,7 @@ impl DiskSpool {
                 Ok(None) => {
                     losses.corrupt += 1;
                     if let Some(file) = place.file.and_then(|number| self.files.get_mut(&number)) {
-                        file.damaged = true;
+                        file.harm = file.harm.or_damaged();
                     }
                     self.forget(position);
                 }
@@ -515,21 +530,19 @@ impl DiskSpool {
         if self.index.is_empty() && self.listed && self.unread.is_empty() && self.damaged.is_empty() {
             self.live = None;
             self.loose = 0;
-            for (_, file) in std::mem::take(&mut self.files) {
-                self.let_go(&file);
+            let old = std::mem::take(&mut self.files);
+            self.let_all_go(old);
+            if !self.files.is_empty() {
+                return Ok(());
             }
             return match fs::remove_dir_all(&self.dir) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.error("delete", error)),
                 _ => Ok(()),
             };
         }
-        let empty: Vec<u32> =
-            self.files.iter().filter(|(_, file)| file.waiting == 0).map(|(number, _)| *number).collect();
-        for number in empty {
-            if let Some(file) = self.files.remove(&number) {
-                self.let_go(&file);
-            }
-        }
+        let (empty, used) = std::mem::take(&mut self.files).into_iter().partition(|(_, file)| file.waiting == 0);
+        self.files = used;
+        self.let_all_go(empty);
         let in_sled: Vec<Position> =
             freed.iter().filter(|(_, place)| place.file.is_none()).map(|(at, _)| *at).collect();
         match &self.live {
@@ -538,42 +551,45 @@ impl DiskSpool {
         }
     }
 
-    /// Deletes a file in which nothing waits; a damaged one is put aside for a technician.
-    fn let_go(&self, file: &Kept) {
-        let done = if file.damaged { self.put_aside(&file.path) } else { fs::remove_file(&file.path) };
-        if let Err(error) = done {
-            tracing::warn!(%error, file = %file.path.display(), "a file of the spool cannot be deleted");
+    /// Takes a file away in which nothing waits: what is damaged of it is kept for a technician. Gives it back when that cannot be done now.
+    fn let_go(&mut self, file: Kept) -> Option<Kept> {
+        let done = match file.harm {
+            Harm::None => fs::remove_file(&file.path),
+            Harm::Damaged => self.aside.keep(&file.path),
+            Harm::Unreadable => self.aside.keep_whole(&file.path),
+        };
+        match done {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                if !self.stuck {
+                    tracing::warn!(%error, file = %file.path.display(), "a file of the spool cannot be taken away; it is tried again");
+                }
+                self.stuck = true;
+                Some(Kept { waiting: 0, ..file })
+            }
+            _ => None,
         }
     }
 
-    /// Moves a damaged file beside the spool. All that could be read of it was sent or is kept elsewhere, so the oldest go when there are
-    /// too many bytes of them.
-    pub(super) fn put_aside(&self, path: &Path) -> io::Result<()> {
-        let aside = self.dir.with_extension("damaged");
-        fs::create_dir_all(&aside)?;
-        // Several may be put aside within a millisecond, and none takes the place of another.
-        let now_ms = clock::now().as_millis();
-        let mut names = (0..1000).map(|number| aside.join(format!("{now_ms:016}-{number:03}")));
-        let name = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
-        fs::rename(path, name)?;
-        let mut files: Vec<(PathBuf, u64)> = fs::read_dir(&aside)?
-            .flatten()
-            .filter_map(|file| Some((file.path(), file.metadata().ok()?.len())))
-            .collect();
-        files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-        // The newest stays, whatever its size: what cannot be read was counted when it was put aside.
-        let most = files.len().saturating_sub(1);
-        for (oldest, size) in files.into_iter().take(most) {
-            if bytes <= ASIDE_MAX_BYTES {
-                break;
+    /// Takes these files away; what cannot be is still known.
+    fn let_all_go(&mut self, files: BTreeMap<u32, Kept>) {
+        let mut stuck = self.stuck && files.is_empty();
+        for (number, file) in files {
+            if let Some(file) = self.let_go(file) {
+                self.files.insert(number, file);
+                stuck = true;
             }
-            fs::remove_file(&oldest)?;
-            tracing::error!(file = %oldest.display(), bytes = size, kept_max_bytes = ASIDE_MAX_BYTES, "the oldest damaged file of the spool is \
-                deleted to keep newer ones; what it lost was counted when it was put aside, and this copy is gone");
-            bytes = bytes.saturating_sub(size);
         }
-        Ok(())
+        self.stuck = stuck;
+    }
+
+    /// How many bytes of it are damaged and kept until a person removes them.
+    pub(super) fn damaged_bytes(&mut self) -> u64 {
+        self.aside.measure()
+    }
+
+    /// What is left of the budget for reports.
+    fn budget(&self) -> u64 {
+        self.max_bytes.saturating_sub(self.aside.bytes())
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -614,16 +630,4 @@ impl DiskSpool {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
-}
-
-/// The spool cannot be used now.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} the spool {}: {source}", path.display())]
-#[allow(missing_docs, reason = "their names say it")]
-pub struct SpoolError {
-    /// What was tried.
-    pub doing: &'static str,
-    pub path: PathBuf,
-    #[source]
-    pub source: io::Error,
 }

@@ -6,8 +6,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use ioc_common::clock;
 use ioc_common::codec::{PAYLOAD_MAX_BYTES, Sealed};
 use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
@@ -20,8 +21,12 @@ const VERSION: u8 = 2;
 /// Mark, version, kind, boot, boot clock, epoch, sequence, length, checksum.
 const HEAD_BYTES: usize = 4 + 1 + 1 + 8 + 8 + 8 + 8 + 4 + 4;
 const CRC_BYTES: usize = 4;
+/// What a frame has around its report.
+pub(super) const AROUND_BYTES: usize = HEAD_BYTES + CRC_BYTES;
 /// How much of a file is read at once.
 const READ_BYTES: u64 = 256 * 1024;
+/// What was being written when a run was cut off.
+const CUT_OFF: &str = "cut-off-";
 /// What a disk cannot read is left out in pieces of this size.
 const BLOCK_BYTES: u64 = 4096;
 
@@ -32,6 +37,8 @@ pub(super) enum Found {
     Whole { position: Position, offset: u64, len: u32, sample: bool },
     /// A report that does not match its checksum.
     Damaged(Position),
+    /// A mark behind which no head can be read.
+    Headless,
 }
 
 /// A report, framed.
@@ -160,6 +167,10 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
             return start;
         }
         let Some(head) = Head::read(rest) else {
+            // What is shorter than a head was torn.
+            if rest.len() >= HEAD_BYTES {
+                found(Found::Headless);
+            }
             at = start + 1;
             continue;
         };
@@ -218,4 +229,19 @@ pub(super) fn write_file<F: AsRef<[u8]>>(path: &Path, frames: impl Iterator<Item
     // The spool's directory and the one that it is in, when they are new.
     let parents = dir.ancestors().skip(1).take(if new { 2 } else { 0 });
     parents.filter(|parent| !parent.as_os_str().is_empty()).try_for_each(sync_dir)
+}
+
+/// What was being written when a run was cut off may hold reports that are nowhere else: it is read under another name, which nothing is
+/// written to.
+pub(super) fn kept_of_cut_off(path: &Path) -> io::Result<PathBuf> {
+    let to = path.with_file_name(format!("{CUT_OFF}{:016}.rec", clock::now().as_millis()));
+    if to.exists() {
+        return Ok(path.to_owned());
+    }
+    fs::rename(path, &to).map(|()| to)
+}
+
+pub(super) fn is_cut_off(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "tmp")
+        || path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CUT_OFF))
 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use ioc_common::file::{replace, replace_durably};
 use ioc_common::report::{FORMER_MAX, Former, Losses};
 
+use super::damaged::Damaged;
+
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct LedgerFile {
@@ -34,11 +36,15 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Reads what is at `path`. One that cannot be read begins anew: the collector finds by itself what is missing.
-    pub(super) fn open(path: PathBuf) -> Self {
+    /// Reads what is at `path`. One that is damaged is kept aside and begun anew: the collector finds by itself what is
+    /// missing.
+    pub(super) fn open(path: PathBuf, damaged: &mut Damaged) -> Self {
         let kept = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
+                if let Err(error) = damaged.keep_whole(&path) {
+                    tracing::warn!(%error, file = %path.display(), "it cannot be kept");
+                }
                 LedgerFile::default()
             }),
             Err(error) => {

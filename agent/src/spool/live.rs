@@ -167,9 +167,8 @@ fn ballast(dir: &Path) -> io::Result<()> {
 
 /// Whether there is no room now.
 pub(super) fn no_room(error: &io::Error) -> bool {
-    // sled hides the error number behind a text now and then.
+    // By its kind: sled, which gives an error out a second time without its number, keeps that.
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        || error.to_string().contains("No space left")
 }
 
 /// Asks sled, which panics on some faults of the disk.

@@ -5,7 +5,9 @@
 //! nothing else. A fault of the disk that may pass throws nothing away: what cannot be written waits in memory, what cannot be read is
 //! read again later. Losses are counted, kept across restarts, and never silent.
 
+mod damaged;
 mod disk;
+mod error;
 mod frame;
 mod ledger;
 mod live;
@@ -13,12 +15,15 @@ mod live;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::codec::Sealed;
 use ioc_common::report::{Former, Losses, Position};
 use ioc_common::topic::UpKind;
 
-pub use disk::{DiskSpool, SpoolError};
+pub use damaged::Damaged;
+pub use disk::DiskSpool;
+pub use error::SpoolError;
 use ledger::Ledger;
 
 /// Back-off between tries to write events to a disk that refuses: doubled from the first up to the last.
@@ -53,7 +58,7 @@ impl Entry {
 pub struct Limits {
     /// Most reports in memory.
     pub ring_max_reports: usize,
-    /// Most bytes of reports on disk. The spool's files may take twice that.
+    /// Most bytes of reports on disk, less what is damaged and kept. The spool's files may take twice that.
     pub spool_max_bytes: u64,
 }
 
@@ -71,7 +76,8 @@ pub struct Backlog {
     /// Why the disk cannot be read, while it cannot.
     unreadable: Option<String>,
     retry_at_ms: u64,
-    retry_after_ms: u64,
+    /// Writes that failed since the last that did not.
+    failures: u32,
 }
 
 #[derive(Debug)]
@@ -96,7 +102,7 @@ impl Backlog {
     /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: Limits) -> Self {
-        let ledger = Ledger::open(dir.with_file_name("losses.json"));
+        let ledger = Ledger::open(dir.with_file_name("losses.json"), &mut Damaged::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
         Self {
@@ -109,7 +115,7 @@ impl Backlog {
             trouble: None,
             unreadable: None,
             retry_at_ms: 0,
-            retry_after_ms: RETRY_FIRST_MS,
+            failures: 0,
         }
     }
 
@@ -180,7 +186,7 @@ impl Backlog {
         match result {
             Ok(()) => {
                 self.trouble = None;
-                self.retry_after_ms = RETRY_FIRST_MS;
+                self.failures = 0;
                 for slot in &mut self.ring {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
@@ -191,8 +197,8 @@ impl Backlog {
             Err(error) => {
                 tracing::warn!(%error, "the spool cannot be written; reports wait in memory");
                 self.trouble = Some(error.to_string());
-                self.retry_at_ms = clock::boottime_ms() + self.retry_after_ms;
-                self.retry_after_ms = (self.retry_after_ms * 2).min(RETRY_LAST_MS);
+                self.retry_at_ms = clock::boottime_ms() + doubled_ms(self.failures, RETRY_FIRST_MS, RETRY_LAST_MS);
+                self.failures = self.failures.saturating_add(1);
             }
         }
     }
@@ -257,6 +263,11 @@ impl Backlog {
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         Waiting { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
+    }
+
+    /// Bytes of the spool that are damaged, and kept until a person removes them.
+    pub fn damaged_bytes(&mut self) -> u64 {
+        self.disk.damaged_bytes()
     }
 
     /// Nothing waits.

@@ -5,7 +5,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::{Body, Event, Sample};
 use proptest::prelude::*;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn entry(seq: u64, event: bool) -> Entry {
     let body = if event {
@@ -297,25 +297,137 @@ proptest! {
     }
 }
 
+/// Flips a bit in the first report of the one file of a spool with reports 1 to 7, behind which others are whole.
+fn harm_first(dir: &Path) {
+    let file = dir.join("spool/kept/00000001.rec");
+    let mut bytes = std::fs::read(&file).expect("read");
+    let marks = (0..bytes.len() - 40).filter(|at| bytes[*at..].starts_with(b"\x8bIoC"));
+    let mark = marks.min_by_key(|at| bytes[at + 30..at + 38].to_vec()).expect("there");
+    bytes[mark + 60] ^= 1;
+    std::fs::write(&file, bytes).expect("written");
+}
+
+fn damaged_files(dir: &Path) -> Vec<(PathBuf, u64)> {
+    Damaged::of(&dir.join("spool")).files().expect("read")
+}
+
 #[test]
-fn damaged_files_beyond_their_bound_go_by_age_and_the_newest_stays() {
+fn what_is_damaged_is_kept_until_a_person_removes_it_and_nothing_else_is() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let spool = DiskSpool::open(dir.path().join("spool"), 1 << 20, &mut Losses::default());
-    let mib = |mib: u64| {
-        let path = dir.path().join("torn");
-        std::fs::File::create(&path).and_then(|file| file.set_len(mib << 20)).expect("made");
-        spool.put_aside(&path).expect("put aside");
-        // Their age is their name's, in milliseconds.
-        std::thread::sleep(std::time::Duration::from_millis(2));
-        let aside = std::fs::read_dir(dir.path().join("spool.damaged")).expect("there").flatten();
-        let mut sizes: Vec<u64> = aside.map(|file| file.metadata().expect("there").len() >> 20).collect();
-        sizes.sort_unstable();
-        sizes
+    let kept = dir.path().join("spool/kept");
+    std::fs::create_dir_all(&kept).expect("made");
+    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, seq % 3 == 0))).collect();
+    let size = frames.len() as u64;
+    std::fs::write(kept.join("00000001.rec"), frames).expect("written");
+    harm_first(dir.path());
+    // More than 16 MiB, which once were the most.
+    let aside = dir.path().join("spool.damaged");
+    std::fs::create_dir_all(&aside).expect("made");
+    for name in ["0000000000000001-000", "0000000000000002-000"] {
+        std::fs::File::create(aside.join(name)).and_then(|file| file.set_len(12 << 20)).expect("made");
+    }
+    let mut again = open(dir.path(), 4, 64 << 20);
+    again.push(entry(8, false));
+    assert_eq!(drain(&mut again).len(), 7);
+    again.free_through(Position { epoch: 7, seq: 9 });
+    assert!(!dir.path().join("spool").exists());
+    let files = damaged_files(dir.path());
+    assert_eq!(files.len(), 3, "none goes for a newer one: {files:?}");
+    let (path, bytes) = &files[2];
+    assert!(*bytes > 60 && *bytes < size / 2, "only what is damaged: {bytes} of {size}");
+    let mut found = Vec::new();
+    frame::scan(path, false, &mut |one| found.push(one)).expect("read");
+    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(again.damaged_bytes(), (24 << 20) + bytes);
+    let mut damaged = Damaged::of(&dir.path().join("spool"));
+    assert_eq!(damaged.remove().expect("removed"), (24 << 20) + bytes);
+    assert_eq!((damaged_files(dir.path()).len(), again.damaged_bytes()), (0, 0));
+}
+
+#[test]
+fn what_is_damaged_takes_its_room_from_the_budget() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let aside = dir.path().join("spool.damaged");
+    std::fs::create_dir_all(&aside).expect("made");
+    let fill = |bytes: u64| {
+        std::fs::File::create(aside.join("0000000000000001-000")).and_then(|file| file.set_len(bytes)).expect("made");
     };
-    assert_eq!(mib(3), [3]);
-    assert_eq!(mib(9), [3, 9]);
-    assert_eq!(mib(5), [5, 9], "the oldest goes");
-    assert_eq!(mib(40), [40], "whatever its size");
+    fill(80_000);
+    let mut backlog = open(dir.path(), 8, 100_000);
+    for seq in 1..=400 {
+        backlog.push(entry(seq, seq % 50 == 0));
+    }
+    let left = drain(&mut backlog);
+    assert!(backlog.waiting().disk_bytes <= 20_000, "{:?}", backlog.waiting());
+    assert!((50..=400).step_by(50).all(|event| left.contains(&event)), "{left:?}");
+    assert_eq!(backlog.losses().samples_thinned + backlog.losses().samples_dropped + left.len() as u64, 400);
+    fill(95_000);
+    backlog.push(entry(401, true));
+    let why = backlog.trouble().expect("refused").to_owned();
+    assert!(why.contains("ioc-agent damaged --remove"), "{why}");
+    assert!(drain(&mut backlog).contains(&401), "it waits in memory");
+    Damaged::of(&dir.path().join("spool")).remove().expect("removed");
+    backlog.spill();
+    assert!(backlog.trouble().is_none() && !backlog.has_unspilled());
+}
+
+#[test]
+fn damage_that_cannot_be_moved_stays_where_it_is() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    filled(dir.path(), 7);
+    harm_first(dir.path());
+    std::fs::write(dir.path().join("spool.damaged"), b"no directory").expect("written");
+    let mut again = open(dir.path(), 4, 1 << 20);
+    again.push(entry(8, false));
+    drain(&mut again);
+    again.free_through(Position { epoch: 7, seq: 9 });
+    assert!(dir.path().join("spool/kept/00000001.rec").exists(), "it is not deleted with the rest");
+    std::fs::remove_file(dir.path().join("spool.damaged")).expect("removed");
+    again.free_through(Position { epoch: 7, seq: 10 });
+    assert_eq!(damaged_files(dir.path()).len(), 1);
+    assert!(!dir.path().join("spool").exists());
+}
+
+#[test]
+fn a_head_that_cannot_be_read_is_damage_that_is_kept() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    filled(dir.path(), 7);
+    let file = dir.path().join("spool/kept/00000001.rec");
+    let mut bytes = std::fs::read(&file).expect("read");
+    bytes[20] ^= 1;
+    std::fs::write(&file, bytes).expect("written");
+    let mut again = open(dir.path(), 4, 1 << 20);
+    assert_eq!(drain(&mut again).len(), 6);
+    again.free_through(Position { epoch: 7, seq: 9 });
+    assert_eq!(damaged_files(dir.path()).len(), 1);
+}
+
+#[test]
+fn what_a_cut_off_run_was_writing_is_read_and_its_torn_end_is_no_damage() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let kept = dir.path().join("spool/kept");
+    std::fs::create_dir_all(&kept).expect("made");
+    let mut bytes = [frame::encode(&entry(1, true)), frame::encode(&entry(2, true))].concat();
+    bytes.truncate(bytes.len() - 9);
+    std::fs::write(kept.join("00000001.tmp"), bytes).expect("written");
+    let mut again = open(dir.path(), 4, 1 << 20);
+    // Written where the file lay that was cut off.
+    again.push(entry(3, true));
+    assert_eq!(drain(&mut again), [1, 3]);
+    assert_eq!(again.losses(), Losses::default());
+    again.free_through(Position { epoch: 7, seq: 3 });
+    assert_eq!(damaged_files(dir.path()), []);
+}
+
+#[test]
+fn counters_that_are_damaged_are_kept_and_begun_anew() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    std::fs::write(dir.path().join("losses.json"), b"{nonsense").expect("written");
+    let mut backlog = open(dir.path(), 4, 1 << 20);
+    backlog.begin("srv-01", 7);
+    backlog.note_losses();
+    let files = damaged_files(dir.path());
+    assert_eq!(std::fs::read(&files[0].0).expect("read"), b"{nonsense");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use ioc_common::codec::{DOWN_MAX_BYTES, PAYLOAD_MAX_BYTES};
 use ioc_common::id::DeviceId;
-use ioc_common::topic::{DownKind, Kind, Topic, UpKind};
+use ioc_common::topic::{DownKind, Topic, TopicKind, UpKind};
 
 use super::session::WINDOW;
 
@@ -26,7 +26,7 @@ const EVENTS_MAX: usize = 64;
 /// Where and how to connect.
 #[derive(Debug, Clone)]
 pub struct LinkOptions {
-    /// Who connects.
+    /// This agent's device: client ID, and part of each topic.
     pub device: DeviceId,
     /// Host of the endpoint.
     pub host: String,
@@ -51,14 +51,14 @@ pub enum LinkEvent {
 
 /// One connection (docs/decisions/0005-mqtt-libraries.md).
 #[derive(Debug)]
-pub struct Link {
+pub struct MqttLink {
     client: AsyncClient,
     device: DeviceId,
     events: mpsc::Receiver<LinkEvent>,
     task: JoinHandle<()>,
 }
 
-impl Link {
+impl MqttLink {
     /// Starts to connect. The outcome comes as an event.
     #[must_use]
     pub fn open(options: &LinkOptions) -> Self {
@@ -91,7 +91,9 @@ impl Link {
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => LinkEvent::Opened,
                     Ok(Event::Incoming(Packet::Publish(publish))) => match publish.topic.parse::<Topic>() {
-                        Ok(Topic { kind: Kind::Down(kind), .. }) => LinkEvent::Down(kind, publish.payload.to_vec()),
+                        Ok(Topic { kind: TopicKind::Down(kind), .. }) => {
+                            LinkEvent::Down(kind, publish.payload.to_vec())
+                        }
                         _ => continue,
                     },
                     Ok(Event::Incoming(Packet::Disconnect)) => {
@@ -130,7 +132,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for MqttLink {
     fn drop(&mut self) {
         self.task.abort();
     }

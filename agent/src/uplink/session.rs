@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use ioc_common::backoff::{doubled_ms, jittered_ms};
+use ioc_common::backoff::retry_ms;
 use ioc_common::report::Position;
 
 /// Most reports on the way that are not yet committed. The endpoint stops reading at 64.
@@ -30,7 +30,7 @@ enum Phase {
 
 /// The uplink's state.
 #[derive(Debug)]
-pub struct Session {
+pub struct UplinkSession {
     phase: Phase,
     failures: u32,
     watermark: Position,
@@ -40,7 +40,7 @@ pub struct Session {
     last_commit_ms: Option<u64>,
 }
 
-impl Session {
+impl UplinkSession {
     /// A session that connects at once.
     #[must_use]
     pub const fn new(now_ms: u64) -> Self {
@@ -79,7 +79,7 @@ impl Session {
         // A link that once committed something was a good one: begin anew with the shortest wait.
         let good = matches!(self.phase, Phase::Up | Phase::Greeting { .. }) && self.failures == 0;
         self.failures = if good { 1 } else { self.failures.saturating_add(1) };
-        let wait = jittered_ms(doubled_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS), entropy);
+        let wait = retry_ms(self.failures, BACKOFF_FIRST_MS, BACKOFF_LAST_MS, entropy);
         self.phase = Phase::Down { retry_at_ms: now_ms + wait };
         self.in_flight.clear();
     }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn nothing_is_sent_before_the_watermark_is_known() {
-        let mut session = Session::new(0);
+        let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0) && !session.start_connecting(0));
         session.opened(10);
         assert_eq!(session.may_send(), None);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_plain_broker_has_no_watermark_and_sending_starts_all_the_same() {
-        let mut session = Session::new(0);
+        let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0));
         session.opened(0);
         assert_eq!(session.next_wake_ms(), Some(GREETING_MS));
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_link_that_commits_nothing_is_dead() {
-        let mut session = Session::new(0);
+        let mut session = UplinkSession::new(0);
         assert!(session.start_connecting(0));
         session.opened(0);
         session.committed(at(0), 0);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn back_off_grows_with_jitter_to_its_bound() {
-        let mut session = Session::new(0);
+        let mut session = UplinkSession::new(0);
         let mut now = 0;
         let mut waits = Vec::new();
         for round in 0..12 {
@@ -227,7 +227,7 @@ mod tests {
         #[test]
         fn all_arrive_in_order_once(script in prop::collection::vec((0_u8..8, any::<u64>()), 1..300)) {
             const LAST: u64 = 60;
-            let mut session = Session::new(0);
+            let mut session = UplinkSession::new(0);
             let (mut now, mut wire, mut stored) = (0_u64, VecDeque::new(), Vec::<u64>::new());
             let tail = (0..600).map(|n| (if n % 3 == 0 { 7 } else { 5 }, n));
             for (what, random) in script.into_iter().chain(tail) {

@@ -137,32 +137,46 @@ fn host_of(value: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_owned())
 }
 
-/// Registered devices by everything they are called. What two are called names neither.
-#[derive(Debug, Default)]
-pub struct Registered(HashMap<String, (u8, Option<DeviceId>)>);
+/// What a name of a device is, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NameKind {
+    Identifier,
+    Name,
+    Label,
+    Address,
+}
 
-impl Registered {
+/// DeviceNames devices by everything they are called. What two are called names neither.
+#[derive(Debug, Default)]
+pub struct DeviceNames(HashMap<String, (NameKind, Option<DeviceId>)>);
+
+impl DeviceNames {
     /// Of these devices. An identifier counts before a name, a name before a label, a label before an address.
     #[must_use]
-    pub fn of<'d>(devices: impl Iterator<Item = &'d DeviceInfo>) -> Self {
-        let mut found: HashMap<String, (u8, Option<DeviceId>)> = HashMap::new();
+    pub fn new<'d>(devices: impl Iterator<Item = &'d DeviceInfo>) -> Self {
+        let mut found: HashMap<String, (NameKind, Option<DeviceId>)> = HashMap::new();
         for info in devices {
             let address = host_of(&info.address.to_lowercase()).unwrap_or_default();
-            let called = [info.id.as_str(), &info.name, &info.label, &address];
-            for (rank, name) in (0_u8..).zip(called) {
+            let called = [
+                (NameKind::Identifier, info.id.as_str()),
+                (NameKind::Name, &info.name),
+                (NameKind::Label, &info.label),
+                (NameKind::Address, &address),
+            ];
+            for (kind, name) in called {
                 let name = name.trim().to_lowercase();
-                if name.is_empty() || (rank > 0 && OF_ITSELF.contains(&name.as_str())) {
+                if name.is_empty() || (kind != NameKind::Identifier && OF_ITSELF.contains(&name.as_str())) {
                     continue;
                 }
                 match found.get_mut(&name) {
-                    Some((best, _)) if *best < rank => {}
-                    Some((best, id)) if *best == rank => {
+                    Some((best, _)) if *best < kind => {}
+                    Some((best, id)) if *best == kind => {
                         if id.as_ref() != Some(&info.id) {
                             *id = None;
                         }
                     }
                     _ => {
-                        found.insert(name, (rank, Some(info.id.clone())));
+                        found.insert(name, (kind, Some(info.id.clone())));
                     }
                 }
             }
@@ -182,7 +196,7 @@ mod tests {
     use super::*;
     use ioc_judge::DeviceKind;
 
-    fn registered() -> Registered {
+    fn registered() -> DeviceNames {
         let device = |id: &str, name: &str| {
             DeviceInfo::new(DeviceId::new(id).unwrap_or_else(|e| panic!("{e}")), DeviceKind::Server, name)
         };
@@ -192,7 +206,7 @@ mod tests {
         let mut two = device("srv-02", "db.example.test");
         two.address = "2001:db8::2".to_owned();
         let devices = [one, two, device("srv-03", "twin"), device("srv-04", "twin")];
-        Registered::of(devices.iter())
+        DeviceNames::new(devices.iter())
     }
 
     #[test]

@@ -4,15 +4,16 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolResponse};
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::duty::Cover;
-use ioc_judge::{Action, Alert, NewIncident, Refusal, Text, Window};
+use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 
 use crate::account::intent::Intent;
 use ioc_store::audit;
-use ioc_store::history::compaction::Folded;
+use ioc_store::history::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 
-/// A command.
+/// A command. `actor` is who asks, for the audit log: the name of an account, or empty for the collector itself.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub enum Command {
     /// Make an enrolment token.
@@ -21,105 +22,67 @@ pub enum Command {
         info: NewToken,
         /// How long it can be used.
         life: Span,
-        /// Who asks.
         actor: String,
     },
     /// End an enrolment token.
     EndToken {
-        /// Its digest.
+        /// SHA-256 of its secret, hex.
         digest: String,
-        /// Who asks.
         actor: String,
     },
     /// Say what becomes of a machine that waits.
     DecideRequest {
-        /// Which request.
+        /// The request's identifier, hex.
         id: String,
         /// What the machine is; nothing when it is refused.
         approved: Option<NewDevice>,
-        /// Who asks.
         actor: String,
     },
     /// Register assets, or change what is said of them: all of them, or none.
-    Import {
-        /// Which.
-        devices: Vec<NewDevice>,
-        /// Who asks.
-        actor: String,
-    },
+    Import { devices: Vec<NewDevice>, actor: String },
     /// Turn a token into a certificate.
     Enrol {
-        /// The request.
         request: Box<EnrolRequest>,
-        /// From where.
+        /// The address that it comes from, for the audit log.
         peer: String,
     },
     /// Take a device's right to report, at once.
-    Revoke {
-        /// Which.
-        device: DeviceId,
-        /// Who asks.
-        actor: String,
-    },
+    Revoke { device: DeviceId, actor: String },
     /// Let a device report again whose identity was found on two machines.
-    Release {
-        /// Which.
-        device: DeviceId,
-        /// Who asks.
-        actor: String,
-    },
+    Release { device: DeviceId, actor: String },
     /// Change what people say of a device.
     Describe {
         /// What they say now.
         info: NewDevice,
         /// Of which fields; of all, and what is not said is empty, when it is none.
         fields: Option<Vec<String>>,
-        /// Who asks.
         actor: String,
     },
     /// Write something down about a device: it stands among what happened there.
     Remark {
-        /// Which.
         device: DeviceId,
-        /// What.
+        /// 1 to 1000 characters.
         text: String,
-        /// Who asks.
         actor: String,
     },
     /// Register a device without an agent: it counts in the inventory, and others can be behind it.
     Register {
         /// What people say of it.
         info: NewDevice,
-        /// Who asks.
         actor: String,
     },
     /// Do something with an incident.
-    Act {
-        /// Which.
-        incident: IncidentId,
-        /// What.
-        action: Action,
-        /// Who asks.
-        actor: String,
-    },
+    Act { incident: IncidentId, action: Action, actor: String },
     /// Add a file to an incident.
     Attach {
-        /// Which.
         incident: IncidentId,
-        /// The file's name.
         name: String,
-        /// Its content.
+        /// At most 2 MiB.
         content: Vec<u8>,
-        /// Who asks.
         actor: String,
     },
     /// Open an incident by hand.
-    Open {
-        /// What.
-        manual: NewIncident,
-        /// Who asks.
-        actor: String,
-    },
+    Open { manual: NewIncident, actor: String },
     /// Take in what another system says.
     Alerts {
         /// Its name in the configuration.
@@ -129,48 +92,29 @@ pub enum Command {
     },
     /// Plan a maintenance window or a freeze.
     PlanWindow {
-        /// What.
         window: Window,
         /// What speaks against it is known.
         overrule: bool,
-        /// Who asks.
         actor: String,
     },
-    /// End a window.
-    EndWindow {
-        /// Which.
-        id: u64,
-        /// Who asks.
-        actor: String,
-    },
+    /// End a maintenance window or a freeze, or take it out of the plan.
+    EndWindow { id: u64, actor: String },
     /// People stand in on rotas: all of these, or none.
-    Cover {
-        /// Who, where, when.
-        covers: Vec<Cover>,
-        /// Who asks.
-        actor: String,
-    },
+    Cover { covers: Vec<Cover>, actor: String },
     /// Nobody stands in any more.
-    Uncover {
-        /// Which.
-        id: u64,
-        /// Who asks.
-        actor: String,
-    },
+    Uncover { id: u64, actor: String },
     /// Write into the duty book.
     Handover(Handover),
     /// Try again what was given up.
     Resend {
-        /// Which.
+        /// The key of its outbox entry.
         key: String,
-        /// Who asks.
         actor: String,
     },
     /// Send a person a notice that says that it is a test.
     TestContact {
-        /// Whom.
+        /// Their key in the duty plan.
         person: String,
-        /// Who asks.
         actor: String,
     },
     /// Look for holes in the duty plan.
@@ -179,7 +123,6 @@ pub enum Command {
     ConfirmClock {
         /// The step that they were shown, seconds with sign; another one is not confirmed.
         step_s: Option<i64>,
-        /// Who asks.
         actor: String,
     },
     /// Keep an audit record, and nothing else.
@@ -187,21 +130,20 @@ pub enum Command {
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
     /// What is meant to be done with an account.
-    Person(Box<Intent>),
+    Account(Box<Intent>),
     /// What became of attempts to deliver.
     Delivered(Vec<Delivery>),
     /// Notices, by their keys, that their channel has not delivered in time: their fallback carries them, too.
     FallBack(Vec<String>),
     /// Keep what a ticket system knows of an incident, and do what people did there, in one commit.
     Ticket {
-        /// What it knows.
         record: Box<TicketRecord>,
         /// What people did there.
         events: Vec<TicketEvent>,
     },
     /// Keep what a look at the store found.
     Examined {
-        /// A line each.
+        /// What is wrong, a line each; none when the store is sound.
         findings: Vec<String>,
         /// Every checksum was read, and indexes were compared.
         deep: bool,
@@ -210,7 +152,6 @@ pub enum Command {
     ConfirmLoss {
         /// What they did about it, or why nothing is to be done.
         reason: String,
-        /// Who.
         actor: String,
     },
     /// Use these rules and channels from now on.
@@ -218,26 +159,26 @@ pub enum Command {
     /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.
     ForgetRows {
         /// Up to where, and what was deleted of what is folded.
-        folded: Folded,
+        folded: CompactionResult,
     },
 }
 
 /// What someone did in a ticket system.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketEvent {
     /// Who, by their name there.
     pub who: String,
-    /// What.
     pub act: TicketAct,
 }
 
 /// What can be done in a ticket system that means something to an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TicketAct {
-    /// They wrote this.
+    /// They wrote this comment.
     Comment(String),
     /// It was given to this person; to someone whose name is not known when it is empty.
-    Taken(String),
+    Assigned(String),
     /// They call it resolved.
     Resolved,
     /// They call it open again.
@@ -260,13 +201,13 @@ pub struct NewToken {
 }
 
 /// The answer to a command.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// It is done.
+    /// It is done and committed.
     Done,
     /// The token, shown once.
     Token {
-        /// The token.
         token: String,
         /// Which device it makes, where that is known.
         device: Option<DeviceId>,
@@ -278,7 +219,7 @@ pub enum Answer {
     },
     /// So many assets are new or said differently.
     Imported(usize),
-    /// The certificate.
+    /// The device's certificate, with its authorities and settings.
     Enrolled(Box<EnrolResponse>),
     /// The incident that was opened.
     Incident(IncidentId),
@@ -307,15 +248,15 @@ pub enum CommandError {
     #[error("{0}")]
     Refused(Refusal),
     /// It can be done by someone who says that they mean it all the same.
-    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
-    Warned(Vec<Text>),
+    #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Warning>),
     /// The request is faulty.
     #[error("{0}")]
     Invalid(String),
     /// The token is not good.
     #[error("{0}")]
     Forbidden(String),
-    /// Too many attempts.
+    /// More attempts to sign in, or to confirm by a code, than are allowed.
     #[error("too many attempts; try again in {wait_s} s")]
     TooMany {
         /// How long to wait, seconds.

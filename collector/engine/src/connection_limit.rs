@@ -1,5 +1,5 @@
 //! Who is connected, and who leaves when there are too many. Used by the server of the pages for every connection that it accepts; the
-//! endpoint of devices counts its own by the same [`Counting`].
+//! endpoint of devices counts its own by the same [`OriginCounts`].
 //!
 //! Nobody who comes is turned away: whoever is above a bound takes the place of a stranger of the same address, the same network, or of the
 //! network that has most: first of one that waits, then of one that sends, last of one that is being answered; the oldest of them. Whoever
@@ -22,7 +22,7 @@ const TURNS_PER_ADDRESS: usize = 1;
 /// How many strangers may be connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// In all.
+    /// From everywhere together.
     pub all: usize,
     /// From one address, or one /64 of IPv6.
     pub per_address: usize,
@@ -61,7 +61,7 @@ pub fn network_of(peer: IpAddr) -> IpAddr {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Stage {
-    /// Between two requests.
+    /// It waits between two requests, or before its first.
     Waiting,
     /// It sends: its handshake, a request's head or body.
     Sending,
@@ -84,9 +84,9 @@ impl PeerOrigin {
     }
 }
 
-/// Connections by where they come from; their numbers are their ages.
+/// Connections counted by where they come from; their numbers are their ages.
 #[derive(Debug, Default)]
-pub struct Counting {
+pub struct OriginCounts {
     addresses: HashMap<IpAddr, Address>,
     networks: HashMap<IpAddr, BTreeSet<u64>>,
 }
@@ -97,7 +97,7 @@ struct Address {
     turn: Arc<Semaphore>,
 }
 
-impl Counting {
+impl OriginCounts {
     /// Those of its address, or else of its network, where they are so many that one of them leaves for another.
     #[must_use]
     pub fn full(&self, from: PeerOrigin, bounds: &Bounds) -> Option<&BTreeSet<u64>> {
@@ -108,7 +108,7 @@ impl Counting {
             .or_else(|| beside.filter(|places| full(places, bounds.per_network)))
     }
 
-    /// One more. Gives whose turn it is among those of the same address.
+    /// Counts one more connection. Gives whose turn it is among those of the same address.
     pub fn enter(&mut self, id: u64, from: PeerOrigin) -> Arc<Semaphore> {
         let fresh = || Address { places: BTreeSet::new(), turn: Arc::new(Semaphore::new(TURNS_PER_ADDRESS)) };
         let own = self.addresses.entry(from.address).or_insert_with(fresh);
@@ -117,7 +117,7 @@ impl Counting {
         Arc::clone(&own.turn)
     }
 
-    /// One less.
+    /// Counts a connection no more.
     pub fn leave(&mut self, id: u64, from: PeerOrigin) {
         if let Some(own) = self.addresses.get_mut(&from.address) {
             own.places.remove(&id);
@@ -145,21 +145,21 @@ impl Counting {
     }
 }
 
-/// All connections.
+/// How many may be connected, and who is.
 #[derive(Debug)]
 pub struct ConnectionLimit {
     bounds: Bounds,
     /// How many may be connected who have shown a session, beside the strangers.
     known_max: usize,
-    all: Mutex<All>,
+    all: Mutex<Connections>,
 }
 
 #[derive(Debug, Default)]
-struct All {
+struct Connections {
     next: u64,
     /// Every stranger, by age.
     strangers: BTreeMap<u64, Stranger>,
-    counting: Counting,
+    origins: OriginCounts,
     /// How many connections each session has, and all.
     sessions: HashMap<String, usize>,
     known: usize,
@@ -181,36 +181,36 @@ impl ConnectionLimit {
 
     /// Lets a connection in. Another leaves where there are too many.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> ConnectionSlot {
         let from = PeerOrigin::of(peer);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
-        let widest = || all.counting.widest().filter(|_| all.strangers.len() >= self.bounds.all);
-        let leaves = all.counting.full(from, &self.bounds).or_else(widest).and_then(|places| all.first_of(places));
+        let widest = || all.origins.widest().filter(|_| all.strangers.len() >= self.bounds.all);
+        let leaves = all.origins.full(from, &self.bounds).or_else(widest).and_then(|places| all.first_to_leave(places));
         if let Some(gone) = leaves.and_then(|id| all.remove(id)) {
             gone.leave.notify_one();
         }
         all.next += 1;
         let id = all.next;
         let (leave, stage) = (Arc::new(Notify::new()), Arc::new(AtomicU8::new(Stage::Sending as u8)));
-        let turn = all.counting.enter(id, from);
+        let turn = all.origins.enter(id, from);
         let stranger = Stranger { from, stage: Arc::clone(&stage), leave: Arc::clone(&leave) };
         all.strangers.insert(id, stranger);
         drop(all);
-        Place { crowd: Arc::clone(self), id, stage, leave, turn, session: Mutex::default() }
+        ConnectionSlot { limit: Arc::clone(self), id, stage, leave, turn, session: Mutex::default() }
     }
 }
 
-impl All {
+impl Connections {
     /// Which of these leaves first.
-    fn first_of(&self, places: &BTreeSet<u64>) -> Option<u64> {
+    fn first_to_leave(&self, places: &BTreeSet<u64>) -> Option<u64> {
         let stage = |id: &u64| self.strangers.get(id).map(|one| one.stage.load(Relaxed));
         places.iter().min_by_key(|id| (stage(id), **id)).copied()
     }
 
     fn remove(&mut self, id: u64) -> Option<Stranger> {
         let gone = self.strangers.remove(&id)?;
-        self.counting.leave(id, gone.from);
+        self.origins.leave(id, gone.from);
         Some(gone)
     }
 
@@ -227,8 +227,8 @@ impl All {
 
 /// A connection's place, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
-    crowd: Arc<ConnectionLimit>,
+pub struct ConnectionSlot {
+    limit: Arc<ConnectionLimit>,
     id: u64,
     stage: Arc<AtomicU8>,
     leave: Arc<Notify>,
@@ -236,9 +236,9 @@ pub struct Place {
     session: Mutex<Option<String>>,
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Waits until another takes this place.
-    pub async fn taken(&self) {
+    pub async fn evicted(&self) {
         self.leave.notified().await;
     }
 
@@ -249,7 +249,7 @@ impl Place {
     }
 
     /// What it is at now.
-    pub fn is_at(&self, stage: Stage) {
+    pub fn set_stage(&self, stage: Stage) {
         self.stage.store(stage as u8, Relaxed);
     }
 
@@ -259,9 +259,9 @@ impl Place {
         if own.is_some() {
             return;
         }
-        let mut all = self.crowd.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.limit.all.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.sessions.get(session).copied().unwrap_or(0);
-        if count >= PER_SESSION_MAX || all.known >= self.crowd.known_max || all.remove(self.id).is_none() {
+        if count >= PER_SESSION_MAX || all.known >= self.limit.known_max || all.remove(self.id).is_none() {
             return;
         }
         all.sessions.insert(session.to_owned(), count + 1);
@@ -270,9 +270,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut all = self.crowd.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.limit.all.lock().unwrap_or_else(PoisonError::into_inner);
         match self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             Some(session) => all.forget_session(&session),
             None => drop(all.remove(self.id)),
@@ -299,15 +299,15 @@ pub fn make_room<K: Eq + Hash, V>(all: &mut HashMap<K, V>, most: usize, rank: im
     });
 }
 
-/// Something that each of many may have a few of, such as live pages of a session.
+/// A limit of what each of many may have a few of, such as live pages of a session.
 #[derive(Debug)]
-pub struct Counted {
+pub struct PerKeyLimit {
     each: usize,
     all: usize,
     open: Mutex<HashMap<String, usize>>,
 }
 
-impl Counted {
+impl PerKeyLimit {
     /// At most so many for each, and in all.
     #[must_use]
     pub fn new(each: usize, all: usize) -> Arc<Self> {
@@ -316,27 +316,27 @@ impl Counted {
 
     /// One more for `who`, until it is dropped; none when they have as many as they may.
     #[must_use]
-    pub fn take(self: &Arc<Self>, who: &str) -> Option<Taken> {
+    pub fn acquire(self: &Arc<Self>, who: &str) -> Option<Permit> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.get(who).copied().unwrap_or(0);
         if count >= self.each || open.values().sum::<usize>() >= self.all {
             return None;
         }
         open.insert(who.to_owned(), count + 1);
-        Some(Taken { of: Arc::clone(self), who: who.to_owned() })
+        Some(Permit { limit: Arc::clone(self), who: who.to_owned() })
     }
 }
 
-/// One of them.
+/// One of what a [`PerKeyLimit`] counts, given back when it is dropped.
 #[derive(Debug)]
-pub struct Taken {
-    of: Arc<Counted>,
+pub struct Permit {
+    limit: Arc<PerKeyLimit>,
     who: String,
 }
 
-impl Drop for Taken {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.of.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.limit.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.who) {
             *count -= 1;
             if *count == 0 {
@@ -351,8 +351,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    fn gone(place: &Place) -> bool {
-        place.taken().now_or_never().is_some()
+    fn gone(place: &ConnectionSlot) -> bool {
+        place.evicted().now_or_never().is_some()
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -377,7 +377,7 @@ mod tests {
         assert!(!gone(wide.last().expect("one")), "whoever comes is let in");
         drop((other, flood, more, wide));
         let all = crowd.all.lock().expect("unpoisoned");
-        assert!(all.strangers.is_empty() && all.counting.is_empty());
+        assert!(all.strangers.is_empty() && all.origins.is_empty());
     }
 
     #[test]
@@ -385,7 +385,7 @@ mod tests {
         let crowd = crowd(10, 3, 5, 2);
         let [answered, sending, waiting] = [Stage::Answered, Stage::Sending, Stage::Waiting].map(|stage| {
             let place = crowd.enter(ip("192.0.2.1"));
-            place.is_at(stage);
+            place.set_stage(stage);
             place
         });
         let _a = crowd.enter(ip("192.0.2.1"));
@@ -414,11 +414,11 @@ mod tests {
 
     #[test]
     fn each_may_have_a_few_and_all_together_some() {
-        let counted = Counted::new(2, 3);
-        let own: Vec<_> = (0..3).map(|_| counted.take("a")).collect();
+        let counted = PerKeyLimit::new(2, 3);
+        let own: Vec<_> = (0..3).map(|_| counted.acquire("a")).collect();
         assert_eq!(own.iter().flatten().count(), 2);
-        let other = counted.take("b");
-        assert!(other.is_some() && counted.take("c").is_none());
+        let other = counted.acquire("b");
+        assert!(other.is_some() && counted.acquire("c").is_none());
         drop((own, other));
         assert!(counted.open.lock().expect("unpoisoned").is_empty());
     }

@@ -11,15 +11,15 @@ use ioc_judge::Text;
 /// Counters and states of the running collector. Shared by all its tasks.
 #[derive(Debug, Default)]
 pub struct Health {
-    /// Open MQTT connections.
+    /// MQTT connections that are open now.
     pub connections: AtomicU64,
-    /// Reports committed.
+    /// Reports committed since the start.
     pub reports: AtomicU64,
-    /// Numbers committed.
+    /// Numbers committed since the start.
     pub values: AtomicU64,
     /// Reports that were committed before.
     pub duplicates: AtomicU64,
-    /// Commits.
+    /// Commits since the start.
     pub commits: AtomicU64,
     /// Time spent committing, microseconds.
     pub commit_us: AtomicU64,
@@ -27,7 +27,7 @@ pub struct Health {
     pub judge_us: AtomicU64,
     /// Inputs that wait for the engine.
     pub queue: AtomicU64,
-    /// Notices delivered.
+    /// Notices delivered since the start.
     pub notices_delivered: AtomicU64,
     /// Attempts to deliver that failed.
     pub notices_failed: AtomicU64,
@@ -46,9 +46,9 @@ pub struct Health {
 }
 
 /// What a look at the store found.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
-    /// When.
     pub at: Timestamp,
     /// What is wrong, a line each; nothing when it is sound.
     pub findings: Vec<String>,

@@ -1,17 +1,18 @@
 //! One HTTP request to another system, with all that makes it fail told apart: what may work later, and what never will.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 pub use hyper::StatusCode;
-use hyper::body::Bytes;
+pub use hyper::body::Bytes;
 use hyper::http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use ioc_common::backoff::doubled_ms;
@@ -34,6 +35,7 @@ const ASKED_MIN: Duration = Duration::from_secs(1);
 const ASKED_MAX: Duration = Duration::from_secs(900);
 
 /// Why something could not be sent, and whether trying again can help.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// It was not taken, and may be later.
@@ -42,7 +44,6 @@ pub enum SendError {
     /// The other side is not there or takes nothing now, whatever it is.
     #[error("{why}")]
     Away {
-        /// Why.
         why: String,
         /// How long it asks us to stay away.
         after: Option<Duration>,
@@ -55,7 +56,6 @@ pub enum SendError {
     Refused {
         /// What it answered with.
         status: StatusCode,
-        /// Why.
         why: String,
     },
     /// It will never work as it is.
@@ -76,7 +76,7 @@ impl SendError {
     }
 
     /// How long the other side asks us to stay away.
-    pub const fn asked(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Away { after, .. } => *after,
             _ => None,
@@ -86,7 +86,7 @@ impl SendError {
 
 /// How long an answer asks us to stay away (RFC 9110, section 10.2.3), within bounds. A date is taken against the answer's own, so that
 /// neither clock must be right.
-fn asked(headers: &hyper::HeaderMap, now: Timestamp) -> Option<Duration> {
+fn retry_after_of(headers: &hyper::HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let said = text("retry-after")?;
     let seconds = if said.bytes().all(|byte| byte.is_ascii_digit()) && !said.is_empty() {
@@ -109,24 +109,24 @@ pub fn backoff_ms(attempts: u32) -> u64 {
 }
 
 /// What a file with a secret holds; nothing without a file.
-pub fn secret(file: Option<&std::path::Path>) -> Result<String, SendError> {
+pub fn secret(file: Option<&Path>) -> Result<String, SendError> {
     let Some(path) = file else { return Ok(String::new()) };
     let text =
         std::fs::read_to_string(path).map_err(|error| SendError::Later(format!("{}: {error}", path.display())))?;
     Ok(text.trim().to_owned())
 }
 
-/// A request.
+/// A request to another system, sent once.
 pub struct Request<'a> {
     /// `GET`, `POST` and the like.
     pub method: &'a str,
     /// `http://` or `https://`, host, port where it is not the usual one, path and query.
     pub url: &'a str,
-    /// Of the body.
+    /// `Content-Type` of the body.
     pub content_type: &'a str,
     /// Further headers: name and value.
     pub headers: Vec<(String, String)>,
-    /// May be empty.
+    /// Bytes of the body; none for an empty one.
     pub body: Vec<u8>,
 }
 
@@ -139,40 +139,47 @@ pub fn endpoint(uri: &Uri) -> Option<(&str, u16)> {
     Some((uri.host()?, uri.port_u16().unwrap_or(if is_secure(uri) { 443 } else { 80 })))
 }
 
+/// The request as it goes over the line: `target` is its path and query, `host` whom it is for.
+fn built(request: Request<'_>, target: &str, host: &str) -> Result<hyper::Request<Full<Bytes>>, SendError> {
+    let mut built = hyper::Request::builder()
+        .method(request.method)
+        .uri(target)
+        .header("host", host)
+        .header("content-type", request.content_type)
+        .header("user-agent", concat!("ioc-collector/", env!("CARGO_PKG_VERSION")));
+    for (name, value) in &request.headers {
+        built = built.header(name, value);
+    }
+    built.body(Full::new(Bytes::from(request.body))).map_err(|error| SendError::Never(error.to_string()))
+}
+
 /// Sends a request, and gives the answer when it is a good one. The answer may take as long as `limit`, connecting a while more.
 pub async fn send_within(limit: Duration, request: Request<'_>) -> Result<String, SendError> {
     let url = request.url;
     let uri: Uri = url.parse().map_err(|error| SendError::Never(format!("{url:?}: {error}")))?;
     let (host, port) = endpoint(&uri).ok_or_else(|| SendError::Never(format!("{url:?} names no host")))?;
     let secure = is_secure(&uri);
-    let mut built = hyper::Request::builder()
-        .method(request.method)
-        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
-        .header("host", uri.authority().map_or(host, |authority| authority.as_str()))
-        .header("content-type", request.content_type)
-        .header("user-agent", concat!("ioc-collector/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in &request.headers {
-        built = built.header(name, value);
-    }
-    let built =
-        built.body(Full::new(Bytes::from(request.body))).map_err(|error| SendError::Never(error.to_string()))?;
+    let target = uri.path_and_query().map_or("/", |path| path.as_str());
+    let built = built(request, target, uri.authority().map_or(host, |authority| authority.as_str()))?;
     let away = |error: &dyn std::fmt::Display| SendError::away(format!("{host}:{port}: {error}"));
     let connect = within(CONNECT_TIMEOUT, TcpStream::connect((host.trim_matches(['[', ']']), port)));
     let tcp = connect.await.map_err(|error| away(&error))?;
-    let (status, headers, answer) = if secure {
+    let (bounds, whom) = ((limit, ANSWER_MAX_BYTES), format!("{host}:{port}"));
+    let Response { status, headers, body } = if secure {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|error| SendError::Never(error.to_string()))?;
         let connector = TlsConnector::from(client_config()?);
         let stream = within(CONNECT_TIMEOUT, connector.connect(name, tcp)).await.map_err(|error| away(&error))?;
-        exchange(stream, built, limit, &format!("{host}:{port}")).await?
+        exchange(stream, built, bounds, &whom).await?
     } else {
-        exchange(tcp, built, limit, &format!("{host}:{port}")).await?
+        exchange(tcp, built, bounds, &whom).await?
     };
+    let answer = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
     let why = || format!("answered {status}: {}", short(&answer));
     match status.as_u16() {
         200..=299 => Ok(answer),
         // The receiver says that it is too busy or broken; all other refusals will not change by themselves.
-        429 | 503 => Err(SendError::Away { why: why(), after: asked(&headers, clock::now()) }),
+        429 | 503 => Err(SendError::Away { why: why(), after: retry_after_of(&headers, clock::now()) }),
         // A gateway that waited in vain does not know what became of it.
         504 => Err(SendError::Unknown(why())),
         408 | 425 | 500..=599 => Err(SendError::away(why())),
@@ -195,12 +202,21 @@ pub fn short(answer: &str) -> String {
     answer.chars().take(200).collect()
 }
 
+/// An answer as it came, whatever its status.
+struct Response {
+    status: StatusCode,
+    headers: hyper::HeaderMap,
+    /// None when it broke off or is larger than allowed.
+    body: Option<Bytes>,
+}
+
+/// One request over a connection that was made for it. `whom` names the other side in errors.
 async fn exchange<S>(
     stream: S,
     request: hyper::Request<Full<Bytes>>,
-    limit: Duration,
+    (limit, answer_max_bytes): (Duration, usize),
     whom: &str,
-) -> Result<(StatusCode, hyper::HeaderMap, String), SendError>
+) -> Result<Response, SendError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -216,12 +232,29 @@ where
             if error.is_canceled() { SendError::away(why) } else { SendError::Unknown(why) }
         })?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = Limited::new(response.into_body(), ANSWER_MAX_BYTES).collect().await;
-        let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned()).unwrap_or_default();
-        Ok((status, headers, text))
+        let body = Limited::new(response.into_body(), answer_max_bytes).collect().await;
+        Ok(Response { status, headers, body: body.ok().map(http_body_util::Collected::to_bytes) })
     };
     let late = || SendError::Unknown(format!("{whom}: no answer within {} s", limit.as_secs()));
     tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Sends a request over a Unix socket, and gives status and body of the answer, whatever they are. The answer may take as long as `limit`.
+///
+/// # Errors
+/// When nobody listens there, or the answer is late, breaks off or is larger than `answer_max_bytes`.
+pub async fn send_to_socket(
+    socket: &Path,
+    (limit, answer_max_bytes): (Duration, usize),
+    request: Request<'_>,
+) -> Result<(StatusCode, Bytes), SendError> {
+    let whom = socket.display().to_string();
+    let stream = within(CONNECT_TIMEOUT, UnixStream::connect(socket)).await.map_err(SendError::away)?;
+    let target = request.url;
+    let built = built(request, target, "localhost")?;
+    let Response { status, body, .. } = exchange(stream, built, (limit, answer_max_bytes), &whom).await?;
+    let missing = || SendError::Unknown(format!("the answer broke off, or is larger than {answer_max_bytes} bytes"));
+    Ok((status, body.ok_or_else(missing)?))
 }
 
 /// Trusts what this machine trusts. Reading its certificates takes longer than most requests, so they are remembered for a while.
@@ -256,7 +289,7 @@ mod tests {
             for (name, value) in lines {
                 headers.insert(*name, hyper::header::HeaderValue::from_static(value));
             }
-            asked(&headers, now).map(|asked| asked.as_secs())
+            retry_after_of(&headers, now).map(|asked| asked.as_secs())
         };
         assert_eq!(said(&[]), None);
         assert_eq!(said(&[("retry-after", "7")]), Some(7));

@@ -1,7 +1,7 @@
 //! Decides: takes commands and reports, asks the judge, and hands what follows to the store in one commit. Here is what it decides by,
 //! too: configuration, accounts, keys and certificates, and what is known of devices.
 //!
-//! One thread writes ([`engine`]); everybody else sends it a [`command`]. It names neither pages, nor notices, nor the way in of reports:
+//! One thread writes ([`writer`]); everybody else sends it a [`command`]. It names neither pages, nor notices, nor the way in of reports:
 //! those are built on it.
 
 pub mod account;
@@ -9,7 +9,6 @@ pub mod alert;
 pub mod command;
 pub mod config;
 pub mod connection_limit;
-pub mod engine;
 pub mod health;
 pub mod http;
 pub mod inventory;
@@ -24,3 +23,4 @@ pub mod replay;
 pub mod shutdown;
 pub mod ticket_client;
 pub mod unjudged;
+pub mod writer;

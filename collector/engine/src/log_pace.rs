@@ -13,20 +13,20 @@ const WITHIN_MS: u64 = 60_000;
 /// … so many of a kind, within this.
 const PER_KIND_MAX: u32 = 20;
 /// Most kinds and networks that are remembered.
-const REMEMBERED_MAX: usize = 2000;
+const NETWORKS_MAX: usize = 2000;
 
 /// What was written down.
 #[derive(Debug, Default)]
-pub struct LogPace(Mutex<Lines>);
+pub struct LogPace(Mutex<PaceState>);
 
 #[derive(Debug, Default)]
-struct Lines {
-    kinds: HashMap<&'static str, Kind>,
+struct PaceState {
+    kinds: HashMap<&'static str, KindPace>,
     networks: HashMap<(&'static str, IpAddr), u64>,
 }
 
 #[derive(Debug, Default)]
-struct Kind {
+struct KindPace {
     since_ms: u64,
     lines: u32,
     left_out: u64,
@@ -37,12 +37,12 @@ impl LogPace {
     /// Without an address only the few of the kind count: it is of this machine itself, or each line is of a device with a name.
     pub fn allows(&self, kind: &'static str, peer: Option<IpAddr>, now_ms: u64) -> Option<u64> {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Lines { kinds, networks } = &mut *lines;
+        let PaceState { kinds, networks } = &mut *lines;
         let own = kinds.entry(kind).or_default();
         if now_ms.saturating_sub(own.since_ms) >= WITHIN_MS {
             (own.since_ms, own.lines) = (now_ms, 0);
         }
-        if networks.len() >= REMEMBERED_MAX {
+        if networks.len() >= NETWORKS_MAX {
             networks.retain(|_, at| now_ms.saturating_sub(*at) < WITHIN_MS);
         }
         let key = peer.map(|peer| (kind, network_of(peer)));
@@ -98,7 +98,7 @@ mod tests {
         let paced = LogPace::default();
         let lines = (0..100_000).filter(|n| paced.allows("enrolment", ip(*n), 5).is_some()).count();
         assert_eq!(lines, PER_KIND_MAX as usize);
-        assert!(paced.0.lock().expect("unpoisoned").networks.len() <= REMEMBERED_MAX);
+        assert!(paced.0.lock().expect("unpoisoned").networks.len() <= NETWORKS_MAX);
         assert_eq!(paced.left_out(5), [], "the minute is not over");
         assert_eq!(paced.left_out(60_005), [("enrolment", 100_000 - u64::from(PER_KIND_MAX))]);
         assert_eq!(paced.left_out(60_005), []);

@@ -1,5 +1,5 @@
 //! What a channel for notices is, whatever its kind. The configuration is read here and names channels, so it holds them; how each kind
-//! delivers is written on top (`collector/src/notify/`), which hands its kinds in ([`crate::config::Kinds`]).
+//! delivers is written on top (`collector/src/notify/`), which hands its kinds in ([`crate::config::ConnectorKinds`]).
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use crate::http::SendError;
 /// A notice in words, in the site's language first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wording {
-    /// One line.
+    /// One line, without the body's details.
     pub subject: String,
-    /// The whole.
+    /// Several lines of plain text.
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
@@ -24,7 +24,7 @@ pub struct Wording {
 /// One message: a notice, or one that stands for several.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'m> {
-    /// The channel's name.
+    /// The channel's name in the configuration.
     pub channel: &'m str,
     /// The same for every attempt, so that a receiver knows a repeat.
     pub key: &'m str,
@@ -32,7 +32,7 @@ pub struct Message<'m> {
     pub address: &'m str,
     /// The notice, or the newest of several.
     pub notice: &'m Notice,
-    /// What it says.
+    /// The notice in words.
     pub wording: &'m Wording,
     /// What else is known of the site.
     pub config: &'m Config,

@@ -18,7 +18,7 @@ pub const VALUES_MAX_BYTES: usize = 16 * 1024;
 const VALUES_MAX: usize = 200;
 const DEPTH_MAX: usize = 4;
 /// Most values of one profile.
-const ENTRIES_MAX: usize = 200;
+const PROFILE_VALUES_MAX: usize = 200;
 
 /// The shipped profiles.
 const SHIPPED: [(&str, &str); 2] = [
@@ -29,13 +29,13 @@ const SHIPPED: [(&str, &str); 2] = [
 /// A checked profile.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// Its name.
+    /// Its name in the configuration, unique.
     pub name: String,
-    entries: Vec<Entry>,
+    entries: Vec<ProfileValue>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Entry {
+struct ProfileValue {
     path: String,
     metric: &'static Metric,
     subject: String,
@@ -47,7 +47,7 @@ struct Entry {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Profiles {
     /// In the order of the configuration: a pattern of device identifiers, which may end in `*`.
-    of: Vec<(String, Arc<Profile>)>,
+    by_pattern: Vec<(String, Arc<Profile>)>,
     plain: Option<Arc<Profile>>,
 }
 
@@ -111,11 +111,11 @@ impl Profile {
             let message = "found no source; required is the maker's document this was written after";
             return Err(source.fault(form.profile.source.span(), message, "name it"));
         }
-        if form.value.len() > ENTRIES_MAX {
-            let message = format!("found {} values; allowed are {ENTRIES_MAX}", form.value.len());
+        if form.value.len() > PROFILE_VALUES_MAX {
+            let message = format!("found {} values; allowed are {PROFILE_VALUES_MAX}", form.value.len());
             return Err(source.fault(form.profile.name.span(), &message, "remove some"));
         }
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<ProfileValue> = Vec::new();
         for form in form.value {
             let span = form.span();
             let EntryForm { path, metric: name, subject, scale, add } = form.into_inner();
@@ -124,7 +124,7 @@ impl Profile {
                 let message = format!("found a second {}|{subject}; allowed is one of each", metric.name);
                 return Err(source.fault(span, &message, "give each a subject of its own"));
             }
-            entries.push(Entry { path: path.into_inner(), metric, subject, scale, add });
+            entries.push(ProfileValue { path: path.into_inner(), metric, subject, scale, add });
         }
         let profile = Self { name: form.profile.name.into_inner(), entries };
         for example in form.example {
@@ -160,7 +160,7 @@ impl Profiles {
             let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
             Some(Profile::parse(&Source::built_in(&format!("config/mqtt/{name}.toml"), text)).map(Arc::new))
         };
-        let mut profiles = Self { of: Vec::new(), plain: shipped("plain").transpose()? };
+        let mut profiles = Self { by_pattern: Vec::new(), plain: shipped("plain").transpose()? };
         for form in forms {
             let ValuesForm { devices, profile } = form.into_inner();
             let name = profile.get_ref();
@@ -175,7 +175,7 @@ impl Profiles {
                     source.fault(profile.span(), &message, "correct the name")
                 })?
             };
-            profiles.of.extend(devices.into_iter().map(|device| (device, Arc::clone(&found))));
+            profiles.by_pattern.extend(devices.into_iter().map(|device| (device, Arc::clone(&found))));
         }
         Ok(profiles)
     }
@@ -187,14 +187,14 @@ impl Profiles {
             Some(beginning) => device.starts_with(beginning),
             None => device == pattern,
         };
-        self.of.iter().find(|(pattern, _)| matches(pattern)).map(|(_, profile)| profile).or(self.plain.as_ref())
+        self.by_pattern.iter().find(|(pattern, _)| matches(pattern)).map(|(_, profile)| profile).or(self.plain.as_ref())
     }
 }
 
 /// The numbers of a message by their paths, parted by dots. Yes and no are 1 and 0, by the words devices use for them.
 ///
 /// # Errors
-/// Why it is not one.
+/// Why it is no message of values: no JSON, nested too deep, or with too many values.
 pub fn flatten(payload: &[u8]) -> Result<Vec<(String, f64)>, String> {
     if payload.len() > VALUES_MAX_BYTES {
         return Err(format!("message has {} bytes; allowed are {VALUES_MAX_BYTES}", payload.len()));

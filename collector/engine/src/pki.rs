@@ -21,7 +21,7 @@ use rustls::{RootCertStore, ServerConfig};
 use time::OffsetDateTime;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::file::replace_durably;
 use ioc_common::id::DeviceId;
 use ioc_common::random::{self, NoRandomness};
@@ -50,13 +50,13 @@ impl std::fmt::Debug for Authority {
 /// A certificate that was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The certificate, PEM.
+    /// The certificate alone, PEM.
     pub certificate: String,
-    /// Serial number, hex.
+    /// Its serial number, hex.
     pub serial: String,
     /// When to ask for the next one: at two thirds of its life.
     pub renew_at: Timestamp,
-    /// When it ends.
+    /// The end of its validity.
     pub expires_at: Timestamp,
 }
 
@@ -141,7 +141,7 @@ impl Authority {
     /// Signs a text by the authority's key.
     ///
     /// # Errors
-    /// [`PkiError::Make`] when it cannot.
+    /// [`PkiError::Make`] when the key does not sign.
     pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, PkiError> {
         self.issuer.key().sign(text).map_err(|error| PkiError::Make(error.to_string()))
     }
@@ -188,14 +188,14 @@ impl Authority {
     ///
     /// # Errors
     /// [`PkiError::Make`] when TLS cannot be set up.
-    pub fn mqtt_config(&self, server: &Arc<Swappable>) -> Result<Arc<ServerConfig>, PkiError> {
+    pub fn mqtt_config(&self, server: &Arc<ReloadableCertificate>) -> Result<Arc<ServerConfig>, PkiError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).map_err(|error| PkiError::Make(error.to_string()))?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(|error| PkiError::Make(error.to_string()))?;
-        let mut config = ServerConfig::builder_with_details(provider, Arc::new(Believed))
+        let mut config = ServerConfig::builder_with_details(provider, Arc::new(BelievedTime))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| PkiError::Make(error.to_string()))?
             .with_client_cert_verifier(verifier)
@@ -210,9 +210,9 @@ impl Authority {
 
 /// Devices' certificates are judged by the time that is believed: a clock that is set years ahead ends none of them.
 #[derive(Debug)]
-struct Believed;
+struct BelievedTime;
 
-impl rustls::time_provider::TimeProvider for Believed {
+impl rustls::time_provider::TimeProvider for BelievedTime {
     fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
         let seconds = u64::try_from(ioc_common::clock::now().as_secs()).ok()?;
         Some(rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
@@ -232,7 +232,7 @@ pub fn end_of(path: &Path) -> Option<Timestamp> {
 ///
 /// # Errors
 /// [`PkiError::Make`] when TLS cannot be set up.
-pub fn web_config(server: &Arc<Swappable>) -> Result<Arc<ServerConfig>, PkiError> {
+pub fn web_config(server: &Arc<ReloadableCertificate>) -> Result<Arc<ServerConfig>, PkiError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -261,9 +261,9 @@ pub fn certified(cert_path: &Path, key_path: &Path) -> Result<Arc<CertifiedKey>,
 
 /// A server certificate that can be replaced while connections stand.
 #[derive(Debug)]
-pub struct Swappable(RwLock<Arc<CertifiedKey>>);
+pub struct ReloadableCertificate(RwLock<Arc<CertifiedKey>>);
 
-impl Swappable {
+impl ReloadableCertificate {
     /// Starts with `certified`.
     #[must_use]
     pub fn new(certified: Arc<CertifiedKey>) -> Arc<Self> {
@@ -278,7 +278,7 @@ impl Swappable {
     }
 }
 
-impl ResolvesServerCert for Swappable {
+impl ResolvesServerCert for ReloadableCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0.read().ok().map(|now| Arc::clone(&now))
     }
@@ -329,7 +329,7 @@ fn validity(now: Timestamp, life_ms: i64) -> Result<(OffsetDateTime, OffsetDateT
 /// Writes a file that only its owner and those whom `mode` names may read, and renames it into its place once it is synced.
 ///
 /// # Errors
-/// [`PkiError::File`].
+/// [`PkiError::File`] when the directory takes no file, is full, or does not sync.
 pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     replace_durably(path, mode, |out| out.write_all(bytes)).map_err(|source| file(path, source))
 }
@@ -339,25 +339,19 @@ fn file(path: &Path, source: io::Error) -> PkiError {
 }
 
 /// The public-key infrastructure cannot do what was asked.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
     /// A file does not hold what it should.
     #[error("{}: {why}", path.display())]
-    Content {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Content { path: PathBuf, why: String },
     /// A request cannot be certified.
     #[error("the certificate request cannot be used: {0}")]
     Request(String),

@@ -28,12 +28,12 @@ pub type Values<'a> = BTreeMap<&'a str, f64>;
 
 /// The power of one room.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Room {
+pub struct RoomPower {
     /// Its name, as devices say where they stand.
     pub name: String,
     /// How many machines stand in it: servers, workstations, display controllers.
     pub machines: u64,
-    /// Its UPS.
+    /// Every UPS that stands in it, the weakest first.
     pub ups: Vec<UpsPower>,
     /// That of its weakest UPS; none when none is watched.
     pub score: Option<u8>,
@@ -42,34 +42,34 @@ pub struct Room {
 /// The power of one UPS.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UpsPower {
-    /// Device.
+    /// The device's identifier.
     pub device: String,
-    /// Name.
+    /// The device's name.
     pub name: String,
-    /// 0 to 100.
+    /// 0 to 100, 100 being the best.
     pub score: u8,
     /// On mains; none when that is not known.
     pub mains: Option<bool>,
-    /// Seconds left.
+    /// How long the battery lasts at this load, seconds.
     pub runtime_s: Option<f64>,
-    /// Charge, percent.
+    /// Charge of the battery, percent.
     pub charge: Option<f64>,
-    /// Load, percent.
+    /// Load of the output, percent.
     pub load: Option<f64>,
     /// Age of the battery, days.
     pub battery_age_days: Option<f64>,
     /// Days since the last self-test.
     pub test_age_days: Option<f64>,
     /// What costs points, the worst first.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Deduction>,
 }
 
 /// What costs points.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Reason {
-    /// How many.
+pub struct Deduction {
+    /// Points that it costs, 1 to 50.
     pub points: u8,
-    /// Why.
+    /// The shortcoming, in a sentence.
     pub text: Text,
 }
 
@@ -80,9 +80,9 @@ pub fn rooms<'a>(
     ups: impl Iterator<Item = (&'a DeviceRecord, Values<'a>)>,
     machines: &BTreeMap<String, u64>,
     now_live: impl Fn(&DeviceRecord) -> bool,
-) -> Vec<Room> {
-    let empty = |name: &str| Room { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
-    let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
+) -> Vec<RoomPower> {
+    let empty = |name: &str| RoomPower { name: name.to_owned(), machines: 0, ups: Vec::new(), score: None };
+    let mut rooms: BTreeMap<String, RoomPower> = BTreeMap::new();
     for (place, count) in machines {
         let (name, _) = place::parts(place);
         rooms.entry(name.to_owned()).or_insert_with(|| empty(name)).machines += count;
@@ -92,7 +92,8 @@ pub fn rooms<'a>(
         let room = rooms.entry(name.to_owned()).or_insert_with(|| empty(name));
         room.ups.push(ups_power(record, &values, now_live(record)));
     }
-    let mut rooms: Vec<Room> = rooms.into_values().filter(|room| room.machines > 0 || !room.ups.is_empty()).collect();
+    let mut rooms: Vec<RoomPower> =
+        rooms.into_values().filter(|room| room.machines > 0 || !room.ups.is_empty()).collect();
     for room in &mut rooms {
         room.ups.sort_by(|a, b| (a.score, &a.name).cmp(&(b.score, &b.name)));
         room.score = room.ups.first().map(|ups| ups.score);
@@ -120,7 +121,7 @@ fn ups_power(record: &DeviceRecord, values: &Values<'_>, live: bool) -> UpsPower
     let of = |metric: &str| values.get(metric).copied().filter(|_| live);
     let flag = |metric: &str| of(metric).map(|value| value > 0.5);
     let mut reasons = Vec::new();
-    let mut cost = |points: u8, vi: String, en: String| reasons.push(Reason { points, text: Text::new(vi, en) });
+    let mut cost = |points: u8, vi: String, en: String| reasons.push(Deduction { points, text: Text::new(vi, en) });
     let heard = live && flag("sensor.up") != Some(false) && flag("ups.linked") != Some(false);
     let on_battery = if heard { flag("ups.on_battery") } else { None };
     if !heard || on_battery.is_none() {
@@ -226,7 +227,7 @@ mod tests {
             reports_lost: 0,
             layout: None,
             latest: Vec::new(),
-            worst: 0,
+            worst: None,
         }
     }
 

@@ -21,18 +21,18 @@ use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 /// How much folded history is read in one go, milliseconds.
 const STRETCH_MS: i64 = 24 * 3_600_000;
 
-/// A decision.
+/// What the rule decided at one moment of a series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
-    /// When.
+    /// The moment of the row that it was decided by.
     pub at: Timestamp,
-    /// About which series.
+    /// The series, by its whole name.
     pub series: String,
-    /// What.
+    /// What became of the fault.
     pub state: FaultState,
     /// The value that decided.
     pub value: Option<f64>,
-    /// Why.
+    /// The reason, as a notice would give it.
     pub reason: Text,
 }
 
@@ -91,7 +91,7 @@ impl Replayer {
     /// Judges what is kept of the device between two moments: what is folded, and then what is not.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read.
+    /// [`StoreError`] when a row or layout of the device is damaged, or the store is gone. A damaged chunk is a hole.
     pub fn read(&mut self, reader: &dyn Reader, from: Timestamp, until: Timestamp) -> Result<(), StoreError> {
         let device = self.device.clone();
         let (mut start, mut last, mut folded) = (from, None, 0);
@@ -112,7 +112,8 @@ impl Replayer {
                         continue;
                     }
                     last = Some(at);
-                    let values = block.series.values().map(|values| values.get(place).and_then(|value| chunk::known(*value)));
+                    let values =
+                        block.series.values().map(|values| values.get(place).and_then(|value| chunk::known(*value)));
                     let (position, values) = (Position::default(), values.collect());
                     self.push(HistoryRow { number: 0, position, at, layout: layout.id(), values }, &layout);
                 }

@@ -1,5 +1,5 @@
 //! What a ticket system is, whatever its kind. The configuration is read here and names ticket systems, so it holds them; how each kind
-//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::Kinds`]).
+//! is spoken to is written on top (`collector/src/ticket/`), which hands its kinds in ([`crate::config::ConnectorKinds`]).
 
 use std::fmt;
 
@@ -11,17 +11,17 @@ use crate::http::SendError;
 /// What a new ticket says.
 #[derive(Debug, Clone)]
 pub struct NewTicket {
-    /// `INC-000012`.
+    /// The incident's number as people see it, `INC-000012`.
     pub incident: String,
     /// One line, with the incident's number in brackets: a ticket is found by it.
     pub subject: String,
-    /// The whole.
+    /// Several lines of plain text.
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
-    /// The incident's severity.
+    /// The incident's severity, `info`, `warning` or `critical`.
     pub severity: &'static str,
-    /// The incident's priority.
+    /// The incident's priority, `P1` to `P4`.
     pub priority: &'static str,
     /// The device's name; empty without one.
     pub device: String,
@@ -50,30 +50,23 @@ pub trait TicketConnector: fmt::Debug + Send + Sync {
     fn connect(&self, secret: String) -> Box<dyn TicketClient + '_>;
 }
 
+/// What an exchange gives in the end, or why it failed and whether trying again can help.
+pub type Exchange<'c, T> = BoxFuture<'c, Result<T, SendError>>;
+
 /// One exchange with a ticket system. What is asked twice because an answer was lost does no harm there.
 pub trait TicketClient: Send {
     /// The ticket of this incident, if there is one already.
-    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<Option<String>, SendError>>;
+    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, Option<String>>;
 
     /// Makes a ticket, and gives its name.
-    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<String, SendError>>;
+    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, String>;
 
     /// Writes on a ticket.
-    fn comment<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        text: &'c str,
-        about: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>>;
+    fn comment<'c>(&'c mut self, ticket: &'c str, text: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
 
     /// Brings a ticket into the status for this state of ours.
-    fn set_state<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        state: &'c str,
-        about: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>>;
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
 
     /// Reads what has become of a ticket since `cursor`, which is empty the first time.
-    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> BoxFuture<'c, Result<TicketChanges, SendError>>;
+    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> Exchange<'c, TicketChanges>;
 }

@@ -11,10 +11,10 @@ use ioc_common::clock::Timestamp;
 use ioc_common::document::{probe_of, survey_every_s};
 use ioc_common::layout::Layout;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
-use ioc_judge::{DeviceInfo, RuleKind, RuleSet, Text};
+use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, Line, Wanted};
+use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
 
@@ -30,7 +30,7 @@ const SERIES_MAX: usize = 10;
 /// A rule that cannot be judged on a device.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Unjudged {
-    /// The rule.
+    /// The rule's identifier.
     pub rule: String,
     /// What it would say is wrong.
     pub title: Text,
@@ -40,20 +40,20 @@ pub struct Unjudged {
     pub subjects: Vec<String>,
     /// Since when; none where it was not known within the last eight days.
     pub since: Option<Timestamp>,
-    /// Why.
+    /// The reason that the device or its probe gives, in a sentence.
     pub why: Text,
 }
 
 /// What is known of a device now.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
-    /// The device.
+pub struct DeviceSituation<'a> {
     pub info: &'a DeviceInfo,
     /// Seconds between its samples.
     pub interval_s: u32,
     /// The layout of its newest numbers.
     pub layout: &'a Layout,
-    /// Its newest numbers.
+    /// Its newest numbers, by whole name of the series.
     pub latest: &'a [Option<f64>],
     /// How its probes ended.
     pub outcomes: &'a [ProbeReport],
@@ -63,11 +63,11 @@ pub struct Known<'a> {
 
 /// The series of rules whose value is not known now: for these it is worth looking up when it was.
 #[must_use]
-pub fn unknown_series(known: &Known<'_>, rules: &RuleSet) -> Vec<String> {
+pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<String> {
     let metrics: Vec<&str> = rules
         .for_device(known.info)
-        .filter_map(|rule| match &rules.rules()[usize::from(rule)].kind {
-            RuleKind::Threshold(threshold) => Some(threshold.metric.name),
+        .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
+            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
             _ => None,
         })
         .collect();
@@ -83,7 +83,7 @@ pub fn unknown_series(known: &Known<'_>, rules: &RuleSet) -> Vec<String> {
 /// last known, within [`LOOK_BACK_MS`].
 #[must_use]
 pub fn unjudged(
-    known: &Known<'_>,
+    known: &DeviceSituation<'_>,
     rules: &RuleSet,
     last_known: &HashMap<String, Timestamp>,
     now: Timestamp,
@@ -91,7 +91,7 @@ pub fn unjudged(
     let mut found = Vec::new();
     for place in known.info_rules(rules) {
         let rule = &rules.rules()[usize::from(place)];
-        let RuleKind::Threshold(threshold) = &rule.kind else { continue };
+        let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
         let metric = threshold.metric.name;
         let probe = probe_of(metric);
         let outcome = known.outcomes.iter().find(|report| report.probe == probe).map(|report| &report.outcome);
@@ -160,7 +160,7 @@ pub fn unjudged(
     found
 }
 
-impl Known<'_> {
+impl DeviceSituation<'_> {
     fn info_rules(&self, rules: &RuleSet) -> Vec<u16> {
         rules.for_device(self.info).collect()
     }
@@ -184,7 +184,7 @@ pub fn outcomes_of(documents: &[DocumentRecord], hello: Option<&Hello>) -> Vec<P
 /// What cannot be judged on a device that is heard. What is silent is shown as that.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// [`StoreError`] when a document, hello or chunk of the device is damaged, or the store is gone.
 pub fn of_device(
     record: &DeviceRecord,
     rules: &RuleSet,
@@ -199,7 +199,7 @@ pub fn of_device(
     let documents = reader.documents(id)?;
     let hello = reader.hello(id)?.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
     let outcomes = outcomes_of(&documents, hello.as_ref());
-    let known = Known {
+    let known = DeviceSituation {
         info: &record.info,
         interval_s: record.interval_s,
         layout: &layout,
@@ -215,7 +215,7 @@ pub fn of_device(
         last_known(chart::read(
             reader,
             id,
-            &Wanted { from, until, tier: Tier::for_span(LOOK_BACK_MS), names, most: 0 },
+            &ChartQuery { from, until, tier: Tier::for_span(LOOK_BACK_MS), names, most: 0 },
         )?)
     };
     Ok(unjudged(&known, rules, &last, now))
@@ -286,7 +286,7 @@ mod tests {
             report("time", ProbeOutcome::Absent { why: "no source of time".into() }),
         ];
         let latest = [None, None, None, None, Some(3.0)];
-        let known = Known {
+        let known = DeviceSituation {
             info: &info,
             interval_s: 10,
             layout: &layout,

@@ -24,7 +24,7 @@ pub enum DeviceKind {
     Cooling,
     /// A projector or a panel that is controlled over the network (*máy chiếu*).
     Projector,
-    /// Anything else.
+    /// Anything else, such as a switch or a camera.
     Other,
 }
 
@@ -69,24 +69,23 @@ impl DeviceKind {
 pub const UPLINK_DEPTH_MAX: usize = 8;
 
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceInfo {
-    /// Identifier.
     pub id: DeviceId,
-    /// Kind.
     pub kind: DeviceKind,
-    /// Name, for people.
+    /// What people call it.
     pub name: String,
-    /// Asset label.
+    /// The asset label that stands on it; may be empty.
     #[serde(default)]
     pub label: String,
-    /// Where it stands.
+    /// Where it stands: room, and rack behind a slash; may be empty.
     #[serde(default)]
     pub place: String,
-    /// Responsible officer.
+    /// Who looks after it; may be empty.
     #[serde(default)]
     pub officer: String,
-    /// Responsible leader.
+    /// Who answers for it; may be empty.
     #[serde(default)]
     pub leader: String,
     /// The device that speaks for it, when it is a sensor.
@@ -151,7 +150,7 @@ impl DeviceInfo {
 pub enum Importance {
     /// Others take over, or nobody waits for it.
     Low,
-    /// As most.
+    /// As much as on most.
     #[default]
     Normal,
     /// The centre cannot work without it.

@@ -16,7 +16,7 @@ use crate::rule::document::Comparison;
 use crate::severity::Severity;
 use crate::text::Text;
 
-/// What happened.
+/// What the judge is told: something that happened, or that somebody wants.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the variants say what their fields are")]
 pub enum Input<'a> {
@@ -50,7 +50,7 @@ pub enum Input<'a> {
     },
     /// A packet came on a link that was quiet.
     LinkAlive { device: &'a DeviceId },
-    /// A report came.
+    /// A device's report came.
     Report(&'a Report),
     /// A report was refused unread; it takes its place in the order, so that it is not sent for ever.
     Skipped { device: &'a DeviceId, position: Position },
@@ -61,11 +61,7 @@ pub enum Input<'a> {
         what: Text,
     },
     /// The second probe has an answer.
-    HostProbed {
-        /// Whose host.
-        device: &'a DeviceId,
-        answer: HostAnswer,
-    },
+    HostProbed { device: &'a DeviceId, answer: HostAnswer },
     /// A person does something with an incident.
     Act { incident: IncidentId, who: &'a str, action: Action },
     /// A file was added to an incident.
@@ -94,26 +90,26 @@ pub enum Input<'a> {
     AddCovers(Vec<Cover>),
     /// Nobody stands in any more.
     RemoveCover(u64),
-    /// Time has passed.
+    /// Time has passed: what is due by now is done.
     Wake,
 }
 
 /// What another system says of a device.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert {
-    /// Of which device.
+    /// The device that it is about.
     pub device: DeviceId,
     /// Its name there, with the source before it: `prometheus/HighLatency`.
     pub name: String,
     /// What tells two alerts of one name apart.
     pub fingerprint: String,
-    /// How bad.
     pub severity: Severity,
-    /// What is wrong.
+    /// What is wrong, in a sentence.
     pub title: Text,
     /// What the other system knows of it.
     pub reason: Text,
-    /// Since when.
+    /// Since when it is so, by the other system's word.
     pub since: Timestamp,
     /// It is bad now.
     pub firing: bool,
@@ -147,18 +143,16 @@ pub enum Effect {
     CoverEnded(u64),
     /// What a document holds for a rule has changed, or was accepted: keep it.
     Comparison {
-        /// Of which device.
         device: DeviceId,
-        /// For which rule.
+        /// The rule's identifier.
         rule: String,
-        /// What it holds.
         comparison: Comparison,
     },
     /// Reports of a device are lost.
     ReportsLost(DeviceId, Box<Loss>),
     /// What is known of a device's losses has changed: keep it.
     LossLedger(DeviceId),
-    /// Tell people.
+    /// People are to be notified.
     Notice(Box<Notice>),
     /// Ask the host itself whether it is there, and answer with [`Input::HostProbed`].
     ProbeHost(DeviceId),
@@ -166,11 +160,9 @@ pub enum Effect {
     Ask(DeviceId, Ask),
     /// Keep an audit record.
     Record {
-        /// About which device.
         device: DeviceId,
-        /// What happened.
         action: AuditAction,
-        /// Details.
+        /// What belongs to it, for the audit log.
         detail: String,
     },
 }
@@ -204,9 +196,9 @@ impl AuditAction {
     }
 }
 
-/// What became of a report.
+/// What the judge made of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReportVerdict {
     /// New: keep it, under this time on the collector's clock.
     New {
         /// When it was taken, corrected where the device's clock is known to be wrong.

@@ -18,7 +18,7 @@ pub enum FaultState {
     Flapping,
     /// It was bad when last heard of; whether it still is, nobody knows.
     Unknown,
-    /// It was bad.
+    /// It was bad, and is not any more.
     Cleared,
     /// It came and went inside a backlog: logged, and nobody was woken.
     Past,
@@ -44,20 +44,19 @@ impl FaultState {
     }
 }
 
-/// A fault.
+/// A rule that is broken on a device, from when to when.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
-    /// Number.
+    /// Its number, unique among faults.
     pub id: FaultId,
-    /// On which device.
     pub device: DeviceId,
-    /// Which rule.
+    /// The rule's identifier.
     pub rule: String,
     /// The series, or an empty text for the device as a whole.
     pub series: String,
-    /// How bad.
     pub severity: Severity,
-    /// Where it stands.
+    /// Whether it is raised, cleared, or nobody knows.
     pub state: FaultState,
     /// Since when the rule was broken, on the collector's clock.
     pub raised_at: Timestamp,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
 
+use crate::maintenance::Warning;
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
@@ -57,27 +58,27 @@ impl IncidentState {
     }
 }
 
-/// An incident.
+/// Something that people work on: faults of one cause, or what a person or another system reported.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Number.
+    /// Its number, unique among incidents.
     pub id: IncidentId,
     /// On which device; none when it is about the centre as a whole.
     pub device: Option<DeviceId>,
     /// Which rule; empty when a person opened it.
     pub rule: String,
-    /// How bad.
+    /// The worst of its faults.
     pub severity: Severity,
-    /// How urgent.
+    /// By severity and importance.
     #[serde(default)]
     pub priority: Priority,
-    /// Where it stands.
     pub state: IncidentState,
-    /// What is wrong.
+    /// What is wrong, in a line.
     pub title: Text,
     /// Why it was opened.
     pub reason: Text,
-    /// What to do.
+    /// What whoever reads it can do now.
     pub advice: Text,
     /// The regulation's article; may be empty.
     #[serde(default)]
@@ -92,7 +93,7 @@ pub struct Incident {
     pub resolve_by: Option<Timestamp>,
     /// When someone took it.
     pub acknowledged_at: Option<Timestamp>,
-    /// Who took it.
+    /// The account that took it.
     pub acknowledged_by: Option<String>,
     /// When the fault was gone.
     pub resolved_at: Option<Timestamp>,
@@ -102,7 +103,7 @@ pub struct Incident {
     pub steps: u32,
     /// What people wrote down.
     #[serde(default)]
-    pub record: Record,
+    pub record: IncidentRecord,
     /// What the judge remembers to go on with.
     #[serde(default)]
     pub progress: Progress,
@@ -111,7 +112,7 @@ pub struct Incident {
 /// What people wrote down about an incident.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
+pub struct IncidentRecord {
     /// The unit that handles it (article 14).
     pub unit: String,
     /// The person that handles it.
@@ -121,7 +122,7 @@ pub struct Record {
     /// Progress and remedy (article 10.2c).
     pub closing: Option<Closing>,
     /// The notice to the responsible department (article 17.4).
-    pub regulator: Option<Regulator>,
+    pub regulator: Option<RegulatorNotice>,
     /// Who reported it, when a person did (article 17.3).
     pub report: Option<PersonReport>,
     /// Files that belong to it.
@@ -131,6 +132,7 @@ pub struct Record {
 }
 
 /// What stood before the repair.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repair {
     /// Where the backup is; empty when there is none.
@@ -139,29 +141,28 @@ pub struct Repair {
     pub no_backup: String,
     /// What was done for the safety of people and equipment.
     pub safety: String,
-    /// Who signed this.
+    /// The account that signed this.
     pub who: String,
-    /// When.
     pub at: Timestamp,
 }
 
 /// What was found and done.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
     /// How it came about and went on.
     pub course: String,
     /// What was done against it.
     pub remedy: String,
-    /// Who closed it.
+    /// The account that closed it.
     pub who: String,
-    /// When.
     pub at: Timestamp,
 }
 
 /// The notice to the responsible department, and what came back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Regulator {
-    /// Which department.
+pub struct RegulatorNotice {
+    /// The department's name in the duty plan.
     pub department: String,
     /// When it was told.
     pub sent_at: Timestamp,
@@ -178,33 +179,33 @@ pub struct Regulator {
 /// A report by a person, most often by telephone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PersonReport {
-    /// Who reported.
+    /// The name of whoever reported it.
     pub reporter: String,
     /// How: telephone number, letter, in person.
     pub way: String,
     /// How it was verified; empty until it was.
     #[serde(default)]
     pub verified: String,
-    /// Who verified it.
+    /// The account that verified it.
     #[serde(default)]
     pub verified_by: String,
-    /// When.
+    /// When it was verified.
     #[serde(default)]
     pub verified_at: Option<Timestamp>,
 }
 
 /// A file that belongs to an incident. Its content lies in the store.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// Its name.
+    /// The file's name.
     pub name: String,
     /// SHA-256 of its content, hex.
     pub sha256: String,
-    /// Its size.
+    /// The file's size, bytes.
     pub bytes: u64,
-    /// Who added it.
+    /// The account that added it.
     pub who: String,
-    /// When.
     pub at: Timestamp,
 }
 
@@ -233,13 +234,12 @@ pub struct Progress {
 }
 
 /// One step of an incident's timeline.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelineStep {
-    /// Which incident.
     pub incident: IncidentId,
     /// Number within the incident, from 1.
     pub number: u32,
-    /// When.
     pub at: Timestamp,
     /// Who; empty for the collector itself.
     pub who: String,
@@ -252,21 +252,21 @@ pub struct TimelineStep {
 /// What a person does with an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Take it.
+    /// Whoever acts takes the incident.
     Acknowledge {
         /// What they say about it.
         note: String,
     },
     /// Say something about it.
     Comment {
-        /// What.
+        /// What it says.
         text: String,
     },
     /// Give it to a unit and a person (article 14).
     Assign {
-        /// The unit.
+        /// The unit that handles it.
         unit: String,
-        /// The person.
+        /// The person who handles it.
         person: String,
     },
     /// Begin the repair (article 10.2a, b).
@@ -280,7 +280,7 @@ pub enum Action {
     },
     /// It is mended. Only where no fault of ours says otherwise.
     Resolve {
-        /// What was done.
+        /// What was done, in a person's words.
         note: String,
     },
     /// Close it (article 10.2c).
@@ -292,41 +292,41 @@ pub enum Action {
     },
     /// What changed is right: it is what later changes are held against.
     Accept {
-        /// Why.
+        /// The reason, in a person's words.
         note: String,
     },
     /// It is not over.
     Reopen {
-        /// Why.
+        /// The reason, in a person's words.
         note: String,
     },
     /// It is part of another.
     Merge {
-        /// Which.
+        /// The incident that it becomes part of.
         into: u64,
     },
     /// A fault under it is something of its own.
     Split {
-        /// Which.
+        /// The fault that is taken out.
         fault: u64,
     },
     /// Tell the responsible department (article 17.4).
     Regulator {
-        /// Which department.
+        /// The department's name in the duty plan.
         department: String,
     },
     /// The department has received it.
     RegulatorReceived,
     /// The result was reported to the department.
     RegulatorResult {
-        /// The result.
+        /// The result of the handling.
         result: String,
     },
     /// The department has confirmed the result.
     RegulatorConfirmed,
     /// What was reported by a person was verified (article 17.3).
     Verify {
-        /// How.
+        /// How it was verified.
         how: String,
     },
 }
@@ -356,17 +356,17 @@ impl Action {
 }
 
 /// An incident that a person or the collector itself opens.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIncident {
     /// On which device, if on one.
     pub device: Option<DeviceId>,
-    /// How bad.
     pub severity: Severity,
-    /// What is wrong.
+    /// What is wrong, in a line.
     pub title: Text,
     /// What is known of it.
     pub reason: Text,
-    /// What to do.
+    /// What whoever reads it can do now.
     pub advice: Text,
     /// Who reported it, when that was not who opens it.
     pub report: Option<PersonReport>,
@@ -404,15 +404,15 @@ pub enum Refusal {
     #[error("{field}: {why} (article {article})")]
     Gate {
         field: &'static str,
-        /// What is missing.
+        /// What is missing, in a sentence.
         why: &'static str,
-        /// By which article.
+        /// The regulation's article that asks for it.
         article: &'static str,
     },
     /// What was given cannot be used.
     #[error("{field}: {why}")]
     Invalid { field: &'static str, why: String },
     /// It is possible, but someone must say that they mean it.
-    #[error("{}", .0.iter().map(|text| text.en.as_str()).collect::<Vec<_>>().join(" "))]
-    Warned(Vec<Text>),
+    #[error("{}", .0.iter().map(|warning| warning.text.en.as_str()).collect::<Vec<_>>().join(" "))]
+    Warned(Vec<Warning>),
 }

@@ -20,14 +20,14 @@ pub mod state;
 pub mod text;
 
 pub use device::{DeviceInfo, DeviceKind, Importance};
-pub use effect::{Alert, AuditAction, Effect, Input, Verdict};
+pub use effect::{Alert, AuditAction, Effect, Input, ReportVerdict};
 pub use fault::{Fault, FaultState};
 pub use incident::{Action, Incident, IncidentState, NewIncident, Refusal, TimelineStep};
 pub use losses::{Loss, LossLedger};
-pub use maintenance::{When, Window};
+pub use maintenance::{Named, Warning, Window, WindowSchedule};
 pub use notice::{Notice, Occasion};
-pub use presence::{HostAnswer, Presence};
-pub use rule::{Rule, RuleKind, RuleSet};
+pub use presence::{HostAnswer, Presence, PresenceState};
+pub use rule::{Rule, RuleCondition, RuleKind, RuleSet};
 pub use scope::Scope;
 pub use severity::{Priority, Severity};
 pub use state::{Device, IDENTITY_COLLISION, Snapshot, State, TimeLimits};

@@ -12,42 +12,59 @@ use ioc_common::clock::Timestamp;
 use crate::device::DeviceInfo;
 use crate::local_time::{instant, weekday};
 use crate::scope::Scope;
+use crate::text::Text;
 
 /// Longest window, milliseconds: a week.
 pub const WINDOW_MAX_MS: i64 = 7 * 86_400_000;
 
 /// A maintenance window, or a freeze: a time at which no maintenance may be planned.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    /// Number.
+    /// Its number, unique among windows.
     pub id: u64,
-    /// What is done.
+    /// What is done, in a line.
     pub title: String,
     /// On which devices. A freeze is for all.
     pub scope: Scope,
-    /// When.
-    pub when: When,
+    pub when: WindowSchedule,
     /// An event at the centre: no maintenance meanwhile.
     #[serde(default)]
     pub freeze: bool,
-    /// Who planned it.
+    /// The account that planned it.
     pub who: String,
     /// Warnings that were overruled when it was planned.
     #[serde(default)]
     pub overruled: Vec<String>,
 }
 
+/// What speaks against a window. It may name what whoever plans the window may not see: see [`Self::names`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is, with names.
+    pub text: Text,
+    /// The same without them, for whom some of them are out of reach.
+    pub unnamed: Text,
+    /// Where that stands which is named: each must be within reach of whoever reads the names.
+    pub names: Vec<Named>,
+}
+
+/// Something that a warning names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Where it stands; one of these is enough. None is known where there are none.
+    pub places: Vec<String>,
+    /// It is about places as a whole, and about all that is below them.
+    pub below: bool,
+}
+
 /// When a window is open.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum When {
-    /// Once.
-    Once {
-        /// From.
-        from: Timestamp,
-        /// Until.
-        until: Timestamp,
-    },
+pub enum WindowSchedule {
+    /// From one moment to another.
+    Once { from: Timestamp, until: Timestamp },
     /// On the same days of every week.
     Weekly {
         /// On which days, 1 Monday to 7 Sunday.
@@ -58,7 +75,7 @@ pub enum When {
         minutes: i64,
         /// In which zone, an IANA name.
         zone: String,
-        /// Not before.
+        /// No day before this moment counts.
         from: Timestamp,
     },
 }
@@ -74,8 +91,8 @@ impl Window {
     #[must_use]
     pub fn next(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
         match &self.when {
-            When::Once { from, until } => (*until > now).then_some((*from, *until)),
-            When::Weekly { days, at, minutes, zone, from } => {
+            WindowSchedule::Once { from, until } => (*until > now).then_some((*from, *until)),
+            WindowSchedule::Weekly { days, at, minutes, zone, from } => {
                 let zone = TimeZone::get(zone).ok()?;
                 let time: Time = at.parse().ok()?;
                 let today = jiff::Timestamp::from_millisecond(now.as_millis()).ok()?.to_zoned_datetime(zone.clone());
@@ -104,8 +121,8 @@ impl Window {
     #[must_use]
     pub fn meets(&self, other: &Self, now: Timestamp) -> bool {
         let once = |window: &Self| match window.when {
-            When::Once { from, .. } => from,
-            When::Weekly { .. } => now,
+            WindowSchedule::Once { from, .. } => from,
+            WindowSchedule::Weekly { .. } => now,
         };
         // What is planned once may be years ahead, and nothing before it can meet it.
         let now = now.max(once(self)).max(once(other));
@@ -133,13 +150,13 @@ impl Window {
             return Err(("title", "found none; say what is done".to_owned()));
         }
         match &self.when {
-            When::Once { from, until } => {
+            WindowSchedule::Once { from, until } => {
                 let length = until.millis_since(*from);
                 if length <= 0 || length > WINDOW_MAX_MS {
                     return Err(("until", "allowed is a time after the beginning, at most a week".to_owned()));
                 }
             }
-            When::Weekly { days, at, minutes, zone, .. } => {
+            WindowSchedule::Weekly { days, at, minutes, zone, .. } => {
                 if days.is_empty() || days.iter().any(|day| !(1..=7).contains(day)) {
                     return Err(("days", "allowed are days from 1 (Monday) to 7 (Sunday)".to_owned()));
                 }
@@ -167,7 +184,7 @@ mod tests {
     }
 
     fn weekly(zone: &str, time: &str, minutes: i64) -> Window {
-        let when = When::Weekly {
+        let when = WindowSchedule::Weekly {
             days: vec![7],
             at: time.into(),
             minutes,
@@ -209,7 +226,10 @@ mod tests {
         let (a, b) = (weekly("UTC", "02:00", 120), weekly("UTC", "03:30", 60));
         assert!(a.meets(&b, now) && !a.meets(&weekly("UTC", "04:00", 60), now));
         let far = |hour: &str| Window {
-            when: When::Once { from: at(&format!("2100-01-03T{hour}:00Z")), until: at("2100-01-03T05:00:00Z") },
+            when: WindowSchedule::Once {
+                from: at(&format!("2100-01-03T{hour}:00Z")),
+                until: at("2100-01-03T05:00:00Z"),
+            },
             ..weekly("UTC", "02:00", 120)
         };
         assert!(far("03:30").meets(&far("04:30"), now) && far("03:30").meets(&a, now), "a Sunday in 2100");

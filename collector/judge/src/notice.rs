@@ -17,7 +17,7 @@ use crate::text::Text;
 pub enum Occasion {
     /// An incident was opened.
     Opened,
-    /// It came back.
+    /// It came back after it was resolved.
     Reopened,
     /// The fault is gone.
     Resolved,
@@ -51,33 +51,32 @@ impl Occasion {
 }
 
 /// A notice. It carries all that a channel needs, so that a late delivery says what was true when it was decided.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// About which incident. Notices of one incident are paired by this.
     pub incident: IncidentId,
     /// The step of the incident that caused it: incident and step make the idempotency key.
     pub step: u32,
-    /// Why.
+    /// What happened with the incident.
     pub occasion: Occasion,
-    /// How bad.
     pub severity: Severity,
-    /// Which rule.
+    /// The rule's identifier.
     pub rule: String,
-    /// The regulation's article.
+    /// The regulation's article that the rule is for.
     pub article: String,
     /// On which device; none when it is about the centre as a whole.
     pub device: Option<DeviceInfo>,
-    /// What is wrong.
+    /// What is wrong, in a line.
     pub title: Text,
-    /// Why.
+    /// Why it is judged so, with the number.
     pub reason: Text,
-    /// What to do.
+    /// What whoever reads it can do now.
     pub advice: Text,
-    /// Since when.
+    /// When the incident was opened.
     pub opened_at: Timestamp,
     /// Until when, once resolved.
     pub resolved_at: Option<Timestamp>,
-    /// How urgent.
     #[serde(default)]
     pub priority: Priority,
     /// By when someone is to take it.

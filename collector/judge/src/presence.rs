@@ -16,18 +16,18 @@ use ioc_common::report::ByeReason;
 pub enum Presence {
     /// Enrolled, not yet heard.
     NeverSeen,
-    /// Heard.
+    /// It is heard.
     Live {
         /// Since when without a break.
         since: Timestamp,
     },
     /// Said goodbye and means to return.
     Away {
-        /// When it left.
+        /// When it said goodbye.
         since: Timestamp,
         /// By when it means to be back.
         until: Timestamp,
-        /// Why it left.
+        /// Why it left, by its own word.
         reason: ByeReason,
     },
     /// The link is broken; it may come back within `until`.
@@ -48,18 +48,60 @@ pub enum Presence {
     },
 }
 
-impl Presence {
-    /// The name used in the API and on pages.
+/// Presence in one word, without since when and why.
+#[allow(missing_docs, reason = "the names are the glossary's")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PresenceState {
+    NeverSeen,
+    Live,
+    Away,
+    Suspect,
+    HostDown,
+    Silent,
+}
+
+impl PresenceState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [Self::NeverSeen, Self::Live, Self::Away, Self::Suspect, Self::HostDown, Self::Silent];
+
+    /// The name used in the API, on pages and in the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NeverSeen => "never_seen",
-            Self::Live { .. } | Self::Suspect { probing: false, .. } => "live",
-            Self::Away { .. } => "away",
-            Self::Suspect { probing: true, .. } => "suspect",
-            Self::Silent { host: HostAnswer::No, .. } => "host_down",
-            Self::Silent { .. } => "silent",
+            Self::Live => "live",
+            Self::Away => "away",
+            Self::Suspect => "suspect",
+            Self::HostDown => "host_down",
+            Self::Silent => "silent",
         }
+    }
+
+    /// The state of a name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl Presence {
+    /// The state that is shown: a device whose link broke just now counts as live until its host is asked.
+    #[must_use]
+    pub const fn state(self) -> PresenceState {
+        match self {
+            Self::NeverSeen => PresenceState::NeverSeen,
+            Self::Live { .. } | Self::Suspect { probing: false, .. } => PresenceState::Live,
+            Self::Away { .. } => PresenceState::Away,
+            Self::Suspect { probing: true, .. } => PresenceState::Suspect,
+            Self::Silent { host: HostAnswer::No, .. } => PresenceState::HostDown,
+            Self::Silent { host: HostAnswer::Yes | HostAnswer::Unknown, .. } => PresenceState::Silent,
+        }
+    }
+
+    /// The name of its [state](Self::state).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.state().as_str()
     }
 
     /// Since when, where that is known.

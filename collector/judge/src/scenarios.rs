@@ -26,8 +26,8 @@ use ioc_common::report::{
 use proptest::prelude::*;
 
 use crate::{
-    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, RuleSet, Snapshot, State, TimeLimits,
-    Verdict,
+    Action, Device, DeviceInfo, DeviceKind, Effect, HostAnswer, Input, Occasion, ReportVerdict, RuleSet, Snapshot,
+    State, TimeLimits,
 };
 
 const RULES: &str = r#"
@@ -180,7 +180,7 @@ impl Scene {
         Timestamp::from_millis(START_MS + self.now_s * 1000)
     }
 
-    fn input(&mut self, input: Input<'_>) -> Verdict {
+    fn input(&mut self, input: Input<'_>) -> ReportVerdict {
         let mut out = Vec::new();
         let now = self.now();
         let verdict = self.state.step(input, now, &mut out).unwrap_or_else(|e| panic!("{e}"));
@@ -236,16 +236,16 @@ impl Scene {
     }
 
     /// A report that was taken `age_s` ago, by a clock that is ahead by `ahead_s`.
-    fn report(&mut self, body: Body, age_s: i64, ahead_s: i64) -> Verdict {
+    fn report(&mut self, body: Body, age_s: i64, ahead_s: i64) -> ReportVerdict {
         self.seq += 1;
         self.report_at(Position { epoch: 1, seq: self.seq }, body, age_s, ahead_s)
     }
 
-    fn report_at(&mut self, position: Position, body: Body, age_s: i64, ahead_s: i64) -> Verdict {
+    fn report_at(&mut self, position: Position, body: Body, age_s: i64, ahead_s: i64) -> ReportVerdict {
         self.report_about(None, position, body, age_s, ahead_s)
     }
 
-    fn sensor(&mut self, name: &str, body: Body) -> Verdict {
+    fn sensor(&mut self, name: &str, body: Body) -> ReportVerdict {
         self.seq += 1;
         self.report_about(Some(name), Position { epoch: 1, seq: self.seq }, body, 0, 0)
     }
@@ -257,7 +257,7 @@ impl Scene {
         body: Body,
         age_s: i64,
         ahead_s: i64,
-    ) -> Verdict {
+    ) -> ReportVerdict {
         let envelope = Envelope {
             device: id(),
             about: about.map(|name| name.parse().expect("a name")),
@@ -299,7 +299,7 @@ fn a_sensor_is_announced_judged_in_its_own_words_and_missed() {
     let mut scene = Scene::new();
     // Nothing is kept of what was never announced, and its host is asked, once.
     for _ in 0..3 {
-        assert_eq!(scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0])), Verdict::Unannounced);
+        assert_eq!(scene.sensor("ups-1", sensor_sample(&ALARM, &[0.0])), ReportVerdict::Unannounced);
     }
     let texts =
         vec![StateText {
@@ -507,9 +507,9 @@ fn what_came_and_went_in_a_backlog_is_past_and_what_is_still_bad_is_told() {
 fn a_resend_changes_nothing_and_an_unknown_layout_is_asked_for_once() {
     let mut scene = Scene::new();
     let first = scene.report(sample(&[50.0]), 0, 0);
-    assert!(matches!(first, Verdict::New { .. }));
+    assert!(matches!(first, ReportVerdict::New { .. }));
     let again = scene.report_at(Position { epoch: 1, seq: scene.seq }, sample(&[99.0]), 0, 0);
-    assert_eq!(again, Verdict::Duplicate);
+    assert_eq!(again, ReportVerdict::Duplicate);
     scene.report(sample(&[50.0, 60.0]), 0, 0);
     scene.report(sample(&[50.0, 60.0]), 0, 0);
     scene.golden("0 ask Hello");
@@ -525,11 +525,11 @@ fn a_wrong_clock_is_a_fault_and_does_not_decide_history() {
     let mut scene = Scene::new();
     scene.until(1000);
     let verdict = scene.report(sample(&[50.0]), 0, -20 * 365 * 86_400);
-    assert_eq!(verdict, Verdict::New { at: scene.now(), kept_at: scene.now() });
+    assert_eq!(verdict, ReportVerdict::New { at: scene.now(), kept_at: scene.now() });
     let small = scene.report(sample(&[50.0]), 0, 30);
     assert_eq!(
         small,
-        Verdict::New { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
+        ReportVerdict::New { at: scene.now().plus_millis(30_000), kept_at: scene.now().plus_millis(30_000) },
         "a small error is the device's own word"
     );
     scene.report(sample(&[50.0]), 0, 0);

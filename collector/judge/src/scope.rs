@@ -9,13 +9,13 @@ use crate::device::{DeviceInfo, DeviceKind};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scope {
-    /// Kinds of device.
+    /// Only these kinds of device; all when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<DeviceKind>,
-    /// Device identifiers.
+    /// Only devices of these identifiers; all when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
-    /// Where they stand.
+    /// Only devices at these places, or within them; all when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<String>,
     /// Groups, any of which.

@@ -31,11 +31,11 @@ impl Severity {
 /// How urgent an incident is: its severity and the importance of its device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Priority {
-    /// At once.
+    /// To be taken at once.
     P1,
-    /// Soon.
+    /// To be taken soon.
     P2,
-    /// Today.
+    /// To be taken today.
     #[default]
     P3,
     /// When there is time.

@@ -25,13 +25,13 @@ use ioc_common::layout::LayoutId;
 
 use crate::device::{DeviceInfo, DeviceKind};
 use crate::duty::{Cover, Plan};
-use crate::effect::{Alert, Effect, Input, Verdict};
+use crate::effect::{Alert, Effect, Input, ReportVerdict};
 use crate::fault::{Fault, FaultState};
 use crate::incident::{Incident, IncidentState, Refusal};
 use crate::maintenance::Window;
 use crate::presence::Presence;
 use crate::rule::document::Comparison;
-use crate::rule::{RuleKind, RuleSet};
+use crate::rule::{RuleCondition, RuleSet};
 use crate::severity::Severity;
 use crate::text::Text;
 pub use device::Device;
@@ -51,7 +51,7 @@ pub struct TimeLimits {
     pub clock_trust_ms: i64,
     /// An incident that was reopened so often within [`Self::flap_within_ms`] flaps.
     pub flap_returns: usize,
-    /// See [`Self::flap_returns`], milliseconds.
+    /// The time within which [`Self::flap_returns`] count, milliseconds.
     pub flap_within_ms: i64,
     /// One that flaps is resolved when it was good for this long, milliseconds.
     pub flap_settle_ms: i64,
@@ -74,7 +74,7 @@ impl Default for TimeLimits {
 /// What was known when the collector stopped.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Every enrolled device.
+    /// Every enrolled device, with what was known of it.
     pub devices: Vec<Device>,
     /// Every fault that is raised.
     pub faults: Vec<Fault>,
@@ -223,7 +223,7 @@ impl State {
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let of_device = self.is_device_fault(&fault) || fault.title.is_some();
-        if of_device && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
+        if of_device && self.rules.find(&fault.rule).is_some_and(|rule| rule.condition == RuleCondition::Budget) {
             self.watch_budget(&fault.device, now);
         }
         if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| of_device) {
@@ -252,10 +252,10 @@ impl State {
     /// Whether a fault is one of the device as a whole, by the rule that raised it.
     fn is_device_fault(&self, fault: &Fault) -> bool {
         let Some(rule) = self.rules.find(&fault.rule) else { return false };
-        match &rule.kind {
-            RuleKind::Silent | RuleKind::Budget => true,
-            RuleKind::Threshold(_) => false,
-            RuleKind::Document(condition) => {
+        match &rule.condition {
+            RuleCondition::Silent | RuleCondition::Budget => true,
+            RuleCondition::Threshold(_) => false,
+            RuleCondition::Document(condition) => {
                 let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
                 let device = self.devices.get(&fault.device);
                 condition.path == fault.series && device.is_some_and(|one| self.rules.for_device(&one.info).any(is_it))
@@ -265,11 +265,11 @@ impl State {
 
     /// Judges one input at `now` and adds what is to be done to `out`.
     ///
-    /// The verdict is about a report; other inputs give [`Verdict::Duplicate`], which means that nothing is to be kept.
+    /// The verdict is about a report; other inputs give [`ReportVerdict::Duplicate`], which means that nothing is to be kept.
     ///
     /// # Errors
     /// [`Refusal`] when a person's action is not allowed; nothing has changed then.
-    pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<Verdict, Refusal> {
+    pub fn step(&mut self, input: Input<'_>, now: Timestamp, out: &mut Vec<Effect>) -> Result<ReportVerdict, Refusal> {
         match input {
             Input::Report(report) => return Ok(self.report(report, now, out)),
             Input::Skipped { device, position } => self.skipped(device, position, now, out),
@@ -293,7 +293,7 @@ impl State {
             Input::RemoveCover(id) => self.remove_cover(id, out)?,
             Input::Wake => self.wake(now, out),
         }
-        Ok(Verdict::Duplicate)
+        Ok(ReportVerdict::Duplicate)
     }
 
     /// When [`Input::Wake`] is due next, if ever.
@@ -459,7 +459,7 @@ fn first_key(id: &DeviceId) -> DeviceFaultKey {
 /// The moment from which a window's next end is looked for after a restart: an end that passed meanwhile must be noticed, too.
 fn window_start(window: &Window, now: Timestamp) -> Timestamp {
     match &window.when {
-        crate::maintenance::When::Once { from, .. } => (*from).min(now),
-        crate::maintenance::When::Weekly { minutes, .. } => now.plus_millis(-minutes * 60_000),
+        crate::maintenance::WindowSchedule::Once { from, .. } => (*from).min(now),
+        crate::maintenance::WindowSchedule::Weekly { minutes, .. } => now.plus_millis(-minutes * 60_000),
     }
 }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "Form")]
 pub struct Text {
-    /// Vietnamese.
+    /// In Vietnamese.
     pub vi: String,
-    /// English.
+    /// In English.
     pub en: String,
     /// The same with the names of people; none where there are none.
     personal: Option<Box<WithNames>>,
@@ -67,24 +67,24 @@ fn may_name_people(vi: &str) -> bool {
 }
 
 thread_local! {
-    static KEPT: Cell<bool> = const { Cell::new(false) };
+    static WITH_NAMES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Serializes with the names of people: for what the store keeps, and for nothing that leaves it.
 pub fn kept<T>(write: impl FnOnce() -> T) -> T {
-    struct Back(bool);
-    impl Drop for Back {
+    struct Restore(bool);
+    impl Drop for Restore {
         fn drop(&mut self) {
-            KEPT.set(self.0);
+            WITH_NAMES.set(self.0);
         }
     }
-    let _back = Back(KEPT.replace(true));
+    let _restore = Restore(WITH_NAMES.replace(true));
     write()
 }
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kept = KEPT.get();
+        let kept = WITH_NAMES.get();
         let fields = if kept { 3 + usize::from(self.personal.is_some()) } else { 2 };
         let mut text = serializer.serialize_struct("Text", fields)?;
         text.serialize_field("vi", &self.vi)?;

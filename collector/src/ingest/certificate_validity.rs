@@ -6,7 +6,7 @@ use std::time::Duration;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use ioc_engine::engine::CertificateAllowlist;
+use ioc_engine::writer::CertificateAllowlist;
 
 /// How long nobody looks, where the end is further away: what was taken back without a word is found then.
 const LOOK_MAX: Duration = Duration::from_secs(30);

@@ -21,13 +21,13 @@ const FILTERS_MAX: usize = 8;
 
 /// A device's own topics.
 #[derive(Debug, Clone)]
-pub(super) struct OwnTopics {
+pub(super) struct DeviceTopics {
     device: DeviceId,
     up: String,
     down: String,
 }
 
-impl OwnTopics {
+impl DeviceTopics {
     pub(super) fn new(device: DeviceId) -> Self {
         let base = format!("{ROOT}/{MAJOR}/{}/{device}", device.shard());
         Self { up: format!("{base}/up/"), down: format!("{base}/down/"), device }
@@ -85,7 +85,7 @@ impl OwnTopics {
 #[must_use]
 pub fn packet_path(bytes: &[u8]) -> usize {
     let Ok(device) = DeviceId::new("srv-01") else { return 0 };
-    let own = OwnTopics::new(device);
+    let own = DeviceTopics::new(device);
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut buffer = BytesMut::from(bytes);
     let mut passed = 0;
@@ -101,7 +101,7 @@ pub fn packet_path(bytes: &[u8]) -> usize {
                 own.publish(&publish).is_ok_and(|kind| ioc_common::codec::open(kind, &publish.payload).is_ok())
             }
             Packet::Subscribe { topic_filters, .. } => {
-                OwnTopics::filters(&topic_filters).is_ok()
+                DeviceTopics::filters(&topic_filters).is_ok()
                     && topic_filters.iter().all(|(filter, _)| own.subscribe(filter).is_some())
             }
             _ => true,
@@ -120,8 +120,8 @@ pub fn packet_path(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn own() -> OwnTopics {
-        OwnTopics::new(DeviceId::new("srv-01").expect("valid"))
+    fn own() -> DeviceTopics {
+        DeviceTopics::new(DeviceId::new("srv-01").expect("valid"))
     }
 
     fn publish(topic: &str, qos: QoS) -> Publish {
@@ -144,7 +144,7 @@ mod tests {
         for bad in ["gone", "", "nonsense", "sample/x", "sample\0", "#", "+"] {
             assert_eq!(own().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)), Err("topic"), "{bad}");
         }
-        let other = OwnTopics::new(DeviceId::new("srv-02").expect("valid")).up;
+        let other = DeviceTopics::new(DeviceId::new("srv-02").expect("valid")).up;
         assert_eq!(own().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err("topic"));
     }
 

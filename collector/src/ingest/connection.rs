@@ -24,15 +24,16 @@ use ioc_common::report::Renew;
 use ioc_common::topic::{DownKind, UpKind};
 
 use super::certificate_validity::CertificateValidity;
-use super::check::{CONNECT_MAX_BYTES, OwnTopics, PACKET_MAX_BYTES};
+use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
 use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
-use ioc_engine::engine::{ConnectionId, Down, Handle, Message, quiet_after_ms};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
+use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
+use ioc_store::history;
 
 /// Reading stops at this many messages that are not yet committed …
 const UNACKNOWLEDGED_MAX: usize = 64;
@@ -47,8 +48,8 @@ const KEEP_ALIVE_MAX_S: u16 = 600;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) engine: Handle,
+pub(super) struct ConnectionDeps {
+    pub(super) engine: EngineHandle,
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) paced: Arc<LogPace>,
@@ -57,11 +58,11 @@ pub(super) struct Shared {
 /// A connection whose CONNECT was accepted.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
-    own: OwnTopics,
+    topics: DeviceTopics,
     device: DeviceId,
-    standing: CertificateValidity,
+    validity: CertificateValidity,
     link: ConnectionId,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionDeps>,
     codec: Codec,
     read: BytesMut,
     write: BytesMut,
@@ -84,17 +85,17 @@ pub(super) struct Connection {
 }
 
 /// Why a connection ended.
-type End = (&'static str, String);
+type EndReason = (&'static str, String);
 
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
-    (device, standing): (DeviceId, CertificateValidity),
+    (device, validity): (DeviceId, CertificateValidity),
     link: ConnectionId,
     peer: SocketAddr,
-    shared: Arc<Shared>,
-) -> Result<Connection, End> {
-    let own = OwnTopics::new(device.clone());
+    shared: Arc<ConnectionDeps>,
+) -> Result<Connection, EndReason> {
+    let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
     let first = async {
@@ -117,7 +118,7 @@ pub(super) async fn connect(
     let checked = match right {
         Err(fault) => Err(refused(fault, &device)),
         Ok(()) => match codec.decode(&mut read) {
-            Ok(Some((Packet::Connect(connect), _))) => match own.connect(&connect) {
+            Ok(Some((Packet::Connect(connect), _))) => match topics.connect(&connect) {
                 Ok(()) => Ok(connect),
                 Err(reason) => Err((reason, format!("{device} with client ID {:?}", connect.client_id))),
             },
@@ -151,7 +152,7 @@ pub(super) async fn connect(
         asked => asked.min(KEEP_ALIVE_MAX_S),
     };
     let (sender, down) = mpsc::unbounded_channel();
-    let serial = standing.serial.clone();
+    let serial = validity.serial.clone();
     let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
@@ -162,9 +163,9 @@ pub(super) async fn connect(
     let idle = Duration::from_millis(u64::from(keep_alive_s) * 1500);
     Ok(Connection {
         stream,
-        own,
+        topics,
         device,
-        standing,
+        validity,
         link,
         shared,
         codec,
@@ -190,7 +191,7 @@ const fn connack(code: u8) -> [u8; 4] {
 }
 
 /// A fault against the protocol as the reason of an end.
-fn refused(fault: FrameError, device: &DeviceId) -> End {
+fn refused(fault: FrameError, device: &DeviceId) -> EndReason {
     match fault {
         FrameError::Malformed(how) => ("packet", format!("{device}: {how}")),
         FrameError::Trailing => ("connect_trailing_bytes", device.to_string()),
@@ -216,14 +217,25 @@ impl Connection {
         self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
 
-    async fn serve(&mut self) -> End {
+    async fn serve(&mut self) -> EndReason {
         let mut stop = self.shared.stop.clone();
-        let mut look = Instant::now() + self.standing.look_in(clock::now());
+        let mut look = Instant::now() + self.validity.look_in(clock::now());
+        // One timer for all that is waited for. It may ring too early, and is then set anew: to set it with every packet costs more.
+        let alarm = tokio::time::sleep_until(look);
+        tokio::pin!(alarm);
         loop {
-            if self.paused_until.is_some_and(|until| until <= Instant::now()) {
+            let turn = Instant::now();
+            if self.paused_until.is_some_and(|until| until <= turn) {
                 // It was not listened to meanwhile.
                 self.paused_until = None;
-                self.heard = Instant::now();
+                self.heard = turn;
+            }
+            if look <= turn {
+                let now = clock::now();
+                if let Some(why) = self.validity.ended(&self.device, now) {
+                    return (why, self.validity.serial.clone());
+                }
+                look = turn + self.validity.look_in(now);
             }
             while self.may_read() {
                 match self.take_next().await {
@@ -232,7 +244,6 @@ impl Connection {
                     Err(end) => return end,
                 }
             }
-            let deadline = self.heard + if self.is_quiet { self.idle } else { self.quiet };
             if !self.write.is_empty()
                 && let Err(end) = self.send().await
             {
@@ -241,7 +252,18 @@ impl Connection {
             if self.read.is_empty() && self.read.capacity() > READ_BYTES {
                 self.read = BytesMut::new();
             }
-            let (may_read, paused_until) = (self.may_read(), self.paused_until);
+            let may_read = self.may_read();
+            let deadline = may_read.then(|| self.heard + if self.is_quiet { self.idle } else { self.quiet });
+            let due = [deadline, self.paused_until].into_iter().flatten().fold(look, Instant::min);
+            let now = Instant::now();
+            let over = deadline.is_some_and(|deadline| deadline <= now);
+            if due <= now && !over {
+                continue;
+            }
+            let rings_in_time = !alarm.is_elapsed() && alarm.deadline() <= due;
+            if !rings_in_time && due > now {
+                alarm.as_mut().reset(due);
+            }
             if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
                 self.read.reserve(READ_BYTES);
             }
@@ -258,19 +280,14 @@ impl Connection {
                         }
                     }
                 }
-                () = tokio::time::sleep_until(look) => {
-                    let now = clock::now();
-                    if let Some(why) = self.standing.ended(&self.device, now) {
-                        return (why, self.standing.serial.clone());
-                    }
-                    look = Instant::now() + self.standing.look_in(now);
-                }
+                () = &mut alarm, if !alarm.is_elapsed() => {}
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
                     Ok(0) => return ("closed", String::new()),
                     Ok(_) => {}
                     Err(error) => return ("closed", error.to_string()),
                 },
-                () = tokio::time::sleep_until(deadline), if may_read => {
+                // What has come counts, however late it is looked at.
+                () = std::future::ready(()), if over => {
                     if self.is_quiet {
                         return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
                     }
@@ -279,7 +296,6 @@ impl Connection {
                         return end;
                     }
                 }
-                () = tokio::time::sleep_until(paused_until.unwrap_or(deadline)), if paused_until.is_some() => {}
                 () = stopped(&mut stop) => return ("stopping", String::new()),
             }
         }
@@ -294,7 +310,7 @@ impl Connection {
     }
 
     /// Takes the next packet from the device. False while it has not come whole.
-    async fn take_next(&mut self) -> Result<bool, End> {
+    async fn take_next(&mut self) -> Result<bool, EndReason> {
         let refused = |fault| refused(fault, &self.device);
         let Some(end) = frame::whole(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
         frame::inspect(self.read.get(..end).unwrap_or_default()).map_err(refused)?;
@@ -308,12 +324,12 @@ impl Connection {
         Ok(true)
     }
 
-    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), End> {
+    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
         self.forward(Message::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
     }
 
     /// Takes a packet from the device.
-    async fn take(&mut self, packet: Packet) -> Result<(), End> {
+    async fn take(&mut self, packet: Packet) -> Result<(), EndReason> {
         match packet {
             Packet::Publish(publish) => return self.publish(*publish).await,
             Packet::PingRequest => self.encode(Packet::PingResponse),
@@ -324,7 +340,7 @@ impl Connection {
             Packet::Subscribe { packet_id, topic_filters } => return self.subscribe(packet_id, &topic_filters).await,
             Packet::Unsubscribe { packet_id, topic_filters } => {
                 for filter in &topic_filters {
-                    if let Some(filter) = self.own.subscribe(filter) {
+                    if let Some(filter) = self.topics.subscribe(filter) {
                         self.subscriptions.remove(filter);
                     }
                 }
@@ -336,14 +352,14 @@ impl Connection {
         Ok(())
     }
 
-    async fn subscribe<T>(&mut self, packet_id: NonZeroU16, filters: &[(T, QoS)]) -> Result<(), End>
+    async fn subscribe<T>(&mut self, packet_id: NonZeroU16, filters: &[(T, QoS)]) -> Result<(), EndReason>
     where
         T: std::ops::Deref<Target = str> + std::fmt::Debug,
     {
-        OwnTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
+        DeviceTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
         let mut status = Vec::with_capacity(filters.len());
         for (filter, asked) in filters {
-            status.push(match self.own.subscribe(filter) {
+            status.push(match self.topics.subscribe(filter) {
                 Some(filter) => SubscribeReturnCode::Success(self.subscriptions.add(filter, *asked)),
                 None => SubscribeReturnCode::Failure,
             });
@@ -357,9 +373,11 @@ impl Connection {
         self.forward(Message::Subscribed { link: self.link, device: self.device.clone() }).await
     }
 
-    async fn publish(&mut self, publish: Publish) -> Result<(), End> {
-        let kind =
-            self.own.publish(&publish).map_err(|reason| (reason, format!("{} to {:?}", self.device, publish.topic)))?;
+    async fn publish(&mut self, publish: Publish) -> Result<(), EndReason> {
+        let kind = self
+            .topics
+            .publish(&publish)
+            .map_err(|reason| (reason, format!("{} to {:?}", self.device, publish.topic)))?;
         let packet = publish.packet_id.map(NonZeroU16::get);
         // Decoding copies: nothing holds on to the read buffer.
         let message = if kind == UpKind::Renew {
@@ -377,12 +395,14 @@ impl Connection {
                 return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
             }
             let bytes = publish.payload.len();
+            let packed = report.as_ref().ok().and_then(|report| history::pack_body(&report.body));
             Message::Report {
                 link: self.link,
                 device: self.device.clone(),
                 packet,
                 bytes,
                 report: report.map(Box::new),
+                packed,
             }
         };
         self.unacknowledged.push_back(publish.payload.len());
@@ -390,12 +410,12 @@ impl Connection {
         self.forward(message).await
     }
 
-    async fn forward(&mut self, message: Message) -> Result<(), End> {
+    async fn forward(&mut self, message: Message) -> Result<(), EndReason> {
         if self.shared.engine.send(message).await { Ok(()) } else { Err(("stopping", String::new())) }
     }
 
     /// Takes what the engine sends down.
-    fn put(&mut self, down: Down) -> Result<(), End> {
+    fn put(&mut self, down: Down) -> Result<(), EndReason> {
         match down {
             Down::Committed { packets, payload, settled, pause_ms } => {
                 let settled = settled.min(self.unacknowledged.len());
@@ -432,7 +452,7 @@ impl Connection {
             dup: false,
             retain: false,
             qos,
-            topic: self.own.down(kind.as_str()).into(),
+            topic: self.topics.down(kind.as_str()).into(),
             packet_id,
             payload: Bytes::from(payload),
             properties: None,
@@ -445,7 +465,7 @@ impl Connection {
         }
     }
 
-    async fn send(&mut self) -> Result<(), End> {
+    async fn send(&mut self) -> Result<(), EndReason> {
         let bytes = std::mem::take(&mut self.write);
         let written = async {
             self.stream.write_all(&bytes).await?;

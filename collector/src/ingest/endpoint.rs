@@ -19,14 +19,14 @@ use tokio_rustls::server::TlsStream;
 use ioc_common::clock;
 
 use super::certificate_validity::CertificateValidity;
-use super::connection::{self, Shared};
+use super::connection::{self, ConnectionDeps};
 use super::newcomers::{Newcomers, Place};
 use ioc_engine::connection_limit::Bounds;
-use ioc_engine::engine::{CertificateAllowlist, Handle};
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
+use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 
 /// How long the first byte, the handshake and CONNECT may take, each.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,13 +36,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// What an endpoint needs.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// TLS.
+    /// TLS 1.3, with the collector's certificate and a look at the device's.
     pub tls: Arc<ServerConfig>,
     /// Where reports go.
-    pub engine: Handle,
+    pub engine: EngineHandle,
     /// Who may connect.
     pub access: Arc<CertificateAllowlist>,
-    /// Counters.
+    /// Counts connections and what is refused.
     pub health: Arc<Health>,
     /// Most open connections.
     pub connections_max: usize,
@@ -56,7 +56,7 @@ impl Endpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
         let (engine, paced) = (self.engine, self.paced);
-        let shared = Arc::new(Shared { engine, health: self.health, stop: stop.clone(), paced });
+        let shared = Arc::new(ConnectionDeps { engine, health: self.health, stop: stop.clone(), paced });
         let newcomers = Newcomers::new(self.newcomers);
         // As many as there are processors, so that whoever is let in does not wait for all who are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
@@ -104,7 +104,7 @@ struct Welcome {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
     access: Arc<CertificateAllowlist>,
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionDeps>,
     link: u64,
     peer: SocketAddr,
 }
@@ -177,9 +177,9 @@ impl Welcome {
         let place = Arc::clone(&self.places)
             .try_acquire_owned()
             .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
-        let standing = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
+        let validity = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
         let connection =
-            connection::connect(stream, (device, standing), self.link, self.peer, Arc::clone(&self.shared)).await?;
+            connection::connect(stream, (device, validity), self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
 use ioc_common::id::DeviceId;
-use ioc_engine::connection_limit::{Bounds, Counting, PeerOrigin};
+use ioc_engine::connection_limit::{Bounds, OriginCounts, PeerOrigin};
 
 /// Links of one device that wait for their CONNECT; it needs one.
 const PER_DEVICE_MAX: usize = 4;
 
-/// The newcomers.
+/// Sockets that have not sent their CONNECT yet, within bounds.
 #[derive(Debug)]
 pub(super) struct Newcomers {
     bounds: Bounds,
@@ -26,11 +26,11 @@ pub(super) struct Newcomers {
 #[derive(Debug, Default)]
 struct OpenSockets {
     next: u64,
-    /// By age.
+    /// By number, which is their age.
     all: BTreeMap<u64, Newcomer>,
     /// Those that have not shown a certificate.
     strangers: BTreeSet<u64>,
-    counting: Counting,
+    origins: OriginCounts,
     devices: HashMap<DeviceId, BTreeSet<u64>>,
 }
 
@@ -51,7 +51,7 @@ impl Newcomers {
         let from = PeerOrigin::of(peer);
         let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
-        let oldest = crowd.counting.full(from, &self.bounds).and_then(|places| places.first().copied());
+        let oldest = crowd.origins.full(from, &self.bounds).and_then(|places| places.first().copied());
         if let Some(oldest) = oldest {
             crowd.send_away(oldest);
         }
@@ -65,7 +65,7 @@ impl Newcomers {
         let leave = Arc::new(Notify::new());
         crowd.all.insert(id, Newcomer { from, device: None, leave: Arc::clone(&leave) });
         crowd.strangers.insert(id);
-        let turn = crowd.counting.enter(id, from);
+        let turn = crowd.origins.enter(id, from);
         drop(crowd);
         Place { newcomers: Arc::clone(self), id, leave, turn }
     }
@@ -94,7 +94,7 @@ impl OpenSockets {
 
     fn forget_address(&mut self, id: u64, from: PeerOrigin) {
         self.strangers.remove(&id);
-        self.counting.leave(id, from);
+        self.origins.leave(id, from);
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
         assert!(gone(&a[2]) && !gone(&b), "all places are taken");
         drop((a, b, c, others));
         let crowd = newcomers.crowd.lock().expect("unpoisoned");
-        assert!(crowd.all.is_empty() && crowd.strangers.is_empty() && crowd.counting.is_empty());
+        assert!(crowd.all.is_empty() && crowd.strangers.is_empty() && crowd.origins.is_empty());
     }
 
     #[test]

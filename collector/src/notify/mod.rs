@@ -30,19 +30,20 @@ use ioc_judge::{Notice, Occasion};
 
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
-use ioc_engine::config::{Config, Kind};
-use ioc_engine::engine::Handle;
+use ioc_engine::config::{Config, ConnectorKind};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, endpoint};
 use ioc_engine::notifier::{Message, Notifier};
-use ioc_store::{Delivery, DeliveryState, OutboxEntry, Reader, StoreError, Waiting};
+use ioc_engine::writer::EngineHandle;
+use ioc_store::{Delivery, DeliveryState, OutboxEntry, PendingDelivery, Reader, StoreError};
 
 pub use heartbeat::heartbeat;
 pub(crate) use text::wording;
 
 /// The kinds of channels. A new one is its folder beside this file (its keys, their check, its delivery, their tests) and a line here;
 /// then an example in `config/channels/` or `config/collector.toml`, and its words in `docs/duty.md`. Nothing else names it.
-pub(crate) const CHANNELS: &[Kind<dyn Notifier>] = &[webhook::KIND, smtp::KIND, http::KIND, mqtt::KIND, syslog::KIND];
+pub(crate) const CHANNELS: &[ConnectorKind<dyn Notifier>] =
+    &[webhook::KIND, smtp::KIND, http::KIND, mqtt::KIND, syslog::KIND];
 
 /// How long a message may take, whatever it is doing: longer than any of its own timeouts together.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1200);
@@ -52,7 +53,7 @@ const UNSERVED: Duration = Duration::from_secs(60);
 /// Delivers notices until the engine ends, or the collector stops. `config` may be replaced while it runs: a channel that stays keeps
 /// its worker with all that is under way.
 pub async fn run(
-    engine: Handle,
+    engine: EngineHandle,
     reader: Box<dyn Reader>,
     health: Arc<Health>,
     mut config: watch::Receiver<Arc<Config>>,
@@ -60,7 +61,8 @@ pub async fn run(
     mut stopping: watch::Receiver<bool>,
 ) {
     let deps = NotifyDeps { engine, reader: Arc::new(Mutex::new(reader)), health, config: config.clone(), links };
-    let wakes = worker::Wakes { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
+    let wakes =
+        worker::WakeSignals { outbox: deps.engine.outbox_wake(), config: config.clone(), stopping: stopping.clone() };
     let mut workers: JoinSet<()> = JoinSet::new();
     let mut served: HashMap<tokio::task::Id, String> = HashMap::new();
     let store_alarm = tokio::spawn(store_alarm::run(deps.clone(), config.clone()));
@@ -99,7 +101,7 @@ pub async fn run(
 /// What the workers of all channels share.
 #[derive(Clone)]
 struct NotifyDeps {
-    engine: Handle,
+    engine: EngineHandle,
     reader: Arc<Mutex<Box<dyn Reader>>>,
     health: Arc<Health>,
     config: watch::Receiver<Arc<Config>>,
@@ -127,7 +129,7 @@ impl NotifyDeps {
 }
 
 impl worker::WorkerDeps for NotifyDeps {
-    async fn waiting(&self, channel: &str) -> Option<Vec<Waiting>> {
+    async fn waiting(&self, channel: &str) -> Option<Vec<PendingDelivery>> {
         let channel = channel.to_owned();
         self.read(move |reader| reader.outbox_waiting(&channel, worker::WAITING_MAX)).await
     }
@@ -150,11 +152,11 @@ impl worker::WorkerDeps for NotifyDeps {
     }
 
     async fn commit(&self, deliveries: Vec<Delivery>) -> bool {
-        self.engine.keep(Command::Delivered(deliveries)).await.is_ok()
+        self.engine.command_without_timeout(Command::Delivered(deliveries)).await.is_ok()
     }
 
     async fn fall_back(&self, keys: Vec<String>) -> bool {
-        self.engine.keep(Command::FallBack(keys)).await.is_ok()
+        self.engine.command_without_timeout(Command::FallBack(keys)).await.is_ok()
     }
 
     fn held(&self) -> bool {

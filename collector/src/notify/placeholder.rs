@@ -5,7 +5,7 @@ use ioc_judge::DeviceInfo;
 use ioc_engine::notifier::{Message, Wording};
 use ioc_store::template::as_line;
 
-/// All placeholders.
+/// Every placeholder that a template may hold.
 pub(super) const PLACEHOLDERS: [&str; 12] = [
     "address", "subject", "body", "short", "link", "incident", "severity", "occasion", "device", "place", "key",
     "secret",

@@ -15,7 +15,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 use ioc_engine::http::SendError;
-use ioc_store::{Delivery, DeliveryState, Waiting};
+use ioc_store::{Delivery, DeliveryState, PendingDelivery};
 
 /// Messages under way on one channel, without those that have been for long.
 const CONCURRENT_MAX: usize = 4;
@@ -51,7 +51,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// What of a channel matters here.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Traits {
+pub(super) struct ChannelTraits {
     /// Most messages in a minute.
     pub(super) per_minute: u32,
     /// People read it: many notices can be one message.
@@ -62,7 +62,7 @@ pub(super) struct Traits {
 
 /// What is to be done now.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct SendPlan {
     /// Messages: a number to say what became of it, and the keys of what it says, in order.
     pub(super) messages: Vec<(u64, Vec<String>)>,
     /// What the fallback is to carry, too.
@@ -108,7 +108,7 @@ struct Outage {
 
 /// A message that could go.
 struct Candidate<'r> {
-    rows: Vec<&'r Waiting>,
+    rows: Vec<&'r PendingDelivery>,
     behind: Vec<String>,
     fresh: bool,
 }
@@ -136,10 +136,16 @@ impl Queue {
     }
 
     /// What is to be done with what waits. Whatever becomes a message is under way from here on.
-    pub(super) fn plan(&mut self, rows: &[Waiting], traits: Traits, now: Instant, wall: Timestamp) -> Plan {
+    pub(super) fn plan(
+        &mut self,
+        rows: &[PendingDelivery],
+        traits: ChannelTraits,
+        now: Instant,
+        wall: Timestamp,
+    ) -> SendPlan {
         let busy: HashSet<String> = self.in_flight.values().flat_map(|flight| flight.keys.iter().cloned()).collect();
         self.track(rows, &busy, now, wall);
-        let mut plan = Plan { again_in: SLEEP_MAX, ..Plan::default() };
+        let mut plan = SendPlan { again_in: SLEEP_MAX, ..SendPlan::default() };
         let candidates = self.candidates(rows, &busy, traits, now, &mut plan);
         self.admit(candidates, traits, now, &mut plan);
         if traits.fallback {
@@ -149,7 +155,7 @@ impl Queue {
     }
 
     /// Keeps what is known to what waits.
-    fn track(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
+    fn track(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, wall: Timestamp) {
         let here: HashSet<&str> = rows.iter().map(|row| row.key.as_str()).collect();
         self.known.retain(|key, _| here.contains(key.as_str()) || busy.contains(key));
         for row in rows {
@@ -169,13 +175,13 @@ impl Queue {
 
     fn candidates<'r>(
         &self,
-        rows: &'r [Waiting],
+        rows: &'r [PendingDelivery],
         busy: &HashSet<String>,
-        traits: Traits,
+        traits: ChannelTraits,
         now: Instant,
-        plan: &mut Plan,
+        plan: &mut SendPlan,
     ) -> Vec<Candidate<'r>> {
-        let mut lanes: BTreeMap<Lane<'r>, Vec<&'r Waiting>> = BTreeMap::new();
+        let mut lanes: BTreeMap<Lane<'r>, Vec<&'r PendingDelivery>> = BTreeMap::new();
         for row in rows {
             let own = if row.incident == IncidentId(0) { row.key.as_str() } else { "" };
             lanes.entry((row.incident.0, &row.person, &row.address, own)).or_default().push(row);
@@ -186,7 +192,7 @@ impl Queue {
                 continue;
             }
             lane.sort_by_key(|row| row.step);
-            let due = |row: &&Waiting| self.known.get(&row.key).is_none_or(|known| known.due <= now);
+            let due = |row: &&PendingDelivery| self.known.get(&row.key).is_none_or(|known| known.due <= now);
             // What is due takes along what stands before it.
             let Some(last) = lane.iter().rposition(due) else {
                 let next = lane.iter().filter_map(|row| Some(self.known.get(&row.key)?.due)).min();
@@ -195,7 +201,8 @@ impl Queue {
             };
             let fresh = lane[..=last].iter().any(|row| self.known.get(&row.key).is_none_or(|known| !known.tried));
             // What may have arrived goes again as it was.
-            let unanswered = |row: &&Waiting| self.known.get(&row.key).is_some_and(|known| known.unanswered > 0);
+            let unanswered =
+                |row: &&PendingDelivery| self.known.get(&row.key).is_some_and(|known| known.unanswered > 0);
             let count = match lane.first() {
                 Some(head) if traits.folds && !unanswered(head) => {
                     lane[..=last].iter().take_while(|row| !unanswered(row)).count().min(DIGEST_MAX)
@@ -226,7 +233,7 @@ impl Queue {
         });
     }
 
-    fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: Traits, now: Instant, plan: &mut Plan) {
+    fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: ChannelTraits, now: Instant, plan: &mut SendPlan) {
         if let Some(until) = self.asked.filter(|until| *until > now) {
             if !candidates.is_empty() {
                 wake(plan, Some(until), now);
@@ -273,7 +280,7 @@ impl Queue {
     }
 
     /// What has been due for long goes to the fallback as well, under way or not.
-    fn plan_fallback(&mut self, rows: &[Waiting], busy: &HashSet<String>, now: Instant, plan: &mut Plan) {
+    fn plan_fallback(&mut self, rows: &[PendingDelivery], busy: &HashSet<String>, now: Instant, plan: &mut SendPlan) {
         let flying: HashSet<&String> = self.in_flight.values().flat_map(|flight| &flight.keys).collect();
         for row in rows {
             let Some(known) = self.known.get_mut(&row.key) else { continue };
@@ -362,7 +369,7 @@ impl Queue {
             Err(error @ (SendError::Away { .. } | SendError::Unknown(_))) => {
                 let failures = self.outage.map_or(0, |outage| outage.failures) + 1;
                 self.outage = Some(Outage { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
-                if let Some(after) = error.asked() {
+                if let Some(after) = error.retry_after() {
                     self.asked = Some(now + after);
                 }
             }
@@ -403,7 +410,7 @@ impl Queue {
 }
 
 /// Many to one address become one message.
-fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> Vec<Candidate<'r>> {
+fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&PendingDelivery) -> bool) -> Vec<Candidate<'r>> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     for one in &found {
         let Some(first) = one.rows.first().filter(|first| !alone(first)) else { continue };
@@ -434,7 +441,7 @@ fn digests<'r>(found: Vec<Candidate<'r>>, alone: impl Fn(&Waiting) -> bool) -> V
 }
 
 /// How long an entry still waits by what the store says. What it could not have been told to wait is a clock that was set back.
-fn stored_wait(row: &Waiting, wall: Timestamp) -> Duration {
+fn stored_wait(row: &PendingDelivery, wall: Timestamp) -> Duration {
     let ahead = row.next_attempt_at.millis_since(wall);
     let most = match (row.attempts, row.unanswered) {
         (0, _) => row.next_attempt_at.millis_since(row.created_at).min(QUIET_MAX_MS),
@@ -447,7 +454,9 @@ fn stored_wait(row: &Waiting, wall: Timestamp) -> Duration {
 fn wait_after(known: &Tracked, result: &Result<(), SendError>) -> Duration {
     match result {
         Err(SendError::Unknown(_)) => doubled(REPEAT_FIRST_MS, known.unanswered, u64::MAX),
-        Err(error) => doubled(RETRY_FIRST_MS, known.attempts, RETRY_LAST_MS).max(error.asked().unwrap_or_default()),
+        Err(error) => {
+            doubled(RETRY_FIRST_MS, known.attempts, RETRY_LAST_MS).max(error.retry_after().unwrap_or_default())
+        }
         Ok(()) => Duration::ZERO,
     }
 }
@@ -456,7 +465,7 @@ fn doubled(first_ms: u64, times: u32, last_ms: u64) -> Duration {
     Duration::from_millis(doubled_ms(times.saturating_sub(1), first_ms, last_ms))
 }
 
-fn wake(plan: &mut Plan, at: Option<Instant>, now: Instant) {
+fn wake(plan: &mut SendPlan, at: Option<Instant>, now: Instant) {
     if let Some(at) = at {
         plan.again_in = plan.again_in.min(at.saturating_duration_since(now));
     }

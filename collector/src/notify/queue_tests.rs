@@ -4,15 +4,15 @@ use ioc_judge::Severity;
 
 use super::*;
 
-const HUMAN: Traits = Traits { per_minute: 600, folds: true, fallback: true };
-const MACHINE: Traits = Traits { per_minute: 600, folds: false, fallback: true };
+const HUMAN: ChannelTraits = ChannelTraits { per_minute: 600, folds: true, fallback: true };
+const MACHINE: ChannelTraits = ChannelTraits { per_minute: 600, folds: false, fallback: true };
 
 fn wall() -> Timestamp {
     "2026-11-28T02:00:00Z".parse().expect("time")
 }
 
-fn row(key: &str, incident: u64, step: u32, to: &str) -> Waiting {
-    Waiting {
+fn row(key: &str, incident: u64, step: u32, to: &str) -> PendingDelivery {
+    PendingDelivery {
         key: key.to_owned(),
         incident: IncidentId(incident),
         step,
@@ -29,15 +29,15 @@ fn row(key: &str, incident: u64, step: u32, to: &str) -> Waiting {
 /// A channel with its store: what waits, what was sent, and simulated time.
 struct Scene {
     queue: Queue,
-    rows: Vec<Waiting>,
-    traits: Traits,
+    rows: Vec<PendingDelivery>,
+    traits: ChannelTraits,
     now: Instant,
     begun: Vec<(u64, Vec<String>)>,
     fell_back: Vec<String>,
 }
 
 impl Scene {
-    fn new(traits: Traits, rows: Vec<Waiting>) -> Self {
+    fn new(traits: ChannelTraits, rows: Vec<PendingDelivery>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the beginning of simulated time")]
         let now = Instant::from_std(std::time::Instant::now());
         Self { queue: Queue::default(), rows, traits, now, begun: Vec::new(), fell_back: Vec::new() }
@@ -203,7 +203,7 @@ fn what_a_channel_does_not_deliver_in_time_goes_to_the_fallback_once() {
     assert_eq!(scene.end(&Ok(())), ["7-1"]);
     // The pace is no failure.
     let rows = vec![row("1", 1, 1, ""), row("2", 2, 1, "")];
-    let mut scene = Scene::new(Traits { per_minute: 1, ..MACHINE }, rows);
+    let mut scene = Scene::new(ChannelTraits { per_minute: 1, ..MACHINE }, rows);
     scene.begin();
     scene.end(&Ok(()));
     scene.pass(30);
@@ -217,9 +217,9 @@ fn the_pace_spills_from_the_least() {
     let rows = [Severity::Info, Severity::Critical, Severity::Warning];
     let rows = rows.iter().enumerate().map(|(number, severity)| {
         let number = number as u64 + 1;
-        Waiting { severity: *severity, ..row(severity.as_str(), number, 1, "") }
+        PendingDelivery { severity: *severity, ..row(severity.as_str(), number, 1, "") }
     });
-    let mut scene = Scene::new(Traits { per_minute: 2, ..MACHINE }, rows.collect());
+    let mut scene = Scene::new(ChannelTraits { per_minute: 2, ..MACHINE }, rows.collect());
     let plan = scene.queue.plan(&scene.rows, scene.traits, scene.now, wall());
     let keys: Vec<&str> = plan.messages.iter().map(|(_, keys)| keys[0].as_str()).collect();
     assert_eq!((keys, plan.over_pace), (vec!["critical", "warning"], vec!["info".to_owned()]));
@@ -241,13 +241,18 @@ fn a_receiver_that_asks_to_wait_is_left_alone_for_as_long() {
 #[test]
 fn a_wall_clock_that_was_set_back_holds_nothing() {
     let ahead = |hours: i64| wall().plus_millis(hours * 3_600_000);
-    let day_ago = |row: Waiting| Waiting { created_at: ahead(24), ..row };
+    let day_ago = |row: PendingDelivery| PendingDelivery { created_at: ahead(24), ..row };
     let rows = vec![
-        day_ago(Waiting { next_attempt_at: ahead(24), ..row("new", 1, 1, "") }),
-        day_ago(Waiting { next_attempt_at: ahead(24), attempts: 3, ..row("failed", 2, 1, "") }),
-        day_ago(Waiting { next_attempt_at: ahead(24), attempts: 1, unanswered: 1, ..row("unanswered", 3, 1, "") }),
+        day_ago(PendingDelivery { next_attempt_at: ahead(24), ..row("new", 1, 1, "") }),
+        day_ago(PendingDelivery { next_attempt_at: ahead(24), attempts: 3, ..row("failed", 2, 1, "") }),
+        day_ago(PendingDelivery {
+            next_attempt_at: ahead(24),
+            attempts: 1,
+            unanswered: 1,
+            ..row("unanswered", 3, 1, "")
+        }),
         // Quiet hours are meant.
-        Waiting { next_attempt_at: ahead(5), ..row("quiet", 4, 1, "") },
+        PendingDelivery { next_attempt_at: ahead(5), ..row("quiet", 4, 1, "") },
     ];
     let mut scene = Scene::new(MACHINE, rows);
     assert_eq!(scene.begin(), [["new"], ["failed"], ["unanswered"]]);
@@ -260,7 +265,7 @@ fn a_wall_clock_that_was_set_back_holds_nothing() {
 
 #[test]
 fn many_for_one_address_are_one_message_and_a_bad_address_holds_only_its_own() {
-    let mut rows: Vec<Waiting> = (1..=6).map(|number| row(&format!("{number}"), number, 1, "lan")).collect();
+    let mut rows: Vec<PendingDelivery> = (1..=6).map(|number| row(&format!("{number}"), number, 1, "lan")).collect();
     rows.push(row("9", 9, 1, "gone"));
     let mut scene = Scene::new(HUMAN, rows);
     let begun = scene.begin();

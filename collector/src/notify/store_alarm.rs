@@ -111,7 +111,7 @@ fn send(recipients: Vec<Recipient>, notice: &Notice, config: &Arc<Config>) {
                         if error.is_final() || matches!(error, SendError::Unknown(_)) {
                             return;
                         }
-                        tokio::time::sleep(error.asked().unwrap_or_default().max(BETWEEN)).await;
+                        tokio::time::sleep(error.retry_after().unwrap_or_default().max(BETWEEN)).await;
                     }
                 }
             }

@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use ioc_common::clock::Timestamp;
 
-use super::queue::{Queue, Traits};
+use super::queue::{ChannelTraits, Queue};
 use ioc_engine::config::{Channel, Config};
 use ioc_engine::http::SendError;
-use ioc_store::{Delivery, DeliveryState, OutboxEntry, Waiting};
+use ioc_store::{Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 
 /// Most entries of one channel that are looked at in one go.
 pub(super) const WAITING_MAX: usize = 4096;
@@ -28,7 +28,7 @@ const GONE_AT_ONCE: usize = 256;
 /// What a worker needs of the world.
 pub(super) trait WorkerDeps: Clone + Send + 'static {
     /// What waits on a channel; nothing when it cannot be read.
-    fn waiting(&self, channel: &str) -> impl Future<Output = Option<Vec<Waiting>>> + Send;
+    fn waiting(&self, channel: &str) -> impl Future<Output = Option<Vec<PendingDelivery>>> + Send;
     /// These entries, whole, as far as they still wait.
     fn entries(&self, keys: Vec<String>) -> impl Future<Output = Option<Vec<OutboxEntry>>> + Send;
     /// Sends one message.
@@ -44,7 +44,7 @@ pub(super) trait WorkerDeps: Clone + Send + 'static {
 }
 
 /// What has come to its end.
-enum Event {
+enum WorkerEvent {
     /// A message.
     Sent(u64, Result<(), SendError>),
     /// The commit of its outcome; whether there will be others.
@@ -53,7 +53,7 @@ enum Event {
 
 /// What wakes a worker, but for its own messages.
 #[derive(Clone)]
-pub(super) struct Wakes {
+pub(super) struct WakeSignals {
     /// Notices may be due.
     pub(super) outbox: watch::Receiver<u64>,
     /// The configuration was replaced.
@@ -62,7 +62,7 @@ pub(super) struct Wakes {
     pub(super) stopping: watch::Receiver<bool>,
 }
 
-impl Traits {
+impl ChannelTraits {
     fn of(channel: &Channel) -> Self {
         Self {
             per_minute: channel.per_minute,
@@ -73,13 +73,13 @@ impl Traits {
 }
 
 /// Serves the channel `name` until the engine ends, the collector stops, or the channel is gone and nothing waits on it.
-pub(super) async fn serve<D: WorkerDeps>(deps: D, name: String, mut wakes: Wakes) {
+pub(super) async fn serve<D: WorkerDeps>(deps: D, name: String, mut wakes: WakeSignals) {
     let mut worker = Worker { deps, name, queue: Queue::default(), events: JoinSet::new() };
     loop {
         wakes.outbox.mark_unchanged();
         let traits = {
             let config = wakes.config.borrow_and_update();
-            config.channels.iter().find(|channel| channel.name == worker.name).map(Traits::of)
+            config.channels.iter().find(|channel| channel.name == worker.name).map(ChannelTraits::of)
         };
         let stopping = *wakes.stopping.borrow();
         if stopping && worker.queue.is_idle() {
@@ -106,12 +106,12 @@ struct Worker<D> {
     deps: D,
     name: String,
     queue: Queue,
-    events: JoinSet<Event>,
+    events: JoinSet<WorkerEvent>,
 }
 
 impl<D: WorkerDeps> Worker<D> {
     /// Begins what can be begun. How long to sleep after it without a wake-up; nothing when the worker is at its end.
-    async fn turn(&mut self, traits: Option<Traits>, stopping: bool) -> Option<Duration> {
+    async fn turn(&mut self, traits: Option<ChannelTraits>, stopping: bool) -> Option<Duration> {
         if stopping || self.deps.held() {
             return Some(HELD);
         }
@@ -129,7 +129,7 @@ impl<D: WorkerDeps> Worker<D> {
             self.events.spawn(async move {
                 let sent = tokio::spawn(async move { deps.send(entries).await }).await;
                 let sent = sent.unwrap_or_else(|error| Err(SendError::Unknown(format!("it broke off: {error}"))));
-                Event::Sent(number, sent)
+                WorkerEvent::Sent(number, sent)
             });
         }
         if !plan.over_pace.is_empty() {
@@ -148,7 +148,7 @@ impl<D: WorkerDeps> Worker<D> {
     }
 
     /// The channel is not in the configuration any more: what waits on it is given up, and that is said.
-    async fn give_up(&mut self, rows: &[Waiting]) -> Option<Duration> {
+    async fn give_up(&mut self, rows: &[PendingDelivery]) -> Option<Duration> {
         if !self.queue.is_idle() {
             return Some(HELD);
         }
@@ -170,9 +170,9 @@ impl<D: WorkerDeps> Worker<D> {
     }
 
     /// Takes in what has come to its end. False when nothing is committed any more.
-    fn take(&mut self, event: Result<Event, tokio::task::JoinError>) -> bool {
+    fn take(&mut self, event: Result<WorkerEvent, tokio::task::JoinError>) -> bool {
         match event {
-            Ok(Event::Sent(number, result)) => {
+            Ok(WorkerEvent::Sent(number, result)) => {
                 let deliveries = self.queue.completed(number, &result, Instant::now(), self.deps.wall());
                 for delivery in &deliveries {
                     match &delivery.error {
@@ -184,10 +184,10 @@ impl<D: WorkerDeps> Worker<D> {
                     }
                 }
                 let deps = self.deps.clone();
-                self.events.spawn(async move { Event::Committed(number, deps.commit(deliveries).await) });
+                self.events.spawn(async move { WorkerEvent::Committed(number, deps.commit(deliveries).await) });
                 true
             }
-            Ok(Event::Committed(number, alive)) => {
+            Ok(WorkerEvent::Committed(number, alive)) => {
                 self.queue.committed(number);
                 alive
             }
@@ -216,7 +216,7 @@ mod tests {
 
     #[derive(Default)]
     struct World {
-        rows: Mutex<Vec<Waiting>>,
+        rows: Mutex<Vec<PendingDelivery>>,
         sent: Mutex<Vec<String>>,
         dead: Mutex<Vec<String>>,
         stuck: AtomicBool,
@@ -224,7 +224,7 @@ mod tests {
     }
 
     impl WorkerDeps for Fake {
-        async fn waiting(&self, _: &str) -> Option<Vec<Waiting>> {
+        async fn waiting(&self, _: &str) -> Option<Vec<PendingDelivery>> {
             Some(self.0.rows.lock().expect("rows").clone())
         }
 
@@ -264,7 +264,7 @@ mod tests {
     impl Fake {
         fn put(&self, key: &str) {
             let at = self.wall();
-            self.0.rows.lock().expect("rows").push(Waiting {
+            self.0.rows.lock().expect("rows").push(PendingDelivery {
                 key: key.to_owned(),
                 incident: IncidentId(key.len() as u64),
                 step: 1,
@@ -304,7 +304,7 @@ mod tests {
         let hook = "[[channel]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"http://x/\"\n";
         let (configs, config_receiver) = watch::channel(config(hook));
         let (stop, stopping) = watch::channel(false);
-        let wakes = Wakes { outbox, config: config_receiver, stopping };
+        let wakes = WakeSignals { outbox, config: config_receiver, stopping };
         let worker = tokio::spawn(serve(fake.clone(), "hook".to_owned(), wakes.clone()));
         fake.0.stuck.store(true, Relaxed);
         fake.put("a");

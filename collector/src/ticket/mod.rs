@@ -21,12 +21,12 @@ use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
 use crate::notify::wording;
 use ioc_engine::command::{Command, TicketAct, TicketEvent};
-use ioc_engine::config::{Config, Kind, Place, TicketSystem};
-use ioc_engine::engine::Handle;
+use ioc_engine::config::{Config, ConfigContext, ConnectorKind, TicketSystem};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
 use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
+use ioc_engine::writer::EngineHandle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
 
@@ -46,18 +46,18 @@ const TEXT_MAX_CHARS: usize = 3000;
 
 /// The kinds of ticket systems. A new one is its folder beside this file (its keys, their check, its client, their tests) and a line
 /// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
-pub(crate) const SYSTEMS: &[Kind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
+pub(crate) const SYSTEMS: &[ConnectorKind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
 
 /// The names of our states that a ticket can be brought into.
 const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];
 
 /// One of our states, as a key of the configuration.
-fn state_of_ours(place: &Place<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
+fn state_of_ours(context: &ConfigContext<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
     if STATES.contains(&state.get_ref().as_str()) {
         return Ok(state.get_ref().clone());
     }
     let message = format!("found state {:?}; allowed are {}", state.get_ref(), STATES.join(", "));
-    Err(place.fault(state.span(), &message, "choose one of them"))
+    Err(context.fault(state.span(), &message, "choose one of them"))
 }
 
 fn client(system: &TicketSystem) -> Result<Box<dyn TicketClient + '_>, SendError> {
@@ -83,7 +83,7 @@ async fn read<T: Send + 'static>(
 /// Serves all ticket systems until the engine ends, each by a task of its own. `config` may be replaced while it runs: an exchange that
 /// is under way is let end, so that nothing is made there that is not kept here.
 pub async fn run(
-    engine: Handle,
+    engine: EngineHandle,
     reader: Box<dyn Reader>,
     health: Arc<Health>,
     mut config: watch::Receiver<Arc<Config>>,
@@ -120,7 +120,7 @@ pub async fn run(
 async fn serve(
     name: String,
     mut configs: watch::Receiver<Arc<Config>>,
-    engine: Handle,
+    engine: EngineHandle,
     reader: SharedReader,
     health: Arc<Health>,
 ) {
@@ -143,7 +143,7 @@ async fn serve(
             Vec::new()
         });
         let any = !due.is_empty();
-        let turn = Turn { system, config: &config, engine: &engine, reader: &reader };
+        let turn = TicketSync { system, config: &config, engine: &engine, reader: &reader };
         if !turn.all(due, true).await {
             return;
         }
@@ -166,31 +166,31 @@ async fn serve(
     }
 }
 
-/// What became of one ticket's turn.
-enum TurnResult {
+/// What became of one ticket in a round.
+enum SyncResult {
     Done,
     Failed,
     /// The engine has ended.
     Gone,
 }
 
-/// One system's turn.
-struct Turn<'t> {
+/// What one round of a system goes over: its tickets that are due, or those that are open there.
+struct TicketSync<'t> {
     system: &'t TicketSystem,
     config: &'t Config,
-    engine: &'t Handle,
+    engine: &'t EngineHandle,
     reader: &'t SharedReader,
 }
 
-impl Turn<'_> {
+impl TicketSync<'_> {
     /// Pushes or pulls all of these. A system that is away is not waited for again and again. False when the engine is gone.
     async fn all(&self, records: Vec<TicketRecord>, push: bool) -> bool {
         let mut failed = 0;
         for record in records {
             match if push { self.push(record).await } else { self.pull(record).await } {
-                TurnResult::Done => failed = 0,
-                TurnResult::Failed => failed += 1,
-                TurnResult::Gone => return false,
+                SyncResult::Done => failed = 0,
+                SyncResult::Failed => failed += 1,
+                SyncResult::Gone => return false,
             }
             if failed == FAILURES_IN_A_ROW {
                 break;
@@ -200,7 +200,7 @@ impl Turn<'_> {
     }
 
     /// Brings one ticket up to its incident.
-    async fn push(&self, record: TicketRecord) -> TurnResult {
+    async fn push(&self, record: TicketRecord) -> SyncResult {
         let mut next = record;
         let exchange = async {
             let mut client = client(self.system)?;
@@ -221,33 +221,35 @@ impl Turn<'_> {
             }
         };
         match self.commit(next, Vec::new()).await {
-            TurnResult::Done if failed => TurnResult::Failed,
+            SyncResult::Done if failed => SyncResult::Failed,
             outcome => outcome,
         }
     }
 
     /// Reads what has become of one ticket, and does it here.
-    async fn pull(&self, record: TicketRecord) -> TurnResult {
+    async fn pull(&self, record: TicketRecord) -> SyncResult {
         let exchange = async { client(self.system)?.read(&record.ticket, &record.seen).await };
         let result = tokio::time::timeout(TIMEOUT, exchange).await;
         match result.unwrap_or_else(|_| Err(SendError::Later("no answer in time".to_owned()))) {
-            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => TurnResult::Done,
+            Ok(seen) if seen.cursor == record.seen && seen.events.is_empty() => SyncResult::Done,
             Ok(seen) => self.commit(TicketRecord { seen: seen.cursor, ..record }, seen.events).await,
             Err(error) => {
                 tracing::warn!(ticket = record.ticket, system = record.system, %error, "the ticket cannot be read");
-                TurnResult::Failed
+                SyncResult::Failed
             }
         }
     }
 
     /// Waits for the commit for as long as that takes: what was done there must not be done again because it is not known here.
-    async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> TurnResult {
-        let Err(error) = self.engine.keep(Command::Ticket { record: Box::new(record), events }).await else {
-            return TurnResult::Done;
+    async fn commit(&self, record: TicketRecord, events: Vec<TicketEvent>) -> SyncResult {
+        let Err(error) =
+            self.engine.command_without_timeout(Command::Ticket { record: Box::new(record), events }).await
+        else {
+            return SyncResult::Done;
         };
         tracing::warn!(%error, "what became of a ticket could not be kept");
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if self.engine.outbox_wake().has_changed().is_ok() { TurnResult::Failed } else { TurnResult::Gone }
+        if self.engine.outbox_wake().has_changed().is_ok() { SyncResult::Failed } else { SyncResult::Gone }
     }
 }
 
@@ -256,7 +258,7 @@ fn wait_ms(error: &SendError, attempts: u32, harmless: bool) -> i64 {
     let wait_ms = match error {
         SendError::Unknown(_) if !harmless => doubled_ms(attempts, REPEAT_FIRST_MS, REPEAT_LAST_MS),
         error => {
-            let asked = u64::try_from(error.asked().unwrap_or_default().as_millis()).unwrap_or(0);
+            let asked = u64::try_from(error.retry_after().unwrap_or_default().as_millis()).unwrap_or(0);
             backoff_ms(attempts.saturating_add(1)).max(asked)
         }
     };
@@ -269,7 +271,7 @@ async fn push(
     record: &mut TicketRecord,
     system: &TicketSystem,
     config: &Config,
-    engine: &Handle,
+    engine: &EngineHandle,
     reader: &SharedReader,
 ) -> Result<(), SendError> {
     let id = record.incident;
@@ -289,7 +291,7 @@ async fn push(
         record.step = 1;
         // Kept at once, so that nothing that fails after this makes a second one.
         let kept = Command::Ticket { record: Box::new(record.clone()), events: Vec::new() };
-        engine.keep(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
+        engine.command_without_timeout(kept).await.map_err(|error| SendError::Later(error.to_string()))?;
     }
     let new: Vec<&TimelineStep> = steps.iter().filter(|step| step.number > record.step).collect();
     let own = format!("{}:", system.name);

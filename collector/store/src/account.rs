@@ -7,13 +7,13 @@ use crate::scope::AccessScope;
 use crate::totp::SecondFactor;
 
 /// A person's account.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRecord {
     /// Name to sign in with.
     pub name: String,
     /// The person's own name.
     pub full_name: String,
-    /// Role.
     pub role: Role,
     /// Places that it is limited to, with what is below them; none when it reaches everywhere.
     pub places: Vec<String>,
@@ -29,7 +29,7 @@ pub struct AccountRecord {
     pub disabled: bool,
     /// Failed attempts since the last success.
     pub failures: u32,
-    /// Locked until then.
+    /// Until when whoever failed last is locked out: for whoever looks at accounts, the engine has its own count.
     pub locked_until: Option<Timestamp>,
     /// What is asked for beside the password; none where it is not set up.
     pub second_factor: Option<SecondFactor>,
@@ -40,7 +40,7 @@ pub struct AccountRecord {
 pub struct SessionRecord {
     /// SHA-256 over the cookie or the token, hex.
     pub digest: String,
-    /// Whose.
+    /// The name of the account.
     pub account: String,
     /// What a token is for; empty for a session.
     pub label: String,
@@ -52,7 +52,7 @@ pub struct SessionRecord {
     pub peer: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Until when.
+    /// When it ends by itself.
     pub expires_at: Timestamp,
     /// When its owner last showed who they are, by password and second factor.
     pub confirmed_at: Timestamp,
@@ -61,7 +61,7 @@ pub struct SessionRecord {
 /// A list of devices that a person keeps for themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SavedView {
-    /// Whose.
+    /// The name of the account that keeps it.
     pub account: String,
     /// What they call it.
     pub name: String,

@@ -2,17 +2,17 @@
 //! (article 6.3).
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use serde::Serialize;
 
 /// What is to be recorded.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
     pub at: Timestamp,
     /// Who: a person's account, `local:<uid>` for the command line, or empty for the collector itself.
     pub actor: String,
-    /// What, as `noun.verb`.
+    /// What was done, as `noun.verb`.
     pub action: String,
     /// About what: a device, an incident, an account.
     pub subject: String,
@@ -21,19 +21,19 @@ pub struct Entry {
 }
 
 /// A record of the log.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Record {
     /// Number, from 1, without a gap.
     pub number: u64,
-    /// When.
     pub at: Timestamp,
-    /// Who.
+    /// Who did it; empty for the collector itself.
     pub actor: String,
-    /// What.
+    /// What was done, as `noun.verb`.
     pub action: String,
-    /// About what.
+    /// What it was done to; may be empty.
     pub subject: String,
-    /// Details.
+    /// What belongs to it; may be empty.
     pub detail: String,
     /// SHA-256 over the record and the hash before it, in hex.
     pub hash: String,

@@ -19,7 +19,7 @@ use crate::audit;
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A report's numbers: one row of history, and the newest state of the device when it is the newest.
+    /// A report's numbers: one row of history.
     Sample {
         device: DeviceId,
         /// Its place in the order.
@@ -29,6 +29,8 @@ pub enum Change {
         layout: LayoutId,
         /// The numbers, packed ([`crate::history::pack`]).
         row: Vec<u8>,
+        /// These are the newest numbers of the device.
+        newest: bool,
     },
     /// What the judge tracks of a device after its reports: written once per device and commit.
     Watermark {
@@ -41,8 +43,6 @@ pub enum Change {
         last_sample: Option<Timestamp>,
         /// Clock error, milliseconds with sign.
         clock_error_ms: Option<i64>,
-        /// Its newest numbers, packed, with their layout; none when this commit has none of it.
-        latest: Option<(LayoutId, Vec<u8>)>,
     },
     /// A layout that may be new.
     Layout(Layout),
@@ -66,9 +66,7 @@ pub enum Change {
         at: Timestamp,
         boot_id: String,
         fingerprint: String,
-        /// Seconds between samples.
         interval_s: u32,
-        /// Keep-alive, seconds.
         keep_alive_s: u16,
         /// The whole body, JSON.
         body: String,
@@ -78,17 +76,13 @@ pub enum Change {
         device: DeviceId,
         at: Timestamp,
         name: String,
-        /// For a person.
+        /// A sentence for people.
         text: String,
-        /// Details, JSON.
+        /// Details by name, a JSON object.
         fields: String,
     },
     /// What is known of a device's losses.
-    Losses {
-        device: DeviceId,
-        /// What is known.
-        book: ioc_judge::LossLedger,
-    },
+    Losses { device: DeviceId, ledger: ioc_judge::LossLedger },
     /// What a survey of a device found, whole: it takes the place of what it found before.
     Document {
         device: DeviceId,
@@ -101,7 +95,7 @@ pub enum Change {
     /// A part of a device's software list, or what changed in it. A difference fits the list that is kept; the engine sees to it.
     Software {
         device: DeviceId,
-        /// When, corrected.
+        /// When it was made, by the corrected clock.
         at: Timestamp,
         report: Software,
     },
@@ -131,14 +125,7 @@ pub enum Change {
         content: Vec<u8>,
     },
     /// What a document holds for a rule, and what of it was accepted.
-    Comparison {
-        /// Of which device.
-        device: DeviceId,
-        /// For which rule.
-        rule: String,
-        /// What it holds.
-        comparison: Comparison,
-    },
+    Comparison { device: DeviceId, rule: String, comparison: Comparison },
     /// A maintenance window was planned.
     Window(Window),
     /// A maintenance window is over, or was taken out of the plan.
@@ -149,13 +136,13 @@ pub enum Change {
     CoverGone(u64),
     /// An entry of the duty book.
     Handover(Handover),
-    /// An enrolment token.
+    /// An enrolment token was made.
     Token(TokenRecord),
     /// A token was ended by a person.
     TokenEnded { digest: String, at: Timestamp },
     /// A machine that asks to come in, as it now stands.
     Request(Box<RequestRecord>),
-    /// It asked again.
+    /// A machine that waits asked again.
     RequestSeen { id: String, at: Timestamp },
     /// It has come in.
     RequestGone(String),
@@ -166,7 +153,6 @@ pub enum Change {
     /// A certificate was issued.
     Certificate {
         device: DeviceId,
-        /// Serial number, hex.
         serial: String,
         at: Timestamp,
         expires_at: Timestamp,
@@ -187,7 +173,7 @@ pub enum Change {
     },
     /// Whoever has a session showed again who they are.
     SessionConfirmed { digest: String, at: Timestamp },
-    /// A session ended.
+    /// A session or token of the API ended.
     SessionEnded { digest: String },
     /// A person knows of what was found to be lost.
     LossConfirmed,
@@ -200,6 +186,6 @@ pub enum Change {
         /// The step, milliseconds with sign.
         by_ms: i64,
     },
-    /// An audit record.
+    /// A record for the audit log.
     Audit(audit::Entry),
 }

@@ -1,6 +1,6 @@
 //! What every store must do, whatever it is made of.
 //!
-//! An implementation keeps the contract with one line among its own tests: [`keep`], with how its store in a directory is opened. It is
+//! An implementation keeps the contract with one line among its own tests: [`check`], with how its store in a directory is opened. It is
 //! opened there again and again, each time after the one before was dropped, as after a kill; what was committed must be there.
 
 mod certificates;
@@ -19,11 +19,11 @@ use ioc_common::layout::{Layout, Series};
 use ioc_common::report::Position;
 use ioc_common::software::{Item, Software};
 use ioc_judge::duty::Cover;
-use ioc_judge::incident::{Progress, Record};
+use ioc_judge::incident::{IncidentRecord, Progress};
 use ioc_judge::rule::document::Comparison;
 use ioc_judge::{
     DeviceInfo, DeviceKind, Fault, FaultState, Incident, IncidentState, Presence, Priority, Scope, Severity, Text,
-    TimelineStep, When, Window,
+    TimelineStep, Window, WindowSchedule,
 };
 
 use super::*;
@@ -37,7 +37,7 @@ use crate::{audit, history};
 type Open<'o> = &'o dyn Fn(&Path) -> Box<dyn Store>;
 
 /// Runs every check, each with a directory of its own.
-pub(crate) fn keep(open: impl Fn(&Path) -> Box<dyn Store>) {
+pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
     let checks: [fn(Open<'_>, &Path); 15] = [
         devices_and_samples,
         surveys,
@@ -55,9 +55,9 @@ pub(crate) fn keep(open: impl Fn(&Path) -> Box<dyn Store>) {
         certificates::certificates,
         losses::losses,
     ];
-    for check in checks {
+    for one in checks {
         let dir = tempfile::tempdir().expect("temporary directory");
-        check(&open, dir.path());
+        one(&open, dir.path());
     }
 }
 
@@ -87,14 +87,13 @@ fn sample(n: u32, seq: u64, value: f64) -> [Change; 2] {
     let position = Position { epoch: 5, seq };
     let moment = at(1000 + seq.cast_signed());
     [
-        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row: row.clone() },
+        Change::Sample { device: id(n), position, at: moment, layout: layout.id(), row, newest: true },
         Change::Watermark {
             device: id(n),
             position,
             last_heard: Some(moment),
             last_sample: Some(moment),
             clock_error_ms: Some(-3),
-            latest: Some((layout.id(), row)),
         },
     ]
 }
@@ -204,7 +203,7 @@ fn incident(n: u64, state: IncidentState, resolved_at: Option<Timestamp>) -> Inc
         article: String::new(),
         acknowledge_by: None,
         resolve_by: None,
-        record: Record::default(),
+        record: IncidentRecord::default(),
         progress: Progress::default(),
     }
 }
@@ -323,7 +322,10 @@ fn faults_and_incidents(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.incident(IncidentId(1)).expect("reads").expect("there").1, std::slice::from_ref(&step));
     assert!(reader.incident(IncidentId(7)).expect("reads").is_none());
     let device = reader.device(&id(1)).expect("reads").expect("there");
-    assert_eq!((device.worst, reader.device(&id(2)).expect("reads").expect("there").worst), (2, 0));
+    assert_eq!(
+        (device.worst, reader.device(&id(2)).expect("reads").expect("there").worst),
+        (Some(Severity::Warning), None)
+    );
     let snapshot = reader.snapshot(at(600)).expect("reads");
     assert_eq!((snapshot.faults.len(), snapshot.last_fault, snapshot.last_incident), (1, 2, 3));
     assert_eq!(snapshot.incidents.iter().map(|i| i.id.0).collect::<Vec<_>>(), [1, 3], "resolved long ago is left out");
@@ -335,7 +337,7 @@ fn plans(open: Open<'_>, dir: &Path) {
         id: n,
         title: "patching".into(),
         scope: Scope::default(),
-        when: When::Once { from: at(10), until: at(20) },
+        when: WindowSchedule::Once { from: at(10), until: at(20) },
         freeze: false,
         who: "lan".into(),
         overruled: Vec::new(),
@@ -501,7 +503,7 @@ fn requests(open: Open<'_>, dir: &Path) {
         facts: Default::default(),
         info: info(1),
         base: None,
-        reasons: vec![Reason::Asked, Reason::Machine { device: id(2) }],
+        reasons: vec![ApprovalReason::Asked, ApprovalReason::Machine { device: id(2) }],
         state: RequestState::Waiting,
     };
     let reader = store.reader().expect("reads");
@@ -631,7 +633,11 @@ fn rows_and_folding(open: Open<'_>, dir: &Path) {
     assert_eq!((all.names, all.folded), (HashMap::from([(series[0], names[0].to_owned())]), 12));
     assert_eq!(read(Tier::Raw, &[names[0].to_owned()]).names.len(), 1);
     assert!(read(Tier::Hour, &["no.such".to_owned()]).names.is_empty());
-    assert_eq!(archive.delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), 10).expect("deletes"), 0, "it ends just then");
+    assert_eq!(
+        archive.delete_before(Tier::Raw, at(Tier::Raw.chunk_ms()), 10).expect("deletes"),
+        0,
+        "it ends just then"
+    );
     assert_eq!(archive.delete_before(Tier::Raw, Timestamp::MAX, 10).expect("deletes"), 1);
     assert!(!archive.give_back().expect("gives back"), "a little room is kept");
     assert_eq!(chunks(Tier::Raw, &[]), 0);

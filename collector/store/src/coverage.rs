@@ -1,15 +1,15 @@
 //! Coverage: of how many machines it is known that something is in order, against all that should be (articles 5.2, 7, 8.2, 9.2, 13.2).
 //!
-//! Pure. A machine counts as covered when it reports, told of the matter, no fault of the matter's article is open on it, and every rule of the
-//! matter can be judged. Where one cannot, it is counted apart: neither good nor bad.
+//! Pure. A machine counts as covered when it reports, told of the area, no fault of the area's articles is open on it, and every rule of the area
+//! can be judged. Where one cannot, it is counted apart: neither good nor bad.
 
 use std::collections::{BTreeSet, HashMap};
 
-use ioc_judge::{RuleKind, RuleSet};
+use ioc_judge::{RuleCondition, RuleSet};
 
-/// What the store knows of the matter.
+/// What the store knows of machines, as far as coverage is computed from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct CoverageFacts {
     /// Everything that is registered.
     pub devices: u64,
     /// What of it is heard now.
@@ -26,78 +26,87 @@ pub struct Facts {
     pub failed: HashMap<u64, BTreeSet<String>>,
 }
 
-/// How far one matter is covered.
+/// How far one area is covered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
-    /// Name of the matter.
+    /// The area's name; `reporting` for what is heard at all.
     pub name: &'static str,
-    /// In order.
+    /// Machines on which it is in order.
     pub covered: u64,
-    /// Neither in order nor not: it reports, nothing is known to be wrong, and a rule of the matter cannot be judged.
+    /// Neither in order nor not: it reports, nothing is known to be wrong, and a rule of the area cannot be judged.
     pub unknown: u64,
-    /// Of how many.
-    pub of: u64,
+    /// Machines that it is asked of.
+    pub total: u64,
 }
 
 impl Coverage {
     /// The share that is covered, percent; all when there is nothing to cover.
     #[must_use]
     pub fn percent(&self) -> u64 {
-        (self.covered * 100).checked_div(self.of).unwrap_or(100)
+        (self.covered * 100).checked_div(self.total).unwrap_or(100)
     }
 }
 
-/// The matters: name, the document that tells of it, and the beginnings of the articles whose faults speak against it.
-pub const MATTERS: [(&str, &str, &[&str]); 4] = [
-    ("antivirus", "antivirus", &["8.2"]),
-    ("patches", "patches", &["9.2"]),
-    ("backups", "backups", &["7"]),
-    ("passwords", "accounts", &["13", "17.2"]),
+/// An area of which machines must be in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoverageArea {
+    /// Its name, on pages and in addresses.
+    pub name: &'static str,
+    /// The document that tells of it.
+    pub document: &'static str,
+    /// The articles whose faults speak against it, with what is under them: `7` has `7.1`.
+    pub articles: &'static [&'static str],
+}
+
+/// Every area.
+pub const AREAS: [CoverageArea; 4] = [
+    CoverageArea { name: "antivirus", document: "antivirus", articles: &["8.2"] },
+    CoverageArea { name: "patches", document: "patches", articles: &["9.2"] },
+    CoverageArea { name: "backups", document: "backups", articles: &["7"] },
+    CoverageArea { name: "passwords", document: "accounts", articles: &["13", "17.2"] },
 ];
 
 /// How far everything is covered, reporting first.
 #[must_use]
-pub fn of(facts: &Facts, rules: &RuleSet) -> Vec<Coverage> {
-    let mut all = vec![Coverage { name: "reporting", covered: facts.live, unknown: 0, of: facts.devices }];
-    for (name, document, _) in MATTERS {
-        let against = rules_against(name, rules);
+pub fn compute(facts: &CoverageFacts, rules: &RuleSet) -> Vec<Coverage> {
+    let mut all = vec![Coverage { name: "reporting", covered: facts.live, unknown: 0, total: facts.devices }];
+    for area in AREAS {
+        let against = rules_against(area, rules);
         let faulty: BTreeSet<u64> =
             facts.faults.iter().filter(|(rule, _)| against.contains(rule)).map(|(_, device)| *device).collect();
-        let blind = blind(name, facts, rules);
-        let surveyed = facts.documents.get(document);
+        let unjudged = unjudged_machines(area, facts, rules);
+        let surveyed = facts.documents.get(area.document);
         let covered = surveyed
-            .map_or(0, |surveyed| surveyed.difference(&faulty).filter(|one| !blind.contains(*one)).count())
+            .map_or(0, |surveyed| surveyed.difference(&faulty).filter(|one| !unjudged.contains(*one)).count())
             as u64;
-        let unknown = blind.difference(&faulty).count() as u64;
-        all.push(Coverage { name, covered, unknown, of: facts.computers });
+        let unknown = unjudged.difference(&faulty).count() as u64;
+        all.push(Coverage { name: area.name, covered, unknown, total: facts.computers });
     }
     all
 }
 
-/// The computers on which a rule of a matter cannot be judged.
+/// The computers on which a rule of an area cannot be judged, by the numbers of [`CoverageFacts`].
 #[must_use]
-pub fn blind(matter: &str, facts: &Facts, rules: &RuleSet) -> BTreeSet<u64> {
-    let against = rules_against(matter, rules);
-    let document = MATTERS.into_iter().find(|(name, ..)| *name == matter).map_or("", |(_, document, _)| document);
+pub fn unjudged_machines(area: CoverageArea, facts: &CoverageFacts, rules: &RuleSet) -> BTreeSet<u64> {
+    let against = rules_against(area, rules);
     let metrics: BTreeSet<&str> = rules
         .rules()
         .iter()
         .filter(|rule| against.contains(&rule.id))
-        .filter_map(|rule| match &rule.kind {
-            RuleKind::Threshold(threshold) => Some(threshold.metric.name),
-            RuleKind::Document(_) | RuleKind::Silent | RuleKind::Budget => None,
+        .filter_map(|rule| match &rule.condition {
+            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
+            RuleCondition::Document(_) | RuleCondition::Silent | RuleCondition::Budget => None,
         })
         .collect();
     let unknown = facts.unknown.iter().filter(|(_, unknown)| unknown.iter().any(|one| metrics.contains(one.as_str())));
-    let failed = facts.failed.iter().filter(|(_, failed)| failed.contains(document));
+    let failed = facts.failed.iter().filter(|(_, failed)| failed.contains(area.document));
     unknown.map(|(device, _)| *device).chain(failed.map(|(device, _)| *device)).collect()
 }
 
-/// The rules whose faults speak against a matter.
+/// The identifiers of the rules whose faults speak against an area.
 #[must_use]
-pub fn rules_against(matter: &str, rules: &RuleSet) -> Vec<String> {
-    let articles = MATTERS.into_iter().find(|(name, ..)| *name == matter).map_or(&[][..], |(_, _, articles)| articles);
-    let against = |article: &str| articles.iter().any(|of| is_under(article, of));
+pub fn rules_against(area: CoverageArea, rules: &RuleSet) -> Vec<String> {
+    let against = |article: &str| area.articles.iter().any(|of| is_under(article, of));
     rules.rules().iter().filter(|rule| against(&rule.article)).map(|rule| rule.id.clone()).collect()
 }
 
@@ -116,7 +125,7 @@ mod tests {
         let rules = Source::built_in("rules.toml", include_str!("../../../config/rules.toml"));
         let rules = RuleSet::parse(&rules).unwrap_or_else(|e| panic!("{e}"));
         let documents = [("antivirus", vec![1, 2, 3]), ("accounts", vec![1])];
-        let facts = Facts {
+        let facts = CoverageFacts {
             devices: 6,
             live: 5,
             computers: 4,
@@ -127,7 +136,7 @@ mod tests {
             failed: [(4, ["backups".to_owned()].into())].into(),
         };
         let found: Vec<(&str, u64, u64, u64)> =
-            of(&facts, &rules).iter().map(|one| (one.name, one.covered, one.unknown, one.of)).collect();
+            compute(&facts, &rules).iter().map(|one| (one.name, one.covered, one.unknown, one.total)).collect();
         assert_eq!(
             found,
             [
@@ -139,6 +148,6 @@ mod tests {
             ]
         );
         assert!(is_under("7.1", "7") && is_under("7", "7") && !is_under("17.2", "1") && !is_under("72", "7"));
-        assert_eq!(Coverage { name: "x", covered: 0, unknown: 0, of: 0 }.percent(), 100);
+        assert_eq!(Coverage { name: "x", covered: 0, unknown: 0, total: 0 }.percent(), 100);
     }
 }

@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 /// What became of a table that was recovered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredTable {
-    /// Its name.
+    /// The table's name in the database.
     pub table: String,
     /// Rows that are in the new store.
     pub rows: u64,
@@ -20,7 +20,7 @@ pub struct RecoveredTable {
 /// [`Store::lost`].
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened, was written by a newer version, is used by another collector, or is gone while its
+/// [`StoreError`] when it is damaged or not ours to write, was written by a newer version, is used by another collector, or is gone while its
 /// watermark is there.
 pub fn open(dir: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(SqliteStore::open(dir)?))
@@ -35,7 +35,7 @@ pub fn is_there(dir: &Path) -> bool {
 /// The version of the store in a directory, if it can be read. Nothing is changed.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened, or was written by a newer version.
+/// [`StoreError`] when it is damaged or not ours to read, or was written by a newer version.
 pub fn version(dir: &Path) -> Result<i64, StoreError> {
     SqliteStore::version(dir)
 }
@@ -44,9 +44,9 @@ pub fn version(dir: &Path) -> Result<i64, StoreError> {
 /// long as reading everything does.
 ///
 /// # Errors
-/// [`StoreError`] when it cannot be opened.
-pub fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
-    SqliteStore::look(dir, deep)
+/// [`StoreError`] when it is gone or not ours to read. What is damaged is a line.
+pub fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    SqliteStore::examine(dir, deep)
 }
 
 /// Makes a new store in a directory out of what can be read of a damaged one, which is kept beside it.
@@ -73,6 +73,6 @@ pub fn size(dir: &Path) -> u64 {
 
 /// Says that a store which should be in a directory is not there.
 #[must_use]
-pub fn gone(dir: &Path) -> StoreError {
+pub fn missing_store(dir: &Path) -> StoreError {
     StoreError::Gone { path: dir.join(sqlite::FILES[0]) }
 }

@@ -13,7 +13,7 @@ use crate::new_device::NewDevice;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "lowercase")]
 pub enum Grant {
-    /// This device.
+    /// One device, which is said beforehand.
     Device {
         /// What people say of it.
         info: Box<DeviceInfo>,
@@ -33,7 +33,7 @@ pub enum Grant {
 pub struct TokenRecord {
     /// SHA-256 over the secret, hex.
     pub digest: String,
-    /// What it makes.
+    /// What whoever shows it becomes.
     pub grant: Grant,
     /// What it is for, in a person's words.
     pub label: String,
@@ -41,7 +41,7 @@ pub struct TokenRecord {
     pub uses_max: u32,
     /// Every machine waits until a person approves it.
     pub approve: bool,
-    /// Who made it.
+    /// The account that made it.
     pub created_by: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -74,66 +74,34 @@ impl TokenRecord {
 }
 
 /// Why a request waits for a person.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "lowercase")]
-pub enum Reason {
+pub enum ApprovalReason {
     /// Its token says so.
     Asked,
     /// The asset that it is has an agent already: it was installed anew, or someone pretends.
-    Enrolled {
-        /// Which.
-        device: DeviceId,
-    },
+    Enrolled { device: DeviceId },
     /// A device has the name that it would get.
-    Name {
-        /// Which.
-        device: DeviceId,
-    },
+    Name { device: DeviceId },
     /// The asset that it says it is has another kind than its token is for.
-    Kind {
-        /// Which.
-        device: DeviceId,
-    },
+    Kind { device: DeviceId },
     /// The asset stands elsewhere than its token is for.
-    Place {
-        /// Which.
-        device: DeviceId,
-    },
+    Place { device: DeviceId },
     /// Others are behind the asset, or it is behind another uplink than its token says.
-    Uplink {
-        /// Which.
-        device: DeviceId,
-    },
+    Uplink { device: DeviceId },
     /// More depends on the asset than its token says: its importance, or others that it stands in for.
-    Importance {
-        /// Which.
-        device: DeviceId,
-    },
+    Importance { device: DeviceId },
     /// The asset has an address, and the request does not come from it.
-    Address {
-        /// Which.
-        device: DeviceId,
-    },
+    Address { device: DeviceId },
     /// The serial number or network address that is written down is not what the machine says, or is another asset's.
-    Hardware {
-        /// Which.
-        device: DeviceId,
-    },
+    Hardware { device: DeviceId },
     /// Its name looks like another device's.
-    Look {
-        /// Which.
-        device: DeviceId,
-    },
+    Look { device: DeviceId },
     /// A device of its name was taken out; its history would be this machine's.
-    Removed {
-        /// Which.
-        device: DeviceId,
-    },
+    Removed { device: DeviceId },
     /// Another device reports from the same machine, or from one it was copied from.
-    Machine {
-        /// Which.
-        device: DeviceId,
-    },
+    Machine { device: DeviceId },
 }
 
 /// What became of a request.
@@ -159,7 +127,7 @@ pub struct RequestRecord {
     pub at: Timestamp,
     /// When it last asked.
     pub seen_at: Timestamp,
-    /// From where.
+    /// The address that it came from.
     pub peer: String,
     /// What it says of itself.
     pub facts: Facts,
@@ -168,8 +136,8 @@ pub struct RequestRecord {
     /// What was known of that device when this was said; none for a new one.
     #[serde(default)]
     pub base: Option<DeviceInfo>,
-    /// Why it waits.
-    pub reasons: Vec<Reason>,
+    /// Everything for which it waits.
+    pub reasons: Vec<ApprovalReason>,
     /// What became of it.
     pub state: RequestState,
 }

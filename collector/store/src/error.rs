@@ -28,7 +28,7 @@ pub enum StoreError {
     /// Another process writes it.
     #[error("{}: another collector ({holder}) uses this directory; mend: stop it, or give this one a directory of its own (paths.data)", path.display())]
     Held {
-        /// The lock.
+        /// The lock's file.
         path: PathBuf,
         /// Its process, as it wrote it down.
         holder: String,

@@ -5,9 +5,10 @@ use serde::Serialize;
 use ioc_common::clock::Timestamp;
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
-use ioc_judge::{DeviceInfo, Presence};
+use ioc_judge::{DeviceInfo, Presence, Severity};
 
 /// A device as it stands in the store.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceRecord {
     /// What people say of it.
@@ -25,9 +26,7 @@ pub struct DeviceRecord {
     pub boot_id: String,
     /// Fingerprint of its last hello.
     pub fingerprint: String,
-    /// Seconds between samples.
     pub interval_s: u32,
-    /// MQTT keep-alive, seconds.
     pub keep_alive_s: u16,
     /// When anything was last received from it.
     pub last_heard: Option<Timestamp>,
@@ -41,9 +40,9 @@ pub struct DeviceRecord {
     /// Its newest numbers, in the order of the layout.
     #[serde(skip)]
     pub latest: Vec<Option<f64>>,
-    /// The worst severity of its raised faults: 0 none, 1 info, 2 warning, 3 critical.
+    /// The worst severity of its open faults; none without one.
     #[serde(skip)]
-    pub worst: u8,
+    pub worst: Option<Severity>,
     /// How many of its reports were lost in all.
     pub reports_lost: u64,
 }

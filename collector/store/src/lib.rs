@@ -44,11 +44,11 @@ pub use account::{AccountRecord, SavedView, SessionRecord};
 pub use archive::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoredChunk, StoredChunks};
 pub use change::Change;
 pub use clock::ClockMark;
-pub use directory::{RecoveredTable, gone, is_there, look, open, put_aside, recover, size, version};
-pub use enrolment::{Grant, Reason, RequestRecord, RequestState, TokenRecord};
+pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
+pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRecord};
 pub use error::StoreError;
 pub use new_device::NewDevice;
-pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, Waiting};
+pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
 pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use role::{Right, Role};
@@ -58,15 +58,15 @@ pub use ticket::{TicketQuery, TicketRecord};
 pub const CERTIFICATES_MAX: usize = 6;
 
 /// An entry of the duty book (*sổ trực*): what one shift leaves to the next.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handover {
-    /// When.
     pub at: Timestamp,
     /// On which rota; may be empty.
     pub rota: String,
-    /// By whom.
+    /// The account that wrote it.
     pub who: String,
-    /// What.
+    /// 1 to 10 000 characters.
     pub text: String,
 }
 
@@ -75,21 +75,21 @@ pub struct Handover {
 pub struct Counts {
     /// Enrolled and not revoked.
     pub devices: u64,
-    /// Heard.
+    /// Devices that are heard.
     pub live: u64,
     /// Not heard any more.
     pub silent: u64,
     /// Away by their own word, or never heard.
     pub other: u64,
-    /// Faults raised now.
+    /// Faults that are raised now.
     pub faults: u64,
     /// Incidents that need someone.
     pub incidents: u64,
 }
 
-/// What was acknowledged once and is not there any more, as it was found when the store was opened.
+/// What was acknowledged once and is lost, as it was found when the store was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lost {
+pub struct StoreLosses {
     /// What nobody has confirmed yet.
     pub all: Vec<Text>,
     /// Some of it was found just now.
@@ -101,41 +101,42 @@ pub trait Store: Send {
     /// Makes all of `changes` durable, in order, in one commit.
     ///
     /// # Errors
-    /// [`StoreError`] when nothing of it was kept.
+    /// [`StoreError`] when the disk is full, read-only or failing, or a change is of a device that is not enrolled; nothing of it is kept
+    /// then.
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// What was found to be lost when it was opened, until a [`Change::LossConfirmed`] is committed.
-    fn lost(&self) -> &Lost;
+    fn lost(&self) -> &StoreLosses;
 
     /// Puts everything in its place before the end: a log that is empty can lose nothing.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written; what was committed is safe all the same.
+    /// [`StoreError`] when the disk is full, read-only or failing; what was committed is safe all the same.
     fn close(&mut self) -> Result<(), StoreError>;
 
     /// Deletes rows of history up to a number, which are folded, at most `limit` of them, and says how many.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk is read-only or failing; nothing is deleted then.
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError>;
 
     /// The writer of folded history. There is one.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
+    /// [`StoreError`] when its file is damaged or not ours to write, or was written by a newer version.
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError>;
 
     /// A reader of what is committed, independent of the writer.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be opened.
+    /// [`StoreError`] when the file is damaged, gone, or not ours to read.
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError>;
 }
 
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DocumentRecord {
-    /// Its name.
+    /// The document's name, such as `packages`.
     pub name: String,
     /// When it was made.
     pub at: Timestamp,
@@ -144,15 +145,15 @@ pub struct DocumentRecord {
 }
 
 /// Something that happened on a device.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRecord {
-    /// Its number.
+    /// Its number in the order in which events came.
     pub number: u64,
-    /// When.
     pub at: Timestamp,
-    /// What, as `noun.verb`.
+    /// What happened, as `noun.verb`.
     pub name: String,
-    /// For a person.
+    /// A sentence for people.
     pub text: String,
     /// Details by name.
     pub fields: BTreeMap<String, String>,
@@ -170,9 +171,9 @@ pub struct HistoryRow {
     pub position: Position,
     /// When it was taken.
     pub at: Timestamp,
-    /// Its layout.
+    /// Which series stands at which place.
     pub layout: LayoutId,
-    /// The numbers.
+    /// The numbers by place of the layout; none where a value is not known.
     pub values: Vec<Option<f64>>,
 }
 
@@ -192,10 +193,9 @@ pub struct StoredRow {
 }
 
 /// A row of history, and whose it is.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
-pub struct Arrived {
-    /// The device.
+pub struct DeviceHistoryRow {
     pub device: Arc<DeviceInfo>,
-    /// The row.
     pub row: HistoryRow,
 }

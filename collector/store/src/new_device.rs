@@ -1,4 +1,5 @@
-//! What people say of a device, field by field, before anything is made of it.
+//! What people say of a device, field by field, as they wrote it: kind, importance and identifiers are words here, empty where nothing is
+//! said, until `check_device` of the engine makes a device of them, or says which words there are.
 
 use ioc_judge::DeviceInfo;
 
@@ -8,23 +9,23 @@ use ioc_judge::DeviceInfo;
 pub struct NewDevice {
     /// Identifier; made up when empty.
     pub device: String,
-    /// Kind: server, workstation, display, other.
+    /// Its kind, a name of [`ioc_judge::DeviceKind`].
     pub kind: String,
-    /// Name, for people.
+    /// What people call it.
     pub name: String,
-    /// Asset label.
+    /// The asset label that stands on it.
     pub label: String,
-    /// Where it stands.
+    /// Where it stands: room, and rack behind a slash.
     pub place: String,
-    /// Responsible officer.
+    /// Who looks after it.
     pub officer: String,
-    /// Responsible leader.
+    /// Who answers for it.
     pub leader: String,
     /// The device that its network goes through.
     pub uplink: String,
     /// Devices with the same name here can stand in for each other.
     pub redundancy: String,
-    /// How much depends on it: low, normal, high.
+    /// How much depends on it, a name of [`ioc_judge::Importance`]; normal when empty.
     pub importance: String,
     /// Groups it belongs to.
     pub tags: Vec<String>,

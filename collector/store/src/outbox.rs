@@ -7,11 +7,11 @@ use ioc_common::id::IncidentId;
 use ioc_judge::Severity;
 
 /// A notice for one channel.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboxEntry {
     /// Idempotency key: incident, step, channel.
     pub key: String,
-    /// About which incident.
     pub incident: IncidentId,
     /// Channel by its name in the configuration.
     pub channel: String,
@@ -21,7 +21,7 @@ pub struct OutboxEntry {
     pub address: String,
     /// Their language; the site's when empty.
     pub language: String,
-    /// The notice, JSON.
+    /// The notice, as JSON.
     pub notice: String,
     /// How bad what it tells of is: what a channel's pace does not let through spills from the least.
     pub severity: Severity,
@@ -29,13 +29,12 @@ pub struct OutboxEntry {
     pub step: u32,
     /// When it was decided.
     pub created_at: Timestamp,
-    /// Attempts so far.
+    /// How often it was tried.
     pub attempts: u32,
     /// Attempts that were handed over whole and never answered: each may have been a copy.
     pub unanswered: u32,
     /// When to try next.
     pub next_attempt_at: Timestamp,
-    /// Where it stands.
     pub state: DeliveryState,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
@@ -69,15 +68,14 @@ impl OutboxEntry {
 }
 
 /// What orders a channel's queue: an entry that waits, without what it says.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// Its key.
+pub struct PendingDelivery {
+    /// The entry's key.
     pub key: String,
-    /// About which incident.
     pub incident: IncidentId,
     /// The step of the incident.
     pub step: u32,
-    /// How bad.
     pub severity: Severity,
     /// For whom; empty when it is for everyone on the channel.
     pub person: String,
@@ -85,7 +83,7 @@ pub struct Waiting {
     pub address: String,
     /// When it was decided.
     pub created_at: Timestamp,
-    /// Attempts so far.
+    /// How often it was tried.
     pub attempts: u32,
     /// Attempts that were never answered.
     pub unanswered: u32,
@@ -97,11 +95,11 @@ pub struct Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
-    /// To be tried.
+    /// It is to be tried, now or later.
     Waiting,
-    /// Delivered.
+    /// The other side took it.
     Delivered,
-    /// Given up.
+    /// It was given up, and is not tried any more.
     Dead,
 }
 
@@ -126,32 +124,32 @@ impl DeliveryState {
 /// What became of an attempt to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Of which entry.
+    /// The outbox entry's key.
     pub key: String,
-    /// When.
+    /// When it was tried.
     pub at: Timestamp,
     /// Where it stands now.
     pub state: DeliveryState,
-    /// Attempts so far.
+    /// How often it was tried, this time included.
     pub attempts: u32,
     /// Attempts that were never answered.
     pub unanswered: u32,
     /// When to try next.
     pub next_attempt_at: Timestamp,
-    /// Why it failed.
+    /// Why it failed; none where it did not.
     pub error: Option<String>,
 }
 
 /// What became of the notices of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChannelTally {
-    /// Its name.
+    /// The channel's name.
     pub channel: String,
-    /// They wait.
+    /// How many wait.
     pub waiting: u64,
     /// They were given up.
     pub dead: u64,
-    /// They were delivered.
+    /// How many were delivered.
     pub delivered: u64,
     /// When the last one was.
     pub last_at: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! What can be asked of lists.
 
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::DeviceKind;
+use ioc_judge::{DeviceKind, PresenceState, Severity};
 
 /// Which devices to list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -12,7 +12,7 @@ pub struct DeviceQuery {
     pub kinds: Vec<DeviceKind>,
     /// Only at these places; anywhere when there are none.
     pub places: Vec<String>,
-    /// Only these.
+    /// Only devices in this state.
     pub state: DeviceState,
     /// In which order; devices that are alike in it are ordered by identifier.
     pub sort: DeviceSort,
@@ -27,27 +27,26 @@ pub struct DeviceQuery {
 }
 
 /// How many devices at a place are in one state, with one severity of their worst fault.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceCount {
-    /// The place.
     pub place: String,
-    /// The state of presence.
-    pub state: String,
-    /// The worst severity of open faults: 0 to 3.
-    pub worst: u8,
-    /// How many.
+    pub state: PresenceState,
+    /// The worst severity of open faults; none without one.
+    pub worst: Option<Severity>,
+    /// How many devices.
     pub count: u64,
 }
 
 /// Devices in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceState {
-    /// Any.
+    /// In whatever state.
     #[default]
     Any,
     /// Those that need someone: a raised fault of at least a warning, or neither live nor away by their own word.
     Bad,
-    /// Heard.
+    /// Those that are heard.
     Live,
     /// Not heard any more.
     Silent,
@@ -72,16 +71,16 @@ impl DeviceState {
 /// An order of devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceSort {
-    /// By identifier.
+    /// By identifier, byte by byte.
     #[default]
     Id,
     /// By name, as people read.
     Name,
-    /// By kind.
+    /// By kind of device.
     Kind,
     /// By place, as people read.
     Place,
-    /// The worst first.
+    /// The worst state first.
     State,
     /// The last heard first.
     Seen,
@@ -117,7 +116,7 @@ pub struct FaultQuery<'a> {
 /// What is counted of one device, to bound it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
-    /// Its events.
+    /// Events that it reported.
     Events,
     /// Its items of software, those of lists that are not whole among them.
     Software,

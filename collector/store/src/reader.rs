@@ -12,9 +12,10 @@ use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, RecordKind, RequestRecord, SavedView, SessionRecord,
-    StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident, audit, coverage,
+    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord,
+    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -49,7 +50,7 @@ pub trait Reader: Send {
     /// The lists of devices that a person keeps.
     fn views(&self, account: &str) -> Result<Vec<SavedView>, StoreError>;
 
-    /// One device.
+    /// What is known of a device, revoked or not.
     fn device(&self, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError>;
 
     /// The last hello of a device, JSON.
@@ -73,7 +74,7 @@ pub trait Reader: Send {
     /// The software of a device in the order of its keys, after a key.
     fn software(&self, id: &DeviceId, after: &str, limit: usize) -> Result<Vec<Item>, StoreError>;
 
-    /// A layout.
+    /// Which series stand at which place of a sample.
     fn layout(&self, id: LayoutId) -> Result<Option<Layout>, StoreError>;
 
     /// Faults, newest first.
@@ -92,7 +93,7 @@ pub trait Reader: Send {
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
     /// What waits on one channel, due or not: the worst first, and of those the oldest.
-    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError>;
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;
 
     /// The channels on which something waits, in use or not.
     fn outbox_channels(&self) -> Result<Vec<String>, StoreError>;
@@ -128,7 +129,7 @@ pub trait Reader: Send {
     fn counts(&self) -> Result<Counts, StoreError>;
 
     /// What coverage is made of.
-    fn coverage(&self) -> Result<coverage::Facts, StoreError>;
+    fn coverage(&self) -> Result<coverage::CoverageFacts, StoreError>;
 
     /// Computers by the numbers that [`Self::coverage`] gives, by name.
     fn machines_of(&self, numbers: &BTreeSet<u64>, limit: usize) -> Result<Vec<DeviceInfo>, StoreError>;
@@ -166,7 +167,7 @@ pub trait Reader: Send {
     /// The certificates by which devices may connect: whose, and their serial numbers, hex.
     fn serials(&self) -> Result<Vec<(DeviceId, String)>, StoreError>;
 
-    /// An account.
+    /// An account by the name that it signs in with.
     fn account(&self, name: &str) -> Result<Option<AccountRecord>, StoreError>;
 
     /// All accounts, by name.
@@ -195,7 +196,7 @@ pub trait Reader: Send {
     fn device_of(&self, number: u64) -> Result<Option<DeviceId>, StoreError>;
 
     /// Rows of all devices after a number, in the order of their arrival; those that are corrupt are left out.
-    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError>;
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError>;
 
     /// The number of the newest row; 0 when there is none.
     fn last_row(&self) -> Result<u64, StoreError>;

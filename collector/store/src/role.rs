@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Looks.
+    /// Looks at what is shown.
     Viewer,
-    /// Repairs and maintains.
+    /// Repairs and maintains devices.
     Technician,
     /// Is on duty (*trực ban*).
     DutyOfficer,
@@ -16,7 +16,7 @@ pub enum Role {
     Leader,
     /// Reads everything, and changes nothing.
     Auditor,
-    /// May do everything.
+    /// May do all that there is.
     Administrator,
 }
 
@@ -27,9 +27,9 @@ pub enum Right {
     View,
     /// See who has an account on a machine and who is signed in there (article 12: the least that is needed).
     Personal,
-    /// Work on incidents.
+    /// Work on incidents, and on faults of them.
     Handle,
-    /// Plan maintenance.
+    /// Plan maintenance and freezes.
     Plan,
     /// Write in the duty plan and its book, test contacts.
     Duty,

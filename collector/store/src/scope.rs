@@ -7,11 +7,11 @@ pub const PLACES_MAX: usize = 50;
 
 /// How far an account reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AccessScope(Option<Arc<[String]>>, Names);
+pub struct AccessScope(Option<Arc<[String]>>, Identities);
 
 /// Whether what is read may name the people of machines: accounts, who is signed in (article 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Names {
+enum Identities {
     #[default]
     Shown,
     Sealed,
@@ -19,24 +19,24 @@ enum Names {
 
 impl AccessScope {
     /// Everywhere.
-    pub const EVERYWHERE: Self = Self(None, Names::Shown);
+    pub const EVERYWHERE: Self = Self(None, Identities::Shown);
 
     /// Only these places and what is below them; everywhere when there are none.
     #[must_use]
     pub fn of(places: &[String]) -> Self {
-        Self(Some(places).filter(|places| !places.is_empty()).map(Into::into), Names::Shown)
+        Self(Some(places).filter(|places| !places.is_empty()).map(Into::into), Identities::Shown)
     }
 
     /// The same for whoever may not see who has an account on a machine.
     #[must_use]
     pub fn sealed(self) -> Self {
-        Self(self.0, Names::Sealed)
+        Self(self.0, Identities::Sealed)
     }
 
     /// Whether who has an account on a machine may be seen.
     #[must_use]
     pub const fn sees_names(&self) -> bool {
-        matches!(self.1, Names::Shown)
+        matches!(self.1, Identities::Shown)
     }
 
     /// Whether nothing is out of reach.

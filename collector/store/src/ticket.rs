@@ -6,11 +6,11 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 /// What a ticket system knows of an incident.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketRecord {
     /// The ticket system, by its name in the configuration.
     pub system: String,
-    /// Which incident.
     pub incident: IncidentId,
     /// The ticket's name there; empty until there is one.
     pub ticket: String,
@@ -29,20 +29,20 @@ pub struct TicketRecord {
 }
 
 /// Which tickets to list.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub enum TicketQuery<'a> {
     /// What one system is to be told now, the longest due first.
     Due {
-        /// Which.
+        /// The ticket system's name.
         system: &'a str,
-        /// At which moment.
         now: Timestamp,
     },
     /// Tickets of one system whose incident is not closed.
     Open {
-        /// Which.
+        /// The ticket system's name.
         system: &'a str,
     },
-    /// Of one incident.
+    /// Those of one incident.
     Of(IncidentId),
 }

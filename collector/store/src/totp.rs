@@ -6,7 +6,7 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 use crate::secret::is_same;
 use crate::template::percent_encoded;
@@ -24,7 +24,7 @@ const RECOVERY_CODES: usize = 10;
 /// A second factor, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondFactor {
-    /// The secret.
+    /// What codes are computed from: 20 bytes, shared with its owner's telephone.
     secret: [u8; SECRET_BYTES],
     /// Its owner has shown that they have it: it is asked for from then on.
     pub confirmed: bool,
@@ -37,7 +37,7 @@ pub struct SecondFactor {
 /// How a code was right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeKind {
-    /// By time.
+    /// A code of the moment.
     Time,
     /// One of those to recover with; it is used up.
     Recovery,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use ioc_common::clock::{self, Timestamp};
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::{access, names, or_empty};
 use super::auth::Person;
 use super::confirm::{change_account, or_confirm};
@@ -300,7 +300,7 @@ pub(super) struct NewPassword {
     password: String,
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<AccountItem>> {
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<AccountItem>> {
     let accounts = app.read(&person.scope, |reader| reader.accounts()).await?;
     let now = clock::now();
     let shown = accounts.into_iter().map(|one| AccountItem {
@@ -340,7 +340,7 @@ pub(super) async fn api_reset(
     State(app): State<App>,
     person: Person,
     Path(name): Path<String>,
-) -> Answered<NewPassword> {
+) -> ApiResult<NewPassword> {
     let password = reset(&app, &person, &name).await?;
     Ok(Json(NewPassword { name, password }))
 }

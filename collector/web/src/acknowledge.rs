@@ -15,7 +15,8 @@ use super::pages::{Failure, PageResult, show};
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::PageContext;
 use ioc_engine::account::acknowledge_link::AcknowledgeLink;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
@@ -27,7 +28,7 @@ struct AcknowledgePage {
     incident: Incident,
     device: Option<DeviceRecord>,
     person: String,
-    tone: &'static str,
+    tone: Tone,
     fresh: bool,
 }
 
@@ -39,7 +40,7 @@ fn opened(
     text: &str,
 ) -> Result<(PageContext, AcknowledgeLink), Box<Failure>> {
     let config = app.config();
-    if app.limits.stranger(rate_limit::LINK, peer).is_err() {
+    if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
         let page_context = PageContext::new(app, &language_of(headers, &config.language), "", false);
         return Err(Box::new(Failure::new(
             page_context,
@@ -48,7 +49,7 @@ fn opened(
     }
     let link = app.links.check(text, clock::now());
     if link.is_some() {
-        app.limits.welcome(rate_limit::LINK, peer);
+        app.limits.refund(rate_limit::LINK, peer);
     }
     let person = link.as_ref().and_then(|link| config.plan.person(&link.person));
     let language = person.map_or_else(|| language_of(headers, &config.language), |person| person.language.clone());
@@ -79,7 +80,7 @@ pub(super) async fn page(
         .await;
     match found {
         Ok(Some((incident, steps, device))) => {
-            let (tone, fresh) = (incident_tone(&incident), link.is_fresh(&incident, &steps));
+            let (tone, fresh) = (Tone::of_incident(&incident), link.is_fresh(&incident, &steps));
             let person = app.config().plan.person(&link.person).map_or(link.person, |person| person.name.clone());
             Ok(show(&AcknowledgePage { page_context, incident, device, person, tone, fresh }))
         }

@@ -9,11 +9,12 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{Rule, RuleKind, Scope, Text};
+use ioc_judge::{Rule, RuleCondition, Scope, Text};
 
 use super::App;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, ROWS, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_engine::config::Config;
 use ioc_engine::pki;
@@ -27,11 +28,11 @@ const CERTIFICATES: usize = 10;
 const SOON_MS: i64 = 30 * 86_400_000;
 
 /// A line of the collector's own state.
-struct Fact {
+struct StatusLine {
     /// Key of its name.
     name: &'static str,
     value: String,
-    tone: &'static str,
+    tone: Tone,
 }
 
 /// A channel with what became of its notices.
@@ -49,7 +50,7 @@ struct ChannelRow {
 #[template(path = "admin.html")]
 struct AdminPage {
     page_context: PageContext,
-    facts: Vec<Fact>,
+    facts: Vec<StatusLine>,
     /// What the store lost and nobody has confirmed.
     lost: Vec<Text>,
     refused: Vec<(&'static str, u64)>,
@@ -66,24 +67,24 @@ impl AdminPage {
     }
 
     /// Whom a rule is for, where that is not everyone.
-    fn whom(&self, rule: &Rule) -> String {
-        whom(&self.page_context, &rule.scope)
+    fn scope_text(&self, rule: &Rule) -> String {
+        scope_text(&self.page_context, &rule.scope)
     }
 
     fn limit(rule: &Rule) -> String {
-        match &rule.kind {
-            RuleKind::Threshold(threshold) => {
+        match &rule.condition {
+            RuleCondition::Threshold(threshold) => {
                 let limit = rule.limit().unwrap_or_default();
                 format!("{} {limit}", threshold.metric.name)
             }
-            RuleKind::Document(listed) => listed.document.clone(),
-            RuleKind::Silent | RuleKind::Budget => String::new(),
+            RuleCondition::Document(listed) => listed.document.clone(),
+            RuleCondition::Silent | RuleCondition::Budget => String::new(),
         }
     }
 }
 
 /// For whom something is; nothing when it is for everyone.
-pub(super) fn whom(page_context: &PageContext, scope: &Scope) -> String {
+pub(super) fn scope_text(page_context: &PageContext, scope: &Scope) -> String {
     let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
     let others = scope.devices.iter().chain(&scope.places).chain(&scope.tags).cloned();
     kinds.chain(others).collect::<Vec<_>>().join(", ")
@@ -97,10 +98,10 @@ fn mebibytes(page_context: &PageContext, bytes: u64) -> String {
 }
 
 /// The collector's own state.
-fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Fact> {
+fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<StatusLine> {
     let health = &app.health;
-    let fact = |name, value: String, tone| Fact { name, value, tone };
-    let good = |name, value: String| fact(name, value, "good");
+    let fact = |name, value: String, tone| StatusLine { name, value, tone };
+    let good = |name, value: String| fact(name, value, Tone::Good);
     let trouble = health.trouble();
     let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
     let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
@@ -111,26 +112,27 @@ fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Fact>
     let tight = room.1 > 0 && room.0 < room.1 / 10;
     vec![
         match trouble {
-            Some(why) => fact("own-store", why, "bad"),
-            None => good("own-store", page_context.t("own-writable")),
+            Some(why) => fact("collector-store", why, Tone::Bad),
+            None => good("collector-store", page_context.t("collector-writable")),
         },
         match health.examined() {
-            None => good("own-examined", page_context.t("own-examined-not-yet")),
-            Some(examined) if examined.findings.is_empty() => {
-                good("own-examined", format!("{} · {}", page_context.t("own-sound"), page_context.ago(&examined.at)))
-            }
-            Some(examined) => fact("own-examined", examined.findings.join("; "), "bad"),
+            None => good("collector-examined", page_context.t("collector-examined-not-yet")),
+            Some(examined) if examined.findings.is_empty() => good(
+                "collector-examined",
+                format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&examined.at)),
+            ),
+            Some(examined) => fact("collector-examined", examined.findings.join("; "), Tone::Bad),
         },
-        good("own-version", env!("CARGO_PKG_VERSION").to_owned()),
-        good("own-since", page_context.ago(&app.since)),
-        good("own-connections", health.connections.load(Relaxed).to_string()),
-        good("own-reports", health.reports.load(Relaxed).to_string()),
-        good("own-commit", format!("{} ms", page_context.decimal(&mean_ms, 2))),
-        good("own-queue", health.queue.load(Relaxed).to_string()),
-        good("own-notices", health.notices_delivered.load(Relaxed).to_string()),
-        fact("own-failed", failed.to_string(), if failed > 0 { "warning" } else { "good" }),
-        good("own-sizes", mebibytes(page_context, stored)),
-        fact("own-room", mebibytes(page_context, room.0), if tight { "bad" } else { "good" }),
+        good("collector-version", env!("CARGO_PKG_VERSION").to_owned()),
+        good("collector-since", page_context.ago(&app.since)),
+        good("collector-connections", health.connections.load(Relaxed).to_string()),
+        good("collector-reports", health.reports.load(Relaxed).to_string()),
+        good("collector-commit", format!("{} ms", page_context.decimal(&mean_ms, 2))),
+        good("collector-queue", health.queue.load(Relaxed).to_string()),
+        good("collector-notices", health.notices_delivered.load(Relaxed).to_string()),
+        fact("collector-failed", failed.to_string(), if failed > 0 { Tone::Warning } else { Tone::Good }),
+        good("collector-sizes", mebibytes(page_context, stored)),
+        fact("collector-room", mebibytes(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
     ]
 }
 

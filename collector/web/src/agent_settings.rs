@@ -12,11 +12,12 @@ use ioc_common::settings::{DOCUMENT, SettingsOutcome};
 use ioc_judge::{DeviceInfo, Scope};
 
 use super::App;
-use super::admin::whom;
-use super::api::{Answered, ListQuery, Page};
-use super::api_types::device::SettingsStanding;
+use super::admin::scope_text;
+use super::api::{ApiResult, ListQuery, Page};
+use super::api_types;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_engine::config::{AssignedSettings, Group, SettingsState};
 use ioc_store::DocumentRecord;
@@ -33,7 +34,7 @@ pub(super) struct SettingsItem {
     groups: Vec<String>,
     /// What it is given.
     settings: Value,
-    standing: SettingsStanding,
+    state: api_types::device::SettingsState,
     /// Its own last word.
     reported: SettingsOutcome,
 }
@@ -41,7 +42,7 @@ pub(super) struct SettingsItem {
 impl SettingsItem {
     fn new(info: DeviceInfo, given: AssignedSettings, reported: SettingsOutcome) -> Self {
         Self {
-            standing: given.standing(&reported).into(),
+            state: given.standing(&reported).into(),
             settings: serde_json::from_str(&given.settings).unwrap_or_default(),
             groups: given.groups,
             reported,
@@ -57,15 +58,15 @@ fn reported_of(document: Option<&str>) -> SettingsOutcome {
 }
 
 /// How a device stands with its settings, by what it reported: for its page. None where it is given none.
-pub(super) fn standing_of(
+pub(super) fn state_of(
     info: &DeviceInfo,
     groups: &[Group],
     documents: &[DocumentRecord],
 ) -> Option<(SettingsState, String)> {
     let reported =
         reported_of(documents.iter().find(|record| record.name == DOCUMENT).map(|record| record.body.as_str()));
-    let standing = AssignedSettings::to(info, groups).standing(&reported);
-    (standing != SettingsState::None && info.parent.is_none()).then_some((standing, reported.why))
+    let state = AssignedSettings::to(info, groups).standing(&reported);
+    (state != SettingsState::None && info.parent.is_none()).then_some((state, reported.why))
 }
 
 #[derive(Template)]
@@ -79,16 +80,16 @@ struct AgentSettingsPage {
 }
 
 impl AgentSettingsPage {
-    fn whom(&self, group: &Group) -> String {
+    fn scope_text(&self, group: &Group) -> String {
         if group.scope == Scope::default() {
             self.page_context.t("settings-everyone")
         } else {
-            whom(&self.page_context, &group.scope)
+            scope_text(&self.page_context, &group.scope)
         }
     }
 
     /// What a group says, a line for each thing.
-    fn what(&self, group: &Group) -> Vec<String> {
+    fn lines(&self, group: &Group) -> Vec<String> {
         let of = &group.pushed;
         let mut lines = Vec::new();
         lines.extend(of.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)));
@@ -100,12 +101,12 @@ impl AgentSettingsPage {
         lines
     }
 
-    const fn tone(standing: &SettingsState) -> &'static str {
-        match standing {
-            SettingsState::Applied => "good",
-            SettingsState::Refused => "bad",
-            SettingsState::Waiting => "warning",
-            SettingsState::None => "away",
+    const fn tone(state: &SettingsState) -> Tone {
+        match state {
+            SettingsState::Applied => Tone::Good,
+            SettingsState::Refused => Tone::Bad,
+            SettingsState::Waiting => Tone::Warning,
+            SettingsState::None => Tone::Away,
         }
     }
 }
@@ -116,17 +117,17 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     let groups = app.config().settings.clone();
     match app.read(&person.scope, |reader| reader.settings()).await {
         Ok(all) => {
-            let mut counts = [SettingsState::Applied, SettingsState::Waiting, SettingsState::Refused]
-                .map(|standing| (standing, 0_u64));
+            let mut counts =
+                [SettingsState::Applied, SettingsState::Waiting, SettingsState::Refused].map(|state| (state, 0_u64));
             let mut open = Vec::new();
             for (info, reported) in all {
                 let (given, reported) = (AssignedSettings::to(&info, &groups), reported_of(reported.as_deref()));
-                let standing = given.standing(&reported);
-                if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == standing) {
+                let state = given.standing(&reported);
+                if let Some((_, count)) = counts.iter_mut().find(|(counted, _)| *counted == state) {
                     *count += 1;
                 }
-                if matches!(standing, SettingsState::Waiting | SettingsState::Refused) && open.len() < ROWS {
-                    open.push((standing, SettingsItem::new(info, given, reported)));
+                if matches!(state, SettingsState::Waiting | SettingsState::Refused) && open.len() < ROWS {
+                    open.push((state, SettingsItem::new(info, given, reported)));
                 }
             }
             Ok(show(&AgentSettingsPage { page_context, groups, counts: counts.into(), open }))
@@ -140,7 +141,7 @@ pub(super) async fn api(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<SettingsItem>> {
+) -> ApiResult<Page<SettingsItem>> {
     let groups = app.config().settings.clone();
     let limit = query.limit();
     let all = app.read(&person.scope, |reader| reader.settings()).await?;

@@ -25,10 +25,10 @@ use super::problem::Problem;
 use super::server::Peer;
 use ioc_engine::command::Command;
 use ioc_engine::config::page_of;
-use ioc_engine::engine::time::spelt;
 use ioc_engine::health::ClockState;
 use ioc_engine::replay::Replayer;
 use ioc_engine::unjudged;
+use ioc_engine::writer::time::spelt;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery};
 
@@ -36,7 +36,7 @@ use ioc_store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, Ticket
 const LIMIT_MAX: usize = 500;
 /// Items in one answer where nothing else is asked.
 const LIMIT: usize = 100;
-pub(super) type Answered<T> = Result<Json<T>, Problem>;
+pub(super) type ApiResult<T> = Result<Json<T>, Problem>;
 
 /// One page of a list.
 #[derive(Serialize, schemars::JsonSchema)]
@@ -83,7 +83,7 @@ pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
 
 /// A device with all that is known of it now.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct DeviceWhole {
+pub(super) struct DeviceDetails {
     #[serde(flatten)]
     item: DeviceItem,
     /// Its last hello (docs/wire.md); none before it was heard.
@@ -105,7 +105,7 @@ pub(super) struct DocumentItem {
 
 /// An incident with all that happened.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct IncidentWhole {
+pub(super) struct IncidentDetails {
     #[serde(flatten)]
     incident: Incident,
     timeline: Vec<TimelineStep>,
@@ -139,7 +139,7 @@ pub(super) async fn devices(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<DeviceItem>> {
+) -> ApiResult<Page<DeviceItem>> {
     let limit = query.limit();
     let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
@@ -155,7 +155,7 @@ pub(super) async fn devices(
     Ok(Json(items))
 }
 
-pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> Answered<DeviceWhole> {
+pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Path<String>) -> ApiResult<DeviceDetails> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let config = app.config();
@@ -171,7 +171,7 @@ pub(super) async fn device(State(app): State<App>, person: Person, Path(id): Pat
         .await?;
     let Some((item, hello, mut faults, unjudged)) = found else { return Err(Problem::not_found(missing)) };
     personal_data::open_faults(&app, &person, item.info.id.as_str(), &mut faults).await;
-    Ok(Json(DeviceWhole { item, hello, faults: all(faults), unjudged: all(unjudged) }))
+    Ok(Json(DeviceDetails { item, hello, faults: all(faults), unjudged: all(unjudged) }))
 }
 
 /// What surveys of a device found, each whole.
@@ -179,7 +179,7 @@ pub(super) async fn documents(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-) -> Answered<Vec<DocumentItem>> {
+) -> ApiResult<Vec<DocumentItem>> {
     let id = device_id(&id)?;
     let asked = id.clone();
     let mut found = app.read(&person.scope, move |reader| reader.documents(&asked)).await?;
@@ -197,7 +197,7 @@ pub(super) async fn events(
     person: Person,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<EventRecord>> {
+) -> ApiResult<Page<EventRecord>> {
     let (id, before, limit) = (device_id(&id)?, query.before()?, query.limit());
     let items = app.read(&person.scope, move |reader| reader.events(&id, before, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|event| event.number.to_string());
@@ -210,7 +210,7 @@ pub(super) async fn software(
     person: Person,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<SoftwareItem>> {
+) -> ApiResult<Page<SoftwareItem>> {
     let (id, limit) = (device_id(&id)?, query.limit());
     let after = query.cursor.unwrap_or_default();
     let items = app.read(&person.scope, move |reader| reader.software(&id, &after, limit)).await?;
@@ -222,7 +222,7 @@ pub(super) async fn faults(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<Fault>> {
+) -> ApiResult<Page<Fault>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let mut items = app
         .read(&person.scope, move |reader| {
@@ -239,7 +239,7 @@ pub(super) async fn incidents(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<Incident>> {
+) -> ApiResult<Page<Incident>> {
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let mut items =
         app.read(&person.scope, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
@@ -248,7 +248,11 @@ pub(super) async fn incidents(
     Ok(Json(Page { items: all(items), next_cursor }))
 }
 
-pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): Path<u64>) -> Answered<IncidentWhole> {
+pub(super) async fn incident(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+) -> ApiResult<IncidentDetails> {
     let id_of = IncidentId(id);
     let found = app
         .read(&person.scope, move |reader| {
@@ -268,7 +272,7 @@ pub(super) async fn incident(State(app): State<App>, person: Person, Path(id): P
         error: ticket.error,
     });
     let (tickets, timeline, notices) = (tickets.collect(), all(timeline), all(notices));
-    Ok(Json(IncidentWhole { incident: incident.into(), timeline, tickets, notices }))
+    Ok(Json(IncidentDetails { incident: incident.into(), timeline, tickets, notices }))
 }
 
 pub(super) async fn revoke(
@@ -347,7 +351,7 @@ pub(super) async fn replay(
     person: Person,
     Path(id): Path<String>,
     Json(body): Json<ReplayBody>,
-) -> Answered<Replay> {
+) -> ApiResult<Replay> {
     let id = device_id(&id)?;
     let missing = format!("there is no device {id}");
     let rules = match &body.rules {
@@ -427,7 +431,7 @@ pub(super) async fn audit(
     State(app): State<App>,
     person: Person,
     Query(query): Query<AuditQuery>,
-) -> Answered<Page<AuditRecord>> {
+) -> ApiResult<Page<AuditRecord>> {
     let limit = query.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
     let items = app.read(&person.scope, move |reader| reader.audit(query.after, limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|record| record.number.to_string());

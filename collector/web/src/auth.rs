@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 use super::App;
 use super::pages::Failure;
@@ -25,7 +25,7 @@ use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Intent, Origin};
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::connection_limit::Place;
+use ioc_engine::connection_limit::ConnectionSlot;
 use ioc_store::scope::AccessScope;
 use ioc_store::secret;
 use ioc_store::{Right, Role};
@@ -105,7 +105,7 @@ impl FromRequestParts<App> for Person {
         let Some((shown, _)) = shown else { return Err(sign_in_first(wants_page)) };
         let digest = account::session_digest(&shown);
         let now = clock::now();
-        app.limits.before(&digest).map_err(|refused| *refused)?;
+        app.limits.take_session(&digest).map_err(|refused| *refused)?;
         let asked = digest.clone();
         let found = app.read(&AccessScope::EVERYWHERE, move |reader| {
             let Some(session) = reader.session(&asked)? else { return Ok(None) };
@@ -117,9 +117,9 @@ impl FromRequestParts<App> for Person {
             let kind = session.label.is_empty() != is_token && (!of_wall || session.role == Some(Role::Viewer));
             session.expires_at > now && !account.disabled && kind
         });
-        app.limits.after(&digest, found.is_some());
+        app.limits.note_session(&digest, found.is_some());
         let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
-        if let Some(place) = parts.extensions.get::<Arc<Place>>() {
+        if let Some(place) = parts.extensions.get::<Arc<ConnectionSlot>>() {
             place.prove(&digest);
         }
         let route = parts.extensions.get::<MatchedPath>().map_or(path.as_str(), MatchedPath::as_str);
@@ -297,7 +297,7 @@ pub(super) async fn show_password(
     from: &Origin,
     asker: Asker,
 ) -> Result<String, Problem> {
-    let person = |intent| app.engine.account_command(Command::Person(Box::new(intent)));
+    let person = |intent| app.engine.account_command(Command::Account(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
     let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
     let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
@@ -334,7 +334,7 @@ async fn try_sign_in(
 /// Asks the engine to let someone in.
 pub(super) async fn sign_in(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
     let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
-    match app.engine.account_command(Command::Person(Box::new(intent))).await.map_err(refused)? {
+    match app.engine.account_command(Command::Account(Box::new(intent))).await.map_err(refused)? {
         Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
         Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
         _ => Err(Problem::internal("sign-in failed")),
@@ -459,7 +459,7 @@ pub(super) async fn login_code(
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
-        app.engine.account_command(Command::Person(Box::new(attempt))).await.map_err(refused)?;
+        app.engine.account_command(Command::Account(Box::new(attempt))).await.map_err(refused)?;
         sign_in(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
@@ -481,7 +481,7 @@ async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
         let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
-        let _ = app.engine.account_command(Command::Person(Box::new(intent))).await;
+        let _ = app.engine.account_command(Command::Account(Box::new(intent))).await;
     }
 }
 

@@ -3,20 +3,20 @@
 //! allowed because nobody thought of it.
 
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::{Action, Window};
+use ioc_judge::{Action, Named, Warning, Window};
 use tokio::sync::watch;
 
 use super::App;
 use super::auth::Person;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::engine::Handle;
+use ioc_engine::writer::EngineHandle;
 use ioc_store::Right;
 use ioc_store::audit;
 use ioc_store::scope::AccessScope;
 
 /// The engine, reached through this file alone: nothing else sees its handle.
 #[derive(Clone)]
-pub(super) struct EngineGateway(Handle);
+pub(super) struct EngineGateway(EngineHandle);
 
 /// Who may ask for a command.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::Resend { .. }
         | Command::TestContact { .. } => whole(Right::Duty),
         Command::SaveView(view) => (Requester::Owner(view.account.clone()), Target::Nothing),
-        Command::Person(_) => (Requester::Accounts, Target::Nothing),
+        Command::Account(_) => (Requester::Accounts, Target::Nothing),
         Command::Enrol { .. } => (Requester::Machine, Target::Nothing),
         Command::Alerts { .. } => (Requester::Source, Target::Nothing),
         Command::Note(_) => (Requester::Note, Target::Nothing),
@@ -127,7 +127,7 @@ pub(super) fn is_within(window: &Window, access: &AccessScope, sees: impl Fn(&De
 }
 
 impl EngineGateway {
-    pub(super) const fn new(engine: Handle) -> Self {
+    pub(super) const fn new(engine: EngineHandle) -> Self {
         Self(engine)
     }
 
@@ -176,6 +176,20 @@ impl EngineGateway {
     }
 }
 
+/// Warnings with the names that may be read, and without those that may not.
+fn within_reach(mut warnings: Vec<Warning>, access: &AccessScope) -> Vec<Warning> {
+    // One that is about more than is within reach is about that, too.
+    let holds =
+        |place: &String| access.places().iter().any(|own| AccessScope::of(std::slice::from_ref(place)).holds(own));
+    let reached = |named: &Named| named.places.iter().any(|place| access.holds(place) || (named.below && holds(place)));
+    for warning in &mut warnings {
+        if !access.is_everywhere() && !warning.names.iter().all(reached) {
+            warning.text.clone_from(&warning.unnamed);
+        }
+    }
+    warnings
+}
+
 impl App {
     /// Has carried out what a person asks for, where they have the right to it; what is out of their reach is not there for them.
     pub(super) async fn carry_out(&self, person: &Person, command: Command) -> Result<Answer, CommandError> {
@@ -194,7 +208,10 @@ impl App {
             let places = person.scope.places().join("; ");
             return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
         }
-        self.engine.0.command(command).await
+        self.engine.0.command(command).await.map_err(|error| match error {
+            CommandError::Warned(warnings) => CommandError::Warned(within_reach(warnings, &person.scope)),
+            other => other,
+        })
     }
 
     async fn is_in_scope(&self, access: &AccessScope, target: Target) -> Result<bool, CommandError> {
@@ -221,5 +238,36 @@ impl App {
             })
         });
         allowed.await.map_err(|problem| CommandError::Unavailable(problem.detail().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_judge::Text;
+
+    use super::*;
+
+    #[test]
+    fn a_warning_names_only_what_is_within_reach() {
+        let shown = |names: &[(&[&str], bool)], access: &[&str]| {
+            let named = |(places, below): &(&[&str], bool)| Named {
+                places: places.iter().map(|place| (*place).to_owned()).collect(),
+                below: *below,
+            };
+            let (text, unnamed) = (Text::new("Đổi UPS", "Change the UPS"), Text::new("đợt khác", "another window"));
+            let warning = Warning { text, unnamed, names: names.iter().map(named).collect() };
+            let places: Vec<String> = access.iter().map(|place| (*place).to_owned()).collect();
+            within_reach(vec![warning], &AccessScope::of(&places)).remove(0).text.en
+        };
+        let (full, other) = ("Change the UPS", "another window");
+        assert_eq!(shown(&[(&["Floor 2"], false)], &[]), full, "everywhere");
+        assert_eq!(shown(&[], &["Floor 1"]), full, "it is about all");
+        assert_eq!(shown(&[(&["Floor 1, rack 2"], false)], &["Floor 1"]), full);
+        assert_eq!(shown(&[(&["Floor 2"], false)], &["Floor 1"]), other);
+        assert_eq!(shown(&[(&[], false)], &["Floor 1"]), other, "nobody knows where it stands");
+        assert_eq!(shown(&[(&["Floor 2", "Floor 1"], false)], &["Floor 1"]), full, "one of its devices is seen");
+        assert_eq!(shown(&[(&["Floor 1"], false), (&["Floor 2"], false)], &["Floor 1"]), other, "a partner elsewhere");
+        assert_eq!(shown(&[(&["Floor 1"], false)], &["Floor 1, rack 2"]), other);
+        assert_eq!(shown(&[(&["Floor 1"], true)], &["Floor 1, rack 2"]), full, "all of the floor is meant");
     }
 }

@@ -17,14 +17,15 @@ use ioc_common::metric;
 use ioc_judge::{DeviceInfo, Incident, Severity};
 
 use super::App;
-use super::api::{Answered, device_id};
+use super::api::{ApiResult, device_id};
 use super::api_types;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, Line, Wanted};
+use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::history::chunk::Summary;
 use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
@@ -80,7 +81,7 @@ pub(super) const FIRST_MS: i64 = 24 * 3_600_000;
 const FIRST: usize = 4;
 
 /// What goes into one chart: its metric and its lines.
-pub(super) type Group = (String, Vec<(String, Line)>);
+pub(super) type ChartLines = (String, Vec<(String, Line)>);
 
 /// The lines of the charts on a device's own page.
 pub(super) fn first_of(
@@ -88,7 +89,7 @@ pub(super) fn first_of(
     layout: Option<&Layout>,
     reader: &dyn Reader,
     now: Timestamp,
-) -> Result<Vec<Group>, StoreError> {
+) -> Result<Vec<ChartLines>, StoreError> {
     let mut groups = layout.map(|layout| groups(layout, "")).unwrap_or_default();
     groups.truncate(FIRST);
     read_groups(reader, id, groups, now.as_millis() - FIRST_MS, now.as_millis())
@@ -100,21 +101,24 @@ fn read_groups(
     groups: Vec<(String, Vec<String>)>,
     from: i64,
     until: i64,
-) -> Result<Vec<Group>, StoreError> {
+) -> Result<Vec<ChartLines>, StoreError> {
     if groups.is_empty() {
         return Ok(Vec::new());
     }
     let names = groups.iter().flat_map(|(_, names)| names.iter().cloned()).collect();
-    let mut lines =
-        chart::read(reader, device, &Wanted { from, until, tier: Tier::for_span(until - from), names, most: POINTS })?;
+    let mut lines = chart::read(
+        reader,
+        device,
+        &ChartQuery { from, until, tier: Tier::for_span(until - from), names, most: POINTS },
+    )?;
     let of = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
     Ok(groups.into_iter().map(|(metric, names)| (metric, of(names, &mut lines))).collect())
 }
 
-/// A stretch of planned maintenance.
-pub(super) struct Stretch {
+/// When maintenance is planned, within the chart.
+pub(super) struct MaintenanceSpan {
     from: Timestamp,
     until: Timestamp,
     title: String,
@@ -126,14 +130,18 @@ pub(super) fn windows_of(
     reader: &dyn Reader,
     from: Timestamp,
     until: Timestamp,
-) -> Result<Vec<Stretch>, StoreError> {
+) -> Result<Vec<MaintenanceSpan>, StoreError> {
     let planned = reader.windows()?.into_iter().map(|window| (window, until));
     let over = reader.windows_over(from)?;
     let mut all = Vec::new();
     for (window, end) in planned.chain(over).filter(|(window, _)| !window.freeze && window.covers(info)) {
         let mut at = from;
         while let Some((begin, close)) = window.next(at).filter(|(begin, _)| *begin < until.min(end)) {
-            all.push(Stretch { from: begin.max(from), until: close.min(until).min(end), title: window.title.clone() });
+            all.push(MaintenanceSpan {
+                from: begin.max(from),
+                until: close.min(until).min(end),
+                title: window.title.clone(),
+            });
             if all.len() >= MARKS_MAX {
                 return Ok(all);
             }
@@ -146,9 +154,9 @@ pub(super) fn windows_of(
 /// Charts of the last `span_ms`, with the incidents over them and maintenance behind them.
 pub(super) fn draw_all(
     page_context: &PageContext,
-    groups: Vec<Group>,
+    groups: Vec<ChartLines>,
     incidents: &[Incident],
-    windows: &[Stretch],
+    windows: &[MaintenanceSpan],
     span_ms: i64,
 ) -> Vec<Chart> {
     let until = page_context.now.as_millis();
@@ -161,7 +169,7 @@ pub(super) fn draw_all(
 pub(super) struct Chart {
     pub(super) title: String,
     pub(super) unit: String,
-    pub(super) lines: Vec<Drawn>,
+    pub(super) lines: Vec<ChartPage>,
     /// Height and text.
     pub(super) levels: Vec<(f64, String)>,
     /// Place and text.
@@ -175,7 +183,7 @@ pub(super) struct Chart {
 }
 
 /// A line of a chart.
-pub(super) struct Drawn {
+pub(super) struct ChartPage {
     pub(super) name: String,
     pub(super) path: String,
     /// From smallest to largest, where there is but one line.
@@ -189,7 +197,7 @@ pub(super) struct Drawn {
 pub(super) struct Mark {
     pub(super) x: f64,
     pub(super) width: f64,
-    pub(super) tone: &'static str,
+    pub(super) tone: Tone,
     pub(super) title: String,
     pub(super) address: String,
 }
@@ -258,7 +266,7 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
         let shown = |value: Option<f64>| value.map(|value| page_context.written(read_aloud(value))).unwrap_or_default();
-        Drawn {
+        ChartPage {
             name: subject.to_owned(),
             path,
             band,
@@ -322,12 +330,18 @@ fn close(path: &mut String, band: &mut String, stretch: &[(f64, &Summary)], y: &
     band.push('Z');
 }
 
-fn marks(incidents: &[Incident], windows: &[Stretch], page_context: &PageContext, from: i64, until: i64) -> Vec<Mark> {
+fn marks(
+    incidents: &[Incident],
+    windows: &[MaintenanceSpan],
+    page_context: &PageContext,
+    from: i64,
+    until: i64,
+) -> Vec<Mark> {
     let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
     let worked = windows.iter().map(|window| {
         let (begin, end) = (x(window.from.as_millis()), x(window.until.as_millis()));
         let title = format!("{}: {}", page_context.t("maintenance-short"), window.title);
-        Mark { x: begin, width: (end - begin).max(2.0), tone: "planned", title, address: "/maintenance".to_owned() }
+        Mark { x: begin, width: (end - begin).max(2.0), tone: Tone::Planned, title, address: "/maintenance".to_owned() }
     });
     let within = incidents.iter().filter_map(|incident| {
         let opened = incident.opened_at.as_millis();
@@ -336,7 +350,7 @@ fn marks(incidents: &[Incident], windows: &[Stretch], page_context: &PageContext
             return None;
         }
         let (begin, end) = (x(opened.max(from)), x(over.min(until)));
-        let tone = if incident.severity == Severity::Critical { "bad" } else { "warning" };
+        let tone = if incident.severity == Severity::Critical { Tone::Bad } else { Tone::Warning };
         let title = format!("{} {}", incident.id, incident.title.get(&page_context.language));
         Some(Mark {
             x: begin,
@@ -496,7 +510,7 @@ async fn answer(
                 let all = layout.iter().flat_map(Layout::series).map(|series| series.as_str().to_owned());
                 names = all.take(SERIES_MAX).collect();
             }
-            let wanted = Wanted { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
+            let wanted = ChartQuery { from: from.as_millis(), until: until.as_millis(), tier, names, most: 0 };
             chart::read(reader, &device, &wanted).map(Some)
         })
         .await?;
@@ -526,7 +540,7 @@ pub(super) async fn api(
     person: Person,
     Path(id): Path<String>,
     Query(query): Query<HistoryQuery>,
-) -> Answered<History> {
+) -> ApiResult<History> {
     let (tier, lines) = answer(&app, &person.scope, &id, query).await?;
     let series = lines.into_iter().map(|(name, line)| {
         let unit = metric::find(Series::new(&name, "").metric()).map(|metric| metric.unit);

@@ -14,7 +14,7 @@ use super::pages::{Failure, PageResult, page_context};
 use super::problem::Problem;
 use super::view::PageContext;
 use ioc_engine::command::Command;
-use ioc_engine::engine::time::spelt;
+use ioc_engine::writer::time::spelt;
 
 /// The machine's clock.
 #[derive(Debug, Serialize, schemars::JsonSchema)]

@@ -53,7 +53,7 @@ pub(super) async fn change_account(app: &App, person: &Person, intent: Intent) -
     if needs_fresh && !fresh {
         return Err(Problem::confirm());
     }
-    Ok(app.engine.account_command(Command::Person(Box::new(intent))).await?)
+    Ok(app.engine.account_command(Command::Account(Box::new(intent))).await?)
 }
 
 /// Who one is, shown again.
@@ -95,7 +95,7 @@ async fn confirm(
     let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
     match app
         .engine
-        .account_command(Command::Person(Box::new(Intent::Confirm { name, session, hash, code, from })))
+        .account_command(Command::Account(Box::new(Intent::Confirm { name, session, hash, code, from })))
         .await
     {
         Ok(Answer::NeedsCode) => {

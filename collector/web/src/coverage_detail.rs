@@ -1,4 +1,4 @@
-//! One matter of coverage: which machines are not in order, and why (articles 7, 8.2, 9.2, 13.2).
+//! One area of coverage: which machines are not in order, and why (articles 7, 8.2, 9.2, 13.2).
 
 use std::collections::HashMap;
 
@@ -15,10 +15,11 @@ use super::auth::Person;
 use super::pages::{Failure, PageResult, name_of, names_of, page_context, show};
 use super::personal_data;
 use super::problem::Problem;
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_store::FaultQuery;
 use ioc_store::Right;
-use ioc_store::coverage::{self, MATTERS};
+use ioc_store::coverage::{self, AREAS};
 
 /// Faults on one page.
 const FAULTS: usize = 500;
@@ -31,9 +32,9 @@ struct CoverageDetailPage {
     page_context: PageContext,
     name: &'static str,
     faults: Vec<Fault>,
-    /// Machines that told nothing of the matter.
+    /// Machines that told nothing of the area.
     without_report: Vec<DeviceInfo>,
-    /// Machines on which a rule of the matter cannot be judged; their pages say which and why.
+    /// Machines on which a rule of the area cannot be judged; their pages say which and why.
     unjudged: Vec<DeviceInfo>,
     names: HashMap<DeviceId, String>,
 }
@@ -43,16 +44,16 @@ impl CoverageDetailPage {
         name_of(&self.names, Some(&fault.device))
     }
 
-    const fn tone(fault: &Fault) -> &'static str {
+    const fn tone(fault: &Fault) -> Tone {
         match fault.severity {
-            ioc_judge::Severity::Critical => "bad",
-            ioc_judge::Severity::Warning => "warning",
-            ioc_judge::Severity::Info => "away",
+            ioc_judge::Severity::Critical => Tone::Bad,
+            ioc_judge::Severity::Warning => Tone::Warning,
+            ioc_judge::Severity::Info => Tone::Away,
         }
     }
 }
 
-/// What speaks against a matter.
+/// What speaks against an area.
 pub(super) async fn page(
     State(app): State<App>,
     person: Person,
@@ -63,11 +64,11 @@ pub(super) async fn page(
     if name == "reporting" {
         return Ok(Redirect::to("/devices?state=bad").into_response());
     }
-    let Some((name, document, _)) = MATTERS.into_iter().find(|(its, ..)| *its == name) else {
+    let Some(area) = AREAS.into_iter().find(|area| area.name == name) else {
         return Err(Failure::not_found(page_context));
     };
     // Passwords are of people: their accounts are named here.
-    let personal = name == "passwords";
+    let personal = area.name == "passwords";
     if personal
         && !(person.may(Right::Personal) && personal_data::list_seen(&app, &person, "accounts of all machines").await)
     {
@@ -75,7 +76,7 @@ pub(super) async fn page(
         return Err(Failure::new(page_context, Problem::forbidden(detail)));
     }
     let config = app.config();
-    let rules = coverage::rules_against(name, &config.rules);
+    let rules = coverage::rules_against(area, &config.rules);
     let found = app
         .read(&person.scope, move |reader| {
             let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
@@ -83,15 +84,15 @@ pub(super) async fn page(
             let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
             faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
             let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
-            let blind = coverage::blind(name, &reader.coverage()?, &config.rules);
-            let unjudged = reader.machines_of(&blind, SILENT)?;
-            Ok((faults, names, reader.machines_without(document, SILENT)?, unjudged))
+            let unjudged = coverage::unjudged_machines(area, &reader.coverage()?, &config.rules);
+            let unjudged = reader.machines_of(&unjudged, SILENT)?;
+            Ok((faults, names, reader.machines_without(area.document, SILENT)?, unjudged))
         })
         .await;
     match found {
         Ok((mut faults, names, without_report, unjudged)) => {
             personal_data::open_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
-            Ok(show(&CoverageDetailPage { page_context, name, faults, without_report, unjudged, names }))
+            Ok(show(&CoverageDetailPage { page_context, name: area.name, faults, without_report, unjudged, names }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }

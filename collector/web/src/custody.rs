@@ -17,7 +17,7 @@ use ioc_engine::command::Command;
 
 /// How the store stands.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
-pub(super) struct StoreStanding {
+pub(super) struct StoreStatus {
     /// Why it cannot be written now; null while it can.
     trouble: Option<String>,
     /// What was acknowledged once and is lost, until a person confirms it.
@@ -28,9 +28,9 @@ pub(super) struct StoreStanding {
     findings: Vec<String>,
 }
 
-pub(super) async fn standing(State(app): State<App>, _: Person) -> Json<StoreStanding> {
+pub(super) async fn status(State(app): State<App>, _: Person) -> Json<StoreStatus> {
     let examined = app.health.examined();
-    Json(StoreStanding {
+    Json(StoreStatus {
         trouble: app.health.trouble(),
         lost: all(app.health.missing()),
         examined_at: examined.as_ref().map(|examined| examined.at),

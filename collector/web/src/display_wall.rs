@@ -2,6 +2,7 @@
 
 use ioc_common::reading::Displays;
 
+use super::tone::Tone;
 use super::view::PageContext;
 use ioc_store::DocumentRecord;
 
@@ -25,7 +26,7 @@ pub(super) struct Screens {
 pub(super) struct Screen {
     pub(super) x: usize,
     pub(super) y: usize,
-    pub(super) tone: &'static str,
+    pub(super) tone: Tone,
     pub(super) connector: String,
     pub(super) panel: String,
     /// Its mode, or what is wrong with it.
@@ -81,10 +82,10 @@ pub(super) fn of(page_context: &PageContext, records: &[DocumentRecord]) -> Opti
         let wrong: Vec<&str> = differences.map(|one| one.kind.as_str()).collect();
         let on = found.is_some_and(|one| one.connected != Some(false));
         let tone = match () {
-            () if wrong.iter().any(|kind| matches!(*kind, "missing" | "off")) => "bad",
-            () if !wrong.is_empty() => "warning",
-            () if !on => "away",
-            () => "good",
+            () if wrong.iter().any(|kind| matches!(*kind, "missing" | "off")) => Tone::Bad,
+            () if !wrong.is_empty() => Tone::Warning,
+            () if !on => Tone::Away,
+            () => Tone::Good,
         };
         let panel = found.and_then(|one| one.panel.as_ref());
         let serial = panel.map(|panel| panel.serial.clone()).unwrap_or_default();

@@ -15,12 +15,12 @@ const ROWS_MAX: usize = 60;
 const STALE_MS: i64 = 26 * 3_600_000;
 
 /// A document, ready to be laid out.
-pub(super) struct Shown {
+pub(super) struct DocumentCard {
     pub(super) name: String,
     pub(super) title: String,
     pub(super) at: Timestamp,
     pub(super) pairs: Vec<(String, String)>,
-    pub(super) tables: Vec<Table>,
+    pub(super) tables: Vec<DocumentTable>,
     /// How far it can be believed: verified, unverified, stale.
     pub(super) freshness: &'static str,
     /// What could not be read, and why.
@@ -28,7 +28,7 @@ pub(super) struct Shown {
 }
 
 /// A list within a document.
-pub(super) struct Table {
+pub(super) struct DocumentTable {
     pub(super) title: String,
     pub(super) head: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
@@ -36,7 +36,7 @@ pub(super) struct Table {
     pub(super) count: usize,
 }
 
-impl Table {
+impl DocumentTable {
     /// Long lists are folded: the page is for looking over.
     pub(super) fn is_long(&self) -> bool {
         self.count > 8
@@ -44,7 +44,7 @@ impl Table {
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
-pub(super) fn show_all(page_context: &PageContext, records: &[DocumentRecord], heard: bool) -> Vec<Shown> {
+pub(super) fn show_all(page_context: &PageContext, records: &[DocumentRecord], heard: bool) -> Vec<DocumentCard> {
     // The probes have a card of their own, and so have settings.
     let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
     records.filter_map(|record| show(page_context, record, heard)).collect()
@@ -59,9 +59,9 @@ fn freshness(found: Timestamp, now: Timestamp, heard: bool, whole: bool) -> &'st
     }
 }
 
-fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Option<Shown> {
+fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Option<DocumentCard> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
-    let mut shown = Shown {
+    let mut shown = DocumentCard {
         name: record.name.clone(),
         title: page_context.word("doc", &record.name),
         at: record.at,
@@ -92,7 +92,7 @@ fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Opt
     Some(shown)
 }
 
-fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> Table {
+fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> DocumentTable {
     let objects: Vec<&Map<String, Value>> = rows.iter().filter_map(Value::as_object).collect();
     // A column that is empty in every row says nothing.
     let mut columns: Vec<&String> = Vec::new();
@@ -107,7 +107,7 @@ fn table(page_context: &PageContext, key: &str, rows: &[Value]) -> Table {
             .map(|column| object.get(*column).map(|value| text_of(page_context, value)).unwrap_or_default())
             .collect()
     };
-    Table {
+    DocumentTable {
         title: page_context.word("field", key),
         head: columns.iter().map(|column| page_context.word("field", column)).collect(),
         rows: objects.iter().take(ROWS_MAX).map(cells).collect(),

@@ -16,7 +16,7 @@ use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Person as Human, Rota};
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
@@ -362,7 +362,7 @@ pub(super) struct ShiftItem {
 }
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<DutyAnswer> {
+pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
     let covers = app.read(&person.scope, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);

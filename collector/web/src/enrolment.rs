@@ -14,7 +14,7 @@ use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
 use super::App;
-use super::api::{Answered, ListQuery, Page, device_id, device_of};
+use super::api::{ApiResult, ListQuery, Page, device_id, device_of};
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, PageResult, page_context, show_again};
@@ -26,7 +26,7 @@ use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
 use ioc_store::NewDevice;
 use ioc_store::scope::AccessScope;
-use ioc_store::{FaultQuery, Grant, Reason, RequestRecord, TokenRecord};
+use ioc_store::{ApprovalReason, FaultQuery, Grant, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: &str = "1d";
@@ -75,7 +75,7 @@ async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(
 /// A token that was made.
 #[derive(Serialize, schemars::JsonSchema)]
 pub(super) struct NewTokenAnswer {
-    /// Shown once.
+    /// The token; it is shown here and never again.
     token: String,
     /// Which device it makes, where that is known.
     device: Option<String>,
@@ -100,7 +100,7 @@ pub(super) async fn api_tokens(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
-) -> Answered<Page<api_types::enrolment::TokenRecord>> {
+) -> ApiResult<Page<api_types::enrolment::TokenRecord>> {
     let (after, limit) = (query.cursor.clone(), query.limit());
     let items = app.read(&person.scope, move |reader| reader.tokens(after.as_deref(), limit)).await?;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|token| token.digest.clone());
@@ -121,14 +121,14 @@ pub(super) async fn api_end(
 pub(super) async fn api_requests(
     State(app): State<App>,
     person: Person,
-) -> Answered<Vec<api_types::enrolment::RequestRecord>> {
+) -> ApiResult<Vec<api_types::enrolment::RequestRecord>> {
     Ok(Json(all(app.read(&person.scope, |reader| reader.requests()).await?)))
 }
 
 /// A person's word on a machine that waits.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Decision {
+pub(super) struct ApprovalDecision {
     /// Whether it may come in.
     approve: bool,
     /// What it is, where that is not what was proposed.
@@ -141,12 +141,12 @@ pub(super) async fn api_decide(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
-    Json(decision): Json<Decision>,
+    Json(decision): Json<ApprovalDecision>,
 ) -> Result<StatusCode, Problem> {
     let approved = match decision {
-        Decision { approve: false, .. } => None,
-        Decision { device: Some(device), .. } => Some(device.into()),
-        Decision { device: None, .. } => Some(proposal(&app, &id).await?),
+        ApprovalDecision { approve: false, .. } => None,
+        ApprovalDecision { device: Some(device), .. } => Some(device.into()),
+        ApprovalDecision { device: None, .. } => Some(proposal(&app, &id).await?),
     };
     app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -173,7 +173,7 @@ pub(super) async fn api_import(
     person: Person,
     Query(query): Query<ImportQuery>,
     table: String,
-) -> Answered<Imported> {
+) -> ApiResult<ImportResult> {
     let devices = match import::read(&table) {
         Ok(devices) => devices,
         Err(faults) => {
@@ -182,20 +182,20 @@ pub(super) async fn api_import(
         }
     };
     let assets = devices.len();
-    let changed = if query.check { None } else { Some(take_in(&app, &person, devices).await?) };
-    Ok(Json(Imported { assets, changed }))
+    let changed = if query.check { None } else { Some(import_devices(&app, &person, devices).await?) };
+    Ok(Json(ImportResult { assets, changed }))
 }
 
 /// A table that was taken in, or only looked at.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct Imported {
+pub(super) struct ImportResult {
     /// How many assets it holds.
     assets: usize,
     /// How many of them are new or said differently; none when it was only looked at.
     changed: Option<usize>,
 }
 
-async fn take_in(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
+async fn import_devices(app: &App, person: &Person, devices: Vec<NewDevice>) -> Result<usize, Problem> {
     match app.carry_out(person, Command::Import { devices, actor: person.name.clone() }).await? {
         Answer::Imported(changed) => Ok(changed),
         _ => Err(Problem::internal("unexpected answer")),
@@ -208,7 +208,7 @@ pub(super) async fn enrol(
     Extension(peer): Extension<Peer>,
     Json(request): Json<EnrolRequest>,
 ) -> Result<Response, Response> {
-    app.limits.stranger(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
+    app.limits.take_unauthenticated(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
     let response =
         match app.engine.enrolment_command(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await
         {
@@ -227,8 +227,8 @@ pub(super) async fn enrol(
             }
         };
     // Its token is good: it costs its address nothing.
-    app.limits.welcome(rate_limit::ENROL, &peer);
-    Ok((Extension(rate_limit::Welcome), response).into_response())
+    app.limits.refund(rate_limit::ENROL, &peer);
+    Ok((Extension(rate_limit::ValidToken), response).into_response())
 }
 
 /// What the page's forms send: each names what it does.
@@ -287,7 +287,7 @@ impl EnrolForm {
 
 /// What was done, and is told once.
 #[derive(Default)]
-struct Done {
+struct EnrolmentResult {
     error: Option<String>,
     faults: Vec<LineFault>,
     /// A token, and the command that uses it.
@@ -296,7 +296,7 @@ struct Done {
     assets: Option<(&'static str, u64)>,
 }
 
-impl Done {
+impl EnrolmentResult {
     /// A token was made: with the command that uses it, `how` in between.
     fn token(app: &App, token: String, how: &str) -> Self {
         let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
@@ -309,28 +309,28 @@ impl Done {
 struct EnrolmentPage {
     page_context: PageContext,
     /// Devices whose identity was found on two machines.
-    twins: Vec<Fault>,
+    collisions: Vec<Fault>,
     requests: Vec<RequestRecord>,
     tokens: Vec<TokenRecord>,
     form: EnrolForm,
-    done: Done,
+    done: EnrolmentResult,
 }
 
 impl EnrolmentPage {
-    fn reason(&self, reason: &Reason) -> String {
+    fn reason(&self, reason: &ApprovalReason) -> String {
         let (key, device) = match reason {
-            Reason::Asked => ("why-asked", None),
-            Reason::Enrolled { device } => ("why-enrolled", Some(device)),
-            Reason::Name { device } => ("why-name", Some(device)),
-            Reason::Machine { device } => ("why-machine", Some(device)),
-            Reason::Kind { device } => ("why-kind", Some(device)),
-            Reason::Place { device } => ("why-place", Some(device)),
-            Reason::Uplink { device } => ("why-uplink", Some(device)),
-            Reason::Importance { device } => ("why-importance", Some(device)),
-            Reason::Address { device } => ("why-address", Some(device)),
-            Reason::Hardware { device } => ("why-hardware", Some(device)),
-            Reason::Look { device } => ("why-look", Some(device)),
-            Reason::Removed { device } => ("why-removed", Some(device)),
+            ApprovalReason::Asked => ("why-asked", None),
+            ApprovalReason::Enrolled { device } => ("why-enrolled", Some(device)),
+            ApprovalReason::Name { device } => ("why-name", Some(device)),
+            ApprovalReason::Machine { device } => ("why-machine", Some(device)),
+            ApprovalReason::Kind { device } => ("why-kind", Some(device)),
+            ApprovalReason::Place { device } => ("why-place", Some(device)),
+            ApprovalReason::Uplink { device } => ("why-uplink", Some(device)),
+            ApprovalReason::Importance { device } => ("why-importance", Some(device)),
+            ApprovalReason::Address { device } => ("why-address", Some(device)),
+            ApprovalReason::Hardware { device } => ("why-hardware", Some(device)),
+            ApprovalReason::Look { device } => ("why-look", Some(device)),
+            ApprovalReason::Removed { device } => ("why-removed", Some(device)),
         };
         let text = self.page_context.t(key);
         device.map_or_else(|| text.clone(), |device| format!("{text}: {device}"))
@@ -338,7 +338,7 @@ impl EnrolmentPage {
 
     /// Whether people should think twice.
     fn is_odd(request: &RequestRecord) -> bool {
-        request.reasons.iter().any(|reason| *reason != Reason::Asked)
+        request.reasons.iter().any(|reason| *reason != ApprovalReason::Asked)
     }
 
     fn lives(&self, token: &TokenRecord) -> bool {
@@ -364,23 +364,23 @@ impl EnrolmentPage {
     }
 }
 
-async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: Done) -> PageResult {
+async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: EnrolmentResult) -> PageResult {
     let read = app.read(&page_context.scope, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
-        let twins = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
-        Ok((twins, reader.requests()?, reader.tokens(None, TOKENS)?))
+        let collisions = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
+        Ok((collisions, reader.requests()?, reader.tokens(None, TOKENS)?))
     });
     match read.await {
-        Ok((twins, requests, tokens)) => {
+        Ok((collisions, requests, tokens)) => {
             let refused = done.error.is_some() || !done.faults.is_empty();
-            Ok(show_again(&EnrolmentPage { page_context, twins, requests, tokens, form, done }, refused))
+            Ok(show_again(&EnrolmentPage { page_context, collisions, requests, tokens, form, done }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
-    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), Done::default()).await
+    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), EnrolmentResult::default()).await
 }
 
 /// Where agents ask to come in: host and port of the page.
@@ -406,13 +406,13 @@ pub(super) async fn act(
         Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolForm::blank(), done).await,
         Ok(Some(done)) => show_page(&app, page_context, form.again(), done).await,
         Err(problem) => {
-            let done = Done { error: Some(problem.detail().to_owned()), ..Done::default() };
+            let done = EnrolmentResult { error: Some(problem.detail().to_owned()), ..EnrolmentResult::default() };
             show_page(&app, page_context, form.again(), done).await
         }
     }
 }
 
-async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Option<Done>, Problem> {
+async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Option<EnrolmentResult>, Problem> {
     let actor = person.name.clone();
     match form.r#do.as_str() {
         "token" => {
@@ -424,7 +424,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
             let (token, _) = make(app, person, new, life).await?;
-            Ok(Some(Done::token(app, token, "")))
+            Ok(Some(EnrolmentResult::token(app, token, "")))
         }
         "anew" => {
             let id = device_id(&form.which)?;
@@ -433,7 +433,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
             let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
-            Ok(Some(Done::token(app, token, "--anew ")))
+            Ok(Some(EnrolmentResult::token(app, token, "--anew ")))
         }
         "release" => {
             let device = device_id(&form.which)?;
@@ -465,13 +465,17 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             Ok(None)
         }
         "import" => match import::read(&form.table) {
-            Err(faults) => Ok(Some(Done { faults, ..Done::default() })),
-            Ok(devices) if !form.check.is_empty() => {
-                Ok(Some(Done { assets: Some(("assets-good", devices.len() as u64)), ..Done::default() }))
-            }
+            Err(faults) => Ok(Some(EnrolmentResult { faults, ..EnrolmentResult::default() })),
+            Ok(devices) if !form.check.is_empty() => Ok(Some(EnrolmentResult {
+                assets: Some(("assets-good", devices.len() as u64)),
+                ..EnrolmentResult::default()
+            })),
             Ok(devices) => {
-                let changed = take_in(app, person, devices).await?;
-                Ok(Some(Done { assets: Some(("assets-taken", changed as u64)), ..Done::default() }))
+                let changed = import_devices(app, person, devices).await?;
+                Ok(Some(EnrolmentResult {
+                    assets: Some(("assets-taken", changed as u64)),
+                    ..EnrolmentResult::default()
+                }))
             }
         },
         other => Err(Problem::invalid(format!("do: found {other:?}"))),

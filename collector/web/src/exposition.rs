@@ -17,6 +17,7 @@ use ioc_common::clock;
 use ioc_common::layout::{Layout, LayoutId};
 
 use super::App;
+use super::api_types::device::is_live;
 use super::auth::Person;
 use super::pages::layouts_of;
 use super::problem::Problem;
@@ -73,7 +74,7 @@ fn write_device(
     for label in exposed {
         let _ = write!(labels, ",{}=\"{}\"", label.as_str(), escaped(label.of(&record.info)));
     }
-    let live = matches!(record.state(clock::now()), "live");
+    let live = is_live(record, clock::now());
     let _ = writeln!(text, "{PREFIX}_device_up{{{labels}}} {}", u8::from(live));
     let _ = writeln!(text, "{PREFIX}_device_reports_lost_total{{{labels}}} {}", record.reports_lost);
     let layout = record.layout.and_then(|id| layouts.get(&id)).filter(|_| live);
@@ -123,7 +124,7 @@ mod tests {
             reports_lost: 0,
             layout: Some(layout.id()),
             latest: vec![Some(1.5), Some(70.0)],
-            worst: 0,
+            worst: None,
         };
         let layouts = HashMap::from([(layout.id(), layout)]);
         let mut text = String::new();

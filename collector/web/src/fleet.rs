@@ -11,14 +11,16 @@ use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceKind, Incident};
+use ioc_judge::{DeviceKind, Incident, Severity};
 
 use super::App;
+use super::api_types::device::is_live;
 use super::auth::Person;
 use super::pages::{Failure, PageResult, ROWS, devices_of, layouts_of, name_of, names_of, page_context, show};
 use super::problem::Problem;
 use super::rooms::with_values;
-use super::view::{DeviceRow, PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_engine::command::Command;
 use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
@@ -44,7 +46,7 @@ struct RoomGlance {
     temperature: Option<f64>,
     /// The dampest sensor, %.
     humidity: Option<f64>,
-    tone: &'static str,
+    tone: Tone,
 }
 
 #[derive(Template)]
@@ -72,8 +74,8 @@ impl OverviewPage {
         name_of(&self.names, incident.device.as_ref())
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 }
 
@@ -99,14 +101,14 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
             score: None,
             temperature: None,
             humidity: None,
-            tone: "good",
+            tone: Tone::Good,
         }));
     };
     let ups = with_values.iter().filter(|(record, _)| record.info.kind == DeviceKind::Ups).cloned();
-    for room in rooms(ups, &BTreeMap::new(), |record| record.state(now) == "live") {
+    for room in rooms(ups, &BTreeMap::new(), |record| is_live(record, now)) {
         at(&room.name, &|glance| glance.score = room.score);
     }
-    for (record, values) in with_values.iter().filter(|(record, _)| record.state(now) == "live") {
+    for (record, values) in with_values.iter().filter(|(record, _)| is_live(record, now)) {
         let most = |metric: &str| {
             let of = values.iter().filter(|(series, _)| series.split('|').next() == Some(metric));
             of.map(|(_, value)| *value).reduce(f64::max)
@@ -123,19 +125,17 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
     for (record, _) in &with_values {
         let (room, _) = place::parts(&record.info.place);
         if let Some(glance) = glances.get_mut(room) {
-            let heard = record.state(now) == "live";
-            match (record.worst, heard, glance.tone) {
-                (3, ..) => glance.tone = "bad",
-                (2, ..) | (_, false, _) if glance.tone == "good" => glance.tone = "warning",
-                _ => {}
-            }
+            let tone = match record.worst {
+                Some(Severity::Critical) => Tone::Bad,
+                Some(Severity::Warning) => Tone::Warning,
+                Some(Severity::Info) | None if is_live(record, now) => Tone::Good,
+                Some(Severity::Info) | None => Tone::Warning,
+            };
+            glance.tone = glance.tone.min(tone);
         }
     }
     let mut glances: Vec<RoomGlance> = glances.into_values().collect();
-    glances.sort_by_cached_key(|room| {
-        let rank = ["bad", "warning", "good"].iter().position(|tone| *tone == room.tone);
-        (rank, ioc_store::collation::key(&room.name))
-    });
+    glances.sort_by_cached_key(|room| (room.tone, ioc_store::collation::key(&room.name)));
     Ok(glances)
 }
 
@@ -165,7 +165,7 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
         .await;
     match found {
         Ok((counts, facts, rooms, rows, more, incidents, names, waiting)) => {
-            let coverage = coverage::of(&facts, &app.config().rules);
+            let coverage = coverage::compute(&facts, &app.config().rules);
             Ok(show(&OverviewPage { page_context, counts, coverage, rooms, rows, more, incidents, names, waiting }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
@@ -181,7 +181,7 @@ pub(super) struct ListAddress {
     place: String,
     state: String,
     sort: String,
-    down: String,
+    descending: String,
     page: String,
 }
 
@@ -196,7 +196,7 @@ impl ListAddress {
             places: filled(&self.place).into_iter().collect(),
             state: named(&DeviceState::ALL, &self.state).unwrap_or_default(),
             sort: named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
-            descending: !self.down.is_empty(),
+            descending: !self.descending.is_empty(),
             skip: (page - 1) * ROWS,
             limit: ROWS,
             ..DeviceQuery::default()
@@ -214,14 +214,14 @@ impl ListAddress {
         let kind = query.kinds.first().map_or("", |kind| kind.as_str());
         let state = name_in(&DeviceState::ALL, query.state);
         let sort = if query.sort == DeviceSort::Name { "" } else { name_in(&DeviceSort::ALL, query.sort) };
-        let down = if query.descending { "1" } else { "" };
+        let descending = if query.descending { "1" } else { "" };
         let all = [
             ("search", query.search.as_str()),
             ("kind", kind),
             ("place", &self.place),
             ("state", state),
             ("sort", sort),
-            ("down", down),
+            ("descending", descending),
         ];
         let filled = all.iter().filter(|(_, value)| !value.is_empty());
         filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
@@ -258,8 +258,8 @@ impl DevicesPage {
     /// The address that sorts by a column; the other way round where it is sorted by that one already.
     fn sorted_by(&self, name: &str) -> String {
         let same = self.is_sorted_by(name);
-        let down = if same && !self.query.descending { "1".to_owned() } else { String::new() };
-        let address = ListAddress { sort: name.to_owned(), down, ..self.address.clone() };
+        let descending = if same && !self.query.descending { "1".to_owned() } else { String::new() };
+        let address = ListAddress { sort: name.to_owned(), descending, ..self.address.clone() };
         format!("/devices?{}", address.written())
     }
 

@@ -179,7 +179,7 @@ mod tests {
                 "gate-",
                 "form-",
                 "day-",
-                "measured-",
+                "time-to-",
                 "history-span-",
                 "role-",
                 "coverage-",
@@ -187,7 +187,7 @@ mod tests {
                 "list-",
                 "view-",
                 "why-",
-                "own-",
+                "collector-",
                 "certificate-",
                 "second-",
                 "assets-",
@@ -196,7 +196,7 @@ mod tests {
                 "tone-",
                 "fresh-",
                 "screen-",
-                "standing-",
+                "settings-state-",
                 "clock-",
             ];
             let family = families.iter().any(|family| key.starts_with(family));

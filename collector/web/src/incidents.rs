@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::{DeviceId, IncidentId};
-use ioc_judge::incident::{PersonReport, Record};
+use ioc_judge::incident::{IncidentRecord, PersonReport};
 use ioc_judge::{Action, Alert, Fault, Incident, IncidentState, NewIncident, Refusal, Severity, Text, TimelineStep};
 
 use super::App;
@@ -25,7 +25,8 @@ use super::personal_data;
 use super::problem::Problem;
 use super::rate_limit;
 use super::server::Peer;
-use super::view::{DeviceRow, PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_engine::alert;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::config::page_of;
@@ -57,8 +58,8 @@ impl IncidentsPage {
         name_of(&self.names, incident.device.as_ref())
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn list(
 }
 
 /// What is read for one incident.
-struct Whole {
+struct IncidentPageData {
     incident: Incident,
     steps: Vec<TimelineStep>,
     notices: Vec<OutboxEntry>,
@@ -104,78 +105,78 @@ struct Whole {
     names: HashMap<DeviceId, String>,
 }
 
-fn whole(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<Whole>, StoreError> {
+fn read_page_data(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<IncidentPageData>, StoreError> {
     let Some((incident, steps, notices)) = reader.incident(id)? else { return Ok(None) };
     let record = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
     let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
     let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
     let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
     let tickets = reader.tickets(&TicketQuery::Of(id), TICKETS)?;
-    Ok(Some(Whole { incident, steps, notices, tickets, device, faults, names }))
+    Ok(Some(IncidentPageData { incident, steps, notices, tickets, device, faults, names }))
 }
 
 #[derive(Template)]
 #[template(path = "incident.html")]
 struct IncidentPage {
     page_context: PageContext,
-    whole: Whole,
+    data: IncidentPageData,
     /// Where each ticket is seen.
     ticket_pages: Vec<String>,
     /// The rules that tell of a change that a person can accept.
     changes: Vec<String>,
-    tone: &'static str,
+    tone: Tone,
     /// Why what was asked for was refused.
     error: Option<String>,
     /// What was written when it was refused: nothing of it is lost.
-    written: HashMap<String, String>,
+    form: HashMap<String, String>,
 }
 
 impl IncidentPage {
     fn incident(&self) -> &Incident {
-        &self.whole.incident
+        &self.data.incident
     }
 
-    fn record(&self) -> &Record {
-        &self.whole.incident.record
+    fn record(&self) -> &IncidentRecord {
+        &self.data.incident.record
     }
 
-    fn filled(&self, field: &str) -> &str {
-        self.written.get(field).map_or("", String::as_str)
+    fn field_value(&self, field: &str) -> &str {
+        self.form.get(field).map_or("", String::as_str)
     }
 
     fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
-        name_of(&self.whole.names, Some(&fault.device))
+        name_of(&self.data.names, Some(&fault.device))
     }
 
     /// From the fault to the first notice that arrived, and to when someone took it (article 6.2).
-    fn measured(&self) -> Vec<(&'static str, String)> {
-        let incident = &self.whole.incident;
-        let first = self.whole.notices.iter().filter_map(|notice| notice.delivered_at).min();
+    fn response_times(&self) -> Vec<(&'static str, String)> {
+        let incident = &self.data.incident;
+        let first = self.data.notices.iter().filter_map(|notice| notice.delivered_at).min();
         let span = |at: Option<Timestamp>| {
             at.map(|at| self.page_context.length(at.millis_since(incident.opened_at))).unwrap_or_else(|| "–".to_owned())
         };
         vec![
-            ("measured-told", span(first)),
-            ("measured-taken", span(incident.acknowledged_at)),
-            ("measured-resolved", span(incident.resolved_at)),
+            ("time-to-notice", span(first)),
+            ("time-to-acknowledge", span(incident.acknowledged_at)),
+            ("time-to-resolve", span(incident.resolved_at)),
         ]
     }
 
     /// What is left until a deadline, or how long it has passed.
-    fn left(&self, at: &Timestamp) -> (bool, String) {
+    fn time_left(&self, at: &Timestamp) -> (bool, String) {
         let left = at.millis_since(self.page_context.now);
         (left < 0, self.page_context.length(left.abs()))
     }
 
     fn is_joined(&self, fault: &Fault) -> bool {
-        let incident = &self.whole.incident;
+        let incident = &self.data.incident;
         let opened_it = incident.device.as_ref() == Some(&fault.device) && incident.rule == fault.rule;
         !opened_it && incident.raised > 1 && fault.state.is_open()
     }
 
     /// What changed under it may be right.
     fn can_accept(&self) -> bool {
-        self.whole.faults.iter().any(|fault| fault.state.is_open() && self.changes.contains(&fault.rule))
+        self.data.faults.iter().any(|fault| fault.state.is_open() && self.changes.contains(&fault.rule))
     }
 
     fn can_reopen(&self) -> bool {
@@ -191,17 +192,17 @@ async fn render(
     refused: Option<(String, HashMap<String, String>)>,
 ) -> Result<Response, Failure> {
     let now = page_context.now;
-    match app.read(&page_context.scope, move |reader| whole(IncidentId(id), reader, now)).await {
-        Ok(Some(mut whole)) => {
-            personal_data::open_incident(app, person, &mut whole.incident, &mut whole.steps, &mut whole.faults).await;
-            let tone = incident_tone(&whole.incident);
+    match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, now)).await {
+        Ok(Some(mut data)) => {
+            personal_data::open_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
+            let tone = Tone::of_incident(&data.incident);
             let again = refused.is_some();
-            let (error, written) = refused.map_or((None, HashMap::new()), |(error, written)| (Some(error), written));
+            let (error, form) = refused.map_or((None, HashMap::new()), |(error, form)| (Some(error), form));
             let config = app.config();
-            let ticket_pages = whole.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
+            let ticket_pages = data.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
             let changes =
                 config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
-            Ok(show_again(&IncidentPage { page_context, whole, ticket_pages, changes, tone, error, written }, again))
+            Ok(show_again(&IncidentPage { page_context, data, ticket_pages, changes, tone, error, form }, again))
         }
         Ok(None) => Err(Failure::not_found(page_context)),
         Err(problem) => Err(Failure::new(page_context, problem)),
@@ -231,7 +232,7 @@ pub(super) fn refused(page_context: &PageContext, error: &CommandError) -> Strin
             format!("{} {} ({why})", page_context.t("refused-field"), page_context.word("form", field))
         }
         CommandError::Warned(warnings) => {
-            let texts: Vec<&str> = warnings.iter().map(|text| text.get(&page_context.language)).collect();
+            let texts: Vec<&str> = warnings.iter().map(|warning| warning.text.get(&page_context.language)).collect();
             texts.join(" ")
         }
         other => other.to_string(),
@@ -284,11 +285,11 @@ pub(super) struct OpenForm {
     title: String,
     text: String,
     reporter: String,
-    way: String,
+    contact: String,
 }
 
 impl OpenForm {
-    fn manual(self) -> Result<NewIncident, CommandError> {
+    fn into_new_incident(self) -> Result<NewIncident, CommandError> {
         let device = if self.device.is_empty() { None } else { Some(DeviceId::new(&self.device)) };
         let device = device.transpose().map_err(|error| CommandError::Invalid(format!("device: {error}")))?;
         let severity = self.severity.map_or(Severity::Warning, Severity::from);
@@ -296,11 +297,11 @@ impl OpenForm {
             text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(most).collect()
         };
         let (title, text) = (clean(&self.title, 200), clean(&self.text, 4000));
-        let (reporter, way) = (clean(&self.reporter, 200), clean(&self.way, 200));
-        let reported = !reporter.is_empty() || !way.is_empty();
+        let (reporter, contact) = (clean(&self.reporter, 200), clean(&self.contact, 200));
+        let reported = !reporter.is_empty() || !contact.is_empty();
         let report = reported.then(|| PersonReport {
             reporter,
-            way,
+            way: contact,
             verified: String::new(),
             verified_by: String::new(),
             verified_at: None,
@@ -358,8 +359,8 @@ pub(super) async fn new(
     render_new(&app, page_context, OpenForm { device: query.device, ..OpenForm::default() }, None).await
 }
 
-async fn opened(app: &App, person: Person, form: OpenForm) -> Result<IncidentId, CommandError> {
-    let command = Command::Open { manual: form.manual()?, actor: person.name.clone() };
+async fn open_by_hand(app: &App, person: Person, form: OpenForm) -> Result<IncidentId, CommandError> {
+    let command = Command::Open { manual: form.into_new_incident()?, actor: person.name.clone() };
     match app.carry_out(&person, command).await? {
         Answer::Incident(id) => Ok(id),
         _ => Err(CommandError::Unavailable("unexpected answer".to_owned())),
@@ -373,7 +374,7 @@ pub(super) async fn open(
     Form(form): Form<OpenForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    match opened(&app, person, form.clone()).await {
+    match open_by_hand(&app, person, form.clone()).await {
         Ok(id) => Ok(Redirect::to(&format!("/incidents/{}", id.0)).into_response()),
         Err(error) => {
             let text = refused(&page_context, &error);
@@ -384,7 +385,7 @@ pub(super) async fn open(
 
 /// An incident that was opened.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct Opened {
+pub(super) struct OpenedIncident {
     id: IncidentId,
 }
 
@@ -392,9 +393,9 @@ pub(super) async fn api_open(
     State(app): State<App>,
     person: Person,
     Json(form): Json<OpenForm>,
-) -> Result<(StatusCode, Json<Opened>), Problem> {
-    let id = opened(&app, person, form).await?;
-    Ok((StatusCode::CREATED, Json(Opened { id })))
+) -> Result<(StatusCode, Json<OpenedIncident>), Problem> {
+    let id = open_by_hand(&app, person, form).await?;
+    Ok((StatusCode::CREATED, Json(OpenedIncident { id })))
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -462,17 +463,18 @@ struct AlertBody {
 impl AlertBody {
     /// What it says, and by which names its device may be known. A fault names the place within the alert.
     fn alert(self, source: &str, source_device: &DeviceId, now: Timestamp) -> Result<(Alert, Vec<String>), String> {
-        let since = moment_of(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
-        moment_of(self.ends_at.as_deref(), "endsAt")?;
+        let since =
+            optional_moment(self.starts_at.as_deref(), "startsAt")?.map_or(now, |at| alert::believable(at, now));
+        optional_moment(self.ends_at.as_deref(), "endsAt")?;
         let firing = match self.status.to_ascii_lowercase().as_str() {
             "firing" => true,
             "resolved" => false,
-            _ => return Err(format!("status: found {:?}; allowed are firing, resolved", short(&self.status))),
+            _ => return Err(format!("status: found {:?}; allowed are firing, resolved", cleaned(&self.status))),
         };
         let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
-        let note = |name: &str| self.annotations.get(name).map(|text| short(text)).filter(|text| !text.is_empty());
+        let note = |name: &str| self.annotations.get(name).map(|text| cleaned(text)).filter(|text| !text.is_empty());
         let name = if label("alertname").is_empty() { "alert" } else { label("alertname") };
-        let title = note("summary").unwrap_or_else(|| short(name));
+        let title = note("summary").unwrap_or_else(|| cleaned(name));
         let reason = note("description").unwrap_or_else(|| title.clone());
         let severity = match label("severity") {
             "critical" | "page" | "emergency" => Severity::Critical,
@@ -483,15 +485,15 @@ impl AlertBody {
         let fingerprint = if self.fingerprint.is_empty() {
             let mut labels: Vec<_> = self.labels.iter().collect();
             labels.sort();
-            short(&format!("{labels:?}"))
+            cleaned(&format!("{labels:?}"))
         } else {
-            short(&self.fingerprint)
+            cleaned(&self.fingerprint)
         };
         let names = alert::names(&self.labels);
         let alert = Alert {
             // The engine knows who is registered.
             device: source_device.clone(),
-            name: format!("{source}/{}", short(name)),
+            name: format!("{source}/{}", cleaned(name)),
             fingerprint,
             severity,
             title: Text::new(title.clone(), title),
@@ -504,12 +506,12 @@ impl AlertBody {
 }
 
 /// A text of another system, without what cannot be shown.
-fn short(text: &str) -> String {
+fn cleaned(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(ALERT_TEXT_MAX_CHARS).collect()
 }
 
 /// A moment that another system tells, if it tells one.
-fn moment_of(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
+fn optional_moment(text: Option<&str>, field: &str) -> Result<Option<Timestamp>, String> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     text.map(str::parse).transpose().map_err(|error| format!("{field}: {error}"))
 }
@@ -521,9 +523,9 @@ pub(super) async fn alerts(
     headers: HeaderMap,
     Path(source): Path<String>,
     Json(body): Json<AlertsBody>,
-) -> Result<(Extension<rate_limit::Welcome>, StatusCode), Problem> {
+) -> Result<(Extension<rate_limit::ValidToken>, StatusCode), Problem> {
     let config = app.config();
-    if app.limits.stranger(rate_limit::LINK, &peer).is_err() {
+    if app.limits.take_unauthenticated(rate_limit::LINK, &peer).is_err() {
         return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
     }
     let known = config.sources.iter().find(|one| one.name == source);
@@ -536,7 +538,7 @@ pub(super) async fn alerts(
         app.health.refuse("alert token");
         return Err(Problem::unauthorized("show the token of this source: Authorization: Bearer …"));
     }
-    app.limits.welcome(rate_limit::LINK, &peer);
+    app.limits.refund(rate_limit::LINK, &peer);
     if body.alerts.len() > ALERTS_MAX {
         return Err(Problem::invalid(format!("found {} alerts; allowed are {ALERTS_MAX}", body.alerts.len())));
     }
@@ -547,7 +549,7 @@ pub(super) async fn alerts(
     });
     let alerts = alerts.collect::<Result<_, _>>()?;
     app.engine.alert_command(Command::Alerts { source, alerts }).await?;
-    Ok((Extension(rate_limit::Welcome), StatusCode::NO_CONTENT))
+    Ok((Extension(rate_limit::ValidToken), StatusCode::NO_CONTENT))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use ioc_store::inventory::DeviceRecord;
 /// Labels on one page: a sheet.
 const LABELS: usize = 24;
 
-/// One label.
+/// What one asset label says.
 struct Label {
     name: String,
     label: String,
@@ -94,7 +94,7 @@ pub(super) async fn sheet(
     }
 }
 
-/// One label.
+/// The label of one device, to be printed.
 pub(super) async fn single(
     State(app): State<App>,
     person: Person,

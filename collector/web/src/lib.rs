@@ -17,6 +17,7 @@ mod display_wall;
 mod document;
 mod duty;
 mod enrolment;
+mod event_text;
 mod exposition;
 mod fleet;
 mod i18n;
@@ -39,6 +40,7 @@ mod seal;
 pub mod server;
 mod site_plan;
 mod sso;
+mod tone;
 mod view;
 mod wall;
 
@@ -67,15 +69,15 @@ use authorization::EngineGateway;
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::account::hashing::Hashing;
 use ioc_engine::config::Config;
-use ioc_engine::connection_limit::Counted;
-use ioc_engine::engine::{FILE_MAX_BYTES, Handle};
+use ioc_engine::connection_limit::PerKeyLimit;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::pki::PkiError;
-use ioc_store::coverage::Facts;
+use ioc_engine::writer::{EngineHandle, FILE_MAX_BYTES};
+use ioc_store::coverage::CoverageFacts;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Counts, Reader, StoreError};
-use openapi::Described;
+use openapi::DescribedRouter;
 use problem::Problem;
 
 /// Largest request body.
@@ -112,11 +114,11 @@ pub struct App {
     /// What the identity provider said of itself.
     provider: Arc<sso::ProviderCache>,
     /// Live pages that are open, by session.
-    live: Arc<Counted>,
+    live: Arc<PerKeyLimit>,
     /// What strangers cause to be written down.
     paced: Arc<LogPace>,
-    limits: Arc<rate_limit::Limits>,
-    covered: Arc<Mutex<Option<(Timestamp, Facts)>>>,
+    limits: Arc<rate_limit::RateLimiter>,
+    covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
     /// When it started.
     since: Timestamp,
 }
@@ -140,7 +142,7 @@ impl App {
     /// # Errors
     /// When the system gives no randomness, or no thread.
     pub fn new(
-        engine: Handle,
+        engine: EngineHandle,
         health: Arc<Health>,
         config: watch::Receiver<Arc<Config>>,
         readers: Vec<Box<dyn Reader>>,
@@ -160,7 +162,7 @@ impl App {
             links,
             seal: Arc::new(Seal::new()?),
             provider: Arc::default(),
-            live: Counted::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
+            live: PerKeyLimit::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
             paced: Arc::default(),
             covered: Arc::default(),
             limits: Arc::default(),
@@ -208,12 +210,12 @@ impl App {
         reader: &dyn Reader,
         counts: Counts,
         now: Timestamp,
-    ) -> Result<Facts, StoreError> {
+    ) -> Result<CoverageFacts, StoreError> {
         if !scope.is_everywhere() {
             return reader.coverage();
         }
         // Who reports is counted by whoever asks, so that a page never says two things of it.
-        let with_counts = |facts: Facts| Facts { devices: counts.devices, live: counts.live, ..facts };
+        let with_counts = |facts: CoverageFacts| CoverageFacts { devices: counts.devices, live: counts.live, ..facts };
         if let Ok(kept) = self.covered.lock()
             && let Some((at, facts)) = kept.as_ref()
             && (0..COVERAGE_MS).contains(&now.millis_since(*at))
@@ -231,7 +233,7 @@ impl App {
         Arc::clone(&self.config.borrow())
     }
 
-    /// Every route.
+    /// All that is answered: pages, API, enrolment, health and the static files.
     pub fn router(self) -> Router {
         let (api, docs) = api().finish();
         Router::new()
@@ -303,22 +305,22 @@ impl App {
             .fallback(pages::not_found)
             .layer(axum::Extension(docs))
             .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
-            .layer(axum::middleware::from_fn_with_state(self.clone(), rate_limit::strangers))
+            .layer(axum::middleware::from_fn_with_state(self.clone(), rate_limit::limit_unauthenticated))
             .layer(axum::middleware::map_response(guard))
             .with_state(self)
     }
 }
 
 /// The API, each route with what it takes and gives.
-fn api() -> Described {
-    let mut all = Described::new();
+fn api() -> DescribedRouter {
+    let mut all = DescribedRouter::new();
     devices_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
     all
 }
 
-fn devices_api(all: &mut Described) {
+fn devices_api(all: &mut DescribedRouter) {
     all.get("/devices", api::devices, "Devices, a page of them")
         .query::<api::ListQuery>()
         .answers::<api::Page<DeviceItem>>(200);
@@ -331,9 +333,9 @@ fn devices_api(all: &mut Described) {
     )
     .query::<enrolment::ImportQuery>()
     .raw_body("text/csv")
-    .answers::<enrolment::Imported>(200);
+    .answers::<enrolment::ImportResult>(200);
     all.get("/devices/{id}", api::device, "A device with its newest values, hello and open faults")
-        .answers::<api::DeviceWhole>(200);
+        .answers::<api::DeviceDetails>(200);
     all.put(
         "/devices/{id}",
         api::describe,
@@ -367,10 +369,10 @@ fn devices_api(all: &mut Described) {
     all.post("/devices/{id}/revoke", api::revoke, "Takes its right to report, and drops its link").done(204);
     all.get(
         "/store",
-        custody::standing,
+        custody::status,
         "How the store stands: whether it can be written, what it lost, what a look at it found",
     )
-    .answers::<custody::StoreStanding>(200);
+    .answers::<custody::StoreStatus>(200);
     all.post(
         "/store/confirm",
         custody::confirm,
@@ -394,20 +396,20 @@ fn devices_api(all: &mut Described) {
     all.get("/enrolments", enrolment::api_requests, "Machines that wait to be let in")
         .answers::<Vec<RequestRecord>>(200);
     all.post("/enrolments/{id}", enrolment::api_decide, "Lets a machine in, or refuses it")
-        .body::<enrolment::Decision>()
+        .body::<enrolment::ApprovalDecision>()
         .done(204);
 }
 
-fn incidents_api(all: &mut Described) {
+fn incidents_api(all: &mut DescribedRouter) {
     all.get("/faults", api::faults, "Faults, newest first").query::<api::ListQuery>().answers::<api::Page<Fault>>(200);
     all.get("/incidents", api::incidents, "Incidents, newest first")
         .query::<api::ListQuery>()
         .answers::<api::Page<Incident>>(200);
     all.post("/incidents", incidents::api_open, "Opens an incident by hand")
         .body::<incidents::OpenForm>()
-        .answers::<incidents::Opened>(201);
+        .answers::<incidents::OpenedIncident>(201);
     all.get("/incidents/{id}", api::incident, "An incident with timeline, notices and tickets")
-        .answers::<api::IncidentWhole>(200);
+        .answers::<api::IncidentDetails>(200);
     all.post("/incidents/{id}/actions", incidents::api_act, "Does something with an incident")
         .body::<Action>()
         .done(204);
@@ -435,7 +437,7 @@ fn incidents_api(all: &mut Described) {
     all.delete("/duty/covers/{id}", duty::api_uncover, "Nobody stands in any more").done(204);
 }
 
-fn people_api(all: &mut Described) {
+fn people_api(all: &mut DescribedRouter) {
     all.post("/session", auth::api_sign_in, "Signs in: sets a cookie").body::<auth::Credentials>().done(204);
     all.delete("/session", auth::api_sign_out, "Signs out").done(204);
     all.post("/session/confirm", confirm::api, "Shows again who one is, before accounts are changed")

@@ -19,15 +19,15 @@ use ioc_store::Role;
 use ioc_store::scope::AccessScope;
 
 /// Between two wake-ups of one page.
-const PACE: Duration = Duration::from_secs(1);
+const UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 /// A sign of life, so that the page can tell a quiet centre from a lost link.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long nobody asks who is behind a stream while nothing changes.
-const LOOK: Duration = Duration::from_secs(5);
+const ACCESS_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What an account may, as far as an open page depends on it.
 #[derive(Debug, Clone, PartialEq)]
-struct Standing {
+struct AccountAccess {
     role: Role,
     token_role: Option<Role>,
     places: Vec<String>,
@@ -35,8 +35,8 @@ struct Standing {
     lacks_second: bool,
 }
 
-/// How the person behind a session stands now; none when it is over. Whoever comes over the control socket has none, and needs none.
-async fn standing(app: &App, session: &str) -> Option<Standing> {
+/// What the account behind a session may do now; none when it is over. Whoever comes over the control socket has none, and needs none.
+async fn account_access(app: &App, session: &str) -> Option<AccountAccess> {
     let (digest, now) = (session.to_owned(), clock::now());
     let needed = app.config();
     let found = app.read(&AccessScope::EVERYWHERE, move |reader| {
@@ -44,7 +44,7 @@ async fn standing(app: &App, session: &str) -> Option<Standing> {
         Ok(reader.account(&session.account)?.map(|account| (session, account)))
     });
     let (session, account) = found.await.ok()??;
-    (session.expires_at > now && !account.disabled).then(|| Standing {
+    (session.expires_at > now && !account.disabled).then(|| AccountAccess {
         role: account.role,
         token_role: session.role,
         is_due: account.is_due(now) && !session.federated,
@@ -57,20 +57,20 @@ pub(super) async fn live(
     State(app): State<App>,
     person: Person,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let open = app.live.take(&person.session);
+    let open = app.live.acquire(&person.session);
     let open = open.ok_or_else(|| Problem::too_many("too many live pages are open; close some"))?;
     let wake = app.engine.pages_wake();
-    let of = person.session;
-    let first = if of.is_empty() { None } else { standing(&app, &of).await };
+    let session = person.session;
+    let first = if session.is_empty() { None } else { account_access(&app, &session).await };
     let events = stream::unfold((wake, true, open), move |(mut wake, begins, open)| {
-        let (app, of, first) = (app.clone(), of.clone(), first.clone());
+        let (app, session, first) = (app.clone(), session.clone(), first.clone());
         async move {
             if !begins {
-                tokio::time::sleep(PACE).await;
+                tokio::time::sleep(UPDATE_INTERVAL).await;
                 // Until something changes; meanwhile, and before it is said, whoever listens is looked at.
                 loop {
-                    let changed = tokio::time::timeout(LOOK, wake.changed()).await;
-                    if !of.is_empty() && (first.is_none() || standing(&app, &of).await != first) {
+                    let changed = tokio::time::timeout(ACCESS_CHECK_INTERVAL, wake.changed()).await;
+                    if !session.is_empty() && (first.is_none() || account_access(&app, &session).await != first) {
                         return None;
                     }
                     if let Ok(changed) = changed {
@@ -79,14 +79,14 @@ pub(super) async fn live(
                 }
             }
             wake.mark_unchanged();
-            Some((Ok(sign("changed")), (wake, false, open)))
+            Some((Ok(event("changed")), (wake, false, open)))
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(sign("alive"))))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(event("alive"))))
 }
 
 /// An event without content. A browser passes over one whose data are empty (HTML, "server-sent events", dispatch), and axum
 /// writes no data field for an empty text, so there is a letter in it.
-fn sign(name: &str) -> Event {
+fn event(name: &str) -> Event {
     Event::default().event(name).data("-")
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_judge::{DeviceKind, Scope, When, Window};
+use ioc_judge::{DeviceKind, Scope, Window, WindowSchedule};
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::incidents::refused;
@@ -73,7 +73,7 @@ impl WindowForm {
             return Err(invalid("devices", "say which devices are worked on"));
         }
         let when = if self.repeat == "weekly" {
-            When::Weekly {
+            WindowSchedule::Weekly {
                 days: (1..=7_i8).filter(|day| self.day(&usize::from(day.unsigned_abs()))).collect(),
                 at: self.at.clone(),
                 minutes: self.minutes.trim().parse().map_err(|_| invalid("minutes", "allowed are 1 to 1440"))?,
@@ -81,7 +81,10 @@ impl WindowForm {
                 from: clock::now(),
             }
         } else {
-            When::Once { from: moment("from", &self.from, config)?, until: moment("until", &self.until, config)? }
+            WindowSchedule::Once {
+                from: moment("from", &self.from, config)?,
+                until: moment("until", &self.until, config)?,
+            }
         };
         Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
     }
@@ -95,7 +98,7 @@ pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timesta
 }
 
 /// A window as a row.
-struct Row {
+struct WindowRow {
     window: Window,
     open: bool,
     next: Option<(Timestamp, Timestamp)>,
@@ -106,7 +109,7 @@ struct Row {
 #[template(path = "maintenance.html")]
 struct MaintenancePage {
     page_context: PageContext,
-    rows: Vec<Row>,
+    rows: Vec<WindowRow>,
     form: WindowForm,
     error: Option<String>,
     /// What speaks against it can be overruled.
@@ -114,13 +117,15 @@ struct MaintenancePage {
     kinds: Vec<&'static str>,
 }
 
-/// The windows that touch what is within reach; devices and places that are not are left out of them.
+/// The windows that touch what is within reach; devices and places that are not are left out of them, and so is what spoke against them.
 fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
     if access.is_everywhere() {
         return Ok(windows);
     }
     for window in &mut windows {
+        // They may name what is not within reach.
+        window.overruled.clear();
         let scope = &mut window.scope;
         let mut seen = Vec::new();
         for id in std::mem::take(&mut scope.devices) {
@@ -157,9 +162,9 @@ async fn render(app: &App, page_context: PageContext, form: WindowForm, error: O
                 let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
                 let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
                 let on = all.collect::<Vec<_>>().join(", ");
-                Row { open: window.open_until(now).is_some(), next: window.next(now), on, window }
+                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), on, window }
             };
-            let mut rows: Vec<Row> = windows.into_iter().map(row).collect();
+            let mut rows: Vec<WindowRow> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
             let text = error.map(|error| refused(&page_context, error));
             let warned = matches!(error, Some(CommandError::Warned(_)));
@@ -204,7 +209,7 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> Answered<Vec<api_types::maintenance::Window>> {
+pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
     let access = person.scope.clone();
     Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
 }

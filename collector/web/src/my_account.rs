@@ -11,7 +11,7 @@ use ioc_common::clock::Timestamp;
 
 use super::App;
 use super::accounts::{LINE_MAX_CHARS, known, slowly};
-use super::api::Answered;
+use super::api::ApiResult;
 use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
 use super::confirm::{change_account, or_confirm};
@@ -22,7 +22,7 @@ use super::server::Peer;
 use super::view::PageContext;
 use ioc_engine::account::hashing;
 use ioc_engine::account::intent::Intent;
-use ioc_engine::account::{self, NotTaken};
+use ioc_engine::account::{self, CredentialError};
 use ioc_engine::command::Answer;
 use ioc_store::Role;
 use ioc_store::template::one_line;
@@ -33,7 +33,7 @@ use ioc_store::{AccountRecord, SessionRecord};
 const TOKEN_DAYS_MAX: i64 = 366;
 
 /// A password that its owner chose. All their other sessions end.
-async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), NotTaken>, Problem> {
+async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), CredentialError>, Problem> {
     app.limits.account(&person.name)?;
     let before = known(app, &person.name).await?;
     let present = before.password.clone();
@@ -181,13 +181,13 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
     show_account(&app, &person, page_context, Feedback::default()).await
 }
 
-fn why(page_context: &PageContext, why: NotTaken) -> String {
+fn why(page_context: &PageContext, why: CredentialError) -> String {
     page_context.t(match why {
-        NotTaken::Name => "password-name",
-        NotTaken::Length => "password-length",
-        NotTaken::Named => "password-named",
-        NotTaken::Again => "password-again",
-        NotTaken::Wrong => "password-wrong",
+        CredentialError::Name => "password-name",
+        CredentialError::Length => "password-length",
+        CredentialError::Named => "password-named",
+        CredentialError::Again => "password-again",
+        CredentialError::Wrong => "password-wrong",
     })
 }
 
@@ -312,7 +312,7 @@ pub(super) async fn api_second(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Json(form): Json<SecondForm>,
-) -> Answered<SecondAnswer> {
+) -> ApiResult<SecondAnswer> {
     let site = app.config().site_name.clone();
     Ok(Json(match change_second(&app, &person, &peer, &headers, &form).await? {
         SecondDone::Started(second) => SecondAnswer {

@@ -20,11 +20,11 @@ use super::pages::{PageResult, page_context, show};
 use super::problem::Problem;
 use super::rights;
 use super::view::PageContext;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 /// Where the API lies.
 pub(super) const BASE: &str = "/api/v1";
-/// Longest error that is problem.
+/// Longest text of an error that is made a problem of, bytes.
 const ERROR_MAX_BYTES: usize = 64 * 1024;
 
 /// One thing that can be asked.
@@ -41,20 +41,20 @@ pub(super) struct Operation {
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct Docs {
+pub(super) struct ApiDocs {
     operations: Vec<Operation>,
     openapi: String,
 }
 
 /// A router under construction.
-pub(super) struct Described {
+pub(super) struct DescribedRouter {
     router: Router<App>,
     operations: Vec<Operation>,
     requests: SchemaGenerator,
     answers: SchemaGenerator,
 }
 
-impl Described {
+impl DescribedRouter {
     pub(super) fn new() -> Self {
         let requests = SchemaSettings::draft2020_12().with(|settings| {
             settings.inline_subschemas = true;
@@ -77,7 +77,7 @@ impl Described {
         path: &'static str,
         handler: H,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::GET, path, on(MethodFilter::GET, handler), summary)
     }
 
@@ -86,7 +86,7 @@ impl Described {
         path: &'static str,
         handler: H,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::POST, path, on(MethodFilter::POST, handler), summary)
     }
 
@@ -97,7 +97,7 @@ impl Described {
         handler: H,
         most: usize,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::POST, path, on(MethodFilter::POST, handler).layer(DefaultBodyLimit::max(most)), summary)
     }
 
@@ -106,7 +106,7 @@ impl Described {
         path: &'static str,
         handler: H,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::PUT, path, on(MethodFilter::PUT, handler), summary)
     }
 
@@ -115,7 +115,7 @@ impl Described {
         path: &'static str,
         handler: H,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::PATCH, path, on(MethodFilter::PATCH, handler), summary)
     }
 
@@ -124,7 +124,7 @@ impl Described {
         path: &'static str,
         handler: H,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.add(Method::DELETE, path, on(MethodFilter::DELETE, handler), summary)
     }
 
@@ -134,7 +134,7 @@ impl Described {
         path: &'static str,
         route: axum::routing::MethodRouter<App>,
         summary: &'static str,
-    ) -> Adding<'_> {
+    ) -> OperationBuilder<'_> {
         self.router = std::mem::take(&mut self.router).route(path, route);
         let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
             // Numbers are counted; everything else is a name.
@@ -145,13 +145,13 @@ impl Described {
         });
         let parameters = parameters.collect();
         self.operations.push(Operation { method, path, summary, parameters, body: None, status: 200, answer: None });
-        Adding { all: self }
+        OperationBuilder { all: self }
     }
 
     /// The routes, and what describes them.
-    pub(super) fn finish(mut self) -> (Router<App>, Arc<Docs>) {
+    pub(super) fn finish(mut self) -> (Router<App>, Arc<ApiDocs>) {
         let openapi = self.openapi().to_string();
-        let docs = Arc::new(Docs { operations: self.operations, openapi });
+        let docs = Arc::new(ApiDocs { operations: self.operations, openapi });
         let router = self.router.fallback(async || Problem::not_found("there is no such resource"));
         (router.layer(axum::middleware::from_fn(finish)), docs)
     }
@@ -207,11 +207,11 @@ impl Described {
 }
 
 /// The operation that was added last, to be described further.
-pub(super) struct Adding<'a> {
-    all: &'a mut Described,
+pub(super) struct OperationBuilder<'a> {
+    all: &'a mut DescribedRouter,
 }
 
-impl Adding<'_> {
+impl OperationBuilder<'_> {
     fn change(self, change: impl FnOnce(&mut Operation)) -> Self {
         if let Some(last) = self.all.operations.last_mut() {
             change(last);
@@ -261,7 +261,7 @@ impl Adding<'_> {
         self.change(|operation| (operation.status, operation.answer) = (status, Some(("application/json", schema))));
     }
 
-    /// A file.
+    /// A file of this kind.
     pub(super) fn file(self, kind: &'static str) {
         self.change(|operation| operation.answer = Some((kind, json!({ "type": "string" }))));
     }
@@ -312,12 +312,12 @@ async fn finish(request: Request, next: Next) -> Response {
 }
 
 /// The description for programs.
-pub(super) async fn openapi(Extension(docs): Extension<Arc<Docs>>, _: Person) -> Response {
+pub(super) async fn openapi(Extension(docs): Extension<Arc<ApiDocs>>, _: Person) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], docs.openapi.clone()).into_response()
 }
 
 /// One operation, for people.
-struct Shown {
+struct OperationRow {
     method: String,
     path: String,
     summary: &'static str,
@@ -331,7 +331,7 @@ struct Shown {
 #[template(path = "api.html")]
 struct ApiPage {
     page_context: PageContext,
-    operations: Vec<Shown>,
+    operations: Vec<OperationRow>,
 }
 
 fn fields_of(operation: &Operation) -> Vec<(String, String, bool)> {
@@ -370,12 +370,12 @@ pub(super) async fn page(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Extension(docs): Extension<Arc<Docs>>,
+    Extension(docs): Extension<Arc<ApiDocs>>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let shown = docs.operations.iter().map(|one| {
         let path = format!("{BASE}{}", one.path);
-        Shown {
+        OperationRow {
             method: one.method.to_string(),
             right: rights::needed(&one.method, &path).as_str(),
             path,

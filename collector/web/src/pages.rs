@@ -17,15 +17,17 @@ use ioc_common::software::{Item, LIST_MAX_ITEMS};
 use ioc_judge::{Fault, Incident};
 
 use super::App;
+use super::api_types::device::DeviceState;
 use super::auth::{Person, language_of};
 use super::charts::{self, Chart};
 
 use super::agent_settings;
 use super::display_wall::{self, Screens};
-use super::document::{self, Shown};
+use super::document::{self, DocumentCard};
 use super::personal_data;
 use super::problem::Problem;
-use super::view::{DeviceRow, PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_engine::config::SettingsState;
 use ioc_engine::unjudged::{self, Unjudged};
 use ioc_store::template::csv_field;
@@ -132,7 +134,7 @@ pub(super) fn devices_of(incidents: &[Incident]) -> impl Iterator<Item = &Device
 }
 
 /// One number of a device.
-struct Number {
+struct LatestValue {
     name: String,
     metric: String,
     value: String,
@@ -148,11 +150,11 @@ struct DevicePage {
     children: Vec<DeviceRow>,
     sensor: Option<SensorFacts>,
     hello: Option<Hello>,
-    probes: Vec<(String, &'static str, String)>,
+    probes: Vec<(String, Tone, String)>,
     faults: Vec<Fault>,
     incidents: Vec<Incident>,
-    numbers: Vec<Number>,
-    documents: Vec<Shown>,
+    numbers: Vec<LatestValue>,
+    documents: Vec<DocumentCard>,
     screens: Option<Screens>,
     /// How it stands with its settings, and why not.
     settings: Option<(SettingsState, String)>,
@@ -166,12 +168,12 @@ struct DevicePage {
 
 impl DevicePage {
     /// How many probes have an outcome of this tone.
-    fn count_of(&self, tone: &str) -> u64 {
+    fn count_of(&self, tone: Tone) -> u64 {
         self.probes.iter().filter(|(_, its, _)| *its == tone).count() as u64
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 }
 
@@ -211,7 +213,7 @@ pub(super) async fn device(
             let lines = charts::first_of(&id, layout.as_ref(), reader, now)?;
             let windows = charts::windows_of(&record.info, reader, now.plus_millis(-charts::FIRST_MS), now)?;
             let row = DeviceRow::new(record, &layouts, now);
-            Ok(Some(Device {
+            Ok(Some(DevicePageData {
                 row,
                 children,
                 hello,
@@ -228,7 +230,7 @@ pub(super) async fn device(
         })
         .await;
     match found {
-        Ok(Some(Device {
+        Ok(Some(DevicePageData {
             row,
             children,
             hello,
@@ -249,8 +251,8 @@ pub(super) async fn device(
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let screens = display_wall::of(&page_context, &documents);
-            let heard = matches!(row.record.state(now), "live" | "stale");
-            let settings = agent_settings::standing_of(&row.record.info, &app.config().settings, &documents);
+            let heard = matches!(row.state, DeviceState::Live | DeviceState::Stale);
+            let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
             let documents = document::show_all(&page_context, &documents, heard);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
             let charts = charts::draw_all(&page_context, lines, &incidents, &windows, charts::FIRST_MS);
@@ -281,17 +283,17 @@ pub(super) async fn device(
 }
 
 /// A probe with the tone of its outcome, and why it is not good.
-fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, &'static str, String) {
+fn shown_probe(page_context: &PageContext, report: &ProbeReport) -> (String, Tone, String) {
     let name = report.probe.clone();
     match &report.outcome {
-        ProbeOutcome::Read => (name, "good", String::new()),
-        ProbeOutcome::Absent { why } => (name, "away", why.clone()),
-        ProbeOutcome::Unknown { why } => (name, "warning", format!("{}: {why}", page_context.t("probe-unknown"))),
+        ProbeOutcome::Read => (name, Tone::Good, String::new()),
+        ProbeOutcome::Absent { why } => (name, Tone::Away, why.clone()),
+        ProbeOutcome::Unknown { why } => (name, Tone::Warning, format!("{}: {why}", page_context.t("probe-unknown"))),
     }
 }
 
 /// What is read for a device's page.
-struct Device {
+struct DevicePageData {
     unjudged: Vec<Unjudged>,
     row: DeviceRow,
     children: Vec<DeviceRow>,
@@ -302,8 +304,8 @@ struct Device {
     documents: Vec<DocumentRecord>,
     events: Vec<EventRecord>,
     software: Option<Timestamp>,
-    lines: Vec<charts::Group>,
-    windows: Vec<charts::Stretch>,
+    lines: Vec<charts::ChartLines>,
+    windows: Vec<charts::MaintenanceSpan>,
 }
 
 #[derive(Template)]
@@ -376,10 +378,10 @@ pub(super) async fn software_csv(
     Ok((headers, text).into_response())
 }
 
-fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<Number> {
+fn numbers(layout: &Layout, values: &[Option<f64>], english: bool) -> Vec<LatestValue> {
     let shown = layout.series().iter().zip(values).map(|(series, value)| {
         let entry = metric::find(series.metric());
-        Number {
+        LatestValue {
             name: series.as_str().to_owned(),
             metric: series.metric().to_owned(),
             value: value.map_or("–".to_owned(), |value| format!("{value}")),

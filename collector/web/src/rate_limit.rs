@@ -1,6 +1,6 @@
 //! How often one may ask: a bucket of requests for each address that has shown nothing yet, and one for each session that is known.
 //!
-//! What someone makes up costs the address that it comes from, before anything is looked up ([`strangers`]); a bucket of one's own has only
+//! What someone makes up costs the address that it comes from, before anything is looked up ([`limit_unauthenticated`]); a bucket of one's own has only
 //! who is known. Whoever turns out to be welcome gets back what it cost.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ pub(super) struct Rate {
 }
 
 /// Whatever strangers ask for that is looked up.
-pub(super) const ASKS: Rate = Rate { name: "asks", burst: 600.0, per_second: 40.0 };
+pub(super) const REQUESTS: Rate = Rate { name: "requests", burst: 600.0, per_second: 40.0 };
 /// Signing in, and all that could be guessed on the way: whoever guesses is slow.
 pub(super) const SIGN_IN: Rate = Rate { name: "sign-in", burst: 60.0, per_second: 1.0 };
 /// Enrolling; whoever has a good token gets it back.
@@ -47,9 +47,9 @@ const NETWORK: f64 = 4.0;
 /// Buckets of each kind that are kept. Beyond that those go of which least was taken: they are as good as never seen.
 const BUCKETS_MAX: usize = 10_000;
 
-/// Whose bucket.
+/// BucketKey bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Whose {
+enum BucketKey {
     Address(&'static str, IpAddr),
     Network(&'static str, IpAddr),
     Known(&'static str, String),
@@ -77,10 +77,10 @@ impl Bucket {
 }
 
 #[derive(Debug, Default)]
-struct Buckets(HashMap<Whose, Bucket>);
+struct Buckets(HashMap<BucketKey, Bucket>);
 
 impl Buckets {
-    fn of(&mut self, whose: Whose, rate: Rate, times: f64, now_ms: u64) -> &mut Bucket {
+    fn of(&mut self, whose: BucketKey, rate: Rate, times: f64, now_ms: u64) -> &mut Bucket {
         if self.0.len() >= BUCKETS_MAX && !self.0.contains_key(&whose) {
             self.make_room(now_ms);
         }
@@ -103,24 +103,24 @@ impl Buckets {
 
 /// What is left, by who asks. Strangers cannot touch the buckets of those who are known.
 #[derive(Debug, Default)]
-pub(super) struct Limits {
-    strangers: Mutex<Buckets>,
+pub(super) struct RateLimiter {
+    unauthenticated: Mutex<Buckets>,
     known: Mutex<Buckets>,
 }
 
 /// The answer that says when to ask again.
 type Refused = Box<Response>;
 
-impl Limits {
+impl RateLimiter {
     /// Takes one request of an address and of its network: of both, or of none.
     ///
     /// # Errors
     /// The answer with status 429 that says when to ask again.
     fn take(&self, rate: Rate, peer: IpAddr, now_ms: u64) -> Result<(), Refused> {
-        let mut all = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
         let both = [
-            (Whose::Address(rate.name, address_of(peer)), 1.0),
-            (Whose::Network(rate.name, network_of(peer)), NETWORK),
+            (BucketKey::Address(rate.name, address_of(peer)), 1.0),
+            (BucketKey::Network(rate.name, network_of(peer)), NETWORK),
         ];
         for (whose, times) in &both {
             if let Some(wait) = all.of(whose.clone(), rate, *times, now_ms).wait_s() {
@@ -134,8 +134,9 @@ impl Limits {
     }
 
     fn give_back(&self, rate: Rate, peer: IpAddr) {
-        let mut all = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
-        for whose in [Whose::Address(rate.name, address_of(peer)), Whose::Network(rate.name, network_of(peer))] {
+        let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
+        for whose in [BucketKey::Address(rate.name, address_of(peer)), BucketKey::Network(rate.name, network_of(peer))]
+        {
             if let Some(bucket) = all.0.get_mut(&whose) {
                 bucket.left = (bucket.left + 1.0).min(bucket.burst);
             }
@@ -144,7 +145,7 @@ impl Limits {
 
     fn take_known(&self, rate: Rate, who: &str, now_ms: u64) -> Result<(), Refused> {
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = all.of(Whose::Known(rate.name, who.to_owned()), rate, 1.0, now_ms);
+        let bucket = all.of(BucketKey::Known(rate.name, who.to_owned()), rate, 1.0, now_ms);
         if let Some(wait) = bucket.wait_s() {
             return Err(refused(wait));
         }
@@ -156,15 +157,15 @@ impl Limits {
     ///
     /// # Errors
     /// The answer with status 429 that says when to ask again.
-    pub(super) fn stranger(&self, rate: Rate, peer: &Peer) -> Result<(), Refused> {
+    pub(super) fn take_unauthenticated(&self, rate: Rate, peer: &Peer) -> Result<(), Refused> {
         match peer {
             Peer::Local(_) => Ok(()),
             Peer::Remote(address) => self.take(rate, *address, now_ms()),
         }
     }
 
-    /// They turned out to be welcome.
-    pub(super) fn welcome(&self, rate: Rate, peer: &Peer) {
+    /// Gives one back: they turned out to be welcome.
+    pub(super) fn refund(&self, rate: Rate, peer: &Peer) {
         if let Peer::Remote(address) = peer {
             self.give_back(rate, *address);
         }
@@ -173,11 +174,11 @@ impl Limits {
     /// One attempt to sign in: of the browser, where it has signed in before, and of the address else.
     ///
     /// # Errors
-    /// The same.
+    /// When the bucket is empty: status 429.
     pub(super) fn sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
         let taken = match browser {
             Some(browser) => self.take_known(SIGN_IN, browser, now_ms()),
-            None => self.stranger(SIGN_IN, peer),
+            None => self.take_unauthenticated(SIGN_IN, peer),
         };
         taken.map_err(|_| Problem::too_many("too many attempts from this address; wait a minute"))
     }
@@ -185,36 +186,36 @@ impl Limits {
     /// One attempt with passwords or codes of someone who is signed in.
     ///
     /// # Errors
-    /// The same.
+    /// When the bucket is empty: status 429.
     pub(super) fn account(&self, account: &str) -> Result<(), Problem> {
         let taken = self.take_known(ACCOUNT, account, now_ms());
         taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
     }
 
     /// Whether a session was found lately.
-    fn knows(&self, digest: &str) -> bool {
+    fn is_known_session(&self, digest: &str) -> bool {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.0.contains_key(&Whose::Known(SESSION.name, digest.to_owned()))
+        all.0.contains_key(&BucketKey::Known(SESSION.name, digest.to_owned()))
     }
 
     /// Takes one request of a session that was found lately, before it is looked up again. Of another nothing is taken, and nothing is
     /// remembered.
     ///
     /// # Errors
-    /// The same.
-    pub(super) fn before(&self, digest: &str) -> Result<(), Refused> {
-        if self.knows(digest) { self.take_known(SESSION, digest, now_ms()) } else { Ok(()) }
+    /// When the bucket is empty: status 429.
+    pub(super) fn take_session(&self, digest: &str) -> Result<(), Refused> {
+        if self.is_known_session(digest) { self.take_known(SESSION, digest, now_ms()) } else { Ok(()) }
     }
 
-    /// Whether the session was found.
-    pub(super) fn after(&self, digest: &str, found: bool) {
+    /// Remembers whether the session was found.
+    pub(super) fn note_session(&self, digest: &str, found: bool) {
         if found {
-            if !self.knows(digest) {
+            if !self.is_known_session(digest) {
                 let _ = self.take_known(SESSION, digest, now_ms());
             }
         } else {
             let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            all.0.remove(&Whose::Known(SESSION.name, digest.to_owned()));
+            all.0.remove(&BucketKey::Known(SESSION.name, digest.to_owned()));
         }
     }
 }
@@ -233,32 +234,32 @@ fn refused(wait_s: f64) -> Refused {
 
 /// What an answer carries whose asker was welcome without a session, such as a machine with a good token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Welcome;
+pub(super) struct ValidToken;
 
 /// Nothing is looked up for these, or they are counted in their own way: a person can always see the page to sign in.
-fn is_free(path: &str) -> bool {
+fn is_exempt(path: &str) -> bool {
     path.starts_with("/static/")
         || matches!(path, "/favicon.ico" | "/healthz" | "/login" | "/login/code" | "/api/v1/session")
 }
 
 /// Has strangers pay for what they ask, by their address, before anything is looked up.
-pub(super) async fn strangers(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(super) async fn limit_unauthenticated(State(app): State<App>, request: Request, next: Next) -> Response {
     let peer = match request.extensions().get::<Peer>() {
-        Some(Peer::Remote(address)) if !is_free(request.uri().path()) => *address,
+        Some(Peer::Remote(address)) if !is_exempt(request.uri().path()) => *address,
         _ => return next.run(request).await,
     };
     let digest =
         auth::credential_of(request.headers(), request.uri()).map(|(shown, _)| account::session_digest(&shown));
-    let known = || digest.as_ref().is_some_and(|digest| app.limits.knows(digest));
+    let known = || digest.as_ref().is_some_and(|digest| app.limits.is_known_session(digest));
     if known() {
         return next.run(request).await;
     }
-    if let Err(refused) = app.limits.take(ASKS, peer, now_ms()) {
+    if let Err(refused) = app.limits.take(REQUESTS, peer, now_ms()) {
         return *refused;
     }
     let response = next.run(request).await;
-    if response.extensions().get::<Welcome>().is_some() || known() {
-        app.limits.give_back(ASKS, peer);
+    if response.extensions().get::<ValidToken>().is_some() || known() {
+        app.limits.give_back(REQUESTS, peer);
     }
     response
 }
@@ -273,13 +274,13 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn took(limits: &Limits, peer: &str, times: usize, now_ms: u64) -> usize {
+    fn took(limits: &RateLimiter, peer: &str, times: usize, now_ms: u64) -> usize {
         (0..times).filter(|_| limits.take(RATE, ip(peer), now_ms).is_ok()).count()
     }
 
     #[test]
     fn a_bucket_empties_and_fills_again() {
-        let limits = Limits::default();
+        let limits = RateLimiter::default();
         assert_eq!(took(&limits, "192.0.2.1", 5, 1000), 3);
         assert_eq!(took(&limits, "192.0.2.2", 1, 1000), 1, "each address has its own");
         let refused = limits.take(RATE, ip("192.0.2.1"), 1100).expect_err("empty");
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn one_subscriber_of_ipv6_is_one_and_a_network_has_a_bound() {
-        let limits = Limits::default();
+        let limits = RateLimiter::default();
         assert_eq!((0..50).map(|n| took(&limits, &format!("2001:db8::{n:x}"), 1, 0)).sum::<usize>(), 3);
         let wide = (0..5000).map(|n| took(&limits, &format!("2001:db8:1:{n:x}::1"), 1, 0)).sum::<usize>();
         assert_eq!(wide, 12, "four times what one has");
@@ -300,24 +301,24 @@ mod tests {
 
     #[test]
     fn made_up_names_and_many_addresses_fill_no_memory_and_refill_no_bucket() {
-        let limits = Limits::default();
+        let limits = RateLimiter::default();
         assert_eq!(took(&limits, "192.0.2.1", 5, 0), 3);
-        limits.after("person", true);
+        limits.note_session("person", true);
         for n in 0..3 * BUCKETS_MAX as u32 {
             let made_up = format!("made up {n}");
-            assert!(limits.before(&made_up).is_ok());
-            limits.after(&made_up, false);
+            assert!(limits.take_session(&made_up).is_ok());
+            limits.note_session(&made_up, false);
             let _ = limits.take(RATE, std::net::Ipv4Addr::from(0x0a00_0000 + (n << 8)).into(), 1);
         }
-        assert!(limits.strangers.lock().expect("unpoisoned").0.len() <= BUCKETS_MAX + 1);
+        assert!(limits.unauthenticated.lock().expect("unpoisoned").0.len() <= BUCKETS_MAX + 1);
         assert_eq!(limits.known.lock().expect("unpoisoned").0.len(), 1, "what is made up is not remembered");
-        assert!(limits.knows("person"));
+        assert!(limits.is_known_session("person"));
         assert_eq!(took(&limits, "192.0.2.1", 5, 1), 0, "it is as empty as before");
     }
 
     #[test]
     fn a_browser_that_is_known_does_not_wait_for_its_neighbours() {
-        let (limits, peer) = (Limits::default(), Peer::Remote(ip("192.0.2.1")));
+        let (limits, peer) = (RateLimiter::default(), Peer::Remote(ip("192.0.2.1")));
         while limits.sign_in(&peer, None).is_ok() {}
         assert!(limits.sign_in(&peer, Some("browser")).is_ok());
         assert!((0..100).any(|_| limits.sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");

@@ -1,7 +1,7 @@
 //! How long the other side may take: to send a body, and to take an answer in. Used by the server for every connection.
 //!
-//! There is a stretch at first, and more of it for every byte that moves, so that a slow line is served and one that is slow on purpose is
-//! not: whoever moves a byte every few seconds has used up all patience as soon as whoever moves none.
+//! There is an allowance of time at first, and more of it for every byte that moves, so that a slow line is served and one that is slow on
+//! purpose is not: whoever moves a byte every few seconds has used it up as soon as whoever moves none.
 
 use std::future::Future as _;
 use std::io;
@@ -15,28 +15,28 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use ioc_engine::connection_limit::{Place, Stage};
+use ioc_engine::connection_limit::{ConnectionSlot, Stage};
 
 /// How long we wait at first, and at most.
-const STRETCH: Duration = Duration::from_secs(10);
+const ALLOWANCE_MAX: Duration = Duration::from_secs(10);
 /// Whoever is as fast as this, or faster, is waited for without end, bytes in a second.
-const SLOWEST: f64 = 4096.0;
+const BYTES_PER_SECOND_MIN: f64 = 4096.0;
 
-/// What is left of our patience.
+/// How much longer the other side is waited for.
 #[derive(Debug)]
-struct Patience {
+struct TimeAllowance {
     left: Duration,
     /// Since when we wait.
     since: Option<Instant>,
 }
 
-impl Patience {
+impl TimeAllowance {
     const fn new() -> Self {
-        Self { left: STRETCH, since: None }
+        Self { left: ALLOWANCE_MAX, since: None }
     }
 
     /// We wait: until then.
-    fn waits(&mut self, now: Instant) -> Instant {
+    fn deadline(&mut self, now: Instant) -> Instant {
         *self.since.get_or_insert(now) + self.left
     }
 
@@ -45,33 +45,33 @@ impl Patience {
         if let Some(since) = self.since.take() {
             self.left = self.left.saturating_sub(now.duration_since(since));
         }
-        let earned = Duration::from_secs_f64(bytes as f64 / SLOWEST);
-        self.left = self.left.saturating_add(earned).min(STRETCH);
+        let earned = Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND_MIN);
+        self.left = self.left.saturating_add(earned).min(ALLOWANCE_MAX);
     }
 }
 
-/// Patience, and the timer that ends it.
+/// An allowance of time, and the sleep at whose end it is used up.
 #[derive(Debug)]
-struct Waiting {
-    patience: Patience,
-    timer: Option<Pin<Box<Sleep>>>,
+struct AllowanceTimer {
+    allowance: TimeAllowance,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Waiting {
+impl AllowanceTimer {
     const fn new() -> Self {
-        Self { patience: Patience::new(), timer: None }
+        Self { allowance: TimeAllowance::new(), sleep: None }
     }
 
     fn moved(&mut self, bytes: usize) {
-        self.timer = None;
-        self.patience.moved(bytes, Instant::now());
+        self.sleep = None;
+        self.allowance.moved(bytes, Instant::now());
     }
 
-    /// Ready when there is no patience left.
+    /// Ready when the allowance is used up.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let until = self.patience.waits(Instant::now());
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        timer.as_mut().poll(context)
+        let until = self.allowance.deadline(Instant::now());
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        sleep.as_mut().poll(context)
     }
 }
 
@@ -81,18 +81,18 @@ fn too_slow() -> io::Error {
 
 /// A socket whose other side must take in what is written.
 #[derive(Debug)]
-pub(super) struct Taken<S> {
+pub(super) struct TimedWriter<S> {
     socket: S,
-    waiting: Waiting,
+    timer: AllowanceTimer,
 }
 
-impl<S> Taken<S> {
+impl<S> TimedWriter<S> {
     pub(super) const fn new(socket: S) -> Self {
-        Self { socket, waiting: Waiting::new() }
+        Self { socket, timer: AllowanceTimer::new() }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimedWriter<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,23 +102,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taken<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Taken<S> {
+impl<S: AsyncWrite + Unpin> TimedWriter<S> {
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                self.waiting.moved(bytes);
+                self.timer.moved(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(failed) => Poll::Ready(failed),
             Poll::Pending => {
-                ready!(self.waiting.poll(context));
+                ready!(self.timer.poll(context));
                 Poll::Ready(Err(too_slow()))
             }
         }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.written(context, written)
@@ -149,42 +149,42 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Taken<S> {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A request's body that must arrive.
-pub(super) struct Arriving {
+pub(super) struct TimedRequestBody {
     body: Incoming,
-    waiting: Waiting,
-    place: Option<Arc<Place>>,
+    timer: AllowanceTimer,
+    place: Option<Arc<ConnectionSlot>>,
     late: Arc<AtomicBool>,
 }
 
-impl Arriving {
+impl TimedRequestBody {
     /// `late` says afterwards whether it took too long.
-    pub(super) fn new(body: Incoming, place: Option<Arc<Place>>, late: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(body: Incoming, place: Option<Arc<ConnectionSlot>>, late: Arc<AtomicBool>) -> Self {
         let stage = if body.is_end_stream() { Stage::Answered } else { Stage::Sending };
         if let Some(place) = &place {
-            place.is_at(stage);
+            place.set_stage(stage);
         }
-        Self { body, waiting: Waiting::new(), place, late }
+        Self { body, timer: AllowanceTimer::new(), place, late }
     }
 }
 
-impl Body for Arriving {
+impl Body for TimedRequestBody {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Pending => {
-                ready!(self.waiting.poll(context));
+                ready!(self.timer.poll(context));
                 self.late.store(true, Relaxed);
                 Poll::Ready(Some(Err(Box::new(too_slow()))))
             }
             Poll::Ready(Some(Ok(frame))) => {
-                self.waiting.moved(frame.data_ref().map_or(0, Bytes::len));
+                self.timer.moved(frame.data_ref().map_or(0, Bytes::len));
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(end) => {
                 if let Some(place) = &self.place {
-                    place.is_at(Stage::Answered);
+                    place.set_stage(Stage::Answered);
                 }
                 Poll::Ready(end.map(|end| end.map_err(Into::into)))
             }
@@ -201,26 +201,26 @@ impl Body for Arriving {
 }
 
 /// An answer's body: once it is out, the connection waits for the next request.
-pub(super) struct Leaving {
+pub(super) struct ResponseBody {
     body: axum::body::Body,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
 }
 
-impl Leaving {
-    pub(super) const fn new(body: axum::body::Body, place: Option<Arc<Place>>) -> Self {
+impl ResponseBody {
+    pub(super) const fn new(body: axum::body::Body, place: Option<Arc<ConnectionSlot>>) -> Self {
         Self { body, place }
     }
 }
 
-impl Drop for Leaving {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         if let Some(place) = &self.place {
-            place.is_at(Stage::Waiting);
+            place.set_stage(Stage::Waiting);
         }
     }
 }
 
-impl Body for Leaving {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -248,19 +248,19 @@ mod tests {
     #[test]
     fn a_byte_now_and_then_does_not_win_time() {
         let start = Instant::now();
-        let (mut patience, mut now, mut bytes) = (Patience::new(), start, 0);
-        while patience.waits(now) > now + Duration::from_millis(900) {
+        let (mut allowance, mut now, mut bytes) = (TimeAllowance::new(), start, 0);
+        while allowance.deadline(now) > now + Duration::from_millis(900) {
             now += Duration::from_millis(900);
-            patience.moved(1, now);
+            allowance.moved(1, now);
             bytes += 1;
         }
         assert!(now - start < Duration::from_secs(11) && bytes < 12, "{:?}", now - start);
         // A slow line is waited for as long as it takes.
-        let mut patience = Patience::new();
+        let mut allowance = TimeAllowance::new();
         for second in 0..10_000 {
             let at = start + Duration::from_secs(second);
-            assert!(patience.waits(at) > at + Duration::from_secs(1));
-            patience.moved(4096, at + Duration::from_secs(1));
+            assert!(allowance.deadline(at) > at + Duration::from_secs(1));
+            allowance.moved(4096, at + Duration::from_secs(1));
         }
     }
 
@@ -268,8 +268,8 @@ mod tests {
     async fn whoever_takes_nothing_in_is_left() {
         let (ours, _theirs) = tokio::io::duplex(16);
         let start = Instant::now();
-        let mut taken = Taken::new(ours);
-        taken.waiting.patience.left = Duration::from_millis(50);
+        let mut taken = TimedWriter::new(ours);
+        taken.timer.allowance.left = Duration::from_millis(50);
         let failed = taken.write_all(&[0; 64]).await.expect_err("it is never read");
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
         assert!(start.elapsed() < Duration::from_secs(5));

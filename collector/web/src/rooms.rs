@@ -12,12 +12,14 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_judge::DeviceKind;
 
 use super::App;
-use super::api::Answered;
+use super::api::ApiResult;
+use super::api_types::device::is_live;
 use super::api_types::{self, all};
 use super::auth::Person;
 use super::pages::{Failure, PageResult, layouts_of, page_context, show};
+use super::tone::Tone;
 use super::view::PageContext;
-use ioc_engine::power_score::{Room, Values, rooms};
+use ioc_engine::power_score::{RoomPower, Values, rooms};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DeviceQuery, Reader, StoreError};
 
@@ -28,15 +30,15 @@ const UPS_MAX: usize = 5000;
 #[template(path = "rooms.html")]
 struct RoomsPage {
     page_context: PageContext,
-    rooms: Vec<Room>,
+    rooms: Vec<RoomPower>,
 }
 
 impl RoomsPage {
-    fn tone(score: &Option<u8>) -> &'static str {
+    fn tone(score: &Option<u8>) -> Tone {
         match score {
-            Some(85..) => "good",
-            Some(60..) | None => "warning",
-            Some(_) => "bad",
+            Some(85..) => Tone::Good,
+            Some(60..) | None => Tone::Warning,
+            Some(_) => Tone::Bad,
         }
     }
 
@@ -64,15 +66,15 @@ pub(super) fn with_values<'r>(
     records.iter().map(|record| (record, of(record))).collect()
 }
 
-fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<Room>, StoreError> {
+fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomPower>, StoreError> {
     let query = DeviceQuery { kinds: vec![DeviceKind::Ups], limit: UPS_MAX, ..DeviceQuery::default() };
     let records = reader.devices(&query)?;
     let layouts = layouts_of(&records, reader)?;
     let ups = with_values(&records, &layouts);
-    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| record.state(now) == "live"))
+    Ok(rooms(ups.into_iter(), &reader.machines_by_place()?, |record| is_live(record, now)))
 }
 
-/// The page.
+/// The power of every room, as a page.
 pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let now = page_context.now;
@@ -83,6 +85,6 @@ pub(super) async fn page(State(app): State<App>, person: Person, headers: Header
 }
 
 /// The same as JSON.
-pub(super) async fn api(State(app): State<App>, person: Person) -> Answered<Vec<api_types::power::Room>> {
+pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::power::Room>> {
     Ok(Json(all(app.read(&person.scope, move |reader| all_rooms(reader, clock::now())).await?)))
 }

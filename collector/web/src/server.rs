@@ -27,8 +27,8 @@ use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
 use super::problem::Problem;
-use super::request_body::{Arriving, Leaving, Taken};
-use ioc_engine::connection_limit::{Bounds, ConnectionLimit, Place};
+use super::request_body::{ResponseBody, TimedRequestBody, TimedWriter};
+use ioc_engine::connection_limit::{Bounds, ConnectionLimit, ConnectionSlot};
 use ioc_engine::shutdown::stopped;
 
 /// How long TLS, each request's head, and a connection without a request may take.
@@ -89,14 +89,14 @@ pub async fn serve_tls(
             let _ = socket.set_nodelay(true);
             let served = async {
                 // The handshake's future is large, and is not kept with a connection that stays.
-                let handshake = Box::pin(handshake(Taken::new(socket), tls, &turns, &place));
+                let handshake = Box::pin(handshake(TimedWriter::new(socket), tls, &turns, &place));
                 if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, handshake).await {
                     serve(stream, Peer::Remote(peer), Some(Arc::clone(&place)), router, stop).await;
                 }
             };
             tokio::select! {
                 biased;
-                () = place.taken() => {}
+                () = place.evicted() => {}
                 () = served => {}
             }
         });
@@ -105,7 +105,12 @@ pub async fn serve_tls(
 
 /// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that opens many
 /// wait for each other, not the others for them.
-async fn handshake<S>(socket: S, tls: Arc<ServerConfig>, turns: &Semaphore, place: &Place) -> io::Result<TlsStream<S>>
+async fn handshake<S>(
+    socket: S,
+    tls: Arc<ServerConfig>,
+    turns: &Semaphore,
+    place: &ConnectionSlot,
+) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -157,8 +162,13 @@ pub async fn serve_control(listener: UnixListener, router: Router, mut stop: wat
     }
 }
 
-async fn serve<S>(stream: S, peer: Peer, place: Option<Arc<Place>>, router: Router, mut stop: watch::Receiver<bool>)
-where
+async fn serve<S>(
+    stream: S,
+    peer: Peer,
+    place: Option<Arc<ConnectionSlot>>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| answer(router.clone(), peer, place.clone(), request));
@@ -181,11 +191,11 @@ where
 async fn answer(
     router: Router,
     peer: Peer,
-    place: Option<Arc<Place>>,
+    place: Option<Arc<ConnectionSlot>>,
     request: Request<Incoming>,
-) -> Result<Response<Leaving>, Infallible> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let late = Arc::new(AtomicBool::new(false));
-    let mut request = request.map(|body| Body::new(Arriving::new(body, place.clone(), Arc::clone(&late))));
+    let mut request = request.map(|body| Body::new(TimedRequestBody::new(body, place.clone(), Arc::clone(&late))));
     // With the request, not as a layer of the router: that would copy every route for every connection.
     request.extensions_mut().insert(peer);
     if let Some(place) = &place {
@@ -196,5 +206,5 @@ async fn answer(
         response = Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").into_response();
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Leaving::new(body, place)))
+    Ok(response.map(|body| ResponseBody::new(body, place)))
 }

@@ -13,7 +13,8 @@ use super::App;
 use super::auth::Person;
 use super::fleet::rows_of;
 use super::pages::{Failure, PageResult, page_context, show};
-use super::view::{DeviceRow, PageContext, tone_of};
+use super::tone::Tone;
+use super::view::{DeviceRow, PageContext};
 use ioc_store::collation;
 use ioc_store::place;
 use ioc_store::template::percent_encoded;
@@ -27,7 +28,7 @@ const SENSORS: usize = 200;
 const AROUND: [DeviceKind; 5] =
     [DeviceKind::Sensor, DeviceKind::Ups, DeviceKind::Meter, DeviceKind::Cooling, DeviceKind::Projector];
 /// Every colour, the worst first.
-const TONES: [&str; 4] = ["bad", "warning", "away", "good"];
+const TONES: [Tone; 4] = [Tone::Bad, Tone::Warning, Tone::Away, Tone::Good];
 
 /// How many devices of a room have which colour.
 #[derive(Default)]
@@ -43,16 +44,16 @@ impl RoomCount {
     }
 
     /// The worst colour in it.
-    fn tone(&self) -> &'static str {
+    fn tone(&self) -> Tone {
         TONES
             .into_iter()
             .zip(self.counts)
-            .find(|(tone, count)| *count > 0 && *tone != "away")
-            .map_or("away", |(tone, _)| tone)
+            .find(|(tone, count)| *count > 0 && *tone != Tone::Away)
+            .map_or(Tone::Away, |(tone, _)| tone)
     }
 
     /// Colours that there are: name, how many, where its part of the bar begins and how long it is, percent.
-    fn parts(&self) -> Vec<(&'static str, u64, f64, f64)> {
+    fn parts(&self) -> Vec<(Tone, u64, f64, f64)> {
         let total = self.total().max(1) as f64;
         let mut begin = 0.0;
         let parts = TONES.into_iter().zip(self.counts).filter(|(_, count)| *count > 0).map(|(tone, count)| {
@@ -93,9 +94,7 @@ pub(super) struct PlanQuery {
 
 /// Rooms as people sort them; those with trouble first.
 fn sort_rooms(rooms: &mut [RoomCount]) {
-    rooms.sort_by_cached_key(|room| {
-        (TONES.iter().position(|tone| *tone == room.tone()), room.name.is_empty(), collation::key(&room.name))
-    });
+    rooms.sort_by_cached_key(|room| (room.tone(), room.name.is_empty(), collation::key(&room.name)));
 }
 
 /// All rooms, or one with everything in it.
@@ -119,7 +118,7 @@ pub(super) async fn page(
                 let of = rooms
                     .entry(name.to_owned())
                     .or_insert_with(|| RoomCount { name: name.to_owned(), ..RoomCount::default() });
-                let tone = tone_of(&found.state, found.worst);
+                let tone = Tone::of_device(found.state.into(), found.worst);
                 if let Some(count) = TONES.iter().position(|one| *one == tone).and_then(|at| of.counts.get_mut(at)) {
                     *count += found.count;
                 }

@@ -190,7 +190,7 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
         })?;
     app.seal.spend(&sealed);
     let intent = Intent::Federated { name: proved.name, proved_at: proved.at, peer: peer.to_string() };
-    match app.engine.account_command(Command::Person(Box::new(intent))).await? {
+    match app.engine.account_command(Command::Account(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok((cookie, next)),
         _ => Err(Problem::internal("sign-in failed")),
     }

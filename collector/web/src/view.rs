@@ -6,15 +6,18 @@ use fluent_bundle::FluentArgs;
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::layout::{Layout, LayoutId};
-use ioc_judge::{DeviceKind, Incident, Severity};
+use ioc_judge::{DeviceKind, Severity};
 
 use super::App;
+use super::api_types::device::DeviceState;
 use super::auth::Person;
+use super::event_text;
+use super::tone::Tone;
 use ioc_engine::health::Health;
 use ioc_engine::local_time::local as local_time;
-use ioc_store::Right;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
+use ioc_store::{EventRecord, Right};
 
 /// What stands around every page.
 pub(super) struct PageContext {
@@ -26,7 +29,7 @@ pub(super) struct PageContext {
     pub(super) person: String,
     /// What that person may do.
     rights: Vec<Right>,
-    /// Where.
+    /// The places where that person may look and act.
     pub(super) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
     pub(super) fragment: bool,
@@ -78,7 +81,7 @@ impl PageContext {
         self.may(Right::Audit)
     }
 
-    /// Everything.
+    /// Change accounts, tokens and devices, and what concerns the collector itself.
     pub(super) fn may_administer(&self) -> bool {
         self.may(Right::Administer)
     }
@@ -212,6 +215,11 @@ impl PageContext {
         if self.app.texts.has(&self.language, &key) { self.t(&key) } else { name.replace('_', " ") }
     }
 
+    /// What an event says.
+    pub(super) fn event_text(&self, event: &EventRecord) -> String {
+        event_text::of(&self.app.texts, &self.language, event, |at| self.local(at), |ms| self.length(ms))
+    }
+
     /// The text of a kind, a state or a severity.
     pub(super) fn name(&self, family: &str, name: &str) -> String {
         self.t(&format!("{family}-{}", name.replace('_', "-")))
@@ -221,10 +229,9 @@ impl PageContext {
 /// A device as a row of the fleet.
 pub(super) struct DeviceRow {
     pub(super) record: DeviceRecord,
-    /// The colour: good, warning, bad, away.
-    pub(super) tone: &'static str,
-    /// The word for both: a device that is heard and has a fault is not simply live.
-    pub(super) verdict: &'static str,
+    pub(super) state: DeviceState,
+    /// The colour of state and faults together.
+    pub(super) tone: Tone,
     pub(super) figures: Vec<Figure>,
     /// The main numbers in words, for what is no computer.
     pub(super) summary: Option<Vec<KeyFigure>>,
@@ -238,19 +245,13 @@ pub(super) struct Figure {
     pub(super) percent: Option<f64>,
     /// What is written.
     pub(super) text: String,
-    /// The colour.
-    pub(super) tone: &'static str,
+    pub(super) tone: Tone,
 }
 
 impl DeviceRow {
     pub(super) fn new(record: DeviceRecord, layouts: &HashMap<LayoutId, Layout>, now: Timestamp) -> Self {
-        let state = record.state(now);
-        let tone = tone_of(state, record.worst);
-        let verdict = match (state, record.worst) {
-            ("live", 3) => "faulty",
-            ("live", 2) => "warned",
-            _ => state,
-        };
+        let state = DeviceState::of(&record, now);
+        let tone = Tone::of_device(state, record.worst);
         let layout = record.layout.and_then(|id| layouts.get(&id));
         let figures = layout.map(|layout| figures(layout, &record.latest)).unwrap_or_default();
         let computer = matches!(
@@ -259,17 +260,16 @@ impl DeviceRow {
         );
         let sensor = record.info.parent.is_some() || !computer;
         let summary = layout.filter(|_| sensor).map(|layout| summary(layout, &record.latest));
-        Self { record, tone, verdict, figures, summary }
+        Self { record, state, tone, figures, summary }
     }
-}
 
-/// The colour of a device in this state, with open faults of at most this severity.
-pub(super) fn tone_of(state: &str, worst: u8) -> &'static str {
-    match (state, worst) {
-        ("silent" | "host_down", _) | (_, 3) => "bad",
-        ("suspect" | "stale", _) | (_, 2) => "warning",
-        ("away" | "never_seen", _) => "away",
-        _ => "good",
+    /// The key of the text for its state and its faults: a device that is heard and has a fault is not simply live.
+    pub(super) const fn state_key(&self) -> &'static str {
+        match (self.state, self.record.worst) {
+            (DeviceState::Live, Some(Severity::Critical)) => "faulty",
+            (DeviceState::Live, Some(Severity::Warning)) => "warned",
+            (state, _) => state.as_str(),
+        }
     }
 }
 
@@ -283,9 +283,9 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
     let share = |label, metric| {
         let percent = of(metric);
         let tone = match percent {
-            Some(value) if value > 90.0 => "bad",
-            Some(value) if value > 75.0 => "warning",
-            _ => "good",
+            Some(value) if value > 90.0 => Tone::Bad,
+            Some(value) if value > 75.0 => Tone::Warning,
+            _ => Tone::Good,
         };
         Figure { label, percent, text: percent.map_or("–".to_owned(), |value| format!("{value:.0} %")), tone }
     };
@@ -299,7 +299,7 @@ fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
 /// One of the numbers that stand for a sensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum KeyFigure {
-    /// Whole minutes.
+    /// How long it lasts, whole minutes.
     Minutes(u64),
     /// A number with so many digits behind the point.
     Number(f64, usize, &'static str),
@@ -354,13 +354,4 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<KeyFigure> {
         return vec![KeyFigure::Contacts(alarms, known)];
     }
     shown
-}
-
-/// The colour of an incident.
-pub(super) fn incident_tone(incident: &Incident) -> &'static str {
-    match (incident.state.is_active(), incident.severity) {
-        (false, _) => "good",
-        (true, Severity::Critical) => "bad",
-        (true, _) => "warning",
-    }
 }

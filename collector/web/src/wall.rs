@@ -14,7 +14,8 @@ use super::App;
 use super::auth::Person;
 use super::duty::rota_rows;
 use super::pages::{Failure, PageResult, devices_of, name_of, names_of, page_context, show};
-use super::view::{PageContext, incident_tone};
+use super::tone::Tone;
+use super::view::PageContext;
 use ioc_store::Counts;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::template::percent_encoded;
@@ -41,17 +42,17 @@ impl WallPage {
         name_of(&self.names, incident.device.as_ref())
     }
 
-    fn tone_of(&self, incident: &Incident) -> &'static str {
-        incident_tone(incident)
+    fn tone_of(&self, incident: &Incident) -> Tone {
+        Tone::of_incident(incident)
     }
 
     /// The colour of the whole: what a glance from the door must tell.
-    fn tone(&self) -> &'static str {
+    fn tone(&self) -> Tone {
         match self.incidents.iter().map(|incident| incident.severity).max() {
-            Some(Severity::Critical) => "bad",
-            Some(_) => "warning",
-            None if self.counts.silent > 0 => "warning",
-            None => "good",
+            Some(Severity::Critical) => Tone::Bad,
+            Some(_) => Tone::Warning,
+            None if self.counts.silent > 0 => Tone::Warning,
+            None => Tone::Good,
         }
     }
 
@@ -100,6 +101,6 @@ pub(super) async fn page(
     } else {
         format!("/live?token={}", percent_encoded(&query.token))
     };
-    let coverage = coverage::of(&facts, &config.rules);
+    let coverage = coverage::compute(&facts, &config.rules);
     Ok(show(&WallPage { page_context, counts, coverage, incidents, names, duty, live }))
 }

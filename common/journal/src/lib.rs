@@ -58,7 +58,7 @@ impl Journal {
 impl<S: Subscriber> Layer<S> for Journal {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let about = event.metadata();
-        let mut entry = Entry::default();
+        let mut entry = EventText::default();
         event.record(&mut entry);
         let text = format!("{}: {}{}", about.target(), entry.message, entry.others);
         let mut out = entry.fields;
@@ -85,9 +85,9 @@ const fn priority(level: Level) -> &'static str {
     }
 }
 
-/// What an event says.
+/// Message and fields of a log event, as they are collected.
 #[derive(Default)]
-struct Entry {
+struct EventText {
     message: String,
     /// Its fields, as they follow the message.
     others: String,
@@ -95,7 +95,7 @@ struct Entry {
     fields: Vec<u8>,
 }
 
-impl Entry {
+impl EventText {
     fn take(&mut self, field: &Field, value: &str, shown: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.message);
@@ -106,7 +106,7 @@ impl Entry {
     }
 }
 
-impl Visit for Entry {
+impl Visit for EventText {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.take(field, value, &format!("{value:?}"));
     }

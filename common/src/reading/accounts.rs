@@ -26,7 +26,7 @@ pub struct Accounts {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Account {
-    /// Name.
+    /// Login name.
     pub name: String,
     /// It may act as administrator: uid 0, or by sudo, which lets it run at least one command as root on this host.
     pub administrator: bool,

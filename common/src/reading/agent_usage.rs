@@ -13,6 +13,8 @@ pub struct AgentUsage {
     pub waiting: u64,
     /// Reports lost since the spool was made.
     pub lost: u64,
+    /// Bytes of the spool that are damaged, and kept until a person removes them.
+    pub damaged: u64,
     /// The agent's own directory can be written, as far as it was tried.
     pub state_writable: bool,
 }
@@ -23,6 +25,7 @@ impl Reading for AgentUsage {
         sink.put("agent.rss", "", self.rss.map_or(f64::NAN, |rss| brief(rss as f64)));
         sink.put("agent.waiting", "", self.waiting as f64);
         sink.put("agent.lost", "", self.lost as f64);
+        sink.put("agent.spool_damaged", "", self.damaged as f64);
         sink.put("agent.state_writable", "", f64::from(u8::from(self.state_writable)));
     }
 }

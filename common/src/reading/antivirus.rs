@@ -50,7 +50,7 @@ pub struct Product {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Detection {
-    /// When.
+    /// When it happened, where the product tells.
     pub at: Option<Timestamp>,
     /// What, in the product's words.
     pub malware: String,

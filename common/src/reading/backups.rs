@@ -26,7 +26,7 @@ pub struct Backup {
     pub succeeded_at: Option<Timestamp>,
     /// Whether the last run succeeded; none where that cannot be told.
     pub ok: Option<bool>,
-    /// What was found.
+    /// What the outcome was told from: a line of the log, a file, a unit's state.
     pub detail: String,
     /// Why it could not be read.
     pub unknown: String,

@@ -23,7 +23,7 @@ const DAYS_MAX: f64 = 40_000.0;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CertificateFile {
-    /// Where it lies.
+    /// Path of the file.
     pub path: String,
     /// Whom it names.
     pub subject: String,

@@ -19,7 +19,7 @@ pub struct CpuShares {
     pub softirq: f64,
     /// Taken by the hypervisor.
     pub steal: f64,
-    /// Idle.
+    /// Share of time in which nothing ran, percent.
     pub idle: f64,
 }
 

@@ -57,13 +57,13 @@ impl Connector {
 pub struct Panel {
     /// Three letters of the maker (PNP ID).
     pub maker: String,
-    /// Model.
+    /// Name of the model from its EDID.
     pub model: String,
     /// Serial number.
     pub serial: String,
     /// Width and height of the picture, millimetres; 0 for a projector.
     pub width_mm: u32,
-    /// Height.
+    /// Height of the panel, millimetres; 0 when it is not known.
     pub height_mm: u32,
     /// Native mode.
     pub native: String,
@@ -79,9 +79,9 @@ pub struct Difference {
     pub connector: String,
     /// `missing`, `extra`, `swapped`, `mode`, `off`.
     pub kind: String,
-    /// What was expected.
+    /// What the configuration expects there.
     pub expected: String,
-    /// What is there.
+    /// What is connected instead; empty for nothing.
     pub found: String,
 }
 

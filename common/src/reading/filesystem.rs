@@ -5,7 +5,7 @@ use super::{Reading, Sink, brief};
 /// One mounted filesystem that lies on a device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filesystem {
-    /// Where it is mounted.
+    /// Mount point.
     pub mount: String,
     /// Bytes in all.
     pub size: u64,

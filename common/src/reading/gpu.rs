@@ -23,7 +23,7 @@ pub struct Gpus {
 pub struct Gpu {
     /// Bus address or index.
     pub id: String,
-    /// Model.
+    /// Model, as the driver reports it.
     pub model: String,
     /// Driver and its version.
     pub driver: String,

@@ -9,7 +9,7 @@ pub struct RemoteMounts(pub Vec<RemoteMount>);
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RemoteMount {
-    /// Where it is mounted.
+    /// Mount point.
     pub mount: String,
     /// It answered within the deadline.
     pub answers: bool,

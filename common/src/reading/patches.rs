@@ -51,7 +51,7 @@ pub struct Patches {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Update {
-    /// Package.
+    /// Name of the package.
     pub name: String,
     /// Version that is installed.
     pub installed: String,

@@ -5,7 +5,7 @@ use super::{Reading, Sink};
 /// Processes, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Processes {
-    /// All.
+    /// Processes on the machine, in any state.
     pub total: u64,
     /// Ended, and nobody has asked for their result.
     pub zombies: u64,

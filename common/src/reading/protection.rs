@@ -28,7 +28,7 @@ pub struct Protection {
     pub list_configured: bool,
     /// SELinux or AppArmor enforces.
     pub mandatory_access: Option<bool>,
-    /// Which, and how.
+    /// What enforces it, as `AppArmor, 40 profiles enforced`; empty where nothing is there.
     pub mandatory_access_by: String,
     /// The root filesystem lies on an encrypted disk.
     pub disk_encrypted: Option<bool>,

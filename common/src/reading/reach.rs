@@ -24,7 +24,7 @@ pub struct Endpoint {
     pub target: String,
     /// It answered.
     pub up: bool,
-    /// Why not.
+    /// Why it is not reachable; empty when it is.
     pub error: String,
     /// HTTP status.
     pub status: Option<u16>,

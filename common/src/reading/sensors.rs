@@ -8,7 +8,7 @@ use crate::document::flag;
 pub struct Sensor {
     /// Chip and label: `coretemp Package id 0`.
     pub name: String,
-    /// What it measures.
+    /// Its quantity, which decides unit and metric.
     pub kind: SensorKind,
     /// The value: °C, rpm, V, W; none where it cannot be read or is beyond what can be.
     pub value: Option<f64>,
@@ -27,9 +27,9 @@ pub enum SensorKind {
     Temperature,
     /// Revolutions per minute.
     Fan,
-    /// Volt.
+    /// Volts.
     Voltage,
-    /// Watt.
+    /// Watts.
     Power,
 }
 

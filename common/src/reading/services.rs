@@ -23,7 +23,7 @@ pub struct Services {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Service {
-    /// Unit.
+    /// Name of the systemd unit, with its ending.
     pub unit: String,
     /// It runs; none where systemd does not know it.
     pub up: Option<bool>,

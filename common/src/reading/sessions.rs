@@ -27,9 +27,9 @@ pub struct Sessions {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
-    /// Account.
+    /// Login name of the account.
     pub account: String,
-    /// Terminal.
+    /// Terminal of the session, such as `pts/0` or `:1`.
     pub terminal: String,
     /// From which host; empty when local.
     pub from: String,

@@ -20,15 +20,15 @@ pub struct Smart {
 pub struct SmartDisk {
     /// Device name, with the slot behind a RAID controller: `sda`, `sda,megaraid,3`.
     pub device: String,
-    /// Model.
+    /// Model, as the drive reports it.
     pub model: String,
     /// Serial number.
     pub serial: String,
-    /// Firmware.
+    /// Version of its firmware.
     pub firmware: String,
     /// `ata`, `nvme`, `scsi`.
     pub protocol: String,
-    /// Bytes.
+    /// Capacity, bytes.
     pub size: Option<u64>,
     /// It sleeps, and was left asleep; counts are those of the last time it was awake, or none.
     pub asleep: bool,

@@ -1,6 +1,6 @@
 //! Any files as sshd's and sudo's configuration, which include each other: read or refused, never a panic, never without end.
 #![no_main]
-use ioc_probe::sshd::{Connection, configured, parse_decided};
+use ioc_probe::sshd::{SshdConnection, configured, parse_decided};
 use ioc_probe::sudoers::{SudoUser, Sudoers};
 use ioc_probe::tree::{Tree, fits};
 
@@ -22,7 +22,7 @@ impl Tree for Files<'_> {
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let files = Files(text.split("\n%%\n").take(8).collect());
-    let root = Connection { user: "root".into(), groups: vec!["root".into()], port: 22 };
+    let root = SshdConnection { user: "root".into(), groups: vec!["root".into()], port: 22 };
     if let Ok(Some(found)) = configured(&files, "/etc/ssh/a", &root) {
         let _ = (found.decided.lets_root_in(&root), found.decided.password_is_enough());
     }

@@ -1,8 +1,8 @@
 //! Any bytes as what a device around a host answers, and any text as a profile: read or refused, never a panic, never without end.
 #![no_main]
 use ioc_agent::sensor::decode::{BitField, NumberType, WordOrder, field, number, text};
-use ioc_agent::sensor::request_batching::{AddressRange, Limits, Table, requests};
-use ioc_agent::sensor::profile::{SensorProfile, Words};
+use ioc_agent::sensor::request_batching::{AddressRange, Limits, RegisterTable, requests};
+use ioc_agent::sensor::profile::{SensorProfile, RegisterWords};
 use ioc_agent::sensor::{builtin_profiles, nut, pjlink};
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Source;
@@ -36,10 +36,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         let _ = text(&words, order);
     }
     // Whatever the words are, each number of each shipped profile is one, none, or out of its range.
-    let mut answered = Words::default();
+    let mut answered = RegisterWords::default();
     for chunk in words.chunks(3) {
         if let [start, count, word] = chunk {
-            let at = AddressRange { table: Table::HoldingRegisters, start: *start, count: *count % 125 };
+            let at = AddressRange { table: RegisterTable::HoldingRegisters, start: *start, count: *count % 125 };
             answered.put(at, &vec![*word; usize::from(at.count)]);
         }
     }
@@ -54,7 +54,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let wanted: Vec<AddressRange> = words
         .chunks_exact(2)
         .take(64)
-        .map(|pair| AddressRange { table: Table::Coils, start: pair[0].min(60_000), count: pair[1] % 125 })
+        .map(|pair| AddressRange { table: RegisterTable::Coils, start: pair[0].min(60_000), count: pair[1] % 125 })
         .collect();
     let found = requests(&wanted, Limits { count_max: 125, gap_max: 8 });
     assert!(wanted.iter().filter(|one| one.count > 0).all(|one| found.iter().any(|request| request.holds(one))));

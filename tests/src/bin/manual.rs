@@ -24,7 +24,7 @@ enum Cli {
     Keys,
     /// A text for tests/machines of the machine in a directory, which is an unpacked capture.
     Machine {
-        /// Where it lies.
+        /// Directory it is written to.
         dir: PathBuf,
     },
 }

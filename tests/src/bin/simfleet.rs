@@ -20,7 +20,7 @@ struct Cli {
     /// Runtime directory of the collector, to make tokens.
     #[arg(long, default_value = "/run/ioc-collector")]
     control: PathBuf,
-    /// How many devices.
+    /// Number of devices.
     #[arg(long, default_value_t = 1)]
     devices: usize,
     /// A token for one device, instead of tokens made through the control socket.

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 #[derive(Parser)]
 struct Options {
-    /// Where to listen.
+    /// Address to listen at.
     #[arg(long, default_value = "127.0.0.1:15020")]
     listen: String,
     /// When the mains first fail, seconds after the start.

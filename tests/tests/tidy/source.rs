@@ -217,7 +217,7 @@ impl Source {
 
     /// Every path that it names, as full as it can be told from this file.
     pub(crate) fn paths(&self, own: &Path) -> BTreeSet<Vec<String>> {
-        let mut reader = Reader {
+        let mut reader = TokenReader {
             tokens: &self.tokens,
             module: module_of(own),
             inline: Vec::new(),
@@ -268,7 +268,7 @@ pub(crate) fn for_tests(all: &BTreeMap<PathBuf, Source>) -> BTreeSet<PathBuf> {
     all.keys().filter(|path| places.iter().any(|place| path.starts_with(place))).cloned().collect()
 }
 
-struct Reader<'a> {
+struct TokenReader<'a> {
     tokens: &'a [Token],
     module: Vec<String>,
     /// Modules in this file, with the depth at which they end.
@@ -279,7 +279,7 @@ struct Reader<'a> {
     globs: Vec<Vec<String>>,
 }
 
-impl Reader<'_> {
+impl TokenReader<'_> {
     fn here(&self) -> Vec<String> {
         self.module.iter().cloned().chain(self.inline.iter().map(|(name, _)| name.clone())).collect()
     }

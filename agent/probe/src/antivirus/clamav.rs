@@ -15,15 +15,15 @@ const LOG_MAX_BYTES: u64 = 1024 * 1024;
 /// How long clamd may take for a word.
 const CLAMD_DEADLINE: Duration = Duration::from_secs(5);
 
-pub(super) fn clamav(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
+pub(super) fn clamav(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
     let configurations = ["/etc/clamav/clamd.conf", "/etc/clamd.d/scan.conf", "/etc/clamd.conf"];
-    let configuration = configurations.iter().find_map(|path| machine.text_if(path));
+    let configuration = configurations.iter().find_map(|path| context.text_if(path));
     let place = configuration.as_deref().and_then(|text| option(text, "DatabaseDirectory"));
     let place = place.unwrap_or_else(|| "/var/lib/clamav".to_owned());
     let databases = ["daily.cld", "daily.cvd", "main.cld", "main.cvd"].map(|name| format!("{place}/{name}"));
     let headers: Vec<(String, Header)> =
-        databases.iter().filter_map(|path| Some((path.clone(), parse_header(&head(machine, path)?)?))).collect();
-    let clamscan = ["/usr/bin/clamscan", "/usr/sbin/clamd"].iter().any(|path| machine.exists(path));
+        databases.iter().filter_map(|path| Some((path.clone(), parse_header(&head(context, path)?)?))).collect();
+    let clamscan = ["/usr/bin/clamscan", "/usr/sbin/clamd"].iter().any(|path| context.exists(path));
     if configuration.is_none() && headers.is_empty() && !clamscan {
         return None;
     }
@@ -36,9 +36,9 @@ pub(super) fn clamav(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product
         product.unknown.push(format!("no signatures in {place} could be read"));
     }
     let socket =
-        machine.settings.clamd_socket.clone().or_else(|| option(&configuration, "LocalSocket").map(Into::into));
+        context.settings.clamd_socket.clone().or_else(|| option(&configuration, "LocalSocket").map(Into::into));
     match socket {
-        Some(path) if machine.is_live() => match machine.host.ask_socket(&path, b"zVERSION\0", 1024, CLAMD_DEADLINE) {
+        Some(path) if context.is_live() => match context.host.ask_socket(&path, b"zVERSION\0", 1024, CLAMD_DEADLINE) {
             Ok(answer) => {
                 let version = parse_version(&String::from_utf8_lossy(&answer));
                 product.running = version.is_some().then_some(true);
@@ -66,14 +66,14 @@ pub(super) fn clamav(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product
         Some(_) => {}
         None => product.unknown.push("clamd has no LocalSocket; mend: set [antivirus] clamd_socket".to_owned()),
     }
-    product.realtime = runs(machine, &mut product, &["clamonacc"]);
+    product.realtime = runs(context, &mut product, &["clamonacc"]);
     // Before 0.102 the daemon did it itself.
     if option(&configuration, "ScanOnAccess").is_some_and(|value| matches!(value.as_str(), "yes" | "true" | "1")) {
         product.realtime = product.realtime.filter(|runs| *runs).or(product.running);
     }
     let mut logs: Vec<String> = option(&configuration, "LogFile").into_iter().collect();
     logs.extend(
-        machine
+        context
             .names("/var/log/clamav")
             .into_iter()
             .filter(|name| name.ends_with(".log"))
@@ -82,7 +82,7 @@ pub(super) fn clamav(machine: &SurveyContext<'_>, zone: &Zone) -> Option<Product
     logs.sort();
     logs.dedup();
     for log in logs {
-        match machine.tail(&log, LOG_MAX_BYTES) {
+        match context.tail(&log, LOG_MAX_BYTES) {
             Ok(text) => {
                 product.detections_read = true;
                 take_log(&mut product, &text, zone);
@@ -105,10 +105,10 @@ fn option(configuration: &str, name: &str) -> Option<String> {
     values.next().map(|(_, value)| value.trim().to_owned())
 }
 
-fn head(machine: &SurveyContext<'_>, path: &str) -> Option<Vec<u8>> {
+fn head(context: &SurveyContext<'_>, path: &str) -> Option<Vec<u8>> {
     use std::io::Read as _;
     let mut header = Vec::new();
-    std::fs::File::open(machine.path(path)).ok()?.take(512).read_to_end(&mut header).ok()?;
+    std::fs::File::open(context.path(path)).ok()?.take(512).read_to_end(&mut header).ok()?;
     Some(header)
 }
 
@@ -117,7 +117,7 @@ fn head(machine: &SurveyContext<'_>, path: &str) -> Option<Vec<u8>> {
 pub struct Header {
     /// Version of the signatures.
     pub version: String,
-    /// When it was made.
+    /// When its publisher built it.
     pub made_at: Timestamp,
 }
 

@@ -32,7 +32,7 @@ const HOOKS: [&str; 7] = ["ingress", "egress", "prerouting", "input", "forward",
 ///
 /// # Errors
 /// What is not understood, or lacks.
-pub fn whole(json: &Value) -> Result<(), String> {
+pub fn check_complete(json: &Value) -> Result<(), String> {
     let objects = json["nftables"].as_array().ok_or("its answer holds no rule set")?;
     let about = objects.first().map_or(&Value::Null, |object| &object["metainfo"]);
     if !about.is_object() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::field::{Field, and, names, number_of, or};
 use super::listing::{priority, sleeping};
 use super::packet::{Family, Packet};
-use super::walk::{BaseChain, Rule, RuleSet, RuleStep, Verdict};
+use super::walk::{BaseChain, PacketVerdict, Rule, RuleSet, RuleStep};
 
 /// Most elements of a set that are looked at.
 const ELEMENTS_MAX: usize = 200_000;
@@ -67,7 +67,7 @@ pub fn ports(json: &Value) -> Vec<(u16, u16)> {
 /// Makes a rule set ready for the stranger's packet.
 #[must_use]
 pub fn compile(json: &Value, stranger: &Packet) -> Compiled {
-    Compiler::new(json, stranger).compile(json, false)
+    RulesetCompiler::new(json, stranger).compile(json, false)
 }
 
 /// Whether a chain that sees IPv6 stands in the way of what comes in.
@@ -83,13 +83,13 @@ pub fn sees_ipv6(json: &Value) -> bool {
 /// The same without the tables that iptables made, which its own program tells better.
 #[must_use]
 pub fn compile_without_foreign(json: &Value, stranger: &Packet) -> Compiled {
-    Compiler::new(json, stranger).compile(json, true)
+    RulesetCompiler::new(json, stranger).compile(json, true)
 }
 
 /// States of a connection.
 const STATES: [&str; 5] = ["new", "established", "related", "invalid", "untracked"];
 
-struct Compiler<'j> {
+struct RulesetCompiler<'j> {
     stranger: &'j Packet,
     /// Sets that rules write to, and those that judge who is put into them, by `family table name`.
     written: BTreeSet<String>,
@@ -102,7 +102,7 @@ struct Compiler<'j> {
     foreign: bool,
 }
 
-impl<'j> Compiler<'j> {
+impl<'j> RulesetCompiler<'j> {
     fn new(json: &'j Value, stranger: &'j Packet) -> Self {
         let (mut sets, mut limits) = (BTreeMap::new(), BTreeMap::new());
         let (mut written, mut judging) = (BTreeSet::new(), BTreeSet::new());
@@ -242,7 +242,11 @@ impl<'j> Compiler<'j> {
                 // A chain without a name is told as a text of nft's language.
                 Value::String(text) if text.contains('{') => {
                     name += ": a chain without a name is not told";
-                    steps.push(RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
+                    steps.push(RuleStep::OneOf(vec![
+                        PacketVerdict::Accept,
+                        PacketVerdict::Drop,
+                        PacketVerdict::Continue,
+                    ]));
                 }
                 // A statement without parameters may stand as a word.
                 Value::String(kind) => self.statement(kind, &Value::Null, rule, &mut steps, &mut name),
@@ -256,12 +260,12 @@ impl<'j> Compiler<'j> {
         let chain = |target: &Value| key_in(rule, &target["target"]);
         match kind {
             "match" => steps.push(self.test(body, rule)),
-            "accept" => steps.push(RuleStep::Verdict(Verdict::Accept)),
-            "drop" | "reject" => steps.push(RuleStep::Verdict(Verdict::Drop)),
-            "return" => steps.push(RuleStep::Verdict(Verdict::Return)),
-            "continue" => steps.push(RuleStep::Verdict(Verdict::Continue)),
-            "jump" => steps.push(RuleStep::Verdict(Verdict::Jump(chain(body)))),
-            "goto" => steps.push(RuleStep::Verdict(Verdict::Goto(chain(body)))),
+            "accept" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Accept)),
+            "drop" | "reject" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Drop)),
+            "return" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Return)),
+            "continue" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Continue)),
+            "jump" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Jump(chain(body)))),
+            "goto" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Goto(chain(body)))),
             // The first packet of a stranger is within every limit, and beyond none.
             "limit" | "quota" | "ct count" => steps.push(RuleStep::Test(match body {
                 // One that is named stands elsewhere; by a map, it may be any.
@@ -313,7 +317,9 @@ impl<'j> Compiler<'j> {
             "notrack" => steps.push(RuleStep::Untrack),
             "redirect" => steps.push(RuleStep::Redirect),
             // It goes to another host, or to a program that takes what is for others.
-            "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => steps.push(RuleStep::Verdict(Verdict::Elsewhere)),
+            "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => {
+                steps.push(RuleStep::PacketVerdict(PacketVerdict::Elsewhere));
+            }
             "xt" => {
                 self.foreign = true;
                 let what = body["name"].as_str().unwrap_or_default();
@@ -338,14 +344,14 @@ impl<'j> Compiler<'j> {
         let Some(rows) = self.elements(&body["data"], rule) else {
             // What a map leads to is not told: an address or a port that nobody listed is not in it.
             if !self.unlisted(&key) {
-                steps.push(RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]));
+                steps.push(RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]));
             }
             return;
         };
         if key == Field::PacketState {
             let to = |state: &str| {
                 let row = rows.iter().find(|row| names(element(&row[0])).iter().any(|name| name == state));
-                row.map_or(Verdict::Continue, |row| self.verdict(&row[1], rule))
+                row.map_or(PacketVerdict::Continue, |row| self.verdict(&row[1], rule))
             };
             steps.push(RuleStep::ByState { new: to("new"), untracked: to("untracked") });
             return;
@@ -364,10 +370,10 @@ impl<'j> Compiler<'j> {
                 None => maybe.push(verdict),
             }
         }
-        let after = sure.unwrap_or(Verdict::Continue);
+        let after = sure.unwrap_or(PacketVerdict::Continue);
         if maybe.is_empty() || maybe.iter().all(|one| *one == after) {
-            if after != Verdict::Continue {
-                steps.push(RuleStep::Verdict(after));
+            if after != PacketVerdict::Continue {
+                steps.push(RuleStep::PacketVerdict(after));
             }
             return;
         }
@@ -376,22 +382,22 @@ impl<'j> Compiler<'j> {
         steps.push(RuleStep::OneOf(maybe));
     }
 
-    fn verdict(&self, value: &Value, rule: &Value) -> Verdict {
+    fn verdict(&self, value: &Value, rule: &Value) -> PacketVerdict {
         let named = value.as_object().and_then(|fields| fields.iter().next());
         let (kind, body) = match (named, value.as_str()) {
             (Some((kind, body)), _) => (kind.as_str(), body),
             (None, Some(word)) => (word, &Value::Null),
-            _ => return Verdict::Elsewhere,
+            _ => return PacketVerdict::Elsewhere,
         };
         let chain = || key_in(rule, &body["target"]);
         match kind {
-            "accept" => Verdict::Accept,
-            "drop" | "reject" => Verdict::Drop,
-            "return" => Verdict::Return,
-            "continue" => Verdict::Continue,
-            "jump" => Verdict::Jump(chain()),
-            "goto" => Verdict::Goto(chain()),
-            _ => Verdict::Elsewhere,
+            "accept" => PacketVerdict::Accept,
+            "drop" | "reject" => PacketVerdict::Drop,
+            "return" => PacketVerdict::Return,
+            "continue" => PacketVerdict::Continue,
+            "jump" => PacketVerdict::Jump(chain()),
+            "goto" => PacketVerdict::Goto(chain()),
+            _ => PacketVerdict::Elsewhere,
         }
     }
 

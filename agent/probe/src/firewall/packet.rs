@@ -8,9 +8,9 @@ use crate::survey_context::SurveyContext;
 /// A protocol of the network layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
-    /// IPv4.
+    /// The packet is one of IPv4.
     V4,
-    /// IPv6.
+    /// The packet is one of IPv6.
     V6,
 }
 
@@ -68,7 +68,7 @@ fn is_inside(name: &str) -> bool {
 }
 
 /// The interfaces with a default route, else all that are no inside ones.
-pub(super) fn outside(machine: &SurveyContext<'_>) -> OutsideInterfaces {
+pub(super) fn outside(context: &SurveyContext<'_>) -> OutsideInterfaces {
     fn add(names: &mut Vec<String>, name: &str) {
         if name != "lo" && !names.iter().any(|known| known == name) && names.len() < 64 {
             names.push(name.to_owned());
@@ -76,13 +76,13 @@ pub(super) fn outside(machine: &SurveyContext<'_>) -> OutsideInterfaces {
     }
     let mut names = Vec::new();
     // Interface, destination, …, mask as the eighth word; a gateway of 0 is a tunnel's, and leads outside all the same.
-    for line in machine.text_if("/proc/net/route").unwrap_or_default().lines().skip(1) {
+    for line in context.text_if("/proc/net/route").unwrap_or_default().lines().skip(1) {
         let words: Vec<&str> = line.split_whitespace().collect();
         if let (Some(name), Some(&"00000000"), Some(&"00000000")) = (words.first(), words.get(1), words.get(7)) {
             add(&mut names, name);
         }
     }
-    for line in machine.text_if("/proc/net/ipv6_route").unwrap_or_default().lines() {
+    for line in context.text_if("/proc/net/ipv6_route").unwrap_or_default().lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         // RTF_REJECT stands in the flags of the route that says that there is none.
         let rejects =
@@ -96,7 +96,7 @@ pub(super) fn outside(machine: &SurveyContext<'_>) -> OutsideInterfaces {
     if !names.is_empty() {
         return OutsideInterfaces { names, sure: true };
     }
-    for line in machine.text_if("/proc/net/dev").unwrap_or_default().lines().skip(2) {
+    for line in context.text_if("/proc/net/dev").unwrap_or_default().lines().skip(2) {
         if let Some((name, _)) = line.split_once(':')
             && !is_inside(name.trim())
         {
@@ -109,12 +109,12 @@ pub(super) fn outside(machine: &SurveyContext<'_>) -> OutsideInterfaces {
 
 /// Whether this host has an address of IPv6 besides its own loopback. A kernel without IPv6 has neither this table nor one of its
 /// sockets. None: nobody knows.
-pub(super) fn speaks_ipv6(machine: &SurveyContext<'_>) -> Option<bool> {
-    if let Some(text) = machine.text_if("/proc/net/if_inet6") {
+pub(super) fn speaks_ipv6(context: &SurveyContext<'_>) -> Option<bool> {
+    if let Some(text) = context.text_if("/proc/net/if_inet6") {
         return Some(text.lines().any(|line| line.split_whitespace().last().is_some_and(|name| name != "lo")));
     }
-    let without = machine.is_live() || machine.exists("/proc/net/tcp");
-    if machine.exists("/proc/net/tcp6") { None } else { without.then_some(false) }
+    let without = context.is_live() || context.exists("/proc/net/tcp");
+    if context.exists("/proc/net/tcp6") { None } else { without.then_some(false) }
 }
 
 /// A port range that is this wide names no port: it means *any*.
@@ -125,7 +125,7 @@ const WIDE: u16 = 20_000;
 pub struct Packet {
     /// Over which protocol.
     pub family: Family,
-    /// Where it comes in.
+    /// The interfaces at which it may come in.
     pub outside: OutsideInterfaces,
     /// Its address, which is nobody's in particular.
     pub address: IpAddr,

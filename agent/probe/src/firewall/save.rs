@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::field::{in_prefix, may_be_host};
 use super::packet::{Family, Packet};
-use super::walk::{BaseChain, Rule, RuleSet, RuleStep, Verdict};
+use super::walk::{BaseChain, PacketVerdict, Rule, RuleSet, RuleStep};
 
 /// Chains that a packet for this host passes, in the kernel's order.
 const WAY: [(&str, &str); 7] = [
@@ -84,21 +84,21 @@ const OPTIONS: [(&[&str], usize); 2] = [
 /// What a target does with the packet.
 pub(super) fn target(name: &str) -> RuleStep {
     match name {
-        "ACCEPT" => RuleStep::Verdict(Verdict::Accept),
-        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => RuleStep::Verdict(Verdict::Drop),
-        "RETURN" => RuleStep::Verdict(Verdict::Return),
+        "ACCEPT" => RuleStep::PacketVerdict(PacketVerdict::Accept),
+        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => RuleStep::PacketVerdict(PacketVerdict::Drop),
+        "RETURN" => RuleStep::PacketVerdict(PacketVerdict::Return),
         "REDIRECT" => RuleStep::Redirect,
         "DNAT" | "NETMAP" | "TPROXY" | "NFQUEUE" | "QUEUE" | "SYNPROXY" | "DNETMAP" => {
-            RuleStep::Verdict(Verdict::Elsewhere)
+            RuleStep::PacketVerdict(PacketVerdict::Elsewhere)
         }
         "MARK" | "CONNMARK" => RuleStep::Mark { mask: u32::MAX, value: None },
         "NOTRACK" => RuleStep::Untrack,
         "LOG" | "NFLOG" | "ULOG" | "TRACE" | "AUDIT" | "CT" | "TCPMSS" | "TCPOPTSTRIP" | "SET" | "CHECKSUM"
         | "CLASSIFY" | "DSCP" | "TOS" | "TTL" | "HL" | "ECN" | "SECMARK" | "CONNSECMARK" | "IDLETIMER" | "LED"
         | "RATEEST" | "HMARK" | "MASQUERADE" | "SNAT" | "SYSRQ" | "ACCOUNT" | "LOGMARK" => {
-            RuleStep::Verdict(Verdict::Continue)
+            RuleStep::PacketVerdict(PacketVerdict::Continue)
         }
-        _ => RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]),
+        _ => RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]),
     }
 }
 
@@ -189,7 +189,7 @@ pub fn compile(text: &str, stranger: &Packet) -> Result<RuleSet, String> {
         } else if let Some(rule) = line.strip_prefix("-A ") {
             let words = words(rule);
             let Some((chain, rest)) = words.split_first() else { continue };
-            let made = Reader { words: rest, at: 0, stranger }.rule(&table, line);
+            let made = RuleReader { words: rest, at: 0, stranger }.rule(&table, line);
             set.chains.entry(format!("{table} {chain}")).or_default().push(made);
         } else {
             return Err(format!("not understood: {}", line.chars().take(120).collect::<String>()));
@@ -204,22 +204,22 @@ pub fn compile(text: &str, stranger: &Packet) -> Result<RuleSet, String> {
     // Every chain is declared: what is none is a target that nobody here knows.
     let declared: Vec<String> = set.chains.keys().cloned().collect();
     for step in set.chains.values_mut().flatten().flat_map(|rule| &mut rule.steps) {
-        if let RuleStep::Verdict(Verdict::Jump(chain) | Verdict::Goto(chain)) = step
+        if let RuleStep::PacketVerdict(PacketVerdict::Jump(chain) | PacketVerdict::Goto(chain)) = step
             && declared.binary_search(chain).is_err()
         {
-            *step = RuleStep::OneOf(vec![Verdict::Accept, Verdict::Drop, Verdict::Continue]);
+            *step = RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]);
         }
     }
     Ok(set)
 }
 
-struct Reader<'w> {
+struct RuleReader<'w> {
     words: &'w [String],
     at: usize,
     stranger: &'w Packet,
 }
 
-impl Reader<'_> {
+impl RuleReader<'_> {
     fn next(&mut self) -> Option<&str> {
         let word = self.words.get(self.at)?;
         self.at += 1;
@@ -253,10 +253,10 @@ impl Reader<'_> {
                     let own = !to.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) || !is_builtin(&to);
                     let mut step = if own {
                         let chain = format!("{table} {to}");
-                        RuleStep::Verdict(if word.starts_with("-g") || word == "--goto" {
-                            Verdict::Goto(chain)
+                        RuleStep::PacketVerdict(if word.starts_with("-g") || word == "--goto" {
+                            PacketVerdict::Goto(chain)
                         } else {
-                            Verdict::Jump(chain)
+                            PacketVerdict::Jump(chain)
                         })
                     } else {
                         target(&to)

@@ -13,7 +13,7 @@ const NAMED_MAX: usize = 3;
 
 /// Where a packet goes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PacketVerdict {
     Accept,
     Drop,
     Return,
@@ -49,14 +49,14 @@ pub(super) enum RuleStep {
     },
     Untrack,
     Redirect,
-    Verdict(Verdict),
+    PacketVerdict(PacketVerdict),
     /// One for a new connection, another for what nothing tracks.
     ByState {
-        new: Verdict,
-        untracked: Verdict,
+        new: PacketVerdict,
+        untracked: PacketVerdict,
     },
     /// One of these, and nobody knows which.
-    OneOf(Vec<Verdict>),
+    OneOf(Vec<PacketVerdict>),
 }
 
 /// A rule.
@@ -266,15 +266,15 @@ impl Walk<'_> {
                 }
                 RuleStep::ByState { new, untracked } => {
                     let verdict = if state.untracked { untracked } else { new };
-                    if *verdict != Verdict::Continue {
+                    if *verdict != PacketVerdict::Continue {
                         self.go(verdict, rule, state, depth, next, ways);
                         return;
                     }
                     Some(true)
                 }
-                RuleStep::Verdict(verdict) => {
+                RuleStep::PacketVerdict(verdict) => {
                     self.go(verdict, rule, state, depth, next, ways);
-                    if *verdict != Verdict::Continue {
+                    if *verdict != PacketVerdict::Continue {
                         return;
                     }
                     Some(true)
@@ -304,7 +304,7 @@ impl Walk<'_> {
 
     fn go(
         &mut self,
-        verdict: &Verdict,
+        verdict: &PacketVerdict,
         rule: &Rule,
         state: PacketState,
         depth: usize,
@@ -312,21 +312,21 @@ impl Walk<'_> {
         ways: &mut ChainExits,
     ) {
         match verdict {
-            Verdict::Accept => drop(ways.accepted.insert(state)),
-            Verdict::Drop => ways.dropped = true,
-            Verdict::Return => drop(ways.through.insert(state)),
-            Verdict::Continue => drop(next.insert(state)),
-            Verdict::Elsewhere => {
+            PacketVerdict::Accept => drop(ways.accepted.insert(state)),
+            PacketVerdict::Drop => ways.dropped = true,
+            PacketVerdict::Return => drop(ways.through.insert(state)),
+            PacketVerdict::Continue => drop(next.insert(state)),
+            PacketVerdict::Elsewhere => {
                 self.doubt(&rule.name);
                 ways.dropped = true;
                 ways.accepted.insert(state);
             }
-            Verdict::Jump(name) | Verdict::Goto(name) => {
+            PacketVerdict::Jump(name) | PacketVerdict::Goto(name) => {
                 let below = self.chain(name, &BTreeSet::from([state]), depth + 1);
                 ways.dropped |= below.dropped;
                 ways.accepted.extend(below.accepted);
                 // Who came by `goto` goes on where its caller was called from.
-                let after = if matches!(verdict, Verdict::Jump(_)) { next } else { &mut ways.through };
+                let after = if matches!(verdict, PacketVerdict::Jump(_)) { next } else { &mut ways.through };
                 after.extend(below.through);
             }
         }

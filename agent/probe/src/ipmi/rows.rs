@@ -61,7 +61,7 @@ const WELL_HEADS: [&str; 4] = ["fully redundant", "bus correctable", "correctabl
 
 /// A sensor's row.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Row {
+pub struct SensorRow {
     /// Its name.
     pub name: String,
     /// The number, where it has one.
@@ -76,7 +76,7 @@ pub struct Row {
     pub words: Option<String>,
 }
 
-impl Row {
+impl SensorRow {
     /// A reading is there.
     pub(super) fn reads(&self) -> bool {
         !NO_READING.contains(&self.state.to_lowercase().as_str())
@@ -159,7 +159,7 @@ fn is_number_of_sensor(word: &str) -> bool {
     !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn row(line: &str) -> Option<Row> {
+fn row(line: &str) -> Option<SensorRow> {
     let fields: Vec<&str> = line.split(',').map(str::trim).collect();
     // A name may hold commas; nothing quotes them.
     for at in 1..fields.len() {
@@ -175,7 +175,7 @@ fn row(line: &str) -> Option<Row> {
             }
             _ => continue,
         };
-        return Some(Row {
+        return Some(SensorRow {
             name: fields[..at].join(","),
             value,
             unit: unit.to_owned(),
@@ -191,7 +191,7 @@ fn row(line: &str) -> Option<Row> {
 ///
 /// # Errors
 /// Where not one row is understood.
-pub(super) fn parse(text: &str) -> Result<(Vec<Row>, usize), String> {
+pub(super) fn parse(text: &str) -> Result<(Vec<SensorRow>, usize), String> {
     let (mut rows, mut odd) = (Vec::new(), 0);
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         match row(line) {
@@ -209,7 +209,7 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Row>, usize), String> {
 mod tests {
     use super::*;
 
-    fn one(line: &str) -> Row {
+    fn one(line: &str) -> SensorRow {
         row(line).unwrap_or_else(|| panic!("{line} is no row"))
     }
 
@@ -275,11 +275,11 @@ mod tests {
             assert!(fault(bad), "{bad}");
         }
         // A battery that is low is empty soon; Supermicro's older boards call a cool processor so.
-        let low = |name: &str| Row {
+        let low = |name: &str| SensorRow {
             name: name.to_owned(),
             state: "ok".to_owned(),
             words: Some("Low".to_owned()),
-            ..Row::default()
+            ..SensorRow::default()
         };
         assert!(low("CMOS Battery").fault().is_some() && low("CPU1 Temp").fault().is_none());
         for good in [

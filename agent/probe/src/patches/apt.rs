@@ -23,17 +23,17 @@ const VERSIONS_MAX: usize = 64;
 const BINARY: &str = "_binary-";
 
 /// Makes the survey where dpkg has a list.
-pub(super) fn survey(machine: &SurveyContext<'_>) -> Result<Patches, Outcome> {
-    let mut installed = Installed::read(machine)?;
-    let conf = conf(machine);
-    let pins = pins(machine, &conf)?;
-    let names = machine.names(LISTS);
+pub(super) fn survey(context: &SurveyContext<'_>) -> Result<Patches, Outcome> {
+    let mut installed = Installed::read(context)?;
+    let conf = conf(context);
+    let pins = pins(context, &conf)?;
+    let names = context.names(LISTS);
     let mut archives = vec![Archive::now()];
     for name in &names {
         let Some((stem, coding)) = package_list(name) else { continue };
-        archives.push(archive(machine, stem, &names));
+        archives.push(archive(context, stem, &names));
         let list = archives.len() - 1;
-        let path = machine.path(&format!("{LISTS}/{name}"));
+        let path = context.path(&format!("{LISTS}/{name}"));
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));
         let mut file = std::fs::File::open(&path).map_err(fault)?;
         let empty = file.metadata().map_err(fault)?.len() == 0;
@@ -76,7 +76,7 @@ pub(super) fn survey(machine: &SurveyContext<'_>) -> Result<Patches, Outcome> {
         archives: &archives,
         priorities: &priorities,
         pins: &pins,
-        phasing: Phasing::of(machine, &conf),
+        phasing: Phasing::of(context, &conf),
         native: &installed.native,
     };
     let (mut held, mut phased, mut updates) = (Vec::new(), Vec::new(), Vec::new());
@@ -100,15 +100,15 @@ pub(super) fn survey(machine: &SurveyContext<'_>) -> Result<Patches, Outcome> {
     let refreshed = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists/partial", LISTS];
     Ok(Patches {
         manager: "apt".to_owned(),
-        refreshed_at: refreshed.iter().filter_map(|path| machine.changed_at(path)).max(),
+        refreshed_at: refreshed.iter().filter_map(|path| context.changed_at(path)).max(),
         pending: Some(0),
         security,
         updates,
         held,
         phased,
         automatic: Some(conf.is_on("apt::periodic::unattended-upgrade") == Some(true) && installed.automatic),
-        reboot_needed: Some(machine.exists("/run/reboot-required") || machine.exists("/var/run/reboot-required")),
-        reboot_for: machine
+        reboot_needed: Some(context.exists("/run/reboot-required") || context.exists("/var/run/reboot-required")),
+        reboot_for: context
             .text_if("/run/reboot-required.pkgs")
             .map(|text| text.lines().map(str::to_owned).collect())
             .unwrap_or_default(),
@@ -125,7 +125,7 @@ fn package_list(name: &str) -> Option<(&str, &str)> {
 
 /// What is known of a list by its Release file, which a flat repository has beside it and others above its component. The stem is
 /// `HOST_PATH_dists_SUITE_COMPONENT_binary-ARCHITECTURE` or, flat, `HOST_PATH`; suite and component may have `_` of their own.
-fn archive(machine: &SurveyContext<'_>, stem: &str, names: &[String]) -> Archive {
+fn archive(context: &SurveyContext<'_>, stem: &str, names: &[String]) -> Archive {
     let (place, architecture) = stem.rsplit_once(BINARY).unwrap_or((stem, ""));
     let release = |base: &str| {
         ["_InRelease", "_Release"].iter().map(|ending| format!("{base}{ending}")).find(|name| names.contains(name))
@@ -153,7 +153,7 @@ fn archive(machine: &SurveyContext<'_>, stem: &str, names: &[String]) -> Archive
         }
         archive.component = place[base.len()..].trim_start_matches('_').replace('_', "/");
     }
-    let text = file.and_then(|name| machine.bytes(&format!("{LISTS}/{name}"), RELEASE_MAX_BYTES).ok());
+    let text = file.and_then(|name| context.bytes(&format!("{LISTS}/{name}"), RELEASE_MAX_BYTES).ok());
     match text {
         Some(text) => describe(&mut archive, &String::from_utf8_lossy(&text)),
         // Without it, the suite in the list's own name has to do.
@@ -234,8 +234,8 @@ fn ends_whole(file: &mut std::fs::File) -> std::io::Result<bool> {
 }
 
 impl Installed {
-    fn read(machine: &SurveyContext<'_>) -> Result<Self, Outcome> {
-        let status = machine.path(STATUS);
+    fn read(context: &SurveyContext<'_>) -> Result<Self, Outcome> {
+        let status = context.path(STATUS);
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", status.display()));
         let mut file = std::fs::File::open(&status).map_err(fault)?;
         if !ends_whole(&mut file).map_err(fault)? {
@@ -327,7 +327,7 @@ enum Phasing {
 }
 
 impl Phasing {
-    fn of(machine: &SurveyContext<'_>, conf: &AptConf) -> Self {
+    fn of(context: &SurveyContext<'_>, conf: &AptConf) -> Self {
         let says = |what: &str| {
             let apt = conf.is_on(&format!("apt::get::{what}-include-phased-updates"));
             apt.or_else(|| conf.is_on(&format!("update-manager::{what}-include-phased-updates"))) == Some(true)
@@ -337,7 +337,7 @@ impl Phasing {
             (_, true) => Self::Never,
             _ => {
                 let own = conf.get("apt::machine-id").map(str::to_owned);
-                Self::Machine(own.or_else(|| machine.text_if("/etc/machine-id")).filter(|id| !id.is_empty()))
+                Self::Machine(own.or_else(|| context.text_if("/etc/machine-id")).filter(|id| !id.is_empty()))
             }
         }
     }
@@ -413,19 +413,19 @@ impl Decide<'_> {
 }
 
 /// apt's configuration: the parts in their order, then the file.
-fn conf(machine: &SurveyContext<'_>) -> AptConf {
+fn conf(context: &SurveyContext<'_>) -> AptConf {
     let mut conf = AptConf::default();
-    for file in parts(machine, "/etc/apt/apt.conf.d", ".conf").into_iter().chain(["/etc/apt/apt.conf".to_owned()]) {
-        conf.read(&machine.text_if(&file).unwrap_or_default());
+    for file in parts(context, "/etc/apt/apt.conf.d", ".conf").into_iter().chain(["/etc/apt/apt.conf".to_owned()]) {
+        conf.read(&context.text_if(&file).unwrap_or_default());
     }
     conf
 }
 
-fn pins(machine: &SurveyContext<'_>, conf: &AptConf) -> Result<Pins, Outcome> {
+fn pins(context: &SurveyContext<'_>, conf: &AptConf) -> Result<Pins, Outcome> {
     let mut pins = Pins::default();
-    for file in ["/etc/apt/preferences".to_owned()].into_iter().chain(parts(machine, "/etc/apt/preferences.d", ".pref"))
+    for file in ["/etc/apt/preferences".to_owned()].into_iter().chain(parts(context, "/etc/apt/preferences.d", ".pref"))
     {
-        let text = match machine.text(&file) {
+        let text = match context.text(&file) {
             Ok(text) => text,
             Err(error) if error.is_absent() => continue,
             Err(error) => return Err(unknown(&error)),
@@ -440,9 +440,9 @@ fn pins(machine: &SurveyContext<'_>, conf: &AptConf) -> Result<Pins, Outcome> {
 }
 
 /// The files of a directory that apt reads: others it passes over by their names.
-fn parts(machine: &SurveyContext<'_>, dir: &str, ending: &str) -> Vec<String> {
+fn parts(context: &SurveyContext<'_>, dir: &str, ending: &str) -> Vec<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    machine
+    context
         .names(dir)
         .into_iter()
         .filter(|name| name.chars().all(plain) && !name.starts_with('.'))

@@ -14,8 +14,8 @@ impl AptConf {
         let (mut prefix, mut words) = (String::new(), Vec::new());
         for token in tokens(text) {
             match token {
-                Token::Word(word) => words.push(word),
-                Token::Open => {
+                ConfToken::Word(word) => words.push(word),
+                ConfToken::Open => {
                     scopes.push(prefix.len());
                     if let Some(name) = words.first() {
                         prefix.push_str(&name.trim_end_matches("::").to_lowercase());
@@ -23,11 +23,11 @@ impl AptConf {
                     }
                     words.clear();
                 }
-                Token::Close => {
+                ConfToken::Close => {
                     prefix.truncate(scopes.pop().unwrap_or(0));
                     words.clear();
                 }
-                Token::End => {
+                ConfToken::End => {
                     if let [name, value] = words.as_slice()
                         && self.0.len() < VALUES_MAX
                     {
@@ -54,14 +54,14 @@ impl AptConf {
     }
 }
 
-enum Token {
+enum ConfToken {
     Word(String),
     Open,
     Close,
     End,
 }
 
-fn tokens(text: &str) -> Vec<Token> {
+fn tokens(text: &str) -> Vec<ConfToken> {
     let mut tokens = Vec::new();
     let mut rest = text;
     loop {
@@ -74,19 +74,19 @@ fn tokens(text: &str) -> Vec<Token> {
             rest = &rest[line..];
         } else if let Some(quoted) = rest.strip_prefix('"') {
             let (value, after) = quoted.split_once('"').unwrap_or((quoted, ""));
-            tokens.push(Token::Word(value.to_owned()));
+            tokens.push(ConfToken::Word(value.to_owned()));
             rest = after;
         } else if matches!(first, '{' | '}' | ';') {
             tokens.push(match first {
-                '{' => Token::Open,
-                '}' => Token::Close,
-                _ => Token::End,
+                '{' => ConfToken::Open,
+                '}' => ConfToken::Close,
+                _ => ConfToken::End,
             });
             rest = &rest[1..];
         } else {
             let end =
                 rest.find(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | ';' | '"')).unwrap_or(rest.len());
-            tokens.push(Token::Word(rest[..end].to_owned()));
+            tokens.push(ConfToken::Word(rest[..end].to_owned()));
             rest = &rest[end..];
         }
     }

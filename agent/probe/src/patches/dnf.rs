@@ -38,14 +38,14 @@ const REMARKS: [&str; 16] = [
 ];
 
 /// Makes the survey with a program of this name.
-pub(super) fn survey(machine: &SurveyContext<'_>, program: &'static str) -> Result<Patches, Outcome> {
+pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Result<Patches, Outcome> {
     let mend = |outcome| match outcome {
         Outcome::Unknown { why } => Outcome::Unknown { why: format!("{why}; mend: run '{program} makecache' as root") },
         other => other,
     };
     let ask = |arguments: &[&str], good| {
         let what = format!("{program} {}", arguments.join(" "));
-        whole(&what, machine.ask(program, arguments, DEADLINE_S).ending(good))
+        complete_answer(&what, context.ask(program, arguments, DEADLINE_S).ending(good))
     };
     let listed = ask(&LISTED, |code| code == 0 || code == 100);
     let mut updates = listed.and_then(|listed| listed.parsed(parse_check_update)).map_err(mend)?;
@@ -54,7 +54,7 @@ pub(super) fn survey(machine: &SurveyContext<'_>, program: &'static str) -> Resu
     let mut security = advised.and_then(|advised| advised.parsed(parse_updateinfo)).map_err(mend);
     if let Ok(packages) = &security
         && packages.is_empty()
-        && os_release(&super::support::release_file(machine), "ID") == "centos"
+        && os_release(&super::support::release_file(context), "ID") == "centos"
     {
         security = Err(unknown(&"CentOS publishes no advisories that dnf could ask"));
     }
@@ -71,18 +71,18 @@ pub(super) fn survey(machine: &SurveyContext<'_>, program: &'static str) -> Resu
         }
         Err(Outcome::Read) => None,
     };
-    let wants = machine.names("/etc/systemd/system/timers.target.wants");
-    let applies = machine
+    let wants = context.names("/etc/systemd/system/timers.target.wants");
+    let applies = context
         .text_if("/etc/dnf/automatic.conf")
         .is_some_and(|text| text.lines().any(|line| line.replace(' ', "").eq_ignore_ascii_case("apply_updates=yes")));
     let automatic = |name: &String| name.starts_with("dnf-automatic") || name.starts_with("dnf5-automatic");
     Ok(Patches {
         manager: program.to_owned(),
-        refreshed_at: refreshed(machine),
+        refreshed_at: refreshed(context),
         pending: Some(0),
         security,
         updates,
-        held: locked(machine),
+        held: locked(context),
         automatic: Some(
             wants.iter().any(|name| name == "dnf-automatic-install.timer") || applies && wants.iter().any(automatic),
         ),
@@ -93,7 +93,7 @@ pub(super) fn survey(machine: &SurveyContext<'_>, program: &'static str) -> Resu
 }
 
 /// An answer with all repositories in it.
-fn whole(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, Outcome> {
+fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, Outcome> {
     let output = answer.ended_well()?;
     if output.code == Some(100) && output.text.trim_ascii().is_empty() {
         return Err(unknown(&format!("{what}: says by its status that there are updates, and names none")));
@@ -107,16 +107,16 @@ fn whole(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, Outcome> {
 }
 
 /// When the cache was last filled.
-fn refreshed(machine: &SurveyContext<'_>) -> Option<ioc_common::clock::Timestamp> {
-    let old = machine.names("/var/cache/dnf").into_iter().filter(|name| name.ends_with(".solv"));
+fn refreshed(context: &SurveyContext<'_>) -> Option<ioc_common::clock::Timestamp> {
+    let old = context.names("/var/cache/dnf").into_iter().filter(|name| name.ends_with(".solv"));
     let old = old.map(|name| format!("/var/cache/dnf/{name}"));
-    let new = machine.names("/var/cache/libdnf5").into_iter();
+    let new = context.names("/var/cache/libdnf5").into_iter();
     let new = new.map(|name| format!("/var/cache/libdnf5/{name}/repodata/repomd.xml"));
-    old.chain(new).filter_map(|path| machine.changed_at(&path)).max()
+    old.chain(new).filter_map(|path| context.changed_at(&path)).max()
 }
 
 /// What an administrator holds, in the file of dnf 4 and in that of dnf 5.
-fn locked(machine: &SurveyContext<'_>) -> Vec<String> {
+fn locked(context: &SurveyContext<'_>) -> Vec<String> {
     #[derive(Deserialize)]
     struct Locks {
         #[serde(default)]
@@ -126,10 +126,10 @@ fn locked(machine: &SurveyContext<'_>) -> Vec<String> {
     struct Lock {
         name: String,
     }
-    let old = machine.text_if("/etc/dnf/plugins/versionlock.list").unwrap_or_default();
+    let old = context.text_if("/etc/dnf/plugins/versionlock.list").unwrap_or_default();
     let old = old.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
     const NEW: &str = "/etc/dnf/versionlock.toml";
-    let new = machine.text_if(NEW).and_then(|text| Source::built_in(NEW, &text).parse::<Locks>().ok());
+    let new = context.text_if(NEW).and_then(|text| Source::built_in(NEW, &text).parse::<Locks>().ok());
     let new = new.into_iter().flat_map(|locks| locks.packages).map(|lock| lock.name);
     old.map(str::to_owned).chain(new).collect()
 }

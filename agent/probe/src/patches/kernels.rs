@@ -28,7 +28,7 @@ const NUMBERED_FLAVOURS: [&str; 4] = ["486", "586", "686", "64k"];
 
 /// A release as `uname -r` says it.
 #[derive(Debug)]
-struct Release<'a> {
+struct KernelRelease<'a> {
     version: &'a str,
     flavour: String,
     by_rpm: bool,
@@ -49,12 +49,12 @@ pub(super) fn newest(running: &str, boot: &[String]) -> Kernels {
     if images.is_empty() {
         return Kernels::None;
     }
-    let Some(own) = Release::parse(running) else {
+    let Some(own) = KernelRelease::parse(running) else {
         return Kernels::Unknown(format!(
             "the kernel {running:?} that runs names no flavour, so it is compared with none in /boot"
         ));
     };
-    let same = images.iter().filter_map(|image| Release::parse(image).map(|release| (release, *image)));
+    let same = images.iter().filter_map(|image| KernelRelease::parse(image).map(|release| (release, *image)));
     let same = same.filter(|(release, _)| release.flavour == own.flavour && release.by_rpm == own.by_rpm);
     match same.max_by(|(a, _), (b, _)| a.compare(b)) {
         Some((_, newest)) => Kernels::Newest(newest.to_owned()),
@@ -66,13 +66,13 @@ pub(super) fn newest(running: &str, boot: &[String]) -> Kernels {
 
 /// Whether the newest one is newer than the running one.
 pub(super) fn is_newer(newest: &str, running: &str) -> bool {
-    match (Release::parse(newest), Release::parse(running)) {
+    match (KernelRelease::parse(newest), KernelRelease::parse(running)) {
         (Some(newest), Some(running)) => newest.compare(&running).is_gt(),
         _ => false,
     }
 }
 
-impl<'a> Release<'a> {
+impl<'a> KernelRelease<'a> {
     fn parse(release: &'a str) -> Option<Self> {
         let architecture = RPM_ARCHITECTURES.iter().filter_map(|name| release.rfind(name).map(|at| (at, name.len())));
         match architecture.max() {

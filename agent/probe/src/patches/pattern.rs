@@ -54,7 +54,7 @@ impl Pattern {
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let text = text.to_lowercase();
         if text.len() > 1 && text.starts_with('/') && text.ends_with('/') {
-            return Ok(Self::Regex(Compiler::compile(&text[1..text.len() - 1])?));
+            return Ok(Self::Regex(ExpressionCompiler::compile(&text[1..text.len() - 1])?));
         }
         let (mut chars, mut pieces) = (text.chars().peekable(), Vec::new());
         while let Some(c) = chars.next() {
@@ -128,14 +128,14 @@ fn glob(pieces: &[GlobPiece], text: &[char]) -> bool {
 }
 
 /// Makes steps of an expression.
-struct Compiler<'a> {
+struct ExpressionCompiler<'a> {
     chars: std::iter::Peekable<std::str::Chars<'a>>,
     depth: usize,
 }
 
-impl Compiler<'_> {
+impl ExpressionCompiler<'_> {
     fn compile(text: &str) -> Result<Vec<RegexOp>, String> {
-        let mut compiler = Compiler { chars: text.chars().peekable(), depth: 0 };
+        let mut compiler = ExpressionCompiler { chars: text.chars().peekable(), depth: 0 };
         let mut steps = compiler.either()?;
         if compiler.chars.next().is_some() {
             return Err("a ) without its (".to_owned());

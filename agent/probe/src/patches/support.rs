@@ -44,12 +44,12 @@ pub struct Support {
     /// The day on which somebody last looked at the sources.
     pub as_of: Day,
     #[serde(default)]
-    release: Vec<Release>,
+    release: Vec<SupportedRelease>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Release {
+struct SupportedRelease {
     /// `ID` of os-release(5).
     id: String,
     /// `VERSION_ID`, or its beginning up to a point.
@@ -64,7 +64,7 @@ struct Release {
     /// How apt's lists of that subscription begin.
     #[serde(default)]
     extended_list: String,
-    /// Where it is written.
+    /// Address of the document that says so.
     #[allow(dead_code, reason = "for people; the parser holds that it is a text")]
     source: String,
 }
@@ -81,7 +81,7 @@ impl Support {
     /// The end for a release, and none where the table does not know it.
     fn end(&self, os: &str, lists: &[String]) -> Option<String> {
         let [id, version, name] = ["ID", "VERSION_ID", "NAME"].map(|key| os_release(os, key));
-        let fits = |release: &&Release| release.id == id && name.contains(&release.name);
+        let fits = |release: &&SupportedRelease| release.id == id && name.contains(&release.name);
         // A row for the very version comes before one for its first number, and one with a name before one without.
         let best = |wanted: &str| {
             let rows = self.release.iter().filter(fits).filter(|release| release.version == wanted);
@@ -98,8 +98,8 @@ impl Support {
 }
 
 /// The text of os-release(5), empty where there is none.
-pub(super) fn release_file(machine: &SurveyContext<'_>) -> String {
-    let file = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| machine.text_if(path));
+pub(super) fn release_file(context: &SurveyContext<'_>) -> String {
+    let file = ["/etc/os-release", "/usr/lib/os-release"].iter().find_map(|path| context.text_if(path));
     file.unwrap_or_default()
 }
 
@@ -107,11 +107,11 @@ pub(super) fn release_file(machine: &SurveyContext<'_>) -> String {
 ///
 /// # Errors
 /// Why it is not known, and the mend.
-pub(super) fn end(machine: &SurveyContext<'_>) -> Result<String, String> {
-    let os = release_file(machine);
-    let lists = machine.names(LISTS);
-    if machine.exists(TABLE) {
-        let text = machine.text(TABLE).map_err(|error| error.to_string())?;
+pub(super) fn end(context: &SurveyContext<'_>) -> Result<String, String> {
+    let os = release_file(context);
+    let lists = context.names(LISTS);
+    if context.exists(TABLE) {
+        let text = context.text(TABLE).map_err(|error| error.to_string())?;
         let own = Support::parse(&Source::built_in(TABLE, &text))
             .map_err(|ConfigError { line, message, mend, .. }| format!("{TABLE}:{line}: {message}; mend: {mend}"))?;
         if let Some(end) = own.end(&os, &lists) {
@@ -122,7 +122,7 @@ pub(super) fn end(machine: &SurveyContext<'_>) -> Result<String, String> {
     if !said.is_empty() {
         return Ok(said);
     }
-    let known = if machine.exists(TABLE) {
+    let known = if context.exists(TABLE) {
         None
     } else {
         let built_in =

@@ -47,8 +47,8 @@ const NOTES: [&str; 12] = [
 ];
 
 /// Asks and adds what it says.
-pub(super) fn read(machine: &SurveyContext<'_>, raid: &mut Raid) {
-    match pools(machine) {
+pub(super) fn read(context: &SurveyContext<'_>, raid: &mut Raid) {
+    match pools(context) {
         Ok((arrays, notes)) => {
             raid.arrays.extend(arrays);
             raid.unknown.extend(notes);
@@ -57,8 +57,8 @@ pub(super) fn read(machine: &SurveyContext<'_>, raid: &mut Raid) {
     }
 }
 
-fn pools(machine: &SurveyContext<'_>) -> Result<Pools, Outcome> {
-    let output = machine.ask("zpool", &["status", "-p"], 30).ended_well()?;
+fn pools(context: &SurveyContext<'_>) -> Result<Pools, Outcome> {
+    let output = context.ask("zpool", &["status", "-p"], 30).ended_well()?;
     // Without a pool it says so where others complain, and prints nothing.
     if output.text.is_empty() && output.complaint.contains("no pools available") {
         return Ok(Pools::default());

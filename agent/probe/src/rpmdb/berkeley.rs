@@ -19,12 +19,12 @@ const OFFPAGE: u8 = 3;
 
 /// Whether this is one.
 pub(super) fn is_one(file: &[u8]) -> bool {
-    Reader::new(file).is_ok()
+    PageReader::new(file).is_ok()
 }
 
 /// Every package.
 pub(super) fn packages(file: &[u8]) -> Result<Vec<Item>, String> {
-    let reader = Reader::new(file)?;
+    let reader = PageReader::new(file)?;
     let mut items = Vec::new();
     for page in file.chunks_exact(reader.page).skip(1) {
         if !matches!(page[25], HASH | HASH_UNSORTED) {
@@ -52,14 +52,14 @@ pub(super) fn packages(file: &[u8]) -> Result<Vec<Item>, String> {
     Ok(items)
 }
 
-struct Reader<'f> {
+struct PageReader<'f> {
     file: &'f [u8],
     page: usize,
     /// Written by a machine of the other byte order.
     big: bool,
 }
 
-impl<'f> Reader<'f> {
+impl<'f> PageReader<'f> {
     fn new(file: &'f [u8]) -> Result<Self, String> {
         let magic = file.get(12..16).map(|b| [b[0], b[1], b[2], b[3]]).ok_or("is too short")?;
         let big = match (u32::from_le_bytes(magic), u32::from_be_bytes(magic)) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AliasKind, CommandSpec, DEPTH_MAX, Member, Principal, SudoCommand, Sudoers, UserSpec};
+use super::{AliasKind, CommandSpec, DEPTH_MAX, GroupMember, Principal, SudoCommand, Sudoers, UserSpec};
 use crate::tree::Tree;
 
 /// Most files.
@@ -10,14 +10,14 @@ const FILES_MAX: usize = 500;
 /// Most rules and aliases.
 const RULES_MAX: usize = 20_000;
 
-pub(super) struct Reader<'a> {
+pub(super) struct SudoersReader<'a> {
     pub(super) tree: &'a dyn Tree,
     pub(super) host: &'a str,
     pub(super) files: usize,
     pub(super) found: Sudoers,
 }
 
-impl Reader<'_> {
+impl SudoersReader<'_> {
     pub(super) fn file(&mut self, path: &str, text: &str, depth: usize) -> Result<(), String> {
         self.files += 1;
         if depth > DEPTH_MAX || self.files > FILES_MAX {
@@ -120,7 +120,7 @@ impl Reader<'_> {
             _ if first.starts_with("Defaults") && first["Defaults".len()..].starts_with(['@', ':', '!', '>']) => Ok(()),
             _ => {
                 let mut cursor = Cursor(line);
-                let users: Arc<[Member]> = cursor.list(AliasKind::User)?.into();
+                let users: Arc<[GroupMember]> = cursor.list(AliasKind::User)?.into();
                 loop {
                     let hosts = cursor.list(AliasKind::Host)?;
                     cursor.expect('=')?;
@@ -254,14 +254,14 @@ impl<'a> Cursor<'a> {
         Ok(name)
     }
 
-    fn list(&mut self, sort: AliasKind) -> Result<Vec<Member>, String> {
+    fn list(&mut self, sort: AliasKind) -> Result<Vec<GroupMember>, String> {
         let mut members = Vec::new();
         loop {
             let mut negated = false;
             while self.take('!') {
                 negated = !negated;
             }
-            members.push(Member { negated, principal: self.member(sort)? });
+            members.push(GroupMember { negated, principal: self.member(sort)? });
             if !self.take(',') {
                 return Ok(members);
             }
@@ -317,7 +317,7 @@ impl<'a> Cursor<'a> {
     /// Commands, with as whom and how they are run, as far as the next `:` or the end.
     fn commands(&mut self) -> Result<Vec<CommandSpec>, String> {
         let mut commands: Vec<CommandSpec> = Vec::new();
-        let mut runas: Option<Arc<[Member]>> = None;
+        let mut runas: Option<Arc<[GroupMember]>> = None;
         let mut without_password = false;
         loop {
             if self.take('(') {
@@ -360,7 +360,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn runas(&mut self) -> Result<Vec<Member>, String> {
+    fn runas(&mut self) -> Result<Vec<GroupMember>, String> {
         self.skip();
         let users = if self.0.starts_with([')', ':']) { Vec::new() } else { self.list(AliasKind::Runas)? };
         if self.take(':') {

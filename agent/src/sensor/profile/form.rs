@@ -10,9 +10,9 @@ use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::metric::{self, Metric};
 use ioc_common::report::StateText;
 
-use super::{ALARM, Flag, Item, ItemValue, SensorProfile, TextItem, TextKind, Words};
+use super::{ALARM, Flag, ItemValue, ProfileItem, RegisterWords, SensorProfile, TextItem, TextKind};
 use crate::sensor::decode::{BitField, NumberType, WordOrder};
-use crate::sensor::request_batching::{AddressRange, Limits, Table, requests};
+use crate::sensor::request_batching::{AddressRange, RegisterTable, RequestLimits, requests};
 
 /// Most things one profile may name.
 const ITEMS_MAX: usize = 300;
@@ -143,7 +143,7 @@ impl SensorProfile {
     pub fn parse(source: &Source) -> Result<Self, ConfigError> {
         let form: FileForm = source.parse()?;
         let head = form.profile;
-        let check = Check { source, base: head.base, function: head.function, order: head.order };
+        let check = ProfileChecker { source, base: head.base, function: head.function, order: head.order };
         if form.value.len() + form.flag.len() + form.alarm.len() + form.text.len() > ITEMS_MAX {
             return Err(source.fault(
                 head.name.span(),
@@ -175,7 +175,7 @@ impl SensorProfile {
             }
             None => 125,
         };
-        let mut items: Vec<(Item, Range<usize>)> = Vec::new();
+        let mut items: Vec<(ProfileItem, Range<usize>)> = Vec::new();
         for (form, is_flag) in
             form.value.into_iter().map(|one| (one, false)).chain(form.flag.into_iter().map(|one| (one, true)))
         {
@@ -192,8 +192,8 @@ impl SensorProfile {
         for form in form.text {
             texts.push(check.text(form.get_ref())?);
         }
-        let items: Vec<Item> = items.into_iter().map(|(item, _)| item).collect();
-        let limits = Limits { count_max, gap_max: head.gap_max.unwrap_or(8).min(count_max) };
+        let items: Vec<ProfileItem> = items.into_iter().map(|(item, _)| item).collect();
+        let limits = RequestLimits { count_max, gap_max: head.gap_max.unwrap_or(8).min(count_max) };
         let profile = Self {
             requests: requests(&items.iter().map(|item| item.at).collect::<Vec<_>>(), limits),
             text_requests: requests(&texts.iter().map(|text| text.at).collect::<Vec<_>>(), limits),
@@ -213,7 +213,7 @@ impl SensorProfile {
         Ok(profile)
     }
 
-    fn try_example(&self, check: &Check<'_>, form: Spanned<ExampleForm>) -> Result<(), ConfigError> {
+    fn try_example(&self, check: &ProfileChecker<'_>, form: Spanned<ExampleForm>) -> Result<(), ConfigError> {
         let whole = form.span();
         let form = form.into_inner();
         let today = match form.today.as_deref().map(day) {
@@ -223,7 +223,7 @@ impl SensorProfile {
             Some(Some(today)) => today,
             None => 0.0,
         };
-        let mut words = Words::default();
+        let mut words = RegisterWords::default();
         for (place, given) in form.words {
             let parsed =
                 place.get_ref().split_once(':').and_then(|(code, at)| Some((code.parse().ok()?, at.parse().ok()?)));
@@ -278,8 +278,8 @@ const KINDS: [&str; 6] = ["sensor", "ups", "meter", "cooling", "projector", "oth
 /// Adds an item, unless its series stands twice or it lies across another.
 fn add(
     source: &Source,
-    items: &mut Vec<(Item, Range<usize>)>,
-    item: Item,
+    items: &mut Vec<(ProfileItem, Range<usize>)>,
+    item: ProfileItem,
     span: Range<usize>,
 ) -> Result<(), ConfigError> {
     let series = item.series();
@@ -287,7 +287,7 @@ fn add(
         let message = format!("found a second {series}; allowed is one of each");
         return Err(source.fault(span, &message, "give each a subject of its own"));
     }
-    let crosses = |known: &&(Item, Range<usize>)| {
+    let crosses = |known: &&(ProfileItem, Range<usize>)| {
         let (a, b) = (known.0.at, item.at);
         let apart = a.table != b.table || a.end() <= u32::from(b.start) || b.end() <= u32::from(a.start);
         // The same words read in several ways (bits of one status word) are no mistake; half of another number is.
@@ -309,14 +309,14 @@ fn add(
 }
 
 /// What the checks of one file share.
-struct Check<'a> {
+struct ProfileChecker<'a> {
     source: &'a Source,
     base: Base,
     function: Option<u8>,
     order: WordOrder,
 }
 
-impl Check<'_> {
+impl ProfileChecker<'_> {
     /// The stretch that a function and a documented address mean.
     fn stretch(
         &self,
@@ -357,7 +357,7 @@ impl Check<'_> {
                 (function, documented.checked_sub(u32::from(base == Base::One)))
             }
         };
-        let Some(table) = Table::of_function(function) else {
+        let Some(table) = RegisterTable::of_function(function) else {
             let message = format!("found function {function}; allowed are 1 to 4, which read");
             return fault(&message, "correct the function; writing is not offered");
         };
@@ -375,10 +375,11 @@ impl Check<'_> {
         }
     }
 
-    fn item(&self, span: Range<usize>, form: ItemForm, is_flag: bool) -> Result<Item, ConfigError> {
+    fn item(&self, span: Range<usize>, form: ItemForm, is_flag: bool) -> Result<ProfileItem, ConfigError> {
         let metric = metric::named(self.source, &form.metric)?;
         let function = form.function.or(self.function);
-        let bitwise = self.base != Base::Modicon && function.and_then(Table::of_function).is_some_and(Table::is_bits);
+        let bitwise = self.base != Base::Modicon
+            && function.and_then(RegisterTable::of_function).is_some_and(RegisterTable::is_bits);
         let kind = form
             .r#type
             .as_ref()
@@ -420,7 +421,7 @@ impl Check<'_> {
                 "make it a flag",
             ));
         }
-        Ok(Item {
+        Ok(ProfileItem {
             metric,
             subject: form.subject,
             at,
@@ -490,7 +491,7 @@ impl Check<'_> {
         Ok(range)
     }
 
-    fn alarm(&self, form: AlarmForm) -> Result<Item, ConfigError> {
+    fn alarm(&self, form: AlarmForm) -> Result<ProfileItem, ConfigError> {
         let id = form.id.get_ref();
         let shaped = !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !shaped {

@@ -92,7 +92,7 @@ fn documents_count_in_different_ways() {
     let modicon =
         modicon.replace("address = 3\n", "address = 30004\n").replace("4:1", "4:30002").replace("4:3\"", "4:30004\"");
     let profile = parse(&modicon).unwrap_or_else(|e| panic!("{e}"));
-    let at = AddressRange { table: Table::InputRegisters, start: 1, count: 1 };
+    let at = AddressRange { table: RegisterTable::InputRegisters, start: 1, count: 1 };
     assert_eq!(profile.items[0].at, at);
     let one = GOOD.replace("function = 4\n", "function = 4\nbase = \"1\"\n");
     assert_eq!(parse(&one).unwrap_or_else(|e| panic!("{e}")).items[0].at.start, 0);

@@ -11,7 +11,7 @@ use std::path::Path;
 use ring::hmac;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::id::IncidentId;
 use ioc_judge::{Incident, IncidentState, TimelineStep};
 
@@ -27,13 +27,13 @@ pub struct AcknowledgeLinks {
 }
 
 /// What a link stands for.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgeLink {
-    /// Which incident.
     pub incident: IncidentId,
     /// The step whose notice carried it.
     pub step: u32,
-    /// For whom.
+    /// Who follows it: a person's key in the duty plan.
     pub person: String,
 }
 
@@ -41,7 +41,7 @@ impl AcknowledgeLinks {
     /// Takes the key in `dir`, or makes one. Whoever has it can take incidents, so it is for the owner alone.
     ///
     /// # Errors
-    /// [`PkiError`] when it cannot be read or written.
+    /// [`PkiError`] when the file of the key is not readable, not a key, or is missing and cannot be made.
     pub fn open(dir: &Path) -> Result<Self, PkiError> {
         let path = dir.join("link.key");
         let fault = |source| PkiError::File { path: path.clone(), source };

@@ -15,55 +15,43 @@ pub struct Origin {
     pub browser: Option<String>,
 }
 
-/// What is meant.
+/// What is meant to be done with an account, which `name` is of. A `hash` is of a password (Argon2id, PHC string), a `code` of the second
+/// factor; `actor` is the account that asks, `from` and `peer` are where from.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Intent {
     /// Someone is about to show a password: it is counted before it is looked at.
     Attempt {
-        /// Account.
         name: String,
         /// Code of the second factor, where one is given; a right one is no guess.
         code: String,
-        /// From where.
         from: Origin,
     },
     /// The password was not looked at after all: there is no room for one more.
-    Unseen {
-        /// Account.
-        name: String,
-        /// From where.
-        from: Origin,
-    },
+    Unseen { name: String, from: Origin },
     /// The password was wrong.
     Wrong {
         /// Account, as it was given.
         name: String,
-        /// From where.
         from: Origin,
     },
     /// The password matches this hash: lets them in if it still is the account's.
     Proved {
-        /// Account.
         name: String,
-        /// The hash.
         hash: String,
         /// Code of the second factor; empty when none was given.
         code: String,
-        /// From where.
         from: Origin,
     },
     /// The organisation's identity provider says who it is.
     Federated {
-        /// Account.
         name: String,
         /// When they showed the provider who they are, where it says so.
         proved_at: Option<Timestamp>,
-        /// From where.
         peer: String,
     },
     /// Whoever has a session shows again who they are: password (by its hash) and code.
     Confirm {
-        /// Account.
         name: String,
         /// Digest of the session.
         session: String,
@@ -71,58 +59,39 @@ pub enum Intent {
         hash: String,
         /// Code of the second factor; empty when none was given.
         code: String,
-        /// From where.
         from: Origin,
     },
-    /// A new account.
+    /// Makes an account.
     Create {
         /// Name to sign in with.
         name: String,
         /// The person's own name.
         full_name: String,
-        /// Role.
         role: Role,
         /// Places that it is limited to.
         places: Vec<String>,
         /// Hash of its first password, which is to be changed at once.
         hash: String,
-        /// Who asks.
         actor: String,
     },
     /// Changes of an account; what is not given stays.
     Alter {
-        /// Account.
         name: String,
         /// The person's own name.
         full_name: Option<String>,
-        /// Role.
         role: Option<Role>,
         /// Places that it is limited to.
         places: Option<Vec<String>>,
         /// Whether it can be used.
         disabled: Option<bool>,
-        /// Who asks.
         actor: String,
     },
     /// A password that someone else chose; all sessions and tokens end.
-    Reset {
-        /// Account.
-        name: String,
-        /// Hash.
-        hash: String,
-        /// Who asks.
-        actor: String,
-    },
+    Reset { name: String, hash: String, actor: String },
     /// Takes an account's second factor away: its owner has lost it. All sessions and tokens end.
-    RemoveSecond {
-        /// Account.
-        name: String,
-        /// Who asks.
-        actor: String,
-    },
+    RemoveSecond { name: String, actor: String },
     /// A password that its owner chose; all their other sessions and tokens end.
     ChoosePassword {
-        /// Account.
         name: String,
         /// The hash that the present password matches.
         present: String,
@@ -132,50 +101,33 @@ pub enum Intent {
         except: String,
     },
     /// One's own second factor: a new one, not confirmed.
-    StartSecond {
-        /// Account.
-        name: String,
-    },
+    StartSecond { name: String },
     /// Its owner shows that they have it, and gets new codes to recover with.
     ConfirmSecond {
-        /// Account.
         name: String,
         /// Only new codes: it must be confirmed already.
         again: bool,
-        /// Code.
         code: String,
-        /// From where.
         from: Origin,
     },
     /// Its owner ends it.
-    EndSecond {
-        /// Account.
-        name: String,
-        /// Code.
-        code: String,
-        /// From where.
-        from: Origin,
-    },
+    EndSecond { name: String, code: String, from: Origin },
     /// A token of the API.
     NewToken {
-        /// Whose.
         name: String,
         /// What it is for.
         label: String,
-        /// Its role.
+        /// At most the owner's own.
         role: Role,
         /// How long it lives, milliseconds.
         life_ms: i64,
-        /// From where.
         peer: String,
     },
     /// Ends one of one's own sessions or tokens.
     EndSession {
-        /// Whose.
         name: String,
-        /// Its digest.
         digest: String,
-        /// Audit record's action.
+        /// The audit record's action, as `noun.verb`.
         action: &'static str,
     },
 }

@@ -6,7 +6,7 @@ pub mod intent;
 
 use crate::pki::PkiError;
 use ioc_common::clock::Timestamp;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::random::{self, NoRandomness};
 
 use ioc_store::{AccountRecord, Role, SessionRecord};
@@ -17,7 +17,7 @@ pub const SESSION_MS: i64 = 12 * 3_600_000;
 pub const FRESH_MS: i64 = 15 * 60_000;
 /// Passwords that are remembered.
 const EARLIER_MAX: usize = 5;
-/// Shortest password.
+/// Shortest password that can be chosen, bytes.
 const PASSWORD_MIN_BYTES: usize = 12;
 /// What a token of the API begins with, so that a scanner of secrets knows it.
 pub const TOKEN_PREFIX: &str = "iocw_";
@@ -72,8 +72,8 @@ pub fn set_password(account: &mut AccountRecord, hash: String, now: Timestamp) {
 
 /// Why a name or a password cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotTaken {
-    /// The name.
+pub enum CredentialError {
+    /// The name has other characters than are allowed, or too many.
     #[error("name: allowed are 2 to 40 characters of a-z 0-9 . _ -, the first a letter")]
     Name,
     /// Too short or too long.
@@ -85,7 +85,7 @@ pub enum NotTaken {
     /// It was used before.
     #[error("password: it was used before; the last {EARLIER_MAX} are not taken again")]
     Again,
-    /// The old one.
+    /// The present password, which must be shown for a new one, is wrong.
     #[error("password: the present one is wrong")]
     Wrong,
 }
@@ -93,30 +93,34 @@ pub enum NotTaken {
 /// Checks the name of an account.
 ///
 /// # Errors
-/// [`NotTaken::Name`].
-pub fn check_name(name: &str) -> Result<(), NotTaken> {
+/// [`CredentialError::Name`] for other characters, or another length, than its text says.
+pub fn check_name(name: &str) -> Result<(), CredentialError> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    if first && (2..=40).contains(&name.len()) && name.bytes().all(allowed) { Ok(()) } else { Err(NotTaken::Name) }
+    if first && (2..=40).contains(&name.len()) && name.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(CredentialError::Name)
+    }
 }
 
 /// Whether a password that its owner chose can be taken, and whether they know the present one. Slow on purpose: call it off the async
 /// threads.
 ///
 /// # Errors
-/// [`NotTaken`] when it is too weak, or was used before.
-pub fn check_change(account: &AccountRecord, present: &str, new: &str) -> Result<(), NotTaken> {
+/// [`CredentialError`] when it is too weak, or was used before.
+pub fn check_change(account: &AccountRecord, present: &str, new: &str) -> Result<(), CredentialError> {
     if !verify(&account.password, present) {
-        return Err(NotTaken::Wrong);
+        return Err(CredentialError::Wrong);
     }
     if new.len() < PASSWORD_MIN_BYTES || new.len() > PASSWORD_MAX_BYTES {
-        return Err(NotTaken::Length);
+        return Err(CredentialError::Length);
     }
     if new.to_lowercase().contains(&account.name) {
-        return Err(NotTaken::Named);
+        return Err(CredentialError::Named);
     }
     if verify(&account.password, new) || account.earlier.iter().any(|hash| verify(hash, new)) {
-        return Err(NotTaken::Again);
+        return Err(CredentialError::Again);
     }
     Ok(())
 }
@@ -201,13 +205,17 @@ mod tests {
         assert!(account.password.starts_with("$argon2id$") && verify(&account.password, "correct horse"));
         assert!(!verify(NOBODY, "") && !verify(NOBODY, "correct horse"));
         let check = |account: &AccountRecord, present: &str, new: &str| check_change(account, present, new);
-        assert_eq!(check(&account, "battery", "a new long password"), Err(NotTaken::Wrong));
-        assert_eq!(check(&account, "correct horse", "short"), Err(NotTaken::Length));
-        assert_eq!(check(&account, "correct horse", "I am the Admin, I am"), Err(NotTaken::Named));
-        assert_eq!(check(&account, "correct horse", "correct horse"), Err(NotTaken::Again));
+        assert_eq!(check(&account, "battery", "a new long password"), Err(CredentialError::Wrong));
+        assert_eq!(check(&account, "correct horse", "short"), Err(CredentialError::Length));
+        assert_eq!(check(&account, "correct horse", "I am the Admin, I am"), Err(CredentialError::Named));
+        assert_eq!(check(&account, "correct horse", "correct horse"), Err(CredentialError::Again));
         assert_eq!(check(&account, "correct horse", "battery staple"), Ok(()));
         set_password(&mut account, hashing::hash("battery staple").expect("hashed"), now);
-        assert_eq!(check(&account, "battery staple", "correct horse"), Err(NotTaken::Again), "not even after another");
+        assert_eq!(
+            check(&account, "battery staple", "correct horse"),
+            Err(CredentialError::Again),
+            "not even after another"
+        );
         let due = |ms| account.is_due(now.plus_millis(ms));
         assert!(!due(AccountRecord::PASSWORD_LIFE_MS) && due(AccountRecord::PASSWORD_LIFE_MS + 1));
         assert!(check_name("lan.nt").is_ok() && check_name("Lan").is_err() && check_name("a").is_err());

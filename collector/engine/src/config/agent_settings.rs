@@ -9,13 +9,13 @@ use ioc_common::settings::{ENDPOINTS_MAX, EndpointSetting, Every, Interval, Remo
 use ioc_judge::{DeviceInfo, Scope};
 
 /// Settings for a group.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// Its name.
     pub name: String,
-    /// For whom.
+    /// The devices that get these settings.
     pub scope: Scope,
-    /// What.
+    /// What is set; what is not stays as it stands on the machine.
     pub pushed: RemoteSettings,
 }
 
@@ -77,7 +77,7 @@ pub struct AssignedSettings {
     pub groups: Vec<String>,
     /// What they come to, as JSON: the later group goes first where two say something.
     pub settings: String,
-    /// Its digest.
+    /// SHA-256 of the settings, hex: two that say the same have the same.
     pub digest: String,
     empty: bool,
 }
@@ -92,7 +92,7 @@ pub enum SettingsState {
     Applied,
     /// They are not yet with it.
     Waiting,
-    /// It refused them.
+    /// The agent refused them, and said why.
     Refused,
 }
 
@@ -145,7 +145,7 @@ impl AssignedSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Kinds};
+    use crate::config::{Config, ConnectorKinds};
     use ioc_common::id::DeviceId;
     use ioc_judge::DeviceKind;
 
@@ -163,7 +163,8 @@ every = { displays = "30s" }
 "#;
 
     fn parse(text: &str) -> Result<Vec<Group>, ConfigError> {
-        Config::parse(&Source::built_in("collector.toml", text), &Kinds::default()).map(|config| config.settings)
+        Config::parse(&Source::built_in("collector.toml", text), &ConnectorKinds::default())
+            .map(|config| config.settings)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Channels for notices, and other ties to the world outside: the dead man's switch, systems whose alerts are taken in.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,13 +9,13 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned, Table};
 use ioc_judge::Severity;
 
-use super::kind::{Kind, Place, is_name, whole_url};
+use super::kind::{ConfigContext, ConnectorKind, is_name, whole_url};
 use crate::notifier::Notifier;
 
 /// A channel for notices.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// Name, unique.
+    /// Its name in the configuration, unique.
     pub name: String,
     /// Notices below this are not sent here.
     pub min_severity: Severity,
@@ -26,7 +27,7 @@ pub struct Channel {
     pub per_minute: u32,
     /// The name of its kind in the configuration.
     pub kind: &'static str,
-    /// How it sends.
+    /// How its kind delivers.
     pub notifier: Arc<dyn Notifier>,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct ChannelForm {
     #[serde(default = "warning")]
     min_severity: Severity,
     always: Option<bool>,
-    fallback: Option<String>,
+    fallback: Option<Spanned<String>>,
     per_minute: Option<Bounded<1, 6000>>,
     #[serde(rename = "type")]
     kind: Spanned<String>,
@@ -52,9 +53,9 @@ pub(super) const fn warning() -> Severity {
 /// Who is told that the collector lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Where.
+    /// The address that is called.
     pub url: String,
-    /// How often.
+    /// Time between two calls.
     pub every: SpanWithin<5_000, 86_400_000>,
 }
 
@@ -107,9 +108,20 @@ pub(super) fn check_sources(source: &Source, forms: Vec<SourceForm>) -> Result<V
     Ok(found)
 }
 
-/// What one channel leaves, another takes: each is known, and no two pass it to and fro.
-pub(super) fn check_fallbacks(source: &Source, channels: &[Channel]) -> Result<(), ConfigError> {
-    for channel in channels {
+impl ChannelForm {
+    /// Where its fallback stands; nowhere without one.
+    pub(super) fn fallback_span(&self) -> Range<usize> {
+        self.fallback.as_ref().map_or(0..0, Spanned::span)
+    }
+}
+
+/// What one channel leaves, another takes: each is known, and no two pass it to and fro. `spans` says where each channel names its own.
+pub(super) fn check_fallbacks(
+    source: &Source,
+    channels: &[Channel],
+    spans: &[Range<usize>],
+) -> Result<(), ConfigError> {
+    for (channel, span) in channels.iter().zip(spans) {
         let Some(to) = &channel.fallback else { continue };
         let next = channels.iter().find(|one| one.name == *to);
         if next.is_none_or(|next| !next.always || next.fallback.is_some() || next.name == channel.name) {
@@ -117,7 +129,7 @@ pub(super) fn check_fallbacks(source: &Source, channels: &[Channel]) -> Result<(
                 "found fallback {to:?} in the channel {:?}; allowed is a channel that carries every notice and has no fallback itself",
                 channel.name
             );
-            return Err(source.fault(0..0, &message, "name such a channel"));
+            return Err(source.fault(span.clone(), &message, "name such a channel"));
         }
     }
     Ok(())
@@ -127,7 +139,7 @@ pub(super) fn check(
     source: &Source,
     form: Spanned<ChannelForm>,
     table: Table<'_>,
-    kinds: &[Kind<dyn Notifier>],
+    kinds: &[ConnectorKind<dyn Notifier>],
     before: &[Channel],
 ) -> Result<Channel, ConfigError> {
     let (span, form) = (form.span(), form.into_inner());
@@ -137,19 +149,20 @@ pub(super) fn check(
         let message = format!("found channel {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
         return Err(source.fault(named.span(), &message, "rename it"));
     }
-    let place = Place { source, span, what: "channel", name };
-    let (kind, notifier) = Kind::read(kinds, &COMMON, &kind, &place, table)?;
+    let context = ConfigContext { source, span, what: "channel", name };
+    let (kind, notifier) = ConnectorKind::read(kinds, &COMMON, &kind, &context, table)?;
     // Who has no address of their own gets everything.
     let addressed = notifier.needs_address();
     let always = always.unwrap_or(!addressed);
     if always && addressed {
         let message = format!("found always in the channel {name:?}, which sends to the address of a person");
-        return Err(place.fault(
-            place.span.clone(),
+        return Err(context.fault(
+            context.span.clone(),
             &message,
             "remove always, or write the recipients into the channel",
         ));
     }
+    let fallback = fallback.map(Spanned::into_inner);
     let per_minute = per_minute.map_or(600, |limit| u32::try_from(limit.0).unwrap_or(600));
     Ok(Channel { name: named.into_inner(), min_severity, always, fallback, per_minute, kind, notifier })
 }

@@ -1,18 +1,18 @@
-//! Kinds of channels and of ticket systems: of each its keys, and how they are checked. They live on top of this crate and are handed in.
+//! ConnectorKinds of channels and of ticket systems: of each its keys, and how they are checked. They live on top of this crate and are handed in.
 //! A key of another kind's is an error that names the place.
 
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ioc_common::config::{ConfigError, Source, Spanned, Table};
+use ioc_common::config::{ConfigError, KeyFault, KindKeys, Source, Spanned, Table};
 use ioc_store::template::unknown_place;
 
 use crate::notifier::Notifier;
 use crate::ticket_client::TicketConnector;
 
 /// A kind of channel or of ticket system.
-pub struct Kind<T: ?Sized> {
+pub struct ConnectorKind<T: ?Sized> {
     /// Its name in the configuration: `type`.
     pub name: &'static str,
     /// Keys that it must have, beside those of all kinds.
@@ -20,21 +20,21 @@ pub struct Kind<T: ?Sized> {
     /// Keys that it may have.
     pub optional: &'static [&'static str],
     /// Makes it of its keys. That all the required ones are there, and none of another kind's, is known by then.
-    pub check: fn(&Place<'_>, Table<'_>) -> Result<Arc<T>, ConfigError>,
+    pub check: fn(&ConfigContext<'_>, Table<'_>) -> Result<Arc<T>, ConfigError>,
 }
 
 /// All kinds that there are.
 #[derive(Clone, Copy, Default)]
-pub struct Kinds {
-    /// Of channels.
-    pub channels: &'static [Kind<dyn Notifier>],
-    /// Of ticket systems.
-    pub tickets: &'static [Kind<dyn TicketConnector>],
+pub struct ConnectorKinds {
+    /// ConnectorKinds of channels for notices.
+    pub channels: &'static [ConnectorKind<dyn Notifier>],
+    /// ConnectorKinds of ticket systems.
+    pub tickets: &'static [ConnectorKind<dyn TicketConnector>],
 }
 
-impl<T: ?Sized> Kind<T> {
-    fn has(&self, key: &str) -> bool {
-        self.required.contains(&key) || self.optional.contains(&key)
+impl<T: ?Sized> ConnectorKind<T> {
+    const fn keys(&self) -> KindKeys<'static> {
+        KindKeys { name: self.name, required: self.required, optional: self.optional }
     }
 
     /// Reads a table by the kind that its `type` names. `common` are the keys of all kinds, which are read already.
@@ -42,7 +42,7 @@ impl<T: ?Sized> Kind<T> {
         kinds: &[Self],
         common: &[&str],
         name: &Spanned<String>,
-        place: &Place<'_>,
+        context: &ConfigContext<'_>,
         table: Table<'_>,
     ) -> Result<(&'static str, Arc<T>), ConfigError> {
         let Some(kind) = kinds.iter().find(|kind| kind.name == name.get_ref()) else {
@@ -52,49 +52,30 @@ impl<T: ?Sized> Kind<T> {
                 names => format!("one of {}", names.join(", ")),
             };
             let message = format!("unknown variant `{}`, expected {names}", name.get_ref());
-            return Err(place.fault(name.span(), &message, ""));
+            return Err(context.fault(name.span(), &message, ""));
         };
         let keys = table.without(common);
-        if let Some((key, span)) = keys.keys().find(|(key, _)| !kind.has(key)) {
-            return Err(kind.misplaced(kinds, common, place, key, span));
+        match keys.check_keys(kind.keys(), kinds.iter().map(Self::keys), common) {
+            Ok(()) => Ok((kind.name, (kind.check)(context, keys)?)),
+            Err(KeyFault::Unknown(error)) => Err(error),
+            Err(KeyFault::OfOthers { key, span, others }) => {
+                let own: Vec<&str> = kind.keys().all().collect();
+                let message = format!(
+                    "found {key} in a {} of the type {}; allowed are {}, and for every type {}",
+                    context.what,
+                    kind.name,
+                    own.join(", "),
+                    common.join(", ")
+                );
+                Err(context.fault(span, &message, &format!("remove this line, or write type = {others}")))
+            }
+            Err(KeyFault::Lacking(key)) => Err(context.lacks(key)),
         }
-        if let Some(key) = kind.required.iter().find(|key| keys.keys().all(|(found, _)| found != **key)) {
-            return Err(place.lacks(key));
-        }
-        Ok((kind.name, (kind.check)(place, keys)?))
-    }
-
-    fn misplaced(
-        &self,
-        kinds: &[Self],
-        common: &[&str],
-        place: &Place<'_>,
-        key: &str,
-        span: Range<usize>,
-    ) -> ConfigError {
-        let own = self.required.iter().chain(self.optional);
-        let others: Vec<String> =
-            kinds.iter().filter(|other| other.has(key)).map(|other| format!("{:?}", other.name)).collect();
-        if others.is_empty() {
-            let all: Vec<String> = common.iter().chain(own).map(|key| format!("`{key}`")).collect();
-            let message = format!("unknown field `{key}`, expected one of {}", all.join(", "));
-            return place.fault(span, &message, "correct the key, or remove this line");
-        }
-        let own: Vec<&str> = own.copied().collect();
-        let message = format!(
-            "found {key} in a {} of the type {}; allowed are {}, and for every type {}",
-            place.what,
-            self.name,
-            own.join(", "),
-            common.join(", ")
-        );
-        let mend = format!("remove this line, or write type = {}", others.join(" or "));
-        place.fault(span, &message, &mend)
     }
 }
 
 /// A table of the configuration that is being read: where it stands, for errors; and checks that several kinds need.
-pub struct Place<'s> {
+pub struct ConfigContext<'s> {
     pub(super) source: &'s Source,
     pub(super) span: Range<usize>,
     /// What it describes, for people.
@@ -102,7 +83,7 @@ pub struct Place<'s> {
     pub(super) name: &'s str,
 }
 
-impl Place<'_> {
+impl ConfigContext<'_> {
     /// An error at this part of the configuration.
     #[must_use]
     pub fn fault(&self, span: Range<usize>, message: &str, mend: &str) -> ConfigError {
@@ -125,7 +106,7 @@ impl Place<'_> {
     /// An address with its scheme.
     ///
     /// # Errors
-    /// When it has none.
+    /// [`ConfigError`] at the address that begins with neither `http://` nor `https://`.
     pub fn whole_url(&self, url: Spanned<String>) -> Result<String, ConfigError> {
         whole_url(self.source, url)
     }
@@ -133,7 +114,7 @@ impl Place<'_> {
     /// `host:port`, written like `example`.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// [`ConfigError`] at what has no colon, or no port from 0 to 65535 behind it.
     pub fn host_port(&self, server: &Spanned<String>, example: &str) -> Result<(String, u16), ConfigError> {
         let address =
             server.get_ref().rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
@@ -158,7 +139,7 @@ impl Place<'_> {
     /// A template has no placeholder but these.
     ///
     /// # Errors
-    /// When it has another.
+    /// [`ConfigError`] at a template with a placeholder that is not among `known`.
     pub fn check_placeholders(&self, text: &str, known: &[&str], span: Range<usize>) -> Result<(), ConfigError> {
         let Some(name) = unknown_place(text, known) else { return Ok(()) };
         let message = format!("found {{{{{name}}}}}; allowed are {}", known.join(", "));
@@ -219,7 +200,7 @@ pub(crate) mod testing {
         }
     }
 
-    const CHANNEL: Kind<dyn Notifier> =
-        Kind { name: "test", required: &[], optional: &[], check: |_, _| Ok(Arc::new(Test)) };
-    pub(crate) const KINDS: Kinds = Kinds { channels: &[CHANNEL], tickets: &[] };
+    const CHANNEL: ConnectorKind<dyn Notifier> =
+        ConnectorKind { name: "test", required: &[], optional: &[], check: |_, _| Ok(Arc::new(Test)) };
+    pub(crate) const KINDS: ConnectorKinds = ConnectorKinds { channels: &[CHANNEL], tickets: &[] };
 }

@@ -23,11 +23,12 @@ use ioc_store::Role;
 #[cfg(test)]
 pub(crate) use kind::testing;
 use kind::whole_url;
-pub use kind::{Kind, Kinds, Place};
+pub use kind::{ConfigContext, ConnectorKind, ConnectorKinds};
 use ticket::TicketForm;
 pub use ticket::{TICKET_PLACEHOLDERS, TicketSystem, page_of};
 
 /// The configuration, checked.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name of the site, as it stands on pages and notices.
@@ -48,6 +49,8 @@ pub struct Config {
     pub mqtt_advertise: String,
     /// Most open MQTT connections.
     pub connections_max: Bounded<1, 1_000_000>,
+    /// How long reports wait for others that come into the same commit.
+    pub gather: SpanWithin<0, 1_000>,
     /// Most sockets that have not yet shown a device's certificate.
     pub newcomers: crate::connection_limit::Bounds,
     /// Address of pages and API.
@@ -86,7 +89,6 @@ pub struct Config {
     pub remote_write: Option<RemoteWrite>,
     /// Settings for groups of agents.
     pub settings: Vec<Group>,
-    /// The rules.
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
     pub values: Profiles,
@@ -94,7 +96,6 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Ticket systems that incidents are carried to.
     pub tickets: Vec<TicketSystem>,
-    /// The duty plan.
     pub plan: Plan,
     /// Who is told that the collector lives (dead man's switch).
     pub heartbeat: Option<Heartbeat>,
@@ -152,7 +153,7 @@ impl OidcForm {
 /// Where what comes in is handed on to by remote write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteWrite {
-    /// Address.
+    /// The receiver's address, `http://` or `https://`.
     pub url: String,
     /// File with a token that is shown there.
     pub token_file: Option<PathBuf>,
@@ -176,13 +177,13 @@ impl RemoteWriteForm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExposedLabel {
-    /// Its name.
+    /// The name that people gave the device.
     Name,
-    /// Where it stands.
+    /// Room, and rack behind a slash.
     Place,
-    /// Its asset label.
+    /// The asset label.
     Label,
-    /// Its kind.
+    /// The kind of device.
     Kind,
 }
 
@@ -276,6 +277,7 @@ struct IngestForm {
     listen: SocketAddr,
     advertise: Option<String>,
     connections_max: Bounded<1, 1_000_000>,
+    gather: SpanWithin<0, 1_000>,
     newcomers_max: Bounded<16, 1_000_000>,
     newcomers_per_address_max: Bounded<8, 1_000_000>,
     newcomers_per_network_max: Bounded<8, 1_000_000>,
@@ -359,6 +361,7 @@ impl Default for IngestForm {
             listen: ([127, 0, 0, 1], 8883).into(),
             advertise: None,
             connections_max: Bounded(20_000),
+            gather: SpanWithin(Span(std::time::Duration::from_millis(50))),
             newcomers_max: Bounded(8192),
             newcomers_per_address_max: Bounded(512),
             newcomers_per_network_max: Bounded(2048),
@@ -434,7 +437,7 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with the place of the first fault.
-    pub fn parse(source: &Source, kinds: &Kinds) -> Result<Self, ConfigError> {
+    pub fn parse(source: &Source, kinds: &ConnectorKinds) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
         let timezone = jiff::tz::TimeZone::get(form.site.timezone.get_ref()).map_err(|_| {
             let message = format!("found time zone {:?}; allowed are IANA names", form.site.timezone.get_ref());
@@ -452,10 +455,11 @@ impl Config {
             None => RuleSet::parse(&Source::built_in("(built-in rules.toml)", DEFAULT_RULES))?,
         };
         let mut channels: Vec<Channel> = Vec::new();
+        let fallback_spans: Vec<_> = form.channel.iter().map(|form| form.get_ref().fallback_span()).collect();
         for (form, table) in form.channel.into_iter().zip(source.tables("channel")?) {
             channels.push(channel::check(source, form, table, kinds.channels, &channels)?);
         }
-        channel::check_fallbacks(source, &channels)?;
+        channel::check_fallbacks(source, &channels, &fallback_spans)?;
         let mut tickets: Vec<TicketSystem> = Vec::new();
         for (form, table) in form.ticket.into_iter().zip(source.tables("ticket")?) {
             tickets.push(ticket::check(source, form, table, kinds.tickets, &tickets)?);
@@ -483,6 +487,7 @@ impl Config {
             mqtt_listen: form.ingest.listen,
             mqtt_advertise,
             connections_max: form.ingest.connections_max,
+            gather: form.ingest.gather,
             newcomers: crate::connection_limit::Bounds {
                 all: form.ingest.newcomers_max.usize(),
                 per_address: form.ingest.newcomers_per_address_max.usize(),
@@ -571,7 +576,8 @@ mod tests {
         let key = parse("[[channel]]\nname = \"a\"\ntype = \"test\"\nnmae = 1\n").expect_err("key");
         assert!(key.line == 4 && key.message.contains("`min_severity`"), "{key}");
         let lost = "[[channel]]\nname = \"hook\"\ntype = \"test\"\nfallback = \"mail\"\n";
-        assert!(parse(lost).expect_err("fallback").message.contains("mail"));
+        let fault = parse(lost).expect_err("fallback");
+        assert!(fault.line == 4 && fault.message.contains("mail"), "{fault:?}");
         let missing = parse("[rules]\nfile = \"/nonexistent/rules.toml\"\n").expect_err("file");
         assert!(missing.to_string().contains("/nonexistent/rules.toml"), "{missing}");
     }

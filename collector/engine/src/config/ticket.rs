@@ -13,13 +13,13 @@ use ioc_store::template::percent_encoded;
 
 use super::Config;
 use super::channel::warning;
-use super::kind::{Kind, Place, is_name};
+use super::kind::{ConfigContext, ConnectorKind, is_name};
 use crate::ticket_client::TicketConnector;
 
 /// A ticket system.
 #[derive(Debug, Clone)]
 pub struct TicketSystem {
-    /// Name, unique.
+    /// Its name in the configuration, unique.
     pub name: String,
     /// Incidents below this get no ticket.
     pub min_severity: Severity,
@@ -64,7 +64,7 @@ pub(super) fn check(
     source: &Source,
     form: Spanned<TicketForm>,
     table: Table<'_>,
-    kinds: &[Kind<dyn TicketConnector>],
+    kinds: &[ConnectorKind<dyn TicketConnector>],
     before: &[TicketSystem],
 ) -> Result<TicketSystem, ConfigError> {
     let (span, form) = (form.span(), form.into_inner());
@@ -75,11 +75,11 @@ pub(super) fn check(
             format!("found ticket system {name:?}; allowed are unique names of 1 to 40 characters A-Z a-z 0-9 - _");
         return Err(source.fault(named.span(), &message, "rename it"));
     }
-    let place = Place { source, span, what: "ticket system", name };
+    let context = ConfigContext { source, span, what: "ticket system", name };
     if let Some(page) = &page {
-        place.check_placeholders(page.get_ref(), &TICKET_PLACEHOLDERS, page.span())?;
+        context.check_placeholders(page.get_ref(), &TICKET_PLACEHOLDERS, page.span())?;
     }
-    let (kind, connector) = Kind::read(kinds, &COMMON, &kind, &place, table)?;
+    let (kind, connector) = ConnectorKind::read(kinds, &COMMON, &kind, &context, table)?;
     let page = page.map(Spanned::into_inner).filter(|page| !page.is_empty()).unwrap_or_else(|| connector.page());
     Ok(TicketSystem { name: named.into_inner(), min_severity, every, page, secret_file, kind, connector })
 }

@@ -1,6 +1,6 @@
 //! What is said of a device, checked.
 
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_common::id::DeviceId;
 use ioc_common::random;
 use ioc_judge::{DeviceInfo, DeviceKind, Importance};

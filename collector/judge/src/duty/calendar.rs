@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 
 use ioc_common::clock::Timestamp;
 
-use super::{Cover, Layer, Plan, Rota, Target};
+use super::{Cover, EscalationTarget, Layer, Plan, Rota};
 use crate::local_time::{self, weekday};
 use crate::severity::Severity;
 use crate::text::Text;
@@ -92,12 +92,12 @@ pub fn gaps(plan: &Plan, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<Text> {
         for step in &policy.steps {
             for target in &step.to {
                 match target {
-                    Target::Person(id) => concerned.push(id),
-                    Target::Team(id) => {
+                    EscalationTarget::Person(id) => concerned.push(id),
+                    EscalationTarget::Team(id) => {
                         concerned
                             .extend(plan.teams.iter().filter(|team| team.id == *id).flat_map(|team| &team.members));
                     }
-                    Target::Rota(_) | Target::Officer | Target::Leader => {}
+                    EscalationTarget::Rota(_) | EscalationTarget::Officer | EscalationTarget::Leader => {}
                 }
             }
         }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use ioc_common::config::{Bounded, ConfigError, Source, SpanWithin, Spanned};
 
 use super::{
-    Contact, Deadlines, Department, EscalationStep, Holiday, Layer, Person, Plan, Policy, Quiet, Rota, Route, Target,
-    Team,
+    Contact, Deadlines, Department, EscalationStep, EscalationTarget, Holiday, Layer, Person, Plan, Policy, QuietHours,
+    Rota, Route, Team,
 };
 use crate::scope::Scope;
 use crate::severity::Severity;
@@ -161,26 +161,26 @@ impl Plan {
     /// [`ConfigError`] with the line of the first fault.
     pub fn parse(source: &Source, zone: &TimeZone, language: &str, channels: &[&str]) -> Result<Self, ConfigError> {
         let form: Form = source.parse()?;
-        let reader = Reader { source, people: ids(source, form.person.iter().map(|one| &one.id))? };
+        let checker = PlanChecker { source, people: ids(source, form.person.iter().map(|one| &one.id))? };
         let mut plan = Self { zone: zone.clone(), ..Self::default() };
         for person in form.person {
-            plan.people.push(reader.person(person, language, channels)?);
+            plan.people.push(checker.person(person, language, channels)?);
         }
         ids(source, form.team.iter().map(|one| &one.id))?;
         for team in form.team {
-            plan.teams.push(Team { members: reader.named(&team.members)?, id: team.id.into_inner() });
+            plan.teams.push(Team { members: checker.named(&team.members)?, id: team.id.into_inner() });
         }
         ids(source, form.rota.iter().map(|one| &one.id))?;
         for rota in form.rota {
-            plan.rotas.push(reader.rota(rota, zone)?);
+            plan.rotas.push(checker.rota(rota, zone)?);
         }
         let policies = ids(source, form.policy.iter().map(|one| &one.id))?;
         for policy in form.policy {
-            plan.policies.push(reader.policy(policy, &plan)?);
+            plan.policies.push(checker.policy(policy, &plan)?);
         }
         for route in form.route {
             if !policies.contains(route.policy.get_ref()) {
-                return Err(reader.unknown(&route.policy, "policy", &policies));
+                return Err(checker.unknown(&route.policy, "policy", &policies));
             }
             let (policy, min_severity) = (route.policy.into_inner(), route.min_severity);
             plan.routes.push(Route { policy, min_severity, scope: route.scope });
@@ -195,7 +195,7 @@ impl Plan {
             plan.deadlines[place] = Deadlines { acknowledge_ms, resolve_ms };
         }
         if let Some(regulator) = form.regulator {
-            plan.regulator = Some(Department { people: reader.named(&regulator.people)?, name: regulator.department });
+            plan.regulator = Some(Department { people: checker.named(&regulator.people)?, name: regulator.department });
         }
         Ok(plan)
     }
@@ -218,12 +218,13 @@ fn ids<'a>(source: &Source, all: impl Iterator<Item = &'a Spanned<String>>) -> R
     Ok(found)
 }
 
-struct Reader<'s> {
+/// Makes the plan of its form, and holds every name to what there is.
+struct PlanChecker<'s> {
     source: &'s Source,
     people: Vec<String>,
 }
 
-impl Reader<'_> {
+impl PlanChecker<'_> {
     fn unknown(&self, found: &Spanned<String>, what: &str, allowed: &[String]) -> ConfigError {
         let allowed = if allowed.is_empty() { "none yet".to_owned() } else { allowed.join(", ") };
         let message = format!("found {what} {:?}; allowed are {allowed}", found.get_ref());
@@ -263,9 +264,11 @@ impl Reader<'_> {
             Ok(Contact { channel, address, min_severity: form.min_severity })
         };
         let quiet = match form.quiet {
-            Some(quiet) => {
-                Some(Quiet { from: self.time(&quiet.from)?, until: self.time(&quiet.until)?, except: quiet.except })
-            }
+            Some(quiet) => Some(QuietHours {
+                from: self.time(&quiet.from)?,
+                until: self.time(&quiet.until)?,
+                except: quiet.except,
+            }),
             None => None,
         };
         Ok(Person {
@@ -355,8 +358,8 @@ impl Reader<'_> {
         })
     }
 
-    fn target(&self, text: &Spanned<String>, plan: &Plan) -> Result<Target, ConfigError> {
-        let known = |what: &str, id: &str, all: Vec<String>, target: fn(String) -> Target| {
+    fn target(&self, text: &Spanned<String>, plan: &Plan) -> Result<EscalationTarget, ConfigError> {
+        let known = |what: &str, id: &str, all: Vec<String>, target: fn(String) -> EscalationTarget| {
             if all.iter().any(|one| one == id) {
                 Ok(target(id.to_owned()))
             } else {
@@ -365,14 +368,14 @@ impl Reader<'_> {
         };
         match text.get_ref().split_once(':') {
             Some(("rota", id)) => {
-                known("rota", id, plan.rotas.iter().map(|one| one.id.clone()).collect(), Target::Rota)
+                known("rota", id, plan.rotas.iter().map(|one| one.id.clone()).collect(), EscalationTarget::Rota)
             }
             Some(("team", id)) => {
-                known("team", id, plan.teams.iter().map(|one| one.id.clone()).collect(), Target::Team)
+                known("team", id, plan.teams.iter().map(|one| one.id.clone()).collect(), EscalationTarget::Team)
             }
-            Some(("person", id)) => known("person", id, self.people.clone(), Target::Person),
-            None if text.get_ref() == "officer" => Ok(Target::Officer),
-            None if text.get_ref() == "leader" => Ok(Target::Leader),
+            Some(("person", id)) => known("person", id, self.people.clone(), EscalationTarget::Person),
+            None if text.get_ref() == "officer" => Ok(EscalationTarget::Officer),
+            None if text.get_ref() == "leader" => Ok(EscalationTarget::Leader),
             _ => {
                 let message =
                     format!("found {:?}; allowed are rota:…, team:…, person:…, officer and leader", text.get_ref());

@@ -28,7 +28,7 @@ pub struct Plan {
     pub people: Vec<Person>,
     pub teams: Vec<Team>,
     pub rotas: Vec<Rota>,
-    /// Escalation policies.
+    /// Escalation policies, by name.
     pub policies: Vec<Policy>,
     /// Which incident goes by which policy; the first that fits.
     pub routes: Vec<Route>,
@@ -50,7 +50,7 @@ pub struct Person {
     /// How they are reached, in this order.
     pub contacts: Vec<Contact>,
     /// When they are left alone.
-    pub quiet: Option<Quiet>,
+    pub quiet: Option<QuietHours>,
 }
 
 /// A way to reach a person.
@@ -66,7 +66,7 @@ pub struct Contact {
 
 /// Hours in which a person is told only what is bad enough; the rest waits until they are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quiet {
+pub struct QuietHours {
     /// From, local time of the site.
     pub from: Time,
     /// Until; before `from` when it runs over midnight.
@@ -88,9 +88,9 @@ pub struct Team {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Rota {
     pub id: String,
-    /// Name, for people.
+    /// What people call it.
     pub name: String,
-    /// Its time zone.
+    /// The time zone in which its shifts change.
     pub zone: TimeZone,
     /// Its layers; a later one goes before an earlier one while it has someone.
     pub layers: Vec<Layer>,
@@ -101,7 +101,7 @@ pub struct Rota {
 /// People who take turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// In this order.
+    /// People by key, who take turns in this order.
     pub people: Vec<String>,
     /// The first hand-over, local time; all others are at the same time of day, whatever clocks do.
     pub start: DateTime,
@@ -119,7 +119,7 @@ pub struct Layer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Holiday {
-    /// Which day, local.
+    /// The day, by the rota's clock.
     pub date: Date,
     pub people: Vec<String>,
 }
@@ -134,23 +134,23 @@ pub struct Policy {
     pub repeat: u32,
 }
 
-/// One step.
+/// A step of an escalation policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalationStep {
     /// How long after the step before, or after the incident opened, milliseconds.
     pub after_ms: i64,
-    /// Who is told.
-    pub to: Vec<Target>,
+    /// Everyone who is notified in this step.
+    pub to: Vec<EscalationTarget>,
 }
 
 /// Who is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum EscalationTarget {
     /// Whoever is on duty.
     Rota(String),
     /// Everyone of a team.
     Team(String),
-    /// A person.
+    /// A person, by key.
     Person(String),
     /// The device's responsible officer.
     Officer,
@@ -158,7 +158,7 @@ pub enum Target {
     Leader,
 }
 
-impl std::fmt::Display for Target {
+impl std::fmt::Display for EscalationTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Rota(id) => write!(f, "rota:{id}"),
@@ -173,7 +173,7 @@ impl std::fmt::Display for Target {
 /// Which incidents go by which policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The policy.
+    /// The escalation policy, by name.
     pub policy: String,
     /// From this severity on.
     pub min_severity: Severity,
@@ -200,21 +200,20 @@ pub struct Department {
 }
 
 /// Someone stands in on a rota for whoever would be on duty.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cover {
-    /// Number.
+    /// Its number, unique among covers.
     pub id: u64,
-    /// On which rota.
+    /// The rota, by key.
     pub rota: String,
-    /// Who.
+    /// Who stands in: a person's key.
     pub person: String,
-    /// From.
     pub from: Timestamp,
-    /// Until.
     pub until: Timestamp,
     /// Who wrote it down.
     pub who: String,
-    /// Why.
+    /// The reason; may be empty.
     pub note: String,
 }
 
@@ -235,13 +234,13 @@ pub struct Recipient {
 /// An escalation that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Escalation {
-    /// By which policy.
+    /// The escalation policy, by name.
     pub policy: String,
     /// The round, from 0.
     pub round: u32,
     /// The step that is due next.
     pub step: usize,
-    /// When.
+    /// When the next step is due.
     pub due_at: Timestamp,
 }
 
@@ -334,7 +333,7 @@ impl Plan {
     #[must_use]
     pub fn people_of(
         &self,
-        target: &Target,
+        target: &EscalationTarget,
         device: Option<&DeviceInfo>,
         covers: &[Cover],
         now: Timestamp,
@@ -343,13 +342,15 @@ impl Plan {
             name.and_then(|name| self.person(name)).map(|one| one.id.clone()).into_iter().collect()
         };
         match target {
-            Target::Rota(id) => self.rota(id).map(|rota| calendar::on_duty(rota, covers, now)).unwrap_or_default(),
-            Target::Team(id) => {
+            EscalationTarget::Rota(id) => {
+                self.rota(id).map(|rota| calendar::on_duty(rota, covers, now)).unwrap_or_default()
+            }
+            EscalationTarget::Team(id) => {
                 self.teams.iter().find(|team| team.id == *id).map(|team| team.members.clone()).unwrap_or_default()
             }
-            Target::Person(id) => named(Some(id)),
-            Target::Officer => named(device.map(|info| &info.officer)),
-            Target::Leader => named(device.map(|info| &info.leader)),
+            EscalationTarget::Person(id) => named(Some(id)),
+            EscalationTarget::Officer => named(device.map(|info| &info.officer)),
+            EscalationTarget::Leader => named(device.map(|info| &info.leader)),
         }
     }
 
@@ -376,7 +377,7 @@ impl Plan {
     }
 }
 
-impl Quiet {
+impl QuietHours {
     /// When the quiet hours are over, if something of this severity must wait for that.
     fn over_at(self, zone: &TimeZone, severity: Severity, now: Timestamp) -> Option<Timestamp> {
         if severity >= self.except {

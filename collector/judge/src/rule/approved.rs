@@ -6,25 +6,25 @@ use serde::Deserialize;
 
 use ioc_common::config::Spanned;
 
-use super::RuleKind;
+use super::RuleCondition;
 use super::document::{Baseline, Difference, DocumentRule};
-use super::kind::Form;
+use super::kind::KindDescriptor;
 
-pub(super) const FORM: Form = Form {
+pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["document", "path", "approved"],
     optional: &[],
     overridable: &["approved"],
-    check: |place, keys| {
-        let Keys { document, path, approved } = place.read(keys)?;
+    check: |context, keys| {
+        let Keys { document, path, approved } = context.read(keys)?;
         let baseline = Baseline::Approved(approved.into_iter().collect());
-        DocumentRule::check(place.source, &document, &path, baseline).map(RuleKind::Document)
+        DocumentRule::check(context.source, &document, &path, baseline).map(RuleCondition::Document)
     },
-    amend: |_, kind, changes| {
-        let mut kind = kind.clone();
-        if let (RuleKind::Document(rule), Some(approved)) = (&mut kind, changes.approved) {
+    amend: |_, condition, changes| {
+        let mut condition = condition.clone();
+        if let (RuleCondition::Document(rule), Some(approved)) = (&mut condition, changes.approved) {
             rule.baseline = Baseline::Approved(approved.into_inner().into_iter().collect());
         }
-        Ok(kind)
+        Ok(condition)
     },
 };
 

@@ -1,18 +1,7 @@
 //! Kind `budget`: the device brings more than any honest one would (the engine counts, and says when). It has no keys of its own.
 
-use serde::Deserialize;
+use super::RuleCondition;
+use super::kind::{self, KindDescriptor};
 
-use super::RuleKind;
-use super::kind::{Form, unchanged};
-
-pub(super) const FORM: Form = Form {
-    required: &[],
-    optional: &[],
-    overridable: &[],
-    check: |place, keys| place.read::<Keys>(keys).map(|Keys {}| RuleKind::Budget),
-    amend: unchanged,
-};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {}
+pub(super) const DESCRIPTOR: KindDescriptor =
+    kind::without_keys(|context, keys| kind::read_no_keys(context, keys).map(|()| RuleCondition::Budget));

@@ -6,17 +6,17 @@ use serde::Deserialize;
 
 use ioc_common::config::Spanned;
 
-use super::RuleKind;
+use super::RuleCondition;
 use super::document::{Baseline, Difference, DocumentRule};
-use super::kind::{Form, unchanged};
+use super::kind::{KindDescriptor, unchanged};
 
-pub(super) const FORM: Form = Form {
+pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["document", "path"],
     optional: &[],
     overridable: &[],
-    check: |place, keys| {
-        let Keys { document, path } = place.read(keys)?;
-        DocumentRule::check(place.source, &document, &path, Baseline::Accepted).map(RuleKind::Document)
+    check: |context, keys| {
+        let Keys { document, path } = context.read(keys)?;
+        DocumentRule::check(context.source, &document, &path, Baseline::Accepted).map(RuleCondition::Document)
     },
     amend: unchanged,
 };

@@ -5,20 +5,20 @@ use serde::Deserialize;
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{SpanWithin, Spanned};
 
-use super::kind::Form;
+use super::kind::KindDescriptor;
 use super::sample_window::SampleWindow;
 use super::threshold::{self, Limit, Measure, NumberKeys};
-use super::wording::Words;
+use super::wording::ReasonParts;
 use crate::text::Text;
 
-pub(super) const FORM: Form = Form {
+pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["metric", "raise", "clear", "within", "ahead"],
     optional: &["for", "except"],
     overridable: &["raise", "clear", "for"],
-    check: |place, keys| {
-        let Keys { metric, raise, clear, within, ahead, hold, except } = place.read(keys)?;
+    check: |context, keys| {
+        let Keys { metric, raise, clear, within, ahead, hold, except } = context.read(keys)?;
         let measure = Measure::Forecast { within_ms: within.as_millis(), ahead_ms: ahead.as_millis() };
-        NumberKeys { metric, raise, clear, hold, except }.check(place, measure)
+        NumberKeys { metric, raise, clear, hold, except }.check(context, measure)
     },
     amend: threshold::amend,
 };
@@ -68,16 +68,16 @@ pub(super) fn value_ahead(
 }
 
 /// Why it was raised.
-pub(super) fn reason(words: &Words<'_>, ahead_ms: i64) -> Text {
-    let Words { metric, of, limit, unit, raise, .. } = words;
-    let ahead = Words::span(ahead_ms);
+pub(super) fn reason(words: &ReasonParts<'_>, ahead_ms: i64) -> Text {
+    let ReasonParts { metric, subject, limit, unit, raise, .. } = words;
+    let ahead = ReasonParts::span(ahead_ms);
     let (vi, en) = match raise {
         Limit::Above(_) => ("vượt", "above"),
         Limit::Below(_) => ("dưới", "below"),
     };
     Text::new(
-        format!("{}{of}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
-        format!("{}{of}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
+        format!("{}{subject}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
+        format!("{}{subject}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
     )
 }
 

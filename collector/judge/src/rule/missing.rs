@@ -1,36 +1,15 @@
 //! Kind `missing`: a value that has not been known for a time, or could not be what was said.
 
-use serde::Deserialize;
-
 use ioc_common::clock::Timestamp;
-use ioc_common::config::{SpanWithin, Spanned};
 
-use super::kind::Form;
+use super::kind::KindDescriptor;
 use super::sample_window::SampleWindow;
-use super::threshold::{self, Measure};
-use super::wording::Words;
+use super::threshold::{self, LastingKeys, Measure};
+use super::wording::ReasonParts;
 use crate::text::Text;
 
-pub(super) const FORM: Form = Form {
-    required: &["metric", "for"],
-    optional: &["except"],
-    overridable: &["for"],
-    check: |place, keys| {
-        let Keys { metric, hold, except } = place.read(keys)?;
-        threshold::lasting(place, Measure::Missing, &metric, hold, except)
-    },
-    amend: threshold::amend_lasting,
-};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    metric: Spanned<String>,
-    #[serde(rename = "for")]
-    hold: SpanWithin<0, 604_800_000>,
-    #[serde(default)]
-    except: Vec<String>,
-}
+pub(super) const DESCRIPTOR: KindDescriptor =
+    threshold::lasting(|context, keys| context.read::<LastingKeys>(keys)?.check(context, Measure::Missing));
 
 /// For how many seconds the value has not been known, now that it is known or not.
 pub(super) fn unknown_s(window: &mut SampleWindow, known: bool, at: Timestamp) -> f64 {
@@ -39,12 +18,12 @@ pub(super) fn unknown_s(window: &mut SampleWindow, known: bool, at: Timestamp) -
 }
 
 /// Why it was raised.
-pub(super) fn reason(words: &Words<'_>) -> Text {
-    let Words { metric, of, .. } = words;
-    let unknown = Words::span((words.raise.number() * 1000.0) as i64);
+pub(super) fn reason(words: &ReasonParts<'_>) -> Text {
+    let ReasonParts { metric, subject, .. } = words;
+    let unknown = ReasonParts::span((words.raise.number() * 1000.0) as i64);
     Text::new(
-        format!("{}{of}: không đọc được suốt {unknown}.", metric.vi),
-        format!("{}{of}: has not been known for {unknown}.", metric.en),
+        format!("{}{subject}: không đọc được suốt {unknown}.", metric.vi),
+        format!("{}{subject}: has not been known for {unknown}.", metric.en),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Each kind is one file; [`Kind`] is the list of them. What kinds share that look at a number of a series is
+//! Read from `config/rules.toml`. Each kind is one file; [`RuleKind`] is the list of them. What kinds share that look at a number of a series is
 //! in [`threshold`], of those that look into a document in [`document`].
 
 mod approved;
@@ -26,8 +26,8 @@ use crate::scope::Scope;
 use crate::severity::Severity;
 use crate::text::Text;
 use document::{Baseline, DocumentRule};
-pub use kind::Kind;
-use kind::{Changes, Place};
+pub use kind::RuleKind;
+use kind::{OverrideChanges, RuleContext};
 pub(crate) use sample_window::SampleWindow;
 use threshold::{Limit, Threshold};
 
@@ -36,7 +36,7 @@ pub const RULES_MAX: usize = 500;
 
 /// What a rule looks at.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RuleKind {
+pub enum RuleCondition {
     /// A number beyond a limit.
     Threshold(Threshold),
     /// A document that holds something else than it should.
@@ -47,36 +47,36 @@ pub enum RuleKind {
     Budget,
 }
 
-impl RuleKind {
+impl RuleCondition {
     /// The kind, by its name in the configuration.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> RuleKind {
         match self {
             Self::Threshold(threshold) => threshold.measure.kind(),
-            Self::Document(DocumentRule { baseline: Baseline::Accepted, .. }) => Kind::Change,
-            Self::Document(DocumentRule { baseline: Baseline::Approved(_), .. }) => Kind::Approved,
-            Self::Silent => Kind::Silent,
-            Self::Budget => Kind::Budget,
+            Self::Document(DocumentRule { baseline: Baseline::Accepted, .. }) => RuleKind::Change,
+            Self::Document(DocumentRule { baseline: Baseline::Approved(_), .. }) => RuleKind::Approved,
+            Self::Silent => RuleKind::Silent,
+            Self::Budget => RuleKind::Budget,
         }
     }
 }
 
-/// One rule.
+/// A rule: what is bad, for which devices, and what to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Identifier, such as `disk-nearly-full`.
     pub id: String,
     /// The regulation's article it serves, such as `5.1a`; may be empty.
     pub article: String,
-    /// How bad.
+    /// How bad what it finds is.
     pub severity: Severity,
-    /// For whom.
+    /// The devices that it is for.
     pub scope: Scope,
     /// What it looks at.
-    pub kind: RuleKind,
+    pub condition: RuleCondition,
     /// What is wrong, in a few words.
     pub title: Text,
-    /// What to do.
+    /// What whoever reads a notice of it can do now.
     pub advice: Text,
     /// Why it is different from the rule of the same identifier that is for everyone; empty when it is that one.
     pub override_reason: String,
@@ -88,7 +88,7 @@ impl Rule {
     /// Its limit as people write it, such as `> 90 %`; none for what has no limit.
     #[must_use]
     pub fn limit(&self) -> Option<String> {
-        let RuleKind::Threshold(threshold) = &self.kind else { return None };
+        let RuleCondition::Threshold(threshold) = &self.condition else { return None };
         let sign = if matches!(threshold.raise, Limit::Above(_)) { '>' } else { '<' };
         Some(format!("{sign} {} {}", threshold.raise.number(), threshold.metric.unit_shown()).trim_end().to_owned())
     }
@@ -96,7 +96,7 @@ impl Rule {
     /// Whether it tells of a change that a person can accept.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(&self.kind, RuleKind::Document(document) if document.baseline == Baseline::Accepted)
+        matches!(&self.condition, RuleCondition::Document(document) if document.baseline == Baseline::Accepted)
     }
 
     /// Whether this rule is for this device.
@@ -151,7 +151,7 @@ struct RuleForm {
     scope: Scope,
     title: Text,
     advice: Text,
-    kind: Kind,
+    kind: RuleKind,
 }
 
 impl RuleSet {
@@ -230,13 +230,17 @@ impl RuleSet {
     /// The silence rule that is for this device, the first of the file.
     #[must_use]
     pub fn silent_for(&self, info: &DeviceInfo) -> Option<&Rule> {
-        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Silent)
+        self.for_device(info)
+            .map(|place| &self.rules[usize::from(place)])
+            .find(|rule| rule.condition == RuleCondition::Silent)
     }
 
     /// The rule about budgets that is for this device, the first of the file.
     #[must_use]
     pub fn budget_for(&self, info: &DeviceInfo) -> Option<&Rule> {
-        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Budget)
+        self.for_device(info)
+            .map(|place| &self.rules[usize::from(place)])
+            .find(|rule| rule.condition == RuleCondition::Budget)
     }
 }
 
@@ -259,13 +263,13 @@ fn check(
         let message = format!("found a second rule {id:?}; allowed is one rule per id");
         return Err(source.fault(form.id.span(), &message, "rename or remove one of them"));
     }
-    let kind = (form.kind.form().check)(&Place { source, span, id, kind: form.kind }, keys)?;
+    let condition = (form.kind.descriptor().check)(&RuleContext { source, span, id, kind: form.kind }, keys)?;
     Ok(Rule {
         id: form.id.into_inner(),
         article: form.article,
         severity: form.severity,
         scope: form.scope,
-        kind,
+        condition,
         title: form.title,
         advice: form.advice,
         override_reason: String::new(),
@@ -294,13 +298,13 @@ fn apply_override(
         return Err(source.fault(form.why.span(), "found an override without a reason", mend));
     }
     let was = &rules[of];
-    let place = Place { source, span: whole, id: &was.id, kind: was.kind.kind() };
-    let changes = Changes { raise: form.raise, clear: form.clear, hold: form.r#for, approved: form.approved };
-    place.check_changes(&changes)?;
-    let kind = (place.kind.form().amend)(&place, &was.kind, changes)?;
+    let context = RuleContext { source, span: whole, id: &was.id, kind: was.condition.kind() };
+    let changes = OverrideChanges { raise: form.raise, clear: form.clear, hold: form.r#for, approved: form.approved };
+    context.check_changes(&changes)?;
+    let condition = (context.kind.descriptor().amend)(&context, &was.condition, changes)?;
     let severity = form.severity.unwrap_or(was.severity);
     let override_reason = form.why.into_inner();
-    Ok((of, Rule { severity, scope: form.scope, kind, override_reason, off: form.off, ..was.clone() }))
+    Ok((of, Rule { severity, scope: form.scope, condition, override_reason, off: form.off, ..was.clone() }))
 }
 
 #[cfg(test)]
@@ -375,7 +379,7 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
     /// Lines before the first key of a kind.
     const BEFORE: usize = 6;
 
-    fn of_kind(kind: Kind, keys: &[&str]) -> String {
+    fn of_kind(kind: RuleKind, keys: &[&str]) -> String {
         let kind = kind.as_str();
         let mut text = format!(
             "[[rule]]\nid = \"x\"\nkind = \"{kind}\"\nseverity = \"info\"\n\
@@ -390,11 +394,11 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
 
     #[test]
     fn every_kind_takes_its_own_keys_and_refuses_those_of_all_others() {
-        for kind in Kind::ALL {
-            let form = kind.form();
+        for kind in RuleKind::ALL {
+            let form = kind.descriptor();
             let all: Vec<&str> = form.required.iter().chain(form.optional).copied().collect();
             let set = parse(&of_kind(kind, &all)).unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(set.rules()[0].kind.kind(), kind);
+            assert_eq!(set.rules()[0].condition.kind(), kind);
             assert!(parse(&of_kind(kind, form.required)).is_ok(), "{kind:?} wants no more");
             for lacking in form.required {
                 let rest: Vec<&str> = all.iter().copied().filter(|key| key != lacking).collect();
@@ -408,8 +412,8 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
                 let mut keys = all.clone();
                 keys.push(foreign);
                 let fault = parse(&of_kind(kind, &keys)).expect_err("a key of another kind");
-                let whose = Kind::ALL.into_iter().find(|other| {
-                    let form = other.form();
+                let whose = RuleKind::ALL.into_iter().find(|other| {
+                    let form = other.descriptor();
                     form.required.contains(foreign) || form.optional.contains(foreign)
                 });
                 let whose = whose.expect("a kind has it").as_str();
@@ -426,11 +430,11 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
     #[test]
     fn an_override_changes_what_its_kind_has() {
         let over = "[[override]]\nrule = \"x\"\nwhy = \"y\"\nscope = { places = [\"z\"] }\n";
-        for kind in Kind::ALL {
-            let rule = of_kind(kind, kind.form().required);
+        for kind in RuleKind::ALL {
+            let rule = of_kind(kind, kind.descriptor().required);
             for (key, value) in VALUES.iter().filter(|(key, _)| ["raise", "clear", "for", "approved"].contains(key)) {
                 let result = parse(&format!("{rule}{over}{key} = {value}\n"));
-                if kind.form().overridable.contains(key) {
+                if kind.descriptor().overridable.contains(key) {
                     assert!(result.is_ok(), "{kind:?} {key}");
                     continue;
                 }
@@ -440,10 +444,10 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
                 assert!(fault.line == line && fault.message.starts_with(&said), "{fault}");
             }
         }
-        let stuck = of_kind(Kind::Stuck, &["metric", "for"]);
+        let stuck = of_kind(RuleKind::Stuck, &["metric", "for"]);
         let set = parse(&format!("{stuck}{over}for = \"2h\"\n")).unwrap_or_else(|e| panic!("{e}"));
-        let seconds = set.rules().iter().map(|rule| match &rule.kind {
-            RuleKind::Threshold(threshold) => (threshold.raise.number(), threshold.hold_ms),
+        let seconds = set.rules().iter().map(|rule| match &rule.condition {
+            RuleCondition::Threshold(threshold) => (threshold.raise.number(), threshold.hold_ms),
             _ => (0.0, 0),
         });
         assert_eq!(seconds.collect::<Vec<_>>(), [(300.0, 0), (7200.0, 0)]);

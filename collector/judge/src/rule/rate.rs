@@ -5,26 +5,26 @@ use serde::Deserialize;
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, SpanWithin, Spanned};
 
-use super::kind::{Form, Place};
+use super::kind::{KindDescriptor, RuleContext};
 use super::sample_window::SampleWindow;
 use super::threshold::{self, Limit, Measure, NumberKeys};
-use super::wording::Words;
+use super::wording::ReasonParts;
 use crate::text::Text;
 
-pub(super) const FORM: Form = Form {
+pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["metric", "raise", "clear", "within"],
     optional: &["fall", "for", "except"],
     overridable: &["raise", "clear", "for"],
-    check: |place, keys| {
-        let Keys { metric, raise, clear, within, fall, hold, except } = place.read(keys)?;
-        check_raise(place, &raise)?;
+    check: |context, keys| {
+        let Keys { metric, raise, clear, within, fall, hold, except } = context.read(keys)?;
+        check_raise(context, &raise)?;
         let within_ms = within.as_millis();
         let measure = if fall { Measure::Fall { within_ms } } else { Measure::Rise { within_ms } };
-        NumberKeys { metric, raise, clear, hold, except }.check(place, measure)
+        NumberKeys { metric, raise, clear, hold, except }.check(context, measure)
     },
-    amend: |place, kind, changes| {
-        changes.raise.as_ref().map_or(Ok(()), |raise| check_raise(place, raise))?;
-        threshold::amend(place, kind, changes)
+    amend: |context, condition, changes| {
+        changes.raise.as_ref().map_or(Ok(()), |raise| check_raise(context, raise))?;
+        threshold::amend(context, condition, changes)
     },
 };
 
@@ -44,12 +44,12 @@ struct Keys {
     except: Vec<String>,
 }
 
-fn check_raise(place: &Place<'_>, raise: &Spanned<Limit>) -> Result<(), ConfigError> {
+fn check_raise(context: &RuleContext<'_>, raise: &Spanned<Limit>) -> Result<(), ConfigError> {
     if let Limit::Above(_) = raise.get_ref() {
         return Ok(());
     }
     let message = "found below in a rule of the kind rate; allowed are above for a rise and fall = true";
-    Err(place.source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"))
+    Err(context.source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"))
 }
 
 /// How far `value` lies above the lowest of the window.
@@ -63,13 +63,13 @@ pub(super) fn fall(window: &mut SampleWindow, within_ms: i64, value: f64, at: Ti
 }
 
 /// Why it was raised.
-pub(super) fn reason(words: &Words<'_>, rises: bool, within_ms: i64) -> Text {
-    let Words { metric, of, value, limit, unit, .. } = words;
+pub(super) fn reason(words: &ReasonParts<'_>, rises: bool, within_ms: i64) -> Text {
+    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
     let (vi, en) = if rises { ("tăng", "rose by") } else { ("giảm", "fell by") };
-    let within = Words::span(within_ms);
+    let within = ReasonParts::span(within_ms);
     Text::new(
-        format!("{}{of}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-        format!("{}{of}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+        format!("{}{subject}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
+        format!("{}{subject}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
     )
 }
 

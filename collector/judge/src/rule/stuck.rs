@@ -1,37 +1,16 @@
 //! Kind `stuck`: a value that has not changed at all for a time. What stands equal to the last bit for hours is a sensor that no
 //! longer measures.
 
-use serde::Deserialize;
-
 use ioc_common::clock::Timestamp;
-use ioc_common::config::{SpanWithin, Spanned};
 
-use super::kind::Form;
+use super::kind::KindDescriptor;
 use super::sample_window::SampleWindow;
-use super::threshold::{self, Measure};
-use super::wording::Words;
+use super::threshold::{self, LastingKeys, Measure};
+use super::wording::ReasonParts;
 use crate::text::Text;
 
-pub(super) const FORM: Form = Form {
-    required: &["metric", "for"],
-    optional: &["except"],
-    overridable: &["for"],
-    check: |place, keys| {
-        let Keys { metric, hold, except } = place.read(keys)?;
-        threshold::lasting(place, Measure::Unchanged, &metric, hold, except)
-    },
-    amend: threshold::amend_lasting,
-};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keys {
-    metric: Spanned<String>,
-    #[serde(rename = "for")]
-    hold: SpanWithin<0, 604_800_000>,
-    #[serde(default)]
-    except: Vec<String>,
-}
+pub(super) const DESCRIPTOR: KindDescriptor =
+    threshold::lasting(|context, keys| context.read::<LastingKeys>(keys)?.check(context, Measure::Unchanged));
 
 /// For how many seconds the value has stood still.
 pub(super) fn unchanged_s(window: &mut SampleWindow, value: f64, at: Timestamp) -> f64 {
@@ -40,12 +19,12 @@ pub(super) fn unchanged_s(window: &mut SampleWindow, value: f64, at: Timestamp) 
 }
 
 /// Why it was raised.
-pub(super) fn reason(words: &Words<'_>) -> Text {
-    let Words { metric, of, .. } = words;
-    let still = Words::span((words.raise.number() * 1000.0) as i64);
+pub(super) fn reason(words: &ReasonParts<'_>) -> Text {
+    let ReasonParts { metric, subject, .. } = words;
+    let still = ReasonParts::span((words.raise.number() * 1000.0) as i64);
     Text::new(
-        format!("{}{of}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
-        format!("{}{of}: has not changed for {still}; the sensor may be stuck.", metric.en),
+        format!("{}{subject}: không đổi suốt {still}, cảm biến có thể bị treo.", metric.vi),
+        format!("{}{subject}: has not changed for {still}; the sensor may be stuck.", metric.en),
     )
 }
 

@@ -4,18 +4,18 @@
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::config::{ConfigError, SpanWithin, Spanned};
+use ioc_common::config::{ConfigError, SpanWithin, Spanned, Table};
 use ioc_common::metric::{self, Metric};
 
-use super::kind::{Changes, Form, Kind, Place};
+use super::kind::{KindDescriptor, OverrideChanges, RuleContext, RuleKind};
 use super::sample_window::SampleWindow;
-use super::{RuleKind, forecast, missing, rate, stuck};
+use super::{RuleCondition, forecast, missing, rate, stuck};
 
-pub(super) const FORM: Form = Form {
+pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["metric", "raise", "clear"],
     optional: &["for", "except"],
     overridable: &["raise", "clear", "for"],
-    check: |place, keys| place.read::<NumberKeys>(keys)?.check(place, Measure::Value),
+    check: |context, keys| context.read::<NumberKeys>(keys)?.check(context, Measure::Value),
     amend,
 };
 
@@ -33,73 +33,100 @@ pub(super) struct NumberKeys {
 }
 
 impl NumberKeys {
-    pub(super) fn check(self, place: &Place<'_>, measure: Measure) -> Result<RuleKind, ConfigError> {
+    pub(super) fn check(self, context: &RuleContext<'_>, measure: Measure) -> Result<RuleCondition, ConfigError> {
         let Self { metric, raise, clear, hold, except } = self;
-        let metric = metric::named(place.source, &metric)?;
+        let metric = metric::named(context.source, &metric)?;
         let hold_ms = hold.map_or(0, SpanWithin::as_millis);
         Threshold::new(measure, metric, *raise.get_ref(), *clear.get_ref(), hold_ms, except)
-            .map(RuleKind::Threshold)
+            .map(RuleCondition::Threshold)
             .map_err(|fault| {
                 let span = if fault.in_clear { clear.span() } else { raise.span() };
-                place.source.fault(span, &fault.message, fault.mend)
+                context.source.fault(span, &fault.message, fault.mend)
             })
     }
 }
 
 /// What an override changes of a rule with limits.
-pub(super) fn amend(place: &Place<'_>, kind: &RuleKind, changes: Changes) -> Result<RuleKind, ConfigError> {
-    let RuleKind::Threshold(was) = kind else { return Ok(kind.clone()) };
-    let span = changes.clear.as_ref().or(changes.raise.as_ref()).map_or(place.span.clone(), Spanned::span);
+pub(super) fn amend(
+    context: &RuleContext<'_>,
+    condition: &RuleCondition,
+    changes: OverrideChanges,
+) -> Result<RuleCondition, ConfigError> {
+    let RuleCondition::Threshold(was) = condition else { return Ok(condition.clone()) };
+    let span = changes.clear.as_ref().or(changes.raise.as_ref()).map_or(context.span.clone(), Spanned::span);
     let raise = changes.raise.map_or(was.raise, Spanned::into_inner);
     let clear = changes.clear.map_or(was.clear, Spanned::into_inner);
     let hold_ms = changes.hold.map_or(was.hold_ms, |hold| hold.get_ref().as_millis());
     Threshold::new(was.measure, was.metric, raise, clear, hold_ms, was.except.clone())
-        .map(RuleKind::Threshold)
-        .map_err(|fault| place.source.fault(span, &fault.message, fault.mend))
+        .map(RuleCondition::Threshold)
+        .map_err(|fault| context.source.fault(span, &fault.message, fault.mend))
 }
 
-/// A rule that looks at how long something has lasted: the time is the limit, and any sign of life ends it.
-pub(super) fn lasting(
-    place: &Place<'_>,
-    measure: Measure,
-    metric: &Spanned<String>,
+/// The keys of a kind that looks at how long something has lasted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LastingKeys {
+    metric: Spanned<String>,
+    #[serde(rename = "for")]
     hold: SpanWithin<0, 604_800_000>,
+    #[serde(default)]
     except: Vec<String>,
-) -> Result<RuleKind, ConfigError> {
-    lasting_for(place, measure, metric::named(place.source, metric)?, hold, except)
+}
+
+impl LastingKeys {
+    pub(super) fn check(self, context: &RuleContext<'_>, measure: Measure) -> Result<RuleCondition, ConfigError> {
+        lasting_for(context, measure, metric::named(context.source, &self.metric)?, self.hold, self.except)
+    }
+}
+
+/// The descriptor of such a kind: the time is the limit, and any sign of life ends it.
+pub(super) const fn lasting(
+    check: fn(&RuleContext<'_>, Table<'_>) -> Result<RuleCondition, ConfigError>,
+) -> KindDescriptor {
+    KindDescriptor {
+        required: &["metric", "for"],
+        optional: &["except"],
+        overridable: &["for"],
+        check,
+        amend: amend_lasting,
+    }
 }
 
 /// What an override changes of such a rule.
-pub(super) fn amend_lasting(place: &Place<'_>, kind: &RuleKind, changes: Changes) -> Result<RuleKind, ConfigError> {
-    match (kind, changes.hold) {
-        (RuleKind::Threshold(was), Some(hold)) => {
-            lasting_for(place, was.measure, was.metric, hold.into_inner(), was.except.clone())
+fn amend_lasting(
+    context: &RuleContext<'_>,
+    condition: &RuleCondition,
+    changes: OverrideChanges,
+) -> Result<RuleCondition, ConfigError> {
+    match (condition, changes.hold) {
+        (RuleCondition::Threshold(was), Some(hold)) => {
+            lasting_for(context, was.measure, was.metric, hold.into_inner(), was.except.clone())
         }
-        _ => Ok(kind.clone()),
+        _ => Ok(condition.clone()),
     }
 }
 
 fn lasting_for(
-    place: &Place<'_>,
+    context: &RuleContext<'_>,
     measure: Measure,
     metric: &'static Metric,
     hold: SpanWithin<0, 604_800_000>,
     except: Vec<String>,
-) -> Result<RuleKind, ConfigError> {
+) -> Result<RuleCondition, ConfigError> {
     let seconds = hold.as_millis() as f64 / 1000.0;
     let (raise, clear) = (Limit::Above(seconds), Limit::Below(seconds.min(1.0)));
     Threshold::new(measure, metric, raise, clear, 0, except)
-        .map(RuleKind::Threshold)
-        .map_err(|fault| place.source.fault(place.span.clone(), &fault.message, fault.mend))
+        .map(RuleCondition::Threshold)
+        .map_err(|fault| context.source.fault(context.span.clone(), &fault.message, fault.mend))
 }
 
 /// One side of a rule: `{ above = 90 }` or `{ below = 10 }`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Limit {
-    /// Beyond when larger.
+    /// What is larger is beyond it.
     Above(f64),
-    /// Beyond when smaller.
+    /// What is smaller is beyond it.
     Below(f64),
 }
 
@@ -113,7 +140,7 @@ impl Limit {
         }
     }
 
-    /// The number.
+    /// The number, in the unit of what is measured.
     #[must_use]
     pub const fn number(self) -> f64 {
         match self {
@@ -129,12 +156,12 @@ pub enum Measure {
     Value,
     /// How far it rose above its lowest within a time (kind `rate`).
     Rise {
-        /// The time, milliseconds.
+        /// The time that is looked back over, milliseconds.
         within_ms: i64,
     },
     /// How far it fell below its highest within a time (kind `rate`).
     Fall {
-        /// The time, milliseconds.
+        /// The time that is looked back over, milliseconds.
         within_ms: i64,
     },
     /// What it will be if it goes on as it did (kind `forecast`).
@@ -152,13 +179,13 @@ pub enum Measure {
 
 impl Measure {
     /// The kind of rule that looks at this number.
-    pub(super) const fn kind(self) -> Kind {
+    pub(super) const fn kind(self) -> RuleKind {
         match self {
-            Self::Value => Kind::Threshold,
-            Self::Rise { .. } | Self::Fall { .. } => Kind::Rate,
-            Self::Forecast { .. } => Kind::Forecast,
-            Self::Unchanged => Kind::Stuck,
-            Self::Missing => Kind::Missing,
+            Self::Value => RuleKind::Threshold,
+            Self::Rise { .. } | Self::Fall { .. } => RuleKind::Rate,
+            Self::Forecast { .. } => RuleKind::Forecast,
+            Self::Unchanged => RuleKind::Stuck,
+            Self::Missing => RuleKind::Missing,
         }
     }
 
@@ -187,7 +214,7 @@ impl Measure {
 pub struct Threshold {
     /// Which number is judged.
     pub measure: Measure,
-    /// The metric.
+    /// The metric whose numbers are judged.
     pub metric: &'static Metric,
     /// Raised beyond this …
     pub raise: Limit,

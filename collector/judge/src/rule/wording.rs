@@ -9,10 +9,10 @@ use super::{forecast, missing, rate, stuck};
 use crate::text::Text;
 
 /// The parts of a sentence about a number.
-pub(super) struct Words<'r> {
+pub(super) struct ReasonParts<'r> {
     pub(super) metric: &'r Metric,
     /// The subject in brackets, after a space; empty for the device as a whole.
-    pub(super) of: String,
+    pub(super) subject: String,
     pub(super) value: String,
     pub(super) limit: String,
     /// After a space, where there is one.
@@ -20,7 +20,7 @@ pub(super) struct Words<'r> {
     pub(super) raise: Limit,
 }
 
-impl Words<'_> {
+impl ReasonParts<'_> {
     /// A time as people write it.
     pub(super) fn span(ms: i64) -> Span {
         Span(std::time::Duration::from_millis(ms.unsigned_abs()))
@@ -55,9 +55,9 @@ impl Threshold {
         if let Some(text) = texts.iter().find(|text| text.series == series) {
             return Text::new(format!("Thiết bị báo: {}.", text.vi), format!("The device reports: {}.", text.en));
         }
-        let words = Words {
+        let words = ReasonParts {
             metric: self.metric,
-            of: if subject.is_empty() { String::new() } else { format!(" ({subject})") },
+            subject: if subject.is_empty() { String::new() } else { format!(" ({subject})") },
             value: shown(value),
             limit: shown(self.raise.number()),
             unit: self.unit(),
@@ -93,16 +93,16 @@ fn shown(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
 }
 
-fn flag_reason(words: &Words<'_>) -> Text {
-    let Words { metric, of, .. } = words;
+fn flag_reason(words: &ReasonParts<'_>) -> Text {
+    let ReasonParts { metric, subject, .. } = words;
     match words.raise {
-        Limit::Above(_) => Text::new(format!("{}{of}.", metric.vi), format!("{}{of}.", metric.en)),
-        Limit::Below(_) => Text::new(format!("{}{of}: không.", metric.vi), format!("{}{of}: no.", metric.en)),
+        Limit::Above(_) => Text::new(format!("{}{subject}.", metric.vi), format!("{}{subject}.", metric.en)),
+        Limit::Below(_) => Text::new(format!("{}{subject}: không.", metric.vi), format!("{}{subject}: no.", metric.en)),
     }
 }
 
-fn value_reason(words: &Words<'_>, hold_ms: i64) -> Text {
-    let Words { metric, of, value, limit, unit, .. } = words;
+fn value_reason(words: &ReasonParts<'_>, hold_ms: i64) -> Text {
+    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
     let (above_vi, above_en) = match words.raise {
         Limit::Above(_) => ("vượt ngưỡng", "above"),
         Limit::Below(_) => ("dưới ngưỡng", "below"),
@@ -110,11 +110,11 @@ fn value_reason(words: &Words<'_>, hold_ms: i64) -> Text {
     let (hold_vi, hold_en) = if hold_ms == 0 {
         (String::new(), String::new())
     } else {
-        let hold = Words::span(hold_ms);
+        let hold = ReasonParts::span(hold_ms);
         (format!(" suốt {hold}"), format!(" for {hold}"))
     };
     Text::new(
-        format!("{}{of}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
-        format!("{}{of}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
+        format!("{}{subject}: {value}{unit}, {above_vi} {limit}{unit}{hold_vi}.", metric.vi),
+        format!("{}{subject}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
     )
 }

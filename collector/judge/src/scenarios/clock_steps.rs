@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::duty::Plan;
-use crate::{Scope, When, Window};
+use crate::{Scope, Window, WindowSchedule};
 
 const PLAN: &str = r#"
 person = [
@@ -218,7 +218,7 @@ fn a_window_ends_by_the_calendar_and_what_is_held_is_told_then() {
             id: 0,
             title: "patching".into(),
             scope,
-            when: When::Once { from, until },
+            when: WindowSchedule::Once { from, until },
             freeze: false,
             who: "lan".into(),
             overruled: Vec::new(),
@@ -248,11 +248,11 @@ fn what_agrees_with_the_machine_against_us_is_kept_under_its_own_time() {
     scene.state.set_wall_ahead(Some(hour * SECOND));
     let verdict = scene.report(sample(&[10.0]), 0, hour);
     let (at, kept_at) = (scene.now(), scene.now().plus_millis(hour * SECOND));
-    assert_eq!(verdict, Verdict::New { at, kept_at }, "judged now, kept under what two clocks say");
+    assert_eq!(verdict, ReportVerdict::New { at, kept_at }, "judged now, kept under what two clocks say");
     let verdict = scene.report(sample(&[10.0]), 0, 0);
-    assert_eq!(verdict, Verdict::New { at, kept_at: at }, "one that agrees with us is as ever");
+    assert_eq!(verdict, ReportVerdict::New { at, kept_at: at }, "one that agrees with us is as ever");
     let verdict = scene.report(sample(&[10.0]), 0, -7 * hour);
-    assert_eq!(verdict, Verdict::New { at, kept_at: at }, "a clock that is wrong anyhow");
+    assert_eq!(verdict, ReportVerdict::New { at, kept_at: at }, "a clock that is wrong anyhow");
 }
 
 #[test]

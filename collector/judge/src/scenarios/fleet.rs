@@ -15,7 +15,7 @@ use crate::rule::document::Comparison;
 use crate::{
     Action, Device, DeviceInfo, DeviceKind, Effect, Fault, FaultState, HostAnswer, Importance, Incident, IncidentState,
     Input, NewIncident, Notice, Occasion, Presence, Refusal, RuleSet, Scope, Severity, Snapshot, State, Text,
-    TimeLimits, When, Window,
+    TimeLimits, Window, WindowSchedule,
 };
 
 pub(super) const PLAN: &str = r#"
@@ -428,7 +428,7 @@ fn the_responsible_leader_is_told_of_a_broken_device_at_once() {
 
 fn window(title: &str, hours: (i64, i64), scope: Scope, freeze: bool) -> Window {
     let at = |hour: i64| start().plus_millis(hour * 3_600_000);
-    let when = When::Once { from: at(hours.0), until: at(hours.1) };
+    let when = WindowSchedule::Once { from: at(hours.0), until: at(hours.1) };
     Window { id: 0, title: title.into(), scope, when, freeze, who: "lan".into(), overruled: Vec::new() }
 }
 
@@ -492,7 +492,13 @@ fn a_window_is_warned_of_where_a_partner_is_down_or_an_event_is_on() {
     plan(&mut fleet, window("patch a", (1, 2), only("a"), false), false).expect("nothing speaks against it");
     let both =
         plan(&mut fleet, window("patch b", (1, 3), only("b"), false), false).expect_err("its partner is worked on");
-    assert!(matches!(&both, Refusal::Warned(why) if why[0].en.contains("partner a")), "{both}");
+    assert!(matches!(&both, Refusal::Warned(why) if why[0].text.en.contains("partner a")), "{both}");
+    let Refusal::Warned(warnings) = &both else { panic!("{both}") };
+    assert!(!warnings[0].unnamed.en.contains("partner a") && warnings[0].names.len() == 2, "{warnings:?}");
+    let again = plan(&mut fleet, window("wipe", (1, 3), only("a"), false), false).expect_err("it is worked on then");
+    let Refusal::Warned(warnings) = &again else { panic!("{again}") };
+    assert!(warnings[0].text.en.contains("patch a") && !warnings[0].unnamed.en.contains("patch a"), "{warnings:?}");
+    assert!(warnings[0].unnamed.en.contains("another window ("), "with its time: {warnings:?}");
     plan(&mut fleet, window("patch b", (1, 3), only("b"), false), true).expect("overruled");
     plan(&mut fleet, window("congress", (4, 9), Scope::default(), true), false).expect("a freeze");
     let frozen = plan(&mut fleet, window("patch a", (5, 6), only("a"), false), false).expect_err("an event is on");

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use ioc_common::id::{DeviceId, IncidentId};
 
 use super::fleet::{Fleet, device, plan};
-use crate::{Action, DeviceInfo, DeviceKind, HostAnswer, IncidentState, Input, Occasion, Scope, When, Window};
+use crate::{
+    Action, DeviceInfo, DeviceKind, HostAnswer, IncidentState, Input, Occasion, Scope, Window, WindowSchedule,
+};
 
 const DEVICES: usize = 1000;
 const UPLINKS: usize = 20;
@@ -196,7 +198,7 @@ impl World {
             let number = self.random.below(DEVICES as u64) as usize;
             let scope = Scope { devices: vec![uplink(number).to_string()], ..Scope::default() };
             let (from, until) = (self.fleet.now, self.fleet.now.plus_millis(7_200_000));
-            let when = When::Once { from, until };
+            let when = WindowSchedule::Once { from, until };
             let (title, who) = ("work".to_owned(), "lan".to_owned());
             let window = Window { id: 0, title, scope, when, freeze: false, who, overruled: Vec::new() };
             self.fleet.input(Input::PlanWindow { window, overrule: true }).expect("overruled");

@@ -5,7 +5,7 @@ use ioc_common::id::{FaultId, IncidentId};
 
 use super::State;
 use crate::effect::Effect;
-use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, Regulator, Repair};
+use crate::incident::{Action, Attachment, Closing, Incident, IncidentState, Refusal, RegulatorNotice, Repair};
 use crate::notice::Occasion;
 use crate::text::Text;
 
@@ -35,7 +35,7 @@ impl State {
                     incident.state.is_active() && incident.raised == 0,
                     "active and no fault under it is raised",
                 )?;
-                let note = written("note", &note)?;
+                let note = required_text("note", &note)?;
                 let text = note_or(&note, "Đã khắc phục.", "It is mended.");
                 self.resolve(id, who, text, now, out);
                 return Ok(());
@@ -174,7 +174,7 @@ fn change(
     let note = match action {
         Action::Acknowledge { note } => {
             check(incident, incident.state.is_untaken(), "open or reopened")?;
-            let note = written("note", &note)?;
+            let note = required_text("note", &note)?;
             acknowledge(incident, who, now);
             note_or(&note, "Đã tiếp nhận.", "Acknowledged.")
         }
@@ -184,7 +184,7 @@ fn change(
         }
         Action::Assign { unit, person } => {
             check(incident, incident.state != IncidentState::Closed, "not closed")?;
-            let (unit, person) = (written("unit", &unit)?, written("person", &person)?);
+            let (unit, person) = (required_text("unit", &unit)?, required_text("person", &person)?);
             if unit.is_empty() && person.is_empty() {
                 return Err(Refusal::Invalid { field: "unit", why: "name a unit, a person or both".to_owned() });
             }
@@ -228,8 +228,8 @@ fn repair(incident: &mut Incident, who: &str, texts: [&str; 3], now: Timestamp) 
     let may = matches!(incident.state, IncidentState::Acknowledged) || incident.state.is_untaken();
     check(incident, may, "open, reopened or acknowledged")?;
     let [backup, no_backup, safety] = texts;
-    let (backup, no_backup) = (written("backup", backup)?, written("no_backup", no_backup)?);
-    let safety = written("safety", safety)?;
+    let (backup, no_backup) = (required_text("backup", backup)?, required_text("no_backup", no_backup)?);
+    let safety = required_text("safety", safety)?;
     let gate = |field, why, article| Err(Refusal::Gate { field, why, article });
     if backup.is_empty() && no_backup.is_empty() {
         return gate("backup", "say where the backup is, or why none is possible, before the repair begins", "10.2a");
@@ -262,7 +262,7 @@ fn repair(incident: &mut Incident, who: &str, texts: [&str; 3], now: Timestamp) 
 /// The gates of articles 10.2c, 17.3 and 17.4.
 fn close(incident: &mut Incident, who: &str, course: &str, remedy: &str, now: Timestamp) -> Result<Text, Refusal> {
     check(incident, incident.state == IncidentState::Resolved, "resolved")?;
-    let (course, remedy) = (written("course", course)?, written("remedy", remedy)?);
+    let (course, remedy) = (required_text("course", course)?, required_text("remedy", remedy)?);
     let gate = |field, why, article| Err(Refusal::Gate { field, why, article });
     if course.is_empty() {
         return gate("course", "say how it came about and went on", "10.2c");
@@ -293,7 +293,7 @@ fn regulator(
     let order = |why: &str| Err(Refusal::Invalid { field: "regulator", why: why.to_owned() });
     check(incident, incident.state != IncidentState::Closed, "not closed")?;
     if let Action::Regulator { department } = action {
-        let named = written("department", &department)?;
+        let named = required_text("department", &department)?;
         let department = if named.is_empty() { configured } else { named };
         if department.is_empty() {
             return Err(Refusal::Invalid { field: "department", why: "say which department is told".to_owned() });
@@ -302,7 +302,7 @@ fn regulator(
             return order("the department was told already");
         }
         let text = Text::new(format!("Báo cho {department}."), format!("Told {department}."));
-        incident.record.regulator = Some(Regulator {
+        incident.record.regulator = Some(RegulatorNotice {
             department,
             sent_at: now,
             received_at: None,
@@ -351,7 +351,7 @@ fn check(incident: &Incident, allowed: bool, states: &'static str) -> Result<(),
 }
 
 /// A text as a person wrote it, without what no text needs.
-fn written(field: &'static str, text: &str) -> Result<String, Refusal> {
+fn required_text(field: &'static str, text: &str) -> Result<String, Refusal> {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
     if text.chars().count() > TEXT_MAX_CHARS {
         return Err(Refusal::Invalid { field, why: format!("allowed are {TEXT_MAX_CHARS} characters") });
@@ -360,7 +360,7 @@ fn written(field: &'static str, text: &str) -> Result<String, Refusal> {
 }
 
 fn required(field: &'static str, text: &str) -> Result<String, Refusal> {
-    let text = written(field, text)?;
+    let text = required_text(field, text)?;
     if text.is_empty() {
         return Err(Refusal::Invalid { field, why: "found nothing; write it down".to_owned() });
     }

@@ -23,7 +23,7 @@ impl State {
         let Some(device) = self.devices.get_mut(id) else { return };
         device.last_heard = Some(now);
         device.watermark = device.watermark.max(position);
-        self.heard(id, now, out);
+        self.mark_heard(id, now, out);
     }
 
     /// A device went beyond its budgets, or still does.
@@ -69,7 +69,8 @@ impl State {
             device.beyond_until = None;
         }
         let rules = std::sync::Arc::clone(&self.rules);
-        let is_budget = |rule: &str| rules.find(rule).is_some_and(|rule| rule.kind == crate::rule::RuleKind::Budget);
+        let is_budget =
+            |rule: &str| rules.find(rule).is_some_and(|rule| rule.condition == crate::rule::RuleCondition::Budget);
         let keys: Vec<_> =
             self.device_faults_of(id).filter(|(key, _)| is_budget(&key.1)).map(|(key, _)| key.clone()).collect();
         for fault in keys.iter().filter_map(|key| self.device_faults.remove(key)).collect::<Vec<_>>() {

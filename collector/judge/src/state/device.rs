@@ -15,6 +15,7 @@ use crate::presence::Presence;
 use crate::rule::SampleWindow;
 
 /// A device, as the judge knows it.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub struct Device {
     /// What people say of it.
@@ -36,9 +37,7 @@ pub struct Device {
     pub(crate) returns: u8,
     /// Its identity is on two machines: nothing that comes under it is believed.
     pub(crate) quarantined: bool,
-    /// Seconds between samples.
     pub interval_s: u32,
-    /// MQTT keep-alive, seconds.
     pub keep_alive_s: u16,
     /// When anything was last received from it.
     pub last_heard: Option<Timestamp>,
@@ -46,7 +45,7 @@ pub struct Device {
     pub last_sample: Option<Timestamp>,
     /// Clock error, in milliseconds with sign, when last known: positive when the device's clock is ahead.
     pub clock_error_ms: Option<i64>,
-    /// What it lost.
+    /// What it lost of its reports, and why.
     pub losses: LossLedger,
     /// The layout its samples use now.
     pub layout: Option<Arc<Layout>>,

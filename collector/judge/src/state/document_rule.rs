@@ -11,7 +11,7 @@ use crate::effect::{AuditAction, Effect};
 use crate::fault::Fault;
 use crate::incident::Refusal;
 use crate::rule::document::{Comparison, DocumentRule};
-use crate::rule::{Rule, RuleKind};
+use crate::rule::{Rule, RuleCondition};
 use crate::text::Text;
 
 /// Of which device, for which rule.
@@ -28,7 +28,8 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(device) = self.devices.get(id) else { return };
-        let about = |rule: &Rule| matches!(&rule.kind, RuleKind::Document(condition) if condition.document == name);
+        let about =
+            |rule: &Rule| matches!(&rule.condition, RuleCondition::Document(condition) if condition.document == name);
         if !self.rules.rules().iter().any(about) {
             return;
         }
@@ -40,7 +41,7 @@ impl State {
             .collect();
         let Ok(value) = document.read::<Value>() else { return };
         for rule in rules {
-            let RuleKind::Document(condition) = &rule.kind else { continue };
+            let RuleCondition::Document(condition) = &rule.condition else { continue };
             let found = condition.found(&value);
             let key = (id.clone(), rule.id.clone());
             let comparison = match self.comparisons.get(&key) {
@@ -61,7 +62,7 @@ impl State {
             let Some(info) = self.devices.get(&id).map(|device| device.info.clone()) else { continue };
             let mut places = rules.for_device(&info).map(|place| &rules.rules()[usize::from(place)]);
             let Some(rule) = places.find(|one| one.id == rule) else { continue };
-            if let RuleKind::Document(condition) = &rule.kind {
+            if let RuleCondition::Document(condition) = &rule.condition {
                 self.evaluate(&id, rule, condition, now, out);
             }
         }

@@ -4,7 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
 
 use super::State;
-use crate::duty::{Escalation, Policy, Recipient, Target};
+use crate::duty::{Escalation, EscalationTarget, Policy, Recipient};
 use crate::effect::Effect;
 use crate::incident::{Incident, IncidentState};
 use crate::notice::Occasion;
@@ -44,7 +44,7 @@ impl State {
         let mut people = Vec::new();
         // A broken device is reported to the responsible leader at once (article 6.2).
         if incident.article.split([',', ' ', ';']).any(|article| article == "6.2") {
-            people.extend(self.plan.people_of(&Target::Leader, device, &self.covers, now));
+            people.extend(self.plan.people_of(&EscalationTarget::Leader, device, &self.covers, now));
         }
         let plan = std::sync::Arc::clone(&self.plan);
         let policy = plan.policy_for(incident.severity, device);

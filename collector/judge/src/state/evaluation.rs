@@ -10,11 +10,11 @@ use ioc_common::report::{Ask, Body, Hello, Report, Sample, State as Document};
 use super::series_state::{self, Binding, SeriesState, ValueSource};
 use super::{Device, State};
 use crate::device::{DeviceInfo, UPLINK_DEPTH_MAX};
-use crate::effect::{AuditAction, Effect, Verdict};
+use crate::effect::{AuditAction, Effect, ReportVerdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
 use crate::rule::threshold::{Measure, Threshold};
-use crate::rule::{Rule, RuleKind, SampleWindow};
+use crate::rule::{Rule, RuleCondition, SampleWindow};
 use crate::severity::Severity;
 use crate::text::Text;
 
@@ -22,15 +22,15 @@ use crate::text::Text;
 const BINDINGS_MAX: usize = 4096;
 
 impl State {
-    pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> Verdict {
+    pub(super) fn report(&mut self, report: &Report, now: Timestamp, out: &mut Vec<Effect>) -> ReportVerdict {
         let envelope = &report.envelope;
-        let Some(device) = self.devices.get_mut(&envelope.device) else { return Verdict::NotEnrolled };
+        let Some(device) = self.devices.get_mut(&envelope.device) else { return ReportVerdict::NotEnrolled };
         if device.quarantined {
-            return Verdict::NotEnrolled;
+            return ReportVerdict::NotEnrolled;
         }
         device.last_heard = Some(now);
         if envelope.position <= device.watermark {
-            return Verdict::Duplicate;
+            return ReportVerdict::Duplicate;
         }
         let was = std::mem::replace(&mut device.watermark, envelope.position);
 
@@ -59,7 +59,7 @@ impl State {
 
         self.find_lost(report, was, at, now, live, out);
         if !matches!(report.body, Body::Bye(_)) {
-            self.heard(&envelope.device, now, out);
+            self.mark_heard(&envelope.device, now, out);
         }
         let subject = match self.subject(report, out) {
             Ok(subject) => subject,
@@ -69,7 +69,7 @@ impl State {
             if let Some(device) = self.devices.get_mut(&subject) {
                 device.last_heard = Some(now);
             }
-            self.heard(&subject, now, out);
+            self.mark_heard(&subject, now, out);
         }
         match &report.body {
             Body::Hello(hello) => self.hello(&subject, hello, now, out),
@@ -85,7 +85,7 @@ impl State {
             Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => {}
         }
         let kept_at = if witnessed { envelope.taken_at } else { at };
-        Verdict::New { at, kept_at }
+        ReportVerdict::New { at, kept_at }
     }
 
     fn hello(&mut self, id: &DeviceId, hello: &Hello, now: Timestamp, out: &mut Vec<Effect>) {
@@ -226,7 +226,7 @@ impl State {
         let mut changes = Vec::new();
         for (place, binding) in bindings.iter().enumerate() {
             let rule = &rules.rules()[usize::from(binding.rule)];
-            let RuleKind::Threshold(threshold) = &rule.kind else { continue };
+            let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
             let found =
                 value_of(binding.source, sample, device, now).filter(|value| threshold.metric.plausible(*value));
             let (Some(state), Some(window)) =
@@ -282,7 +282,7 @@ impl State {
         let number = self.new_fault();
         let Some(device) = self.devices.get_mut(id) else { return };
         let Some(layout) = device.layout.clone() else { return };
-        let RuleKind::Threshold(threshold) = &rule.kind else { return };
+        let RuleCondition::Threshold(threshold) = &rule.condition else { return };
         let series = series_state::series_name(binding.source, &layout).to_owned();
         let reason = threshold.raised_reason(&series, value, &device.texts);
         let key = (id.clone(), rule.id.clone(), series);
@@ -303,7 +303,7 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        let RuleKind::Threshold(threshold) = &rule.kind else { return };
+        let RuleCondition::Threshold(threshold) = &rule.condition else { return };
         if let SeriesState::Raised(fault) = std::mem::take(&mut device.series_states[place]) {
             let why = threshold.cleared_reason(value);
             self.clear(*fault, at, now, &why, out);
@@ -333,7 +333,7 @@ impl State {
         }
     }
 
-    pub(super) fn heard(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn mark_heard(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get_mut(id) else { return };
         if matches!(device.presence, Presence::Live { .. }) {
             return;

@@ -7,7 +7,7 @@ use super::{State, identity_collision};
 use crate::device::Importance;
 use crate::effect::Effect;
 use crate::fault::{Fault, FaultState};
-use crate::incident::{Incident, IncidentState, NewIncident, Progress, Record, Refusal, TimelineStep};
+use crate::incident::{Incident, IncidentRecord, IncidentState, NewIncident, Progress, Refusal, TimelineStep};
 use crate::notice::{Notice, Occasion};
 use crate::severity::{Priority, Severity};
 use crate::text::Text;
@@ -16,7 +16,7 @@ use crate::text::Text;
 pub(super) type Cause = (Option<DeviceId>, String);
 
 /// What is said of a new incident.
-struct Words {
+struct IncidentTexts {
     title: Text,
     advice: Text,
     article: String,
@@ -36,11 +36,13 @@ impl State {
                     (Some(title), _) => {
                         let ours = fault.rule == identity_collision::IDENTITY_COLLISION;
                         let advice = if ours { identity_collision::advice() } else { Text::default() };
-                        Words { title: title.clone(), advice, article: String::new() }
+                        IncidentTexts { title: title.clone(), advice, article: String::new() }
                     }
-                    (None, Some(rule)) => {
-                        Words { title: rule.title.clone(), advice: rule.advice.clone(), article: rule.article.clone() }
-                    }
+                    (None, Some(rule)) => IncidentTexts {
+                        title: rule.title.clone(),
+                        advice: rule.advice.clone(),
+                        article: rule.article.clone(),
+                    },
                     (None, None) => return,
                 };
                 let id = self.new_incident(cause, fault.severity, words, &fault.reason, fault.raised_at, now);
@@ -56,7 +58,6 @@ impl State {
         self.advance_incident(id, now, "", fault.reason.clone(), occasion, out);
     }
 
-    /// The incident about a cause that a fault goes on with: what was closed is over.
     /// Whether an incident about the centre itself stands under this key.
     #[must_use]
     pub fn has_self_fault(&self, key: &str) -> bool {
@@ -64,6 +65,7 @@ impl State {
         known.is_some_and(|id| self.incidents.get(&id).is_some_and(|one| one.state.is_active()))
     }
 
+    /// The incident about a cause that a fault goes on with: what was closed is over.
     fn known(&self, cause: &Cause) -> Option<IncidentId> {
         let goes_on = |id: &IncidentId| self.incidents.get(id).is_some_and(|one| one.state != IncidentState::Closed);
         self.causes.get(cause).copied().filter(goes_on)
@@ -116,7 +118,7 @@ impl State {
         &mut self,
         cause: Cause,
         severity: Severity,
-        words: Words,
+        words: IncidentTexts,
         reason: &Text,
         since: Timestamp,
         now: Timestamp,
@@ -143,7 +145,7 @@ impl State {
             resolved_at: None,
             raised: 0,
             steps: 0,
-            record: Record::default(),
+            record: IncidentRecord::default(),
             progress: Progress::default(),
         };
         self.incidents.insert(id, incident);
@@ -170,7 +172,7 @@ impl State {
         }
         // Whoever reported by telephone must be verified (article 17.3).
         let article = if new.report.is_some() { "17.3" } else { "" };
-        let words = Words { title: new.title, advice: new.advice, article: article.to_owned() };
+        let words = IncidentTexts { title: new.title, advice: new.advice, article: article.to_owned() };
         let cause = (new.device, String::new());
         let id = self.new_incident(cause, new.severity, words, &new.reason, now, now);
         if let Some(incident) = self.incidents.get_mut(&id) {
@@ -194,7 +196,7 @@ impl State {
         let active = known.filter(|id| self.incidents.get(id).is_some_and(|one| one.state.is_active()));
         match (new, known, active) {
             (Some(new), None, _) => {
-                let words = Words { title: new.title, advice: new.advice, article: "10.1".to_owned() };
+                let words = IncidentTexts { title: new.title, advice: new.advice, article: "10.1".to_owned() };
                 let id = self.new_incident(cause, new.severity, words, why, now, now);
                 self.advance_incident(id, now, "", why.clone(), Some(Occasion::Opened), out);
             }

@@ -8,7 +8,7 @@ use crate::device::UPLINK_DEPTH_MAX;
 use crate::duty::Cover;
 use crate::effect::Effect;
 use crate::incident::Refusal;
-use crate::maintenance::Window;
+use crate::maintenance::{Named, Warning, Window};
 use crate::presence::Presence;
 use crate::severity::Severity;
 use crate::text::Text;
@@ -63,7 +63,7 @@ impl State {
         }
         self.last_window += 1;
         window.id = self.last_window;
-        window.overruled = warnings.into_iter().map(|text| text.en).collect();
+        window.overruled = warnings.into_iter().map(|warning| warning.text.en).collect();
         self.watch_window(&window, now);
         out.push(Effect::Window(window.clone()));
         self.windows.push(window);
@@ -71,30 +71,50 @@ impl State {
     }
 
     /// What speaks against a window.
-    fn warnings_against(&self, window: &Window, now: Timestamp) -> Vec<Text> {
+    fn warnings_against(&self, window: &Window, now: Timestamp) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let meeting: Vec<&Window> = self.windows.iter().filter(|other| other.meets(window, now)).collect();
         for other in &meeting {
             let title = &other.title;
+            let time = other.next(now).map_or_else(String::new, |(from, until)| format!(" ({from} – {until})"));
             if other.freeze != window.freeze {
-                warnings.push(Text::new(
-                    format!("Trùng thời gian không được bảo trì: {title}."),
-                    format!("It meets a time at which no maintenance is allowed: {title}."),
-                ));
+                warnings.push(Warning {
+                    text: Text::new(
+                        format!("Trùng thời gian không được bảo trì: {title}."),
+                        format!("It meets a time at which no maintenance is allowed: {title}."),
+                    ),
+                    unnamed: Text::new(
+                        format!("Trùng thời gian không được bảo trì{time}."),
+                        format!("It meets a time at which no maintenance is allowed{time}."),
+                    ),
+                    names: self.named_by(other),
+                });
             } else if !window.freeze {
                 let both = |id: &&crate::Device| window.covers(&id.info) && other.covers(&id.info);
                 if let Some(device) = self.devices.values().find(both) {
                     let name = &device.info.name;
-                    warnings.push(Text::new(
-                        format!("Trùng với đợt bảo trì «{title}» trên {name}."),
-                        format!("It meets the window \"{title}\" on {name}."),
-                    ));
+                    warnings.push(Warning {
+                        text: Text::new(
+                            format!("Trùng với đợt bảo trì «{title}» trên {name}."),
+                            format!("It meets the window \"{title}\" on {name}."),
+                        ),
+                        unnamed: Text::new(
+                            format!("Trùng với một đợt bảo trì khác{time}."),
+                            format!("It meets another window{time}."),
+                        ),
+                        names: self.named_by(other).into_iter().chain([named(device)]).collect(),
+                    });
                 }
             }
         }
-        if window.freeze {
-            return warnings;
+        if !window.freeze {
+            warnings.extend(self.partners_missing(window, &meeting));
         }
+        warnings
+    }
+
+    /// Devices of a window whose redundant partner is down or worked on, too.
+    fn partners_missing(&self, window: &Window, meeting: &[&Window]) -> Vec<Warning> {
         let redundant = |device: &&crate::Device| !device.info.redundancy.is_empty() && window.covers(&device.info);
         let mut partners = Vec::new();
         for device in self.devices.values().filter(redundant) {
@@ -105,17 +125,39 @@ impl State {
                 same && (down || window.covers(&other.info) || busy())
             });
             if let Some(partner) = partner {
-                partners.push((device.info.name.clone(), partner.info.name.clone()));
+                partners.push((device, partner));
             }
         }
-        partners.sort();
-        warnings.extend(partners.into_iter().take(WARNINGS_MAX).map(|(device, partner)| {
-            Text::new(
-                format!("{device}: thiết bị dự phòng {partner} đang ngừng hoặc cũng được bảo trì."),
-                format!("{device}: its redundant partner {partner} is down or is worked on, too."),
-            )
-        }));
-        warnings
+        partners.sort_by_key(|(device, partner)| (&device.info.name, &partner.info.name));
+        let warning = |(device, partner): (&crate::Device, &crate::Device)| {
+            let (name, other) = (&device.info.name, &partner.info.name);
+            Warning {
+                text: Text::new(
+                    format!("{name}: thiết bị dự phòng {other} đang ngừng hoặc cũng được bảo trì."),
+                    format!("{name}: its redundant partner {other} is down or is worked on, too."),
+                ),
+                unnamed: Text::new(
+                    "Thiết bị dự phòng của một thiết bị trong đợt này đang ngừng hoặc cũng được bảo trì.",
+                    "The redundant partner of a device in this window is down or is worked on, too.",
+                ),
+                names: vec![named(device), named(partner)],
+            }
+        };
+        partners.into_iter().take(WARNINGS_MAX).map(warning).collect()
+    }
+
+    /// Where that stands which a window's title tells of: as far as it is for devices and places at all.
+    fn named_by(&self, window: &Window) -> Vec<Named> {
+        let scope = &window.scope;
+        let mut names = Vec::new();
+        if !scope.devices.is_empty() {
+            let devices = scope.devices.iter().filter_map(|id| self.devices.get(&DeviceId::new(id).ok()?));
+            names.push(Named { places: devices.map(|device| device.info.place.clone()).collect(), below: false });
+        }
+        if !scope.places.is_empty() {
+            names.push(Named { places: scope.places.clone(), below: true });
+        }
+        names
     }
 
     /// Ends a window before its time, or takes it out of the plan.
@@ -244,4 +286,8 @@ impl State {
     pub fn covers(&self) -> &[Cover] {
         &self.covers
     }
+}
+
+fn named(device: &crate::Device) -> Named {
+    Named { places: vec![device.info.place.clone()], below: false }
 }

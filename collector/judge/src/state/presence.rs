@@ -87,7 +87,7 @@ impl State {
         device.keep_alive_s = keep_alive_s;
         device.last_heard = Some(now);
         if let Presence::Suspect { .. } = device.presence {
-            self.heard(id, now, out);
+            self.mark_heard(id, now, out);
         }
     }
 
@@ -125,7 +125,7 @@ impl State {
     pub(super) fn link_alive(&mut self, id: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
         let Some(device) = self.devices.get(id) else { return };
         if matches!(device.presence, Presence::Suspect { .. } | Presence::Silent { .. }) {
-            self.heard(id, now, out);
+            self.mark_heard(id, now, out);
         }
     }
 

@@ -7,7 +7,7 @@ use ioc_common::report::{Ask, Body, Report, SensorFacts};
 
 use super::{Device, State};
 use crate::device::{DeviceInfo, DeviceKind};
-use crate::effect::{AuditAction, Effect, Verdict};
+use crate::effect::{AuditAction, Effect, ReportVerdict};
 use crate::presence::{HostAnswer, Presence};
 use crate::text::Text;
 
@@ -22,10 +22,10 @@ const TEXT_MAX_CHARS: usize = 200;
 
 impl State {
     /// Whose report this is: the sender's, or that of a sensor it speaks for, which is announced where its hello comes first.
-    pub(super) fn subject(&mut self, report: &Report, out: &mut Vec<Effect>) -> Result<DeviceId, Verdict> {
+    pub(super) fn subject(&mut self, report: &Report, out: &mut Vec<Effect>) -> Result<DeviceId, ReportVerdict> {
         let host = &report.envelope.device;
         let Some(sensor) = &report.envelope.about else { return Ok(host.clone()) };
-        let Ok(id) = host.of_sensor(sensor) else { return Err(Verdict::Unannounced) };
+        let Ok(id) = host.of_sensor(sensor) else { return Err(ReportVerdict::Unannounced) };
         let facts = match &report.body {
             Body::Hello(hello) => hello.sensor.as_ref(),
             _ => None,
@@ -48,12 +48,12 @@ impl State {
                     Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail },
                     out,
                 );
-                Err(Verdict::Unannounced)
+                Err(ReportVerdict::Unannounced)
             }
             (None, Some(facts)) => self.announce(host, id, facts, out),
             (None, None) => {
                 self.once(host, Effect::Ask(host.clone(), Ask::Hello), out);
-                Err(Verdict::Unannounced)
+                Err(ReportVerdict::Unannounced)
             }
         }
     }
@@ -73,12 +73,12 @@ impl State {
         id: DeviceId,
         facts: &SensorFacts,
         out: &mut Vec<Effect>,
-    ) -> Result<DeviceId, Verdict> {
-        let Some(parent) = self.devices.get_mut(host) else { return Err(Verdict::NotEnrolled) };
+    ) -> Result<DeviceId, ReportVerdict> {
+        let Some(parent) = self.devices.get_mut(host) else { return Err(ReportVerdict::NotEnrolled) };
         if parent.children.len() >= SENSORS_MAX {
             let detail = format!("{id} is beyond the {SENSORS_MAX} sensors one device may speak for");
             self.once(host, Effect::Record { device: host.clone(), action: AuditAction::SensorRefused, detail }, out);
-            return Err(Verdict::Unannounced);
+            return Err(ReportVerdict::Unannounced);
         }
         parent.children.push(id.clone());
         let kind = DeviceKind::parse(&facts.kind).unwrap_or(DeviceKind::Sensor);

@@ -7,7 +7,7 @@ use ioc_common::layout::{Layout, Series};
 
 use crate::device::DeviceInfo;
 use crate::fault::Fault;
-use crate::rule::{RuleKind, RuleSet};
+use crate::rule::{RuleCondition, RuleSet};
 
 /// A rule bound to a place in a layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +46,12 @@ impl ValueSource {
 /// Where a rule stands on one series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum SeriesState {
-    /// Good.
+    /// Within the limit.
     #[default]
     Good,
     /// Beyond the limit, not yet for long enough.
     Pending { since: Timestamp },
-    /// Bad.
+    /// A fault is raised.
     Raised(Box<Fault>),
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum SeriesState {
 pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
     let mut bindings = Vec::new();
     for rule in rules.for_device(info) {
-        let RuleKind::Threshold(threshold) = &rules.rules()[usize::from(rule)].kind else { continue };
+        let RuleCondition::Threshold(threshold) = &rules.rules()[usize::from(rule)].condition else { continue };
         if let Some(source) = ValueSource::computed(threshold.metric.name) {
             bindings.push(Binding { rule, source });
             continue;

@@ -13,11 +13,11 @@ use ioc_common::config::{ConfigError, Spanned, Table};
 
 use super::host_of;
 use super::placeholder::PLACEHOLDERS;
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::{Message, Notifier};
 
-pub(super) const KIND: Kind<dyn Notifier> = Kind {
+pub(super) const KIND: ConnectorKind<dyn Notifier> = ConnectorKind {
     name: "http",
     required: &["url"],
     optional: &["method", "content_type", "headers", "body", "secret_file", "success"],
@@ -56,21 +56,21 @@ struct Http {
     success: String,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
     let form: Form = keys.read()?;
-    place.check_placeholders(form.url.get_ref(), &PLACEHOLDERS, form.url.span())?;
+    context.check_placeholders(form.url.get_ref(), &PLACEHOLDERS, form.url.span())?;
     for (name, value) in &form.headers {
-        place.check_header((name, value), &PLACEHOLDERS, form.url.span())?;
+        context.check_header((name, value), &PLACEHOLDERS, form.url.span())?;
     }
     if let Some(body) = &form.body {
-        place.check_placeholders(body.get_ref(), &PLACEHOLDERS, body.span())?;
+        context.check_placeholders(body.get_ref(), &PLACEHOLDERS, body.span())?;
     }
     if let Some(method) = form.method.as_ref().filter(|method| !METHODS.contains(&method.get_ref().as_str())) {
         let message = format!("found method {:?}; allowed are {}", method.get_ref(), METHODS.join(", "));
-        return Err(place.fault(method.span(), &message, "choose one of them"));
+        return Err(context.fault(method.span(), &message, "choose one of them"));
     }
     Ok(Arc::new(Http {
-        url: place.whole_url(form.url)?,
+        url: context.whole_url(form.url)?,
         method: form.method.map_or_else(|| "POST".to_owned(), Spanned::into_inner),
         content_type: form.content_type.unwrap_or_else(|| "application/json".to_owned()),
         headers: form.headers,

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Spanned, Table};
 
 use super::placeholder::PLACEHOLDERS;
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::{Message, Notifier};
 
-pub(super) const KIND: Kind<dyn Notifier> =
-    Kind { name: "mqtt", required: &["server", "topic"], optional: &["tls", "user", "password_file"], check };
+pub(super) const KIND: ConnectorKind<dyn Notifier> =
+    ConnectorKind { name: "mqtt", required: &["server", "topic"], optional: &["tls", "user", "password_file"], check };
 
 /// Longest topic.
 const TOPIC_MAX_BYTES: usize = 1000;
@@ -52,22 +52,22 @@ struct Mqtt {
     login: Option<(String, PathBuf)>,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
     let form: Form = keys.read()?;
-    let (host, port) = place.host_port(&form.server, "broker.example:8883")?;
+    let (host, port) = context.host_port(&form.server, "broker.example:8883")?;
     let topic = form.topic.get_ref();
-    place.check_placeholders(topic, &PLACEHOLDERS, form.topic.span())?;
+    context.check_placeholders(topic, &PLACEHOLDERS, form.topic.span())?;
     if topic.is_empty() || topic.contains(['+', '#']) || topic.len() > TOPIC_MAX_BYTES {
         let message =
             format!("found topic {topic:?}; allowed is a name of up to {TOPIC_MAX_BYTES} bytes without + and #");
-        return Err(place.fault(form.topic.span(), &message, "write it like \"ioc/notices/{{severity}}\""));
+        return Err(context.fault(form.topic.span(), &message, "write it like \"ioc/notices/{{severity}}\""));
     }
     let tls = match form.tls {
         None | Some(Protection::Tls) => true,
         Some(Protection::None) => false,
-        Some(Protection::Starttls) => return Err(place.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
+        Some(Protection::Starttls) => return Err(context.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
     };
-    let login = place.login(form.user, form.password_file)?;
+    let login = context.login(form.user, form.password_file)?;
     Ok(Arc::new(Mqtt { host, port, tls, topic: form.topic.into_inner(), login }))
 }
 

@@ -10,12 +10,16 @@ use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
 
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::{Message, Notifier};
 
-pub(super) const KIND: Kind<dyn Notifier> =
-    Kind { name: "smtp", required: &["server", "from"], optional: &["to", "tls", "user", "password_file"], check };
+pub(super) const KIND: ConnectorKind<dyn Notifier> = ConnectorKind {
+    name: "smtp",
+    required: &["server", "from"],
+    optional: &["to", "tls", "user", "password_file"],
+    check,
+};
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -52,10 +56,10 @@ struct Smtp {
     login: Option<(String, PathBuf)>,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
     let form: Form = keys.read()?;
-    let (host, port) = place.host_port(&form.server, "mail.example:587")?;
-    let login = place.login(form.user, form.password_file)?;
+    let (host, port) = context.host_port(&form.server, "mail.example:587")?;
+    let login = context.login(form.user, form.password_file)?;
     let tls = form.tls.unwrap_or(Protection::Starttls);
     Ok(Arc::new(Smtp { host, port, tls, from: form.from, to: form.to, login }))
 }

@@ -9,11 +9,12 @@ use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
 
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::{Message, Notifier};
 
-pub(super) const KIND: Kind<dyn Notifier> = Kind { name: "syslog", required: &["server"], optional: &[], check };
+pub(super) const KIND: ConnectorKind<dyn Notifier> =
+    ConnectorKind { name: "syslog", required: &["server"], optional: &[], check };
 
 #[derive(Deserialize)]
 struct Form {
@@ -26,9 +27,9 @@ struct Syslog {
     server: String,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
     let form: Form = keys.read()?;
-    place.host_port(&form.server, "log.example:514")?;
+    context.host_port(&form.server, "log.example:514")?;
     Ok(Arc::new(Syslog { server: form.server.into_inner() }))
 }
 

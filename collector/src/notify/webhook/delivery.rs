@@ -1,6 +1,6 @@
 //! Sends a webhook's message, signed where there is a secret.
 
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 
 use super::Webhook;
 use crate::notify::alertmanager;

@@ -12,12 +12,12 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Spanned, Table};
 
 use super::{address_of, host_of};
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::http::SendError;
 use ioc_engine::notifier::{Message, Notifier};
 
-pub(super) const KIND: Kind<dyn Notifier> =
-    Kind { name: "webhook", required: &["url"], optional: &["secret_file"], check };
+pub(super) const KIND: ConnectorKind<dyn Notifier> =
+    ConnectorKind { name: "webhook", required: &["url"], optional: &["secret_file"], check };
 
 #[derive(Deserialize)]
 struct Form {
@@ -33,9 +33,9 @@ struct Webhook {
     secret_file: Option<PathBuf>,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
     let form: Form = keys.read()?;
-    Ok(Arc::new(Webhook { url: place.whole_url(form.url)?, secret_file: form.secret_file }))
+    Ok(Arc::new(Webhook { url: context.whole_url(form.url)?, secret_file: form.secret_file }))
 }
 
 impl Notifier for Webhook {

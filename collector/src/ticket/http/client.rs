@@ -2,13 +2,12 @@
 //!
 //! Of what happens there only the status is read: comments have a form of their own everywhere.
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Http, Request};
 use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, SendError};
-use ioc_engine::ticket_client::{NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
 /// A client of such a system, with its session.
@@ -18,9 +17,9 @@ pub(super) struct Client<'a> {
     session: Option<String>,
 }
 
-/// What a request is about.
+/// What fills the placeholders of a request.
 #[derive(Default, Clone, Copy)]
-struct About<'a> {
+struct RequestValues<'a> {
     ticket: &'a str,
     text: &'a str,
     incident: Option<&'a NewTicket>,
@@ -32,15 +31,15 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request and gives the value its answer holds at the place that the request names.
-    async fn ask(&mut self, request: &Request, about: About<'_>) -> Result<Option<String>, SendError> {
+    async fn ask(&mut self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         if let (Some(login), None) = (&self.system.session, &self.session) {
-            let session = self.exchange(login, About::default()).await?;
+            let session = self.exchange(login, RequestValues::default()).await?;
             self.session = Some(session.ok_or_else(|| SendError::Later("the answer holds no session".to_owned()))?);
         }
         self.exchange(request, about).await
     }
 
-    async fn exchange(&self, request: &Request, about: About<'_>) -> Result<Option<String>, SendError> {
+    async fn exchange(&self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         let value = |name: &str| {
             let of = |text: fn(&NewTicket) -> &str| about.incident.map(|incident| text(incident).to_owned());
             match name {
@@ -85,57 +84,47 @@ impl<'a> Client<'a> {
 }
 
 impl TicketClient for Client<'_> {
-    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<Option<String>, SendError>> {
+    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, Option<String>> {
         Box::pin(async move {
             let Some(find) = &self.system.find else { return Ok(None) };
-            self.ask(find, About { incident: Some(ticket), ..About::default() }).await
+            self.ask(find, RequestValues { incident: Some(ticket), ..RequestValues::default() }).await
         })
     }
 
-    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<String, SendError>> {
+    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, String> {
         Box::pin(async move {
             let create = &self.system.create;
-            let made = self.ask(create, About { incident: Some(ticket), ..About::default() }).await?;
+            let made = self.ask(create, RequestValues { incident: Some(ticket), ..RequestValues::default() }).await?;
             // It may be there all the same; `find` finds it at the next attempt.
             made.ok_or_else(|| SendError::Later(format!("the answer holds no ticket at {:?}", create.answer)))
         })
     }
 
-    fn comment<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        text: &'c str,
-        about: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>> {
+    fn comment<'c>(&'c mut self, ticket: &'c str, text: &'c str, about: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
             let Some(comment) = &self.system.comment else { return Ok(()) };
-            self.ask(comment, About { ticket, text, incident: Some(about) }).await.map(|_| ())
+            self.ask(comment, RequestValues { ticket, text, incident: Some(about) }).await.map(|_| ())
         })
     }
 
-    fn set_state<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        state: &'c str,
-        about: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>> {
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, about: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
             let Some(set) = self.system.set.get(state) else { return Ok(()) };
-            self.ask(set, About { ticket, text: state, incident: Some(about) }).await.map(|_| ())
+            self.ask(set, RequestValues { ticket, text: state, incident: Some(about) }).await.map(|_| ())
         })
     }
 
     /// The cursor is the status that was read last.
-    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> BoxFuture<'c, Result<TicketChanges, SendError>> {
+    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> Exchange<'c, TicketChanges> {
         Box::pin(async move {
             let Some(read) = &self.system.read else {
                 return Ok(TicketChanges { cursor: cursor.to_owned(), events: Vec::new() });
             };
-            let status = self.ask(read, About { ticket, ..About::default() }).await?;
+            let status = self.ask(read, RequestValues { ticket, ..RequestValues::default() }).await?;
             let status =
                 status.ok_or_else(|| SendError::Later(format!("the answer holds no status at {:?}", read.answer)))?;
             let act = match self.system.meaning.get(&status).map(String::as_str) {
-                Some("acknowledge") => Some(TicketAct::Taken(String::new())),
+                Some("acknowledge") => Some(TicketAct::Assigned(String::new())),
                 Some("resolve") => Some(TicketAct::Resolved),
                 Some("reopen") => Some(TicketAct::Reopened),
                 _ => None,

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Spanned, Table};
 
 use super::state_of_ours;
-use ioc_engine::config::{Kind, Place, TICKET_PLACEHOLDERS};
+use ioc_engine::config::{ConfigContext, ConnectorKind, TICKET_PLACEHOLDERS};
 use ioc_engine::ticket_client::{TicketClient, TicketConnector};
 
-pub(super) const KIND: Kind<dyn TicketConnector> = Kind {
+pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
     name: "http",
     required: &["create"],
     optional: &["content_type", "headers", "session", "find", "comment", "set", "read", "meaning"],
@@ -83,28 +83,28 @@ struct Http {
     meaning: BTreeMap<String, String>,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
     let form: Form = keys.read()?;
     if let Some(meaning) = form.meaning.values().find(|one| !MEANINGS.contains(&one.get_ref().as_str())) {
         let message = format!("found meaning {:?}; allowed are {}", meaning.get_ref(), MEANINGS.join(", "));
-        return Err(place.fault(meaning.span(), &message, "choose one of them"));
+        return Err(context.fault(meaning.span(), &message, "choose one of them"));
     }
     let mut set = BTreeMap::new();
     for (ours, request) in form.set {
-        set.insert(state_of_ours(place, &ours)?, checked(place, request, false)?);
+        set.insert(state_of_ours(context, &ours)?, checked(context, request, false)?);
     }
     for (header, value) in &form.headers {
-        place.check_header((header, value), &TICKET_PLACEHOLDERS, place.span())?;
+        context.check_header((header, value), &TICKET_PLACEHOLDERS, context.span())?;
     }
     let optional = |request: Option<Spanned<Request>>, answers: bool| {
-        request.map(|request| checked(place, request, answers)).transpose()
+        request.map(|request| checked(context, request, answers)).transpose()
     };
     Ok(Arc::new(Http {
         content_type: form.content_type.unwrap_or_else(|| "application/json".to_owned()),
         headers: form.headers,
         session: optional(form.session, true)?,
         find: optional(form.find, true)?,
-        create: checked(place, form.create, true)?,
+        create: checked(context, form.create, true)?,
         comment: optional(form.comment, false)?,
         set,
         read: optional(form.read, true)?,
@@ -113,24 +113,24 @@ fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>,
 }
 
 /// A request whose parts are what they should be. `answers` says that a value of its answer is needed.
-fn checked(place: &Place<'_>, request: Spanned<Request>, answers: bool) -> Result<Request, ConfigError> {
+fn checked(context: &ConfigContext<'_>, request: Spanned<Request>, answers: bool) -> Result<Request, ConfigError> {
     let span = request.span();
     let request = request.into_inner();
     for text in [&request.url, &request.body] {
-        place.check_placeholders(text, &TICKET_PLACEHOLDERS, span.clone())?;
+        context.check_placeholders(text, &TICKET_PLACEHOLDERS, span.clone())?;
     }
     for (name, value) in &request.headers {
-        place.check_header((name, value), &TICKET_PLACEHOLDERS, span.clone())?;
+        context.check_header((name, value), &TICKET_PLACEHOLDERS, span.clone())?;
     }
     if !METHODS.contains(&request.method.as_str()) {
         let message = format!("found method {:?}; allowed are {}", request.method, METHODS.join(", "));
-        return Err(place.fault(span, &message, "choose one of them"));
+        return Err(context.fault(span, &message, "choose one of them"));
     }
     if answers && !request.answer.starts_with('/') {
         let message = format!("found answer {:?}; required is where the value stands in the answer", request.answer);
-        return Err(place.fault(span, &message, "write it as a JSON pointer, like \"/id\""));
+        return Err(context.fault(span, &message, "write it as a JSON pointer, like \"/id\""));
     }
-    place.whole_url(Spanned::new(span, request.url.clone()))?;
+    context.whole_url(Spanned::new(span, request.url.clone()))?;
     Ok(request)
 }
 

@@ -1,6 +1,5 @@
 //! RT's REST 2: <https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html>.
 
-use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use super::Rt;
 use crate::ticket::comment_event;
 use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, Request, SendError};
-use ioc_engine::ticket_client::{NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
 use ioc_store::template::percent_encoded;
 
 /// Transactions that are asked for in one go: what RT allows.
@@ -86,7 +85,7 @@ impl Client<'_> {
                 let answer = self.ask("GET", &format!("user/{}", percent_encoded(&value)), None).await?;
                 let owner: Value = serde_json::from_str(&answer).map_err(|error| not_understood(&error, &answer))?;
                 match owner["Name"].as_str() {
-                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAct::Taken(name.to_owned()),
+                    Some(name) if name != "Nobody" && name != self.rt.user => TicketAct::Assigned(name.to_owned()),
                     _ => return Ok(None),
                 }
             }
@@ -97,7 +96,7 @@ impl Client<'_> {
 }
 
 impl TicketClient for Client<'_> {
-    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<Option<String>, SendError>> {
+    fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, Option<String>> {
         Box::pin(async move {
             let queue = self.rt.queue.replace('\'', "");
             let query = format!("Queue = '{queue}' AND Subject LIKE '[{}]'", ticket.incident);
@@ -106,7 +105,7 @@ impl TicketClient for Client<'_> {
         })
     }
 
-    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> BoxFuture<'c, Result<String, SendError>> {
+    fn create<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, String> {
         Box::pin(async move {
             let body = json!({
                 "Queue": self.rt.queue, "Subject": ticket.subject, "Content": ticket.body, "ContentType": "text/plain",
@@ -117,12 +116,7 @@ impl TicketClient for Client<'_> {
         })
     }
 
-    fn comment<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        text: &'c str,
-        _: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>> {
+    fn comment<'c>(&'c mut self, ticket: &'c str, text: &'c str, _: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
             let body = json!({ "Content": text, "ContentType": "text/plain" });
             self.ask("POST", &format!("ticket/{}/comment", percent_encoded(ticket)), Some(body)).await.map(|_| ())
@@ -130,12 +124,7 @@ impl TicketClient for Client<'_> {
     }
 
     /// RT leaves a ticket as it is that has the status already.
-    fn set_state<'c>(
-        &'c mut self,
-        ticket: &'c str,
-        state: &'c str,
-        _: &'c NewTicket,
-    ) -> BoxFuture<'c, Result<(), SendError>> {
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, _: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
             let Some(status) = self.rt.status.get(state) else { return Ok(()) };
             let body = json!({ "Status": status });
@@ -144,7 +133,7 @@ impl TicketClient for Client<'_> {
     }
 
     /// The cursor is how many transactions were read: a history only grows.
-    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> BoxFuture<'c, Result<TicketChanges, SendError>> {
+    fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> Exchange<'c, TicketChanges> {
         Box::pin(async move {
             let mut known: usize = cursor.parse().unwrap_or(0);
             let mut events = Vec::new();

@@ -10,11 +10,11 @@ use serde::Deserialize;
 use ioc_common::config::{ConfigError, Spanned, Table};
 
 use super::state_of_ours;
-use ioc_engine::config::{Kind, Place};
+use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::ticket_client::{TicketClient, TicketConnector};
 
-pub(super) const KIND: Kind<dyn TicketConnector> =
-    Kind { name: "rt", required: &["url", "queue", "user"], optional: &["status"], check };
+pub(super) const KIND: ConnectorKind<dyn TicketConnector> =
+    ConnectorKind { name: "rt", required: &["url", "queue", "user"], optional: &["status"], check };
 
 /// RT's status for each of our states, where the configuration says no other.
 const STATUS: [(&str, &str); 6] = [
@@ -47,13 +47,13 @@ struct Rt {
     status: BTreeMap<String, String>,
 }
 
-fn check(place: &Place<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
+fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
     let form: Form = keys.read()?;
-    let url = place.whole_url(form.url)?.trim_end_matches('/').to_owned();
+    let url = context.whole_url(form.url)?.trim_end_matches('/').to_owned();
     let mut status: BTreeMap<String, String> =
         STATUS.iter().map(|(ours, theirs)| ((*ours).to_owned(), (*theirs).to_owned())).collect();
     for (ours, theirs) in form.status {
-        status.insert(state_of_ours(place, &ours)?, theirs);
+        status.insert(state_of_ours(context, &ours)?, theirs);
     }
     Ok(Arc::new(Rt { url, queue: form.queue, user: form.user, status }))
 }

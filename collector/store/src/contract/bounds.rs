@@ -50,6 +50,7 @@ pub(super) fn bounds(open: Open<'_>, dir: &Path) {
         at: at(n),
         layout: LayoutId(1),
         row: history::pack(&[Some(n as f64)]),
+        newest: true,
     };
     let newest = Change::Watermark {
         device: id(1),
@@ -57,7 +58,6 @@ pub(super) fn bounds(open: Open<'_>, dir: &Path) {
         last_heard: None,
         last_sample: None,
         clock_error_ms: None,
-        latest: None,
     };
     store.commit(&(1..10).map(row).chain([newest]).collect::<Vec<_>>()).expect("rows");
     let times = |most| {

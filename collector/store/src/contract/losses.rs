@@ -12,7 +12,7 @@ pub(super) fn losses(open: Open<'_>, dir: &Path) {
         serde_json::from_str(&format!("{{\"balance\":-2,\"total\":{total}}}")).expect("a book")
     };
     for total in [3, 7] {
-        store.commit(&[Change::Losses { device: id(2), book: book(total) }]).expect("commits");
+        store.commit(&[Change::Losses { device: id(2), ledger: book(total) }]).expect("commits");
     }
     drop(store);
     let store = open(dir);

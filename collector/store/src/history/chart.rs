@@ -16,8 +16,8 @@ pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// Reads lines of a device: what is folded and what is not, as one.
 ///
 /// # Errors
-/// [`StoreError`] when something cannot be read.
-pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<BTreeMap<String, Line>, StoreError> {
+/// [`StoreError`] when a chunk or row of the device is damaged, or the store is gone.
+pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Result<BTreeMap<String, Line>, StoreError> {
     let query = ChunkQuery {
         device,
         tier: wanted.tier,
@@ -40,7 +40,7 @@ pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &Wanted) -> Result<B
 /// The layouts of rows, each read once.
 ///
 /// # Errors
-/// [`StoreError`] when one cannot be read.
+/// [`StoreError`] when one of them is damaged, or the store is gone.
 pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u64, Layout>, StoreError> {
     let mut layouts = HashMap::new();
     for row in rows {
@@ -56,14 +56,14 @@ pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u6
 /// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
 pub type Line = Vec<(i64, Summary)>;
 
-/// What is wanted.
+/// Which lines of a device to read, and how fine.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// From when, milliseconds.
+pub struct ChartQuery {
+    /// When it begins, milliseconds since 1970.
     pub from: i64,
     /// Until when, milliseconds; not included.
     pub until: i64,
-    /// How fine.
+    /// How much time one value stands for.
     pub tier: Tier,
     /// Which series, by whole name.
     pub names: Vec<String>,
@@ -71,7 +71,7 @@ pub struct Wanted {
     pub most: usize,
 }
 
-impl Wanted {
+impl ChartQuery {
     fn covers(&self, at: i64) -> bool {
         (self.from..self.until).contains(&at)
     }
@@ -140,8 +140,12 @@ impl Wanted {
     ) -> Result<BTreeMap<String, Line>, Corrupt> {
         let mut lines: BTreeMap<String, Line> = self.names.iter().map(|name| (name.clone(), Line::new())).collect();
         let step = self.step();
-        let names: HashMap<u32, &String> =
-            chunks.names.iter().filter(|(_, name)| lines.contains_key(*name)).map(|(number, name)| (*number, name)).collect();
+        let names: HashMap<u32, &String> = chunks
+            .names
+            .iter()
+            .filter(|(_, name)| lines.contains_key(*name))
+            .map(|(number, name)| (*number, name))
+            .collect();
         let is_wanted = |number| names.contains_key(&number);
         for one in &chunks.chunks {
             let parts = Parts::of(&one.data)?;
@@ -236,7 +240,7 @@ mod tests {
         let raw = stored(block.pack(0));
         let rows = [row(9, 180_000, 5.0), row(10, 30_000, 0.0), row(11, 900_000_000, 7.0)];
         let layouts = HashMap::from([(layout.id().0, layout.clone())]);
-        let mut wanted = Wanted { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
+        let mut wanted = ChartQuery { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
         let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
         let found: Vec<(i64, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.last)).collect();
         assert_eq!(found, [(30_000, 0.0), (60_000, 1.0), (120_000, 3.0), (180_000, 5.0)]);

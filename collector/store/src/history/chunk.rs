@@ -26,15 +26,15 @@ const FINER: f64 = 10.0;
 /// What a while of one series comes down to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Smallest.
+    /// Smallest of the values.
     pub min: f64,
-    /// Largest.
+    /// Largest of the values.
     pub max: f64,
-    /// Mean.
+    /// Arithmetic mean.
     pub mean: f64,
-    /// Newest.
+    /// The newest value.
     pub last: f64,
-    /// Of how many.
+    /// How many values it stands for.
     pub count: u32,
 }
 
@@ -187,11 +187,20 @@ fn assemble<'v, T: ?Sized + 'v>(
 fn write_summaries(bytes: &mut Vec<u8>, slots: &[Summary], counts: &[i64]) {
     let own = slots.iter().zip(counts).any(|(one, count)| i64::from(one.count) != *count);
     let known: Vec<&Summary> = slots.iter().filter(|one| one.count > 0).collect();
-    let flat = known.iter().all(|one| one.min.to_bits() == one.max.to_bits() && one.min.to_bits() == one.last.to_bits());
+    let flat =
+        known.iter().all(|one| one.min.to_bits() == one.max.to_bits() && one.min.to_bits() == one.last.to_bits());
     let column = |number: fn(&Summary) -> f64| known.iter().map(|one| number(one)).collect::<Vec<f64>>();
-    let places = |number: fn(&Summary) -> f64| known.iter().map(|one| grid::place(number(one))).collect::<Option<Vec<i64>>>();
-    let on_grid = if flat { None } else { places(|one| one.min).zip(places(|one| one.max)).zip(places(|one| one.last)) };
-    let form = if flat { FLAT } else if on_grid.is_some() { ON_GRID } else { 0 };
+    let places =
+        |number: fn(&Summary) -> f64| known.iter().map(|one| grid::place(number(one))).collect::<Option<Vec<i64>>>();
+    let on_grid =
+        if flat { None } else { places(|one| one.min).zip(places(|one| one.max)).zip(places(|one| one.last)) };
+    let form = if flat {
+        FLAT
+    } else if on_grid.is_some() {
+        ON_GRID
+    } else {
+        0
+    };
     bytes.push(form | if own { OWN_COUNTS } else { 0 });
     if own {
         ints::write(bytes, &slots.iter().map(|one| i64::from(one.count)).collect::<Vec<i64>>());

@@ -42,7 +42,7 @@ const KNOWN_MAX: usize = 65_536;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Folded {
+pub struct CompactionResult {
     /// Up to which row everything is folded.
     pub through: u64,
     /// How many rows were folded.
@@ -50,7 +50,7 @@ pub struct Folded {
     /// How many rows could not be read and are lost.
     pub corrupt: usize,
     /// How many chunks were older than they must be kept, and were deleted.
-    pub forgotten: usize,
+    pub deleted: usize,
 }
 
 /// Whether there is more of it.
@@ -87,7 +87,7 @@ pub fn round(
     keep_ms: [i64; 3],
     now: Timestamp,
     forget: bool,
-) -> Result<Folded, StoreError> {
+) -> Result<CompactionResult, StoreError> {
     let mut compactor = Compactor::new(reader, archive)?;
     let through = due_row(reader, now)?;
     while compactor.all_folded() < through {
@@ -124,7 +124,7 @@ pub struct Compactor<'s> {
     open: BTreeMap<(i64, DeviceId), u32>,
     /// The tier from which what is past its time is deleted next.
     deleting: usize,
-    result: Folded,
+    result: CompactionResult,
     threads_us: u64,
 }
 
@@ -146,7 +146,7 @@ impl<'s> Compactor<'s> {
             all_folded,
             open,
             deleting: 0,
-            result: Folded { through: all_folded, ..Folded::default() },
+            result: CompactionResult { through: all_folded, ..CompactionResult::default() },
             threads_us: 0,
         })
     }
@@ -168,8 +168,11 @@ impl<'s> Compactor<'s> {
     }
 
     /// What was done since the last call.
-    pub fn take_result(&mut self) -> Folded {
-        std::mem::replace(&mut self.result, Folded { through: self.all_folded, ..Folded::default() })
+    pub fn take_result(&mut self) -> CompactionResult {
+        std::mem::replace(
+            &mut self.result,
+            CompactionResult { through: self.all_folded, ..CompactionResult::default() },
+        )
     }
 
     /// A slice of putting down a window of rows by device, up to a row at most.
@@ -347,7 +350,7 @@ impl<'s> Compactor<'s> {
             return Ok(Progress::Done);
         };
         let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
-        self.result.forgotten += deleted;
+        self.result.deleted += deleted;
         if deleted < SLICE_DELETED {
             self.deleting += 1;
         }
@@ -397,7 +400,8 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
                 columns[*place][at] = or_unknown(*value);
             }
         }
-        block.series = places.into_iter().map(|(number, place)| (number, std::mem::take(&mut columns[place]))).collect();
+        block.series =
+            places.into_iter().map(|(number, place)| (number, std::mem::take(&mut columns[place]))).collect();
         (start, block.only(&whole).in_order())
     });
     let blocks: BTreeMap<i64, Block> = blocks.filter(|(_, block)| !block.times.is_empty()).collect();
@@ -409,7 +413,9 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
     let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
     let read = |chunk: &Vec<u8>| {
         Block::unpack(start, chunk)
-            .inspect_err(|error| tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew"))
+            .inspect_err(
+                |error| tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew"),
+            )
             .ok()
     };
     let all = Block::joined(whole.into_iter().chain(&block.pieces).filter_map(read).collect());

@@ -85,7 +85,8 @@ impl Block {
         order.dedup_by_key(|place| self.times.get(*place));
         order.reverse();
         let times = order.iter().filter_map(|place| self.times.get(*place)).copied().collect();
-        let moved = |values: Vec<f64>| order.iter().map(|place| values.get(*place).copied().unwrap_or(UNKNOWN)).collect();
+        let moved =
+            |values: Vec<f64>| order.iter().map(|place| values.get(*place).copied().unwrap_or(UNKNOWN)).collect();
         Self { times, series: self.series.into_iter().map(|(series, values)| (series, moved(values))).collect() }
     }
 
@@ -188,7 +189,8 @@ impl Summaries {
     /// Packs them as a chunk.
     #[must_use]
     pub fn pack(&self, tier: Tier, start: i64) -> PackedChunk {
-        let series: Vec<(u32, &[Summary])> = self.series.iter().map(|(series, slots)| (*series, slots.as_slice())).collect();
+        let series: Vec<(u32, &[Summary])> =
+            self.series.iter().map(|(series, slots)| (*series, slots.as_slice())).collect();
         PackedChunk { tier, chunk: start, data: chunk::pack_summaries(&series) }
     }
 }

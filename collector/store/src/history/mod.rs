@@ -19,7 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use row::{pack, unpack};
+pub use row::{pack, pack_body, unpack};
 
 /// How finely something is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,14 +92,14 @@ impl Tier {
 }
 
 /// With its checksum behind it.
-fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
     bytes
 }
 
 /// What stands between version and checksum, when both are right.
-fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
+pub(crate) fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
     let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Corrupt)?;
     if crc32fast::hash(body).to_le_bytes() != *crc {
         return Err(Corrupt);

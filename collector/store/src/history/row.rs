@@ -2,6 +2,8 @@
 //!
 //! SQLite serves flipped bytes silently, so every row proves itself.
 
+use ioc_common::report::Body;
+
 use super::{Corrupt, proven, sealed};
 
 /// Version of the row's form, its first byte.
@@ -47,10 +49,19 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
     sealed(bytes)
 }
 
+/// Packs the numbers of a report that is a sample; nothing of any other.
+#[must_use]
+pub fn pack_body(body: &Body) -> Option<Vec<u8>> {
+    match body {
+        Body::Sample(sample) => Some(pack(&sample.v)),
+        Body::Hello(_) | Body::State(_) | Body::Software(_) | Body::Event(_) | Body::Bye(_) => None,
+    }
+}
+
 /// Unpacks what [`pack`] made.
 ///
 /// # Errors
-/// [`Corrupt`] when it is anything else.
+/// [`Corrupt`] when the bytes are no packed row, or cut short.
 pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
     let mut values = Vec::new();
     unpack_into(row, &mut values)?;
@@ -93,7 +104,17 @@ pub(super) const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+/// A number with sign, small ones in few bytes.
+pub(crate) fn signed_varint(bytes: &mut Vec<u8>, value: i64) {
+    varint(bytes, zigzag(value));
+}
+
+/// Reads what [`signed_varint`] wrote.
+pub(crate) fn read_signed_varint(rest: &mut &[u8]) -> Result<i64, Corrupt> {
+    read_varint(rest).map(unzigzag)
+}
+
+pub(crate) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
@@ -101,7 +122,7 @@ pub(super) fn varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
-pub(super) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
+pub(crate) fn read_varint(rest: &mut &[u8]) -> Result<u64, Corrupt> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, tail) = rest.split_first().ok_or(Corrupt)?;

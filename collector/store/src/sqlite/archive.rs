@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::signed;
 use super::reader::{SqliteReader, limit_of};
-use super::{BUSY_MS, database};
+use super::{BUSY_MS, database, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
 use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks};
@@ -113,7 +113,10 @@ impl SqliteArchive {
             ArchiveChange::Chunk { device, chunk } => {
                 let (device, tier) = (number_of(device)?, chunk.tier.number());
                 // Deleted and appended, so that what is made together lies together.
-                run("DELETE FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3", &[&device, &tier, &chunk.chunk])?;
+                run(
+                    "DELETE FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3",
+                    &[&device, &tier, &chunk.chunk],
+                )?;
                 let sql = "INSERT INTO chunk (device, tier, chunk, data) VALUES (?1, ?2, ?3, ?4)";
                 run(sql, &[&device, &tier, &chunk.chunk, &chunk.data])
             }
@@ -194,7 +197,8 @@ impl Archive for SqliteArchive {
 
     fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let last = before.as_millis() - tier.chunk_ms();
-        let sql = "DELETE FROM chunk WHERE number IN (SELECT number FROM chunk WHERE tier = ?1 AND chunk < ?2 LIMIT ?3)";
+        let sql =
+            "DELETE FROM chunk WHERE number IN (SELECT number FROM chunk WHERE tier = ?1 AND chunk < ?2 LIMIT ?3)";
         let deleted = self
             .connection
             .prepare_cached(sql)
@@ -218,11 +222,11 @@ impl Archive for SqliteArchive {
     fn sync(&mut self) -> Result<(), StoreError> {
         // Emptied, so that a log that is damaged later takes nothing back that is in the file; busy readers may keep it until the next time.
         self.connection.pragma_update(None, "synchronous", "FULL").map_err(|source| self.fault(source))?;
-        let synced = self.connection.execute("UPDATE state SET folded = folded", []);
+        let synced = fold_mark::secure(&self.connection);
         let checkpoint =
             self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).optional();
         self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| self.fault(source))?;
-        synced.and(checkpoint.map(|_| 0)).map(|_| ()).map_err(|source| self.fault(source))
+        synced.and(checkpoint.map(drop)).map_err(|source| self.fault(source))
     }
 }
 
@@ -244,15 +248,17 @@ pub(super) fn chunks(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<St
 
 fn chunks_now(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
     let (raw, tier, until) = (Tier::Raw, query.tier, query.until.as_millis());
-    let device = reader.one("SELECT number, folded FROM history.device WHERE id = ?1", &[&query.device.as_str()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-    })?;
+    let device =
+        reader.one("SELECT number, folded FROM history.device WHERE id = ?1", &[&query.device.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
     let Some((device, folded)) = device else { return Ok(StoredChunks::default()) };
     let sql = "SELECT chunk, data FROM history.chunk WHERE device = ?1 AND tier = ?2 AND chunk >= ?3 AND chunk < ?4 ORDER BY chunk";
     let whole = |row: &Row<'_>| Ok(StoredChunk { tier, chunk: row.get(0)?, data: row.get(1)? });
     let mut chunks =
         reader.all(sql, &[&device, &tier.number(), &tier.chunk_of(query.from.as_millis()), &until], whole)?;
-    let sql = "SELECT chunk, data FROM history.piece WHERE device = ?1 AND chunk >= ?2 AND chunk < ?3 ORDER BY chunk, number";
+    let sql =
+        "SELECT chunk, data FROM history.piece WHERE device = ?1 AND chunk >= ?2 AND chunk < ?3 ORDER BY chunk, number";
     let piece = |row: &Row<'_>| Ok(StoredChunk { tier: raw, chunk: row.get(0)?, data: row.get(1)? });
     chunks.extend(reader.all(sql, &[&device, &raw.chunk_of(query.from.as_millis()), &until], piece)?);
     Ok(StoredChunks { chunks, names: HashMap::new(), folded: folded.unsigned_abs() })

@@ -7,30 +7,35 @@ use std::collections::{HashMap, HashSet};
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
 
-use ioc_common::clock as time;
+use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
+use ioc_common::layout::LayoutId;
+use ioc_common::report::Position;
 
+use super::newest::{self, Changed, Lag, NewestByDevice};
 use super::{
-    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, guard, incident, maintenance,
-    outbox, sample, software, ticket,
+    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, fold_mark, guard, incident,
+    maintenance, outbox, sample, software, ticket,
 };
 use crate::Change;
 use crate::audit::GENESIS;
 
 /// What the writer knows without asking the database.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct WriterCache {
     numbers: HashMap<DeviceId, i64>,
     layouts: HashSet<u64>,
-    /// The newest row of each device, and the number of the next row. A number is never given twice.
-    newest: HashMap<i64, i64>,
+    /// What is newest of each device, and how far the table is behind it.
+    pub(super) newest: NewestByDevice,
+    pub(super) lag: Lag,
+    /// The number of the next row of history. A number is never given twice.
     next_row: i64,
     last_audit: (u64, String),
     /// The clock is in doubt: nothing is deleted that goes by its age.
     keeps_all: bool,
 }
 
-impl Known {
+impl WriterCache {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let mut numbers = HashMap::new();
         let mut statement = connection.prepare("SELECT id, number FROM device")?;
@@ -40,28 +45,28 @@ impl Known {
                 numbers.insert(id, number);
             }
         }
-        let mut statement = connection.prepare("SELECT device, row FROM live")?;
-        let newest: HashMap<i64, i64> =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let (newest, lag) = newest::restore(connection)?;
         let largest: Option<i64> = connection.query_row("SELECT max(number) FROM sample", [], |row| row.get(0))?;
-        let next_row = largest.into_iter().chain(newest.values().copied()).max().unwrap_or(0) + 1;
+        let folded = fold_mark::rows(connection)?;
+        let next_row = largest.unwrap_or(0).max(newest.largest_row()).max(folded) + 1;
         let last = connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
         });
         let last_audit = last.optional()?.unwrap_or_else(|| (0, GENESIS.to_owned()));
         let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
-        Ok(Self { numbers, layouts: HashSet::new(), newest, next_row, last_audit, keeps_all })
+        Ok(Self { numbers, layouts: HashSet::new(), newest, lag, next_row, last_audit, keeps_all })
     }
 }
 
 /// A commit in progress, and what it has learnt, which is thrown away when it fails.
 pub(super) struct Commit<'s> {
     pub(super) transaction: Transaction<'s>,
-    known: &'s mut Known,
+    cache: &'s mut WriterCache,
     new_numbers: Vec<DeviceId>,
     new_layouts: Vec<u64>,
-    /// The newest rows of this commit.
-    appended: HashMap<i64, i64>,
+    /// What it changes of what is newest.
+    changed: Changed,
+    first_row: i64,
     pub(super) next_row: i64,
     pub(super) last_audit: (u64, String),
     /// When its rows are received, milliseconds.
@@ -70,17 +75,18 @@ pub(super) struct Commit<'s> {
 }
 
 impl<'s> Commit<'s> {
-    pub(super) fn begin(connection: &'s mut Connection, known: &'s mut Known) -> rusqlite::Result<Self> {
+    pub(super) fn begin(connection: &'s mut Connection, cache: &'s mut WriterCache) -> rusqlite::Result<Self> {
         Ok(Self {
             transaction: connection.transaction()?,
             new_numbers: Vec::new(),
             new_layouts: Vec::new(),
-            appended: HashMap::new(),
-            next_row: known.next_row,
-            last_audit: known.last_audit.clone(),
+            changed: Changed::default(),
+            first_row: cache.next_row,
+            next_row: cache.next_row,
+            last_audit: cache.last_audit.clone(),
             received: time::now().as_millis(),
-            keeps_all: known.keeps_all,
-            known,
+            keeps_all: cache.keeps_all,
+            cache,
         })
     }
 
@@ -88,7 +94,8 @@ impl<'s> Commit<'s> {
     pub(super) fn make(mut self, changes: &[Change], number: u64) -> rusqlite::Result<()> {
         let mut result = changes.iter().try_for_each(|change| self.apply(change));
         if result.is_ok() {
-            result = self.run("UPDATE state SET commits = ?1", [signed(number)]).map(|_| ());
+            let made = (self.first_row, self.received);
+            result = self.changed.write(&self.transaction, number, made, &self.cache.newest, &self.cache.lag);
         }
         if result.is_ok() {
             result = self.transaction.commit();
@@ -97,38 +104,38 @@ impl<'s> Commit<'s> {
         }
         if let Err(error) = result {
             for id in self.new_numbers {
-                self.known.numbers.remove(&id);
+                self.cache.numbers.remove(&id);
             }
             for id in self.new_layouts {
-                self.known.layouts.remove(&id);
+                self.cache.layouts.remove(&id);
             }
             return Err(error);
         }
-        self.known.newest.extend(self.appended);
-        self.known.next_row = self.next_row;
-        self.known.last_audit = self.last_audit;
-        self.known.keeps_all = self.keeps_all;
+        self.changed.committed(&self.cache.newest, &mut self.cache.lag, number + 1);
+        self.cache.next_row = self.next_row;
+        self.cache.last_audit = self.last_audit;
+        self.cache.keeps_all = self.keeps_all;
         Ok(())
     }
 
     /// The number that stands for a device.
     pub(super) fn number(&self, device: &DeviceId) -> rusqlite::Result<i64> {
         // A device that is not enrolled has no number; the engine never lets its changes through.
-        self.known.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
+        self.cache.numbers.get(device).copied().ok_or(rusqlite::Error::QueryReturnedNoRows)
     }
 
     pub(super) fn knows(&self, device: &DeviceId) -> bool {
-        self.known.numbers.contains_key(device)
+        self.cache.numbers.contains_key(device)
     }
 
     pub(super) fn learn_number(&mut self, device: &DeviceId, number: i64) {
-        self.known.numbers.insert(device.clone(), number);
+        self.cache.numbers.insert(device.clone(), number);
         self.new_numbers.push(device.clone());
     }
 
     /// Whether a layout was not known before.
     pub(super) fn learn_layout(&mut self, id: u64) -> bool {
-        let new = self.known.layouts.insert(id);
+        let new = self.cache.layouts.insert(id);
         if new {
             self.new_layouts.push(id);
         }
@@ -137,15 +144,29 @@ impl<'s> Commit<'s> {
 
     /// The newest row of a device; 0 when it has none.
     pub(super) fn newest_row(&self, device: i64) -> i64 {
-        self.appended.get(&device).or_else(|| self.known.newest.get(&device)).copied().unwrap_or(0)
+        self.changed.row(&self.cache.newest, device)
     }
 
-    /// A number for a new row of a device.
-    pub(super) fn take_row(&mut self, device: i64) -> i64 {
+    /// A number for a new row of a device, which holds its newest numbers where they are given.
+    pub(super) fn take_row(&mut self, device: i64, latest: Option<(LayoutId, &[u8])>) -> i64 {
         let number = self.next_row;
-        self.appended.insert(device, number);
+        self.changed.appended(&self.cache.newest, device, number, latest);
         self.next_row += 1;
         number
+    }
+
+    /// What the judge tracks of a device.
+    pub(super) fn set_watermark(
+        &mut self,
+        device: &DeviceId,
+        position: Position,
+        times: (Option<Timestamp>, Option<Timestamp>),
+        clock_error_ms: Option<i64>,
+    ) -> rusqlite::Result<()> {
+        let number = self.number(device)?;
+        let times = (times.0.map(Timestamp::as_millis), times.1.map(Timestamp::as_millis));
+        self.changed.set(&self.cache.newest, number, position, times, clock_error_ms);
+        Ok(())
     }
 
     pub(super) fn run(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<usize> {
@@ -163,12 +184,11 @@ impl<'s> Commit<'s> {
     )]
     fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
         match change {
-            Change::Sample { device, position, at, layout, row } => {
-                sample::append(self, device, *position, *at, *layout, row)
+            Change::Sample { device, position, at, layout, row, newest } => {
+                sample::append(self, device, (*position, *at), (*layout, row), *newest)
             }
-            Change::Watermark { device, position, last_heard, last_sample, clock_error_ms, latest } => {
-                let times = (*last_heard, *last_sample);
-                sample::set_watermark(self, device, *position, times, *clock_error_ms, latest.as_ref())
+            Change::Watermark { device, position, last_heard, last_sample, clock_error_ms } => {
+                self.set_watermark(device, *position, (*last_heard, *last_sample), *clock_error_ms)
             }
             Change::Layout(layout) => sample::put_layout(self, layout),
             Change::Device { info, at } => device::put(self, info, *at),
@@ -178,7 +198,7 @@ impl<'s> Commit<'s> {
                 let made = (boot_id.as_str(), fingerprint.as_str());
                 device::put_hello(self, device, *at, made, (*interval_s, *keep_alive_s), body)
             }
-            Change::Losses { device, book } => device::put_losses(self, device, book),
+            Change::Losses { device, ledger } => device::put_losses(self, device, ledger),
             Change::Document { device, name, at, body } => document::put(self, device, name, *at, body),
             Change::Comparison { device, rule, comparison } => document::put_comparison(self, device, rule, comparison),
             Change::Event { device, at, name, text, fields } => event::put(self, device, *at, name, text, fields),

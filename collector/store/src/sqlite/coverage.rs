@@ -8,25 +8,27 @@ use rusqlite::Row;
 use ioc_common::layout::Layout;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
+use super::commit::signed;
 use super::device;
 use super::reader::{SqliteReader, body};
-use crate::coverage::{Facts, MATTERS};
+use crate::coverage::{AREAS, CoverageFacts};
 use crate::{StoreError, history};
 
-pub(super) fn facts(reader: &SqliteReader) -> Result<Facts, StoreError> {
+pub(super) fn facts(reader: &SqliteReader) -> Result<CoverageFacts, StoreError> {
     let counts = device::counts(reader)?;
     let count = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
-    let mut facts = Facts { devices: counts.devices, live: counts.live, ..Facts::default() };
+    let mut facts = CoverageFacts { devices: counts.devices, live: counts.live, ..CoverageFacts::default() };
     let sql = "SELECT d.number, p.state FROM device d LEFT JOIN presence p ON p.device = d.number \
                WHERE d.computer AND d.revoked_at IS NULL";
     let computers = reader.all(sql, &[], |row| Ok((count(row, 0)?, row.get::<_, Option<String>>(1)?)))?;
     facts.computers = computers.len() as u64;
     let live: BTreeSet<u64> =
         computers.into_iter().filter(|(_, state)| state.as_deref() == Some("live")).map(|(number, _)| number).collect();
-    for (_, document, _) in MATTERS {
-        let devices = reader.all("SELECT device FROM document WHERE name = ?1", &[&document], |row| count(row, 0))?;
+    for area in AREAS {
+        let devices =
+            reader.all("SELECT device FROM document WHERE name = ?1", &[&area.document], |row| count(row, 0))?;
         let devices = devices.into_iter().filter(|device| live.contains(device)).collect();
-        facts.documents.insert(document.to_owned(), devices);
+        facts.documents.insert(area.document.to_owned(), devices);
     }
     what_is_unknown(reader, &live, &mut facts)?;
     let sql = "SELECT json_extract(body, '$.rule'), device FROM fault WHERE open";
@@ -35,13 +37,12 @@ pub(super) fn facts(reader: &SqliteReader) -> Result<Facts, StoreError> {
 }
 
 /// Metrics without a newest value, and surveys that failed, of the computers that are heard.
-fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut Facts) -> Result<(), StoreError> {
+fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut CoverageFacts) -> Result<(), StoreError> {
     let number = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get::<_, i64>(0)?.unsigned_abs());
     let mut layouts: HashMap<i64, Option<Layout>> = HashMap::new();
-    let sql = "SELECT l.device, l.layout, l.latest FROM live l JOIN device d ON d.number = l.device \
-               WHERE d.computer AND d.revoked_at IS NULL AND l.layout IS NOT NULL AND l.latest IS NOT NULL";
-    let rows = reader.all(sql, &[], |row| Ok((number(row)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?)))?;
-    for (device, id, latest) in rows.into_iter().filter(|(device, ..)| live.contains(device)) {
+    for &device in live {
+        let Some(latest) = reader.newest.get(device.cast_signed()).and_then(|newest| newest.latest) else { continue };
+        let id = signed(latest.layout.0);
         let layout = match layouts.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -49,7 +50,7 @@ fn what_is_unknown(reader: &SqliteReader, live: &BTreeSet<u64>, facts: &mut Fact
             }
         };
         let Some(layout) = layout else { continue };
-        let values = history::unpack(&latest).unwrap_or_default();
+        let values = history::unpack(&latest.data).unwrap_or_default();
         let unknown = layout.series().iter().zip(values).filter(|(_, value)| value.is_none());
         // One thing of many may have no such number; a backup job always has.
         let unknown = unknown.filter(|(series, _)| {

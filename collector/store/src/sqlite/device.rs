@@ -2,31 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rusqlite::types::Type;
 use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
-use ioc_common::layout::LayoutId;
-use ioc_judge::{DeviceInfo, LossLedger, Presence};
+use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 
 use super::certificate;
 use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, limit_of, moment, position, required};
+use super::fault::severity_of;
+use super::newest::{Newest, NewestByDevice};
+use super::reader::{SqliteReader, body, limit_of, moment, required};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
 
-pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, l.epoch, l.seq, h.boot_id, h.fingerprint, \
-     h.interval_s, h.keep_alive_s, l.last_heard, l.last_sample, l.clock_error_ms, l.layout, l.latest, \
+pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, d.number, h.boot_id, h.fingerprint, \
+     h.interval_s, h.keep_alive_s, \
      coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0), coalesce(x.total, 0) \
-     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number \
+     FROM device d LEFT JOIN losses x ON x.device = d.number LEFT JOIN presence p ON p.device = d.number \
      LEFT JOIN hello h ON h.device = d.number";
 /// What lists of devices look through.
-const TABLES: &str = "device d LEFT JOIN live l ON l.device = d.number LEFT JOIN presence p ON p.device = d.number";
+const TABLES: &str = "device d LEFT JOIN presence p ON p.device = d.number";
 /// The worst severity of a device's open faults.
 const WORST: &str = "coalesce((SELECT max(f.severity) FROM fault f WHERE f.device = d.number AND f.open), 0)";
 const STATE: &str = "coalesce(p.state, 'never_seen')";
 
-/// A condition on `device d`, `live l` and `presence p`, with what it holds.
+/// A condition on `device d` and `presence p`, with what it holds.
 struct Condition {
     sql: String,
     held: Vec<Box<dyn ToSql>>,
@@ -47,15 +49,13 @@ impl Condition {
         all.sql += &match query.state {
             DeviceState::Any => String::new(),
             // The faulty ones are found once, and not by a look at each device.
-            DeviceState::Bad => " AND (p.state IS NULL OR p.state NOT IN ('live', 'away') \
-                                 OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))"
-                .to_owned(),
-            DeviceState::Live => format!(" AND {STATE} = 'live'"),
-            DeviceState::Silent => format!(" AND {STATE} IN ('silent', 'host_down', 'suspect')"),
-            DeviceState::Away => {
-                format!(" AND {STATE} NOT IN ('live', 'silent', 'host_down', 'suspect', 'never_seen')")
+            DeviceState::Bad => format!(
+                " AND ({STATE} IN ({}) OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))",
+                states_of(DeviceState::Bad)
+            ),
+            state @ (DeviceState::Live | DeviceState::Silent | DeviceState::Away | DeviceState::NeverSeen) => {
+                format!(" AND {STATE} IN ({})", states_of(state))
             }
-            DeviceState::NeverSeen => format!(" AND {STATE} = 'never_seen'"),
         };
         all
     }
@@ -83,6 +83,30 @@ impl Condition {
     }
 }
 
+/// Whether a device in this state of presence is among those that a list asks for, whatever its faults.
+const fn is_asked_for(asked: DeviceState, state: PresenceState) -> bool {
+    let whose = match state {
+        PresenceState::Live => DeviceState::Live,
+        PresenceState::Away => DeviceState::Away,
+        PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => DeviceState::Silent,
+        PresenceState::NeverSeen => DeviceState::NeverSeen,
+    };
+    match asked {
+        DeviceState::Any => true,
+        DeviceState::Bad => matches!(whose, DeviceState::Silent | DeviceState::NeverSeen),
+        DeviceState::Live => matches!(whose, DeviceState::Live),
+        DeviceState::Silent => matches!(whose, DeviceState::Silent),
+        DeviceState::Away => matches!(whose, DeviceState::Away),
+        DeviceState::NeverSeen => matches!(whose, DeviceState::NeverSeen),
+    }
+}
+
+/// The names of these states, for a list in SQL.
+fn states_of(asked: DeviceState) -> String {
+    let states = PresenceState::ALL.into_iter().filter(|state| is_asked_for(asked, *state));
+    states.map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ")
+}
+
 /// The order of a query.
 fn order_of(query: &DeviceQuery) -> String {
     let by = match query.sort {
@@ -90,10 +114,16 @@ fn order_of(query: &DeviceQuery) -> String {
         DeviceSort::Name => "d.name_key".to_owned(),
         DeviceSort::Kind => "d.kind".to_owned(),
         DeviceSort::Place => "d.place_key".to_owned(),
-        DeviceSort::State => format!(
-            "CASE {STATE} WHEN 'silent' THEN 0 WHEN 'host_down' THEN 0 WHEN 'suspect' THEN 1 ELSE 2 END + 3 * (3 - {WORST})"
-        ),
-        DeviceSort::Seen => "-coalesce(l.last_heard, 0)".to_owned(),
+        DeviceSort::State => {
+            let rank = |state: PresenceState| match state {
+                PresenceState::Silent | PresenceState::HostDown => 0,
+                PresenceState::Suspect => 1,
+                PresenceState::Live | PresenceState::Away | PresenceState::NeverSeen => 2,
+            };
+            let ranks = PresenceState::ALL.map(|state| format!("WHEN '{}' THEN {}", state.as_str(), rank(state)));
+            format!("CASE {STATE} {} ELSE 2 END + 3 * (3 - {WORST})", ranks.join(" "))
+        }
+        DeviceSort::Seen => "-coalesce(last_heard(d.number), 0)".to_owned(),
     };
     let way = if query.descending { " DESC" } else { "" };
     if by.is_empty() { format!("d.id{way}") } else { format!("{by}{way}, d.id") }
@@ -165,37 +195,47 @@ pub(super) fn put_hello(
     Ok(())
 }
 
-pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, book: &LossLedger) -> rusqlite::Result<()> {
+pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, ledger: &LossLedger) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
-    let total = i64::try_from(book.total()).unwrap_or(i64::MAX);
+    let total = i64::try_from(ledger.total()).unwrap_or(i64::MAX);
     commit.run(
         "INSERT OR REPLACE INTO losses (device, total, body) VALUES (?1, ?2, ?3)",
-        params![number, total, json(book)?],
+        params![number, total, json(ledger)?],
     )?;
     Ok(())
 }
 
-pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
-    let latest: Option<Vec<u8>> = row.get(14)?;
+/// A column that holds a state of presence.
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<PresenceState> {
+    let text: String = row.get(column)?;
+    PresenceState::parse(&text).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown presence {text:?}").into())
+    })
+}
+
+/// A device, with what is newest of it.
+pub(super) fn record(row: &Row<'_>, newest: &NewestByDevice) -> rusqlite::Result<DeviceRecord> {
+    let Newest { position, last_heard, last_sample, clock_error_ms, latest, .. } =
+        newest.get(row.get(4)?).unwrap_or_default();
     let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
     Ok(DeviceRecord {
         info: body(row, 0)?,
         enrolled_at: required(row, 1)?,
         revoked_at: moment(row, 2)?,
         presence: if has_presence { body(row, 3)? } else { Presence::NeverSeen },
-        watermark: position(row, 4, 5)?,
-        boot_id: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
-        fingerprint: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
-        interval_s: row.get::<_, Option<u32>>(8)?.unwrap_or(10),
-        keep_alive_s: row.get::<_, Option<u16>>(9)?.unwrap_or(30),
-        last_heard: moment(row, 10)?,
-        last_sample: moment(row, 11)?,
-        clock_error_ms: row.get(12)?,
-        layout: row.get::<_, Option<i64>>(13)?.map(|id| LayoutId(id.unsigned_abs())),
+        watermark: position,
+        boot_id: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        fingerprint: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        interval_s: row.get::<_, Option<u32>>(7)?.unwrap_or(10),
+        keep_alive_s: row.get::<_, Option<u16>>(8)?.unwrap_or(30),
+        last_heard: last_heard.map(Timestamp::from_millis),
+        last_sample: last_sample.map(Timestamp::from_millis),
+        clock_error_ms,
+        layout: latest.as_ref().map(|latest| latest.layout),
         // A corrupt row shows as no values; the history reader reports it.
-        latest: latest.and_then(|row| history::unpack(&row).ok()).unwrap_or_default(),
-        worst: row.get(15)?,
-        reports_lost: row.get::<_, i64>(16)?.unsigned_abs(),
+        latest: latest.and_then(|latest| history::unpack(&latest.data).ok()).unwrap_or_default(),
+        worst: severity_of(row.get(9)?),
+        reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
     })
 }
 
@@ -209,7 +249,7 @@ pub(super) fn list(reader: &SqliteReader, query: &DeviceQuery) -> Result<Vec<Dev
         limit_of(query.limit),
         limit_of(query.skip),
     );
-    let records = reader.all(&sql, &condition.params(), record)?;
+    let records = reader.all(&sql, &condition.params(), |row| record(row, &reader.newest))?;
     records.into_iter().map(|record| reader.record_as_shown(record)).collect()
 }
 
@@ -220,7 +260,8 @@ pub(super) fn count(reader: &SqliteReader, query: &DeviceQuery) -> Result<u64, S
 }
 
 pub(super) fn find(reader: &SqliteReader, id: &DeviceId) -> Result<Option<DeviceRecord>, StoreError> {
-    let record = reader.one(&format!("{COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], record)?;
+    let record =
+        reader.one(&format!("{COLUMNS} WHERE d.id = ?1"), &[&id.as_str()], |row| record(row, &reader.newest))?;
     record.map(|record| reader.record_as_shown(record)).transpose()
 }
 
@@ -249,7 +290,7 @@ pub(super) fn places_by_state(reader: &SqliteReader) -> Result<Vec<PlaceCount>, 
                WHERE d.revoked_at IS NULL GROUP BY 1, 2, 3";
     reader.all(sql, &[], |row| {
         let count = row.get::<_, i64>(3)?.unsigned_abs();
-        Ok(PlaceCount { place: row.get(0)?, state: row.get(1)?, worst: row.get(2)?, count })
+        Ok(PlaceCount { place: row.get(0)?, state: state(row, 1)?, worst: severity_of(row.get(2)?), count })
     })
 }
 
@@ -263,14 +304,12 @@ pub(super) fn counts(reader: &SqliteReader) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
                WHERE d.revoked_at IS NULL GROUP BY 1";
-    for (state, count) in
-        reader.all(sql, &[], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
-    {
+    for (state, count) in reader.all(sql, &[], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs())))? {
         counts.devices += count;
-        match state.as_str() {
-            "live" => counts.live += count,
-            "silent" | "host_down" | "suspect" => counts.silent += count,
-            _ => counts.other += count,
+        match state {
+            PresenceState::Live => counts.live += count,
+            PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => counts.silent += count,
+            PresenceState::Away | PresenceState::NeverSeen => counts.other += count,
         }
     }
     let count =

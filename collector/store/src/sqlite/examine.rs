@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
 use super::commit::signed;
+use super::fold_mark;
 use super::reader::limit_of;
 use crate::audit;
 use crate::history;
@@ -42,6 +43,10 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
             }
             Err(error) => findings.push(format!("{file}: {error}")),
         }
+    }
+    match fold_mark::mismatch(connection) {
+        Ok(found) => findings.extend(found.map(|found| format!("{}: {}", super::FILES[2], found.text().en))),
+        Err(error) => findings.push(format!("{}: {error}", super::FILES[2])),
     }
     findings.extend(texts(connection));
     findings.extend(chain(connection).err());
@@ -104,6 +109,7 @@ fn rows(connection: &Connection) -> Vec<String> {
     let mut findings = Vec::new();
     for (name, sql) in [
         ("rows of history", "SELECT data FROM main.sample"),
+        ("watermarks of commits", "SELECT data FROM main.watermark_log"),
         ("chunks of history", "SELECT data FROM history.chunk"),
         ("pieces of history", "SELECT data FROM history.piece"),
     ] {
@@ -147,7 +153,14 @@ mod tests {
                     (0..60).map(|series| Some(f64::from(series) * 1.5 + number as f64)).collect();
                 let position = Position { epoch: 1, seq };
                 let (row, layout) = (history::pack(&values), LayoutId(7));
-                changes.push(Change::Sample { device: device.clone(), position, at: at(number), layout, row });
+                changes.push(Change::Sample {
+                    device: device.clone(),
+                    position,
+                    at: at(number),
+                    layout,
+                    row,
+                    newest: true,
+                });
             }
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), device.to_string());
             changes.push(Change::Audit(audit::Entry {
@@ -160,7 +173,7 @@ mod tests {
             store.commit(&changes).expect("kept");
         }
         store.close().expect("closed");
-        assert_eq!(SqliteStore::look(dir.path(), true).expect("read"), Vec::<String>::new());
+        assert_eq!(SqliteStore::examine(dir.path(), true).expect("read"), Vec::<String>::new());
         drop(store);
         let path = dir.path().join(FILES[0]);
         let whole = std::fs::read(&path).expect("read");
@@ -174,9 +187,10 @@ mod tests {
             }
             std::fs::write(&path, bytes).expect("written");
             pages += 1;
-            let look = |deep| SqliteStore::look(dir.path(), deep).map_or(true, |findings| !findings.is_empty());
-            found += u32::from(look(true));
-            quick += u32::from(look(false));
+            let is_damaged =
+                |deep| SqliteStore::examine(dir.path(), deep).map_or(true, |findings| !findings.is_empty());
+            found += u32::from(is_damaged(true));
+            quick += u32::from(is_damaged(false));
         }
         // A letter that became another one in a plain text is a text all the same: nothing holds those yet but the log's chain.
         assert!(pages > 100 && found * 100 >= pages * 95, "{found} of {pages} were found, {quick} by the quick look");

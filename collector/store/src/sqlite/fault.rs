@@ -27,12 +27,19 @@ pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {
 }
 
 /// Severity as a number that sorts; 0 stands for no fault.
-const fn rank(severity: Severity) -> i64 {
+pub(super) const fn rank(severity: Severity) -> i64 {
     match severity {
         Severity::Info => 1,
         Severity::Warning => 2,
         Severity::Critical => 3,
     }
+}
+
+/// The severity of a rank; none for no fault. A rank that there is not counts as the worst.
+pub(super) fn severity_of(number: i64) -> Option<Severity> {
+    let known = [Severity::Info, Severity::Warning, Severity::Critical];
+    let found = known.into_iter().find(|severity| rank(*severity) == number);
+    found.or((number > 0).then_some(Severity::Critical))
 }
 
 pub(super) fn list(reader: &SqliteReader, query: &FaultQuery<'_>, limit: usize) -> Result<Vec<Fault>, StoreError> {

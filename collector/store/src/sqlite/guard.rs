@@ -15,12 +15,12 @@ use rusqlite::{Connection, OptionalExtension as _};
 use rustix::fs::{FlockOperation, flock};
 
 use ioc_common::clock;
-use ioc_common::enrolment::hex;
+use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::{FILES, database};
-use crate::{Lost, StoreError};
+use super::{FILES, database, fold_mark};
+use crate::{StoreError, StoreLosses};
 
 /// Held by the one writer.
 pub(super) const LOCK_FILE: &str = "lock";
@@ -32,7 +32,7 @@ const SPARE_BYTES: u64 = 1 << 30;
 /// The guard of one store.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Held, not read.
+    /// Held as long as the guard is.
     _lock: File,
     path: PathBuf,
     mark: Option<File>,
@@ -220,6 +220,9 @@ impl Opening {
                 "The file of folded history, history.db, is gone: numbers older than some hours are missing.",
             ));
         }
+        if self.history {
+            lost.extend(fold_mark::compare(connection, &self.dir)?.map(fold_mark::Mismatch::text));
+        }
         if !lost.is_empty() {
             self.copy_aside();
         }
@@ -252,7 +255,7 @@ impl Opening {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
-    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, Lost), StoreError> {
+    pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, StoreLosses), StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
         let known = match kept(connection).map_err(fault)? {
@@ -286,7 +289,7 @@ impl Opening {
         // Its name and size survive a power cut from now on; what stands in it may then be older, never torn.
         guard.sync();
         let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        Ok((guard, Lost { all, fresh }))
+        Ok((guard, StoreLosses { all, fresh }))
     }
 }
 
@@ -296,7 +299,9 @@ fn kept(connection: &Connection) -> rusqlite::Result<Option<Mark>> {
         return Ok(None);
     }
     let read = |row: &rusqlite::Row<'_>| Ok(Mark { id: row.get(0)?, commits: row.get::<_, i64>(1)?.unsigned_abs() });
-    connection.query_row("SELECT id, commits FROM state", [], read).optional()
+    // Every commit leaves a row in the log; the newest is never deleted.
+    let sql = "SELECT id, max(commits, coalesce((SELECT max(number) FROM watermark_log), 0)) FROM state";
+    connection.query_row(sql, [], read).optional()
 }
 
 fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
@@ -322,6 +327,11 @@ pub(super) fn confirm_loss(commit: &Commit<'_>) -> rusqlite::Result<()> {
 }
 
 impl Guard {
+    /// Which store it is.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The number of the commit that is being made.
     pub(super) const fn next(&self) -> u64 {
         self.commits + 1

@@ -1,4 +1,14 @@
 -- Folded history, in a file of its own. Times are milliseconds since 1970-01-01T00:00:00Z.
+-- Which store it belongs to (fold_mark.rs). One row.
+CREATE TABLE store (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL
+);
+-- A token for each time that all of it was made safe.
+CREATE TABLE secured (
+    number INTEGER PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE
+);
 CREATE TABLE device (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,

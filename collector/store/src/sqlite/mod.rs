@@ -18,10 +18,12 @@ mod enrolment;
 mod event;
 mod examine;
 mod fault;
+mod fold_mark;
 mod guard;
 mod incident;
 mod maintenance;
 mod migration;
+mod newest;
 mod outbox;
 mod reader;
 mod recover;
@@ -34,11 +36,11 @@ mod ticket;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::{Archive, Change, Lost, Reader, Store, StoreError};
+use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
-use commit::{Commit, Known, signed};
+use commit::{Commit, WriterCache, signed};
 use connection::{prepare, reading};
 pub(crate) use guard::put_aside;
 use guard::{Guard, Opening};
@@ -53,9 +55,9 @@ const BUSY_MS: u64 = 10_000;
 pub(crate) struct SqliteStore {
     path: PathBuf,
     connection: Connection,
-    known: Known,
+    cache: WriterCache,
     guard: Guard,
-    lost: Lost,
+    lost: StoreLosses,
 }
 
 /// The store's file.
@@ -79,15 +81,16 @@ impl SqliteStore {
         prepare(&connection).map_err(|source| database(&path, source))?;
         migration::migrate(&mut connection, &path)?;
         let (guard, lost) = opening.finish(&connection, &lost)?;
-        let known = Known::read(&connection).map_err(|source| database(&path, source))?;
-        let mut store = Self { path, connection, known, guard, lost };
+        // Made here, so that readers find it.
+        SqliteArchive::open(dir)?;
+        fold_mark::settle(&connection, dir, guard.id())?;
+        let cache = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
+        let mut store = Self { path, connection, cache, guard, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
         if let Err(error) = store.close() {
             tracing::warn!(%error, "the write-ahead log could not be emptied");
         }
-        // Made here, so that readers find it.
-        SqliteArchive::open(dir)?;
         Ok(store)
     }
 
@@ -101,21 +104,21 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
-    pub(crate) fn look(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
         Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
     }
 }
 
 impl Store for SqliteStore {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        let commit = Commit::begin(&mut self.connection, &mut self.known);
+        let commit = Commit::begin(&mut self.connection, &mut self.cache);
         let made = commit.and_then(|commit| commit.make(changes, self.guard.next()));
         made.map_err(|source| database(&self.path, source))?;
         self.guard.committed();
         Ok(())
     }
 
-    fn lost(&self) -> &Lost {
+    fn lost(&self) -> &StoreLosses {
         &self.lost
     }
 
@@ -127,9 +130,8 @@ impl Store for SqliteStore {
     }
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM sample WHERE number IN (SELECT number FROM sample WHERE number <= ?1 ORDER BY number LIMIT ?2)";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.connection.execute(sql, params![signed(through), limit]).map_err(|source| database(&self.path, source))
+        fold_mark::forget_rows(&mut self.connection, &self.path, &mut self.cache, (signed(through), limit))
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
@@ -138,7 +140,10 @@ impl Store for SqliteStore {
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        Ok(Box::new(SqliteReader::new(self.path.clone(), reading(&self.path)?)))
+        let newest = self.cache.newest.clone();
+        let connection = reading(&self.path)?;
+        let reader = SqliteReader::new(self.path.clone(), connection, newest);
+        Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
     }
 }
 
@@ -154,6 +159,6 @@ mod tests {
 
     #[test]
     fn sqlite_keeps_the_contract() {
-        crate::contract::keep(|dir| Box::new(SqliteStore::open(dir).expect("opens")));
+        crate::contract::check(|dir| Box::new(SqliteStore::open(dir).expect("opens")));
     }
 }

@@ -6,8 +6,9 @@ use ioc_common::id::IncidentId;
 use ioc_judge::Severity;
 
 use super::commit::{Commit, signed};
+use super::fault::{rank, severity_of};
 use super::reader::{SqliteReader, limit_of, moment, required};
-use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, StoreError, Waiting};
+use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language, severity, step, unanswered FROM outbox";
@@ -33,7 +34,7 @@ pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<
             entry.attempts,
             entry.next_attempt_at.as_millis(),
             entry.state.as_str(),
-            number_of(entry.severity),
+            rank(entry.severity),
             entry.step,
             entry.unanswered
         ],
@@ -59,12 +60,12 @@ pub(super) fn record_delivery(commit: &Commit<'_>, delivery: &Delivery) -> rusql
     Ok(())
 }
 
-fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<Waiting> {
-    Ok(Waiting {
+fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
+    Ok(PendingDelivery {
         key: row.get(0)?,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         step: row.get(2)?,
-        severity: severity_of(row.get(3)?),
+        severity: severity(row, 3)?,
         person: row.get(4)?,
         address: row.get(5)?,
         created_at: required(row, 6)?,
@@ -91,28 +92,18 @@ pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
         person: row.get(10)?,
         address: row.get(11)?,
         language: row.get(12)?,
-        severity: severity_of(row.get(13)?),
+        severity: severity(row, 13)?,
         step: row.get(14)?,
         unanswered: row.get(15)?,
     })
 }
 
-/// Severity as the column holds it: what is worse is more.
-const fn number_of(severity: Severity) -> i64 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Critical => 2,
-    }
-}
-
 /// What cannot be read is taken for the worst.
-fn severity_of(number: i64) -> Severity {
-    let known = [Severity::Info, Severity::Warning, Severity::Critical];
-    known.into_iter().find(|severity| number_of(*severity) == number).unwrap_or(Severity::Critical)
+fn severity(row: &Row<'_>, column: usize) -> rusqlite::Result<Severity> {
+    Ok(severity_of(row.get(column)?).unwrap_or(Severity::Critical))
 }
 
-pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+pub(super) fn waiting(reader: &SqliteReader, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
     reader.all(WAITING, &[&channel, &limit_of(limit)], waiting_entry)
 }
 

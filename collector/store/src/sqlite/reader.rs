@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use serde::de::DeserializeOwned;
 
@@ -14,18 +15,20 @@ use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
+use super::newest::NewestByDevice;
 use super::{
     account, archive, audit, certificate, clock, coverage, database, device, document, duty, enrolment, event, examine,
     fault, incident, maintenance, outbox, sample, snapshot, software, ticket,
 };
 use crate::audit::Record;
-use crate::coverage::Facts;
+use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
 use crate::{
-    AccountRecord, Arrived, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceQuery, DocumentRecord, EventRecord,
-    FaultQuery, Handover, HistoryRow, OutboxEntry, PlaceCount, Reader, RecordKind, RequestRecord, SavedView,
-    SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord, Waiting, WholeIncident,
+    AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
+    EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
+    RequestRecord, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord,
+    TokenRecord, WholeIncident,
 };
 
 /// A reader with its own connection.
@@ -33,6 +36,8 @@ use crate::{
 pub(super) struct SqliteReader {
     path: PathBuf,
     connection: Connection,
+    /// What is newest of each device.
+    pub(super) newest: NewestByDevice,
     /// Who has an account on a machine is left out of what is read.
     pub(super) sealed: bool,
     /// Only some places are shown.
@@ -40,8 +45,13 @@ pub(super) struct SqliteReader {
 }
 
 impl SqliteReader {
-    pub(super) const fn new(path: PathBuf, connection: Connection) -> Self {
-        Self { path, connection, sealed: false, limited: false }
+    pub(super) fn new(path: PathBuf, connection: Connection, newest: NewestByDevice) -> rusqlite::Result<Self> {
+        let heard = newest.clone();
+        // For lists that are sorted by it.
+        connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
+            Ok(heard.last_heard(context.get(0)?))
+        })?;
+        Ok(Self { path, connection, newest, sealed: false, limited: false })
     }
 
     pub(super) fn all<T>(
@@ -216,7 +226,7 @@ impl Reader for SqliteReader {
         incident::find(self, id)
     }
 
-    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+    fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError> {
         outbox::waiting(self, channel, limit)
     }
 
@@ -264,7 +274,7 @@ impl Reader for SqliteReader {
         device::counts(self)
     }
 
-    fn coverage(&self) -> Result<Facts, StoreError> {
+    fn coverage(&self) -> Result<CoverageFacts, StoreError> {
         coverage::facts(self)
     }
 
@@ -352,7 +362,7 @@ impl Reader for SqliteReader {
         sample::device_of(self, number)
     }
 
-    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+    fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
         sample::rows_after(self, after, limit)
     }
 

@@ -101,7 +101,8 @@ fn copy(source: &Connection, target: &Connection, table: String) -> rusqlite::Re
     let names = columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     let marks = vec!["?"; columns.len()].join(", ");
     let put = format!("INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})");
-    let mut table = Table { source, target, put, width: columns.len(), written: 0, damaged: 0, tries: 0, name: table };
+    let mut table =
+        TableCopy { source, target, put, width: columns.len(), written: 0, damaged: 0, tries: 0, name: table };
     target.execute_batch("BEGIN")?;
     if target.prepare(&format!("SELECT rowid FROM {}", table.name)).is_ok() {
         let select = format!("SELECT {names}, rowid FROM {} WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid", table.name);
@@ -125,7 +126,7 @@ fn copy(source: &Connection, target: &Connection, table: String) -> rusqlite::Re
 }
 
 /// A table that is being copied.
-struct Table<'c> {
+struct TableCopy<'c> {
     source: &'c Connection,
     target: &'c Connection,
     put: String,
@@ -136,7 +137,7 @@ struct Table<'c> {
     name: String,
 }
 
-impl Table<'_> {
+impl TableCopy<'_> {
     /// Copies rows until the end, or until one cannot be read: then the number of the last that could, if any.
     fn read(&mut self, select: &str, span: Option<(i64, i64)>) -> rusqlite::Result<Result<(), Option<i64>>> {
         self.tries += 1;
@@ -251,7 +252,7 @@ mod tests {
             bytes[page * 4096..page * 4096 + 16].fill(0xff);
         }
         std::fs::write(&path, bytes).expect("written");
-        assert!(!SqliteStore::look(dir.path(), false).expect("read").is_empty());
+        assert!(!SqliteStore::examine(dir.path(), false).expect("read").is_empty());
         let saved = recover(dir.path()).expect("saved");
         let audit = saved.iter().find(|one| one.table == "audit").expect("there");
         assert!((340..400).contains(&audit.rows) && audit.damaged >= 3, "{audit:?}");
@@ -259,7 +260,7 @@ mod tests {
         let store = SqliteStore::open(dir.path()).expect("opens");
         assert!(store.lost().all.iter().any(|one| one.en.contains("audit")), "{:?}", store.lost());
         drop(store);
-        let findings = SqliteStore::look(dir.path(), true).expect("read");
+        let findings = SqliteStore::examine(dir.path(), true).expect("read");
         assert!(findings.iter().all(|one| one.starts_with("audit: record")), "only the chain has gaps: {findings:?}");
         assert!(
             std::fs::read_dir(dir.path())

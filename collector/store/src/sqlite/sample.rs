@@ -15,19 +15,18 @@ use ioc_judge::DeviceInfo;
 use super::commit::{Commit, json, signed};
 use super::reader::{SqliteReader, body, limit_of, position, required};
 use crate::history;
-use crate::{Arrived, HistoryRow, StoreError, StoredRow};
+use crate::{DeviceHistoryRow, HistoryRow, StoreError, StoredRow};
 
 pub(super) fn append(
     commit: &mut Commit<'_>,
     device: &DeviceId,
-    position: Position,
-    at: Timestamp,
-    layout: LayoutId,
-    row: &[u8],
+    (position, at): (Position, Timestamp),
+    (layout, row): (LayoutId, &[u8]),
+    newest: bool,
 ) -> rusqlite::Result<()> {
     let number = commit.number(device)?;
     let previous = commit.newest_row(number);
-    let row_number = commit.take_row(number);
+    let row_number = commit.take_row(number, newest.then_some((layout, row)));
     commit.run(
         "INSERT INTO sample (number, device, previous, epoch, seq, at, received, layout, data) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -43,35 +42,6 @@ pub(super) fn append(
             row
         ],
     )?;
-    Ok(())
-}
-
-pub(super) fn set_watermark(
-    commit: &Commit<'_>,
-    device: &DeviceId,
-    position: Position,
-    (last_heard, last_sample): (Option<Timestamp>, Option<Timestamp>),
-    clock_error_ms: Option<i64>,
-    latest: Option<&(LayoutId, Vec<u8>)>,
-) -> rusqlite::Result<()> {
-    let number = commit.number(device)?;
-    let (epoch, seq) = (signed(position.epoch), signed(position.seq));
-    let newest = commit.newest_row(number);
-    let (heard, sample) = (last_heard.map(Timestamp::as_millis), last_sample.map(Timestamp::as_millis));
-    match latest {
-        Some((layout, row)) => commit.run(
-            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row, layout, latest) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7, layout = ?8, latest = ?9",
-            params![number, epoch, seq, heard, sample, clock_error_ms, newest, signed(layout.0), row],
-        )?,
-        None => commit.run(
-            "INSERT INTO live (device, epoch, seq, last_heard, last_sample, clock_error_ms, row) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (device) DO UPDATE SET epoch = ?2, seq = ?3, \
-             last_heard = ?4, last_sample = ?5, clock_error_ms = ?6, row = ?7",
-            params![number, epoch, seq, heard, sample, clock_error_ms, newest],
-        )?,
-    };
     Ok(())
 }
 
@@ -108,14 +78,16 @@ pub(super) fn newest_rows(
     // The chain is followed by SQLite itself: one statement, whatever its length.
     let sql = "WITH RECURSIVE chain (number, previous, epoch, seq, at, layout, data, before) AS (\
                SELECT number, previous, epoch, seq, at, layout, data, 0 FROM sample \
-               WHERE number = (SELECT row FROM live WHERE device = ?1) AND device = ?1 AND number > ?2 \
+               WHERE number = ?4 AND device = ?1 AND number > ?2 \
                UNION ALL \
                SELECT s.number, s.previous, s.epoch, s.seq, s.at, s.layout, s.data, c.before + length(c.data) + 64 \
                FROM chain c JOIN sample s ON s.number = c.previous \
                WHERE s.device = ?1 AND c.previous > ?2 AND c.previous < c.number AND c.before < ?3) \
                SELECT epoch, seq, at, layout, data, number FROM chain";
     let most = i64::try_from(most_bytes).unwrap_or(i64::MAX);
-    let rows = reader.all(sql, &[&reader.number(device)?, &signed(after), &most], history_row)?;
+    let device = reader.number(device)?;
+    let newest = reader.newest.row(device);
+    let rows = reader.all(sql, &[&device, &signed(after), &most, &newest], history_row)?;
     let rows = rows.into_iter().rev().map(|row| row.map_err(|error| reader.content("a history row", &error)));
     rows.collect()
 }
@@ -135,11 +107,12 @@ pub(super) fn rows_to_fold(
 }
 
 pub(super) fn device_of(reader: &SqliteReader, number: u64) -> Result<Option<DeviceId>, StoreError> {
-    let id = reader.one("SELECT id FROM main.device WHERE number = ?1", &[&signed(number)], |row| row.get::<_, String>(0))?;
+    let sql = "SELECT id FROM main.device WHERE number = ?1";
+    let id = reader.one(sql, &[&signed(number)], |row| row.get::<_, String>(0))?;
     Ok(id.and_then(|id| DeviceId::new(&id).ok()))
 }
 
-pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<Arrived>, StoreError> {
+pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
     let sql =
         "SELECT epoch, seq, at, layout, data, number, device FROM sample WHERE number > ?1 ORDER BY number LIMIT ?2";
     let read = |row: &Row<'_>| Ok((history_row(row)?, row.get::<_, i64>(6)?));
@@ -155,7 +128,7 @@ pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Res
             }
         };
         if let (Ok(row), Some(device)) = (row, device) {
-            arrived.push(Arrived { device, row });
+            arrived.push(DeviceHistoryRow { device, row });
         }
     }
     Ok(arrived)

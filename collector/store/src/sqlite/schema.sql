@@ -1,12 +1,20 @@
 -- The embedded store. Times are milliseconds since 1970-01-01T00:00:00Z. Never change a version that was released: add the
 -- next one in migration.rs.
--- Which store this is, how many commits it holds, and what was found to be lost and is not confirmed yet, JSON (guard.rs). One row.
+-- Which store this is, how many commits it holds unless watermark_log says more, and what was found to be lost and is not confirmed yet, JSON
+-- (guard.rs). One row.
 CREATE TABLE state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id TEXT NOT NULL,
     commits INTEGER NOT NULL,
     lost TEXT NOT NULL
 );
+-- The token of the history that rows were deleted for, and up to which row a history was found to go (fold_mark.rs). One row.
+CREATE TABLE fold_mark (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    token TEXT NOT NULL,
+    rows INTEGER NOT NULL
+);
+INSERT INTO fold_mark (one, token, rows) VALUES (1, '', 0);
 CREATE TABLE device (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -23,7 +31,8 @@ CREATE TABLE device (
     enrolled_at INTEGER NOT NULL,
     revoked_at INTEGER
 );
--- Written once per device and commit; kept small.
+-- What is newest of each device, as of some commit: watermark_log has what came later (newest.rs). Never asked by queries: readers have it in
+-- memory.
 CREATE TABLE live (
     device INTEGER PRIMARY KEY REFERENCES device (number),
     epoch INTEGER NOT NULL,
@@ -31,10 +40,17 @@ CREATE TABLE live (
     last_heard INTEGER,
     last_sample INTEGER,
     clock_error_ms INTEGER,
-    layout INTEGER,
-    latest BLOB,
     -- Its newest row of history; 0 before there is one.
-    row INTEGER NOT NULL
+    row INTEGER NOT NULL,
+    -- The row of history that holds its newest numbers, and these.
+    latest_row INTEGER,
+    layout INTEGER,
+    latest BLOB
+);
+-- One row for each commit, by its number: of which devices it changed what is newest, and to what.
+CREATE TABLE watermark_log (
+    number INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
 );
 CREATE TABLE presence (
     device INTEGER PRIMARY KEY REFERENCES device (number),
@@ -93,7 +109,7 @@ CREATE TABLE layout (
     series TEXT NOT NULL
 );
 -- One row per report, in the order of arrival: appending touches one page, whatever the number of devices. A device's rows are
--- a chain from its newest (live.row) backwards, which costs nothing to append to; an index by device would touch a page each time.
+-- a chain from its newest (live.row, watermark_log) backwards, which costs nothing to append to; an index by device would touch a page each time.
 CREATE TABLE sample (
     number INTEGER PRIMARY KEY,
     device INTEGER NOT NULL,
@@ -152,7 +168,7 @@ CREATE TABLE outbox (
     address TEXT NOT NULL,
     language TEXT NOT NULL,
     notice TEXT NOT NULL,
-    -- 0 to 2, what is worse is more; and the step of the incident, in whose order they go.
+    -- 1 to 3 as in fault, what is worse is more; and the step of the incident, in whose order they go.
     severity INTEGER NOT NULL,
     step INTEGER NOT NULL,
     created_at INTEGER NOT NULL,

@@ -14,7 +14,7 @@ use crate::StoreError;
 
 pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
     let sql = format!("{} WHERE d.revoked_at IS NULL", devices::COLUMNS);
-    let records = reader.all(&sql, &[], devices::record)?;
+    let records = reader.all(&sql, &[], |row| devices::record(row, &reader.newest))?;
     let mut layouts = HashMap::new();
     let mut books = devices::losses(reader)?;
     let mut snapshot = Snapshot::default();

@@ -9,7 +9,7 @@ use super::names;
 names! {
     /// What a person is there for.
     Role is ioc_store::Role {
-        /// Looks.
+        /// Sees, and changes nothing.
         Viewer = "viewer",
         /// Repairs and maintains.
         Technician = "technician",
@@ -29,15 +29,15 @@ names! {
 pub(crate) struct AuditRecord {
     /// Number, from 1, without a gap.
     pub(crate) number: u64,
-    /// When.
+    /// When it was done, on the collector's clock.
     at: Timestamp,
-    /// Who.
+    /// Account, device or task that did it.
     actor: String,
-    /// What.
+    /// What was done, as `noun.verb`.
     action: String,
-    /// About what.
+    /// What it was done to: a device, an incident, an account; may be empty.
     subject: String,
-    /// Details.
+    /// Particulars, in words; may be empty.
     detail: String,
     /// SHA-256 over the record and the hash before it, in hex.
     hash: String,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub(crate) enum Action {
-    /// Take it.
+    /// Take it: somebody is at work on it.
     Acknowledge {
         /// What they say about it.
         #[serde(default)]
@@ -14,15 +14,15 @@ pub(crate) enum Action {
     },
     /// Say something about it.
     Comment {
-        /// What.
+        /// The comment, kept in the timeline.
         text: String,
     },
     /// Give it to a unit and a person (article 14).
     Assign {
-        /// The unit.
+        /// The unit that is to handle it.
         #[serde(default)]
         unit: String,
-        /// The person.
+        /// The person who is to handle it.
         #[serde(default)]
         person: String,
     },
@@ -55,31 +55,31 @@ pub(crate) enum Action {
     },
     /// What changed is right: it is what later changes are held against.
     Accept {
-        /// Why.
+        /// Why the change is right.
         #[serde(default)]
         note: String,
     },
     /// It is not over.
     Reopen {
-        /// Why.
+        /// Why it is not over.
         #[serde(default)]
         note: String,
     },
     /// It is part of another.
     Merge {
-        /// Which.
+        /// The incident that goes on: its number, or a text such as `INC-000007`.
         #[serde(deserialize_with = "number")]
         into: u64,
     },
     /// A fault under it is something of its own.
     Split {
-        /// Which.
+        /// The fault that gets an incident of its own: its number, or a text such as `F-000007`.
         #[serde(deserialize_with = "number")]
         fault: u64,
     },
     /// Tell the responsible department (article 17.4).
     Regulator {
-        /// Which department.
+        /// Name of the department that is told.
         #[serde(default)]
         department: String,
     },
@@ -87,7 +87,7 @@ pub(crate) enum Action {
     RegulatorReceived,
     /// The result was reported to the department.
     RegulatorResult {
-        /// The result.
+        /// The result of the handling, as it was reported.
         #[serde(default)]
         result: String,
     },
@@ -95,7 +95,7 @@ pub(crate) enum Action {
     RegulatorConfirmed,
     /// What was reported by a person was verified (article 17.3).
     Verify {
-        /// How.
+        /// How it was verified, such as by calling back.
         #[serde(default)]
         how: String,
     },

@@ -30,7 +30,7 @@ names! {
         Cooling = "cooling",
         /// A projector or a panel that is controlled over the network (*máy chiếu*).
         Projector = "projector",
-        /// Anything else.
+        /// Any other machine.
         Other = "other",
     }
 }
@@ -40,7 +40,7 @@ names! {
     Importance is ioc_judge::Importance {
         /// Others take over, or nobody waits for it.
         Low = "low",
-        /// As most.
+        /// As much as on most devices.
         Normal = "normal",
         /// The centre cannot work without it.
         High = "high",
@@ -50,19 +50,19 @@ names! {
 /// What people say of a device (article 6.1): it is named and labelled, and someone is responsible for it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct DeviceInfo {
-    /// Identifier.
+    /// Identifier in the inventory and in topics.
     pub(crate) id: DeviceId,
-    /// Kind.
+    /// What sort of machine it is.
     kind: DeviceKind,
     /// Name, for people.
     name: String,
-    /// Asset label.
+    /// Asset label, as it stands on the machine.
     label: String,
-    /// Where it stands.
+    /// Where it stands: room, and rack behind a slash.
     place: String,
-    /// Responsible officer.
+    /// Name of the responsible officer.
     officer: String,
-    /// Responsible leader.
+    /// Name of the responsible leader.
     leader: String,
     /// The device that speaks for it, when it is a sensor.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ impl From<ioc_judge::DeviceInfo> for DeviceInfo {
 pub(crate) enum Presence {
     /// Enrolled, not yet heard.
     NeverSeen,
-    /// Heard.
+    /// It is connected and heard.
     Live {
         /// Since when without a break.
         since: Timestamp,
@@ -194,20 +194,47 @@ pub(crate) enum DeviceState {
     NeverSeen,
 }
 
-impl DeviceState {
-    /// How a device stands at `now`.
-    pub(crate) fn of(record: &DeviceRecord, now: Timestamp) -> Self {
-        use ioc_judge::Presence as Inside;
-        match record.presence {
+impl From<ioc_judge::PresenceState> for DeviceState {
+    /// Presence alone does not say whether samples stay away.
+    fn from(presence: ioc_judge::PresenceState) -> Self {
+        use ioc_judge::PresenceState as Inside;
+        match presence {
             Inside::NeverSeen => Self::NeverSeen,
-            Inside::Away { .. } => Self::Away,
-            Inside::Suspect { probing: true, .. } => Self::Suspect,
-            Inside::Silent { host: ioc_judge::HostAnswer::No, .. } => Self::HostDown,
-            Inside::Silent { .. } => Self::Silent,
-            Inside::Live { .. } | Inside::Suspect { probing: false, .. } if record.is_stale(now) => Self::Stale,
-            Inside::Live { .. } | Inside::Suspect { probing: false, .. } => Self::Live,
+            Inside::Live => Self::Live,
+            Inside::Away => Self::Away,
+            Inside::Suspect => Self::Suspect,
+            Inside::HostDown => Self::HostDown,
+            Inside::Silent => Self::Silent,
         }
     }
+}
+
+impl DeviceState {
+    /// The name used in the API and in keys of texts.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Suspect => "suspect",
+            Self::Stale => "stale",
+            Self::Silent => "silent",
+            Self::HostDown => "host_down",
+            Self::Away => "away",
+            Self::NeverSeen => "never_seen",
+        }
+    }
+
+    /// How a device stands at `now`.
+    pub(crate) fn of(record: &DeviceRecord, now: Timestamp) -> Self {
+        match Self::from(record.presence.state()) {
+            Self::Live if record.is_stale(now) => Self::Stale,
+            state => state,
+        }
+    }
+}
+
+/// Whether a device is heard and reporting at `now`.
+pub(crate) fn is_live(record: &DeviceRecord, now: Timestamp) -> bool {
+    DeviceState::of(record, now) == DeviceState::Live
 }
 
 /// A device with its state and newest numbers.
@@ -218,15 +245,15 @@ pub(crate) struct DeviceItem {
     pub(crate) info: DeviceInfo,
     /// When it was enrolled.
     enrolled_at: Timestamp,
-    /// When it was revoked.
+    /// When its right to report was revoked; none while it has it.
     revoked_at: Option<Timestamp>,
     /// Whether it is heard.
     presence: Presence,
-    /// Everything up to here is committed.
+    /// Place of the last report that is committed, with all before it.
     watermark: Position,
-    /// Boot ID of its last hello.
+    /// Boot ID of its last hello; empty before the first.
     boot_id: String,
-    /// Fingerprint of its last hello.
+    /// Hardware fingerprint of its last hello, hex; empty before the first.
     fingerprint: String,
     /// Seconds between samples.
     interval_s: u32,
@@ -275,19 +302,19 @@ impl DeviceItem {
 pub(crate) struct NewDevice {
     /// Identifier; made up when empty.
     pub(crate) device: String,
-    /// Kind; a device needs one.
+    /// What sort of machine it is; a device needs one.
     #[serde(with = "or_empty")]
     #[schemars(schema_with = "or_empty::schema::<DeviceKind>")]
     kind: Option<DeviceKind>,
     /// Name, for people.
     name: String,
-    /// Asset label.
+    /// Asset label, as it stands on the machine.
     label: String,
-    /// Where it stands.
+    /// Where it stands: room, and rack behind a slash.
     place: String,
-    /// Responsible officer.
+    /// Name of the responsible officer.
     officer: String,
-    /// Responsible leader.
+    /// Name of the responsible leader.
     leader: String,
     /// The device that its network goes through.
     uplink: String,
@@ -303,7 +330,7 @@ pub(crate) struct NewDevice {
     address: String,
     /// Serial number of the machine: how it is known when it enrols.
     serial: String,
-    /// Network address of the machine (MAC): the same.
+    /// Network address of the machine (MAC): by it, too, it is known when it enrols.
     mac: String,
 }
 
@@ -354,12 +381,19 @@ impl From<ioc_store::NewDevice> for NewDevice {
 /// A piece of software as the API names it.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct SoftwareItem {
+    /// Package manager or list that it was found in.
     source: String,
+    /// Its name there.
     name: String,
+    /// Installed version; empty when it is not known.
     version: String,
+    /// Who publishes it; empty when it is not known.
     publisher: String,
+    /// Its licence, as the source writes it; empty when it is not known.
     licence: String,
+    /// Where it is installed; empty when it is not known.
     place: String,
+    /// Day on which it was installed; empty when it is not known.
     installed_on: String,
 }
 
@@ -372,7 +406,7 @@ impl From<ioc_common::software::Item> for SoftwareItem {
 
 names! {
     /// How it stands with a device's settings.
-    SettingsStanding is ioc_engine::config::SettingsState {
+    SettingsState is ioc_engine::config::SettingsState {
         /// It is given none, and has none.
         None = "none",
         /// They are in use.

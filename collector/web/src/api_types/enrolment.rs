@@ -13,7 +13,7 @@ use super::{all, names};
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(tag = "for", rename_all = "lowercase")]
 pub(crate) enum Grant {
-    /// This device.
+    /// One device, whose identifier is settled.
     Device {
         /// What people say of it.
         info: Box<DeviceInfo>,
@@ -90,64 +90,64 @@ pub(crate) enum RequestReason {
     Asked,
     /// The asset that it is has an agent already: it was installed anew, or someone pretends.
     Enrolled {
-        /// Which.
+        /// The asset that has an agent already.
         device: DeviceId,
     },
     /// A device has the name that it would get.
     Name {
-        /// Which.
+        /// The device that has the name.
         device: DeviceId,
     },
     /// The asset that it says it is has another kind than its token is for.
     Kind {
-        /// Which.
+        /// The asset of another kind.
         device: DeviceId,
     },
     /// The asset stands elsewhere than its token is for.
     Place {
-        /// Which.
+        /// The asset that stands elsewhere.
         device: DeviceId,
     },
     /// Others are behind the asset, or it is behind another uplink than its token says.
     Uplink {
-        /// Which.
+        /// The asset whose uplink differs.
         device: DeviceId,
     },
     /// More depends on the asset than its token says: its importance, or others that it stands in for.
     Importance {
-        /// Which.
+        /// The asset that more depends on.
         device: DeviceId,
     },
     /// The asset has an address, and the request does not come from it.
     Address {
-        /// Which.
+        /// The asset with another address.
         device: DeviceId,
     },
     /// The serial number or network address that is written down is not what the machine says, or is another asset's.
     Hardware {
-        /// Which.
+        /// The asset whose register entry and machine differ, or the other one that has this hardware.
         device: DeviceId,
     },
     /// Its name looks like another device's.
     Look {
-        /// Which.
+        /// The device with the similar name.
         device: DeviceId,
     },
     /// A device of its name was taken out; its history would be this machine's.
     Removed {
-        /// Which.
+        /// The device that was taken out.
         device: DeviceId,
     },
     /// Another device reports from the same machine, or from one it was copied from.
     Machine {
-        /// Which.
+        /// The device that reports from that machine.
         device: DeviceId,
     },
 }
 
-impl From<ioc_store::Reason> for RequestReason {
-    fn from(inside: ioc_store::Reason) -> Self {
-        use ioc_store::Reason as Inside;
+impl From<ioc_store::ApprovalReason> for RequestReason {
+    fn from(inside: ioc_store::ApprovalReason) -> Self {
+        use ioc_store::ApprovalReason as Inside;
         match inside {
             Inside::Asked => Self::Asked,
             Inside::Enrolled { device } => Self::Enrolled { device },
@@ -188,7 +188,7 @@ pub(crate) struct RequestRecord {
     at: Timestamp,
     /// When it last asked.
     seen_at: Timestamp,
-    /// From where.
+    /// IP address that the request came from.
     peer: String,
     /// What it says of itself.
     facts: Facts,

@@ -31,13 +31,13 @@ names! {
 names! {
     /// How urgent an incident is: its severity and the importance of its device.
     Priority is ioc_judge::Priority {
-        /// At once.
+        /// To be acted on at once.
         P1 = "P1",
-        /// Soon.
+        /// To be acted on soon.
         P2 = "P2",
-        /// Today.
+        /// To be acted on today.
         P3 = "P3",
-        /// When there is time.
+        /// To be acted on when there is time.
         P4 = "P4",
     }
 }
@@ -45,15 +45,15 @@ names! {
 /// An incident.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Incident {
-    /// Number.
+    /// Its number, written `INC-000007`.
     id: IncidentId,
     /// On which device; none when it is about the centre as a whole.
     device: Option<DeviceId>,
-    /// Which rule; empty when a person opened it.
+    /// Name of the rule that opened it; empty when a person did.
     rule: String,
-    /// How bad.
+    /// How bad it is.
     severity: Severity,
-    /// How urgent.
+    /// How urgent it is.
     priority: Priority,
     /// Where it stands.
     state: IncidentState,
@@ -78,7 +78,7 @@ pub(crate) struct Incident {
     /// When the fault was gone.
     resolved_at: Option<Timestamp>,
     /// How many faults under it have not ended.
-    raised: u32,
+    open_faults: u32,
     /// How many steps its timeline has; numbers the steps and the notices.
     steps: u32,
     /// What people wrote down.
@@ -106,7 +106,7 @@ impl From<inside::Incident> for Incident {
             acknowledged_at: inside.acknowledged_at,
             acknowledged_by: inside.acknowledged_by,
             resolved_at: inside.resolved_at,
-            raised: inside.raised,
+            open_faults: inside.raised,
             steps: inside.steps,
             record: inside.record.into(),
             progress: inside.progress.into(),
@@ -135,8 +135,8 @@ pub(crate) struct IncidentRecord {
     merged_into: Option<IncidentId>,
 }
 
-impl From<inside::Record> for IncidentRecord {
-    fn from(inside: inside::Record) -> Self {
+impl From<inside::IncidentRecord> for IncidentRecord {
+    fn from(inside: inside::IncidentRecord) -> Self {
         Self {
             unit: inside.unit,
             person: inside.person,
@@ -161,7 +161,7 @@ pub(crate) struct Repair {
     safety: String,
     /// Who signed this.
     who: String,
-    /// When.
+    /// When it was signed.
     at: Timestamp,
 }
 
@@ -186,7 +186,7 @@ pub(crate) struct Closing {
     remedy: String,
     /// Who closed it.
     who: String,
-    /// When.
+    /// When it was closed.
     at: Timestamp,
 }
 
@@ -199,7 +199,7 @@ impl From<inside::Closing> for Closing {
 /// The notice to the responsible department, and what came back.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Regulator {
-    /// Which department.
+    /// Name of the department.
     department: String,
     /// When it was told.
     sent_at: Timestamp,
@@ -213,8 +213,8 @@ pub(crate) struct Regulator {
     confirmed_at: Option<Timestamp>,
 }
 
-impl From<inside::Regulator> for Regulator {
-    fn from(inside: inside::Regulator) -> Self {
+impl From<inside::RegulatorNotice> for Regulator {
+    fn from(inside: inside::RegulatorNotice) -> Self {
         Self {
             department: inside.department,
             sent_at: inside.sent_at,
@@ -229,15 +229,15 @@ impl From<inside::Regulator> for Regulator {
 /// A report by a person, most often by telephone.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct PersonReport {
-    /// Who reported.
+    /// Name of the person who reported.
     reporter: String,
     /// How: telephone number, letter, in person.
-    way: String,
+    contact: String,
     /// How it was verified; empty until it was.
     verified: String,
     /// Who verified it.
     verified_by: String,
-    /// When.
+    /// When it was verified; none until it was.
     verified_at: Option<Timestamp>,
 }
 
@@ -245,7 +245,7 @@ impl From<inside::PersonReport> for PersonReport {
     fn from(inside: inside::PersonReport) -> Self {
         Self {
             reporter: inside.reporter,
-            way: inside.way,
+            contact: inside.way,
             verified: inside.verified,
             verified_by: inside.verified_by,
             verified_at: inside.verified_at,
@@ -256,15 +256,15 @@ impl From<inside::PersonReport> for PersonReport {
 /// A file that belongs to an incident. Its content lies in the store.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Attachment {
-    /// Its name.
+    /// Name of the file, without a directory.
     name: String,
     /// SHA-256 of its content, hex.
     sha256: String,
-    /// Its size.
+    /// Size of the content, bytes.
     bytes: u64,
     /// Who added it.
     who: String,
-    /// When.
+    /// When it was added.
     at: Timestamp,
 }
 
@@ -282,19 +282,19 @@ pub(crate) struct Progress {
     /// People who were notified, so that they are notified of its end, too.
     notified: Vec<String>,
     /// When it came back, lately.
-    returns: Vec<Timestamp>,
+    recurrences: Vec<Timestamp>,
     /// It comes and goes.
     flapping: bool,
     /// It is quiet since it flapped, and is called resolved then.
     settle_until: Option<Timestamp>,
     /// The deadline to take it has passed, and that was said.
-    late_to_acknowledge: bool,
+    acknowledge_overdue: bool,
     /// The deadline to resolve it has passed, and that was said.
-    late_to_resolve: bool,
+    resolve_overdue: bool,
     /// How many devices it concerns, with those behind an uplink.
     affected: u32,
     /// What else it is about, since other incidents were joined to it.
-    joined: Vec<(Option<DeviceId>, String)>,
+    merged: Vec<(Option<DeviceId>, String)>,
 }
 
 impl From<inside::Progress> for Progress {
@@ -302,13 +302,13 @@ impl From<inside::Progress> for Progress {
         Self {
             escalation: inside.escalation.map(Escalation::from),
             notified: inside.notified,
-            returns: inside.returns,
+            recurrences: inside.returns,
             flapping: inside.flapping,
             settle_until: inside.settle_until,
-            late_to_acknowledge: inside.late_to_acknowledge,
-            late_to_resolve: inside.late_to_resolve,
+            acknowledge_overdue: inside.late_to_acknowledge,
+            resolve_overdue: inside.late_to_resolve,
             affected: inside.affected,
-            joined: inside.joined,
+            merged: inside.joined,
         }
     }
 }
@@ -316,13 +316,13 @@ impl From<inside::Progress> for Progress {
 /// An escalation that is under way.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Escalation {
-    /// By which policy.
+    /// Name of the escalation policy.
     policy: String,
     /// The round, from 0.
     round: u32,
-    /// The step that is due next.
+    /// The step that is due next, from 0.
     step: usize,
-    /// When.
+    /// When that step is due.
     due_at: Timestamp,
 }
 
@@ -335,11 +335,11 @@ impl From<ioc_judge::duty::Escalation> for Escalation {
 /// One step of an incident's timeline.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct TimelineStep {
-    /// Which incident.
+    /// The incident it belongs to.
     incident: IncidentId,
     /// Number within the incident, from 1.
     number: u32,
-    /// When.
+    /// When it happened, on the collector's clock.
     at: Timestamp,
     /// Who; empty for the collector itself.
     who: String,
@@ -367,9 +367,9 @@ names! {
     DeliveryState is ioc_store::DeliveryState {
         /// To be tried.
         Waiting = "waiting",
-        /// Delivered.
+        /// The receiver took it.
         Delivered = "delivered",
-        /// AssignedSettings up.
+        /// Given up.
         Dead = "dead",
     }
 }
@@ -377,14 +377,21 @@ names! {
 /// A notice about an incident.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct NoticeItem {
+    /// Unique key, by which the receiver can tell a repetition.
     key: String,
+    /// Name of the channel it goes to.
     channel: String,
     /// For whom; empty when it was for everyone on the channel.
     person: String,
+    /// Where its delivery stands.
     state: DeliveryState,
+    /// How often delivery was tried.
     attempts: u32,
+    /// When it was made.
     created_at: Timestamp,
+    /// When it was delivered; none until then.
     delivered_at: Option<Timestamp>,
+    /// Why the last attempt failed; none when none did.
     last_error: Option<String>,
 }
 
@@ -422,15 +429,15 @@ names! {
 /// A fault.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Fault {
-    /// Number.
+    /// Its number, written `F-000007`.
     id: FaultId,
     /// On which device.
     device: DeviceId,
-    /// Which rule.
+    /// Name of the rule that is broken.
     rule: String,
     /// The series, or an empty text for the device as a whole.
     series: String,
-    /// How bad.
+    /// How bad it is.
     severity: Severity,
     /// Where it stands.
     state: FaultState,
@@ -471,13 +478,13 @@ impl From<ioc_judge::Fault> for Fault {
 /// Something that happened on a device.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct EventRecord {
-    /// Its number.
+    /// Number of the event, counted upwards.
     pub(crate) number: u64,
-    /// When.
+    /// When it happened.
     at: Timestamp,
-    /// What, as `noun.verb`.
+    /// What happened, as `noun.verb`.
     name: String,
-    /// For a person.
+    /// The same in words, for a person.
     text: String,
     /// Details by name.
     fields: BTreeMap<String, String>,

@@ -13,13 +13,13 @@ use super::device::DeviceKind;
 #[derive(Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Scope {
-    /// Kinds of device.
+    /// Kinds of device, any of which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kinds: Vec<DeviceKind>,
-    /// Device identifiers.
+    /// Identifiers of devices, any of which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<String>,
-    /// Where they stand.
+    /// Rooms, or racks behind a slash, any of which.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     places: Vec<String>,
     /// Groups, any of which.
@@ -42,13 +42,13 @@ impl From<Scope> for ioc_judge::Scope {
 /// A maintenance window, or a freeze: a time at which no maintenance may be planned.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Window {
-    /// Number.
+    /// Number of the window, counted upwards.
     id: u64,
     /// What is done.
     title: String,
     /// On which devices. A freeze is for all.
     scope: Scope,
-    /// When.
+    /// When it is open.
     when: When,
     /// An event at the centre: no maintenance meanwhile.
     freeze: bool,
@@ -76,11 +76,11 @@ impl From<inside::Window> for Window {
 #[derive(Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum When {
-    /// Once.
+    /// One time.
     Once {
-        /// From.
+        /// When it opens.
         from: Timestamp,
-        /// Until.
+        /// When it closes.
         until: Timestamp,
     },
     /// On the same days of every week.
@@ -93,14 +93,14 @@ pub(crate) enum When {
         minutes: i64,
         /// In which zone, an IANA name.
         zone: String,
-        /// Not before.
+        /// The first moment at which it may be open.
         from: Timestamp,
     },
 }
 
-impl From<inside::When> for When {
-    fn from(inside: inside::When) -> Self {
-        use inside::When as Inside;
+impl From<inside::WindowSchedule> for When {
+    fn from(inside: inside::WindowSchedule) -> Self {
+        use inside::WindowSchedule as Inside;
         match inside {
             Inside::Once { from, until } => Self::Once { from, until },
             Inside::Weekly { days, at, minutes, zone, from } => Self::Weekly { days, at, minutes, zone, from },
@@ -108,7 +108,7 @@ impl From<inside::When> for When {
     }
 }
 
-impl From<When> for inside::When {
+impl From<When> for inside::WindowSchedule {
     fn from(published: When) -> Self {
         match published {
             When::Once { from, until } => Self::Once { from, until },
@@ -120,19 +120,19 @@ impl From<When> for inside::When {
 /// Someone stands in on a rota for whoever would be on duty.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Cover {
-    /// Number.
+    /// Number of the stand-in, counted upwards.
     id: u64,
-    /// On which rota.
+    /// Name of the rota.
     rota: String,
-    /// Who.
+    /// Name of the person who stands in.
     person: String,
-    /// From.
+    /// When they begin to stand in.
     from: Timestamp,
-    /// Until.
+    /// When the rota goes on as written.
     until: Timestamp,
     /// Who wrote it down.
     who: String,
-    /// Why.
+    /// Why, as it was written down; may be empty.
     note: String,
 }
 

@@ -108,9 +108,9 @@ names! {
 /// A text in Vietnamese and English. Vietnamese comes first everywhere.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Text {
-    /// Vietnamese.
+    /// In Vietnamese.
     vi: String,
-    /// English.
+    /// In English.
     en: String,
 }
 

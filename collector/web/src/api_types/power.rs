@@ -13,14 +13,14 @@ pub(crate) struct Room {
     name: String,
     /// How many machines stand in it: servers, workstations, display controllers.
     machines: u64,
-    /// Its UPS.
+    /// Power of each UPS that stands in it.
     ups: Vec<UpsPower>,
     /// That of its weakest UPS; none when none is watched.
     score: Option<u8>,
 }
 
-impl From<inside::Room> for Room {
-    fn from(inside: inside::Room) -> Self {
+impl From<inside::RoomPower> for Room {
+    fn from(inside: inside::RoomPower) -> Self {
         Self { name: inside.name, machines: inside.machines, ups: all(inside.ups), score: inside.score }
     }
 }
@@ -28,23 +28,23 @@ impl From<inside::Room> for Room {
 /// The power of one UPS.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct UpsPower {
-    /// Device.
+    /// Identifier of the UPS in the inventory.
     device: String,
-    /// Name.
+    /// Name of the UPS, for people.
     name: String,
-    /// 0 to 100.
+    /// Power score, 0 (worst) to 100.
     score: u8,
     /// On mains; none when that is not known.
     mains: Option<bool>,
-    /// Seconds left.
+    /// How long the battery lasts at this load, seconds; none when it is not known.
     runtime_s: Option<f64>,
-    /// Charge, percent.
+    /// Charge of the battery, percent; none when it is not known.
     charge: Option<f64>,
-    /// Load, percent.
+    /// Load, percent of what the UPS can carry; none when it is not known.
     load: Option<f64>,
-    /// Age of the battery, days.
+    /// Age of the battery, days; none when it is not known.
     battery_age_days: Option<f64>,
-    /// Days since the last self-test.
+    /// Days since the last self-test; none when it is not known.
     test_age_days: Option<f64>,
     /// What costs points, the worst first.
     reasons: Vec<ScoreReason>,
@@ -70,14 +70,14 @@ impl From<inside::UpsPower> for UpsPower {
 /// What costs points.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct ScoreReason {
-    /// How many.
+    /// How many points of 100 it costs.
     points: u8,
-    /// Why.
+    /// What is wrong with the supply, for a person.
     text: Text,
 }
 
-impl From<inside::Reason> for ScoreReason {
-    fn from(inside: inside::Reason) -> Self {
+impl From<inside::Deduction> for ScoreReason {
+    fn from(inside: inside::Deduction) -> Self {
         Self { points: inside.points, text: inside.text.into() }
     }
 }

@@ -23,15 +23,15 @@ names! {
 /// A decision.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Decision {
-    /// When.
+    /// When the report that decided was taken.
     at: Timestamp,
     /// About which series.
     series: String,
-    /// What.
+    /// Where the fault stands from then on.
     state: FaultState,
     /// The value that decided.
     value: Option<f64>,
-    /// Why.
+    /// Why, with the value and the threshold, for a person.
     reason: Text,
 }
 
@@ -69,7 +69,7 @@ impl From<inside::Replay> for Replay {
 /// A rule that cannot be judged on a device.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(crate) struct Unjudged {
-    /// The rule.
+    /// Name of the rule.
     rule: String,
     /// What it would say is wrong.
     title: Text,
@@ -79,7 +79,7 @@ pub(crate) struct Unjudged {
     subjects: Vec<String>,
     /// Since when; none where it was not known within the last eight days.
     since: Option<Timestamp>,
-    /// Why.
+    /// Why the metric is not known, for a person.
     why: Text,
 }
 

@@ -14,7 +14,9 @@ pub(super) fn map<T: Sync, R: Send>(threads: usize, items: &[T], work: &(impl Fn
     let (next, used_us) = (AtomicUsize::new(0), AtomicU64::new(0));
     let done: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::with_capacity(items.len()));
     let take = || {
-        while let Some((place, item)) = Some(next.fetch_add(1, Relaxed)).and_then(|place| Some((place, items.get(place)?))) {
+        while let Some((place, item)) =
+            Some(next.fetch_add(1, Relaxed)).and_then(|place| Some((place, items.get(place)?)))
+        {
             let one = work(item);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((place, one));
         }

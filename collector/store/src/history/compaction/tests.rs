@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::chart::{self, Wanted};
+use crate::history::chart::{self, ChartQuery};
 use crate::history::{self, chunk};
 use crate::{Change, ChunkQuery, Store, StoredChunks};
 use ioc_common::clock;
@@ -32,14 +32,13 @@ fn enrolled(dir: &std::path::Path, devices: usize) -> Box<dyn Store> {
 fn report(number: usize, seq: u64, at: Timestamp, row: Vec<u8>) -> [Change; 2] {
     let position = Position { epoch: 1, seq };
     [
-        Change::Sample { device: device(number), position, at, layout: layout().id(), row },
+        Change::Sample { device: device(number), position, at, layout: layout().id(), row, newest: true },
         Change::Watermark {
             device: device(number),
             position,
             last_heard: Some(at),
             last_sample: Some(at),
             clock_error_ms: None,
-            latest: None,
         },
     ]
 }
@@ -55,7 +54,7 @@ fn read(reader: &dyn Reader, number: usize, tier: Tier, from: Timestamp, until: 
 /// What a chart shows of the first series of a device, as pairs of time and value.
 fn line(reader: &dyn Reader, number: usize, tier: Tier, from: Timestamp, until: Timestamp) -> Vec<(i64, f64, u32)> {
     let (from, until) = (from.as_millis(), until.as_millis());
-    let wanted = Wanted { from, until, tier, names: vec!["load.1".to_owned()], most: 0 };
+    let wanted = ChartQuery { from, until, tier, names: vec!["load.1".to_owned()], most: 0 };
     let mut lines = chart::read(reader, &device(number), &wanted).expect("reads");
     lines.remove("load.1").expect("asked for").into_iter().map(|(at, one)| (at, one.last, one.count)).collect()
 }
@@ -67,7 +66,7 @@ fn nothing_is_deleted_while_the_clock_is_in_doubt() {
     store.commit(&report(1, 1, now, history::pack(&[Some(1.0), None]))).expect("commits");
     let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
     let later = now.plus_millis(2 * 365 * 86_400_000);
-    let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").forgotten;
+    let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").deleted;
     assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
     assert!(fold(true) > 0, "once that is confirmed it is past its time");
 }
@@ -85,11 +84,11 @@ fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
     store.commit(&changes).expect("commits");
     let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
     let mut fold = |now| round(reader.as_ref(), archive.as_mut(), YEAR, now, true).expect("folds");
-    assert_eq!(fold(now), Folded::default(), "what has just come waits");
+    assert_eq!(fold(now), CompactionResult::default(), "what has just come waits");
     let folded = fold(now.plus_millis(60_000));
-    assert_eq!(folded, Folded { through: 6, rows: 2, corrupt: 4, forgotten: 0 });
+    assert_eq!(folded, CompactionResult { through: 6, rows: 2, corrupt: 4, deleted: 0 });
     let again = fold(now.plus_millis(60_000));
-    assert_eq!(again, Folded { through: 6, ..Folded::default() }, "twice is once");
+    assert_eq!(again, CompactionResult { through: 6, ..CompactionResult::default() }, "twice is once");
     let stored = read(reader.as_ref(), 1, Tier::Raw, now.plus_millis(-60_000), now);
     let number = *stored.names.iter().find(|(_, name)| *name == "load.1").expect("named").0;
     let mut kept = Vec::new();
@@ -156,7 +155,7 @@ fn charts_are_whole_whatever_is_folded() {
     let then = now.plus_millis(8 * HOUR);
     let (one, archive) = (due_row(reader, then).expect("reads"), archive.as_mut());
     let folded = round(reader, archive, YEAR, then, false).expect("folds");
-    assert_eq!(folded, Folded { through: one, rows: 1, corrupt: 0, forgotten: 0 });
+    assert_eq!(folded, CompactionResult { through: one, rows: 1, corrupt: 0, deleted: 0 });
     let [raw, five, hour] = look(store.as_mut(), Some(one));
     assert!(raw[0].contains(&(late.as_millis(), 7.0, 1)) && raw[0].len() == 601);
     assert!((&raw[1..], &five[1..], &hour[1..]) == (&before[0][1..], &before[1][1..], &before[2][1..]));

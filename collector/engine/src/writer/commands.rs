@@ -1,0 +1,196 @@
+//! Carrying out commands.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::id::DeviceId;
+use ioc_judge::device::UPLINK_DEPTH_MAX;
+use ioc_judge::{DeviceInfo, Input};
+
+use super::Engine;
+use crate::command::{Answer, Command, CommandError};
+use crate::config::Config;
+use crate::inventory::device::check_device;
+use ioc_store::Change;
+use ioc_store::NewDevice;
+use ioc_store::history::compaction::CompactionResult;
+
+/// How long rows of history are deleted in one go, about, microseconds.
+const FORGET_US: u64 = 2000;
+/// Least and most rows that are deleted in one go; it begins with the least.
+pub(super) const FORGET_ROWS_MIN: usize = 64;
+const FORGET_ROWS_MAX: usize = 4096;
+
+/// What a person wrote, without what cannot be shown.
+pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandError> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').collect();
+    if text.is_empty() || text.chars().count() > most {
+        return Err(CommandError::Invalid(format!("text: allowed are 1 to {most} characters")));
+    }
+    Ok(text)
+}
+
+impl Engine {
+    pub(super) fn carry_out(&mut self, command: Command, now: Timestamp) -> Result<Answer, CommandError> {
+        match command {
+            Command::NewToken { info, life, actor } => self.new_token(info, life, &actor, now),
+            Command::EndToken { digest, actor } => self.end_token(digest, &actor, now),
+            Command::Enrol { request, peer } => self.enrol(&request, &peer, now),
+            Command::DecideRequest { id, approved, actor } => self.decide_request(&id, approved, &actor, now),
+            Command::Import { devices, actor } => self.import(devices, &actor, now),
+            Command::Revoke { device, actor } => self.revoke(&device, &actor, now),
+            Command::Release { device, actor } => self.release(&device, &actor, now),
+            Command::Describe { info, fields, actor } => self.describe(info, fields.as_deref(), &actor, now),
+            Command::Remark { device, text, actor } => self.remark(device, &text, &actor, now),
+            Command::Register { info, actor } => self.register(info, &actor, now),
+            Command::Act { incident, action, actor } => self.act(incident, action, &actor, now),
+            Command::Attach { incident, name, content, actor } => self.attach(incident, &name, content, &actor, now),
+            Command::Open { manual, actor } => self.open(manual, &actor, now),
+            Command::Alerts { source, alerts } => self.alerts(&source, alerts, now),
+            Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
+            Command::EndWindow { id, actor } => {
+                self.decide(Input::EndWindow(id), now)?;
+                self.record(now, &actor, "window.ended", &id.to_string(), "");
+                Ok(Answer::Done)
+            }
+            Command::Cover { covers, actor } => self.cover(covers, &actor, now),
+            Command::Uncover { id, actor } => {
+                self.decide(Input::RemoveCover(id), now)?;
+                self.record(now, &actor, "cover.removed", &id.to_string(), "");
+                Ok(Answer::Done)
+            }
+            Command::Handover(entry) => self.hand_over(entry, now),
+            Command::Resend { key, actor } => self.resend(&key, &actor, now),
+            Command::TestContact { person, actor } => self.test_contact(&person, &actor, now),
+            Command::CheckDuty => self.check_duty(now),
+            Command::Account(intent) => self.person(*intent, now),
+            Command::ConfirmClock { step_s, actor } => self.confirm_clock(step_s, &actor),
+            Command::Note(entry) => {
+                self.batch.changes.push(Change::Audit(entry));
+                Ok(Answer::Done)
+            }
+            Command::SaveView(view) => {
+                self.batch.changes.push(Change::View(view));
+                Ok(Answer::Done)
+            }
+            Command::Delivered(deliveries) => {
+                self.delivered(deliveries, now);
+                Ok(Answer::Done)
+            }
+            Command::FallBack(keys) => {
+                keys.iter().for_each(|key| self.fall_back(key, now));
+                Ok(Answer::Done)
+            }
+            Command::Ticket { record, events } => self.ticket(*record, events, now),
+            Command::Examined { findings, deep } => self.examined(findings, deep, now),
+            Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
+            Command::Reload(config) => self.reload(*config, now),
+            Command::ForgetRows { folded } => self.forget_rows(folded, now),
+        }
+    }
+
+    fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
+        if self.state.device(device).is_none() {
+            return Err(CommandError::NotFound(format!("there is no device {device}")));
+        }
+        // Faults and incidents end first, while the device is still known.
+        self.judge(Input::Removed(device), now);
+        self.allowlist.expel(device);
+        self.budgets.forget(device);
+        self.batch.touched.remove(device);
+        self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
+        self.end_ways_in(device, now)?;
+        self.record(now, actor, "device.revoked", device.as_str(), "");
+        self.batch.disconnects.push((device.clone(), "revoked"));
+        Ok(Answer::Done)
+    }
+
+    fn describe(
+        &mut self,
+        new: NewDevice,
+        fields: Option<&[String]>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Answer, CommandError> {
+        let known = DeviceId::new(&new.device).ok().and_then(|id| self.state.device(&id));
+        let new = match (fields, known) {
+            (Some(fields), Some(known)) => {
+                NewDevice::from(known.info.clone()).with(fields, &new).map_err(CommandError::Invalid)?
+            }
+            _ => new,
+        };
+        let mut info = check_device(new)?;
+        self.check_uplink(&info)?;
+        let Some(known) = self.state.device(&info.id) else {
+            return Err(CommandError::NotFound(format!("there is no device {}", info.id)));
+        };
+        // Who speaks for a sensor is not for people to say.
+        info.parent.clone_from(&known.info.parent);
+        self.persist_described(info, actor, now);
+        Ok(Answer::Done)
+    }
+
+    /// An uplink is a device that is known, and no device is behind itself.
+    pub(super) fn check_uplink(&self, info: &DeviceInfo) -> Result<(), CommandError> {
+        self.check_uplink_among(info, &HashMap::new())
+    }
+
+    /// The same while these are new or described anew, too.
+    pub(super) fn check_uplink_among(
+        &self,
+        info: &DeviceInfo,
+        new: &HashMap<&DeviceId, &DeviceInfo>,
+    ) -> Result<(), CommandError> {
+        let mut above = info.uplink.clone();
+        for _ in 0..UPLINK_DEPTH_MAX {
+            let Some(id) = above.take() else { return Ok(()) };
+            if id == info.id {
+                return Err(CommandError::Invalid(format!("uplink: {id} would be behind itself")));
+            }
+            let known = new.get(&id).copied();
+            let Some(device) = known.or_else(|| self.state.device(&id).map(|device| &device.info)) else {
+                return Err(CommandError::Invalid(format!("uplink: there is no device {id}; register it first")));
+            };
+            above.clone_from(&device.uplink);
+        }
+        Err(CommandError::Invalid(format!("uplink: allowed are {UPLINK_DEPTH_MAX} above each other")))
+    }
+
+    fn reload(&mut self, config: Config, now: Timestamp) -> Result<Answer, CommandError> {
+        let mut out = Vec::new();
+        if config.rules != self.config.rules {
+            self.state.replace_rules(Arc::new(config.rules.clone()), now, &mut out);
+        }
+        self.state.replace_plan(Arc::new(config.plan.clone()));
+        self.config = config;
+        self.send_all_settings(now);
+        self.take_effects(out, now);
+        self.record(now, "", "config.reloaded", "collector.toml", "");
+        self.check_duty(now)
+    }
+
+    /// Deletes rows that are folded, in pieces that take so long that a commit is never held up noticeably.
+    fn forget_rows(&mut self, folded: CompactionResult, now: Timestamp) -> Result<Answer, CommandError> {
+        let (limit, started) = (self.forget_limit, clock::boottime_us());
+        let rows = self.store.forget_rows(folded.through, limit);
+        let rows = rows.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let took_us = clock::boottime_us() - started;
+        if took_us > FORGET_US {
+            self.forget_limit = (limit / 2).max(FORGET_ROWS_MIN);
+        } else if rows == limit && took_us < FORGET_US / 2 {
+            self.forget_limit = (limit * 2).min(FORGET_ROWS_MAX);
+        }
+        if rows == limit {
+            return Err(CommandError::Conflict("there is more".to_owned()));
+        }
+        // A record of every deletion (article 6.3), and of every loss.
+        if folded.deleted > 0 {
+            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.deleted));
+        }
+        if folded.corrupt > 0 {
+            self.record(now, "", "history.corrupt", "", &format!("{} rows could not be read", folded.corrupt));
+        }
+        Ok(Answer::Done)
+    }
+}

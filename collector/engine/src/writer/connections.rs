@@ -1,0 +1,197 @@
+//! The open links, as the engine sees them: who is connected, what is to be acknowledged, what is to be sent down.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
+use ioc_common::codec;
+use ioc_common::id::DeviceId;
+use ioc_common::report::Position;
+use ioc_common::topic::DownKind;
+
+/// So many messages of one link in one commit are a backlog, or a device that sends without a pause.
+const HURRIED_MIN: usize = 8;
+
+/// Number of a link, unique while the collector runs.
+pub type ConnectionId = u64;
+
+/// What the engine sends down a link.
+#[derive(Debug)]
+pub enum Down {
+    /// Acknowledge these packets, and tell the watermark.
+    Committed {
+        /// Packet identifiers of the QoS 1 messages that are committed.
+        packets: Vec<u16>,
+        /// Payload of `down/committed`: the watermark.
+        payload: Vec<u8>,
+        /// How many of the messages that came up are done with, whether they wanted an acknowledgement or not.
+        settled: usize,
+        /// The device brings too much: it is to be read one message at a time, and after this long, milliseconds; 0 for no pause.
+        pause_ms: u64,
+    },
+    /// A message below `down/`, with its payload.
+    Message(DownKind, Vec<u8>),
+    /// Close the link, and why.
+    Close(&'static str),
+}
+
+/// The open links.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: HashMap<ConnectionId, OpenConnection>,
+    by_device: HashMap<DeviceId, ConnectionId>,
+    peers: HashMap<DeviceId, SocketAddr>,
+    /// Connections that have something to be told after the commit.
+    dirty: Vec<ConnectionId>,
+    /// One of them sends many at a time, and goes on only once they are acknowledged.
+    hurried: bool,
+}
+
+#[derive(Debug)]
+struct OpenConnection {
+    device: DeviceId,
+    sender: mpsc::UnboundedSender<Down>,
+    packets: Vec<u16>,
+    refused: Option<String>,
+    settled: usize,
+    pause_ms: u64,
+    greeting: bool,
+    messages: Vec<(DownKind, Vec<u8>)>,
+    dirty: bool,
+}
+
+impl Connections {
+    /// A new link. The one that the device had is closed.
+    pub(super) fn open(
+        &mut self,
+        id: ConnectionId,
+        device: DeviceId,
+        peer: SocketAddr,
+        sender: mpsc::UnboundedSender<Down>,
+    ) {
+        if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
+            let _ = old.sender.send(Down::Close("replaced by a newer connection"));
+        }
+        self.peers.insert(device.clone(), peer);
+        let link = OpenConnection {
+            device,
+            sender,
+            packets: Vec::new(),
+            refused: None,
+            settled: 0,
+            pause_ms: 0,
+            greeting: false,
+            messages: Vec::new(),
+            dirty: false,
+        };
+        self.open.insert(id, link);
+    }
+
+    /// Whether this link is a device's present one.
+    pub(super) fn is_open(&self, id: ConnectionId) -> bool {
+        self.open.contains_key(&id)
+    }
+
+    /// A link is closed. True when it was the device's present one.
+    pub(super) fn close(&mut self, id: ConnectionId, device: &DeviceId) -> bool {
+        self.open.remove(&id);
+        if self.by_device.get(device) == Some(&id) {
+            self.by_device.remove(device);
+            return true;
+        }
+        false
+    }
+
+    /// Closes a device's link.
+    pub(super) fn disconnect(&mut self, device: &DeviceId, why: &'static str) {
+        if let Some(link) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
+            let _ = link.sender.send(Down::Close(why));
+        }
+    }
+
+    fn touch(&mut self, id: ConnectionId) -> Option<&mut OpenConnection> {
+        let link = self.open.get_mut(&id)?;
+        if !link.dirty {
+            link.dirty = true;
+            self.dirty.push(id);
+        }
+        Some(link)
+    }
+
+    /// Acknowledges a packet after the commit.
+    pub(super) fn acknowledge(&mut self, id: ConnectionId, packet: Option<u16>, refused: Option<String>) {
+        let mut many = false;
+        if let Some(link) = self.touch(id) {
+            link.packets.extend(packet);
+            link.settled += 1;
+            many = link.settled >= HURRIED_MIN;
+            link.greeting = true;
+            if refused.is_some() {
+                link.refused = refused;
+            }
+        }
+        self.hurried |= many;
+    }
+
+    /// Whether a device that sends many at a time waits for the commit.
+    pub(super) const fn is_hurried(&self) -> bool {
+        self.hurried
+    }
+
+    /// Lets a device be read only after a while.
+    pub(super) fn pause(&mut self, id: ConnectionId, pause_ms: u64) {
+        if let Some(link) = self.open.get_mut(&id) {
+            link.pause_ms = link.pause_ms.max(pause_ms);
+        }
+    }
+
+    /// Tells a device its watermark, so that it knows from where to go on.
+    pub(super) fn greet(&mut self, id: ConnectionId) {
+        if let Some(link) = self.touch(id) {
+            link.greeting = true;
+        }
+    }
+
+    /// Sends a message after the commit.
+    pub(super) fn queue(&mut self, device: &DeviceId, kind: DownKind, payload: Vec<u8>) {
+        if let Some(id) = self.by_device.get(device).copied()
+            && let Some(link) = self.touch(id)
+        {
+            link.messages.push((kind, payload));
+        }
+    }
+
+    /// Whether a device is connected.
+    pub(super) fn has(&self, device: &DeviceId) -> bool {
+        self.by_device.contains_key(device)
+    }
+
+    /// Every device that is connected.
+    pub(super) fn devices(&self) -> Vec<DeviceId> {
+        self.by_device.keys().cloned().collect()
+    }
+
+    /// Lets everything go that was held for the commit.
+    pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
+        self.hurried = false;
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(link) = self.open.get_mut(&id) else { continue };
+            link.dirty = false;
+            if std::mem::take(&mut link.greeting) {
+                let payload = codec::committed(watermark(&link.device), link.refused.take());
+                let packets = std::mem::take(&mut link.packets);
+                let (settled, pause_ms) = (std::mem::take(&mut link.settled), std::mem::take(&mut link.pause_ms));
+                let _ = link.sender.send(Down::Committed { packets, payload, settled, pause_ms });
+            }
+            for (kind, payload) in link.messages.drain(..) {
+                let _ = link.sender.send(Down::Message(kind, payload));
+            }
+        }
+    }
+
+    /// From where a device was last connected.
+    pub(super) fn last_peer(&self, device: &DeviceId) -> Option<SocketAddr> {
+        self.peers.get(device).copied()
+    }
+}

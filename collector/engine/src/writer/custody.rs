@@ -1,0 +1,137 @@
+//! The store itself: what it has lost, what a look at it found, and what waits when the collector has to end without it.
+
+use ioc_common::clock::Timestamp;
+use ioc_judge::{Input, NewIncident, Severity, Text};
+
+use super::{Batch, CommandResult, Engine};
+use crate::command::{Answer, CommandError};
+use crate::health::Examined;
+use ioc_store::Change;
+
+/// Longest reason that a person gives, characters.
+const REASON_MAX_CHARS: usize = 500;
+/// Most findings that a notice holds.
+const SHOWN_MAX: usize = 3;
+
+impl Engine {
+    /// What was lost when the store was opened is told, until a person confirms it.
+    pub(super) fn report_store_losses(&mut self, now: Timestamp) {
+        if self.state.has_self_fault("store-damaged") {
+            let findings = vec![
+                "it was found damaged before; the next thorough look is tonight, or: ioc-collector store check"
+                    .to_owned(),
+            ];
+            self.health.set_examined(Examined { at: now, findings });
+        }
+        let lost = self.store.lost().clone();
+        if lost.all.is_empty() {
+            return;
+        }
+        let of =
+            |text: fn(&Text) -> &String| lost.all.iter().map(|one| text(one).as_str()).collect::<Vec<_>>().join(" ");
+        let why = Text::new(of(|text| &text.vi), of(|text| &text.en));
+        tracing::error!(lost = why.en, "the store has lost what was acknowledged; it goes on with what is left");
+        if lost.fresh {
+            self.record(now, "", "store.loss_found", "ioc-watch.db", &why.en);
+        }
+        self.raise_self_fault("store-lost", LOST, why, now);
+        self.health.set_missing(lost.all);
+    }
+
+    /// A person knows of it.
+    pub(super) fn confirm_loss(&mut self, reason: &str, actor: &str, now: Timestamp) -> CommandResult {
+        if self.health.missing().is_empty() {
+            return Err(CommandError::Conflict("nothing was lost that is not confirmed".to_owned()));
+        }
+        let reason = reason.trim();
+        if reason.is_empty() || reason.chars().count() > REASON_MAX_CHARS || reason.chars().any(char::is_control) {
+            return Err(CommandError::Invalid(format!(
+                "reason: allowed are 1 to {REASON_MAX_CHARS} characters in one line"
+            )));
+        }
+        self.batch.changes.push(Change::LossConfirmed);
+        self.record(now, actor, "store.loss_confirmed", "ioc-watch.db", reason);
+        self.health.set_missing(Vec::new());
+        let why = Text::new(format!("{actor} xác nhận: {reason}"), format!("{actor} confirms: {reason}"));
+        self.decide(Input::SelfFault { key: "store-lost", incident: None, why }, now)?;
+        Ok(Answer::Done)
+    }
+
+    /// A look at the store is over.
+    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
+        // A quick look does not see all that a deep one does, and takes nothing back.
+        let stands = self.state.has_self_fault("store-damaged");
+        if findings.is_empty() && !deep && stands {
+            return Ok(Answer::Done);
+        }
+        if findings.is_empty() {
+            self.record(now, "", "store.examined", "ioc-watch.db", "sound");
+            let why = Text::new("Kho dữ liệu lành lặn.", "The store is sound.");
+            self.decide(Input::SelfFault { key: "store-damaged", incident: None, why }, now)?;
+        } else {
+            let shown = findings.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
+            tracing::error!(findings = findings.len(), shown, "the store is damaged");
+            self.record(now, "", "store.examined", "ioc-watch.db", &format!("{} findings: {shown}", findings.len()));
+            let why = Text::new(format!("Kho dữ liệu bị hỏng: {shown}"), format!("The store is damaged: {shown}"));
+            self.raise_self_fault("store-damaged", DAMAGED, why, now);
+        }
+        self.health.set_examined(Examined { at: now, findings });
+        Ok(Answer::Done)
+    }
+
+    fn raise_self_fault(
+        &mut self,
+        key: &'static str,
+        (title, advice): (Bilingual, Bilingual),
+        why: Text,
+        now: Timestamp,
+    ) {
+        let words = |(vi, en): Bilingual| Text::new(vi, en);
+        let (title, advice) = (words(title), words(advice));
+        let manual = NewIncident {
+            device: None,
+            severity: Severity::Critical,
+            title,
+            reason: why.clone(),
+            advice,
+            report: None,
+        };
+        self.judge(Input::SelfFault { key, incident: Some(manual), why }, now);
+    }
+
+    /// The collector ends, and the store cannot be written: what is not kept is said.
+    pub(super) fn log_uncommitted(batch: &Batch) {
+        if batch.changes.is_empty() && batch.answers.is_empty() {
+            return;
+        }
+        let count = |is: fn(&Change) -> bool| batch.changes.iter().filter(|change| is(change)).count();
+        tracing::error!(
+            reports = batch.reports,
+            commands = batch.answers.len(),
+            notices = count(|change| matches!(change, Change::Outbox(_))),
+            incidents = count(|change| matches!(change, Change::Step(_))),
+            "ending while the store cannot be written: none of this was kept and none was acknowledged; agents keep their reports and send them \
+             again, people have to repeat what they asked for"
+        );
+    }
+}
+
+/// A text in Vietnamese, and the same in English.
+type Bilingual = (&'static str, &'static str);
+
+const LOST: (Bilingual, Bilingual) = (
+    ("Kho dữ liệu mất những gì đã xác nhận", "The store has lost what was acknowledged"),
+    (
+        "Mở trang Quản trị xem mất gì. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. \
+         Nếu có bản sao lưu mới hơn: dừng dịch vụ, phục hồi, chạy lại. Sau đó xác nhận trên trang Quản trị.",
+        "See on the page Administration what is missing. What is left was copied into the directory damaged-… of the data directory. \
+         With a newer backup: stop the service, restore it, start again. Then confirm on the page Administration.",
+    ),
+);
+const DAMAGED: (Bilingual, Bilingual) = (
+    ("Kho dữ liệu bị hỏng", "The store is damaged"),
+    (
+        "Kiểm tra ổ đĩa của máy này (SMART, nhật ký nhân). Sao chép thư mục dữ liệu, rồi phục hồi từ bản sao lưu, hoặc dừng dịch vụ và chạy «ioc-collector store recover» (docs/operate.md).",
+        "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
+    ),
+);

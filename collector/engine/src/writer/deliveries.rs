@@ -1,0 +1,98 @@
+//! Notices: into the outbox, and what became of them.
+
+use ioc_common::clock::Timestamp;
+use ioc_judge::Notice;
+
+use super::Engine;
+use crate::command::{Answer, CommandError};
+use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry};
+
+/// A fallback takes over after this many attempts that failed.
+const FALLBACK_ATTEMPTS: u32 = 3;
+
+impl Engine {
+    /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
+    pub(super) fn enqueue_notice(&mut self, notice: &Notice, now: Timestamp) {
+        let sealed = notice.clone().sealed();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
+        let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
+        let (severity, step) = (notice.severity, notice.step);
+        let entry = |key, channel: &str| OutboxEntry {
+            severity,
+            step,
+            ..OutboxEntry::new(key, notice.incident, channel, &text, now)
+        };
+        let mut entries = Vec::new();
+        let all = self.config.channels.iter().filter(|channel| notice.to_all && channel.always);
+        for channel in all.filter(|channel| notice.severity >= channel.min_severity) {
+            entries.push(entry(key(&channel.name), &channel.name));
+        }
+        for (place, to) in notice.to.iter().enumerate() {
+            // A person may have two addresses on one channel.
+            let key = format!("{}-{}-{place}", key(&to.channel), to.person);
+            entries.push(OutboxEntry {
+                person: to.person.clone(),
+                address: to.address.clone(),
+                language: to.language.clone(),
+                next_attempt_at: to.not_before.unwrap_or(now),
+                ..entry(key, &to.channel)
+            });
+        }
+        self.batch.notices |= !entries.is_empty();
+        self.batch.changes.extend(entries.into_iter().map(Change::Outbox));
+    }
+
+    /// Tries again what was given up.
+    pub(super) fn resend(&mut self, key: &str, actor: &str, now: Timestamp) -> super::CommandResult {
+        let unavailable = |error: ioc_store::StoreError| CommandError::Unavailable(error.to_string());
+        let entry = self.reader.outbox_entry(key).map_err(unavailable)?;
+        let entry = entry.ok_or_else(|| CommandError::NotFound(format!("there is no notice {key:?}")))?;
+        if entry.state != DeliveryState::Dead {
+            return Err(CommandError::Conflict(format!(
+                "the notice is {}; only what was given up is sent again",
+                entry.state.as_str()
+            )));
+        }
+        self.record(now, actor, "notice.resent", key, "");
+        let (state, attempts) = (DeliveryState::Waiting, 0);
+        let key = key.to_owned();
+        let delivery = Delivery { key, at: now, state, attempts, unanswered: 0, next_attempt_at: now, error: None };
+        self.batch.changes.push(Change::Delivery(delivery));
+        (self.batch.notices, self.batch.visible) = (true, true);
+        Ok(Answer::Done)
+    }
+
+    /// Keeps what became of deliveries; where one has failed often enough, its fallback takes over.
+    pub(super) fn delivered(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
+        self.batch.visible |= !deliveries.is_empty();
+        for delivery in deliveries {
+            let given_up = delivery.state == DeliveryState::Dead;
+            let failed_often = delivery.state == DeliveryState::Waiting && delivery.attempts >= FALLBACK_ATTEMPTS;
+            if given_up {
+                self.record(now, "", "notice.given_up", &delivery.key, delivery.error.as_deref().unwrap_or_default());
+            }
+            if given_up || failed_often {
+                self.fall_back(&delivery.key, now);
+            }
+            self.batch.changes.push(Change::Delivery(delivery));
+        }
+    }
+
+    /// Has the fallback of its channel carry a notice, too. Nothing is said of the channel's own attempt, which may still succeed.
+    pub(super) fn fall_back(&mut self, key: &str, now: Timestamp) {
+        if self.config.channels.iter().all(|channel| channel.fallback.is_none()) {
+            return;
+        }
+        let Ok(Some(entry)) = self.reader.outbox_entry(key) else { return };
+        let channel = self.config.channels.iter().find(|channel| channel.name == entry.channel);
+        let Some(fallback) = channel.and_then(|channel| channel.fallback.clone()) else { return };
+        // The same key is kept once, however often this is asked. It is for everyone there, so it carries no link of one person.
+        let key = format!("{key}-via-{fallback}");
+        self.batch.changes.push(Change::Outbox(OutboxEntry {
+            severity: entry.severity,
+            step: entry.step,
+            ..OutboxEntry::new(key, entry.incident, &fallback, &entry.notice, now)
+        }));
+        self.batch.notices = true;
+    }
+}

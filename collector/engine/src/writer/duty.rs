@@ -1,0 +1,131 @@
+//! Maintenance windows, standing in, the duty book, contacts.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::IncidentId;
+use ioc_judge::duty::{Cover, calendar};
+use ioc_judge::{Input, NewIncident, Notice, Occasion, Priority, Severity, Text, Window};
+
+use super::Engine;
+use super::commands::checked_text;
+use crate::command::{Answer, CommandError};
+use ioc_store::template::one_line;
+use ioc_store::{Change, Handover};
+
+/// Longest title of a window and reason of a stand-in.
+const LINE_MAX_CHARS: usize = 200;
+/// Longest entry of the duty book.
+const HANDOVER_MAX_CHARS: usize = 10_000;
+/// Gaps that are written out.
+const GAPS_MAX: usize = 10;
+
+impl Engine {
+    pub(super) fn plan_window(
+        &mut self,
+        mut window: Window,
+        overrule: bool,
+        actor: &str,
+        now: Timestamp,
+    ) -> super::CommandResult {
+        actor.clone_into(&mut window.who);
+        window.title = one_line(&window.title, LINE_MAX_CHARS);
+        let detail = serde_json::to_string(&window).unwrap_or_default();
+        self.decide(Input::PlanWindow { window, overrule }, now)?;
+        self.record(now, actor, "window.planned", "", &detail);
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn cover(&mut self, mut covers: Vec<Cover>, actor: &str, now: Timestamp) -> super::CommandResult {
+        let mut records = Vec::new();
+        for cover in &mut covers {
+            actor.clone_into(&mut cover.who);
+            cover.note = one_line(&cover.note, LINE_MAX_CHARS);
+            let detail = format!("{} from {} until {}: {}", cover.person, cover.from, cover.until, cover.note);
+            records.push((cover.rota.clone(), detail));
+        }
+        self.decide(Input::AddCovers(covers), now)?;
+        for (rota, detail) in records {
+            self.record(now, actor, "cover.added", &rota, &detail);
+        }
+        self.check_duty(now)
+    }
+
+    pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::CommandResult {
+        (entry.text, entry.at) = (checked_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
+        let (who, rota) = (entry.who.clone(), entry.rota.clone());
+        self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
+        self.batch.visible = true;
+        self.batch.changes.push(Change::Handover(entry));
+        Ok(Answer::Done)
+    }
+
+    /// Sends a person a notice by every way there is, whatever the hour: they asked for it.
+    pub(super) fn test_contact(&mut self, person: &str, actor: &str, now: Timestamp) -> super::CommandResult {
+        let Some(known) = self.state.plan().person(person) else {
+            return Err(CommandError::NotFound(format!("there is no person {person:?} in the duty plan")));
+        };
+        let name = known.name.clone();
+        let mut to = self.state.plan().recipients(std::slice::from_ref(&known.id), Severity::Critical, now);
+        if to.is_empty() {
+            return Err(CommandError::Conflict(format!(
+                "{name} has no way to be reached; add a contact in the duty plan"
+            )));
+        }
+        to.iter_mut().for_each(|one| one.not_before = None);
+        self.record(now, actor, "contact.tested", person, "");
+        // No incident has the number 0; the moment makes the key.
+        let step = u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
+        let notice = Notice {
+            incident: IncidentId(0),
+            step,
+            occasion: Occasion::Test,
+            severity: Severity::Info,
+            rule: String::new(),
+            article: String::new(),
+            device: None,
+            title: Text::new("Thử kênh liên lạc", "Test of a contact"),
+            reason: Text::new(
+                format!("{actor} thử cách liên lạc với {name}."),
+                format!("{actor} tests how to reach {name}."),
+            ),
+            advice: Text::new("Không cần làm gì.", "Nothing is to be done."),
+            opened_at: now,
+            resolved_at: None,
+            priority: Priority::P4,
+            acknowledge_by: None,
+            affected: 0,
+            to_all: false,
+            to,
+        };
+        self.enqueue_notice(&notice, now);
+        Ok(Answer::Done)
+    }
+
+    /// Looks for holes in the duty plan, and opens an incident while there are any (lesson 10).
+    pub(super) fn check_duty(&mut self, now: Timestamp) -> super::CommandResult {
+        let plan = self.state.plan();
+        let gaps = calendar::gaps(plan, &calendar::outlook(plan, self.state.covers(), now));
+        let join = |text: fn(&Text) -> &String| {
+            let shown: Vec<&str> = gaps.iter().take(GAPS_MAX).map(|gap| text(gap).as_str()).collect();
+            shown.join(" ")
+        };
+        let (manual, why) = if gaps.is_empty() {
+            (None, Text::new("Lịch trực đã đủ.", "The duty plan is whole."))
+        } else {
+            let why = Text::new(join(|text| &text.vi), join(|text| &text.en));
+            let manual = NewIncident {
+                device: None,
+                severity: Severity::Warning,
+                title: Text::new("Lịch trực có chỗ trống", "The duty plan has a hole"),
+                reason: why.clone(),
+                advice: Text::new(
+                    "Xếp người trực thay trên trang Trực, hoặc sửa duty.toml rồi chạy «systemctl reload ioc-collector».",
+                    "Have someone stand in on the duty page, or mend duty.toml and run 'systemctl reload ioc-collector'.",
+                ),
+                report: None,
+            };
+            (Some(manual), why)
+        };
+        self.decide(Input::SelfFault { key: "duty-hole", incident: manual, why }, now)?;
+        Ok(Answer::Done)
+    }
+}

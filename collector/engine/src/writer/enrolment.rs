@@ -1,0 +1,463 @@
+//! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
+
+use std::collections::HashMap;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::config::Span;
+use ioc_common::encoding::hex;
+use ioc_common::enrolment::{EnrolRequest, EnrolResponse, Token};
+use ioc_common::id::DeviceId;
+use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
+
+use super::token_binding;
+use super::{CommandResult, Engine};
+use crate::command::{Answer, CommandError, NewToken};
+use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
+use ioc_common::random;
+use ioc_store::NewDevice;
+use ioc_store::template::one_line;
+use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, StoreError, TokenRecord};
+
+/// Most machines that wait at a time: whoever has a token cannot fill the disk.
+const WAITING_MAX: usize = 1000;
+/// How long a machine that asks no more is kept in the queue, milliseconds.
+const WAITING_MS: i64 = 7 * 86_400_000;
+/// How old the moment of its last question may become, milliseconds.
+const SEEN_MS: i64 = 60_000;
+/// Tokens that are looked through at a time.
+const PAGE: usize = 500;
+/// Most uses of a token.
+const USES_MAX: u32 = 10_000;
+fn unread(error: &StoreError) -> CommandError {
+    CommandError::Unavailable(error.to_string())
+}
+
+impl Engine {
+    pub(super) fn new_token(&mut self, new: NewToken, life: Span, actor: &str, now: Timestamp) -> CommandResult {
+        let NewToken { device, label, group, uses, approve } = new;
+        let (grant, subject) = if group {
+            // A template is checked like a device; where it has no name, each machine has its own.
+            let name = if device.name.is_empty() { "-".to_owned() } else { device.name.clone() };
+            check_device(NewDevice { name, ..device.clone() })?;
+            (Grant::Group { template: Box::new(device) }, None)
+        } else {
+            // A machine that is enrolled anew: what is not said stays as it is.
+            let known = DeviceId::new(&device.device).ok().and_then(|id| self.state.device(&id));
+            let base = known.map(|known| Box::new(known.info.clone()));
+            let device = match &base {
+                Some(known) => device.over((**known).clone().into()),
+                None => device,
+            };
+            let info = check_device(device)?;
+            self.check_uplink(&info)?;
+            let id = info.id.clone();
+            (Grant::Device { info: Box::new(info), base }, Some(id))
+        };
+        let most = if group { USES_MAX } else { 1 };
+        if !(1..=most).contains(&uses) {
+            return Err(CommandError::Invalid(format!("uses: found {uses}; allowed are 1 to {most}")));
+        }
+        let secret = random::secret().map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let token = Token::new(self.authority.fingerprint(), secret);
+        let label = one_line(&label, TEXT_MAX_CHARS);
+        let about = subject.as_ref().map_or(label.as_str(), DeviceId::as_str);
+        self.record(now, actor, "token.created", about, &format!("{uses} uses, valid for {life}, approval {approve}"));
+        self.batch.changes.push(Change::Token(TokenRecord {
+            digest: token.digest(),
+            grant,
+            label,
+            uses_max: uses,
+            approve,
+            created_by: actor.to_owned(),
+            created_at: now,
+            expires_at: now.plus_millis(life.as_millis()),
+            uses: 0,
+            used_at: None,
+            ended_at: None,
+        }));
+        Ok(Answer::Token { token: token.to_string(), device: subject })
+    }
+
+    pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> CommandResult {
+        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
+        let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
+        self.record(now, actor, "token.ended", &record.label, &digest);
+        self.batch.changes.push(Change::TokenEnded { digest, at: now });
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn enrol(&mut self, request: &EnrolRequest, peer: &str, now: Timestamp) -> CommandResult {
+        let refuse = |why: &str| CommandError::Forbidden(why.to_owned());
+        let token: Token =
+            request.token.parse().map_err(|error: ioc_common::enrolment::TokenError| refuse(&error.to_string()))?;
+        let digest = token.digest();
+        let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
+        let record = known.ok_or_else(|| refuse("this token is not known here; ask for a new one"))?;
+        let used_now = self
+            .batch
+            .changes
+            .iter()
+            .filter(|change| matches!(change, Change::TokenUsed { digest: used, .. } if *used == digest));
+        let used_now = u32::try_from(used_now.count()).unwrap_or(u32::MAX);
+        if let Some(why) = record.refusal(now, used_now) {
+            return Err(refuse(why));
+        }
+        let id = request_id(&request.csr);
+        let asked_before = self.request_now(&id)?;
+        match asked_before {
+            Some(known) if known.token != digest => return Err(refuse("this request belongs to another token")),
+            Some(known) if known.state == RequestState::Refused => {
+                return Err(refuse("a person refused this machine; ask them why before you try again"));
+            }
+            Some(known) if known.state == RequestState::Approved && self.is_taken_since(&known)? => {
+                // Another machine was let in as this device after the person decided: they decide again.
+                let mut reasons = known.reasons.clone();
+                reasons.push(ApprovalReason::Enrolled { device: known.info.id.clone() });
+                let again = RequestRecord { state: RequestState::Waiting, reasons, seen_at: now, ..known };
+                self.record(now, "", "enrolment.waits", again.info.id.as_str(), &format!("taken since, request {id}"));
+                self.batch.changes.push(Change::Request(Box::new(again)));
+                self.batch.visible = true;
+                return Ok(Answer::Waiting { request: id });
+            }
+            Some(known) if known.state == RequestState::Approved => {
+                let info = self.since(known.info, known.base)?;
+                let answer = self.issue(info, request, digest, peer, now)?;
+                self.batch.changes.push(Change::RequestGone(id));
+                return Ok(answer);
+            }
+            Some(known) => {
+                if now.millis_since(known.seen_at) > SEEN_MS {
+                    self.batch.changes.push(Change::RequestSeen { id: id.clone(), at: now });
+                }
+                return Ok(Answer::Waiting { request: id });
+            }
+            None => {}
+        }
+        let (info, mut reasons) = match record.grant {
+            Grant::Device { info, base } => (self.since(*info, base.map(|base| *base))?, Vec::new()),
+            Grant::Group { template } => self.bind(request, *template, peer)?,
+        };
+        if record.approve {
+            reasons.insert(0, ApprovalReason::Asked);
+        }
+        if reasons.is_empty() {
+            return self.issue(info, request, digest, peer, now);
+        }
+        let waiting = self.reader.requests().map_err(|error| unread(&error))?.len();
+        if waiting >= WAITING_MAX {
+            return Err(CommandError::Conflict(format!("{WAITING_MAX} machines wait already; approve or refuse some")));
+        }
+        let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        self.record(now, "", "enrolment.waits", info.id.as_str(), &format!("host {host:?} from {peer}, request {id}"));
+        self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
+        self.batch.changes.push(Change::Request(Box::new(RequestRecord {
+            id: id.clone(),
+            token: digest,
+            at: now,
+            seen_at: now,
+            peer: peer.to_owned(),
+            facts: request.facts.clone(),
+            base: self.state.device(&info.id).map(|device| device.info.clone()),
+            info,
+            reasons,
+            state: RequestState::Waiting,
+        })));
+        self.batch.visible = true;
+        Ok(Answer::Waiting { request: id })
+    }
+
+    /// A request as it is, with what this commit does to it.
+    fn request_now(&self, id: &str) -> Result<Option<RequestRecord>, CommandError> {
+        let changed = self.batch.changes.iter().rev().find_map(|change| match change {
+            Change::Request(request) if request.id == id => Some(Some((**request).clone())),
+            Change::RequestGone(gone) if gone == id => Some(None),
+            _ => None,
+        });
+        match changed {
+            Some(request) => Ok(request),
+            None => self.reader.request(id).map_err(|error| unread(&error)),
+        }
+    }
+
+    /// A person's word on a machine that waits: what it is to be, or nothing when it is refused.
+    pub(super) fn decide_request(
+        &mut self,
+        id: &str,
+        approved: Option<NewDevice>,
+        actor: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let known = self.request_now(id)?;
+        let mut known = known.ok_or_else(|| CommandError::NotFound(format!("no machine waits as {id}")))?;
+        match approved {
+            Some(new) => {
+                known.info = check_device(new)?;
+                self.check_uplink(&known.info)?;
+                known.base = self.state.device(&known.info.id).map(|device| device.info.clone());
+                // What the person could see when they decided.
+                let knew = ApprovalReason::Enrolled { device: known.info.id.clone() };
+                let device = self.state.device(&known.info.id);
+                if !known.reasons.contains(&knew) && device.map_or(Ok(false), |device| self.has_agent(device))? {
+                    known.reasons.push(knew);
+                }
+                known.state = RequestState::Approved;
+                self.record(now, actor, "enrolment.approved", known.info.id.as_str(), &format!("request {id}"));
+            }
+            None => {
+                known.state = RequestState::Refused;
+                self.record(now, actor, "enrolment.refused", known.info.id.as_str(), &format!("request {id}"));
+            }
+        }
+        self.batch.changes.push(Change::Request(Box::new(known)));
+        self.batch.visible = true;
+        Ok(Answer::Done)
+    }
+
+    /// What is to be said of a device that was described a while ago, over what people have changed of it since.
+    fn since(&self, info: DeviceInfo, base: Option<DeviceInfo>) -> Result<DeviceInfo, CommandError> {
+        let Some(known) = self.state.device(&info.id).filter(|known| known.info != info) else { return Ok(info) };
+        let Some(base) = base else { return Ok(info) };
+        let (said, base) = (NewDevice::from(info), NewDevice::from(base));
+        let fields = said.differing(&base);
+        let mut merged =
+            check_device(NewDevice::from(known.info.clone()).with(&fields, &said).map_err(CommandError::Invalid)?)?;
+        merged.parent.clone_from(&known.info.parent);
+        self.check_uplink(&merged)?;
+        Ok(merged)
+    }
+
+    fn issue(
+        &mut self,
+        info: DeviceInfo,
+        request: &EnrolRequest,
+        digest: String,
+        peer: &str,
+        now: Timestamp,
+    ) -> CommandResult {
+        let issued = self
+            .authority
+            .issue_device(&request.csr, &info.id, now, self.config.device_life.as_millis())
+            .map_err(|error| CommandError::Invalid(error.to_string()))?;
+        self.batch.changes.push(Change::Device { info: info.clone(), at: now });
+        self.batch.changes.push(Change::TokenUsed { digest, device: info.id.clone(), at: now });
+        self.batch.changes.push(Change::Certificate {
+            device: info.id.clone(),
+            serial: issued.serial.clone(),
+            at: now,
+            expires_at: issued.expires_at,
+            revoke_previous: true,
+        });
+        let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
+        self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
+        let device = info.id.clone();
+        self.allowlist.expel(&device);
+        self.allowlist.admit(device.clone(), issued.serial.clone());
+        self.drop_link(device.clone(), "enrolled anew", now);
+        let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
+        self.judge(Input::Released { device: &device, why }, now);
+        self.judge(Input::Enrolled(info), now);
+        Ok(Answer::Enrolled(Box::new(EnrolResponse {
+            device,
+            certificate: issued.certificate,
+            authorities: self.authority.pem().to_owned(),
+            mqtt: self.config.mqtt_advertise.clone(),
+            renew_at: issued.renew_at,
+            expires_at: issued.expires_at,
+        })))
+    }
+
+    /// A device is taken out: tokens that would make it, and requests that would be it, are no good any more.
+    pub(super) fn end_ways_in(&mut self, device: &DeviceId, now: Timestamp) -> Result<(), CommandError> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.reader.tokens(after.as_deref(), PAGE).map_err(|error| unread(&error))?;
+            for token in &page {
+                if matches!(&token.grant, Grant::Device { info, .. } if info.id == *device) && token.ended_at.is_none()
+                {
+                    self.batch.changes.push(Change::TokenEnded { digest: token.digest.clone(), at: now });
+                }
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = Some(last.digest.clone()),
+                _ => break,
+            }
+        }
+        for request in self.reader.requests().map_err(|error| unread(&error))? {
+            if request.info.id == *device && request.state != RequestState::Refused {
+                let refused = RequestRecord { state: RequestState::Refused, ..request };
+                self.batch.changes.push(Change::Request(Box::new(refused)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Two machines have this identity: neither may report.
+    pub(super) fn quarantine(&mut self, device: DeviceId, now: Timestamp) {
+        let peer = self.connections.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
+        tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
+        self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
+        self.allowlist.expel(&device);
+        self.drop_link(device, "its identity is on two machines", now);
+    }
+
+    /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
+    pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
+        if self.connections.has(&device) {
+            self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);
+            self.batch.disconnects.push((device, why));
+        }
+    }
+
+    /// A person says that one machine alone has this identity.
+    pub(super) fn release(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> CommandResult {
+        if !self.state.is_quarantined(device) {
+            return Err(CommandError::Conflict(format!("{device} is not kept out")));
+        }
+        let serials = self.reader.serials().map_err(|error| unread(&error))?;
+        let why = Text::new(format!("{actor} cho phép báo cáo lại."), format!("{actor} lets it report again."));
+        self.judge(Input::Released { device, why }, now);
+        for (of, serial) in serials.into_iter().filter(|(of, _)| of == device) {
+            self.allowlist.admit(of, serial);
+        }
+        self.record(now, actor, "device.released", device.as_str(), "");
+        Ok(Answer::Done)
+    }
+
+    /// Which device a machine is that comes with a token of many: the asset that people registered under its label, its serial
+    /// number or its network address, or else a new one with its host name. And what speaks against taking it at its word.
+    fn bind(
+        &self,
+        request: &EnrolRequest,
+        template: NewDevice,
+        peer: &str,
+    ) -> Result<(DeviceInfo, Vec<ApprovalReason>), CommandError> {
+        let mut reasons = Vec::new();
+        let twin = self.state.devices().find(|device| {
+            !request.fingerprint.is_empty() && device.fingerprint == request.fingerprint && device.info.parent.is_none()
+        });
+        let assets = self.assets_of(request)?;
+        let info = if let Some(asset) = assets.first() {
+            if self.has_agent(asset)? {
+                reasons.push(ApprovalReason::Enrolled { device: asset.info.id.clone() });
+            }
+            let is_uplink = self.state.devices().any(|device| device.info.uplink.as_ref() == Some(&asset.info.id));
+            reasons.extend(token_binding::against(&asset.info, &template, request, peer, is_uplink));
+            // It says that it is several.
+            reasons
+                .extend(assets.iter().skip(1).map(|other| ApprovalReason::Hardware { device: other.info.id.clone() }));
+            asset.info.clone()
+        } else {
+            let (info, reason) = self.newcomer(request, template)?;
+            reasons.extend(reason);
+            info
+        };
+        if let Some(twin) = twin.filter(|twin| twin.info.id != info.id) {
+            reasons.push(ApprovalReason::Machine { device: twin.info.id.clone() });
+        }
+        Ok((info, reasons))
+    }
+
+    /// A device that nobody registered, by its host name; and whose name that is, or looks like.
+    fn newcomer(
+        &self,
+        request: &EnrolRequest,
+        template: NewDevice,
+    ) -> Result<(DeviceInfo, Option<ApprovalReason>), CommandError> {
+        let host = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
+        let host = if host.is_empty() { "host".to_owned() } else { host };
+        let device = id_of(&host);
+        let name = if template.name.is_empty() { host.clone() } else { template.name.clone() };
+        let label = request.label.clone();
+        let info = check_device(NewDevice { device, name, label, ..template })?;
+        self.check_uplink(&info)?;
+        if let Some(known) = self.state.device(&info.id) {
+            return Ok((known.info.clone(), Some(ApprovalReason::Name { device: info.id })));
+        }
+        // A device that people took out keeps its history, and its name.
+        if self.reader.device(&info.id).map_err(|error| unread(&error))?.is_some() {
+            let reason = Some(ApprovalReason::Removed { device: info.id.clone() });
+            return Ok((info, reason));
+        }
+        let look = token_binding::look_of(&host);
+        let alike = |device: &&Device| {
+            token_binding::look_of(&device.info.name) == look || token_binding::look_of(device.info.id.as_str()) == look
+        };
+        let reason =
+            self.state.devices().find(alike).map(|device| ApprovalReason::Look { device: device.info.id.clone() });
+        Ok((info, reason))
+    }
+
+    /// The assets that a machine says it is, the one it is taken for first: by its label, else its serial number, else its network
+    /// addresses.
+    fn assets_of(&self, request: &EnrolRequest) -> Result<Vec<&Device>, CommandError> {
+        let machines = || self.state.devices().filter(|device| device.info.parent.is_none());
+        let mut found: Vec<&Device> = Vec::new();
+        if !request.label.is_empty() {
+            found.extend(machines().filter(|device| token_binding::same(&device.info.label, &request.label)));
+            if found.is_empty() {
+                return Err(CommandError::Invalid(format!(
+                    "label: no registered asset has the label {:?}; register it first, or leave --label out",
+                    request.label
+                )));
+            }
+        }
+        if let Some(serial) = token_binding::serial_of(request) {
+            found.extend(machines().filter(|device| token_binding::same(&device.info.serial, serial)));
+        }
+        found.extend(
+            machines().filter(|device| request.macs.iter().any(|mac| token_binding::same(&device.info.mac, mac))),
+        );
+        let mut once = std::collections::HashSet::new();
+        found.retain(|device| once.insert(&device.info.id));
+        Ok(found)
+    }
+
+    /// Whether a device has an agent that it had not when a person approved a machine for it.
+    fn is_taken_since(&self, request: &RequestRecord) -> Result<bool, CommandError> {
+        let knew = ApprovalReason::Enrolled { device: request.info.id.clone() };
+        match self.state.device(&request.info.id) {
+            Some(device) if !request.reasons.contains(&knew) => self.has_agent(device),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether a device was ever given a certificate.
+    fn has_agent(&self, device: &Device) -> Result<bool, CommandError> {
+        let now = |change: &Change| matches!(change, Change::Certificate { device: to, .. } if *to == device.info.id);
+        let known = device.presence != Presence::NeverSeen || self.batch.changes.iter().any(now);
+        Ok(known || self.reader.is_enrolled(&device.info.id).map_err(|error| unread(&error))?)
+    }
+
+    /// Registers assets, or changes what is said of them: all of them, or none.
+    pub(super) fn import(&mut self, devices: Vec<NewDevice>, actor: &str, now: Timestamp) -> CommandResult {
+        let mut infos = Vec::with_capacity(devices.len());
+        for new in devices {
+            let name = new.name.clone();
+            let mut info = check_device(new).map_err(|error| CommandError::Invalid(format!("{name:?}: {error}")))?;
+            let known = self.state.device(&info.id).map(|device| &device.info);
+            if let Some(known) = known {
+                info.parent.clone_from(&known.parent);
+            }
+            if known != Some(&info) {
+                infos.push(info);
+            }
+        }
+        let new: HashMap<&DeviceId, &DeviceInfo> = infos.iter().map(|info| (&info.id, info)).collect();
+        for info in &infos {
+            let checked = self.check_uplink_among(info, &new);
+            checked.map_err(|error| CommandError::Invalid(format!("{}: {error}", info.id)))?;
+        }
+        let changed = infos.len();
+        for info in infos {
+            self.persist_described(info, actor, now);
+        }
+        Ok(Answer::Imported(changed))
+    }
+}
+
+/// What a machine's request is called.
+fn request_id(csr: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
+    hex(digest.as_ref().get(..8).unwrap_or_default())
+}

@@ -1,0 +1,126 @@
+//! What people do with incidents, and what other systems say of devices.
+
+use ioc_common::clock::Timestamp;
+use ioc_common::encoding::hex;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::incident::Attachment;
+use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewIncident, Refusal};
+
+use super::Engine;
+use crate::alert::{self, DeviceNames};
+use crate::command::{Answer, CommandError};
+use ioc_store::Change;
+
+/// Largest file of an incident.
+pub const FILE_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// Longest name of a file.
+const FILE_NAME_MAX_CHARS: usize = 120;
+
+impl Engine {
+    /// Has the judge decide on a person's wish. Nothing has changed when it refuses.
+    pub(super) fn decide(&mut self, input: Input<'_>, now: Timestamp) -> Result<Option<IncidentId>, CommandError> {
+        let mut out = Vec::new();
+        self.state.step(input, now, &mut out).map_err(|refusal| match refusal {
+            Refusal::Unknown(_) | Refusal::NoDevice(_) | Refusal::NoFault(_) | Refusal::Missing { .. } => {
+                CommandError::NotFound(refusal.to_string())
+            }
+            Refusal::Warned(warnings) => CommandError::Warned(warnings),
+            refusal => CommandError::Refused(refusal),
+        })?;
+        let incident = out.iter().find_map(|effect| match effect {
+            Effect::Incident(incident) => Some(incident.id),
+            _ => None,
+        });
+        self.take_effects(out, now);
+        Ok(incident)
+    }
+
+    /// An incident that is over for long is not in memory; a person may still go on with it.
+    pub(super) fn recall(&mut self, id: IncidentId) -> Result<(), CommandError> {
+        if self.state.incident(id).is_none() {
+            let kept = self.reader.incident(id).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+            if let Some((incident, ..)) = kept {
+                self.state.recall(incident);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn act(
+        &mut self,
+        incident: IncidentId,
+        action: Action,
+        actor: &str,
+        now: Timestamp,
+    ) -> super::CommandResult {
+        self.recall(incident)?;
+        if let Action::Merge { into } = &action {
+            self.recall(IncidentId(*into))?;
+        }
+        let name = action.as_str();
+        self.decide(Input::Act { incident, who: actor, action }, now)?;
+        self.record(now, actor, "incident.action", &incident.to_string(), name);
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        incident: IncidentId,
+        name: &str,
+        content: Vec<u8>,
+        actor: &str,
+        now: Timestamp,
+    ) -> super::CommandResult {
+        if content.is_empty() || content.len() > FILE_MAX_BYTES {
+            let found = content.len();
+            return Err(CommandError::Invalid(format!("file: found {found} bytes; allowed are 1 to {FILE_MAX_BYTES}")));
+        }
+        // A name, and no way to another place.
+        let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name: String = name.chars().filter(|c| !c.is_control() && *c != '"').take(FILE_NAME_MAX_CHARS).collect();
+        if name.is_empty() {
+            return Err(CommandError::Invalid("file: found no name".to_owned()));
+        }
+        self.recall(incident)?;
+        let sha256 = hex(ring::digest::digest(&ring::digest::SHA256, &content).as_ref());
+        let bytes = content.len() as u64;
+        let attachment =
+            Attachment { name: name.clone(), sha256: sha256.clone(), bytes, who: actor.to_owned(), at: now };
+        self.decide(Input::Attach { incident, attachment }, now)?;
+        self.record(now, actor, "incident.attached", &incident.to_string(), &format!("{name} sha256 {sha256}"));
+        self.batch.changes.push(Change::Attachment { incident, sha256, content });
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn open(&mut self, manual: NewIncident, actor: &str, now: Timestamp) -> super::CommandResult {
+        let opened = self.decide(Input::Open { who: actor, incident: manual }, now)?;
+        let id = opened.ok_or_else(|| CommandError::Unavailable("no incident was opened".to_owned()))?;
+        self.record(now, actor, "incident.opened", &id.to_string(), "by hand");
+        Ok(Answer::Incident(id))
+    }
+
+    /// Takes in another system's alerts. What names none of our devices is kept with the system itself.
+    pub(super) fn alerts(
+        &mut self,
+        source: &str,
+        alerts: Vec<(Alert, Vec<String>)>,
+        now: Timestamp,
+    ) -> super::CommandResult {
+        let registered = DeviceNames::new(self.state.devices().map(|device| &device.info));
+        for (mut alert, names) in alerts {
+            alert.since = alert::believable(alert.since, now);
+            if let Some(device) = registered.find(&names) {
+                alert.device = device.clone();
+            } else {
+                let id = DeviceId::new(&format!("source-{source}"));
+                alert.device = id.map_err(|error| CommandError::Invalid(error.to_string()))?;
+                if self.state.device(&alert.device).is_none() {
+                    let info = DeviceInfo::new(alert.device.clone(), DeviceKind::Other, source);
+                    self.persist_registered(info, source, "for alerts of another system", now);
+                }
+            }
+            self.decide(Input::Alert(alert), now)?;
+        }
+        Ok(Answer::Done)
+    }
+}

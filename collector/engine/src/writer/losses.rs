@@ -1,0 +1,73 @@
+//! What is kept of reports that are lost: an event of the device, the judge's book, and counters.
+
+use std::collections::BTreeMap;
+
+use ioc_common::id::DeviceId;
+use ioc_judge::Loss;
+
+use super::Engine;
+use ioc_store::Change;
+
+/// The event that tells of lost reports.
+pub(super) const LOST: &str = "reports.lost";
+/// The event that tells of an agent that was cut off: how many it had taken in its last seconds is not known.
+pub(super) const CUT_OFF: &str = "agent.cut_off";
+
+impl Engine {
+    pub(super) fn lost(&mut self, device: DeviceId, loss: &Loss) {
+        let mut fields = BTreeMap::from([
+            ("until", loss.until.to_string()),
+            ("after", loss.after.to_string()),
+            ("before", loss.before.to_string()),
+        ]);
+        if let Some(from) = loss.from {
+            fields.insert("from", from.to_string());
+        }
+        let span = match loss.from {
+            Some(from) => format!("taken between {from} and {}", loss.until),
+            None => format!("taken before {}", loss.until),
+        };
+        let why: Vec<String> = loss.reasons.iter().map(|(why, count)| format!("{count} {}", in_words(why))).collect();
+        for (why, count) in &loss.reasons {
+            self.health.lose(why, *count);
+            fields.insert(why, count.to_string());
+        }
+        let (name, text) = if loss.count == 0 {
+            let what = "the agent's run before this one ended without saying goodbye; what it took in its last seconds and had not sent is not known";
+            (CUT_OFF, what.to_owned())
+        } else {
+            fields.insert("count", loss.count.to_string());
+            let reports = if loss.count == 1 { "report is lost" } else { "reports are lost" };
+            (LOST, format!("{} {reports}, {span}: {}", loss.count, why.join(", ")))
+        };
+        tracing::warn!(%device, text, "reports are missing");
+        self.batch.changes.push(Change::Event {
+            device,
+            at: loss.until,
+            name: name.to_owned(),
+            text,
+            fields: serde_json::to_string(&fields).unwrap_or_default(),
+        });
+    }
+
+    pub(super) fn persist_loss_ledger(&mut self, device: DeviceId) {
+        if let Some(known) = self.state.device(&device) {
+            self.batch.changes.push(Change::Losses { ledger: known.losses.clone(), device });
+        }
+    }
+}
+
+fn in_words(why: &str) -> &str {
+    match why {
+        "samples_thinned" => "thinned out of a full spool",
+        "samples_dropped" => "dropped, samples of a full spool",
+        "events_dropped" => "dropped from a spool full of events",
+        "too_large" => "too large to be sent",
+        "corrupt" => "damaged on the device's disk",
+        "failing" => "dropped from memory while the device's disk could not be written",
+        "unsaved" => "not yet saved when the agent stopped",
+        "quarantined" => "in a part of the spool that could not be read",
+        "refused" => "refused by the collector",
+        _ => "missing for an unknown reason",
+    }
+}

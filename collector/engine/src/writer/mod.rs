@@ -1,0 +1,654 @@
+//! The engine: the one thread that decides and commits.
+//!
+//! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
+//! came before it; everything else waits a moment for company (group commit). Only then are reports
+//! acknowledged and commands answered, and only then do notifier and pages wake. A commit that fails for want of room is tried
+//! again, and nothing is acknowledged meanwhile.
+
+mod accounts;
+mod admission;
+mod budget;
+mod certificate_allowlist;
+mod commands;
+mod commit;
+mod connections;
+mod custody;
+mod deliveries;
+mod devices;
+mod duty;
+pub mod enrolment;
+mod incidents;
+mod losses;
+mod persist;
+mod settings;
+mod tickets;
+pub mod time;
+mod token_binding;
+mod values;
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::codec::{self, Refused};
+use ioc_common::id::DeviceId;
+use ioc_common::report::{Ask, Report};
+use ioc_common::settings::SettingsOutcome;
+use ioc_common::topic::DownKind;
+use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
+
+use crate::command::{Answer, Command, CommandError};
+use crate::config::Config;
+use crate::health::Health;
+use crate::pki::Authority;
+use accounts::Accounts;
+use budget::BudgetKind;
+pub use certificate_allowlist::CertificateAllowlist;
+use connections::Connections;
+pub use connections::{ConnectionId, Down};
+pub use incidents::FILE_MAX_BYTES;
+pub use ioc_judge::presence::quiet_after_ms;
+use ioc_store::audit;
+use ioc_store::{Change, Reader, Store, StoreError};
+use time::Time;
+
+/// Most inputs that wait; then connections are no longer read.
+const QUEUE_MAX: usize = 8192;
+/// Most inputs in one commit.
+const BATCH_MAX: usize = 2048;
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
+
+/// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug)]
+pub enum Message {
+    /// A device's link is open.
+    Opened {
+        link: ConnectionId,
+        device: DeviceId,
+        /// By which certificate: its serial number, hex.
+        serial: String,
+        /// The keep-alive that it promises, seconds.
+        keep_alive_s: u16,
+        /// The address that it comes from.
+        peer: SocketAddr,
+        /// What is sent down.
+        sender: mpsc::UnboundedSender<Down>,
+    },
+    /// The device has subscribed and can be told its watermark.
+    Subscribed { link: ConnectionId, device: DeviceId },
+    /// A device's link is closed.
+    Closed {
+        link: ConnectionId,
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds.
+        quiet_ms: i64,
+    },
+    /// Nothing comes any more on a link that still stands, or something does again.
+    Quiet {
+        link: ConnectionId,
+        device: DeviceId,
+        /// How long ago its last packet came, milliseconds; none when one came now.
+        quiet_ms: Option<i64>,
+    },
+    /// Something came on a topic for reports.
+    Report {
+        link: ConnectionId,
+        device: DeviceId,
+        /// Its packet, to acknowledge; none for QoS 0.
+        packet: Option<u16>,
+        /// The size of its payload.
+        bytes: usize,
+        /// The report, or why it was refused.
+        report: Result<Box<Report>, Refused>,
+        /// A sample's numbers as they are kept ([`ioc_store::history::pack`]), where whoever read it has packed them.
+        packed: Option<Vec<u8>>,
+    },
+    /// Plain values of a sensor, by their paths.
+    Values {
+        link: ConnectionId,
+        device: DeviceId,
+        /// Its packet, to acknowledge.
+        packet: Option<u16>,
+        values: Vec<(String, f64)>,
+    },
+    /// A request for a renewed certificate.
+    Renew {
+        link: ConnectionId,
+        device: DeviceId,
+        /// Its packet, to acknowledge.
+        packet: Option<u16>,
+        /// PKCS #10, PEM.
+        csr: String,
+    },
+    /// The second probe has an answer.
+    HostProbed { device: DeviceId, answer: HostAnswer },
+    /// A command, and where its answer goes.
+    Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
+    /// Commit what is there, and end.
+    Stop,
+}
+
+/// A wish to ask a host whether it is there.
+#[derive(Debug, Clone)]
+pub struct HostProbe {
+    /// The device whose host is asked.
+    pub device: DeviceId,
+    /// Its last known address.
+    pub peer: Option<SocketAddr>,
+    /// The address that people wrote down; it goes first.
+    pub address: String,
+}
+
+/// What the rest of the collector holds of the engine.
+#[derive(Debug, Clone)]
+pub struct EngineHandle {
+    sender: mpsc::Sender<Message>,
+    outbox: watch::Receiver<u64>,
+    pages: watch::Receiver<u64>,
+}
+
+impl EngineHandle {
+    /// Gives the engine an input; waits while too many wait. False when the engine is gone.
+    pub async fn send(&self, message: Message) -> bool {
+        self.sender.send(message).await.is_ok()
+    }
+
+    /// Has a command carried out.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when it was not committed within 20 s, or the
+    /// engine has ended.
+    pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
+        let asked = async {
+            self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+            receiver.await.map_err(|_| gone())?
+        };
+        match tokio::time::timeout(Duration::from_secs(20), asked).await {
+            Ok(answer) => answer,
+            Err(_) => Err(CommandError::Unavailable("the store cannot be written now; see /readyz".to_owned())),
+        }
+    }
+
+    /// Has a command carried out, and waits for its commit for as long as that takes. For what was done outside and must not be done
+    /// again before it is known whether it is kept.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when the engine has ended.
+    pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
+        let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
+        let (sender, receiver) = oneshot::channel();
+        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        receiver.await.map_err(|_| gone())?
+    }
+
+    /// Wakes when notices may be due. It carries no data: read the store.
+    #[must_use]
+    pub fn outbox_wake(&self) -> watch::Receiver<u64> {
+        self.outbox.clone()
+    }
+
+    /// Wakes when something that pages show has changed.
+    #[must_use]
+    pub fn pages_wake(&self) -> watch::Receiver<u64> {
+        self.pages.clone()
+    }
+}
+
+/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`Message`].
+pub struct Engine {
+    config: Config,
+    state: ioc_judge::State,
+    store: Box<dyn Store>,
+    reader: Box<dyn Reader>,
+    authority: Arc<Authority>,
+    allowlist: Arc<CertificateAllowlist>,
+    health: Arc<Health>,
+    connections: Connections,
+    probes: mpsc::UnboundedSender<HostProbe>,
+    outbox: watch::Sender<u64>,
+    pages: watch::Sender<u64>,
+    accounts: Accounts,
+    /// The whole software list that is kept of each device that reported one since the start.
+    software: HashMap<DeviceId, String>,
+    /// What devices reported last of their settings.
+    settings: HashMap<DeviceId, SettingsOutcome>,
+    /// The digest of the settings that each was sent on its present connection.
+    sent_settings: HashMap<DeviceId, String>,
+    budgets: budget::Budgets,
+    /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
+    boot_ms: u64,
+    disk_seen_ms: u64,
+    batch: Batch,
+    /// A commit was given up: the engine ends, and keeps nothing any more.
+    given_up: bool,
+    /// Rows of history that are deleted in one go.
+    forget_limit: usize,
+    time: Time,
+}
+
+/// What became of a command.
+type CommandResult = Result<Answer, CommandError>;
+
+/// What one commit holds, and what follows it.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    /// Devices of which the judge tracks something else than before.
+    touched: HashSet<DeviceId>,
+    answers: Vec<(oneshot::Sender<CommandResult>, CommandResult)>,
+    asks: Vec<(DeviceId, Ask)>,
+    probes: Vec<DeviceId>,
+    /// Whose links are closed, and why.
+    disconnects: Vec<(DeviceId, &'static str)>,
+    reports: u64,
+    values: u64,
+    notices: bool,
+    visible: bool,
+    /// How many inputs it took, and whether one of them waits for nobody.
+    inputs: usize,
+    urgent: bool,
+}
+
+impl Batch {
+    /// Nothing is to be committed or sent.
+    fn is_empty(&self) -> bool {
+        self.inputs == 0
+            && self.changes.is_empty()
+            && self.touched.is_empty()
+            && self.asks.is_empty()
+            && self.probes.is_empty()
+            && self.disconnects.is_empty()
+    }
+}
+
+/// Whether somebody waits for what this says.
+const fn is_urgent(effect: &Effect) -> bool {
+    match effect {
+        Effect::Fault(_)
+        | Effect::Incident(_)
+        | Effect::Step(_)
+        | Effect::Notice(_)
+        | Effect::Removed(_)
+        | Effect::Quarantined(_)
+        | Effect::ReportsLost(..)
+        | Effect::Window(_)
+        | Effect::WindowEnded(_)
+        | Effect::Cover(_)
+        | Effect::CoverEnded(_)
+        | Effect::ProbeHost(_) => true,
+        Effect::Presence(_)
+        | Effect::Announced(_)
+        | Effect::LossLedger(_)
+        | Effect::Comparison { .. }
+        | Effect::Ask(..)
+        | Effect::Record { .. } => false,
+    }
+}
+
+/// What an engine is made of.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+pub struct EngineDeps {
+    pub config: Config,
+    pub store: Box<dyn Store>,
+    pub authority: Arc<Authority>,
+    /// Which certificates may connect; shared with the endpoint of devices.
+    pub allowlist: Arc<CertificateAllowlist>,
+    /// Counters and states, shared with whoever shows them.
+    pub health: Arc<Health>,
+    /// Where wishes to probe hosts go.
+    pub probes: mpsc::UnboundedSender<HostProbe>,
+    /// The clocks of the machine.
+    pub clocks: Box<dyn time::Clocks>,
+}
+
+/// Starts the engine on its own thread.
+///
+/// # Errors
+/// [`StoreError`] when something that the engine begins from is damaged in the store, or no thread can be started.
+pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
+    let engine = build(deps)?;
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || engine.run(receiver))
+        .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
+    Ok((EngineHandle { sender, outbox, pages }, thread))
+}
+
+/// An engine that takes up where the last one left off.
+fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
+    let EngineDeps { config, store, authority, allowlist, health, probes, clocks } = deps;
+    let reader = store.reader()?;
+    let time = Time::resume(clocks, reader.clock()?.as_ref());
+    let now = time.now();
+    let limits = time_limits(&config);
+    let snapshot = reader.snapshot(now.plus_millis(-limits.reopen_within_ms))?;
+    let reported = reader.settings()?.into_iter();
+    let settings =
+        reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
+    let accounts = Accounts::read(reader.as_ref())?;
+    let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
+    let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
+    let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
+    for (device, serial) in reader.serials()? {
+        if !state.is_quarantined(&device) {
+            allowlist.admit(device, serial);
+        }
+    }
+    let mut engine = Engine {
+        config,
+        state,
+        store,
+        reader,
+        authority,
+        allowlist,
+        health,
+        connections: Connections::default(),
+        probes,
+        outbox,
+        pages,
+        accounts,
+        software: HashMap::new(),
+        settings,
+        sent_settings: HashMap::new(),
+        budgets: budget::Budgets::new(clock::boottime_ms()),
+        boot_ms: clock::boottime_ms(),
+        disk_seen_ms: 0,
+        batch: Batch::default(),
+        given_up: false,
+        forget_limit: commands::FORGET_ROWS_MIN,
+        time,
+    };
+    engine.take_effects(effects, now);
+    engine.report_store_losses(now);
+    Ok(engine)
+}
+
+fn time_limits(config: &Config) -> TimeLimits {
+    TimeLimits {
+        settle_ms: config.settle.as_millis(),
+        reopen_within_ms: config.reopen_within.as_millis(),
+        ..TimeLimits::default()
+    }
+}
+
+impl Engine {
+    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "the engine cannot start");
+                return;
+            }
+        };
+        runtime.block_on(async {
+            let mut inputs = Vec::with_capacity(BATCH_MAX);
+            // When what was judged is committed at the latest.
+            let mut due: Option<tokio::time::Instant> = None;
+            loop {
+                let sleep_ms = self
+                    .state
+                    .next_wake()
+                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
+                let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
+                let wake = tokio::time::Instant::now() + sleep;
+                let wake = due.map_or(wake, |due| due.min(wake));
+                let received = tokio::time::timeout_at(wake, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
+                self.health.queue.store(receiver.len() as u64, Relaxed);
+                let stop = self.take_in(&mut inputs) || received == Ok(0);
+                let now = tokio::time::Instant::now();
+                if !(stop || self.is_urgent() || due.is_some_and(|due| due <= now)) {
+                    due = due.or_else(|| (!self.batch.is_empty()).then(|| now + self.config.gather.get()));
+                    continue;
+                }
+                due = None;
+                if !self.commit() || stop {
+                    if let Err(error) = self.store.close() {
+                        tracing::warn!(%error, "the store was not put in order; the next start does it");
+                    }
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Whether what was judged is to be committed at once.
+    fn is_urgent(&self) -> bool {
+        self.batch.urgent
+            || self.connections.is_hurried()
+            || self.batch.inputs >= BATCH_MAX
+            || self.config.gather.as_millis() == 0
+    }
+
+    /// Judges what has come in. True when the engine is to end.
+    fn take_in(&mut self, inputs: &mut Vec<Message>) -> bool {
+        let mut now = self.check_clocks();
+        let started_us = clock::boottime_us();
+        self.boot_ms = started_us / 1000;
+        self.check_disk();
+        let mut stop = false;
+        self.batch.inputs += inputs.len();
+        for message in inputs.drain(..) {
+            stop |= matches!(message, Message::Stop);
+            let command = matches!(message, Message::Command(..));
+            self.batch.urgent |= command;
+            self.take(message, now);
+            if command {
+                // A person may have confirmed another time.
+                now = self.time.now();
+            }
+        }
+        if self.state.next_wake().is_some_and(|wake| wake <= now) {
+            self.judge(Input::Wake, now);
+        }
+        let judged_us = clock::boottime_us();
+        self.health.judge_us.fetch_add(judged_us.saturating_sub(started_us), Relaxed);
+        stop
+    }
+
+    /// One turn of the loop that waits for no company.
+    #[cfg(test)]
+    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+        let stop = self.take_in(inputs);
+        stop | !self.commit()
+    }
+
+    fn take(&mut self, message: Message, now: Timestamp) {
+        match message {
+            Message::Report { link, device, packet, bytes, report, packed } => {
+                let refused = self.take_report(link, &device, bytes, (report, packed), now);
+                self.connections.acknowledge(link, packet, refused);
+            }
+            Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
+                // Revoked while it was connecting.
+                if !self.allowlist.allows(&device, &serial) {
+                    let _ = sender.send(Down::Close("revoked"));
+                    return;
+                }
+                if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
+                    let _ = sender.send(Down::Close(kind.label()));
+                    return;
+                }
+                self.connections.open(link, device.clone(), peer, sender);
+                self.judge(Input::Connected { device: &device, keep_alive_s }, now);
+            }
+            Message::Subscribed { link, device } => {
+                if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
+                    self.drop_link(device, kind.label(), now);
+                } else if self.state.device(&device).is_some() {
+                    self.connections.greet(link);
+                    self.resend_settings(&device, now);
+                }
+            }
+            Message::Closed { link, device, quiet_ms } => {
+                if self.connections.close(link, &device) {
+                    self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
+                }
+            }
+            Message::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
+                Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
+                None => self.judge(Input::LinkAlive { device: &device }, now),
+            },
+            Message::Values { link, device, packet, values } => {
+                self.take_values(link, &device, packet, &values, now);
+            }
+            Message::Renew { link, device, packet, csr } => {
+                // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
+                let gone = !self.connections.is_open(link)
+                    || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
+                if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
+                    return;
+                }
+                let refused = self.may_renew(&device, csr.len(), now).err();
+                if refused.is_none() {
+                    self.renew(&device, &csr, now);
+                }
+                self.connections.acknowledge(link, packet, refused);
+            }
+            Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
+            Message::Command(command, reply) => {
+                let answer = self.carry_out(*command, now);
+                self.batch.answers.push((reply, answer));
+            }
+            // A link that is closed has nothing more to say.
+            Message::Quiet { .. } | Message::Stop => {}
+        }
+    }
+
+    /// Takes a report. Why it was refused, when it was.
+    fn take_report(
+        &mut self,
+        link: ConnectionId,
+        device: &DeviceId,
+        bytes: usize,
+        (report, packed): (Result<Box<Report>, Refused>, Option<Vec<u8>>),
+        now: Timestamp,
+    ) -> Option<String> {
+        let report = match report {
+            Ok(report) => report,
+            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
+        };
+        if let Err(why) = self.admit(link, &report, bytes, now) {
+            return Some(why);
+        }
+        let mut out = Vec::new();
+        let verdict = self.state.step(Input::Report(&report), now, &mut out).unwrap_or(ReportVerdict::NotEnrolled);
+        self.count_judged(device, &out);
+        // First, since a sensor that this report announces must be there before what is kept of it.
+        self.take_effects(out, now);
+        match verdict {
+            ReportVerdict::New { at, kept_at } => {
+                self.witness(&report);
+                self.persist(*report, packed, (at, kept_at), now);
+            }
+            ReportVerdict::Unannounced => {}
+            ReportVerdict::Duplicate => {
+                self.health.duplicates.fetch_add(1, Relaxed);
+            }
+            ReportVerdict::NotEnrolled => {
+                self.health.refuse("stranger");
+                return Some("this device is not enrolled".to_owned());
+            }
+        }
+        None
+    }
+
+    fn judge(&mut self, input: Input<'_>, now: Timestamp) {
+        let mut out = Vec::new();
+        // Only a person's action can be refused, and those go through `carry_out`.
+        let _ = self.state.step(input, now, &mut out);
+        self.take_effects(out, now);
+    }
+
+    fn take_effects(&mut self, effects: Vec<Effect>, now: Timestamp) {
+        for effect in effects {
+            self.batch.visible |= !matches!(effect, Effect::ProbeHost(_) | Effect::Ask(..));
+            self.batch.urgent |= is_urgent(&effect);
+            match effect {
+                Effect::Presence(device) => {
+                    if let Some(known) = self.state.device(&device) {
+                        let presence = known.presence;
+                        self.batch.changes.push(Change::Presence { device: device.clone(), presence });
+                        self.batch.touched.insert(device);
+                    }
+                }
+                Effect::Announced(info) => self.batch.changes.push(Change::Device { info, at: now }),
+                Effect::Removed(device) => self.batch.changes.push(Change::Revoked { device, at: now }),
+                Effect::Quarantined(device) => self.quarantine(device, now),
+                Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
+                Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
+                Effect::Step(step) => {
+                    self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.tell_ticket_systems(step.incident);
+                    self.batch.changes.push(Change::Step(step));
+                }
+                Effect::ReportsLost(device, loss) => self.lost(device, &loss),
+                Effect::LossLedger(device) => self.persist_loss_ledger(device),
+                Effect::Notice(notice) => self.enqueue_notice(&notice, now),
+                Effect::Window(window) => self.batch.changes.push(Change::Window(window)),
+                Effect::WindowEnded(id) => self.batch.changes.push(Change::WindowGone { id, at: now }),
+                Effect::Cover(cover) => self.batch.changes.push(Change::Cover(cover)),
+                Effect::CoverEnded(id) => self.batch.changes.push(Change::CoverGone(id)),
+                Effect::Comparison { device, rule, comparison } => {
+                    self.batch.changes.push(Change::Comparison { device, rule, comparison });
+                }
+                Effect::ProbeHost(device) => self.batch.probes.push(device),
+                Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
+                Effect::Record { device, action, detail } => {
+                    self.record(now, "", action.as_str(), device.as_str(), &detail);
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+        self.batch.changes.push(Change::Audit(audit::Entry {
+            at,
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            subject: subject.to_owned(),
+            detail: detail.to_owned(),
+        }));
+    }
+
+    fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
+        match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
+            Ok(issued) => {
+                self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.allowlist.admit(device.clone(), issued.serial.clone());
+                self.renewed(device);
+                self.batch.changes.push(Change::Certificate {
+                    device: device.clone(),
+                    serial: issued.serial.clone(),
+                    at: now,
+                    expires_at: issued.expires_at,
+                    revoke_previous: false,
+                });
+                let message = ioc_common::report::Certificate {
+                    certificate: issued.certificate,
+                    authorities: self.authority.pem().to_owned(),
+                    renew_at: issued.renew_at,
+                    expires_at: issued.expires_at,
+                };
+                if let Ok(payload) = codec::write_message(&message) {
+                    self.connections.queue(device, DownKind::Certificate, payload);
+                }
+            }
+            Err(error) => {
+                self.health.refuse("renewal");
+                tracing::warn!(%device, %error, "renewal refused");
+            }
+        }
+    }
+}

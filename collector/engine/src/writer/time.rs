@@ -1,0 +1,420 @@
+//! What becomes of steps of the machine's clock.
+//!
+//! On every turn the wall clock is held against the boot clock ([`Keeper`]), before anything is judged. A small step is followed at once:
+//! what is due moves with it. A large one is not: time goes on as it did, everybody is told, and nothing is deleted, until a person or
+//! trusted time confirms it, or the machine's clock comes back. A step of years never confirms itself.
+
+use std::collections::HashMap;
+
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::document::Findings as _;
+use ioc_common::id::DeviceId;
+use ioc_common::keeper::{ClockReading, Keeper};
+use ioc_common::reading::TimeSync;
+use ioc_common::report::{Body, Report, State as Document};
+use ioc_judge::{Input, NewIncident, Severity, Text};
+
+use super::Engine;
+use crate::command::{Answer, CommandError};
+use crate::health::ClockState;
+use ioc_store::{Change, ClockMark};
+
+/// A step up to this is followed at once, milliseconds: what agents' clocks may err, too.
+pub const FOLLOW_MAX_MS: i64 = 300_000;
+/// After the collector or its machine was off, a clock that is ahead by more than this is in doubt, milliseconds.
+const OFF_MAX_MS: i64 = 7 * 86_400_000;
+/// Nobody leaves the collector off for longer: beyond it the clock is not believed at all, milliseconds.
+const OFF_BELIEVED_MAX_MS: i64 = 366 * 86_400_000;
+/// A step beyond this is for a person to confirm, whatever clocks say, milliseconds.
+const TRUSTED_MAX_MS: i64 = 31 * 86_400_000;
+/// Clocks must agree for so long, milliseconds.
+const AGREED_MS: u64 = 600_000;
+/// Other machines that must be heard before their clocks count.
+const WITNESSES_MIN: usize = 2;
+/// Clocks that agree differ by less than this, milliseconds.
+const AGREE_MS: i64 = 30_000;
+/// What is believed is kept this often, milliseconds.
+const MARK_EVERY_MS: u64 = 10_000;
+/// timesyncd touches this file whenever its source answered (systemd-timesyncd.service(8)), and asks at least every 34 minutes.
+const STAMP: &str = "/run/systemd/timesync/synchronized";
+const STAMP_MAX_MS: i64 = 3 * 3_600_000;
+/// What the kernel calls this boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Where the engine reads its clocks; tests have their own.
+pub trait Clocks: Send {
+    /// Both clocks, now.
+    fn read(&self) -> ClockReading;
+    /// Whether the machine's clock follows a source of time, as far as the collector itself can see.
+    fn is_synchronised(&self, wall: Timestamp) -> bool;
+    /// What is believed: other tasks go by it from now on.
+    fn believe(&self, offset_ms: i64);
+    /// The boot of the machine.
+    fn boot_id(&self) -> String;
+}
+
+/// The machine's own.
+#[derive(Debug, Clone, Copy)]
+pub struct MachineClocks;
+
+impl Clocks for MachineClocks {
+    fn read(&self) -> ClockReading {
+        clock::reading()
+    }
+
+    fn is_synchronised(&self, wall: Timestamp) -> bool {
+        let touched = std::fs::metadata(STAMP).and_then(|about| about.modified()).ok();
+        let touched = touched.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let touched = touched.and_then(|since| i64::try_from(since.as_millis()).ok());
+        touched.is_some_and(|at| (-AGREE_MS..STAMP_MAX_MS).contains(&wall.as_millis().saturating_sub(at)))
+    }
+
+    fn believe(&self, offset_ms: i64) {
+        clock::hold(offset_ms);
+    }
+
+    fn boot_id(&self) -> String {
+        std::fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned()
+    }
+}
+
+/// Has this program go by what was believed when the collector stopped.
+pub fn believe(mark: Option<&ClockMark>) {
+    let _ = Time::resume(Box::new(MachineClocks), mark);
+}
+
+/// What is known of the clock.
+pub(super) struct Time {
+    clocks: Box<dyn Clocks>,
+    keeper: Keeper,
+    boot_id: String,
+    /// The step that was written down and is not followed, milliseconds.
+    step_ms: Option<i64>,
+    /// The clock was found this far ahead at a start, milliseconds, and nobody confirmed it.
+    doubt_ms: Option<i64>,
+    /// Whose clocks agree with the machine's, of those that were heard since the step.
+    witnesses: HashMap<DeviceId, bool>,
+    /// What the agent on this very machine says of its synchronisation, and when it said so on the boot clock.
+    synchronised: Option<(bool, u64)>,
+    /// Since when everything agrees, on the boot clock.
+    agreed_boot_ms: Option<u64>,
+    marked_boot_ms: Option<u64>,
+    /// The clocks were looked at since the start.
+    looked: bool,
+}
+
+impl Time {
+    /// Takes up what was believed when the collector stopped.
+    pub(super) fn resume(clocks: Box<dyn Clocks>, mark: Option<&ClockMark>) -> Self {
+        let (reading, boot_id) = (clocks.read(), clocks.boot_id());
+        let (keeper, doubt_ms) = match mark {
+            None => (Keeper::new(reading), None),
+            Some(mark) => believed(mark, &boot_id, reading),
+        };
+        clocks.believe(keeper.offset_ms());
+        let step_ms = mark.filter(|mark| mark.boot_id == boot_id).and_then(|mark| mark.step_ms);
+        Self {
+            clocks,
+            keeper,
+            boot_id,
+            step_ms,
+            doubt_ms,
+            witnesses: HashMap::new(),
+            synchronised: None,
+            agreed_boot_ms: None,
+            marked_boot_ms: None,
+            looked: false,
+        }
+    }
+
+    /// The time that is believed.
+    pub(super) fn now(&self) -> Timestamp {
+        self.keeper.now(self.clocks.read())
+    }
+
+    /// Has other tasks go by what is believed.
+    pub(super) fn tell(&self) {
+        self.clocks.believe(self.keeper.offset_ms());
+    }
+
+    fn mark(&self, reading: ClockReading) -> ClockMark {
+        ClockMark {
+            boot_id: self.boot_id.clone(),
+            boot_ms: reading.boot_ms,
+            at: self.keeper.now(reading),
+            step_ms: self.step_ms,
+            doubt_ms: self.doubt_ms,
+        }
+    }
+
+    fn forget_witnesses(&mut self) {
+        self.witnesses.clear();
+        (self.synchronised, self.agreed_boot_ms) = (None, None);
+    }
+
+    /// Whether the machine's clock follows a source, and others agree with it, for long enough.
+    fn is_trusted(&mut self, by_ms: i64, reading: ClockReading) -> bool {
+        let agree = self.witnesses.values().filter(|agrees| **agrees).count();
+        let heard = self.witnesses.len();
+        let synchronised = self.clocks.is_synchronised(reading.wall)
+            || self.synchronised.is_some_and(|(synchronised, _)| synchronised);
+        let all = synchronised && heard >= WITNESSES_MIN && agree * 4 >= heard * 3 && by_ms.abs() <= TRUSTED_MAX_MS;
+        if !all {
+            self.agreed_boot_ms = None;
+            return false;
+        }
+        let since = *self.agreed_boot_ms.get_or_insert(reading.boot_ms);
+        reading.boot_ms.saturating_sub(since) >= AGREED_MS
+    }
+}
+
+/// What is believed at a start, and by how much the clock is ahead where that is in doubt.
+fn believed(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
+    if mark.boot_id == boot_id && !boot_id.is_empty() {
+        let then = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
+        return (Keeper::resume(then.offset_ms(), mark.boot_ms), mark.doubt_ms);
+    }
+    let passed_ms = reading.wall.millis_since(mark.at);
+    let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
+    if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
+        // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
+        let then = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
+        return (Keeper::resume(then.offset_ms(), reading.boot_ms), mark.doubt_ms);
+    }
+    (Keeper::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
+}
+
+impl Engine {
+    /// Looks at the clocks, before anything is judged. Gives the time that is believed.
+    pub(super) fn check_clocks(&mut self) -> Timestamp {
+        let reading = self.time.clocks.read();
+        match self.time.keeper.look(reading) {
+            None => self.agree(reading),
+            // Where nothing is known yet, nothing can be lost by believing the machine.
+            Some(by_ms) if by_ms.abs() <= FOLLOW_MAX_MS || self.state.devices().next().is_none() => {
+                self.follow(by_ms, "", reading);
+            }
+            Some(by_ms) => self.withstand(by_ms, reading),
+        }
+        self.time.tell();
+        self.time.keeper.now(reading)
+    }
+
+    /// Keeps what is believed with whatever else is kept, now and then.
+    pub(super) fn add_clock_mark(&mut self, changes: &mut Vec<Change>) {
+        let reading = self.time.clocks.read();
+        if self.time.marked_boot_ms.is_none_or(|at| reading.boot_ms.saturating_sub(at) >= MARK_EVERY_MS) {
+            self.time.marked_boot_ms = Some(reading.boot_ms);
+            changes.push(Change::Clock(self.time.mark(reading)));
+        }
+    }
+
+    /// The machine's clock goes as it should.
+    fn agree(&mut self, reading: ClockReading) {
+        let now = self.time.keeper.now(reading);
+        if let Some(step_ms) = self.time.step_ms.take() {
+            let detail = format!("the machine's clock is back after a step by {}", spelt(step_ms));
+            self.record(now, "", "clock.returned", "", &detail);
+            self.clock_is_well(now, reading);
+        } else if !self.time.looked && self.time.doubt_ms.is_none() {
+            // It may have come back, or been confirmed by a reboot, while the collector was off.
+            self.judge(well(), now);
+        }
+        self.time.looked = true;
+        if let Some(doubt_ms) = self.time.doubt_ms {
+            if self.time.is_trusted(doubt_ms, reading) {
+                self.time.doubt_ms = None;
+                self.record(now, "", "clock.confirmed", "", "by trusted time");
+                self.clock_is_well(now, reading);
+            } else {
+                self.say_clock(reading);
+            }
+        }
+    }
+
+    /// A large step: time goes on as it did.
+    fn withstand(&mut self, by_ms: i64, reading: ClockReading) {
+        let now = self.time.keeper.now(reading);
+        let known = self.time.step_ms.is_some_and(|said| (said - by_ms).abs() <= FOLLOW_MAX_MS);
+        if !known {
+            self.time.step_ms = Some(by_ms);
+            self.time.forget_witnesses();
+            let detail = format!("{now} -> {}, by {}; not followed until it is confirmed", reading.wall, spelt(by_ms));
+            tracing::error!(%detail, "the machine's clock was stepped");
+            self.record(now, "", "clock.stepped", "", &detail);
+            self.mark_clock(reading);
+        }
+        self.say_clock(reading);
+        if self.time.is_trusted(by_ms, reading) {
+            self.follow(by_ms, "trusted time", reading);
+        }
+    }
+
+    /// Believes the machine's clock: what is due moves by the step.
+    fn follow(&mut self, by_ms: i64, whose: &str, reading: ClockReading) {
+        let (was, before) = (self.time.keeper.now(reading), self.time.keeper);
+        self.time.keeper.adopt(reading);
+        let now = reading.wall;
+        let mut out = Vec::new();
+        self.state.shift(by_ms, now, &mut out);
+        self.accounts.shift(by_ms);
+        self.batch.changes.push(Change::ClockStepped { at: now, by_ms });
+        self.take_effects(out, now);
+        let action = if whose.is_empty() { "clock.followed" } else { "clock.confirmed" };
+        let by = if whose.is_empty() { String::new() } else { format!(", by {whose}") };
+        let detail = format!("{was} -> {now}, by {}{by}", spelt(by_ms));
+        tracing::warn!(%detail, "the machine's clock is followed");
+        let person = if whose == "trusted time" { "" } else { whose };
+        self.record(now, person, action, "", &detail);
+        (self.time.step_ms, self.time.doubt_ms) = (None, None);
+        self.clock_is_well(now, reading);
+        // Everybody reads again what is due.
+        self.batch.notices = true;
+        // What is due moves in one commit, and only then do others go by the new time.
+        if !self.commit() {
+            // The engine ends, and what is kept goes by the old time: so does everybody else until then, and the next start.
+            self.time.keeper = before;
+        }
+        self.time.tell();
+    }
+
+    /// A person confirms the machine's clock. `step_s` is the step that they were shown.
+    pub(super) fn confirm_clock(&mut self, step_s: Option<i64>, actor: &str) -> super::CommandResult {
+        let reading = self.time.clocks.read();
+        let now = self.time.keeper.now(reading);
+        let shown = |is_ms: i64| step_s.is_none_or(|said| (said.saturating_mul(1000) - is_ms).abs() <= FOLLOW_MAX_MS);
+        let other = || CommandError::Conflict("the clock was stepped again meanwhile; look at it once more".to_owned());
+        match (self.time.step_ms, self.time.doubt_ms) {
+            (Some(_), _) => {
+                let by_ms = self.time.keeper.look(reading).ok_or_else(other)?;
+                if !shown(by_ms) {
+                    return Err(other());
+                }
+                self.follow(by_ms, actor, reading);
+            }
+            (None, Some(doubt_ms)) => {
+                if !shown(doubt_ms) {
+                    return Err(other());
+                }
+                self.time.doubt_ms = None;
+                self.record(now, actor, "clock.confirmed", "", &format!("{now}, ahead by {}", spelt(doubt_ms)));
+                self.clock_is_well(now, reading);
+            }
+            (None, None) => return Err(CommandError::Conflict("the clock is not in doubt".to_owned())),
+        }
+        Ok(Answer::Done)
+    }
+
+    /// What a report says of the clocks: another machine's, or whether this one's follows a source.
+    pub(super) fn witness(&mut self, report: &Report) {
+        let (step_ms, doubt_ms) = (self.time.step_ms, self.time.doubt_ms);
+        let envelope = &report.envelope;
+        if (step_ms.is_none() && doubt_ms.is_none()) || envelope.about.is_some() {
+            return;
+        }
+        let Some(device) = self.state.device(&envelope.device) else { return };
+        let here = !self.time.boot_id.is_empty() && device.boot_id == self.time.boot_id;
+        if here {
+            // The agent on this machine has the same clock, and is no witness of it.
+            if let Body::State(Document::Document { name, doc }) = &report.body
+                && name == TimeSync::NAME
+                && let Ok(sync) = serde_json::from_str::<TimeSync>(doc.text())
+            {
+                let boot_ms = self.time.clocks.read().boot_ms;
+                self.time.synchronised = Some((sync.synchronised == Some(true), boot_ms));
+            }
+            return;
+        }
+        // Without an age nobody knows how long it was under way.
+        let (Some(_), Some(error_ms)) = (envelope.age_ms, device.clock_error_ms) else { return };
+        let agrees = error_ms.saturating_sub(step_ms.unwrap_or(0)).abs() <= AGREE_MS;
+        self.time.witnesses.insert(envelope.device.clone(), agrees);
+    }
+
+    fn clock_is_well(&mut self, now: Timestamp, reading: ClockReading) {
+        self.time.forget_witnesses();
+        self.state.set_wall_ahead(None);
+        self.health.set_clock(ClockState::default());
+        self.judge(well(), now);
+        self.batch.visible = true;
+        self.mark_clock(reading);
+    }
+
+    /// Tells pages, metrics and the duty officer.
+    fn say_clock(&mut self, reading: ClockReading) {
+        let now = self.time.keeper.now(reading);
+        let (step_ms, doubt_ms) = (self.time.step_ms, self.time.doubt_ms);
+        self.state.set_wall_ahead(step_ms);
+        let state = ClockState { step_ms, doubt_ms };
+        if self.health.clock() == state {
+            return;
+        }
+        self.health.set_clock(state);
+        self.batch.visible = true;
+        let (title, why) = match (step_ms, doubt_ms) {
+            (Some(by_ms), _) => (
+                Text::new(
+                    "Đồng hồ máy chủ bộ thu bị chỉnh đột ngột",
+                    "The clock of the collector's machine was stepped",
+                ),
+                Text::new(
+                    format!("Đồng hồ của máy nhảy {}; bộ thu vẫn chạy theo giờ cũ và không xóa gì.", spelt(by_ms)),
+                    format!(
+                        "It jumped by {}. The collector goes on by its own time, and deletes nothing.",
+                        spelt(by_ms)
+                    ),
+                ),
+            ),
+            (None, Some(by_ms)) => (
+                Text::new("Đồng hồ máy chủ bộ thu chưa chắc đúng", "The clock of the collector's machine is in doubt"),
+                Text::new(
+                    format!("Khi khởi động, đồng hồ đi trước lần ghi cuối {}; chưa xóa gì.", spelt(by_ms)),
+                    format!("At the start it stood {} after the last commit. Nothing is deleted.", spelt(by_ms)),
+                ),
+            ),
+            (None, None) => return,
+        };
+        let manual = NewIncident {
+            device: None,
+            severity: Severity::Critical,
+            title,
+            reason: why.clone(),
+            advice: Text::new(
+                "Kiểm tra NTP của máy chủ bộ thu. Nếu giờ mới đúng: xác nhận ở trang Quản trị, hoặc chạy \
+                 «ioc-collector clock confirm». Nếu sai: chỉnh lại đồng hồ của máy.",
+                "Look at the NTP of the collector's machine. If its new time is right, confirm it under Administration, or run \
+                 'ioc-collector clock confirm'; if it is wrong, set the machine's clock right.",
+            ),
+            report: None,
+        };
+        self.judge(Input::SelfFault { key: CONCERN, incident: Some(manual), why }, now);
+    }
+
+    fn mark_clock(&mut self, reading: ClockReading) {
+        self.time.marked_boot_ms = Some(reading.boot_ms);
+        self.batch.changes.push(Change::Clock(self.time.mark(reading)));
+    }
+}
+
+/// The clock is as it should be.
+fn well() -> Input<'static> {
+    let why = Text::new("Đồng hồ đã được xác nhận hoặc đã về đúng.", "The clock was confirmed, or has come back.");
+    Input::SelfFault { key: CONCERN, incident: None, why }
+}
+
+/// The name of the incident.
+const CONCERN: &str = "clock-stepped";
+
+/// A step for people: `+1 d 2 h`, `-45 min`.
+pub fn spelt(by_ms: i64) -> String {
+    let sign = if by_ms < 0 { '-' } else { '+' };
+    let s = by_ms.unsigned_abs() / 1000;
+    let (days, hours, minutes, seconds) = (s / 86_400, s / 3600 % 24, s / 60 % 60, s % 60);
+    let parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")];
+    let parts: Vec<String> =
+        parts.into_iter().filter(|(n, _)| *n > 0).take(2).map(|(n, unit)| format!("{n} {unit}")).collect();
+    if parts.is_empty() { "0 s".to_owned() } else { format!("{sign}{}", parts.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,598 @@
+//! Who may do what, over the real collector: roles, passwords that are due, sessions, tokens of the API; and history over it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use ioc_common::clock;
+use ioc_tests::harness::{Rig, eventually, free_port};
+use ioc_tests::link::Link;
+use ioc_tests::machine::Machine;
+use ioc_tests::prometheus::{self, query_value};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+/// A program at the collector's door: what it shows, and what it is answered.
+struct SessionClient {
+    base: String,
+    jar: std::path::PathBuf,
+    token: Option<String>,
+}
+
+impl SessionClient {
+    fn new(rig: &Rig, name: &str) -> Self {
+        Self { base: format!("https://localhost:{}", rig.web), jar: rig.dir().join(format!("{name}.jar")), token: None }
+    }
+
+    /// Status, and what came back.
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, String) {
+        let sent = body.map(|body| ("content-type: application/json", body.to_string()));
+        self.send(method, path, sent).await
+    }
+
+    /// The same for a form of a page.
+    async fn form(&self, path: &str, fields: &str) -> (u16, String) {
+        self.send("POST", path, Some(("content-type: application/x-www-form-urlencoded", fields.to_owned()))).await
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<(&str, String)>) -> (u16, String) {
+        let mut command = Command::new("curl");
+        command.args(["-ks", "-X", method, "-w", "\n%{http_code}"]);
+        match &self.token {
+            Some(token) => command.args(["-H", &format!("authorization: Bearer {token}")]),
+            None => command.arg("-b").arg(&self.jar).arg("-c").arg(&self.jar),
+        };
+        if let Some((kind, body)) = body {
+            command.args(["-H", kind, "-d", &body]);
+        }
+        let output = command.arg(format!("{}{path}", self.base)).output().await.expect("curl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (text, status) = text.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), text.to_owned())
+    }
+
+    async fn sign_in(&self, name: &str, password: &str) -> u16 {
+        self.ask("POST", "/api/v1/session", Some(json!({ "name": name, "password": password }))).await.0
+    }
+}
+
+async fn made(rig: &Rig, name: &str, role: &str) -> String {
+    let body = json!({ "name": name, "full_name": "Nguyễn Thị Lan", "role": role });
+    rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned()
+}
+
+/// Someone of this role who has chosen their password.
+async fn settled(rig: &Rig, name: &str, body: Value) -> SessionClient {
+    let first = rig.post("/api/v1/accounts", body).await.unwrap()["password"].as_str().unwrap().to_owned();
+    let client = SessionClient::new(rig, name);
+    assert_eq!(client.sign_in(name, &first).await, 204);
+    let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+    assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204);
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_does_what_it_is_there_for_and_no_more() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let act = |client: &SessionClient, text: &str| {
+        let body = json!({ "action": "comment", "text": text });
+        let (base, jar, token) = (client.base.clone(), client.jar.clone(), client.token.clone());
+        async move { SessionClient { base, jar, token }.ask("POST", "/api/v1/incidents/1/actions", Some(body)).await.0 }
+    };
+    let book =
+        Some(json!({ "rota": "x", "person": "y", "from": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z" }));
+    let device = Some(json!({ "device": "srv-9", "kind": "server", "name": "Máy 9" }));
+    // Role; may work on an incident; may write duty (404: it may, and there is no such rota); may read the log; may register a device.
+    for (role, handle, duty, audit, administer) in [
+        ("viewer", 403, 403, 403, 403),
+        ("technician", 204, 403, 403, 403),
+        ("duty_officer", 204, 404, 403, 403),
+        ("leader", 204, 404, 200, 403),
+        ("auditor", 403, 403, 200, 403),
+        ("administrator", 204, 404, 200, 201),
+    ] {
+        let name = role.replace('_', "-");
+        let first = made(&rig, &name, role).await;
+        let client = SessionClient::new(&rig, &name);
+        assert_eq!(client.sign_in(&name, &first).await, 204);
+        // Someone else chose the password: nothing before another is chosen.
+        let (status, text) = client.ask("GET", "/api/v1/devices", None).await;
+        assert!(status == 403 && text.contains("due"), "{role}: {status} {text}");
+        assert_eq!(client.ask("GET", "/", None).await.0, 303, "{role}");
+        let weak = Some(json!({ "present": first, "new": "short" }));
+        assert_eq!(client.ask("POST", "/api/v1/account/password", weak).await.0, 422, "{role}");
+        let good = Some(json!({ "present": first, "new": "correct horse battery" }));
+        assert_eq!(client.ask("POST", "/api/v1/account/password", good).await.0, 204, "{role}");
+        assert_eq!(client.ask("GET", "/api/v1/devices", None).await.0, 200, "{role}");
+        assert_eq!(act(&client, role).await, handle, "{role}");
+        assert_eq!(client.ask("POST", "/api/v1/duty/covers", book.clone()).await.0, duty, "{role}");
+        assert_eq!(client.ask("GET", "/api/v1/audit", None).await.0, audit, "{role}");
+        assert_eq!(client.ask("POST", "/api/v1/devices", device.clone()).await.0, administer, "{role}");
+        let (status, page) = client.ask("GET", "/people", None).await;
+        assert_eq!(status, if role == "administrator" { 200 } else { 403 }, "{role}");
+        assert!(role == "administrator" || page.contains("Vai trò của bạn"), "{page}");
+        let (_, page) = client.ask("GET", "/incidents/1", None).await;
+        assert_eq!(page.contains("name=\"action\""), handle == 204, "{role}: no button that does nothing");
+    }
+
+    // A token does no more than its role, nor more than its owner; nothing of it is in the log.
+    let admin = SessionClient::new(&rig, "administrator");
+    let token = Some(json!({ "label": "báo cáo", "role": "viewer", "days": 30 }));
+    let (status, text) = admin.ask("POST", "/api/v1/account/tokens", token).await;
+    assert_eq!(status, 201, "{text}");
+    let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    let robot = SessionClient { token: Some(token.clone()), ..SessionClient::new(&rig, "robot") };
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(act(&robot, "robot").await, 403);
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap().to_string();
+    assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
+
+    let more = Some(json!({ "label": "too much", "role": "leader", "days": 1 }));
+    let (status, text) = SessionClient::new(&rig, "technician").ask("POST", "/api/v1/account/tokens", more).await;
+    assert!(status == 422 && text.contains("leader"), "{text}");
+
+    // The wall is opened by a viewer's token in the address, and by no other; nothing else is.
+    let (status, wall) = SessionClient::new(&rig, "wall").ask("GET", &format!("/wall?token={token}"), None).await;
+    assert!(status == 200 && wall.contains("Khói") && !wall.contains("<form"), "{wall}");
+    assert_eq!(SessionClient::new(&rig, "wall").ask("GET", &format!("/?token={token}"), None).await.0, 303);
+    let more = Some(json!({ "label": "too much", "role": "administrator", "days": 1 }));
+    let (_, text) = admin.ask("POST", "/api/v1/account/tokens", more).await;
+    let more = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    assert_eq!(SessionClient::new(&rig, "wall").ask("GET", &format!("/wall?token={more}"), None).await.0, 303);
+
+    // Whoever is disabled is out at once, by every door; the last administrator stays.
+    let change = |name: &str, body: Value| {
+        let path = format!("/api/v1/accounts/{name}");
+        let client = SessionClient::new(&rig, "administrator");
+        async move { client.ask("PATCH", &path, Some(body)).await.0 }
+    };
+    let viewer = SessionClient::new(&rig, "viewer");
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(change("viewer", json!({ "disabled": true })).await, 204);
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 401);
+    assert_eq!(viewer.sign_in("viewer", "correct horse battery").await, 401);
+    assert_eq!(change("admin", json!({ "role": "viewer" })).await, 204);
+    assert_eq!(change("administrator", json!({ "disabled": true })).await, 409);
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(change("administrator", json!({ "role": "administrator" })).await, 204, "nothing changes");
+    let reset = rig.post("/api/v1/accounts/administrator/reset", json!({})).await.unwrap();
+    assert!(reset["password"].as_str().is_some_and(|password| password.len() == 20));
+    assert_eq!(robot.ask("GET", "/api/v1/devices", None).await.0, 401, "a new password ends tokens, too");
+    rig.stop().await.unwrap();
+}
+
+async fn history(rig: &Rig, device: &str, query: &str) -> Value {
+    rig.get(&format!("/api/v1/devices/{device}/history?{query}")).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn personal_data_is_for_those_who_need_it_and_its_reading_is_recorded() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let mut agent = rig.agent("srv-01", "[report]\ninterval = \"1s\"\n").await.unwrap();
+    agent.start().unwrap();
+    let known = || async {
+        let documents = rig.get("/api/v1/devices/srv-01/documents").await.unwrap_or_default();
+        documents.to_string().contains("\"accounts\"")
+    };
+    eventually("the accounts of this machine are known", known).await.unwrap();
+    for (role, may) in [("viewer", false), ("technician", true)] {
+        let client = settled(&rig, role, json!({ "name": role, "role": role })).await;
+        for path in ["/api/v1/devices/srv-01/documents", "/devices/srv-01"] {
+            let (status, text) = client.ask("GET", path, None).await;
+            let shown = text.contains("\"name\":\"accounts\"") || text.contains("id=\"accounts\"");
+            assert_eq!((status, shown), (200, may), "{role} {path}");
+        }
+    }
+    let log = rig.get("/api/v1/audit?limit=500").await.unwrap();
+    let by = |name: &str| {
+        let records = log["items"].as_array().unwrap().iter();
+        records.filter(|one| one["action"] == "personal.read" && one["actor"] == name).count()
+    };
+    assert_eq!((by("viewer"), by("technician")), (0, 1), "once an hour, however often it is looked at: {log}");
+    agent.stop().await.unwrap();
+    rig.stop().await.unwrap();
+}
+
+/// The code of an authenticator app that is not ours: Python's own HMAC.
+async fn code_of(secret: &str, steps_ahead: i64) -> String {
+    let script = "import sys,time,hmac,struct,base64\n\
+                  key=base64.b32decode(sys.argv[1])\n\
+                  tag=hmac.new(key,struct.pack('>q',int(time.time())//30+int(sys.argv[2])),'sha1').digest()\n\
+                  o=tag[-1]&15\n\
+                  print('%06d'%((struct.unpack('>I',tag[o:o+4])[0]&0x7fffffff)%10**6))";
+    let output = Command::new("python3").args(["-c", script, secret, &steps_ahead.to_string()]).output().await.unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let client = settled(&rig, "lan", json!({ "name": "lan", "role": "duty_officer" })).await;
+    let second = |body: Value| client.ask("POST", "/api/v1/account/second-factor", Some(body));
+    assert_eq!(second(json!({ "do": "confirm", "code": "123456" })).await.0, 409);
+    let (status, text) = second(json!({ "do": "start" })).await;
+    let started: Value = serde_json::from_str(&text).unwrap();
+    let secret = started["secret"].as_str().unwrap().to_owned();
+    assert!(status == 200 && started["uri"].as_str().unwrap().contains(&secret), "{text}");
+    // Not asked for before its owner has shown that they have it.
+    assert_eq!(SessionClient::new(&rig, "a").sign_in("lan", "correct horse battery").await, 204);
+    assert_eq!(second(json!({ "do": "confirm", "code": "000000" })).await.0, 422);
+    let (status, text) = second(json!({ "do": "confirm", "code": code_of(&secret, 0).await })).await;
+    let codes: Value = serde_json::from_str(&text).unwrap();
+    assert!(status == 200 && codes["recovery"].as_array().unwrap().len() == 10, "{text}");
+
+    let try_with = |name: &str, code: String| {
+        let client = SessionClient::new(&rig, name);
+        let body = json!({ "name": "lan", "password": "correct horse battery", "code": code });
+        async move { client.ask("POST", "/api/v1/session", Some(body)).await.0 }
+    };
+    assert_eq!(SessionClient::new(&rig, "b").sign_in("lan", "correct horse battery").await, 401, "the password alone");
+    // The next one: whatever passes meanwhile, it is within a step, and later than the one that was taken.
+    let code = code_of(&secret, 1).await;
+    assert_eq!(try_with("c", code.clone()).await, 204);
+    assert_eq!(try_with("d", code).await, 401, "no code is good twice");
+    let spare = codes["recovery"][0].as_str().unwrap().to_owned();
+    assert_eq!(try_with("e", spare.clone()).await, 204);
+    assert_eq!(try_with("f", spare).await, 401);
+
+    // By the page: first the password, then the code.
+    let browser = SessionClient::new(&rig, "g");
+    let page = browser.form("/login", "name=lan&password=correct%20horse%20battery").await;
+    let pending_sign_in =
+        page.1.split("name=\"pending_sign_in\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let wrong = browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code=000000")).await;
+    assert!(wrong.0 == 401 && wrong.1.contains("Mã không đúng"), "{wrong:?}");
+    let spare = codes["recovery"][1].as_str().unwrap();
+    assert_eq!(browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code={spare}")).await.0, 303);
+    assert_eq!(browser.ask("GET", "/api/v1/devices", None).await.0, 200);
+    assert_eq!(
+        browser.form("/login/code", &format!("pending_sign_in={pending_sign_in}&code=000000")).await.0,
+        303,
+        "a pending sign-in is good once"
+    );
+
+    // A token cannot lock its owner out, nor make itself a successor.
+    let token = Some(json!({ "label": "robot", "role": "viewer", "days": 1 }));
+    let (_, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
+    let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    let robot = SessionClient { token: Some(shown), ..SessionClient::new(&rig, "robot") };
+    assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
+    assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await.0, 403);
+    let spare = codes["recovery"][2].as_str().unwrap();
+    assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
+    assert_eq!(SessionClient::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_limited_to_places_sees_and_does_nothing_elsewhere() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    for (id, place) in [("srv-in", "Tầng 2, phòng máy"), ("srv-out", "Tầng 20")] {
+        let device = json!({ "device": id, "kind": "server", "name": id, "place": place, "label": format!("TS-{id}") });
+        rig.post("/api/v1/devices", device).await.unwrap();
+        rig.post("/api/v1/incidents", json!({ "device": id, "title": format!("Khói {id}"), "severity": "critical" }))
+            .await
+            .unwrap();
+    }
+    let body = json!({ "name": "lan", "role": "technician", "places": ["Tầng 2"] });
+    let lan = settled(&rig, "lan", body).await;
+    // Every page and every list, here and there.
+    for path in [
+        "/",
+        "/devices",
+        "/devices?search=srv",
+        "/incidents",
+        "/incidents?all=1",
+        "/rooms",
+        "/labels",
+        "/wall",
+        "/maintenance",
+        "/api/v1/devices",
+        "/api/v1/incidents",
+        "/api/v1/faults",
+        "/api/v1/rooms",
+        "/metrics/devices",
+    ] {
+        let (status, text) = lan.ask("GET", path, None).await;
+        assert!(status == 200 && !text.contains("srv-out") && !text.contains("Tầng 20"), "{path}: {status} {text}");
+    }
+    for path in ["/devices", "/incidents", "/wall", "/api/v1/devices", "/api/v1/incidents"] {
+        assert!(lan.ask("GET", path, None).await.1.contains("srv-in"), "{path}");
+    }
+    for (there, status) in [("in", 200), ("out", 404)] {
+        let incident = if there == "in" { 1 } else { 2 };
+        for path in [
+            format!("/devices/srv-{there}"),
+            format!("/devices/srv-{there}/history"),
+            format!("/devices/srv-{there}/label"),
+            format!("/incidents/{incident}"),
+            format!("/api/v1/devices/srv-{there}"),
+            format!("/api/v1/devices/srv-{there}/history"),
+            format!("/api/v1/incidents/{incident}"),
+        ] {
+            assert_eq!(lan.ask("GET", &path, None).await.0, status, "{path}");
+        }
+        let say = Some(json!({ "action": "comment", "text": "Tôi xem" }));
+        let did = if there == "in" { 204 } else { 404 };
+        assert_eq!(lan.ask("POST", &format!("/api/v1/incidents/{incident}/actions"), say).await.0, did, "{there}");
+        let made = if there == "in" { 201 } else { 404 };
+        let remark = Some(json!({ "text": "Đã lau bụi" }));
+        assert_eq!(lan.ask("POST", &format!("/api/v1/devices/srv-{there}/remarks"), remark).await.0, made);
+        let open = Some(json!({ "device": format!("srv-{there}"), "title": "Ồn", "severity": "warning" }));
+        assert_eq!(lan.ask("POST", "/api/v1/incidents", open).await.0, made);
+        let window = |scope: Value| {
+            let when = json!({ "kind": "once", "from": "2030-01-01T00:00:00Z", "until": "2030-01-01T02:00:00Z" });
+            Some(json!({ "title": "Thay nguồn", "scope": scope, "when": when }))
+        };
+        let scope = json!({ "devices": [format!("srv-{there}")] });
+        assert_eq!(lan.ask("POST", "/api/v1/windows", window(scope)).await.0, made, "{there}");
+        assert_eq!(lan.ask("POST", "/api/v1/windows", window(json!({}))).await.0, 404, "a window for all");
+    }
+    let join = Some(json!({ "action": "merge", "into": 2 }));
+    assert_eq!(lan.ask("POST", "/api/v1/incidents/1/actions", join).await.0, 404, "joining touches both");
+    assert_eq!(lan.ask("GET", "/api/v1/audit", None).await.0, 403);
+    let leader = settled(&rig, "minh", json!({ "name": "minh", "role": "leader", "places": ["Tầng 2"] })).await;
+    assert_eq!(leader.ask("GET", "/api/v1/audit", None).await.0, 403, "the log is of the whole");
+    let (status, home) = leader.ask("GET", "/", None).await;
+    assert!(status == 200 && !home.contains("/audit"), "no link that leads nowhere");
+    let whole = json!({ "name": "an", "role": "auditor", "places": ["Tầng 2"] });
+    assert!(rig.post("/api/v1/accounts", whole).await.unwrap_err().to_string().contains("everywhere"));
+    // The limit goes, and what was out of reach is there.
+    let all = leader_of_all(&rig).await;
+    assert_eq!(all, 200);
+    rig.stop().await.unwrap();
+}
+
+/// Lets *lan* reach everywhere, and says what she then gets of what was out of reach.
+async fn leader_of_all(rig: &Rig) -> u16 {
+    let admin = settled(rig, "root", json!({ "name": "root", "role": "administrator" })).await;
+    let change = Some(json!({ "places": [] }));
+    assert_eq!(admin.ask("PATCH", "/api/v1/accounts/lan", change).await.0, 204);
+    let lan = SessionClient::new(rig, "lan");
+    assert_eq!(lan.ask("GET", "/api/v1/devices", None).await.0, 401, "another reach ends what was open");
+    assert_eq!(lan.sign_in("lan", "correct horse battery").await, 204);
+    lan.ask("GET", "/api/v1/devices/srv-out", None).await.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_needs_a_second_factor_gets_nowhere_without_one() {
+    let mut rig = Rig::new("[people]\nsecond_factor_for = [\"leader\"]\n");
+    rig.start().await.unwrap();
+    let leader = settled(&rig, "minh", json!({ "name": "minh", "role": "leader" })).await;
+    let viewer = settled(&rig, "lan", json!({ "name": "lan", "role": "viewer" })).await;
+    assert_eq!(viewer.ask("GET", "/api/v1/devices", None).await.0, 200);
+    let (status, text) = leader.ask("GET", "/api/v1/devices", None).await;
+    assert!(status == 403 && text.contains("second factor"), "{status} {text}");
+    assert_eq!(leader.ask("GET", "/devices", None).await.0, 303);
+    let (status, page) = leader.ask("GET", "/account", None).await;
+    assert!(status == 200 && page.contains("bắt buộc có xác thực hai lớp"), "{page}");
+    let token = Some(json!({ "label": "around", "role": "viewer", "days": 1 }));
+    assert_eq!(leader.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
+    let (_, text) = leader.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await;
+    let started: Value = serde_json::from_str(&text).unwrap();
+    let code = code_of(started["secret"].as_str().unwrap(), 0).await;
+    let confirm = Some(json!({ "do": "confirm", "code": code }));
+    assert_eq!(leader.ask("POST", "/api/v1/account/second-factor", confirm).await.0, 200);
+    assert_eq!(leader.ask("GET", "/api/v1/devices", None).await.0, 200);
+    rig.stop().await.unwrap();
+}
+
+/// Every form of the pages, and the fields that it has.
+const FORMS: [(&str, &[&str]); 21] = [
+    ("/login", &["name", "password"]),
+    ("/login/code", &["pending_sign_in", "code"]),
+    ("/language", &["language"]),
+    ("/devices/views", &["name", "query", "remove"]),
+    ("/devices/srv-01/remarks", &["text"]),
+    ("/enrolment", &["do", "name", "kind", "uses", "life", "table", "which", "tags", "group"]),
+    ("/incidents/new", &["title", "text", "severity", "device", "reporter", "contact"]),
+    ("/incidents/1", &["action", "note", "text", "unit", "person", "backup", "safety", "course", "remedy", "into"]),
+    ("/incidents/99999999999999999999", &["action"]),
+    ("/a/1.1.lan.0000", &["note"]),
+    ("/duty/covers", &["rota", "person", "from", "until", "note"]),
+    ("/duty/swap", &["first", "second", "note"]),
+    ("/duty/covers/1/remove", &["x"]),
+    ("/duty/book", &["rota", "text"]),
+    ("/duty/test/x", &["x"]),
+    ("/duty/resend", &["key"]),
+    ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
+    ("/maintenance/1/end", &["x"]),
+    ("/people", &["name", "full_name", "role", "places"]),
+    ("/people/nobody", &["do", "role", "places"]),
+    ("/account/second-factor", &["do", "code"]),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_form_falls_over_what_is_typed_into_it() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    rig.post("/api/v1/incidents", json!({ "title": "Khói", "severity": "critical" })).await.unwrap();
+    let device = json!({ "device": "srv-01", "kind": "server", "name": "Máy chủ 1" });
+    rig.post("/api/v1/devices", device).await.unwrap();
+    rig.post("/api/v1/devices/srv-01/remarks", json!({ "text": "Đã thay quạt" })).await.unwrap();
+    let events = rig.get("/api/v1/devices/srv-01/events").await.unwrap();
+    assert_eq!(
+        (&events["items"][0]["name"], &events["items"][0]["text"]),
+        (&json!("remark"), &json!("Đã thay quạt")),
+        "{events}"
+    );
+    let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
+    let client = SessionClient::new(&rig, "admin");
+    assert_eq!(client.sign_in("admin", password.trim()).await, 204);
+    let script = "<script>document.title='caught'</script>\"'>";
+    let long = "ấ".repeat(500);
+    let values = [
+        "",
+        script,
+        "%00%01%7f",
+        "\u{202e}\u{feff}\u{1f4a3}",
+        "-1",
+        "9e999",
+        "2026-13-45T99:99",
+        &long,
+        "' OR 1=1 --",
+        "{{7*7}}",
+    ];
+    for (path, fields) in FORMS {
+        for value in values {
+            let written = if value.starts_with('%') { value.to_owned() } else { percent(value) };
+            let body: Vec<String> = fields.iter().map(|field| format!("{field}={written}")).collect();
+            let (status, page) = client.form(path, &body.join("&")).await;
+            assert!((200..500).contains(&status), "{path} {value:.40}: {status} {page:.300}");
+            assert!(!page.contains(script), "{path}: what was typed became part of the page");
+        }
+        // Half a form, the same field twice, no form at all.
+        for body in ["", "=&=&&", "%", "a", "do=x&do=y&name=a&name=b"] {
+            let (status, page) = client.form(path, body).await;
+            assert!((200..500).contains(&status), "{path} {body}: {status} {page:.300}");
+        }
+    }
+    // What was kept of it is shown as text.
+    for path in [
+        "/",
+        "/devices",
+        "/incidents",
+        "/duty",
+        "/maintenance",
+        "/people",
+        "/enrolment",
+        "/audit",
+        "/incidents/1",
+        "/devices/srv-01",
+    ] {
+        let (status, page) = client.ask("GET", path, None).await;
+        assert!(status == 200 && !page.contains("<script>document"), "{path}: {status}");
+    }
+    assert!(!rig.log().contains("panicked"), "{}", rig.log());
+    rig.stop().await.unwrap();
+}
+
+fn percent(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_folded_and_read_as_one() {
+    let mut rig = Rig::new("[history]\nfold = \"1s\"\n");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let (mut link, known) = Link::open(&identity, 10).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    let now = clock::now();
+    let hello = machine.hello(10, 10);
+    let (position, kind, payload) = machine.seal(&hello, now, 0);
+    let packet = link.publish(kind, payload);
+    link.send(packet).await.unwrap();
+    link.committed(position).await.unwrap();
+    // Two hours of a backlog, every ten seconds, and then what is new.
+    for step in (0..720).rev() {
+        let age_ms = step * 10_000;
+        let body = machine.sample();
+        let at = now.plus_millis(-age_ms);
+        let (position, kind, payload) = machine.seal(&body, at, age_ms.unsigned_abs());
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        if step % 60 == 0 {
+            link.committed(position).await.unwrap();
+        }
+    }
+    let device = identity.device.to_string();
+    let count = |answer: &Value| answer["series"][0]["points"].as_array().map_or(0, Vec::len);
+    let raw = history(&rig, &device, "series=cpu.busy&tier=raw").await;
+    assert_eq!(count(&raw), 720, "{raw}");
+    let sums = history(&rig, &device, "series=cpu.busy&tier=5m").await;
+    // Once folded, the same is read from chunks.
+    let file = rig.data().join("history.db");
+    let folded = || async {
+        let script = "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from chunk').fetchone()[0])";
+        let output = Command::new("python3").args(["-c", script]).arg(&file).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().parse::<u32>().unwrap_or(0) > 100
+    };
+    eventually("folded", folded).await.unwrap();
+    let gone = || async {
+        let script = "import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute('select count(*) from sample').fetchone()[0])";
+        let main = rig.data().join("ioc-watch.db");
+        let output = Command::new("python3").args(["-c", script]).arg(main).output().await.unwrap();
+        String::from_utf8_lossy(&output.stdout).trim() == "0"
+    };
+    eventually("rows are gone", gone).await.unwrap();
+    assert_eq!(
+        history(&rig, &device, "series=cpu.busy&tier=raw").await["series"][0]["points"],
+        raw["series"][0]["points"]
+    );
+    let again = history(&rig, &device, "series=cpu.busy&tier=5m").await;
+    assert!((24..=25).contains(&count(&again)) && count(&again) == count(&sums), "{again}");
+    for (one, other) in
+        again["series"][0]["points"].as_array().unwrap().iter().zip(sums["series"][0]["points"].as_array().unwrap())
+    {
+        // The mean is kept as a single float; everything else is the same.
+        assert_eq!(
+            (&one[0], &one[1], &one[2], &one[4], &one[5]),
+            (&other[0], &other[1], &other[2], &other[4], &other[5])
+        );
+        assert!((one[3].as_f64().unwrap() - other[3].as_f64().unwrap()).abs() < 0.01);
+    }
+    // What is new joins what is folded; across a restart, too.
+    rig.kill().await.unwrap();
+    rig.start().await.unwrap();
+    let (mut link, known) = Link::open(&identity, 10).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    for body in [machine.hello(10, 10), machine.sample()] {
+        let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        link.committed(position).await.unwrap();
+    }
+    assert_eq!(count(&history(&rig, &device, "series=cpu.busy&tier=raw").await), 721);
+    let replay = json!({ "rule": "disk-nearly-full" });
+    let replay = rig.post(&format!("/api/v1/devices/{device}/replay"), replay).await.unwrap();
+    assert_eq!(replay["reports"], 721, "a rule is tried on what is folded, too");
+    let far = rig.get(&format!("/api/v1/devices/{device}/history?tier=raw&from=2020-01-01T00:00:00Z")).await;
+    assert!(far.unwrap_err().to_string().contains("8 days"));
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_the_fleet_with_a_token() {
+    let mut rig = Rig::new("[prometheus]\nlabels = [\"kind\"]\n");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let (mut link, known) = Link::open(&identity, 30).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
+    for body in [machine.hello(10, 30), machine.sample()] {
+        let (position, kind, payload) = machine.seal(&body, clock::now(), 0);
+        let packet = link.publish(kind, payload);
+        link.send(packet).await.unwrap();
+        link.committed(position).await.unwrap();
+    }
+    let robot = settled(&rig, "robot", json!({ "name": "robot", "role": "viewer" })).await;
+    let token = Some(json!({ "label": "Prometheus", "role": "viewer", "days": 30 }));
+    let (_, text) = robot.ask("POST", "/api/v1/account/tokens", token).await;
+    let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
+    assert_eq!(SessionClient::new(&rig, "nobody").ask("GET", "/metrics/devices", None).await.0, 401);
+
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let config = format!(
+        r#"
+scrape_configs:
+- job_name: ioc
+  scrape_interval: 1s
+  scheme: https
+  metrics_path: /metrics/devices
+  authorization: {{ credentials: "{token}" }}
+  tls_config: {{ insecure_skip_verify: true }}
+  static_configs: [{{ targets: ["localhost:{}"] }}]
+"#,
+        rig.web
+    );
+    let _prometheus = prometheus::start(dir.path(), port, &config);
+    let busy = || async { query_value(port, "iocw_cpu_busy").await[0]["value"][1].is_string() };
+    eventually("Prometheus knows the number", busy).await.unwrap();
+    let disk = query_value(port, "iocw_fs_used_pct{subject=\"/var\"}").await;
+    assert!(disk[0]["metric"]["device"].is_string() && disk[0]["metric"]["kind"] == "server", "{disk}");
+    assert!(disk[0]["metric"]["name"].is_null(), "not opted into: {disk}");
+    assert_eq!(query_value(port, "iocw_device_up").await[0]["value"][1], "1");
+    rig.stop().await.unwrap();
+}
