@@ -233,7 +233,9 @@ mod tests {
 
     /// Keeps a sample with this number as its value.
     fn sample(store: &mut SqliteStore, number: u32) {
-        let (at, position) = (clock::now(), Position { epoch: 1, seq: u64::from(number) });
+        // Each at a moment of its own, however fast the disk is.
+        let at = clock::now().plus_millis(i64::from(number));
+        let position = Position { epoch: 1, seq: u64::from(number) };
         let row = history::pack(&[Some(f64::from(number))]);
         let sample = Change::Sample { device: device(), position, at, layout: layout().id(), row, newest: true };
         let watermark = Change::Watermark {
