@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 
 use super::commit::signed;
 use super::reader::{SqliteReader, limit_of};
-use super::{BUSY_MS, database, fold_mark};
+use super::{BUSY_MS, connection, database, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
 use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks};
@@ -26,11 +26,8 @@ const PAGE_BYTES: i64 = 8192;
 const LOG_BYTES: i64 = 4 * 1024 * 1024;
 /// Page cache, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
-/// Room that deletions leave is given back beyond this, bytes, and beyond a share of the file: what is left is taken by what comes.
-const SPARE_BYTES: i64 = 16 * 1024 * 1024;
-const SPARE_SHARE: i64 = 4;
 /// Pages that are given back in one go.
-const GIVE_BACK_PAGES: i64 = 128;
+const GIVE_BACK_PAGES: u32 = 128;
 
 /// The writer of folded history.
 #[derive(Debug)]
@@ -138,10 +135,6 @@ impl SqliteArchive {
         }
         made
     }
-
-    fn pragma(&self, name: &str) -> Result<i64, StoreError> {
-        self.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).map_err(|source| self.fault(source))
-    }
 }
 
 impl Archive for SqliteArchive {
@@ -207,16 +200,7 @@ impl Archive for SqliteArchive {
     }
 
     fn give_back(&mut self) -> Result<bool, StoreError> {
-        let spare = |archive: &Self| -> Result<bool, StoreError> {
-            let (free, all) = (archive.pragma("freelist_count")?, archive.pragma("page_count")?);
-            Ok(free > (SPARE_BYTES / PAGE_BYTES).max(all / SPARE_SHARE))
-        };
-        if !spare(self)? {
-            return Ok(false);
-        }
-        let sql = format!("PRAGMA incremental_vacuum({GIVE_BACK_PAGES})");
-        self.connection.execute_batch(&sql).map_err(|source| self.fault(source))?;
-        spare(self)
+        connection::give_back(&self.connection, GIVE_BACK_PAGES).map_err(|source| self.fault(source))
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {

@@ -12,11 +12,13 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::WriterCache;
-use super::{FILES, archive, database, newest};
+use super::{FILES, archive, connection as connections, database, newest};
 use crate::StoreError;
 
 /// Devices whose newest numbers are written elsewhere in one go, before rows are deleted.
 const FREED_AT_ONCE: usize = 256;
+/// Pages that are given back to the file system with each piece of rows that is deleted: what that takes is less than for the rows.
+const GIVE_BACK_PAGES: u32 = 32;
 /// How many tokens a history remembers: months of them where much comes in, else years.
 const TOKENS_MAX: i64 = 65_536;
 
@@ -161,6 +163,7 @@ pub(super) fn forget_rows(
             if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
+        connections::give_back(connection, GIVE_BACK_PAGES)?;
         Ok(gone)
     };
     let gone = forget();
