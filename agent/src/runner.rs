@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::identity::{Identity, IdentityError, IdentityStore, client_config};
 use crate::schedule::Schedule;
 use crate::sensor::{Announcement, News};
-use crate::spool::{Backlog, Entry, Limits};
+use crate::spool::{Backlog, BacklogLimits, SpooledReport};
 use crate::status::{self, Status};
 use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
 use crate::uplink::session::UplinkSession;
@@ -151,8 +151,10 @@ impl Runner {
         // Read once to fail early and clearly; every link reads it again.
         client_config(&store.current())?;
         let now_ms = clock::boottime_ms();
-        let limits =
-            Limits { ring_max_reports: config.ring_max_reports.usize(), spool_max_bytes: config.spool_max_bytes.0 };
+        let limits = BacklogLimits {
+            ring_max_reports: config.ring_max_reports.usize(),
+            spool_max_bytes: config.spool_max_bytes.0,
+        };
         let mut backlog = Backlog::open(config.state.join("spool"), limits);
         let above = backlog.last_position().map_or(0, |position| position.epoch);
         // What can still be read and sent is: the disk that takes nothing is one of the things to report.
@@ -406,7 +408,7 @@ impl Runner {
             Ok(sealed) => {
                 self.seq = position.seq;
                 let (kind, boot) = (body.kind(), self.boot.clone());
-                self.backlog.push(Entry { position, kind, taken_ms: clock::boottime_ms(), boot, sealed });
+                self.backlog.push(SpooledReport { position, kind, taken_ms: clock::boottime_ms(), boot, sealed });
             }
             Err(error) => {
                 // It takes its place all the same, so that it is missed and said.

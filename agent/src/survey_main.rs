@@ -138,12 +138,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             say(&(if json { serde_json::to_string(&config)? + "\n" } else { text }))?;
             Ok(ExitCode::SUCCESS)
         }
-        CliCommand::Status { json } => {
-            let status = runtime()?.block_on(status::ask(&config.runtime))?;
-            let healthy = status.connected && status.spool_trouble.is_none() && status.state_trouble.is_none();
-            say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
-            Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
+        CliCommand::Status { json } => show_status(json, &config),
         CliCommand::Run => anyhow::bail!("this program does one thing and ends; 'ioc-agent' runs"),
     }
 }
@@ -213,6 +208,14 @@ async fn sensor(command: SensorCommand) -> anyhow::Result<ExitCode> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")
+}
+
+/// How the running agent is.
+fn show_status(json: bool, config: &Config) -> anyhow::Result<ExitCode> {
+    let status = runtime()?.block_on(status::ask(&config.runtime))?;
+    let healthy = status.connected && status.spool_trouble.is_none() && status.state_trouble.is_none();
+    say(&if json { serde_json::to_string_pretty(&status)? + "\n" } else { status_text(&status) })?;
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What is damaged of the spool and kept; removed on a person's word.

@@ -27,7 +27,7 @@ pub enum CliCommand {
     Prepare {
         /// Make anew what is gone although its counterpart is there. Restore a copy instead where there is one.
         #[arg(long, value_name = "WHAT")]
-        anew: Option<crate::first_start::Anew>,
+        anew: Option<crate::first_start::Recreate>,
     },
     /// The store: whether it is sound, and a word that a loss is known.
     Store {
@@ -326,8 +326,18 @@ pub enum Account {
         /// viewer, technician, duty_officer, leader, auditor, administrator.
         role: String,
     },
-    /// End an account: it can be enabled again on the page.
+    /// End an account: it can be enabled again.
     Disable {
+        /// The account's name.
+        name: String,
+    },
+    /// Let an account be used again.
+    Enable {
+        /// The account's name.
+        name: String,
+    },
+    /// Take an account's second factor away: its owner has lost phone and recovery codes. Their sessions and tokens end.
+    RemoveSecondFactor {
         /// The account's name.
         name: String,
     },

@@ -20,7 +20,7 @@ use ioc_engine::config::{Channel, Config};
 const FREE_MIN_BYTES: u64 = 1 << 30;
 const FREE_MIN_PERCENT: u64 = 5;
 /// How long another machine may take to answer.
-const REACH: Duration = Duration::from_secs(3);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How bad it is what was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +67,10 @@ impl Finding {
 /// Looks at everything.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut all = vec![
-        data(config).about("the data directory"),
-        room(config).about("free space"),
+        data_directory(config).about("the data directory"),
+        free_space(config).about("free space"),
         store(config).about("the store"),
-        clock_of().about("the clock"),
+        wall_clock().about("the clock"),
     ];
     let running = cli::ask(&config.runtime, "GET", "/api/v1/devices?limit=1", None).await;
     let answers = match &running {
@@ -101,13 +101,13 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     all.extend(certificate(config).map(|one| one.about("the pages' certificate")));
     all.push(reachable_names(config).about("names for other machines"));
     for channel in &config.channels {
-        all.push(reach(channel).about("a channel"));
+        all.push(channel_server(channel).about("a channel"));
     }
-    all.push(people(config).about("the duty plan"));
+    all.push(duty_plan(config).about("the duty plan"));
     all
 }
 
-fn data(config: &Config) -> Finding {
+fn data_directory(config: &Config) -> Finding {
     let path = config.data.display();
     match std::fs::metadata(&config.data) {
         Ok(meta) if meta.mode() & 0o077 != 0 => {
@@ -121,7 +121,7 @@ fn data(config: &Config) -> Finding {
     }
 }
 
-fn room(config: &Config) -> Finding {
+fn free_space(config: &Config) -> Finding {
     let Ok(found) = rustix::fs::statvfs(&config.data) else { return Finding::good("free space: not known yet") };
     let (free, all) = (found.f_bavail * found.f_frsize, (found.f_blocks * found.f_frsize).max(1));
     let text = format!("{} MiB are free for {} ({} %)", free >> 20, config.data.display(), free * 100 / all);
@@ -159,7 +159,7 @@ fn store(config: &Config) -> Finding {
 }
 
 /// A wrong clock makes every time in the log wrong.
-fn clock_of() -> Finding {
+fn wall_clock() -> Finding {
     let now = clock::now();
     let built = Timestamp::from_millis(1_764_000_000_000);
     if now < built {
@@ -215,7 +215,7 @@ fn reachable_names(config: &Config) -> Finding {
     }
 }
 
-fn reach(channel: &Channel) -> Finding {
+fn channel_server(channel: &Channel) -> Finding {
     let (host, port) = match channel.notifier.server() {
         Ok(Some(server)) => server,
         Ok(None) => {
@@ -228,7 +228,7 @@ fn reach(channel: &Channel) -> Finding {
         Ok(addresses) => addresses.collect::<Vec<_>>(),
         Err(error) => return Finding::broken(format!("{text}: {error}"), "correct the name, or DNS on this machine"),
     };
-    if addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, REACH).is_ok()) {
+    if addresses.iter().any(|address| std::net::TcpStream::connect_timeout(address, CONNECT_TIMEOUT).is_ok()) {
         Finding::good(format!("{text} answers"))
     } else {
         Finding::broken(format!("{text} does not answer"), "is it on, and does the firewall let this machine through?")
@@ -236,7 +236,7 @@ fn reach(channel: &Channel) -> Finding {
 }
 
 /// Whether anybody is told.
-fn people(config: &Config) -> Finding {
+fn duty_plan(config: &Config) -> Finding {
     if config.channels.is_empty() {
         return Finding::broken(
             "no channel is configured: nobody is told of anything",
@@ -281,7 +281,7 @@ fn own_counters(text: &str) -> String {
 
 /// Findings for a person.
 #[must_use]
-pub fn shown(findings: &[Finding]) -> String {
+pub fn to_text(findings: &[Finding]) -> String {
     let mut text = String::new();
     for one in findings {
         let _ = writeln!(text, "{} {}", mark(one), one.what);
@@ -337,6 +337,6 @@ mod tests {
             "{findings:?}"
         );
         assert!(findings.iter().all(|one| one.verdict == Verdict::Good || !one.mend.is_empty()), "{findings:?}");
-        assert!(shown(&findings).contains(" BAD ") && shown(&findings).contains("mend:"));
+        assert!(to_text(&findings).contains(" BAD ") && to_text(&findings).contains("mend:"));
     }
 }

@@ -23,7 +23,7 @@ const MAKING_FILE: &str = "first-start";
 
 /// What may be made anew although its counterpart is there, because a person says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Anew {
+pub enum Recreate {
     /// The store: inventory, incidents, accounts and the log begin empty. What is left of the old one is kept beside it.
     Store,
     /// Keys and certificates: every agent has to be enrolled again.
@@ -31,13 +31,13 @@ pub enum Anew {
 }
 
 /// What a start needs: the authority, the store, and where the first password was left, if one was made.
-pub type Prepared = (Authority, Box<dyn Store>, Option<PathBuf>);
+pub type PreparedStart = (Authority, Box<dyn Store>, Option<PathBuf>);
 
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
 ///
 /// # Errors
 /// [`ServeError`] names the place.
-pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeError> {
+pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, ServeError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| ServeError::File { path, source }
@@ -53,8 +53,8 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeErr
     }
     if !making.exists() {
         match (keys, stored, anew) {
-            (true, false, Some(Anew::Store))
-            | (false, true, Some(Anew::Authority))
+            (true, false, Some(Recreate::Store))
+            | (false, true, Some(Recreate::Authority))
             | (true, true, None)
             | (false, false, None) => {}
             (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
@@ -62,7 +62,7 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeErr
             (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
         }
     }
-    if anew == Some(Anew::Store) {
+    if anew == Some(Recreate::Store) {
         ioc_store::put_aside(data)?;
     }
     let now = clock::now();
@@ -87,8 +87,8 @@ pub fn prepare(config: &Config, anew: Option<Anew>) -> Result<Prepared, ServeErr
         password_file = Some(path);
     }
     match anew {
-        Some(Anew::Store) => store.commit(&[record("store.made_anew", "ioc-watch.db", "on the command line")])?,
-        Some(Anew::Authority) => store.commit(&[record("authority.made_anew", "pki", "on the command line")])?,
+        Some(Recreate::Store) => store.commit(&[record("store.made_anew", "ioc-watch.db", "on the command line")])?,
+        Some(Recreate::Authority) => store.commit(&[record("authority.made_anew", "pki", "on the command line")])?,
         None => {}
     }
     match std::fs::remove_file(&making) {
@@ -120,7 +120,7 @@ mod tests {
             Ok(_) => panic!("made anew"),
             Err(error) => error.to_string(),
         };
-        assert!(refused(&config, Some(Anew::Store)).contains("nothing is missing"));
+        assert!(refused(&config, Some(Recreate::Store)).contains("nothing is missing"));
 
         let aside = dir.path().join("aside");
         std::fs::create_dir(&aside).expect("made");
@@ -141,12 +141,12 @@ mod tests {
         assert!(refused(&config, None).contains("--anew store"));
         away(&["watermark"]);
         assert!(refused(&config, None).contains("--anew store"));
-        assert!(refused(&config, Some(Anew::Authority)).contains("nothing is missing"));
+        assert!(refused(&config, Some(Recreate::Authority)).contains("nothing is missing"));
         back();
         assert!(prepare(&config, None).is_ok(), "all is there again");
         away(&["pki"]);
         assert!(refused(&config, None).contains("--anew authority"));
-        let (other, store, _) = prepare(&config, Some(Anew::Authority)).expect("a person said so");
+        let (other, store, _) = prepare(&config, Some(Recreate::Authority)).expect("a person said so");
         assert_ne!(other.fingerprint(), fingerprint);
         assert!(
             store
@@ -159,7 +159,7 @@ mod tests {
         );
         drop(store);
         std::fs::remove_file(dir.path().join("ioc-watch.db")).expect("removed");
-        let (_, store, password) = prepare(&config, Some(Anew::Store)).expect("a person said so");
+        let (_, store, password) = prepare(&config, Some(Recreate::Store)).expect("a person said so");
         assert!(password.is_some() && store.lost().all.is_empty());
     }
 

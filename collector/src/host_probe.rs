@@ -26,7 +26,7 @@ pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>
         let (ports, engine) = (ports.clone(), engine.clone());
         tokio::spawn(async move {
             let until = Instant::now() + TIMEOUT;
-            let answer = match (written(&address, until).await, peer) {
+            let answer = match (resolve_address(&address, until).await, peer) {
                 (Some(written), _) => ask(written, &ports, until).await,
                 // What was written down and cannot be found is not the address it last came from.
                 (None, Some(peer)) if address.is_empty() => ask(peer, &ports, until).await,
@@ -39,7 +39,7 @@ pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>
 }
 
 /// The address that people wrote down, by name or number.
-async fn written(address: &str, until: Instant) -> Option<SocketAddr> {
+async fn resolve_address(address: &str, until: Instant) -> Option<SocketAddr> {
     if address.is_empty() {
         return None;
     }

@@ -127,7 +127,7 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
     if !yes {
         answers = setup::ask(answers, &mut std::io::stdin().lock(), &mut std::io::stderr()).context("no answer")?;
     }
-    let text = answers.written().map_err(anyhow::Error::msg)?;
+    let text = answers.to_toml().map_err(anyhow::Error::msg)?;
     if before.is_some() {
         let copy = path.with_extension("toml.before");
         std::fs::copy(path, &copy).with_context(|| format!("cannot keep {}", copy.display()))?;
@@ -151,7 +151,7 @@ fn init(path: Option<&Path>, asked: Init) -> anyhow::Result<()> {
 /// Says what is wrong.
 async fn examine(config: &Config, path: Option<&Path>, bundle: Option<&Path>) -> anyhow::Result<()> {
     let findings = doctor::examine(config).await;
-    say(&doctor::shown(&findings))?;
+    say(&doctor::to_text(&findings))?;
     if let Some(file) = bundle {
         let text = doctor::bundle(config, path, &findings).await;
         ioc_common::redact::write(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
@@ -184,7 +184,7 @@ fn recover(config: &Config) -> anyhow::Result<()> {
     say("the damaged files are kept beside the new ones; next: systemctl start ioc-collector\n")
 }
 
-fn prepare(config: &Config, anew: Option<first_start::Anew>) -> anyhow::Result<()> {
+fn prepare(config: &Config, anew: Option<first_start::Recreate>) -> anyhow::Result<()> {
     // Root leaves nothing there that the service's user cannot use, and follows none of its links.
     let password = as_owner(&config.data, || first_start::prepare(config, anew).map(|(_, _, password)| password))??;
     let data = config.data.display();
@@ -303,6 +303,14 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
         }
         Account::Disable { name } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": true }))).await?;
+            Ok(())
+        }
+        Account::Enable { name } => {
+            cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": false }))).await?;
+            Ok(())
+        }
+        Account::RemoveSecondFactor { name } => {
+            cli::ask(runtime, "DELETE", &format!("{}/second-factor", path(&name)), None).await?;
             Ok(())
         }
         Account::Reset { name } => {

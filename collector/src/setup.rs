@@ -101,7 +101,7 @@ impl Answers {
     ///
     /// # Errors
     /// The answer that is not good, and the mend.
-    pub fn written(&self) -> Result<String, String> {
+    pub fn to_toml(&self) -> Result<String, String> {
         self.check()?;
         let quoted = |text: &str| format!("{text:?}");
         let list = |all: &[String]| format!("[{}]", all.iter().map(|one| quoted(one)).collect::<Vec<_>>().join(", "));
@@ -256,7 +256,7 @@ mod tests {
         let answers = ask(Answers::proposed("vm"), &mut said.as_bytes(), &mut shown).expect("answered");
         let shown = String::from_utf8(shown).expect("text");
         assert_eq!(shown.matches("allowed").count(), 5, "{shown}");
-        let text = answers.written().expect("written");
+        let text = answers.to_toml().expect("written");
         let config = config::parse(&Source::built_in("collector.toml", &text)).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(config.site_name, "IOC tỉnh \"Hà Nam\"");
         assert_eq!(config.agencies, ["Sở KH&CN", "Trung tâm CĐS"]);
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_proposed_is_good_and_nonsense_is_not() {
-        assert!(Answers::proposed("ioc-01").written().is_ok());
+        assert!(Answers::proposed("ioc-01").to_toml().is_ok());
         let wrong = |change: fn(&mut Answers)| {
             let mut answers = Answers::proposed("ioc-01");
             change(&mut answers);

@@ -13,4 +13,5 @@ pub mod machines;
 pub mod modbus;
 pub mod prometheus;
 pub mod resender;
+pub mod second_factor;
 pub mod sink;

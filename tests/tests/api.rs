@@ -2,11 +2,14 @@
 //! every answer has to have.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use ioc_tests::harness::{Rig, python};
+use ioc_tests::second_factor::set_up_and_show;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-/// A token of an administrator whose password is his own.
+/// A token of an administrator whose password is his own, and who has a second factor.
 async fn token(rig: &Rig, jar: &str) -> String {
     let curl = async |path: &str, body: Value| {
         let url = format!("https://localhost:{}{path}", rig.web);
@@ -19,6 +22,7 @@ async fn token(rig: &Rig, jar: &str) -> String {
     };
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap();
     curl("/api/v1/session", json!({ "name": "admin", "password": password.trim() })).await;
+    set_up_and_show(rig, Path::new(jar), password.trim()).await;
     let answer = curl("/api/v1/account/tokens", json!({ "label": "x", "role": "administrator", "days": 1 })).await;
     answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }

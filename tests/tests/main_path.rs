@@ -290,7 +290,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     let identity = rig.enrol(1).await.unwrap().remove(0);
     // A simulated day at 10 s through the agent's own backlog: bounded ring, spool on disk, replay in order.
     let dir = rig.dir().join("spool");
-    let limits = ioc_agent::spool::Limits { ring_max_reports: 360, spool_max_bytes: 64 << 20 };
+    let limits = ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 };
     let mut backlog = ioc_agent::spool::Backlog::open(dir.clone(), limits);
     let (mut link, known) = Link::open(&identity, 60).await.unwrap();
     let mut machine = Machine::new(identity.device.clone(), "server", 5, known, clock::now());
@@ -310,7 +310,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
         let (device, position) = (&identity.device, machine.position);
         let head = ioc_common::codec::Head { device, about: None, position, boot: "00000000", taken_at };
         let sealed = ioc_common::codec::seal(head, &body).unwrap();
-        backlog.push(ioc_agent::spool::Entry {
+        backlog.push(ioc_agent::spool::SpooledReport {
             position: machine.position,
             kind: UpKind::Sample,
             taken_ms: number * 10_000,
@@ -322,7 +322,7 @@ async fn a_day_away_is_replayed_whole_and_its_old_faults_wake_nobody() {
     drop(backlog);
     let mut backlog = ioc_agent::spool::Backlog::open(
         dir.clone(),
-        ioc_agent::spool::Limits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
+        ioc_agent::spool::BacklogLimits { ring_max_reports: 360, spool_max_bytes: 64 << 20 },
     );
     let waiting = backlog.waiting();
     assert_eq!((waiting.on_disk, backlog.losses()), (REPORTS, Default::default()));
@@ -497,7 +497,11 @@ async fn people_sign_in_and_other_sites_cannot_act_for_them() {
     assert_eq!(status, "403", "another site cannot act");
     let (status, _) = curl(words(&["-b", &jar, "-H", json, "-d", device, &format!("{base}/api/v1/tokens")])).await;
     assert_eq!(status, "201");
-    let (status, _) = curl(words(&["-b", &jar, "-X", "POST", &format!("{base}/api/v1/accounts/admin/reset")])).await;
+    let reset = words(&["-b", &jar, "-X", "POST", &format!("{base}/api/v1/accounts/admin/reset")]);
+    let (status, body) = curl(reset.clone()).await;
+    assert!(status == "403" && body.contains("second factor"), "{body}");
+    ioc_tests::second_factor::set_up_and_show(&rig, std::path::Path::new(&jar), password.trim()).await;
+    let (status, _) = curl(reset).await;
     assert_eq!(status, "409", "one's own password is changed by knowing it, or reset on the machine");
     let headers = tokio::process::Command::new("curl").args(["-skI", &format!("{base}/login")]).output().await.unwrap();
     let headers = String::from_utf8_lossy(&headers.stdout).to_lowercase();

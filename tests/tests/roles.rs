@@ -6,6 +6,7 @@ use ioc_tests::harness::{Rig, eventually, free_port};
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
 use ioc_tests::prometheus::{self, query_value};
+use ioc_tests::second_factor::{SecondFactor, code_of, set_up_and_show};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -46,6 +47,11 @@ impl SessionClient {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let (text, status) = text.rsplit_once('\n').unwrap();
         (status.parse().unwrap(), text.to_owned())
+    }
+
+    /// Gives a settled person a second factor, and shows it.
+    async fn second(&self, rig: &Rig) -> SecondFactor {
+        set_up_and_show(rig, &self.jar, "correct horse battery").await
     }
 
     async fn sign_in(&self, name: &str, password: &str) -> u16 {
@@ -116,6 +122,7 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
 
     // A token does no more than its role, nor more than its owner; nothing of it is in the log.
     let admin = SessionClient::new(&rig, "administrator");
+    admin.second(&rig).await;
     let token = Some(json!({ "label": "báo cáo", "role": "viewer", "days": 30 }));
     let (status, text) = admin.ask("POST", "/api/v1/account/tokens", token).await;
     assert_eq!(status, 201, "{text}");
@@ -127,7 +134,9 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
     assert!(log.contains("account.token_created") && !log.contains(&token) && !log.contains("correct horse"), "{log}");
 
     let more = Some(json!({ "label": "too much", "role": "leader", "days": 1 }));
-    let (status, text) = SessionClient::new(&rig, "technician").ask("POST", "/api/v1/account/tokens", more).await;
+    let technician = SessionClient::new(&rig, "technician");
+    technician.second(&rig).await;
+    let (status, text) = technician.ask("POST", "/api/v1/account/tokens", more).await;
     assert!(status == 422 && text.contains("leader"), "{text}");
 
     // The wall is opened by a viewer's token in the address, and by no other; nothing else is.
@@ -193,17 +202,6 @@ async fn personal_data_is_for_those_who_need_it_and_its_reading_is_recorded() {
     rig.stop().await.unwrap();
 }
 
-/// The code of an authenticator app that is not ours: Python's own HMAC.
-async fn code_of(secret: &str, steps_ahead: i64) -> String {
-    let script = "import sys,time,hmac,struct,base64\n\
-                  key=base64.b32decode(sys.argv[1])\n\
-                  tag=hmac.new(key,struct.pack('>q',int(time.time())//30+int(sys.argv[2])),'sha1').digest()\n\
-                  o=tag[-1]&15\n\
-                  print('%06d'%((struct.unpack('>I',tag[o:o+4])[0]&0x7fffffff)%10**6))";
-    let output = Command::new("python3").args(["-c", script, secret, &steps_ahead.to_string()]).output().await.unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     let mut rig = Rig::new("");
@@ -254,12 +252,18 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
 
     // A token cannot lock its owner out, nor make itself a successor.
     let token = Some(json!({ "label": "robot", "role": "viewer", "days": 1 }));
+    let (status, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
+    assert!(status == 403 && text.contains("urn:ioc-watch:confirm"), "it was opened by the password alone: {text}");
+    let spare = codes["recovery"][2].as_str().unwrap();
+    let shows = Some(json!({ "password": "correct horse battery", "code": spare }));
+    assert_eq!(second(json!({ "do": "off", "code": "000000" })).await.0, 403, "nor is it ended by such a one");
+    assert_eq!(client.ask("POST", "/api/v1/session/confirm", shows).await.0, 204);
     let (_, text) = client.ask("POST", "/api/v1/account/tokens", token.clone()).await;
     let shown = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();
     let robot = SessionClient { token: Some(shown), ..SessionClient::new(&rig, "robot") };
     assert_eq!(robot.ask("POST", "/api/v1/account/tokens", token).await.0, 403);
     assert_eq!(robot.ask("POST", "/api/v1/account/second-factor", Some(json!({ "do": "start" }))).await.0, 403);
-    let spare = codes["recovery"][2].as_str().unwrap();
+    let spare = codes["recovery"][3].as_str().unwrap();
     assert_eq!(second(json!({ "do": "off", "code": spare })).await.0, 200);
     assert_eq!(SessionClient::new(&rig, "h").sign_in("lan", "correct horse battery").await, 204);
     rig.stop().await.unwrap();
@@ -348,6 +352,7 @@ async fn whoever_is_limited_to_places_sees_and_does_nothing_elsewhere() {
 /// Lets *lan* reach everywhere, and says what she then gets of what was out of reach.
 async fn leader_of_all(rig: &Rig) -> u16 {
     let admin = settled(rig, "root", json!({ "name": "root", "role": "administrator" })).await;
+    admin.second(rig).await;
     let change = Some(json!({ "places": [] }));
     assert_eq!(admin.ask("PATCH", "/api/v1/accounts/lan", change).await.0, 204);
     let lan = SessionClient::new(rig, "lan");
@@ -568,6 +573,7 @@ async fn prometheus_reads_the_fleet_with_a_token() {
         link.committed(position).await.unwrap();
     }
     let robot = settled(&rig, "robot", json!({ "name": "robot", "role": "viewer" })).await;
+    robot.second(&rig).await;
     let token = Some(json!({ "label": "Prometheus", "role": "viewer", "days": 30 }));
     let (_, text) = robot.ask("POST", "/api/v1/account/tokens", token).await;
     let token = serde_json::from_str::<Value>(&text).unwrap()["token"].as_str().unwrap().to_owned();

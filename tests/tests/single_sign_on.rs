@@ -93,7 +93,7 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
     let secret = dir.path().join("secret");
     std::fs::write(&secret, "tuyệt mật\n").unwrap();
     let mut rig = Rig::new(&format!(
-        "[oidc]\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"ioc\"\nsecret_file = \"{}\"\n",
+        "[oidc]\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"ioc\"\nsecret_file = \"{}\"\nsecond_factor_always = true\n",
         secret.display()
     ));
     rig.start().await.unwrap();
@@ -149,5 +149,71 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
     assert!(page.contains("url=/account\"") && !page.contains("evil"), "{page}");
     let all = rig.get("/api/v1/accounts").await.unwrap().to_string();
     assert!(all.contains("by-boss") && !all.contains("by-none"), "{all}");
+    rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_factor() {
+    let port = free_port();
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "tuyệt mật\n").unwrap();
+    let mut rig = Rig::new(&format!(
+        "[oidc]\nissuer = \"http://127.0.0.1:{port}\"\nclient_id = \"ioc\"\nsecret_file = \"{}\"\nsecond_factor_acr = [\"gold\"]\n",
+        secret.display()
+    ));
+    rig.start().await.unwrap();
+    let base = format!("https://localhost:{}", rig.web);
+    rig.post("/api/v1/accounts", json!({ "name": "boss", "role": "administrator" })).await.unwrap();
+    let mut provider = Command::new(peers().join("bin/oidc-provider-mock"));
+    provider.args(["--port", &port.to_string()]);
+    for (sub, more) in [
+        ("silent", json!({})),
+        ("password", json!({ "amr": ["pwd"], "acr": "silver" })),
+        ("amr", json!({ "amr": ["pwd", "mfa"] })),
+        ("acr", json!({ "acr": "gold" })),
+    ] {
+        let mut claims = json!({ "sub": sub, "preferred_username": "boss" });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        provider.args(["--user-claims", &claims.to_string()]);
+    }
+    let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let _provider = provider.expect("scripts/test installs oidc-provider-mock");
+    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/people"));
+    let jar = |name: &str| dir.path().join(name);
+    let leads = || async { curl(&jar("first"), &[&begin]).await.0 == "303" };
+    eventually("the provider answers", leads).await.unwrap();
+    // Whoever is asked anew is asked for what the configuration names.
+    assert!(curl(&jar("first"), &[&again]).await.1.ends_with("&acr_values=gold"));
+    for (sub, may) in [("silent", false), ("password", false), ("amr", true), ("acr", true)] {
+        let (status, page) = comes_back(&jar(sub), &again, sub, str::to_owned).await;
+        assert!(status == "200" && page.contains("url=/people"), "{sub} comes in: {status} {page}");
+        let (url, body) = (format!("{base}/api/v1/accounts"), json!({ "name": format!("by-{sub}"), "role": "viewer" }));
+        let (status, _, why) =
+            curl(&jar(sub), &["-H", "content-type: application/json", "-d", &body.to_string(), &url]).await;
+        let fields = format!("name=page-{sub}&full_name=&role=viewer&places=");
+        let (by_page, _, page) = curl(&jar(sub), &["-d", &fields, &format!("{base}/people")]).await;
+        if may {
+            assert_eq!((status.as_str(), by_page.as_str()), ("201", "200"), "{sub}: {why} {page}");
+            continue;
+        }
+        assert!(
+            status == "403" && why.contains("urn:ioc-watch:provider-without-second-factor"),
+            "{sub}: {status} {why}"
+        );
+        assert!(why.contains("second_factor_always") && why.contains("second_factor_acr"), "it names the keys: {why}");
+        assert!(by_page == "409" && page.contains("second_factor_always"), "{sub}: {by_page} {page}");
+        assert!(page.contains("/login/oidc?again=/people"), "{page}");
+        assert!(!page.contains("bạn chưa bật"), "it is the provider's to have one: {page}");
+    }
+    // The configuration says that it always asks; who is in comes in anew.
+    rig.configure(|config| config.replace("second_factor_acr = [\"gold\"]", "second_factor_always = true"));
+    ioc_tests::harness::send_signal(rig.pid(), "HUP").await.unwrap();
+    let always = || async {
+        comes_back(&jar("silent"), &again, "silent", str::to_owned).await;
+        let fields = "name=by-silent&full_name=&role=viewer&places=";
+        curl(&jar("silent"), &["-d", fields, &format!("{base}/people")]).await.0 == "200"
+    };
+    eventually("the configuration is taken", always).await.unwrap();
     rig.stop().await.unwrap();
 }

@@ -354,17 +354,23 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     assert_eq!(rows as u64, devices.iter().map(|device| device.made).sum::<u64>());
 
     // The agent's side: the spool says so, keeps what it has, and goes on when there is room.
-    use ioc_agent::spool::{Backlog, Entry, Limits};
+    use ioc_agent::spool::{Backlog, BacklogLimits, SpooledReport};
     use ioc_common::report::{Body, Event, Position};
     let spool = disk.mount.join("agent/spool");
-    let mut backlog = Backlog::open(spool.clone(), Limits { ring_max_reports: 1000, spool_max_bytes: 1 << 30 });
+    let mut backlog = Backlog::open(spool.clone(), BacklogLimits { ring_max_reports: 1000, spool_max_bytes: 1 << 30 });
     let put = |backlog: &mut Backlog, seq: u64| {
         let body = Body::Event(Event { name: "test.event".into(), text: "x".repeat(4000), fields: Default::default() });
         let position = Position { epoch: 1, seq };
         let (device, taken_at) = ("srv-01".parse().unwrap(), ioc_common::clock::now());
         let head = ioc_common::codec::Head { device: &device, about: None, position, boot: "0", taken_at };
         let sealed = ioc_common::codec::seal(head, &body).unwrap();
-        backlog.push(Entry { position, kind: ioc_common::topic::UpKind::Event, taken_ms: 0, boot: "0".into(), sealed });
+        backlog.push(SpooledReport {
+            position,
+            kind: ioc_common::topic::UpKind::Event,
+            taken_ms: 0,
+            boot: "0".into(),
+            sealed,
+        });
     };
     for seq in 1..=20 {
         put(&mut backlog, seq);
@@ -379,7 +385,7 @@ async fn a_full_disk_on_either_side_is_said_and_passes() {
     backlog.spill();
     let trouble = backlog.trouble().map(str::to_owned);
     drop(backlog);
-    let mut again = Backlog::open(spool, Limits { ring_max_reports: 1000, spool_max_bytes: 1 << 30 });
+    let mut again = Backlog::open(spool, BacklogLimits { ring_max_reports: 1000, spool_max_bytes: 1 << 30 });
     let mut cursor = Position::default();
     let mut seen = 0;
     while let Some(entry) = again.next_after(cursor) {

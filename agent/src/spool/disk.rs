@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
-use super::Entry;
+use super::SpooledReport;
 use super::damaged::{Damaged, Harm};
 use super::error::SpoolError;
 use super::frame::{self, Found, is_cut_off, kept_of_cut_off, number_in, write_file};
@@ -48,9 +48,9 @@ pub struct DiskSpool {
     /// Files that are not yet read, and since when they cannot be.
     unread: Vec<PathBuf>,
     failing_since_ms: Option<u64>,
-    files: BTreeMap<u32, Kept>,
+    files: BTreeMap<u32, SpoolFile>,
     next_file: u32,
-    index: BTreeMap<Position, Place>,
+    index: BTreeMap<Position, ReportLocation>,
     bytes: u64,
     /// Everything up to here is committed.
     freed: Position,
@@ -63,14 +63,14 @@ pub struct DiskSpool {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct SpoolFile {
     path: PathBuf,
     waiting: u64,
     harm: Harm,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct ReportLocation {
     /// None while it is in sled.
     file: Option<u32>,
     offset: u64,
@@ -78,7 +78,7 @@ struct Place {
     sample: bool,
 }
 
-impl Place {
+impl ReportLocation {
     const fn bytes(&self) -> u64 {
         self.len as u64 + OVERHEAD_BYTES
     }
@@ -133,7 +133,7 @@ impl DiskSpool {
                 losses.quarantined += self.unread.len().max(1) as u64;
                 (self.listed, self.failing_since_ms) = (true, None);
                 for path in std::mem::take(&mut self.unread) {
-                    if let Some(file) = self.let_go(Kept { path, waiting: 0, harm: Harm::Unreadable }) {
+                    if let Some(file) = self.let_go(SpoolFile { path, waiting: 0, harm: Harm::Unreadable }) {
                         let number = self.new_number();
                         self.files.insert(number, file);
                     }
@@ -200,7 +200,7 @@ impl DiskSpool {
             number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
         let cut_off = is_cut_off(&path);
         let harm = if broken { Harm::Unreadable } else { Harm::None };
-        let mut kept = Kept { path, waiting: 0, harm };
+        let mut kept = SpoolFile { path, waiting: 0, harm };
         for one in found {
             match *one {
                 // Freed, and not yet written over.
@@ -209,16 +209,16 @@ impl DiskSpool {
                 Found::Damaged(_) | Found::Headless if cut_off => {}
                 Found::Whole { position, offset, len, sample } => {
                     self.damaged.remove(&position);
-                    let place = Place { file: Some(number), offset, len, sample };
+                    let place = ReportLocation { file: Some(number), offset, len, sample };
                     match self.index.get(&position) {
                         None => {
                             self.bytes += place.bytes();
                             kept.waiting += 1;
                         }
                         // sled writes a report again when it tidies up, and so do we.
-                        Some(Place { file: Some(file), .. }) if *file == number => {}
-                        Some(Place { file: None, .. }) => kept.waiting += 1,
-                        Some(Place { file: Some(_), .. }) => continue,
+                        Some(ReportLocation { file: Some(file), .. }) if *file == number => {}
+                        Some(ReportLocation { file: None, .. }) => kept.waiting += 1,
+                        Some(ReportLocation { file: Some(_), .. }) => continue,
                     }
                     self.index.insert(position, place);
                 }
@@ -253,7 +253,7 @@ impl DiskSpool {
 
     /// Writes entries durably: all of them, or it is an error and they stay with whoever has them. When the budget is exceeded, old
     /// samples are thinned, then dropped, before any other kind.
-    pub(super) fn put(&mut self, entries: &[&Entry], losses: &mut Losses) -> Result<(), SpoolError> {
+    pub(super) fn put(&mut self, entries: &[&SpooledReport], losses: &mut Losses) -> Result<(), SpoolError> {
         self.aside.measure();
         if self.budget() < self.max_bytes / 10 {
             let full = "what is damaged of it takes nine tenths of its budget; mend: look at the disk, see 'ioc-agent damaged', and remove it \
@@ -285,7 +285,7 @@ impl DiskSpool {
         for (entry, (position, frame)) in entries.iter().zip(&frames) {
             let len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
             self.forget(*position);
-            let new = Place { file: place, offset, len, sample: entry.is_sample() };
+            let new = ReportLocation { file: place, offset, len, sample: entry.is_sample() };
             self.bytes += new.bytes();
             self.index.insert(*position, new);
             self.damaged.remove(position);
@@ -329,7 +329,7 @@ impl DiskSpool {
         }
         result.map_err(|source| self.error_at("write", &path, source))?;
         self.loose += 1;
-        self.files.insert(number, Kept { path, waiting: frames.len() as u64, harm: Harm::None });
+        self.files.insert(number, SpoolFile { path, waiting: frames.len() as u64, harm: Harm::None });
         Ok(number)
     }
 
@@ -417,7 +417,7 @@ impl DiskSpool {
         let (mut offset, mut corrupt) = (0, 0);
         let frames = self.index.iter().filter_map(|(position, place)| match self.read(*position, place) {
             Ok(Some(frame)) => {
-                let new = Place { file: Some(number), offset, ..*place };
+                let new = ReportLocation { file: Some(number), offset, ..*place };
                 offset += u64::from(place.len);
                 places.insert(*position, new);
                 Some(Ok(frame))
@@ -430,16 +430,16 @@ impl DiskSpool {
         });
         write_file(&path, frames).map_err(|source| self.error_at("write", &path, source))?;
         losses.corrupt += corrupt;
-        self.bytes = places.values().map(Place::bytes).sum();
+        self.bytes = places.values().map(ReportLocation::bytes).sum();
         let old = std::mem::take(&mut self.files);
         self.let_all_go(old);
-        self.files.insert(number, Kept { path, waiting: places.len() as u64, harm: Harm::None });
+        self.files.insert(number, SpoolFile { path, waiting: places.len() as u64, harm: Harm::None });
         self.index = places;
         Ok(())
     }
 
     /// The frame at a place; none when it does not match its checksum.
-    fn read(&self, position: Position, place: &Place) -> io::Result<Option<Vec<u8>>> {
+    fn read(&self, position: Position, place: &ReportLocation) -> io::Result<Option<Vec<u8>>> {
         let frame = match place.file.map(|number| self.files.get(&number)) {
             None => match &self.live {
                 Some(live) => live.get(position)?.map(|frame| frame.to_vec()),
@@ -458,7 +458,7 @@ impl DiskSpool {
         cursor: Position,
         before: Option<Position>,
         losses: &mut Losses,
-    ) -> Result<Option<Entry>, SpoolError> {
+    ) -> Result<Option<SpooledReport>, SpoolError> {
         self.gather(losses)?;
         if before.is_some_and(|before| before <= cursor) {
             return Ok(None);
@@ -519,7 +519,8 @@ impl DiskSpool {
     /// Frees what is committed. A spool in which nothing waits is closed and its files are deleted.
     pub(super) fn remove_through(&mut self, watermark: Position) -> Result<(), SpoolError> {
         self.freed = self.freed.max(watermark);
-        let freed: Vec<(Position, Place)> = self.index.range(..=watermark).map(|(at, place)| (*at, *place)).collect();
+        let freed: Vec<(Position, ReportLocation)> =
+            self.index.range(..=watermark).map(|(at, place)| (*at, *place)).collect();
         self.damaged = self.damaged.split_off(&Position { seq: watermark.seq.saturating_add(1), ..watermark });
         if freed.is_empty() && (self.files.is_empty() || !self.index.is_empty()) {
             return Ok(());
@@ -552,7 +553,7 @@ impl DiskSpool {
     }
 
     /// Takes a file away in which nothing waits: what is damaged of it is kept for a technician. Gives it back when that cannot be done now.
-    fn let_go(&mut self, file: Kept) -> Option<Kept> {
+    fn let_go(&mut self, file: SpoolFile) -> Option<SpoolFile> {
         let done = match file.harm {
             Harm::None => fs::remove_file(&file.path),
             Harm::Damaged => self.aside.keep(&file.path),
@@ -564,14 +565,14 @@ impl DiskSpool {
                     tracing::warn!(%error, file = %file.path.display(), "a file of the spool cannot be taken away; it is tried again");
                 }
                 self.stuck = true;
-                Some(Kept { waiting: 0, ..file })
+                Some(SpoolFile { waiting: 0, ..file })
             }
             _ => None,
         }
     }
 
     /// Takes these files away; what cannot be is still known.
-    fn let_all_go(&mut self, files: BTreeMap<u32, Kept>) {
+    fn let_all_go(&mut self, files: BTreeMap<u32, SpoolFile>) {
         let mut stuck = self.stuck && files.is_empty();
         for (number, file) in files {
             if let Some(file) = self.let_go(file) {

@@ -14,7 +14,7 @@ use ioc_common::file::{replace_durably, sync_dir};
 use ioc_common::report::Position;
 use ioc_common::topic::UpKind;
 
-use super::Entry;
+use super::SpooledReport;
 
 const MARK: [u8; 4] = *b"\x8bIoC";
 const VERSION: u8 = 2;
@@ -42,7 +42,7 @@ pub(super) enum Found {
 }
 
 /// A report, framed.
-pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+pub(super) fn encode(entry: &SpooledReport) -> Vec<u8> {
     let payload = entry.sealed.as_bytes();
     let mut frame = Vec::with_capacity(HEAD_BYTES + payload.len() + CRC_BYTES);
     frame.extend_from_slice(&MARK);
@@ -66,13 +66,13 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
 }
 
 /// The report of a frame; none when a byte of it is wrong.
-pub(super) fn decode(frame: &[u8]) -> Option<Entry> {
-    let head = Head::read(frame)?;
+pub(super) fn decode(frame: &[u8]) -> Option<SpooledReport> {
+    let head = FrameHeader::read(frame)?;
     let (all, crc) = frame.split_at_checked(head.end.checked_sub(CRC_BYTES)?)?;
     if crc.len() != CRC_BYTES || crc32fast::hash(all).to_be_bytes() != crc {
         return None;
     }
-    Some(Entry {
+    Some(SpooledReport {
         position: head.position,
         kind: head.kind,
         taken_ms: u64::from_be_bytes(frame.get(14..22)?.try_into().ok()?),
@@ -81,14 +81,14 @@ pub(super) fn decode(frame: &[u8]) -> Option<Entry> {
     })
 }
 
-struct Head {
+struct FrameHeader {
     kind: UpKind,
     position: Position,
     /// Where the frame ends, counted from its mark.
     end: usize,
 }
 
-impl Head {
+impl FrameHeader {
     fn read(frame: &[u8]) -> Option<Self> {
         let (fields, crc) = frame.get(..HEAD_BYTES)?.split_at(HEAD_BYTES - CRC_BYTES);
         if fields[..4] != MARK || fields[4] != VERSION || crc32fast::hash(fields).to_be_bytes() != crc {
@@ -166,7 +166,7 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
         if rest.len() < HEAD_BYTES && !last {
             return start;
         }
-        let Some(head) = Head::read(rest) else {
+        let Some(head) = FrameHeader::read(rest) else {
             // What is shorter than a head was torn.
             if rest.len() >= HEAD_BYTES {
                 found(Found::Headless);
@@ -176,7 +176,7 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
         };
         match rest.get(..head.end) {
             None if !last => return start,
-            Some(frame) if whole(frame) => {
+            Some(frame) if is_whole(frame) => {
                 let offset = base + start as u64;
                 let len = u32::try_from(head.end).unwrap_or(u32::MAX);
                 let sample = head.kind == UpKind::Sample;
@@ -193,7 +193,7 @@ fn walk(piece: &[u8], base: u64, last: bool, found: &mut dyn FnMut(Found)) -> us
     at.max(piece.len().saturating_sub(MARK.len() - 1))
 }
 
-fn whole(frame: &[u8]) -> bool {
+fn is_whole(frame: &[u8]) -> bool {
     let (all, crc) = frame.split_at(frame.len() - CRC_BYTES);
     crc32fast::hash(all).to_be_bytes() == crc
 }

@@ -32,7 +32,7 @@ const RETRY_LAST_MS: u64 = 30_000;
 
 /// A report that waits to be committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct SpooledReport {
     /// Its place in the order.
     pub position: Position,
     /// Its kind of topic.
@@ -45,7 +45,7 @@ pub struct Entry {
     pub sealed: Sealed,
 }
 
-impl Entry {
+impl SpooledReport {
     /// Samples may be thinned and dropped when there is no room; the rest is kept as long as possible.
     #[must_use]
     pub fn is_sample(&self) -> bool {
@@ -55,7 +55,7 @@ impl Entry {
 
 /// Bounds of the backlog.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct BacklogLimits {
     /// Most reports in memory.
     pub ring_max_reports: usize,
     /// Most bytes of reports on disk, less what is damaged and kept. The spool's files may take twice that.
@@ -65,7 +65,7 @@ pub struct Limits {
 /// Everything that waits to be committed, in order.
 #[derive(Debug)]
 pub struct Backlog {
-    limits: Limits,
+    limits: BacklogLimits,
     ring: VecDeque<Slot>,
     disk: DiskSpool,
     losses: Losses,
@@ -82,13 +82,13 @@ pub struct Backlog {
 
 #[derive(Debug)]
 struct Slot {
-    entry: Entry,
+    entry: SpooledReport,
     on_disk: bool,
 }
 
 /// How much waits, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Waiting {
+pub struct BacklogSize {
     /// Reports in memory.
     pub in_memory: u64,
     /// Reports on disk, some of which may be in memory, too.
@@ -101,7 +101,7 @@ impl Backlog {
     /// A backlog whose spool lies in `dir`, with what was lost so far beside it. What was left there is read; what cannot be read now is
     /// read later.
     #[must_use]
-    pub fn open(dir: PathBuf, limits: Limits) -> Self {
+    pub fn open(dir: PathBuf, limits: BacklogLimits) -> Self {
         let ledger = Ledger::open(dir.with_file_name("losses.json"), &mut Damaged::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
@@ -154,7 +154,7 @@ impl Backlog {
     }
 
     /// Takes a report. Events are on disk when this returns, unless the disk refuses (see [`Self::trouble`]).
-    pub fn push(&mut self, entry: Entry) {
+    pub fn push(&mut self, entry: SpooledReport) {
         let event = entry.kind == UpKind::Event;
         self.ring.push_back(Slot { entry, on_disk: false });
         let may_try = self.trouble.is_none() || clock::boottime_ms() >= self.retry_at_ms;
@@ -178,7 +178,8 @@ impl Backlog {
 
     fn spill_some(&mut self, events_only: bool) {
         let wanted = |slot: &Slot| !slot.on_disk && (!events_only || !slot.entry.is_sample());
-        let entries: Vec<&Entry> = self.ring.iter().filter(|slot| wanted(slot)).map(|slot| &slot.entry).collect();
+        let entries: Vec<&SpooledReport> =
+            self.ring.iter().filter(|slot| wanted(slot)).map(|slot| &slot.entry).collect();
         if entries.is_empty() {
             return;
         }
@@ -217,7 +218,7 @@ impl Backlog {
 
     /// The first report after `cursor`, from memory or disk. None, too, while the disk cannot be read: what is newer must not overtake
     /// what lies there, or the collector would take that for committed.
-    pub fn next_after(&mut self, cursor: Position) -> Option<Entry> {
+    pub fn next_after(&mut self, cursor: Position) -> Option<SpooledReport> {
         let place = self.ring.partition_point(|slot| slot.entry.position <= cursor);
         let in_memory = self.ring.get(place).map(|slot| &slot.entry);
         match self.disk.next_after(cursor, in_memory.map(|entry| entry.position), &mut self.losses) {
@@ -261,8 +262,8 @@ impl Backlog {
 
     /// How much waits.
     #[must_use]
-    pub fn waiting(&self) -> Waiting {
-        Waiting { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
+    pub fn waiting(&self) -> BacklogSize {
+        BacklogSize { in_memory: self.ring.len() as u64, on_disk: self.disk.count(), disk_bytes: self.disk.bytes() }
     }
 
     /// Bytes of the spool that are damaged, and kept until a person removes them.

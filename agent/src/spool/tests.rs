@@ -7,7 +7,7 @@ use ioc_common::report::{Body, Event, Sample};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
-fn entry(seq: u64, event: bool) -> Entry {
+fn entry(seq: u64, event: bool) -> SpooledReport {
     let body = if event {
         Body::Event(Event { name: "test.event".into(), text: format!("number {seq}"), fields: Default::default() })
     } else {
@@ -18,11 +18,11 @@ fn entry(seq: u64, event: bool) -> Entry {
     let taken_at = Timestamp::from_millis(0);
     let head = codec::Head { device: &device, about: None, position, boot: "3f1c9a02", taken_at };
     let sealed = codec::seal(head, &body).expect("encodes");
-    Entry { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
+    SpooledReport { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
 }
 
 fn open(dir: &Path, ring: usize, bytes: u64) -> Backlog {
-    Backlog::open(dir.join("spool"), Limits { ring_max_reports: ring, spool_max_bytes: bytes })
+    Backlog::open(dir.join("spool"), BacklogLimits { ring_max_reports: ring, spool_max_bytes: bytes })
 }
 
 fn drain(backlog: &mut Backlog) -> Vec<u64> {
@@ -158,7 +158,7 @@ fn large_reports_are_spooled_like_others() {
         let (position, taken_at) = (Position { epoch: 7, seq }, Timestamp::from_millis(0));
         let head = codec::Head { device: &device, about: None, position, boot: "3f1c9a02", taken_at };
         let sealed = codec::seal(head, &body).expect("encodes");
-        Entry { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
+        SpooledReport { position, kind: body.kind(), taken_ms: seq * 10, boot: "3f1c9a02".into(), sealed }
     };
     let mut backlog = open(dir.path(), 4, 1 << 22);
     for seq in 1..=9 {

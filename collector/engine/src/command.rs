@@ -100,7 +100,13 @@ pub enum Command {
     /// End a maintenance window or a freeze, or take it out of the plan.
     EndWindow { id: u64, actor: String },
     /// People stand in on rotas: all of these, or none.
-    Cover { covers: Vec<Cover>, actor: String },
+    Cover {
+        covers: Vec<Cover>,
+        /// From whom each is taken, as whoever asks has seen it; refused where somebody else stands in by now. Empty where that does not
+        /// matter.
+        instead_of: Vec<String>,
+        actor: String,
+    },
     /// Nobody stands in any more.
     Uncover { id: u64, actor: String },
     /// Write into the duty book.
@@ -256,6 +262,9 @@ pub enum CommandError {
     /// The token is not good.
     #[error("{0}")]
     Forbidden(String),
+    /// Whoever asks has to show more of who they are before accounts are changed.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
     /// More attempts to sign in, or to confirm by a code, than are allowed.
     #[error("too many attempts; try again in {wait_s} s")]
     TooMany {
@@ -265,4 +274,27 @@ pub enum CommandError {
     /// The engine is stopping, or the store cannot be written.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// What is not shown of who asks for a change of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// It was too long ago, or by the password alone.
+    #[error(
+        "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again"
+    )]
+    Stale,
+    /// Their account has no second factor.
+    #[error(
+        "accounts and tokens are changed only by who has a second factor, and your account has none: set it up on the page \
+         /account#second-factor or by POST /api/v1/account/second-factor, show it by POST /api/v1/session/confirm, then ask again"
+    )]
+    NoSecondFactor,
+    /// They came in by the identity provider, which did not say that it asked for one.
+    #[error(
+        "accounts and tokens are changed only by who showed a second factor, and the identity provider did not say that it asked for one: \
+         its token must have \"mfa\" or methods of two kinds in amr, or an acr that stands in [oidc] second_factor_acr; where it asks everyone, \
+         always, set [oidc] second_factor_always = true; or sign in here, by password and second factor"
+    )]
+    SilentProvider,
 }

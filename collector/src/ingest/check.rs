@@ -47,8 +47,8 @@ impl DeviceTopics {
             return Err("client_id");
         }
         if let Some(will) = &connect.last_will {
-            let own = will.topic.strip_prefix(self.up.as_str()) == Some(UpKind::Gone.as_str());
-            if !own || will.qos == QoS::ExactlyOnce || will.retain {
+            let is_farewell = will.topic.strip_prefix(self.up.as_str()) == Some(UpKind::Gone.as_str());
+            if !is_farewell || will.qos == QoS::ExactlyOnce || will.retain {
                 return Err("will");
             }
         }
@@ -90,7 +90,7 @@ pub fn packet_path(bytes: &[u8]) -> usize {
     let mut buffer = BytesMut::from(bytes);
     let mut passed = 0;
     let mut max_bytes = CONNECT_MAX_BYTES;
-    while let Ok(Some(end)) = frame::whole(&buffer, max_bytes) {
+    while let Ok(Some(end)) = frame::packet_end(&buffer, max_bytes) {
         let Ok(Some((packet, _))) = frame::inspect(&buffer[..end]).map(|()| codec.decode(&mut buffer).ok().flatten())
         else {
             break;
@@ -120,7 +120,7 @@ pub fn packet_path(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn own() -> DeviceTopics {
+    fn topics() -> DeviceTopics {
         DeviceTopics::new(DeviceId::new("srv-01").expect("valid"))
     }
 
@@ -138,38 +138,38 @@ mod tests {
 
     #[test]
     fn a_device_speaks_under_its_own_prefix_only() {
-        let up = own().up;
-        assert_eq!(own().publish(&publish(&format!("{up}sample"), QoS::AtLeastOnce)), Ok(UpKind::Sample));
-        assert_eq!(own().publish(&publish(&format!("{up}sample"), QoS::ExactlyOnce)), Err("qos2"));
+        let up = topics().up;
+        assert_eq!(topics().publish(&publish(&format!("{up}sample"), QoS::AtLeastOnce)), Ok(UpKind::Sample));
+        assert_eq!(topics().publish(&publish(&format!("{up}sample"), QoS::ExactlyOnce)), Err("qos2"));
         for bad in ["gone", "", "nonsense", "sample/x", "sample\0", "#", "+"] {
-            assert_eq!(own().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)), Err("topic"), "{bad}");
+            assert_eq!(topics().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)), Err("topic"), "{bad}");
         }
         let other = DeviceTopics::new(DeviceId::new("srv-02").expect("valid")).up;
-        assert_eq!(own().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err("topic"));
+        assert_eq!(topics().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err("topic"));
     }
 
     #[test]
     fn a_device_hears_what_is_sent_to_it_only() {
-        let down = own().down;
+        let down = topics().down;
         for good in ["+", "#", "committed"] {
-            assert_eq!(own().subscribe(&format!("{down}{good}")), Some(good));
+            assert_eq!(topics().subscribe(&format!("{down}{good}")), Some(good));
         }
         for bad in [
             "#".to_owned(),
             "ioc/#".to_owned(),
             format!("{down}x"),
             format!("{down}+/x"),
-            own().up + "+",
+            topics().up + "+",
             "+/+/+/+/down/+".to_owned(),
         ] {
-            assert_eq!(own().subscribe(&bad), None, "{bad}");
+            assert_eq!(topics().subscribe(&bad), None, "{bad}");
         }
     }
 
     #[test]
     fn connect_is_bound_to_the_certificate() {
         let connect = Connect { clean_session: true, keep_alive: 30, client_id: "srv-01".into(), ..Default::default() };
-        assert_eq!(own().connect(&connect), Ok(()));
-        assert_eq!(own().connect(&Connect { client_id: "srv-02".into(), ..connect }), Err("client_id"));
+        assert_eq!(topics().connect(&connect), Ok(()));
+        assert_eq!(topics().connect(&Connect { client_id: "srv-02".into(), ..connect }), Err("client_id"));
     }
 }

@@ -76,10 +76,10 @@ pub(super) struct Connection {
     next_packet: u16,
     subscriptions: Subscriptions,
     /// Without a packet for this long the engine is told, and for `idle` the link is closed.
-    quiet: Duration,
+    quiet_after: Duration,
     idle: Duration,
     /// When its last packet came.
-    heard: Instant,
+    last_packet_at: Instant,
     /// The engine was told that nothing comes.
     is_quiet: bool,
 }
@@ -104,7 +104,7 @@ pub(super) async fn connect(
             if read.first().is_some_and(|byte| byte >> 4 != 1) {
                 return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), &device));
             }
-            if let Some(end) = frame::whole(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
+            if let Some(end) = frame::packet_end(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
                 return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
             }
             match stream.read_buf(&mut read).await {
@@ -178,9 +178,9 @@ pub(super) async fn connect(
         paused_until: None,
         next_packet: 1,
         subscriptions: Subscriptions::default(),
-        quiet: Duration::from_millis(u64::try_from(quiet_after_ms(keep_alive_s)).unwrap_or_default()),
+        quiet_after: Duration::from_millis(u64::try_from(quiet_after_ms(keep_alive_s)).unwrap_or_default()),
         idle,
-        heard: Instant::now(),
+        last_packet_at: Instant::now(),
         is_quiet: false,
     })
 }
@@ -213,7 +213,7 @@ impl Connection {
             }
         }
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
-        let quiet_ms = milliseconds(self.heard.elapsed());
+        let quiet_ms = milliseconds(self.last_packet_at.elapsed());
         self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
 
@@ -228,7 +228,7 @@ impl Connection {
             if self.paused_until.is_some_and(|until| until <= turn) {
                 // It was not listened to meanwhile.
                 self.paused_until = None;
-                self.heard = turn;
+                self.last_packet_at = turn;
             }
             if look <= turn {
                 let now = clock::now();
@@ -253,7 +253,8 @@ impl Connection {
                 self.read = BytesMut::new();
             }
             let may_read = self.may_read();
-            let deadline = may_read.then(|| self.heard + if self.is_quiet { self.idle } else { self.quiet });
+            let deadline =
+                may_read.then(|| self.last_packet_at + if self.is_quiet { self.idle } else { self.quiet_after });
             let due = [deadline, self.paused_until].into_iter().flatten().fold(look, Instant::min);
             let now = Instant::now();
             let over = deadline.is_some_and(|deadline| deadline <= now);
@@ -292,7 +293,7 @@ impl Connection {
                         return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
                     }
                     self.is_quiet = true;
-                    if let Err(end) = self.tell_quiet(Some(milliseconds(self.heard.elapsed()))).await {
+                    if let Err(end) = self.report_quiet(Some(milliseconds(self.last_packet_at.elapsed()))).await {
                         return end;
                     }
                 }
@@ -312,19 +313,19 @@ impl Connection {
     /// Takes the next packet from the device. False while it has not come whole.
     async fn take_next(&mut self) -> Result<bool, EndReason> {
         let refused = |fault| refused(fault, &self.device);
-        let Some(end) = frame::whole(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
+        let Some(end) = frame::packet_end(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
         frame::inspect(self.read.get(..end).unwrap_or_default()).map_err(refused)?;
         let decoded = self.codec.decode(&mut self.read).map_err(|error| ("packet", error.to_string()))?;
         let Some((packet, _)) = decoded else { return Ok(false) };
-        self.heard = Instant::now();
+        self.last_packet_at = Instant::now();
         if std::mem::take(&mut self.is_quiet) {
-            self.tell_quiet(None).await?;
+            self.report_quiet(None).await?;
         }
         self.take(packet).await?;
         Ok(true)
     }
 
-    async fn tell_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
+    async fn report_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
         self.forward(Message::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
     }
 

@@ -20,7 +20,7 @@ use ioc_common::clock;
 
 use super::certificate_validity::CertificateValidity;
 use super::connection::{self, ConnectionDeps};
-use super::newcomers::{Newcomers, Place};
+use super::newcomers::{NewcomerSlot, Newcomers};
 use ioc_engine::connection_limit::Bounds;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
@@ -75,7 +75,7 @@ impl Endpoint {
                 },
             };
             let newcomer = newcomers.enter(peer.ip());
-            let welcome = Welcome {
+            let admission = Admission {
                 tls: Arc::clone(&self.tls),
                 turns: Arc::clone(&turns),
                 places: Arc::clone(&places),
@@ -86,7 +86,7 @@ impl Endpoint {
             };
             // The handshake's large future must not stay with a connection that lives for weeks: it is boxed and dropped.
             tokio::spawn(async move {
-                let admitted = Box::pin(welcome.admit(socket, &newcomer)).await;
+                let admitted = Box::pin(admission.admit(socket, &newcomer)).await;
                 drop(newcomer);
                 if let Some((connection, _place)) = admitted {
                     connection.run().await;
@@ -99,7 +99,7 @@ impl Endpoint {
 /// A connection, and its place among all.
 type Admitted = (connection::Connection, tokio::sync::OwnedSemaphorePermit);
 
-struct Welcome {
+struct Admission {
     tls: Arc<ServerConfig>,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
@@ -109,9 +109,9 @@ struct Welcome {
     peer: SocketAddr,
 }
 
-impl Welcome {
+impl Admission {
     /// Leads a new socket through TLS, its certificate and CONNECT. None when it was refused; the reason is counted and logged.
-    async fn admit(self, socket: TcpStream, newcomer: &Place) -> Option<Admitted> {
+    async fn admit(self, socket: TcpStream, newcomer: &NewcomerSlot) -> Option<Admitted> {
         let admitted = tokio::select! {
             biased;
             admitted = self.try_admit(socket, newcomer) => admitted,
@@ -131,7 +131,7 @@ impl Welcome {
 
     /// The TLS handshake. What it costs is paid when the client's first message is whole, and in turns: those of an address that sends
     /// many wait for each other, not the others for them.
-    async fn handshake(&self, socket: TcpStream, newcomer: &Place) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn handshake(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> std::io::Result<TlsStream<TcpStream>> {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), socket).await?;
         let mut accept = Box::pin(start.into_stream(Arc::clone(&self.tls)));
         let first = {
@@ -145,7 +145,7 @@ impl Welcome {
         }
     }
 
-    async fn try_admit(&self, socket: TcpStream, newcomer: &Place) -> Result<Admitted, (&'static str, String)> {
+    async fn try_admit(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> Result<Admitted, (&'static str, String)> {
         let late = |reason: &'static str| move |_| (reason, "took too long".to_owned());
         // A socket that sends nothing takes no place among the handshakes.
         let mut byte = [0];

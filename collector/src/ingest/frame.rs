@@ -20,7 +20,7 @@ pub(super) enum FrameError {
 use FrameError::Malformed;
 
 /// Where the first packet in `buffer` ends; none while it has not come whole. Its first bytes are judged as soon as they are there.
-pub(super) fn whole(buffer: &[u8], max_bytes: u32) -> Result<Option<usize>, FrameError> {
+pub(super) fn packet_end(buffer: &[u8], max_bytes: u32) -> Result<Option<usize>, FrameError> {
     let Some((first, rest)) = buffer.split_first() else { return Ok(None) };
     flags(*first)?;
     let mut length = 0;
@@ -228,18 +228,18 @@ mod tests {
 
     #[test]
     fn a_packet_is_whole_when_its_length_says_so() {
-        assert_eq!(whole(&[], 10), Ok(None));
-        assert_eq!(whole(&[0xc0], 10), Ok(None));
-        assert_eq!(whole(&[0xc0, 0, 0xc0], 10), Ok(Some(2)));
-        assert_eq!(whole(&[0x30, 0x84, 0x00, 1, 2, 3], 10), Ok(None));
-        assert_eq!(whole(&[0x30, 0x84, 0x00, 1, 2, 3, 4], 10), Ok(Some(7)));
-        assert_eq!(whole(&[0x30, 0x84, 0x80, 0x80, 0x00, 1, 2, 3, 4], 10), Ok(Some(9)));
-        assert_eq!(whole(&[0x30, 0xff, 0xff, 0xff], 10), Ok(None));
+        assert_eq!(packet_end(&[], 10), Ok(None));
+        assert_eq!(packet_end(&[0xc0], 10), Ok(None));
+        assert_eq!(packet_end(&[0xc0, 0, 0xc0], 10), Ok(Some(2)));
+        assert_eq!(packet_end(&[0x30, 0x84, 0x00, 1, 2, 3], 10), Ok(None));
+        assert_eq!(packet_end(&[0x30, 0x84, 0x00, 1, 2, 3, 4], 10), Ok(Some(7)));
+        assert_eq!(packet_end(&[0x30, 0x84, 0x80, 0x80, 0x00, 1, 2, 3, 4], 10), Ok(Some(9)));
+        assert_eq!(packet_end(&[0x30, 0xff, 0xff, 0xff], 10), Ok(None));
         // A fifth byte, a packet above the bound, and a wrong first byte are seen before more is waited for.
-        assert!(whole(&[0x30, 0x80, 0x80, 0x80, 0x80], 10).is_err());
-        assert!(whole(&[0x30, 11], 10).is_err());
+        assert!(packet_end(&[0x30, 0x80, 0x80, 0x80, 0x80], 10).is_err());
+        assert!(packet_end(&[0x30, 11], 10).is_err());
         for first in [0x00, 0x20, 0x90, 0xb0, 0xd0, 0xf0, 0x11, 0x38, 0x36, 0x41, 0x60, 0x80, 0x83, 0xa0, 0xc1, 0xe8] {
-            assert!(whole(&[first], 10).is_err(), "{first:#04x}");
+            assert!(packet_end(&[first], 10).is_err(), "{first:#04x}");
         }
     }
 }

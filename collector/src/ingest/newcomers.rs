@@ -1,7 +1,7 @@
 //! Sockets that are open but have not yet shown who they are. Called by the endpoint for every socket that it accepts.
 //!
-//! Nobody is turned away: a newcomer above a bound takes the place of the oldest one of its address, its network or of all, since whoever
-//! means well has done in a moment what others put off for long. Whoever has shown a good certificate gives its place among strangers back,
+//! Nobody is turned away: a newcomer above a bound takes the slot of the oldest one of its address, its network or of all, since whoever
+//! means well has done in a moment what others put off for long. Whoever has shown a good certificate gives its slot among strangers back,
 //! and is kept apart by its device. Deliberately absent: any memory of addresses beyond the sockets that are open.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,7 +20,7 @@ const PER_DEVICE_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Newcomers {
     bounds: Bounds,
-    crowd: Mutex<OpenSockets>,
+    sockets: Mutex<OpenSockets>,
 }
 
 #[derive(Debug, Default)]
@@ -43,31 +43,31 @@ struct Newcomer {
 
 impl Newcomers {
     pub(super) fn new(bounds: Bounds) -> Arc<Self> {
-        Arc::new(Self { bounds, crowd: Mutex::default() })
+        Arc::new(Self { bounds, sockets: Mutex::default() })
     }
 
     /// Lets a socket in. The oldest of its address, its network and of all leave where they are too many.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Place {
+    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> NewcomerSlot {
         let from = PeerOrigin::of(peer);
-        let mut crowd = self.crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         // Room is made before it enters: it is never the one that leaves.
-        let oldest = crowd.origins.full(from, &self.bounds).and_then(|places| places.first().copied());
+        let oldest = sockets.origins.full(from, &self.bounds).and_then(|places| places.first().copied());
         if let Some(oldest) = oldest {
-            crowd.send_away(oldest);
+            sockets.send_away(oldest);
         }
-        if crowd.strangers.len() >= self.bounds.all
-            && let Some(oldest) = crowd.strangers.first().copied()
+        if sockets.strangers.len() >= self.bounds.all
+            && let Some(oldest) = sockets.strangers.first().copied()
         {
-            crowd.send_away(oldest);
+            sockets.send_away(oldest);
         }
-        crowd.next += 1;
-        let id = crowd.next;
+        sockets.next += 1;
+        let id = sockets.next;
         let leave = Arc::new(Notify::new());
-        crowd.all.insert(id, Newcomer { from, device: None, leave: Arc::clone(&leave) });
-        crowd.strangers.insert(id);
-        let turn = crowd.origins.enter(id, from);
-        drop(crowd);
-        Place { newcomers: Arc::clone(self), id, leave, turn }
+        sockets.all.insert(id, Newcomer { from, device: None, leave: Arc::clone(&leave) });
+        sockets.strangers.insert(id);
+        let turn = sockets.origins.enter(id, from);
+        drop(sockets);
+        NewcomerSlot { newcomers: Arc::clone(self), id, leave, turn }
     }
 }
 
@@ -98,17 +98,17 @@ impl OpenSockets {
     }
 }
 
-/// A newcomer's place, given back when it is dropped.
+/// A newcomer's slot, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct NewcomerSlot {
     newcomers: Arc<Newcomers>,
     id: u64,
     leave: Arc<Notify>,
     turn: Arc<Semaphore>,
 }
 
-impl Place {
-    /// Waits until a later one takes this place.
+impl NewcomerSlot {
+    /// Waits until a later one takes this slot.
     pub(super) async fn taken(&self) {
         self.leave.notified().await;
     }
@@ -118,26 +118,26 @@ impl Place {
         &self.turn
     }
 
-    /// It has shown the certificate of this device: no stranger takes its place any more.
+    /// It has shown the certificate of this device: no stranger takes its slot any more.
     pub(super) fn prove(&self, device: &DeviceId) {
-        let mut crowd = self.newcomers.crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(newcomer) = crowd.all.get_mut(&self.id) else { return };
+        let mut sockets = self.newcomers.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(newcomer) = sockets.all.get_mut(&self.id) else { return };
         newcomer.device = Some(device.clone());
         let from = newcomer.from;
-        crowd.forget_address(self.id, from);
-        let own = crowd.devices.entry(device.clone()).or_default();
+        sockets.forget_address(self.id, from);
+        let own = sockets.devices.entry(device.clone()).or_default();
         own.insert(self.id);
         if own.len() > PER_DEVICE_MAX
             && let Some(oldest) = own.first().copied()
         {
-            crowd.send_away(oldest);
+            sockets.send_away(oldest);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for NewcomerSlot {
     fn drop(&mut self) {
-        self.newcomers.crowd.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
+        self.newcomers.sockets.lock().unwrap_or_else(PoisonError::into_inner).remove(self.id);
     }
 }
 
@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use futures_util::FutureExt as _;
 
-    fn gone(place: &Place) -> bool {
-        place.taken().now_or_never().is_some()
+    fn gone(slot: &NewcomerSlot) -> bool {
+        slot.taken().now_or_never().is_some()
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -165,8 +165,8 @@ mod tests {
         let others: Vec<_> = (0..4).map(|at| newcomers.enter(ip(&format!("2001:db8:{at}::1")))).collect();
         assert!(gone(&a[2]) && !gone(&b), "all places are taken");
         drop((a, b, c, others));
-        let crowd = newcomers.crowd.lock().expect("unpoisoned");
-        assert!(crowd.all.is_empty() && crowd.strangers.is_empty() && crowd.origins.is_empty());
+        let sockets = newcomers.sockets.lock().expect("unpoisoned");
+        assert!(sockets.all.is_empty() && sockets.strangers.is_empty() && sockets.origins.is_empty());
     }
 
     #[test]
@@ -183,6 +183,6 @@ mod tests {
             own.push(newcomers.enter(ip("198.51.100.1")));
             own.last().expect("one").prove(&device);
         }
-        assert!(gone(&known) && own.iter().all(|place| !gone(place)));
+        assert!(gone(&known) && own.iter().all(|slot| !gone(slot)));
     }
 }

@@ -54,8 +54,10 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
-    /// When its owner last showed who they are, by password and second factor.
+    /// When its owner last showed who they are.
     pub confirmed_at: Timestamp,
+    /// Whether they showed a second factor then: a code of ours, or what the identity provider says.
+    pub second_factor: bool,
 }
 
 /// A list of devices that a person keeps for themselves.

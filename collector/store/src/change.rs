@@ -172,7 +172,14 @@ pub enum Change {
         except: String,
     },
     /// Whoever has a session showed again who they are.
-    SessionConfirmed { digest: String, at: Timestamp },
+    SessionConfirmed {
+        digest: String,
+        at: Timestamp,
+        /// By a second factor, too.
+        second_factor: bool,
+    },
+    /// An account's second factor is gone: what its sessions showed of it counts no more.
+    SecondFactorEnded { account: String },
     /// A session or token of the API ended.
     SessionEnded { digest: String },
     /// A person knows of what was found to be lost.

@@ -463,6 +463,7 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
         created_at: at(3),
         expires_at: Timestamp::MAX,
         confirmed_at: at(3),
+        second_factor: true,
     };
     let robot =
         SessionRecord { digest: "robot".into(), label: "robot".into(), role: Some(Role::Viewer), ..session.clone() };
@@ -480,6 +481,18 @@ fn accounts_and_tokens(open: Open<'_>, dir: &Path) {
     assert_eq!(reader.account("admin").expect("reads"), Some(account));
     assert_eq!(reader.session("s").expect("reads").as_ref(), Some(&session));
     assert_eq!(reader.accounts().expect("reads").len(), 1);
+    // What was shown of a second factor ends with it; what the identity provider says of one does not.
+    let own = SessionRecord { digest: "own".into(), federated: false, ..session.clone() };
+    let shown = |second_factor| Change::SessionConfirmed { digest: "own".into(), at: at(4), second_factor };
+    let showed = |digest: &str| reader.session(digest).expect("reads").map(|found| found.second_factor);
+    store.commit(&[Change::Session(own.clone()), shown(false)]).expect("commits");
+    assert_eq!(showed("own"), Some(false));
+    store.commit(&[shown(true)]).expect("commits");
+    let confirmed = SessionRecord { confirmed_at: at(4), ..own };
+    assert_eq!(reader.session("own").expect("reads"), Some(confirmed));
+    store.commit(&[Change::SecondFactorEnded { account: "admin".into() }]).expect("commits");
+    assert_eq!((showed("own"), showed("s")), (Some(false), Some(true)));
+    store.commit(&[Change::SessionEnded { digest: "own".into() }]).expect("commits");
     store.commit(&[Change::Session(robot.clone())]).expect("commits");
     assert_eq!(reader.sessions("admin").expect("reads").len(), 2);
     let all_but = |except: &str| Change::SessionsEnded { account: "admin".into(), except: except.into() };

@@ -13,7 +13,7 @@ use super::App;
 use super::api::ApiResult;
 use super::api_types::{access, names, or_empty};
 use super::auth::Person;
-use super::confirm::{change_account, or_confirm};
+use super::confirm::{Refusal, change_account, or_confirm};
 use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::view::PageContext;
@@ -62,21 +62,20 @@ async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, 
     let places = places_of(&form.places)?;
     let (password, hash) = fresh(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
-    change_account(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.name.clone() })
-        .await?;
+    change_account(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.actor() }).await?;
     Ok(password)
 }
 
 /// A new password that its owner must change; every session of theirs ends.
 async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
     let (password, hash) = fresh(app, person).await?;
-    change_account(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.actor() }).await?;
     Ok(password)
 }
 
 /// Takes an account's second factor away: its owner has lost it.
 async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
-    change_account(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.name.clone() }).await?;
+    change_account(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.actor() }).await?;
     Ok(())
 }
 
@@ -97,7 +96,7 @@ async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Res
     let role = form.role.map(Role::from);
     let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
     let places = form.places.as_deref().map(places_of).transpose()?;
-    let (name, disabled, actor) = (name.to_owned(), form.disabled, person.name.clone());
+    let (name, disabled, actor) = (name.to_owned(), form.disabled, person.actor());
     change_account(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
     Ok(())
 }
@@ -154,7 +153,7 @@ struct AccountsPage {
     places: Vec<String>,
     roles: [&'static str; 6],
     form: AccountForm,
-    error: Option<String>,
+    error: Option<Refusal>,
     /// Whose password was made, and the password: shown once.
     made: Option<(String, String)>,
 }
@@ -179,7 +178,7 @@ impl AccountsPage {
 
 async fn show_accounts(
     app: &App,
-    page_context: PageContext,
+    mut page_context: PageContext,
     form: AccountForm,
     error: Option<Problem>,
     made: Option<(String, String)>,
@@ -192,7 +191,9 @@ async fn show_accounts(
     match app.read(&page_context.scope, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
-            let error = error.map(|problem| problem.detail().to_owned());
+            let error = error.map(|problem| Refusal::of(&problem, &page_context, "/people"));
+            // What was refused for want of a second factor says so itself.
+            page_context.wants_second &= error.as_ref().is_none_or(|refusal| refusal.mend.is_none());
             let roles = Role::ALL.map(Role::as_str);
             Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, made }, refused))
         }
@@ -333,6 +334,15 @@ pub(super) async fn api_change(
     Json(form): Json<ChangeForm>,
 ) -> Result<StatusCode, Problem> {
     alter(&app, &person, &name, &form).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn api_remove_second(
+    State(app): State<App>,
+    person: Person,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    remove_second(&app, &person, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

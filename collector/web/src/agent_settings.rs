@@ -90,14 +90,14 @@ impl AgentSettingsPage {
 
     /// What a group says, a line for each thing.
     fn lines(&self, group: &Group) -> Vec<String> {
-        let of = &group.pushed;
+        let pushed = &group.pushed;
         let mut lines = Vec::new();
-        lines.extend(of.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)));
-        lines.extend(of.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
-        if !of.forbid.is_empty() {
-            lines.push(format!("{}: {}", self.page_context.t("settings-forbid"), of.forbid.join(", ")));
+        lines.extend(pushed.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)));
+        lines.extend(pushed.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
+        if !pushed.forbid.is_empty() {
+            lines.push(format!("{}: {}", self.page_context.t("settings-forbid"), pushed.forbid.join(", ")));
         }
-        lines.extend(of.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
+        lines.extend(pushed.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
         lines
     }
 

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 use ioc_common::encoding::hex;
 
 use super::App;
@@ -23,7 +23,7 @@ use super::server::Peer;
 use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
-use ioc_engine::account::intent::{Intent, Origin};
+use ioc_engine::account::intent::{Actor, Intent, Origin};
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::ConnectionSlot;
 use ioc_store::scope::AccessScope;
@@ -55,16 +55,24 @@ pub(super) struct Person {
     pub(super) language: String,
     /// The digest of their session; empty for the command line.
     pub(super) session: String,
-    /// When they last showed who they are; none for the command line, where the machine says it.
-    pub(super) confirmed_at: Option<Timestamp>,
     /// The organisation's identity provider says who they are.
     pub(super) federated: bool,
+    /// An administrator who is to be told to set a second factor up: without one they change no account.
+    pub(super) wants_second: bool,
 }
 
 impl Person {
     /// Whether a program asks with a token: it never changes how its owner comes in.
     pub(super) const fn is_token(&self) -> bool {
         self.token_role.is_some()
+    }
+
+    /// As whom they ask for changes of accounts.
+    pub(super) fn actor(&self) -> Actor {
+        if self.session.is_empty() {
+            return Actor::Machine(self.name.clone());
+        }
+        Actor::Session { account: self.name.clone(), digest: self.session.clone() }
     }
 
     /// Whether they may do this, by their own role, by that of their token and by where they reach.
@@ -91,8 +99,8 @@ impl FromRequestParts<App> for Person {
                 scope: AccessScope::EVERYWHERE,
                 language,
                 session,
-                confirmed_at: None,
                 federated: false,
+                wants_second: false,
             });
         }
         let shown = credential_of(&parts.headers, &parts.uri);
@@ -141,9 +149,12 @@ impl FromRequestParts<App> for Person {
         }
         let scope = account.scope();
         let (role, token_role) = (account.role, session.role);
-        let (confirmed_at, federated) = (Some(session.confirmed_at), session.federated);
+        let federated = session.federated;
+        // Where it is a duty, or the password comes first, the page of the account says so itself.
+        let leads = role == Role::Administrator && !is_token && !federated;
+        let wants_second = leads && !account.asks_for_code() && !lacks && !account.is_due(now);
         let name = account.name;
-        let mut person = Self { name, role, token_role, scope, language, session: digest, confirmed_at, federated };
+        let mut person = Self { name, role, token_role, scope, language, session: digest, federated, wants_second };
         if !person.may(Right::Personal) {
             person.scope = person.scope.sealed();
         }
@@ -480,7 +491,7 @@ pub(super) async fn logout(State(app): State<App>, person: Person, headers: Head
 async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
-        let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.signed_out" };
+        let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.signed_out" };
         let _ = app.engine.account_command(Command::Account(Box::new(intent))).await;
     }
 }

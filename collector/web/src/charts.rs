@@ -111,10 +111,10 @@ fn read_groups(
         device,
         &ChartQuery { from, until, tier: Tier::for_span(until - from), names, most: POINTS },
     )?;
-    let of = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
+    let take = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
-    Ok(groups.into_iter().map(|(metric, names)| (metric, of(names, &mut lines))).collect())
+    Ok(groups.into_iter().map(|(metric, names)| (metric, take(names, &mut lines))).collect())
 }
 
 /// When maintenance is planned, within the chart.
@@ -265,7 +265,9 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
         close(&mut path, &mut band, &stretch, &y, single);
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
-        let shown = |value: Option<f64>| value.map(|value| page_context.written(read_aloud(value))).unwrap_or_default();
+        let shown = |value: Option<f64>| {
+            value.map(|value| page_context.localized_number(read_aloud(value))).unwrap_or_default()
+        };
         ChartPage {
             name: subject.to_owned(),
             path,
@@ -278,7 +280,7 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
     let mut levels = Vec::new();
     let mut level = low;
     while level <= high + step / 2.0 && levels.len() < 12 {
-        levels.push((y(level), page_context.written(read_aloud(level))));
+        levels.push((y(level), page_context.localized_number(read_aloud(level))));
         level += step;
     }
     Some(Chart {
@@ -441,15 +443,15 @@ pub(super) async fn page(
 
 /// Which series go into which chart: what is asked for, or what is telling.
 fn groups(layout: &Layout, only: &str) -> Vec<(String, Vec<String>)> {
-    let of = |metric: &str| -> Vec<String> {
+    let series_of = |metric: &str| -> Vec<String> {
         let series = layout.series().iter().filter(|series| series.metric() == metric);
         series.map(|series| series.as_str().to_owned()).collect()
     };
     if !only.is_empty() {
-        let all = of(only);
+        let all = series_of(only);
         return all.chunks(LINES_MAX).take(CHARTS_MAX).map(|some| (only.to_owned(), some.to_vec())).collect();
     }
-    let telling = KEY_METRICS.iter().map(|metric| ((*metric).to_owned(), of(metric)));
+    let telling = KEY_METRICS.iter().map(|metric| ((*metric).to_owned(), series_of(metric)));
     let with_some = telling.filter(|(_, names)| !names.is_empty());
     with_some.map(|(metric, names)| (metric, names.into_iter().take(LINES_MAX).collect())).take(CHARTS_MAX).collect()
 }

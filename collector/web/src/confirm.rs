@@ -1,8 +1,8 @@
 //! Changing accounts: the one door for it, and showing again who one is before going through.
 //!
-//! A token never gets through: whoever finds one must not be able to make an account, or to lock one out. A session that was left open
-//! must not either, so whoever changes other people's accounts, or makes a key of their own, has shown their password (and code) within
-//! the last quarter of an hour.
+//! The engine says who gets through. A token never does: whoever finds one must not be able to make an account, or to lock one out. A
+//! session that was left open must not either, nor one that was opened by a password alone: whoever changes accounts, or makes a key of
+//! their own, has shown their password and a code of their second factor within the last quarter of an hour.
 
 use askama::Template;
 use axum::extract::{Extension, Query, State};
@@ -11,47 +11,21 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
 
-use ioc_common::clock;
-
 use super::App;
 use super::auth::{Person, origin_of, show_password};
 use super::pages::{PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::server::Peer;
 use super::view::PageContext;
-use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::Intent;
-use ioc_engine::command::{Answer, Command};
+use ioc_engine::command::{Answer, Command, Unproven};
 use ioc_store::scope::AccessScope;
 
 /// Has done what a person means to do with an account.
 pub(super) async fn change_account(app: &App, person: &Person, intent: Intent) -> Result<Answer, Problem> {
     if person.is_token() {
         return Err(Problem::forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
-    }
-    let needs_fresh = match &intent {
-        Intent::Create { .. }
-        | Intent::Alter { .. }
-        | Intent::Reset { .. }
-        | Intent::RemoveSecond { .. }
-        | Intent::StartSecond { .. }
-        | Intent::NewToken { .. } => true,
-        // These show a password or a code themselves, or only end something.
-        Intent::Attempt { .. }
-        | Intent::Unseen { .. }
-        | Intent::Wrong { .. }
-        | Intent::Proved { .. }
-        | Intent::Federated { .. }
-        | Intent::Confirm { .. }
-        | Intent::ChoosePassword { .. }
-        | Intent::ConfirmSecond { .. }
-        | Intent::EndSecond { .. }
-        | Intent::EndSession { .. } => false,
-    };
-    let fresh = person.confirmed_at.is_none_or(|at| (0..account::FRESH_MS).contains(&clock::now().millis_since(at)));
-    if needs_fresh && !fresh {
-        return Err(Problem::confirm());
     }
     Ok(app.engine.account_command(Command::Account(Box::new(intent))).await?)
 }
@@ -90,14 +64,10 @@ async fn confirm(
     }
     app.limits.account(&person.name)?;
     let ConfirmForm { password, code, .. } = form;
-    let (name, session) = (person.name.clone(), person.session.clone());
+    let (name, actor) = (person.name.clone(), person.actor());
     let from = origin_of(app, &peer, headers, &name);
     let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
-    match app
-        .engine
-        .account_command(Command::Account(Box::new(Intent::Confirm { name, session, hash, code, from })))
-        .await
-    {
+    match app.engine.account_command(Command::Account(Box::new(Intent::Confirm { actor, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }
@@ -181,8 +151,37 @@ pub(super) async fn press(
 
 /// Where a page sends someone who has to show again who they are; otherwise the problem as it is.
 pub(super) fn or_confirm(problem: Problem, next: &str) -> Result<Response, Problem> {
-    if problem.asks_to_confirm() {
+    if problem.unproven() == Some(Unproven::Stale) {
         return Ok(Redirect::to(&format!("/account/confirm?next={next}")).into_response());
     }
     Err(problem)
+}
+
+/// Why a change was refused, as a page says it.
+pub(super) struct Refusal {
+    pub(super) text: String,
+    /// Where that can be mended, and what the link there is called.
+    pub(super) mend: Option<(String, String)>,
+}
+
+impl Refusal {
+    pub(super) const fn new(text: String) -> Self {
+        Self { text, mend: None }
+    }
+
+    /// What has to be shown is said in the reader's language, with the way to it; `next` is the page that they are on.
+    pub(super) fn of(problem: &Problem, page_context: &PageContext, next: &str) -> Self {
+        let t = |key: &str| page_context.t(key);
+        match problem.unproven() {
+            Some(Unproven::NoSecondFactor) => {
+                let mend = ("/account#second-factor".to_owned(), t("second-start-link"));
+                Self { text: t("second-needed"), mend: Some(mend) }
+            }
+            Some(Unproven::SilentProvider) => {
+                let mend = (format!("/login/oidc?again={}", next_of(next)), t("confirm-federated"));
+                Self { text: t("second-provider"), mend: Some(mend) }
+            }
+            Some(Unproven::Stale) | None => Self::new(problem.detail().to_owned()),
+        }
+    }
 }

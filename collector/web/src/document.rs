@@ -14,6 +14,27 @@ const ROWS_MAX: usize = 60;
 /// What is older is stale: a day, and time for the survey itself.
 const STALE_MS: i64 = 26 * 3_600_000;
 
+/// How far a document can be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Found lately, whole, on a machine that reports.
+    Verified,
+    /// The machine does not report now, or part of it could not be read.
+    Unverified,
+    /// Found more than [`STALE_MS`] ago.
+    Stale,
+}
+
+impl Freshness {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// A document, ready to be laid out.
 pub(super) struct DocumentCard {
     pub(super) name: String,
@@ -21,8 +42,7 @@ pub(super) struct DocumentCard {
     pub(super) at: Timestamp,
     pub(super) pairs: Vec<(String, String)>,
     pub(super) tables: Vec<DocumentTable>,
-    /// How far it can be believed: verified, unverified, stale.
-    pub(super) freshness: &'static str,
+    pub(super) freshness: Freshness,
     /// What could not be read, and why.
     pub(super) lacks: Vec<String>,
 }
@@ -44,28 +64,32 @@ impl DocumentTable {
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
-pub(super) fn show_all(page_context: &PageContext, records: &[DocumentRecord], heard: bool) -> Vec<DocumentCard> {
+pub(super) fn show_all(
+    page_context: &PageContext,
+    records: &[DocumentRecord],
+    is_reporting: bool,
+) -> Vec<DocumentCard> {
     // The probes have a card of their own, and so have settings.
     let records = records.iter().filter(|record| !["probes", DOCUMENT].contains(&record.name.as_str()));
-    records.filter_map(|record| show(page_context, record, heard)).collect()
+    records.filter_map(|record| show(page_context, record, is_reporting)).collect()
 }
 
 /// How far what was found at a moment can be believed now: a survey is repeated once a day even where nothing changes.
-fn freshness(found: Timestamp, now: Timestamp, heard: bool, whole: bool) -> &'static str {
+fn freshness(found: Timestamp, now: Timestamp, is_reporting: bool, whole: bool) -> Freshness {
     match () {
-        () if now.millis_since(found) > STALE_MS => "stale",
-        () if !heard || !whole => "unverified",
-        () => "verified",
+        () if now.millis_since(found) > STALE_MS => Freshness::Stale,
+        () if !is_reporting || !whole => Freshness::Unverified,
+        () => Freshness::Verified,
     }
 }
 
-fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Option<DocumentCard> {
+fn show(page_context: &PageContext, record: &DocumentRecord, is_reporting: bool) -> Option<DocumentCard> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(&record.body) else { return None };
     let mut shown = DocumentCard {
         name: record.name.clone(),
         title: page_context.word("doc", &record.name),
         at: record.at,
-        freshness: "",
+        freshness: Freshness::Unverified,
         pairs: Vec::new(),
         tables: Vec::new(),
         lacks: Vec::new(),
@@ -88,7 +112,7 @@ fn show(page_context: &PageContext, record: &DocumentRecord, heard: bool) -> Opt
             }
         }
     }
-    shown.freshness = freshness(record.at, page_context.now, heard, shown.lacks.is_empty());
+    shown.freshness = freshness(record.at, page_context.now, is_reporting, shown.lacks.is_empty());
     Some(shown)
 }
 

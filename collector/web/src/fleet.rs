@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::rooms::with_values;
 use super::tone::Tone;
 use super::view::{DeviceRow, PageContext};
-use ioc_engine::command::Command;
+use ioc_engine::command::{Command, CommandError};
 use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::place;
@@ -32,8 +32,6 @@ use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView,
 const FIRST: usize = 12;
 /// UPS and sensors that the first page looks at.
 const AROUND: usize = 1000;
-/// Lists that one person keeps.
-const VIEWS: usize = 20;
 /// Longest name of a list, and longest search, characters.
 const TEXT_MAX: usize = 100;
 
@@ -110,8 +108,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
     }
     for (record, values) in with_values.iter().filter(|(record, _)| is_live(record, now)) {
         let most = |metric: &str| {
-            let of = values.iter().filter(|(series, _)| series.split('|').next() == Some(metric));
-            of.map(|(_, value)| *value).reduce(f64::max)
+            let readings = values.iter().filter(|(series, _)| series.split('|').next() == Some(metric));
+            readings.map(|(_, value)| *value).reduce(f64::max)
         };
         let (temperature, humidity) = (most("env.temperature"), most("env.humidity"));
         if temperature.is_some() || humidity.is_some() {
@@ -127,9 +125,8 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
         if let Some(glance) = glances.get_mut(room) {
             let tone = match record.worst {
                 Some(Severity::Critical) => Tone::Bad,
-                Some(Severity::Warning) => Tone::Warning,
                 Some(Severity::Info) | None if is_live(record, now) => Tone::Good,
-                Some(Severity::Info) | None => Tone::Warning,
+                Some(Severity::Warning | Severity::Info) | None => Tone::Warning,
             };
             glance.tone = glance.tone.min(tone);
         }
@@ -209,7 +206,7 @@ impl ListAddress {
     }
 
     /// The same, written the shortest way; without the page.
-    pub(super) fn written(&self) -> String {
+    pub(super) fn to_query_string(&self) -> String {
         let query = self.query();
         let kind = query.kinds.first().map_or("", |kind| kind.as_str());
         let state = name_in(&DeviceState::ALL, query.state);
@@ -229,7 +226,7 @@ impl ListAddress {
 
     /// The same for another page.
     fn at_page(&self, page: usize) -> String {
-        format!("/devices?{}&page={page}", self.written())
+        format!("/devices?{}&page={page}", self.to_query_string())
     }
 }
 
@@ -260,7 +257,7 @@ impl DevicesPage {
         let same = self.is_sorted_by(name);
         let descending = if same && !self.query.descending { "1".to_owned() } else { String::new() };
         let address = ListAddress { sort: name.to_owned(), descending, ..self.address.clone() };
-        format!("/devices?{}", address.written())
+        format!("/devices?{}", address.to_query_string())
     }
 
     fn is_sorted_by(&self, name: &str) -> bool {
@@ -294,11 +291,11 @@ impl DevicesPage {
 
     /// Whether this view is what is shown.
     fn is_shown(&self, view: &SavedView) -> bool {
-        view.query == self.address.written()
+        view.query == self.address.to_query_string()
     }
 
     fn is_plain(&self) -> bool {
-        self.address.written().is_empty()
+        self.address.to_query_string().is_empty()
     }
 }
 
@@ -358,16 +355,12 @@ pub(super) async fn save_view(
     let read = format!("/devices?{}", form.query).parse::<axum::http::Uri>().ok();
     let address = read.and_then(|uri| Query::<ListAddress>::try_from_uri(&uri).ok()).map(|Query(address)| address);
     let address = address.ok_or_else(|| refuse(Problem::invalid("query: it cannot be read")))?;
-    let written = address.written();
+    let written = address.to_query_string();
     let name: String = form.name.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
     let removing = !form.remove.is_empty();
-    let account = person.name.clone();
-    let views = app.read(&person.scope, move |reader| reader.views(&account)).await.map_err(refuse)?;
-    let is_new = views.iter().all(|view| view.name != name);
     let refused = match () {
         () if name.is_empty() => Some("view-nameless"),
         () if !removing && written.is_empty() => Some("view-plain"),
-        () if !removing && is_new && views.len() >= VIEWS => Some("view-many"),
         () => None,
     };
     if refused.is_some() {
@@ -375,7 +368,12 @@ pub(super) async fn save_view(
     }
     let query = if removing { String::new() } else { written.clone() };
     let view = SavedView { account: person.name.clone(), name, query };
-    app.carry_out(&person, Command::SaveView(view)).await.map_err(|error| refuse(error.into()))?;
+    match app.carry_out(&person, Command::SaveView(view)).await {
+        // How many one may keep is decided where they are kept.
+        Err(CommandError::Conflict(_)) => return list(&app, &person, &headers, address, Some("view-many")).await,
+        Err(error) => return Err(refuse(error.into())),
+        Ok(_) => {}
+    }
     let back = if removing { "/devices".to_owned() } else { format!("/devices?{written}") };
     Ok(Redirect::to(&back).into_response())
 }
@@ -394,7 +392,7 @@ mod tests {
             page: "3".into(),
             ..ListAddress::default()
         };
-        assert_eq!(address.written(), "search=m%C3%A1y%201%262&kind=server");
+        assert_eq!(address.to_query_string(), "search=m%C3%A1y%201%262&kind=server");
         let query = address.query();
         assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceState::Any, 200));
         let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };

@@ -53,7 +53,7 @@ impl LabelsPage {
     }
 
     fn at(&self, page: usize) -> String {
-        format!("/labels?{}&page={page}", self.address.written())
+        format!("/labels?{}&page={page}", self.address.to_query_string())
     }
 }
 

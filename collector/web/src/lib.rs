@@ -453,6 +453,12 @@ fn people_api(all: &mut DescribedRouter) {
     all.patch("/accounts/{name}", accounts::api_change, "Changes an account").body::<accounts::ChangeForm>().done(204);
     all.post("/accounts/{name}/reset", accounts::api_reset, "A new password, shown once")
         .answers::<accounts::NewPassword>(200);
+    all.delete(
+        "/accounts/{name}/second-factor",
+        accounts::api_remove_second,
+        "Takes an account's second factor away: its owner has lost it",
+    )
+    .done(204);
     all.post("/account/password", my_account::api_password, "Changes one's own password")
         .body::<my_account::PasswordForm>()
         .done(204);

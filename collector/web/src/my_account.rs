@@ -14,7 +14,7 @@ use super::accounts::{LINE_MAX_CHARS, known, slowly};
 use super::api::ApiResult;
 use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
-use super::confirm::{change_account, or_confirm};
+use super::confirm::{Refusal, change_account, or_confirm};
 use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::qr::{Code, code_of};
@@ -44,8 +44,7 @@ async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result
         Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
     };
-    let (name, except) = (person.name.clone(), person.session.clone());
-    change_account(app, person, Intent::ChoosePassword { name, present, hash, except }).await?;
+    change_account(app, person, Intent::ChoosePassword { actor: person.actor(), present, hash }).await?;
     Ok(Ok(()))
 }
 
@@ -60,8 +59,8 @@ async fn make_token(app: &App, person: &Person, peer: &Peer, form: &TokenForm) -
         return Err(Problem::invalid(format!("days: found {}; allowed are 1 to {TOKEN_DAYS_MAX}", form.days)));
     }
     // It is for someone: the command line has no account that a token could belong to.
-    let (name, life_ms, peer) = (person.name.clone(), form.days * 86_400_000, peer.to_string());
-    match change_account(app, person, Intent::NewToken { name, label, role, life_ms, peer }).await? {
+    let (actor, life_ms, peer) = (person.actor(), form.days * 86_400_000, peer.to_string());
+    match change_account(app, person, Intent::NewToken { actor, label, role, life_ms, peer }).await? {
         Answer::Secret(token) => Ok(token),
         _ => Err(Problem::internal("no token was made")),
     }
@@ -91,9 +90,11 @@ struct MyAccountPage {
     /// The person must set a second factor up before anything else.
     lacks_second: bool,
     roles: Vec<&'static str>,
+    /// Tokens need a second factor, which there is not.
+    no_second: bool,
     /// The session that this page is shown in.
     here: String,
-    error: Option<String>,
+    error: Option<Refusal>,
     /// What was done.
     done: Option<&'static str>,
     /// A token that was made: shown once.
@@ -131,13 +132,18 @@ impl MyAccountPage {
 /// What a person's own page says beside what it always shows.
 #[derive(Default)]
 struct Feedback {
-    error: Option<String>,
+    error: Option<Refusal>,
     done: Option<&'static str>,
     token: Option<String>,
     recovery: Vec<String>,
 }
 
-async fn show_account(app: &App, person: &Person, page_context: PageContext, feedback: Feedback) -> PageResult {
+/// The page again, with why nothing was done.
+fn refused(problem: &Problem, page_context: &PageContext) -> Feedback {
+    Feedback { error: Some(Refusal::of(problem, page_context, "/account")), ..Feedback::default() }
+}
+
+async fn show_account(app: &App, person: &Person, mut page_context: PageContext, feedback: Feedback) -> PageResult {
     let name = person.name.clone();
     let found = app
         .read(&person.scope, move |reader| {
@@ -151,10 +157,14 @@ async fn show_account(app: &App, person: &Person, page_context: PageContext, fee
             let code = account.second_factor.as_ref().filter(|second| !second.confirmed);
             let code = code.and_then(|second| code_of(&second.uri(&page_context.site, &account.name)));
             let refused = error.is_some();
+            // It may have been set up by this very request; and what was refused for want of one says so itself.
+            let says_so = error.as_ref().is_some_and(|refusal| refusal.mend.is_some());
+            page_context.wants_second &= !account.asks_for_code() && !says_so;
             // A token gets what its owner has, or less.
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
             let here = person.session.clone();
+            let no_second = !person.federated && !account.asks_for_code();
             let lacks_second = account.lacks_second(&app.config().second_for);
             let page = MyAccountPage {
                 page_context,
@@ -162,6 +172,7 @@ async fn show_account(app: &App, person: &Person, page_context: PageContext, fee
                 sessions,
                 lacks_second,
                 roles,
+                no_second,
                 here,
                 error,
                 done,
@@ -200,10 +211,10 @@ pub(super) async fn password(
     let page_context = page_context(&app, &person, &headers);
     let feedback = match choose(&app, &person, form).await {
         Ok(Ok(())) => Feedback { done: Some("password-changed"), ..Feedback::default() },
-        Ok(Err(refusal)) => Feedback { error: Some(why(&page_context, refusal)), ..Feedback::default() },
+        Ok(Err(refusal)) => Feedback { error: Some(Refusal::new(why(&page_context, refusal))), ..Feedback::default() },
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
+            Err(problem) => refused(&problem, &page_context),
         },
     };
     show_account(&app, &person, page_context, feedback).await
@@ -221,7 +232,7 @@ pub(super) async fn token(
         Ok(token) => Feedback { token: Some(token), ..Feedback::default() },
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
+            Err(problem) => refused(&problem, &page_context),
         },
     };
     show_account(&app, &person, page_context, feedback).await
@@ -254,13 +265,13 @@ async fn change_second(
     form: &SecondForm,
 ) -> Result<SecondDone, Problem> {
     app.limits.account(&person.name)?;
-    let (name, code) = (person.name.clone(), form.code.clone());
-    let from = origin_of(app, peer, headers, &name);
+    let (actor, code) = (person.actor(), form.code.clone());
+    let from = origin_of(app, peer, headers, &person.name);
     let intent = match form.r#do {
-        SecondFactorAction::Start => Intent::StartSecond { name },
-        SecondFactorAction::Confirm => Intent::ConfirmSecond { name, again: false, code, from },
-        SecondFactorAction::Recovery => Intent::ConfirmSecond { name, again: true, code, from },
-        SecondFactorAction::Off => Intent::EndSecond { name, code, from },
+        SecondFactorAction::Start => Intent::StartSecond { actor },
+        SecondFactorAction::Confirm => Intent::ConfirmSecond { actor, again: false, code, from },
+        SecondFactorAction::Recovery => Intent::ConfirmSecond { actor, again: true, code, from },
+        SecondFactorAction::Off => Intent::EndSecond { actor, code, from },
     };
     Ok(match change_account(app, person, intent).await? {
         Answer::Second(second) => SecondDone::Started(second),
@@ -282,11 +293,12 @@ pub(super) async fn second(
         Ok(SecondDone::Codes(recovery)) => Feedback { done: Some("second-done"), recovery, ..Feedback::default() },
         Ok(SecondDone::Off) => Feedback { done: Some("second-gone"), ..Feedback::default() },
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            Feedback { error: Some(page_context.t("login-code-wrong")), ..Feedback::default() }
+            let error = Some(Refusal::new(page_context.t("login-code-wrong")));
+            Feedback { error, ..Feedback::default() }
         }
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
-            Err(problem) => Feedback { error: Some(problem.detail().to_owned()), ..Feedback::default() },
+            Err(problem) => refused(&problem, &page_context),
         },
     };
     show_account(&app, &person, page_context, feedback).await
@@ -333,17 +345,15 @@ pub(super) async fn end_session(
     Path(digest): Path<String>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let asked = digest.clone();
-    match app.read(&person.scope, move |reader| reader.session(&asked)).await {
-        Ok(Some(session)) if session.account == person.name => {
-            let intent = Intent::EndSession { name: person.name.clone(), digest, action: "account.session_ended" };
-            match change_account(&app, &person, intent).await {
-                Ok(_) => Ok(Redirect::to("/account").into_response()),
-                Err(problem) => Err(Failure::new(page_context, problem)),
-            }
+    let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.session_ended" };
+    match change_account(&app, &person, intent).await.map_err(|problem| or_confirm(problem, "/account")) {
+        Ok(_) => Ok(Redirect::to("/account").into_response()),
+        Err(Ok(elsewhere)) => Ok(elsewhere),
+        Err(Err(problem)) if problem.status() == StatusCode::NOT_FOUND => Err(Failure::not_found(page_context)),
+        Err(Err(problem)) => {
+            let feedback = refused(&problem, &page_context);
+            show_account(&app, &person, page_context, feedback).await
         }
-        Ok(_) => Err(Failure::not_found(page_context)),
-        Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 

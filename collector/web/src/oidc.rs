@@ -74,6 +74,8 @@ pub(crate) struct Proved {
     pub(crate) name: String,
     /// When they last showed the provider who they are, where it says so: it may have let a browser through that did days ago.
     pub(crate) at: Option<Timestamp>,
+    /// Whether it asked for a second factor then, as far as it says so, or the configuration does.
+    pub(crate) second_factor: bool,
 }
 
 /// Asks a provider what it says of itself.
@@ -104,7 +106,10 @@ pub(crate) fn address(config: &Oidc, provider: &Provider, attempt: &Attempt, bac
         ("code_challenge_method", "S256"),
     ];
     let again: &[(&str, &str)] = if attempt.again_since.is_some() { &AGAIN } else { &[] };
-    let all = fields.iter().chain(again);
+    // Who is asked anew is so because accounts are to be changed, which needs a second factor.
+    let wanted = config.second_factor_acr.join(" ");
+    let acr = (attempt.again_since.is_some() && !wanted.is_empty()).then_some(("acr_values", wanted.as_str()));
+    let all = fields.iter().chain(again).chain(&acr);
     let query: Vec<String> = all.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     let joint = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
     format!("{}{joint}{}", provider.authorization_endpoint, query.join("&"))
@@ -149,7 +154,7 @@ pub(crate) async fn redeem(
     let at = proved_at(attempt, &claims, now)?;
     let name = claims[&config.claim].as_str();
     let name = name.ok_or_else(|| answer(format!("the token has no claim {:?}", config.claim)))?.to_owned();
-    Ok(Proved { name, at })
+    Ok(Proved { name, at, second_factor: showed_second(config, &claims) })
 }
 
 async fn get(url: &str) -> Result<String, SendError> {
@@ -240,6 +245,19 @@ fn proved_at(attempt: &Attempt, claims: &Value, now: Timestamp) -> Result<Option
     }
 }
 
+/// Methods of each kind of factor: what one knows, what one has, what one is (RFC 8176, 2).
+const METHODS: [&[&str]; 3] =
+    [&["pwd", "pin", "kba"], &["otp", "hwk", "swk", "sc", "sms", "tel"], &["face", "fpt", "iris", "retina", "vbm"]];
+
+/// Whether the provider says that it asked for a second factor: `amr` has `mfa`, or methods of two kinds; or `acr` is one that the
+/// configuration names (OpenID Connect Core 1.0, 2). One that says neither is taken at the configuration's word alone.
+fn showed_second(config: &Oidc, claims: &Value) -> bool {
+    let amr: Vec<&str> = claims["amr"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let kinds = METHODS.iter().filter(|kind| kind.iter().any(|method| amr.contains(method))).count();
+    let acr = claims["acr"].as_str().is_some_and(|acr| config.second_factor_acr.iter().any(|one| one == acr));
+    config.second_factor_always || acr || kinds > 1 || amr.contains(&"mfa")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,6 +272,42 @@ mod tests {
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(sign.as_ref()))
     }
 
+    fn config() -> Oidc {
+        Oidc {
+            name: String::new(),
+            issuer: "https://idp".into(),
+            client_id: "ioc".into(),
+            secret_file: "/none".into(),
+            claim: "preferred_username".into(),
+            second_factor_acr: Vec::new(),
+            second_factor_always: false,
+        }
+    }
+
+    #[test]
+    fn a_second_factor_was_asked_for_where_the_provider_or_the_configuration_says_so() {
+        let named = Oidc { second_factor_acr: vec!["gold".into()], ..config() };
+        let always = Oidc { second_factor_always: true, ..config() };
+        for (claims, silent, by_acr) in [
+            (json!({}), false, false),
+            (json!({ "amr": null, "acr": null }), false, false),
+            (json!({ "amr": ["pwd"], "acr": "1" }), false, false),
+            (json!({ "amr": ["otp"] }), false, false),
+            (json!({ "amr": ["otp", "sms"] }), false, false),
+            (json!({ "amr": ["pwd", "user", "rba"] }), false, false),
+            (json!({ "amr": "mfa" }), false, false),
+            (json!({ "amr": [1, "mfa"] }), true, true),
+            (json!({ "amr": ["pwd", "otp"] }), true, true),
+            (json!({ "amr": ["pin", "hwk"] }), true, true),
+            (json!({ "amr": ["hwk", "fpt"] }), true, true),
+            (json!({ "acr": "gold" }), false, true),
+            (json!({ "acr": ["gold"] }), false, false),
+        ] {
+            let found = [&config(), &named, &always].map(|config| showed_second(config, &claims));
+            assert_eq!(found, [silent, by_acr, true], "{claims}");
+        }
+    }
+
     #[test]
     fn only_a_token_that_was_signed_for_us_now_and_for_this_attempt_is_good() {
         let random = SystemRandom::new();
@@ -262,13 +316,7 @@ mod tests {
         let point = pair.public_key().as_ref();
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         let keys = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "1", "x": x, "y": y }] });
-        let config = Oidc {
-            name: String::new(),
-            issuer: "https://idp".into(),
-            client_id: "ioc".into(),
-            secret_file: "/none".into(),
-            claim: "preferred_username".into(),
-        };
+        let config = config();
         let provider = Provider {
             issuer: "https://idp".into(),
             authorization_endpoint: "https://idp/a".into(),
@@ -316,6 +364,9 @@ mod tests {
         let again = Attempt { again_since: Some(now), ..attempt };
         let place = address(&config, &provider, &again, "https://ioc/login/oidc/back");
         assert!(place.ends_with("&prompt=login&max_age=0"), "{place}");
+        let gold = Oidc { second_factor_acr: vec!["gold".into(), "platinum".into()], ..config };
+        let place = address(&gold, &provider, &again, "https://ioc/login/oidc/back");
+        assert!(place.ends_with("&max_age=0&acr_values=gold%20platinum"), "{place}");
     }
 
     #[test]

@@ -251,9 +251,9 @@ pub(super) async fn device(
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
             let screens = display_wall::of(&page_context, &documents);
-            let heard = matches!(row.state, DeviceState::Live | DeviceState::Stale);
+            let is_reporting = matches!(row.state, DeviceState::Live | DeviceState::Stale);
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
-            let documents = document::show_all(&page_context, &documents, heard);
+            let documents = document::show_all(&page_context, &documents, is_reporting);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
             let charts = charts::draw_all(&page_context, lines, &incidents, &windows, charts::FIRST_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());

@@ -25,9 +25,9 @@ pub(super) struct RecentAccesses(Mutex<HashMap<(String, String), Timestamp>>);
 
 impl RecentAccesses {
     /// Whether this reading is to be recorded.
-    fn is_news(&self, person: &str, of: &str, now: Timestamp) -> bool {
+    fn is_news(&self, person: &str, subject: &str, now: Timestamp) -> bool {
         let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (person.to_owned(), of.to_owned());
+        let key = (person.to_owned(), subject.to_owned());
         if accesses.get(&key).is_some_and(|at| now.millis_since(*at) < RECORD_EVERY_MS) {
             return false;
         }
@@ -39,9 +39,9 @@ impl RecentAccesses {
     }
 
     /// This reading was not recorded after all.
-    fn forget(&self, person: &str, of: &str) {
+    fn forget(&self, person: &str, subject: &str) {
         let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accesses.remove(&(person.to_owned(), of.to_owned()));
+        accesses.remove(&(person.to_owned(), subject.to_owned()));
     }
 }
 
@@ -63,23 +63,23 @@ pub(super) async fn list_seen(app: &App, person: &Person, list: &str) -> bool {
 }
 
 /// Puts the names into texts that have any, for who may see them, when it is on record that they do.
-async fn open(app: &App, person: &Person, of: &str, texts: Vec<&mut Text>) {
+async fn open(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>) {
     if !texts.iter().any(|text| text.is_personal()) {
         return;
     }
-    if person.may(Right::Personal) && record(app, person, of, "faults and incidents").await {
+    if person.may(Right::Personal) && record(app, person, subject, "faults and incidents").await {
         texts.into_iter().for_each(Text::open);
     }
 }
 
 /// The same for faults of a device, or a list of them.
-pub(super) async fn open_faults(app: &App, person: &Person, of: &str, faults: &mut [Fault]) {
-    open(app, person, of, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
+pub(super) async fn open_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
+    open(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
 }
 
 /// The same for incidents.
-pub(super) async fn open_incidents(app: &App, person: &Person, of: &str, incidents: &mut [Incident]) {
-    open(app, person, of, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
+pub(super) async fn open_incidents(app: &App, person: &Person, subject: &str, incidents: &mut [Incident]) {
+    open(app, person, subject, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
 }
 
 /// The same for all that an incident says.
@@ -90,22 +90,22 @@ pub(super) async fn open_incident(
     steps: &mut [TimelineStep],
     faults: &mut [Fault],
 ) {
-    let of = incident.id.to_string();
+    let subject = incident.id.to_string();
     let steps = steps.iter_mut().map(|step| &mut step.note);
     let faults = faults.iter_mut().map(|fault| &mut fault.reason);
-    open(app, person, &of, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
+    open(app, person, &subject, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
 }
 
-async fn record(app: &App, person: &Person, of: &str, detail: &str) -> bool {
+async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool {
     let at = clock::now();
-    if !app.accesses.is_news(&person.name, of, at) {
+    if !app.accesses.is_news(&person.name, subject, at) {
         return true;
     }
     let (actor, action) = (person.name.clone(), "personal.read".to_owned());
-    let entry = audit::Entry { at, actor, action, subject: of.to_owned(), detail: detail.to_owned() };
+    let entry = audit::Entry { at, actor, action, subject: subject.to_owned(), detail: detail.to_owned() };
     let kept = app.engine.record_access(entry).await.is_ok();
     if !kept {
-        app.accesses.forget(&person.name, of);
+        app.accesses.forget(&person.name, subject);
     }
     kept
 }

@@ -8,10 +8,16 @@ use serde::Serialize;
 use ioc_judge::Refusal;
 
 use ioc_engine::account::hashing::{Busy, RETRY_AFTER_S};
-use ioc_engine::command::CommandError;
+use ioc_engine::command::{CommandError, Unproven};
 
-/// What a program knows the wish to be shown again who asks by.
-const CONFIRM: &str = "urn:ioc-watch:confirm";
+/// What a program knows by that more of who asks has to be shown, and what of it.
+const fn kind_of(unproven: Unproven) -> &'static str {
+    match unproven {
+        Unproven::Stale => "urn:ioc-watch:confirm",
+        Unproven::NoSecondFactor => "urn:ioc-watch:no-second-factor",
+        Unproven::SilentProvider => "urn:ioc-watch:provider-without-second-factor",
+    }
+}
 
 /// An error that is told to whoever asked.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +27,8 @@ pub(super) struct Problem {
     title: &'static str,
     status: u16,
     detail: String,
+    #[serde(skip)]
+    unproven: Option<Unproven>,
 }
 
 impl Problem {
@@ -30,6 +38,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
+            unproven: None,
         }
     }
 
@@ -65,14 +74,9 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
-    /// Whoever asks has to show again who they are.
-    pub(super) fn confirm() -> Self {
-        let detail = "show again who you are, by password and second factor, within the last 15 minutes: POST /api/v1/session/confirm, then ask again";
-        Self { kind: CONFIRM, ..Self::forbidden(detail) }
-    }
-
-    pub(super) fn asks_to_confirm(&self) -> bool {
-        self.kind == CONFIRM
+    /// What is not shown of who asks, where that is why.
+    pub(super) const fn unproven(&self) -> Option<Unproven> {
+        self.unproven
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -96,6 +100,9 @@ impl From<CommandError> for Problem {
             CommandError::Conflict(_) | CommandError::Warned(_) => Self::new(StatusCode::CONFLICT, detail),
             CommandError::Invalid(_) => Self::invalid(detail),
             CommandError::Forbidden(_) => Self::forbidden(detail),
+            CommandError::Unproven(unproven) => {
+                Self { kind: kind_of(unproven), unproven: Some(unproven), ..Self::forbidden(detail) }
+            }
             CommandError::TooMany { .. } => Self::too_many(detail),
             CommandError::Unavailable(_) => Self::unavailable(detail),
         }

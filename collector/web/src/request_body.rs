@@ -103,7 +103,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedWriter<S> {
 }
 
 impl<S: AsyncWrite + Unpin> TimedWriter<S> {
-    fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note_progress(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
                 self.timer.moved(bytes);
@@ -121,7 +125,7 @@ impl<S: AsyncWrite + Unpin> TimedWriter<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.written(context, written)
+        self.note_progress(context, written)
     }
 
     fn poll_write_vectored(
@@ -130,7 +134,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedWriter<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, parts);
-        self.written(context, written)
+        self.note_progress(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -61,19 +61,26 @@ const READS: &[(&str, Right)] = &[
 
 /// What a request to a route needs.
 pub(super) fn needed(method: &Method, route: &str) -> Right {
-    let of = |table: &[(&str, Right)]| table.iter().find(|(path, _)| *path == route).map(|(_, right)| *right);
+    let find = |table: &[(&str, Right)]| table.iter().find(|(path, _)| *path == route).map(|(_, right)| *right);
     if method == Method::GET || method == Method::HEAD {
-        of(READS).unwrap_or(Right::View)
+        find(READS).unwrap_or(Right::View)
     } else {
-        of(CHANGES).unwrap_or(Right::Administer)
+        find(CHANGES).unwrap_or(Right::Administer)
     }
 }
 
-/// Where a person whose password is due may still go; the event stream says nothing but that something has changed.
+/// Where a person whose password is due may still go, with what that asks for; the event stream says nothing but that something has changed.
 pub(super) fn is_open_when_due(route: &str) -> bool {
     matches!(
         route,
-        "/live" | "/account" | "/account/password" | "/api/v1/account/password" | "/logout" | "/api/v1/session"
+        "/live"
+            | "/account"
+            | "/account/password"
+            | "/api/v1/account/password"
+            | "/account/confirm"
+            | "/api/v1/session/confirm"
+            | "/logout"
+            | "/api/v1/session"
     )
 }
 

@@ -58,12 +58,12 @@ pub(super) fn with_values<'r>(
     records: &'r [DeviceRecord],
     layouts: &'r HashMap<LayoutId, Layout>,
 ) -> Vec<(&'r DeviceRecord, Values<'r>)> {
-    let of = |record: &'r DeviceRecord| {
+    let values = |record: &'r DeviceRecord| {
         let series = record.layout.and_then(|id| layouts.get(&id)).map(Layout::series).unwrap_or_default();
         let names = series.iter().map(Series::as_str);
         names.zip(&record.latest).filter_map(|(name, value)| Some((name, (*value)?))).collect()
     };
-    records.iter().map(|record| (record, of(record))).collect()
+    records.iter().map(|record| (record, values(record))).collect()
 }
 
 fn all_rooms(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomPower>, StoreError> {

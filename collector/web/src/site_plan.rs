@@ -115,11 +115,11 @@ pub(super) async fn page(
                 if Some(name) == room.as_deref() && !places.contains(&found.place) {
                     places.push(found.place.clone());
                 }
-                let of = rooms
+                let count = rooms
                     .entry(name.to_owned())
                     .or_insert_with(|| RoomCount { name: name.to_owned(), ..RoomCount::default() });
                 let tone = Tone::of_device(found.state.into(), found.worst);
-                if let Some(count) = TONES.iter().position(|one| *one == tone).and_then(|at| of.counts.get_mut(at)) {
+                if let Some(count) = TONES.iter().position(|one| *one == tone).and_then(|at| count.counts.get_mut(at)) {
                     *count += found.count;
                 }
             }

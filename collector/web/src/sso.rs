@@ -189,7 +189,8 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
             Problem::forbidden(error.to_string())
         })?;
     app.seal.spend(&sealed);
-    let intent = Intent::Federated { name: proved.name, proved_at: proved.at, peer: peer.to_string() };
+    let oidc::Proved { name, at: proved_at, second_factor } = proved;
+    let intent = Intent::Federated { name, proved_at, second_factor, peer: peer.to_string() };
     match app.engine.account_command(Command::Account(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok((cookie, next)),
         _ => Err(Problem::internal("sign-in failed")),

@@ -29,6 +29,8 @@ pub(super) struct PageContext {
     pub(super) person: String,
     /// What that person may do.
     rights: Vec<Right>,
+    /// They are an administrator who has no second factor yet.
+    pub(super) wants_second: bool,
     /// The places where that person may look and act.
     pub(super) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
@@ -45,6 +47,7 @@ impl PageContext {
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
             rights: Vec::new(),
+            wants_second: false,
             scope: AccessScope::EVERYWHERE,
             fragment,
             now: clock::now(),
@@ -54,7 +57,7 @@ impl PageContext {
     /// The same for this person.
     pub(super) fn of(self, person: &Person) -> Self {
         let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
-        Self { rights, scope: person.scope.clone(), ..self }
+        Self { rights, wants_second: person.wants_second, scope: person.scope.clone(), ..self }
     }
 
     fn may(&self, right: Right) -> bool {
@@ -150,11 +153,11 @@ impl PageContext {
 
     /// A number as people of this language write it.
     pub(super) fn decimal(&self, value: &f64, digits: usize) -> String {
-        self.written(format!("{value:.digits$}"))
+        self.localized_number(format!("{value:.digits$}"))
     }
 
     /// A number that was written with a point, as people of this language write it.
-    pub(super) fn written(&self, number: String) -> String {
+    pub(super) fn localized_number(&self, number: String) -> String {
         if self.language == "en" { number } else { number.replace('.', ",") }
     }
 
@@ -274,14 +277,14 @@ impl DeviceRow {
 }
 
 fn figures(layout: &Layout, values: &[Option<f64>]) -> Vec<Figure> {
-    let of = |metric: &str| {
+    let highest = |metric: &str| {
         let series = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         series
             .filter_map(|(_, value)| *value)
             .fold(None, |most: Option<f64>, value| Some(most.map_or(value, |m| m.max(value))))
     };
     let share = |label, metric| {
-        let percent = of(metric);
+        let percent = highest(metric);
         let tone = match percent {
             Some(value) if value > 90.0 => Tone::Bad,
             Some(value) if value > 75.0 => Tone::Warning,
@@ -330,9 +333,9 @@ fn summary(layout: &Layout, values: &[Option<f64>]) -> Vec<KeyFigure> {
     ];
     let mut shown = Vec::new();
     for metric in KEY_METRICS {
-        let mut of = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
+        let mut series = layout.series().iter().zip(values).filter(|(series, _)| series.metric() == metric);
         let unit = ioc_common::metric::find(metric).map_or("1", |metric| metric.unit);
-        shown.push(match (unit, of.next()) {
+        shown.push(match (unit, series.next()) {
             // Flags say nothing by themselves; their faults do.
             ("1", _) | (_, None) => continue,
             (_, Some((_, None))) => KeyFigure::Unknown,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use ioc_agent::spool::{Backlog, Entry, Limits};
+use ioc_agent::spool::{Backlog, BacklogLimits, SpooledReport};
 use ioc_common::clock::Timestamp;
 use ioc_common::codec;
 use ioc_common::id::DeviceId;
@@ -12,7 +12,7 @@ use ioc_common::topic::UpKind;
 
 fn main() -> anyhow::Result<()> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_default());
-    let limits = Limits { ring_max_reports: 64, spool_max_bytes: 1 << 30 };
+    let limits = BacklogLimits { ring_max_reports: 64, spool_max_bytes: 1 << 30 };
     let mut backlog = Backlog::open(dir, limits);
     let mut seq = backlog.last_position().map_or(0, |position| position.seq);
     let device = DeviceId::new("srv-01")?;
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
         let taken_at = Timestamp::from_millis(0);
         let sealed =
             codec::seal(codec::Head { device: &device, about: None, position, boot: "00000000", taken_at }, &body)?;
-        backlog.push(Entry { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
+        backlog.push(SpooledReport { position, kind: UpKind::Event, taken_ms: 0, boot: "00000000".into(), sealed });
         anyhow::ensure!(backlog.trouble().is_none(), "{:?}", backlog.trouble());
         writeln!(out, "{seq}")?;
         out.flush()?;

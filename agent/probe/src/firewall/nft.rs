@@ -260,12 +260,12 @@ impl<'j> RulesetCompiler<'j> {
         let chain = |target: &Value| key_in(rule, &target["target"]);
         match kind {
             "match" => steps.push(self.test(body, rule)),
-            "accept" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Accept)),
-            "drop" | "reject" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Drop)),
-            "return" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Return)),
-            "continue" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Continue)),
-            "jump" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Jump(chain(body)))),
-            "goto" => steps.push(RuleStep::PacketVerdict(PacketVerdict::Goto(chain(body)))),
+            "accept" => steps.push(RuleStep::Verdict(PacketVerdict::Accept)),
+            "drop" | "reject" => steps.push(RuleStep::Verdict(PacketVerdict::Drop)),
+            "return" => steps.push(RuleStep::Verdict(PacketVerdict::Return)),
+            "continue" => steps.push(RuleStep::Verdict(PacketVerdict::Continue)),
+            "jump" => steps.push(RuleStep::Verdict(PacketVerdict::Jump(chain(body)))),
+            "goto" => steps.push(RuleStep::Verdict(PacketVerdict::Goto(chain(body)))),
             // The first packet of a stranger is within every limit, and beyond none.
             "limit" | "quota" | "ct count" => steps.push(RuleStep::Test(match body {
                 // One that is named stands elsewhere; by a map, it may be any.
@@ -318,7 +318,7 @@ impl<'j> RulesetCompiler<'j> {
             "redirect" => steps.push(RuleStep::Redirect),
             // It goes to another host, or to a program that takes what is for others.
             "dnat" | "tproxy" | "queue" | "fwd" | "synproxy" => {
-                steps.push(RuleStep::PacketVerdict(PacketVerdict::Elsewhere));
+                steps.push(RuleStep::Verdict(PacketVerdict::Elsewhere));
             }
             "xt" => {
                 self.foreign = true;
@@ -373,7 +373,7 @@ impl<'j> RulesetCompiler<'j> {
         let after = sure.unwrap_or(PacketVerdict::Continue);
         if maybe.is_empty() || maybe.iter().all(|one| *one == after) {
             if after != PacketVerdict::Continue {
-                steps.push(RuleStep::PacketVerdict(after));
+                steps.push(RuleStep::Verdict(after));
             }
             return;
         }

@@ -84,19 +84,19 @@ const OPTIONS: [(&[&str], usize); 2] = [
 /// What a target does with the packet.
 pub(super) fn target(name: &str) -> RuleStep {
     match name {
-        "ACCEPT" => RuleStep::PacketVerdict(PacketVerdict::Accept),
-        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => RuleStep::PacketVerdict(PacketVerdict::Drop),
-        "RETURN" => RuleStep::PacketVerdict(PacketVerdict::Return),
+        "ACCEPT" => RuleStep::Verdict(PacketVerdict::Accept),
+        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => RuleStep::Verdict(PacketVerdict::Drop),
+        "RETURN" => RuleStep::Verdict(PacketVerdict::Return),
         "REDIRECT" => RuleStep::Redirect,
         "DNAT" | "NETMAP" | "TPROXY" | "NFQUEUE" | "QUEUE" | "SYNPROXY" | "DNETMAP" => {
-            RuleStep::PacketVerdict(PacketVerdict::Elsewhere)
+            RuleStep::Verdict(PacketVerdict::Elsewhere)
         }
         "MARK" | "CONNMARK" => RuleStep::Mark { mask: u32::MAX, value: None },
         "NOTRACK" => RuleStep::Untrack,
         "LOG" | "NFLOG" | "ULOG" | "TRACE" | "AUDIT" | "CT" | "TCPMSS" | "TCPOPTSTRIP" | "SET" | "CHECKSUM"
         | "CLASSIFY" | "DSCP" | "TOS" | "TTL" | "HL" | "ECN" | "SECMARK" | "CONNSECMARK" | "IDLETIMER" | "LED"
         | "RATEEST" | "HMARK" | "MASQUERADE" | "SNAT" | "SYSRQ" | "ACCOUNT" | "LOGMARK" => {
-            RuleStep::PacketVerdict(PacketVerdict::Continue)
+            RuleStep::Verdict(PacketVerdict::Continue)
         }
         _ => RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]),
     }
@@ -204,7 +204,7 @@ pub fn compile(text: &str, stranger: &Packet) -> Result<RuleSet, String> {
     // Every chain is declared: what is none is a target that nobody here knows.
     let declared: Vec<String> = set.chains.keys().cloned().collect();
     for step in set.chains.values_mut().flatten().flat_map(|rule| &mut rule.steps) {
-        if let RuleStep::PacketVerdict(PacketVerdict::Jump(chain) | PacketVerdict::Goto(chain)) = step
+        if let RuleStep::Verdict(PacketVerdict::Jump(chain) | PacketVerdict::Goto(chain)) = step
             && declared.binary_search(chain).is_err()
         {
             *step = RuleStep::OneOf(vec![PacketVerdict::Accept, PacketVerdict::Drop, PacketVerdict::Continue]);
@@ -253,7 +253,7 @@ impl RuleReader<'_> {
                     let own = !to.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) || !is_builtin(&to);
                     let mut step = if own {
                         let chain = format!("{table} {to}");
-                        RuleStep::PacketVerdict(if word.starts_with("-g") || word == "--goto" {
+                        RuleStep::Verdict(if word.starts_with("-g") || word == "--goto" {
                             PacketVerdict::Goto(chain)
                         } else {
                             PacketVerdict::Jump(chain)

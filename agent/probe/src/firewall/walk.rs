@@ -49,7 +49,7 @@ pub(super) enum RuleStep {
     },
     Untrack,
     Redirect,
-    PacketVerdict(PacketVerdict),
+    Verdict(PacketVerdict),
     /// One for a new connection, another for what nothing tracks.
     ByState {
         new: PacketVerdict,
@@ -272,7 +272,7 @@ impl Walk<'_> {
                     }
                     Some(true)
                 }
-                RuleStep::PacketVerdict(verdict) => {
+                RuleStep::Verdict(verdict) => {
                     self.go(verdict, rule, state, depth, next, ways);
                     if *verdict != PacketVerdict::Continue {
                         return;

@@ -15,8 +15,42 @@ pub struct Origin {
     pub browser: Option<String>,
 }
 
-/// What is meant to be done with an account, which `name` is of. A `hash` is of a password (Argon2id, PHC string), a `code` of the second
-/// factor; `actor` is the account that asks, `from` and `peer` are where from.
+/// Who means to change accounts. The engine looks itself at what stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// The command line on this machine, which only root and the service's user reach: `local:<uid>`. It is the way out for those who lost
+    /// password and second factor.
+    Machine(String),
+    /// Whoever has this session.
+    Session {
+        /// Whose it says it is.
+        account: String,
+        /// The digest of its secret, hex.
+        digest: String,
+    },
+}
+
+impl Actor {
+    /// What it is called in the audit log.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Machine(name) | Self::Session { account: name, .. } => name,
+        }
+    }
+
+    /// The digest of its session; none for the command line.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Machine(_) => None,
+            Self::Session { digest, .. } => Some(digest),
+        }
+    }
+}
+
+/// What is meant to be done with an account. A `hash` is of a password (Argon2id, PHC string), a `code` of the second factor; `actor` is who
+/// asks, `from` and `peer` are where from.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]
 pub enum Intent {
@@ -48,76 +82,74 @@ pub enum Intent {
         name: String,
         /// When they showed the provider who they are, where it says so.
         proved_at: Option<Timestamp>,
+        /// Whether the provider asked for a second factor, as far as it says so, or the configuration does.
+        second_factor: bool,
         peer: String,
     },
     /// Whoever has a session shows again who they are: password (by its hash) and code.
     Confirm {
-        name: String,
-        /// Digest of the session.
-        session: String,
+        actor: Actor,
         /// The hash that their password matches.
         hash: String,
         /// Code of the second factor; empty when none was given.
         code: String,
         from: Origin,
     },
-    /// Makes an account.
+    /// A new account.
     Create {
         /// Name to sign in with.
         name: String,
-        /// The person's own name.
         full_name: String,
         role: Role,
         /// Places that it is limited to.
         places: Vec<String>,
         /// Hash of its first password, which is to be changed at once.
         hash: String,
-        actor: String,
+        actor: Actor,
     },
     /// Changes of an account; what is not given stays.
     Alter {
         name: String,
-        /// The person's own name.
         full_name: Option<String>,
         role: Option<Role>,
         /// Places that it is limited to.
         places: Option<Vec<String>>,
         /// Whether it can be used.
         disabled: Option<bool>,
-        actor: String,
+        actor: Actor,
     },
     /// A password that someone else chose; all sessions and tokens end.
-    Reset { name: String, hash: String, actor: String },
+    Reset { name: String, hash: String, actor: Actor },
     /// Takes an account's second factor away: its owner has lost it. All sessions and tokens end.
-    RemoveSecond { name: String, actor: String },
+    RemoveSecond { name: String, actor: Actor },
     /// A password that its owner chose; all their other sessions and tokens end.
     ChoosePassword {
-        name: String,
+        /// Whose; their session goes on.
+        actor: Actor,
         /// The hash that the present password matches.
         present: String,
         /// Hash of the new one.
         hash: String,
-        /// Digest of the session that goes on; empty for none.
-        except: String,
     },
     /// One's own second factor: a new one, not confirmed.
-    StartSecond { name: String },
+    StartSecond { actor: Actor },
     /// Its owner shows that they have it, and gets new codes to recover with.
     ConfirmSecond {
-        name: String,
+        actor: Actor,
         /// Only new codes: it must be confirmed already.
         again: bool,
         code: String,
         from: Origin,
     },
     /// Its owner ends it.
-    EndSecond { name: String, code: String, from: Origin },
+    EndSecond { actor: Actor, code: String, from: Origin },
     /// A token of the API.
     NewToken {
-        name: String,
+        actor: Actor,
         /// What it is for.
         label: String,
         /// At most the owner's own.
+        /// Its role.
         role: Role,
         /// How long it lives, milliseconds.
         life_ms: i64,
@@ -125,9 +157,34 @@ pub enum Intent {
     },
     /// Ends one of one's own sessions or tokens.
     EndSession {
-        name: String,
+        actor: Actor,
         digest: String,
         /// The audit record's action, as `noun.verb`.
         action: &'static str,
     },
+}
+
+impl Intent {
+    /// Who asks, where that is somebody who has come in.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        match self {
+            Self::Attempt { .. }
+            | Self::Unseen { .. }
+            | Self::Wrong { .. }
+            | Self::Proved { .. }
+            | Self::Federated { .. } => None,
+            Self::Confirm { actor, .. }
+            | Self::Create { actor, .. }
+            | Self::Alter { actor, .. }
+            | Self::Reset { actor, .. }
+            | Self::RemoveSecond { actor, .. }
+            | Self::ChoosePassword { actor, .. }
+            | Self::StartSecond { actor }
+            | Self::ConfirmSecond { actor, .. }
+            | Self::EndSecond { actor, .. }
+            | Self::NewToken { actor, .. }
+            | Self::EndSession { actor, .. } => Some(actor),
+        }
+    }
 }

@@ -13,7 +13,7 @@ use ioc_store::{AccountRecord, Role, SessionRecord};
 
 /// How long a session lasts, milliseconds.
 pub const SESSION_MS: i64 = 12 * 3_600_000;
-/// For so long after its owner showed who they are, a session may change other people's accounts, milliseconds.
+/// For so long after its owner showed who they are, by password and second factor, a session may change accounts, milliseconds.
 pub const FRESH_MS: i64 = 15 * 60_000;
 /// Passwords that are remembered.
 const EARLIER_MAX: usize = 5;
@@ -148,6 +148,8 @@ pub fn new_token(
         created_at: now,
         expires_at: now.plus_millis(life_ms),
         confirmed_at: now,
+        // A token has shown nothing.
+        second_factor: false,
     };
     Ok((token, session))
 }
@@ -159,7 +161,7 @@ pub fn verify(hash: &str, password: &str) -> bool {
 }
 
 /// A session: its cookie, and what is kept of it. `federated` where the organisation's identity provider says who it is, and is when they
-/// showed it that; others show it now.
+/// showed it that; others show it now. `second_factor` where that was by a second factor, too.
 ///
 /// # Errors
 /// When the system gives no randomness.
@@ -167,6 +169,7 @@ pub fn new_session(
     account: &str,
     peer: &str,
     federated: Option<Timestamp>,
+    second_factor: bool,
     now: Timestamp,
 ) -> Result<(String, SessionRecord), NoRandomness> {
     let cookie = random::secret_text()?;
@@ -180,6 +183,7 @@ pub fn new_session(
         created_at: now,
         expires_at: now.plus_millis(SESSION_MS),
         confirmed_at: federated.unwrap_or(now),
+        second_factor,
     };
     Ok((cookie, session))
 }

@@ -15,6 +15,9 @@ use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
+use permit::Sessions;
+
+mod permit;
 
 /// Failed attempts of one origin before it is locked out of an account.
 const FAILURES_MAX: u32 = 5;
@@ -190,19 +193,22 @@ impl Accounts {
         self.known.get_mut(name).ok_or_else(|| CommandError::NotFound(format!("there is no account {name:?}")))
     }
 
-    /// Carries out what is meant.
-    fn decide(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
+    /// Carries out what is meant, where it may be.
+    fn decide(&mut self, intent: Intent, sessions: &Sessions, at: Moment, changes: &mut Changes) -> CommandResult {
+        self.permit(&intent, sessions, at)?;
         match intent {
             Intent::Attempt { .. }
             | Intent::Unseen { .. }
             | Intent::Wrong { .. }
             | Intent::Proved { .. }
             | Intent::Federated { .. } => self.sign_in(intent, at, changes),
-            Intent::Confirm { name, session, hash, code, from } => {
+            Intent::Confirm { actor, hash, code, from } => {
+                let name = actor.name().to_owned();
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
                 }
-                changes.push(Change::SessionConfirmed { digest: session, at: at.now });
+                let (digest, second_factor) = (actor.session().unwrap_or_default().to_owned(), self.has_second(&name));
+                changes.push(Change::SessionConfirmed { digest, at: at.now, second_factor });
                 changes.push(said(at, &name, "account.confirmed", &name, &format!("from {}", from.peer)));
                 Ok(Answer::Done)
             }
@@ -214,56 +220,58 @@ impl Accounts {
                 let detail = shown(role, false, &places, "");
                 let made = account::with_hash(&name, role, hash, at.now);
                 let made = AccountRecord { full_name, places, must_change: true, ..made };
-                changes.push(said(at, &actor, "account.created", &name, &detail));
+                changes.push(said(at, actor.name(), "account.created", &name, &detail));
                 self.keep(made, changes);
                 Ok(Answer::Done)
             }
             Intent::Alter { name, full_name, role, places, disabled, actor } => {
-                self.alter(&name, AccountChange { full_name, role, places, disabled }, &actor, at, changes)
+                self.alter(&name, AccountChange { full_name, role, places, disabled }, actor.name(), at, changes)
             }
             Intent::Reset { name, hash, actor } => {
-                if name == actor {
+                if name == actor.name() {
                     let why = "this is your own account; choose a new password on its page";
                     return Err(CommandError::Conflict(why.to_owned()));
                 }
                 let known = self.get(&name)?;
                 account::set_password(known, hash, at.now);
                 known.must_change = true;
-                changes.push(said(at, &actor, "account.password_reset", &name, ""));
-                self.keep_and_end(&name, "", "password reset", &actor, at, changes)
+                changes.push(said(at, actor.name(), "account.password_reset", &name, ""));
+                self.keep_and_end(&name, "", "password reset", actor.name(), at, changes)
             }
             Intent::RemoveSecond { name, actor } => {
                 self.get(&name)?.second_factor = None;
-                changes.push(said(at, &actor, "account.second_removed", &name, ""));
-                self.keep_and_end(&name, "", "second factor removed", &actor, at, changes)
+                changes.push(said(at, actor.name(), "account.second_removed", &name, ""));
+                self.keep_and_end(&name, "", "second factor removed", actor.name(), at, changes)
             }
-            Intent::ChoosePassword { name, present, hash, except } => {
-                let known = self.get(&name)?;
+            Intent::ChoosePassword { actor, present, hash } => {
+                let (name, except) = (actor.name(), actor.session().unwrap_or_default());
+                let known = self.get(name)?;
                 if known.password != present || known.disabled {
                     return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
                 }
                 account::set_password(known, hash, at.now);
-                changes.push(said(at, &name, "account.password_changed", &name, ""));
-                self.keep_and_end(&name, &except, "password changed", &name, at, changes)
+                changes.push(said(at, name, "account.password_changed", name, ""));
+                self.keep_and_end(name, except, "password changed", name, at, changes)
             }
             Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } | Intent::EndSecond { .. } => {
                 self.second(intent, at, changes)
             }
-            Intent::NewToken { name, label, role, life_ms, peer } => {
-                let owner = self.get(&name)?;
+            Intent::NewToken { actor, label, role, life_ms, peer } => {
+                let name = actor.name();
+                let owner = self.get(name)?;
                 if owner.disabled || !role.is_within(owner.role) {
                     let role = role.as_str();
                     return Err(CommandError::Invalid(format!("role: {role} may do what you may not; choose another")));
                 }
-                let (token, record) = account::new_token(&name, &label, role, &peer, at.now, life_ms)?;
+                let (token, record) = account::new_token(name, &label, role, &peer, at.now, life_ms)?;
                 let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
-                changes.push(said(at, &name, "account.token_created", &name, &detail));
+                changes.push(said(at, name, "account.token_created", name, &detail));
                 changes.push(Change::Session(record));
                 Ok(Answer::Secret(token))
             }
-            Intent::EndSession { name, digest, action } => {
+            Intent::EndSession { actor, digest, action } => {
                 changes.push(Change::SessionEnded { digest });
-                changes.push(said(at, &name, action, &name, ""));
+                changes.push(said(at, actor.name(), action, actor.name(), ""));
                 Ok(Answer::Done)
             }
         }
@@ -300,9 +308,9 @@ impl Accounts {
                 if !self.prove(&name, &hash, &code, &from, at, changes)? {
                     return Ok(Answer::NeedsCode);
                 }
-                self.let_in(&name, &from.peer, None, at, changes)
+                self.let_in(&name, &from.peer, None, self.has_second(&name), at, changes)
             }
-            Intent::Federated { name, proved_at, peer } => {
+            Intent::Federated { name, proved_at, second_factor, peer } => {
                 let shown: String = name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX_CHARS).collect();
                 if self.known.get(&name).is_none_or(|account| account.disabled) {
                     let why = format!("there is no account {shown:?} here; ask an administrator");
@@ -310,7 +318,7 @@ impl Accounts {
                 }
                 // The provider may have let a browser through that signed in there long ago; where it does not say, nobody knows.
                 let proved_at = proved_at.unwrap_or(Timestamp::MIN).min(at.now);
-                self.let_in(&name, &peer, Some(proved_at), at, changes)
+                self.let_in(&name, &peer, Some(proved_at), second_factor, at, changes)
             }
             _ => Ok(Answer::Done),
         }
@@ -351,16 +359,23 @@ impl Accounts {
         Ok(true)
     }
 
-    /// A session. `federated` is when they showed who they are, where that was to the identity provider.
+    /// Whether a code is asked for beside the password.
+    fn has_second(&self, name: &str) -> bool {
+        self.known.get(name).is_some_and(AccountRecord::asks_for_code)
+    }
+
+    /// A session. `federated` is when they showed who they are, where that was to the identity provider; `second_factor` where that was by
+    /// a second factor, too.
     fn let_in(
         &mut self,
         name: &str,
         peer: &str,
         federated: Option<Timestamp>,
+        second_factor: bool,
         at: Moment,
         changes: &mut Changes,
     ) -> CommandResult {
-        let (cookie, session) = account::new_session(name, peer, federated, at.now)?;
+        let (cookie, session) = account::new_session(name, peer, federated, second_factor, at.now)?;
         let by =
             if federated.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
@@ -445,41 +460,45 @@ impl Accounts {
     fn second(&mut self, intent: Intent, at: Moment, changes: &mut Changes) -> CommandResult {
         let conflict = |why: &str| CommandError::Conflict(why.to_owned());
         match intent {
-            Intent::StartSecond { name } => {
-                let known = self.get(&name)?;
+            Intent::StartSecond { actor } => {
+                let name = actor.name();
+                let known = self.get(name)?;
                 if known.asks_for_code() {
                     return Err(conflict("there is a second factor already; end it first"));
                 }
                 let made = SecondFactor::new()?;
                 known.second_factor = Some(made.clone());
-                changes.push(said(at, &name, "account.second_started", &name, ""));
-                self.keep_same(&name, changes);
+                changes.push(said(at, name, "account.second_started", name, ""));
+                self.keep_same(name, changes);
                 Ok(Answer::Second(made))
             }
-            Intent::ConfirmSecond { name, again, code, from } => {
-                let known = self.get(&name)?;
+            Intent::ConfirmSecond { actor, again, code, from } => {
+                let name = actor.name();
+                let known = self.get(name)?;
                 let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
                 if again && !second.confirmed {
                     return Err(conflict("the second factor is not confirmed yet"));
                 }
-                self.take_code(&name, &code, &from, at)?;
-                let known = self.get(&name)?;
+                self.take_code(name, &code, &from, at)?;
+                let known = self.get(name)?;
                 let second = known.second_factor.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
                 second.confirmed = true;
                 let codes = second.renew_recovery()?;
-                changes.push(said(at, &name, "account.second_codes_made", &name, ""));
-                self.keep_same(&name, changes);
+                changes.push(said(at, name, "account.second_codes_made", name, ""));
+                self.keep_same(name, changes);
                 Ok(Answer::Codes(codes))
             }
-            Intent::EndSecond { name, code, from } => {
-                let known = self.get(&name)?;
+            Intent::EndSecond { actor, code, from } => {
+                let name = actor.name();
+                let known = self.get(name)?;
                 let second = known.second_factor.as_ref().ok_or_else(|| conflict("there is no second factor"))?;
                 if second.confirmed {
-                    self.take_code(&name, &code, &from, at)?;
+                    self.take_code(name, &code, &from, at)?;
                 }
-                self.get(&name)?.second_factor = None;
-                changes.push(said(at, &name, "account.second_removed", &name, ""));
-                self.keep_same(&name, changes);
+                self.get(name)?.second_factor = None;
+                changes.push(Change::SecondFactorEnded { account: name.to_owned() });
+                changes.push(said(at, name, "account.second_removed", name, ""));
+                self.keep_same(name, changes);
                 Ok(Answer::Done)
             }
             _ => Ok(Answer::Done),
@@ -571,9 +590,11 @@ fn said(at: Moment, actor: &str, action: &str, subject: &str, detail: &str) -> C
 impl Engine {
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
+        let sessions = Sessions::of(&intent, self.reader.as_ref(), &self.batch.changes);
+        let sessions = sessions.map_err(|error| CommandError::Unavailable(error.to_string()))?;
         let at = Moment { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.
-        self.accounts.decide(intent, at, &mut self.batch.changes)
+        self.accounts.decide(intent, &sessions, at, &mut self.batch.changes)
     }
 }
 

@@ -3,13 +3,13 @@
 //! Values are put in as the place asks: percent-encoded into an address and into a form, escaped into JSON, in one line into a
 //! header. A value can never become a part of the request's structure.
 
-use super::Http;
+use super::HttpChannel;
 use crate::notify::placeholder;
 use ioc_engine::http::{self, Request, SendError};
 use ioc_engine::notifier::Message;
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
-pub(super) async fn send(channel: &Http, message: Message<'_>) -> Result<(), SendError> {
+pub(super) async fn send(channel: &HttpChannel, message: Message<'_>) -> Result<(), SendError> {
     let secret = http::secret(channel.secret_file.as_deref())?;
     let value = |name: &str| placeholder::value(name, &secret, message);
     let headers = channel.headers.iter().map(|(name, text)| (name.clone(), fill(text, &value, spaced)));

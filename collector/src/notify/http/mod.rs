@@ -27,7 +27,7 @@ pub(super) const KIND: ConnectorKind<dyn Notifier> = ConnectorKind {
 const METHODS: [&str; 3] = ["POST", "PUT", "GET"];
 
 #[derive(Deserialize)]
-struct Form {
+struct HttpKeys {
     url: Spanned<String>,
     method: Option<Spanned<String>>,
     content_type: Option<String>,
@@ -42,7 +42,7 @@ struct Form {
 
 /// A request with placeholders for what is said.
 #[derive(Debug)]
-struct Http {
+struct HttpChannel {
     /// Where; values are put in percent-encoded.
     url: String,
     method: String,
@@ -57,7 +57,7 @@ struct Http {
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: HttpKeys = keys.read()?;
     context.check_placeholders(form.url.get_ref(), &PLACEHOLDERS, form.url.span())?;
     for (name, value) in &form.headers {
         context.check_header((name, value), &PLACEHOLDERS, form.url.span())?;
@@ -69,7 +69,7 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifie
         let message = format!("found method {:?}; allowed are {}", method.get_ref(), METHODS.join(", "));
         return Err(context.fault(method.span(), &message, "choose one of them"));
     }
-    Ok(Arc::new(Http {
+    Ok(Arc::new(HttpChannel {
         url: context.whole_url(form.url)?,
         method: form.method.map_or_else(|| "POST".to_owned(), Spanned::into_inner),
         content_type: form.content_type.unwrap_or_else(|| "application/json".to_owned()),
@@ -80,7 +80,7 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifie
     }))
 }
 
-impl Notifier for Http {
+impl Notifier for HttpChannel {
     fn target(&self) -> String {
         host_of(&self.url)
     }

@@ -4,7 +4,7 @@
 
 use rumqttc::{AsyncClient, ConnectReturnCode, Event, MqttOptions, Outgoing, Packet, QoS, TlsConfiguration, Transport};
 
-use super::Mqtt;
+use super::MqttChannel;
 use crate::notify::{alertmanager, placeholder};
 use ioc_engine::http::{self, SendError};
 use ioc_engine::notifier::Message;
@@ -19,7 +19,7 @@ const FAREWELL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// Largest packet.
 const PACKET_MAX_BYTES: usize = 256 * 1024;
 
-pub(super) async fn send(channel: &Mqtt, message: Message<'_>) -> Result<(), SendError> {
+pub(super) async fn send(channel: &MqttChannel, message: Message<'_>) -> Result<(), SendError> {
     let (host, port) = (&channel.host, channel.port);
     let why = |error: &dyn std::fmt::Display| format!("{host}:{port}: {error}");
     // A topic is for everyone: it names no person.

@@ -23,17 +23,17 @@ const TOPIC_MAX_BYTES: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Protection {
+enum MqttTls {
     None,
     Starttls,
     Tls,
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct MqttKeys {
     server: Spanned<String>,
     topic: Spanned<String>,
-    tls: Option<Protection>,
+    tls: Option<MqttTls>,
     user: Option<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
@@ -41,7 +41,7 @@ struct Form {
 
 /// A topic at a broker that is not ours.
 #[derive(Debug)]
-struct Mqtt {
+struct MqttChannel {
     host: String,
     port: u16,
     /// Whether the connection is TLS; the broker's certificate is then checked against what this machine trusts.
@@ -53,7 +53,7 @@ struct Mqtt {
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: MqttKeys = keys.read()?;
     let (host, port) = context.host_port(&form.server, "broker.example:8883")?;
     let topic = form.topic.get_ref();
     context.check_placeholders(topic, &PLACEHOLDERS, form.topic.span())?;
@@ -63,15 +63,15 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifie
         return Err(context.fault(form.topic.span(), &message, "write it like \"ioc/notices/{{severity}}\""));
     }
     let tls = match form.tls {
-        None | Some(Protection::Tls) => true,
-        Some(Protection::None) => false,
-        Some(Protection::Starttls) => return Err(context.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
+        None | Some(MqttTls::Tls) => true,
+        Some(MqttTls::None) => false,
+        Some(MqttTls::Starttls) => return Err(context.lacks("tls = \"tls\" or \"none\" (MQTT has no starttls)")),
     };
     let login = context.login(form.user, form.password_file)?;
-    Ok(Arc::new(Mqtt { host, port, tls, topic: form.topic.into_inner(), login }))
+    Ok(Arc::new(MqttChannel { host, port, tls, topic: form.topic.into_inner(), login }))
 }
 
-impl Notifier for Mqtt {
+impl Notifier for MqttChannel {
     fn target(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }

@@ -11,7 +11,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 
-use super::{Protection, Smtp};
+use super::{SmtpChannel, SmtpTls};
 use ioc_engine::http::{CONNECT_TIMEOUT, SendError, secret};
 use ioc_engine::notifier;
 use ioc_store::template::as_line;
@@ -23,7 +23,7 @@ const FINAL_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a farewell may take.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) async fn send(channel: &Smtp, message: notifier::Message<'_>) -> Result<(), SendError> {
+pub(super) async fn send(channel: &SmtpChannel, message: notifier::Message<'_>) -> Result<(), SendError> {
     let host = &channel.host;
     let mail = mail(channel, message)?;
     let server = Server { host, port: channel.port };
@@ -65,7 +65,7 @@ pub(super) async fn send(channel: &Smtp, message: notifier::Message<'_>) -> Resu
     }
 }
 
-fn mail(channel: &Smtp, message: notifier::Message<'_>) -> Result<Message, SendError> {
+fn mail(channel: &SmtpChannel, message: notifier::Message<'_>) -> Result<Message, SendError> {
     let notifier::Message { key, address: person, wording, .. } = message;
     let address =
         |text: &str| text.parse::<Mailbox>().map_err(|error| SendError::Never(format!("address {text:?}: {error}")));
@@ -91,16 +91,16 @@ struct Server<'c> {
 }
 
 impl Server<'_> {
-    async fn connect(&self, tls: Protection) -> Result<AsyncSmtpConnection, SendError> {
+    async fn connect(&self, tls: SmtpTls) -> Result<AsyncSmtpConnection, SendError> {
         let parameters =
             || TlsParameters::new(self.host.to_owned()).map_err(|error| SendError::Never(error.to_string()));
-        let wrapper = if tls == Protection::Tls { Some(parameters()?) } else { None };
+        let wrapper = if tls == SmtpTls::Tls { Some(parameters()?) } else { None };
         let name = ClientId::default();
         let connect =
             AsyncSmtpConnection::connect_tokio1((self.host, self.port), Some(CONNECT_TIMEOUT), &name, wrapper, None);
         // The greeting and the answer to EHLO.
         let mut connection = self.step(COMMAND_TIMEOUT * 2, connect, false).await?;
-        if tls == Protection::Starttls {
+        if tls == SmtpTls::Starttls {
             self.step(COMMAND_TIMEOUT, connection.starttls(parameters()?, &name), false).await?;
         }
         Ok(connection)

@@ -24,7 +24,7 @@ pub(super) const KIND: ConnectorKind<dyn Notifier> = ConnectorKind {
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Protection {
+enum SmtpTls {
     /// Not at all: only for a server on this machine.
     None,
     /// Begins in the clear, then TLS is required.
@@ -34,22 +34,22 @@ enum Protection {
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct SmtpKeys {
     server: Spanned<String>,
     from: String,
     #[serde(default)]
     to: Vec<String>,
-    tls: Option<Protection>,
+    tls: Option<SmtpTls>,
     user: Option<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     password_file: Option<PathBuf>,
 }
 
 #[derive(Debug)]
-struct Smtp {
+struct SmtpChannel {
     host: String,
     port: u16,
-    tls: Protection,
+    tls: SmtpTls,
     from: String,
     to: Vec<String>,
     /// User and the file with the password.
@@ -57,14 +57,14 @@ struct Smtp {
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: SmtpKeys = keys.read()?;
     let (host, port) = context.host_port(&form.server, "mail.example:587")?;
     let login = context.login(form.user, form.password_file)?;
-    let tls = form.tls.unwrap_or(Protection::Starttls);
-    Ok(Arc::new(Smtp { host, port, tls, from: form.from, to: form.to, login }))
+    let tls = form.tls.unwrap_or(SmtpTls::Starttls);
+    Ok(Arc::new(SmtpChannel { host, port, tls, from: form.from, to: form.to, login }))
 }
 
-impl Notifier for Smtp {
+impl Notifier for SmtpChannel {
     fn target(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }

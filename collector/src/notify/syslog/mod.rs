@@ -17,23 +17,23 @@ pub(super) const KIND: ConnectorKind<dyn Notifier> =
     ConnectorKind { name: "syslog", required: &["server"], optional: &[], check };
 
 #[derive(Deserialize)]
-struct Form {
+struct SyslogKeys {
     server: Spanned<String>,
 }
 
 #[derive(Debug)]
-struct Syslog {
+struct SyslogChannel {
     /// Host and port.
     server: String,
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: SyslogKeys = keys.read()?;
     context.host_port(&form.server, "log.example:514")?;
-    Ok(Arc::new(Syslog { server: form.server.into_inner() }))
+    Ok(Arc::new(SyslogChannel { server: form.server.into_inner() }))
 }
 
-impl Notifier for Syslog {
+impl Notifier for SyslogChannel {
     fn target(&self) -> String {
         self.server.clone()
     }

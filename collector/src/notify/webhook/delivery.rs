@@ -2,12 +2,12 @@
 
 use ioc_common::encoding::hex;
 
-use super::Webhook;
+use super::WebhookChannel;
 use crate::notify::alertmanager;
 use ioc_engine::http::{self, Request, SendError};
 use ioc_engine::notifier::Message;
 
-pub(super) async fn send(channel: &Webhook, message: Message<'_>) -> Result<(), SendError> {
+pub(super) async fn send(channel: &WebhookChannel, message: Message<'_>) -> Result<(), SendError> {
     let body = alertmanager::body(message).to_string();
     let mut headers = vec![("idempotency-key".to_owned(), message.key.to_owned())];
     if channel.secret_file.is_some() {

@@ -20,25 +20,25 @@ pub(super) const KIND: ConnectorKind<dyn Notifier> =
     ConnectorKind { name: "webhook", required: &["url"], optional: &["secret_file"], check };
 
 #[derive(Deserialize)]
-struct Form {
+struct WebhookKeys {
     url: Spanned<String>,
     #[serde(default, deserialize_with = "ioc_common::config::secret_file_if")]
     secret_file: Option<PathBuf>,
 }
 
 #[derive(Debug)]
-struct Webhook {
+struct WebhookChannel {
     url: String,
     /// File with the secret for the signature.
     secret_file: Option<PathBuf>,
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn Notifier>, ConfigError> {
-    let form: Form = keys.read()?;
-    Ok(Arc::new(Webhook { url: context.whole_url(form.url)?, secret_file: form.secret_file }))
+    let form: WebhookKeys = keys.read()?;
+    Ok(Arc::new(WebhookChannel { url: context.whole_url(form.url)?, secret_file: form.secret_file }))
 }
 
-impl Notifier for Webhook {
+impl Notifier for WebhookChannel {
     fn target(&self) -> String {
         host_of(&self.url)
     }

@@ -4,15 +4,15 @@
 
 use serde_json::Value;
 
-use super::{Http, Request};
+use super::{HttpTicketSystem, Request};
 use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, SendError};
 use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
 /// A client of such a system, with its session.
-pub(super) struct Client<'a> {
-    system: &'a Http,
+pub(super) struct HttpTicketClient<'a> {
+    system: &'a HttpTicketSystem,
     secret: String,
     session: Option<String>,
 }
@@ -25,8 +25,8 @@ struct RequestValues<'a> {
     incident: Option<&'a NewTicket>,
 }
 
-impl<'a> Client<'a> {
-    pub(super) const fn new(system: &'a Http, secret: String) -> Self {
+impl<'a> HttpTicketClient<'a> {
+    pub(super) const fn new(system: &'a HttpTicketSystem, secret: String) -> Self {
         Self { system, secret, session: None }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Client<'a> {
     }
 }
 
-impl TicketClient for Client<'_> {
+impl TicketClient for HttpTicketClient<'_> {
     fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, Option<String>> {
         Box::pin(async move {
             let Some(find) = &self.system.find else { return Ok(None) };

@@ -46,7 +46,7 @@ fn post() -> String {
 }
 
 #[derive(Deserialize)]
-struct Form {
+struct HttpTicketKeys {
     content_type: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -62,7 +62,7 @@ struct Form {
 }
 
 #[derive(Debug)]
-struct Http {
+struct HttpTicketSystem {
     /// Type of all bodies.
     content_type: String,
     /// Header lines of all requests.
@@ -84,7 +84,7 @@ struct Http {
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: HttpTicketKeys = keys.read()?;
     if let Some(meaning) = form.meaning.values().find(|one| !MEANINGS.contains(&one.get_ref().as_str())) {
         let message = format!("found meaning {:?}; allowed are {}", meaning.get_ref(), MEANINGS.join(", "));
         return Err(context.fault(meaning.span(), &message, "choose one of them"));
@@ -99,7 +99,7 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketC
     let optional = |request: Option<Spanned<Request>>, answers: bool| {
         request.map(|request| checked(context, request, answers)).transpose()
     };
-    Ok(Arc::new(Http {
+    Ok(Arc::new(HttpTicketSystem {
         content_type: form.content_type.unwrap_or_else(|| "application/json".to_owned()),
         headers: form.headers,
         session: optional(form.session, true)?,
@@ -134,13 +134,13 @@ fn checked(context: &ConfigContext<'_>, request: Spanned<Request>, answers: bool
     Ok(request)
 }
 
-impl TicketConnector for Http {
+impl TicketConnector for HttpTicketSystem {
     fn can_find(&self) -> bool {
         self.find.is_some()
     }
 
     fn connect(&self, secret: String) -> Box<dyn TicketClient + '_> {
-        Box::new(client::Client::new(self, secret))
+        Box::new(client::HttpTicketClient::new(self, secret))
     }
 }
 

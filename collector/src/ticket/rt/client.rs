@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Rt;
+use super::RtSystem;
 use crate::ticket::comment_event;
 use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, Request, SendError};
@@ -14,8 +14,8 @@ use ioc_store::template::percent_encoded;
 const PER_PAGE: usize = 100;
 
 /// A client of RT's API.
-pub(super) struct Client<'a> {
-    pub(super) rt: &'a Rt,
+pub(super) struct RtClient<'a> {
+    pub(super) rt: &'a RtSystem,
     /// The token that is shown.
     pub(super) secret: String,
 }
@@ -45,7 +45,7 @@ struct Items<T> {
     items: Vec<T>,
 }
 
-impl Client<'_> {
+impl RtClient<'_> {
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Result<String, SendError> {
         let url = format!("{}/REST/2.0/{path}", self.rt.url);
         let headers = vec![("authorization".to_owned(), format!("token {}", self.secret))];
@@ -95,7 +95,7 @@ impl Client<'_> {
     }
 }
 
-impl TicketClient for Client<'_> {
+impl TicketClient for RtClient<'_> {
     fn find<'c>(&'c mut self, ticket: &'c NewTicket) -> Exchange<'c, Option<String>> {
         Box::pin(async move {
             let queue = self.rt.queue.replace('\'', "");

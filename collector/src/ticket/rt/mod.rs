@@ -27,7 +27,7 @@ const STATUS: [(&str, &str); 6] = [
 ];
 
 #[derive(Deserialize)]
-struct Form {
+struct RtKeys {
     url: Spanned<String>,
     queue: String,
     user: String,
@@ -36,7 +36,7 @@ struct Form {
 }
 
 #[derive(Debug)]
-struct Rt {
+struct RtSystem {
     /// Its address, without `/REST/2.0`.
     url: String,
     /// The queue that tickets go into.
@@ -48,17 +48,17 @@ struct Rt {
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
-    let form: Form = keys.read()?;
+    let form: RtKeys = keys.read()?;
     let url = context.whole_url(form.url)?.trim_end_matches('/').to_owned();
     let mut status: BTreeMap<String, String> =
         STATUS.iter().map(|(ours, theirs)| ((*ours).to_owned(), (*theirs).to_owned())).collect();
     for (ours, theirs) in form.status {
         status.insert(state_of_ours(context, &ours)?, theirs);
     }
-    Ok(Arc::new(Rt { url, queue: form.queue, user: form.user, status }))
+    Ok(Arc::new(RtSystem { url, queue: form.queue, user: form.user, status }))
 }
 
-impl TicketConnector for Rt {
+impl TicketConnector for RtSystem {
     fn page(&self) -> String {
         format!("{}/Ticket/Display.html?id={{{{ticket}}}}", self.url)
     }
@@ -68,7 +68,7 @@ impl TicketConnector for Rt {
     }
 
     fn connect(&self, secret: String) -> Box<dyn TicketClient + '_> {
-        Box::new(client::Client { rt: self, secret })
+        Box::new(client::RtClient { rt: self, secret })
     }
 }
 

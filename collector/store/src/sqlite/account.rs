@@ -10,8 +10,7 @@ use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
                                locked_until, second_factor, places FROM account";
-const SESSION_COLUMNS: &str =
-    "SELECT digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at FROM session";
+const SESSION_COLUMNS: &str = "SELECT digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at, second_factor FROM session";
 
 pub(super) fn put(commit: &Commit<'_>, account: &AccountRecord) -> rusqlite::Result<()> {
     commit.run(
@@ -47,8 +46,8 @@ pub(super) fn put_view(commit: &Commit<'_>, view: &SavedView) -> rusqlite::Resul
 pub(super) fn put_session(commit: &Commit<'_>, session: &SessionRecord) -> rusqlite::Result<()> {
     commit.prune("DELETE FROM session WHERE expires_at < ?1", commit.received)?;
     commit.run(
-        "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO session (digest, account, label, role, peer, created_at, expires_at, federated, confirmed_at, \
+         second_factor) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             session.digest,
             session.account,
@@ -58,7 +57,8 @@ pub(super) fn put_session(commit: &Commit<'_>, session: &SessionRecord) -> rusql
             session.created_at.as_millis(),
             session.expires_at.as_millis(),
             session.federated,
-            session.confirmed_at.as_millis()
+            session.confirmed_at.as_millis(),
+            session.second_factor,
         ],
     )?;
     Ok(())
@@ -69,9 +69,20 @@ pub(super) fn end_sessions(commit: &Commit<'_>, account: &str, except: &str) -> 
     Ok(())
 }
 
-pub(super) fn confirm_session(commit: &Commit<'_>, digest: &str, at: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE session SET confirmed_at = ?2 WHERE digest = ?1";
-    commit.run(sql, params![digest, at.as_millis()])?;
+pub(super) fn confirm_session(
+    commit: &Commit<'_>,
+    digest: &str,
+    at: Timestamp,
+    second_factor: bool,
+) -> rusqlite::Result<()> {
+    let sql = "UPDATE session SET confirmed_at = ?2, second_factor = ?3 WHERE digest = ?1";
+    commit.run(sql, params![digest, at.as_millis(), second_factor])?;
+    Ok(())
+}
+
+/// What the identity provider said of a second factor stays: it is another one.
+pub(super) fn end_second_factor(commit: &Commit<'_>, account: &str) -> rusqlite::Result<()> {
+    commit.run("UPDATE session SET second_factor = 0 WHERE account = ?1 AND federated = 0", params![account])?;
     Ok(())
 }
 
@@ -108,6 +119,7 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         expires_at: required(row, 6)?,
         federated: row.get(7)?,
         confirmed_at: required(row, 8)?,
+        second_factor: row.get(9)?,
     })
 }
 

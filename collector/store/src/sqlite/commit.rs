@@ -232,7 +232,10 @@ impl<'s> Commit<'s> {
             Change::View(view) => account::put_view(self, view),
             Change::Session(session) => account::put_session(self, session),
             Change::SessionsEnded { account, except } => account::end_sessions(self, account, except),
-            Change::SessionConfirmed { digest, at } => account::confirm_session(self, digest, *at),
+            Change::SessionConfirmed { digest, at, second_factor } => {
+                account::confirm_session(self, digest, *at, *second_factor)
+            }
+            Change::SecondFactorEnded { account } => account::end_second_factor(self, account),
             Change::SessionEnded { digest } => account::end_session(self, digest),
             Change::LossConfirmed => guard::confirm_loss(self),
             Change::Clock(mark) => clock::put_mark(self, mark),

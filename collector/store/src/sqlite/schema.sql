@@ -288,6 +288,8 @@ CREATE TABLE session (
     peer TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     confirmed_at INTEGER NOT NULL,
+    -- What was shown then included a second factor.
+    second_factor INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX session_by_account ON session (account);

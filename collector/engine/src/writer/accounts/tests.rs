@@ -1,4 +1,7 @@
 use super::*;
+use crate::account::intent::Actor;
+
+mod permit;
 
 const WALL: i64 = 1_800_000_000_000;
 
@@ -22,20 +25,34 @@ fn accounts(all: &[(&str, Role)]) -> Accounts {
     Accounts { known: known.collect(), ..Accounts::default() }
 }
 
+fn machine() -> Actor {
+    Actor::Machine("local:0".to_owned())
+}
+
+/// Whoever has this session of theirs.
+fn owner(name: &str, digest: &str) -> Actor {
+    Actor::Session { account: name.to_owned(), digest: digest.to_owned() }
+}
+
 fn attempt(all: &mut Accounts, name: &str, network: &str, boot_ms: u64) -> CommandResult {
     let intent = Intent::Attempt { name: name.to_owned(), code: String::new(), from: from(network) };
-    all.decide(intent, at(boot_ms), &mut Vec::new())
+    all.decide(intent, &Sessions::default(), at(boot_ms), &mut Vec::new())
 }
 
 fn proved(all: &mut Accounts, name: &str, hash: &str, code: &str) -> (CommandResult, Changes) {
     let mut changes = Vec::new();
     let (name, hash, code) = (name.to_owned(), hash.to_owned(), code.to_owned());
-    let carried = all.decide(Intent::Proved { name, hash, code, from: from("10.0.0.1") }, at(0), &mut changes);
+    let carried = all.decide(
+        Intent::Proved { name, hash, code, from: from("10.0.0.1") },
+        &Sessions::default(),
+        at(0),
+        &mut changes,
+    );
     (carried, changes)
 }
 
 fn alter(name: &str, role: Option<Role>, disabled: Option<bool>) -> Intent {
-    Intent::Alter { name: name.to_owned(), full_name: None, role, places: None, disabled, actor: "x".to_owned() }
+    Intent::Alter { name: name.to_owned(), full_name: None, role, places: None, disabled, actor: machine() }
 }
 
 #[test]
@@ -67,11 +84,12 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     let known = Origin { browser: Some("abc".to_owned()), ..from("10.1.0.1") };
     let tries = |all: &mut Accounts| {
         let intent = Intent::Attempt { name: "admin".to_owned(), code: String::new(), from: known.clone() };
-        all.decide(intent, at(0), &mut Vec::new())
+        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new())
     };
     assert_eq!((0..20).filter(|_| tries(&mut all).is_ok()).count(), 5, "it has attempts of its own, and no more");
     // Whoever has the second factor comes through.
-    let Ok(Answer::Second(_)) = all.decide(Intent::StartSecond { name: "admin".to_owned() }, at(0), &mut Vec::new())
+    let start = Intent::StartSecond { actor: owner("admin", "s") };
+    let Ok(Answer::Second(_)) = all.decide(start, &Sessions::of_owner("admin", "s", at(0)), at(0), &mut Vec::new())
     else {
         panic!("started")
     };
@@ -79,7 +97,7 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
     let intent = Intent::Attempt { name: "admin".to_owned(), code: codes[0].clone(), from: from("10.1.0.1") };
-    assert!(all.decide(intent, at(0), &mut Vec::new()).is_ok());
+    assert!(all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok());
     // Made-up names and addresses cannot fill the memory, nor make it forget who is locked.
     for n in 0..2 * TRIES_MAX {
         let _ = attempt(&mut all, &format!("name{n}"), "10.3.0.1", 10);
@@ -109,10 +127,10 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
         let (name, hash) = ("lan".to_owned(), "new".to_owned());
         let intent = match meanwhile {
             "disable" => alter("lan", None, Some(true)),
-            "reset" => Intent::Reset { name, hash, actor: "admin".to_owned() },
-            _ => Intent::ChoosePassword { name, present: "lan".to_owned(), hash, except: String::new() },
+            "reset" => Intent::Reset { name, hash, actor: machine() },
+            _ => Intent::ChoosePassword { actor: owner("lan", "s"), present: "lan".to_owned(), hash },
         };
-        all.decide(intent, at(0), &mut Vec::new()).expect("done");
+        all.decide(intent, &Sessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new()).expect("done");
         let (carried, changes) = proved(&mut all, "lan", "lan", "");
         assert_eq!(carried.expect_err("refused"), CommandError::Forbidden(WRONG.to_owned()), "{meanwhile}");
         assert!(!changes.iter().any(|change| matches!(change, Change::Session(_))), "{meanwhile}");
@@ -122,9 +140,18 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
 #[test]
 fn a_failed_attempt_changes_nothing_but_the_count() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
-    all.decide(alter("lan", Some(Role::Viewer), Some(true)), at(0), &mut Vec::new()).expect("done");
+    // It begins before an administrator decides, and ends after it.
+    attempt(&mut all, "lan", "10.0.0.1", 0).expect("may try");
+    all.decide(alter("lan", Some(Role::Viewer), Some(true)), &Sessions::default(), at(0), &mut Vec::new())
+        .expect("done");
     let mut changes = Vec::new();
-    all.decide(Intent::Wrong { name: "lan".to_owned(), from: from("10.0.0.1") }, at(0), &mut changes).expect("counted");
+    all.decide(
+        Intent::Wrong { name: "lan".to_owned(), from: from("10.0.0.1") },
+        &Sessions::default(),
+        at(0),
+        &mut changes,
+    )
+    .expect("counted");
     let kept = changes.iter().rev().find_map(|change| match change {
         Change::Account(account) => Some(account.clone()),
         _ => None,
@@ -134,21 +161,58 @@ fn a_failed_attempt_changes_nothing_but_the_count() {
 }
 
 #[test]
+fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undone() {
+    let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Technician)]);
+    let lan = |all: &Accounts| all.known["lan"].clone();
+    let altered = |all: &mut Accounts, change: fn(&mut AccountChange)| {
+        let mut to = AccountChange { full_name: None, role: None, places: None, disabled: None };
+        change(&mut to);
+        let AccountChange { full_name, role, places, disabled } = to;
+        let (name, actor) = ("lan".to_owned(), machine());
+        let mut changes = Vec::new();
+        let intent = Intent::Alter { name, full_name, role, places, disabled, actor };
+        all.decide(intent, &Sessions::default(), at(0), &mut changes).expect("done");
+        changes.iter().any(|change| matches!(change, Change::SessionsEnded { account, .. } if account == "lan"))
+    };
+    // Each of these is of another administrator, who had seen none of the others.
+    assert!(!altered(&mut all, |to| to.full_name = Some("Lan".to_owned())), "a name ends no session");
+    assert!(altered(&mut all, |to| to.places = Some(vec!["Tầng 2".to_owned()])), "another reach ends what was open");
+    assert!(altered(&mut all, |to| to.role = Some(Role::Viewer)), "and so does another role");
+    assert!(altered(&mut all, |to| to.disabled = Some(true)), "and the end of the account");
+    assert!(altered(&mut all, |to| to.full_name = Some("Lan Anh".to_owned())), "it is still at its end");
+    let kept = lan(&all);
+    assert_eq!((kept.full_name.as_str(), kept.role, kept.disabled), ("Lan Anh", Role::Viewer, true));
+    assert_eq!((kept.places, kept.password.as_str()), (vec!["Tầng 2".to_owned()], "lan"));
+    // Whoever chose a password for the account as it was does not choose it for the account as it is.
+    let choose = |all: &mut Accounts| {
+        let (present, hash) = ("lan".to_owned(), "chosen".to_owned());
+        let intent = Intent::ChoosePassword { actor: owner("lan", "s"), present, hash };
+        all.decide(intent, &Sessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new())
+    };
+    assert!(choose(&mut all).is_err(), "it was disabled meanwhile");
+    altered(&mut all, |to| to.disabled = Some(false));
+    let reset = Intent::Reset { name: "lan".to_owned(), hash: "reset".to_owned(), actor: machine() };
+    all.decide(reset, &Sessions::default(), at(0), &mut Vec::new()).expect("done");
+    assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was given another one meanwhile");
+    assert_eq!((lan(&all).password.as_str(), lan(&all).must_change), ("reset", true));
+}
+
+#[test]
 fn there_is_always_an_administrator() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
-    let demoted = [("lan", "admin"), ("admin", "lan")].map(|(name, actor)| {
+    let demoted = ["lan", "admin"].map(|name| {
         let intent = Intent::Alter {
             name: name.to_owned(),
             full_name: None,
             role: Some(Role::Viewer),
             places: None,
             disabled: None,
-            actor: actor.to_owned(),
+            actor: machine(),
         };
-        all.decide(intent, at(0), &mut Vec::new()).is_ok()
+        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok()
     });
     assert_eq!(demoted, [true, false], "two in one commit leave one");
-    assert!(all.decide(alter("admin", None, Some(true)), at(0), &mut Vec::new()).is_err());
+    assert!(all.decide(alter("admin", None, Some(true)), &Sessions::default(), at(0), &mut Vec::new()).is_err());
     let created = |all: &mut Accounts| {
         let intent = Intent::Create {
             name: "nam".to_owned(),
@@ -156,9 +220,9 @@ fn there_is_always_an_administrator() {
             role: Role::Viewer,
             places: Vec::new(),
             hash: "h".to_owned(),
-            actor: "admin".to_owned(),
+            actor: machine(),
         };
-        all.decide(intent, at(0), &mut Vec::new()).is_ok()
+        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok()
     };
     assert!(created(&mut all) && !created(&mut all), "no account is made twice");
 }
@@ -170,7 +234,7 @@ fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
         let mut changes = Vec::new();
         for _ in 0..times {
             let intent = Intent::Wrong { name: "admin".to_owned(), from: from("10.0.0.9") };
-            all.decide(intent, at(boot_ms), &mut changes).expect("counted");
+            all.decide(intent, &Sessions::default(), at(boot_ms), &mut changes).expect("counted");
         }
         let records = changes.into_iter().filter_map(|change| match change {
             Change::Audit(entry) => Some(entry.detail),
@@ -193,7 +257,7 @@ fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
     all.known.get_mut("lan").expect("there").second_factor = Some(second);
     let tries = |all: &mut Accounts, code: &str, changes: &mut Changes| {
         let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
-        all.decide(intent, at(0), changes)
+        all.decide(intent, &Sessions::default(), at(0), changes)
     };
     let mut changes = Vec::new();
     for n in 0..CODES_MAX - 1 {
@@ -214,8 +278,12 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
     let (old, ahead) = (now.plus_millis(-86_400_000), now.plus_millis(30_000));
     for (proved_at, confirmed_at) in [(None, Timestamp::MIN), (Some(old), old), (Some(now), now), (Some(ahead), now)] {
         let mut changes = Vec::new();
-        let intent = Intent::Federated { name: "boss".to_owned(), proved_at, peer: "10.0.0.1".to_owned() };
-        assert!(matches!(all.decide(intent, at(0), &mut changes), Ok(Answer::Secret(_))), "they come in all the same");
+        let intent =
+            Intent::Federated { name: "boss".to_owned(), proved_at, second_factor: false, peer: "10.0.0.1".to_owned() };
+        assert!(
+            matches!(all.decide(intent, &Sessions::default(), at(0), &mut changes), Ok(Answer::Secret(_))),
+            "they come in all the same"
+        );
         let session = changes.iter().find_map(|change| match change {
             Change::Session(session) => Some(session),
             _ => None,
@@ -223,5 +291,27 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
         let session = session.expect("a session");
         assert!(session.federated);
         assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
+    }
+}
+
+#[test]
+fn after_a_step_of_the_clock_a_lock_lasts_as_long_and_a_code_that_was_taken_stays_taken() {
+    let mut all = accounts(&[("lan", Role::Viewer)]);
+    let steps = WALL / 30_000;
+    let taken = |account: &AccountRecord| {
+        let second = serde_json::to_value(account.second_factor.as_ref().expect("one")).expect("writes");
+        second["last_step"].as_i64().expect("a number")
+    };
+    let mut second = serde_json::to_value(SecondFactor::new().expect("random")).expect("writes");
+    second["last_step"] = steps.into();
+    let lan = all.known.get_mut("lan").expect("there");
+    lan.second_factor = serde_json::from_value(second).expect("reads");
+    lan.locked_until = Some(Timestamp::from_millis(WALL + 60_000));
+    for (by_ms, moved_steps) in [(-86_400_000, -2880), (3_600_000, 120)] {
+        let before = all.known["lan"].clone();
+        all.shift(by_ms);
+        let lan = &all.known["lan"];
+        assert_eq!(lan.locked_until, before.locked_until.map(|until| until.plus_millis(by_ms)), "{by_ms}");
+        assert_eq!(taken(lan), taken(&before) + moved_steps, "{by_ms}");
     }
 }

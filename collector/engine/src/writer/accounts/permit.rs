@@ -1,0 +1,153 @@
+//! Who may change accounts: a session that was opened by password and second factor, shown lately. It is decided here, on what is committed
+//! or about to be, so that what ended a session or took a right away a moment ago holds already.
+//!
+//! An account without a second factor can do one thing towards it, which is to set it up, with its password shown lately. The command line
+//! on this machine is asked for nothing: whoever reaches it has the store, too.
+
+use ioc_common::clock::Timestamp;
+
+use super::{Accounts, Moment};
+use crate::account;
+use crate::account::intent::{Actor, Intent};
+use crate::command::{CommandError, Unproven};
+use ioc_store::{AccountRecord, Change, Reader, Role, SessionRecord, StoreError};
+
+/// The sessions that something is about.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    /// Of who asks.
+    asking: Option<SessionRecord>,
+    /// What is to be ended: a session, or a token.
+    ended: Option<SessionRecord>,
+}
+
+impl Sessions {
+    /// # Errors
+    /// [`StoreError`] when they cannot be read.
+    pub(super) fn of(intent: &Intent, reader: &dyn Reader, changes: &[Change]) -> Result<Self, StoreError> {
+        let find = |digest: &str| Ok::<_, StoreError>(after(reader.session(digest)?, digest, changes));
+        let asking = intent.actor().and_then(Actor::session).map(find).transpose()?.flatten();
+        let ended = if let Intent::EndSession { digest, .. } = intent { find(digest)? } else { None };
+        Ok(Self { asking, ended })
+    }
+}
+
+/// A session as it is after what is decided and not committed yet.
+fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
+    changes.iter().fold(kept, |session, change| match change {
+        Change::Session(made) if made.digest == of => Some(made.clone()),
+        Change::SessionEnded { digest } if digest == of => None,
+        Change::SessionsEnded { account, except } => session.filter(|one| one.account != *account || except == of),
+        Change::SessionConfirmed { digest, at, second_factor } if digest == of => {
+            session.map(|one| SessionRecord { confirmed_at: *at, second_factor: *second_factor, ..one })
+        }
+        Change::SecondFactorEnded { account } => session.map(|one| {
+            let second_factor = one.second_factor && (one.federated || one.account != *account);
+            SessionRecord { second_factor, ..one }
+        }),
+        Change::ClockStepped { by_ms, .. } => session.map(|one| SessionRecord {
+            confirmed_at: one.confirmed_at.plus_millis(*by_ms),
+            expires_at: one.expires_at.plus_millis(*by_ms),
+            ..one
+        }),
+        _ => session,
+    })
+}
+
+#[cfg(test)]
+impl Sessions {
+    pub(super) const fn of_both(asking: Option<SessionRecord>, ended: Option<SessionRecord>) -> Self {
+        Self { asking, ended }
+    }
+
+    pub(super) fn asking(session: SessionRecord) -> Self {
+        Self::of_both(Some(session), None)
+    }
+
+    pub(super) fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<SessionRecord> {
+        after(kept, of, changes)
+    }
+}
+
+/// What has to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    /// That one is signed in; the rest is shown beside it, or nothing is given by it.
+    Session,
+    /// Who one is, lately.
+    Fresh,
+    /// The same by a second factor, too.
+    Second,
+    /// The same, by an administrator.
+    Administrator,
+}
+
+/// What has to be shown for this. What is new has to say it here before anything compiles.
+fn demand(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord>) -> Demand {
+    let own_second = |without| if account.asks_for_code() { Demand::Second } else { without };
+    match intent {
+        Intent::Create { .. } | Intent::Alter { .. } | Intent::Reset { .. } | Intent::RemoveSecond { .. } => {
+            Demand::Administrator
+        }
+        Intent::NewToken { .. } => Demand::Second,
+        Intent::EndSession { .. } if ended.is_some_and(|one| !one.label.is_empty()) => Demand::Second,
+        Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } => own_second(Demand::Fresh),
+        // The present password is shown beside the new one; what was never confirmed is put away.
+        Intent::ChoosePassword { .. } | Intent::EndSecond { .. } => own_second(Demand::Session),
+        Intent::EndSession { .. }
+        | Intent::Confirm { .. }
+        | Intent::Attempt { .. }
+        | Intent::Unseen { .. }
+        | Intent::Wrong { .. }
+        | Intent::Proved { .. }
+        | Intent::Federated { .. } => Demand::Session,
+    }
+}
+
+impl Accounts {
+    /// Whether who asks may have this done.
+    pub(super) fn permit(&self, intent: &Intent, sessions: &Sessions, at: Moment) -> Result<(), CommandError> {
+        let Some(actor) = intent.actor() else { return Ok(()) };
+        if let Intent::EndSession { digest, .. } = intent
+            && sessions.ended.as_ref().is_none_or(|one| one.account != actor.name())
+        {
+            return Err(CommandError::NotFound(format!("you have no session or token {digest:?}")));
+        }
+        let Actor::Session { account: name, digest } = actor else { return Ok(()) };
+        let forbidden = |why: &str| CommandError::Forbidden(why.to_owned());
+        let session = sessions.asking.as_ref().filter(|one| one.account == *name && one.digest == *digest);
+        let session = session.filter(|one| one.expires_at > at.now);
+        let account = self.known.get(name).filter(|account| !account.disabled);
+        let (Some(session), Some(account)) = (session, account) else {
+            return Err(forbidden("this session has ended; sign in again"));
+        };
+        if !session.label.is_empty() {
+            return Err(forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
+        }
+        let demand = demand(intent, account, sessions.ended.as_ref());
+        if demand == Demand::Administrator && account.role != Role::Administrator {
+            return Err(forbidden("your role does not allow this"));
+        }
+        match demand {
+            Demand::Session => Ok(()),
+            Demand::Fresh if is_fresh(session, at.now) => Ok(()),
+            Demand::Fresh => Err(Unproven::Stale.into()),
+            Demand::Second | Demand::Administrator => Ok(showed_second(session, account, at.now)?),
+        }
+    }
+}
+
+/// Whether its owner showed lately who they are.
+fn is_fresh(session: &SessionRecord, now: Timestamp) -> bool {
+    (0..account::FRESH_MS).contains(&now.millis_since(session.confirmed_at))
+}
+
+/// Whether they did so by a second factor; what is missing of it otherwise.
+fn showed_second(session: &SessionRecord, account: &AccountRecord, now: Timestamp) -> Result<(), Unproven> {
+    match (session.second_factor, session.federated) {
+        (false, true) => Err(Unproven::SilentProvider),
+        (_, false) if !account.asks_for_code() => Err(Unproven::NoSecondFactor),
+        (true, _) if is_fresh(session, now) => Ok(()),
+        _ => Err(Unproven::Stale),
+    }
+}
