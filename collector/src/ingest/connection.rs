@@ -41,6 +41,8 @@ const UNACKNOWLEDGED_MAX: usize = 64;
 const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one that has no place may take to be told so.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// First size of the read buffer; it is given back when a connection is idle.
 const READ_BYTES: usize = 4096;
 /// A device that asks for no keep-alive, or a very long one, is given this.
@@ -98,23 +100,8 @@ pub(super) async fn connect(
     let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
-    let first = async {
-        loop {
-            // What does not begin like CONNECT need not be waited for to its end.
-            if read.first().is_some_and(|byte| byte >> 4 != 1) {
-                return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), &device));
-            }
-            if let Some(end) = frame::whole(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
-                return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
-            }
-            match stream.read_buf(&mut read).await {
-                Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
-                Ok(_) => {}
-                Err(error) => return Err(("socket", error.to_string())),
-            }
-        }
-    };
-    let right = timeout(STAGE_TIMEOUT, first).await.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
+    let first = timeout(STAGE_TIMEOUT, first_packet(&mut stream, &mut read, &device)).await;
+    let right = first.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
     let checked = match right {
         Err(fault) => Err(refused(fault, &device)),
         Ok(()) => match codec.decode(&mut read) {
@@ -185,6 +172,40 @@ pub(super) async fn connect(
     })
 }
 
+/// Waits for a CONNECT that has come whole, and says whether it is one.
+async fn first_packet(
+    stream: &mut TlsStream<TcpStream>,
+    read: &mut BytesMut,
+    device: &DeviceId,
+) -> Result<Result<(), FrameError>, EndReason> {
+    loop {
+        // What does not begin like CONNECT need not be waited for to its end.
+        if read.first().is_some_and(|byte| byte >> 4 != 1) {
+            return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), device));
+        }
+        if let Some(end) = frame::whole(read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, device))? {
+            return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
+        }
+        match stream.read_buf(read).await {
+            Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
+            Ok(_) => {}
+            Err(error) => return Err(("socket", error.to_string())),
+        }
+    }
+}
+
+/// Tells a device that there is no place for it now: its CONNECT is answered with return code 3, server unavailable.
+pub(super) async fn turn_away(mut stream: TlsStream<TcpStream>, device: &DeviceId) {
+    let mut read = BytesMut::with_capacity(512);
+    let told = async {
+        if let Ok(Ok(())) = first_packet(&mut stream, &mut read, device).await {
+            let _ = stream.write_all(&connack(3)).await;
+            let _ = stream.shutdown().await;
+        }
+    };
+    let _ = timeout(TURN_AWAY_TIMEOUT, told).await;
+}
+
 /// A CONNACK with this return code, table 3.1; no session was kept.
 const fn connack(code: u8) -> [u8; 4] {
     [0x20, 2, 0, code]
@@ -213,6 +234,10 @@ impl Connection {
             }
         }
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        // That the collector ends says nothing of a device: at its next start all of them are waited for.
+        if reason == "stopping" {
+            return;
+        }
         let quiet_ms = milliseconds(self.heard.elapsed());
         self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
