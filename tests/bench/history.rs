@@ -10,7 +10,7 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::history::chart::{self, Wanted};
+use ioc_store::history::chart::{self, ChartQuery};
 use ioc_store::history::compaction::fold_device;
 use ioc_store::history::{self, Tier};
 use ioc_store::{Change, ChunkQuery, Reader};
@@ -55,7 +55,7 @@ pub(super) async fn run(days: i64) -> anyhow::Result<()> {
         });
         fold_device(&device, rows.collect(), place as u64, archive.as_mut())?;
     }
-    archive.secure()?;
+    archive.sync()?;
     let folding_us = clock::boottime_us() - started;
     for (seq, (at, values)) in rows.iter().enumerate() {
         let position = Position { epoch: 1, seq: 1_000_000 + seq as u64 };
@@ -120,7 +120,7 @@ fn ask(
     let mut points = 0;
     for _ in 0..TIMES {
         let started = clock::boottime_us();
-        let wanted = Wanted { from, until, tier, names: names.to_vec(), most };
+        let wanted = ChartQuery { from, until, tier, names: names.to_vec(), most };
         let lines = chart::read(reader, device, &wanted)?;
         points = lines.values().map(Vec::len).sum();
         took.push(clock::boottime_us() - started);
