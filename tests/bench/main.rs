@@ -8,6 +8,7 @@ mod history;
 mod judge;
 mod pages;
 mod sensors;
+mod start;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -105,6 +106,11 @@ enum Bench {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// How long a start takes with a large store.
+    Start {
+        #[arg(long, default_value_t = 30_000)]
+        devices: usize,
+    },
     /// Time and memory of a long software list.
     Software {
         #[arg(long, default_value_t = 3000)]
@@ -126,6 +132,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Agent { seconds } => agent::agent(Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys().await,
         Bench::Sensors { units, seconds } => sensors::sensors(units, Duration::from_secs(seconds)).await,
+        Bench::Start { devices } => start::run(devices).await,
         Bench::Software { packages } => agent::software(packages).await,
     }
 }

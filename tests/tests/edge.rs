@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use ioc_tests::harness::Rig;
+use ioc_tests::harness::{PATIENCE, Rig, binary};
 use ioc_tests::link::Link;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
@@ -98,17 +98,12 @@ async fn with_few_files_the_newest_is_refused_and_all_else_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_too_few_files_to_begin_with_it_says_how_many_it_takes() {
     let mut rig = Rig::new("");
-    rig.limit_files(100);
-    let program = ioc_tests::harness::binary("ioc-collector");
-    std::fs::write(rig.dir().join("collector.toml"), "").unwrap();
+    let program = binary("ioc-collector");
     rig.configure(|config| config.to_owned());
-    let output = tokio::process::Command::new("prlimit")
-        .args(["--nofile=100:100".as_ref(), program.as_os_str(), "--config".as_ref()])
-        .arg(rig.dir().join("collector.toml"))
-        .arg("serve")
-        .output()
-        .await
-        .unwrap();
+    let mut limited = tokio::process::Command::new("prlimit");
+    limited.args(["--nofile=100:100".as_ref(), program.as_os_str(), "--config".as_ref()]);
+    limited.arg(rig.dir().join("collector.toml")).arg("serve").kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, limited.output()).await.expect("it does not start").unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("LimitNOFILE"), "{said}");
 }
