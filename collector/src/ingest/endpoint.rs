@@ -6,7 +6,7 @@
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -56,7 +56,13 @@ impl Endpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, mut acceptor: Acceptor<TcpListener>, mut stop: watch::Receiver<bool>) {
         let (engine, paced) = (self.engine, self.paced);
-        let shared = Arc::new(ConnectionDeps { engine, health: self.health, stop: stop.clone(), paced });
+        let shared = Arc::new(ConnectionDeps {
+            engine,
+            health: self.health,
+            stop: stop.clone(),
+            paced,
+            busy: AtomicUsize::new(0),
+        });
         let newcomers = Newcomers::new(self.newcomers);
         // As many as there are processors, so that whoever is let in does not wait for all who are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
