@@ -15,6 +15,7 @@ use ioc_judge::duty::calendar;
 
 use crate::cli;
 use ioc_engine::config::{Channel, Config};
+use ioc_engine::open_files::FEW_FILES;
 
 /// Less free space than this is told, bytes and percent.
 const FREE_MIN_BYTES: u64 = 1 << 30;
@@ -83,6 +84,12 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     {
         let mend = "make room, or mount the file system for writing; it goes on by itself";
         all.push(Finding::broken(error.to_string(), mend).about("readiness"));
+    }
+    if let Ok(ready) = cli::text(&config.runtime, "/readyz").await
+        && let Some((what, mend)) =
+            ready.lines().filter(|line| line.contains(FEW_FILES)).find_map(|l| l.split_once("; mend: "))
+    {
+        all.push(Finding::look(what, mend).about("open files"));
     }
     if let Ok(clock) = cli::ask(&config.runtime, "GET", "/api/v1/clock", None).await
         && clock["deletion_suspended"] == true

@@ -18,9 +18,22 @@ const TIMEOUT: Duration = Duration::from_millis(1500);
 /// Probes under way: a whole floor that loses its power is asked at once.
 const PROBES_MAX: usize = 1024;
 
-/// Asks hosts as the engine wishes, until it ends.
-pub async fn run(mut wishes: mpsc::UnboundedReceiver<HostProbe>, ports: Vec<u16>, engine: EngineHandle) {
-    let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(PROBES_MAX));
+/// How many sockets it would have for probes of these ports.
+#[must_use]
+pub const fn sockets(ports: &[u16]) -> usize {
+    PROBES_MAX * if ports.is_empty() { 1 } else { ports.len() }
+}
+
+/// Asks hosts as the engine wishes, until it ends. A probe has a socket for each port, and all of them together `sockets_max`; one probe
+/// is always under way.
+pub async fn run(
+    mut wishes: mpsc::UnboundedReceiver<HostProbe>,
+    ports: Vec<u16>,
+    sockets_max: usize,
+    engine: EngineHandle,
+) {
+    let probes_max = (sockets_max / ports.len().max(1)).clamp(1, PROBES_MAX);
+    let slots = std::sync::Arc::new(tokio::sync::Semaphore::new(probes_max));
     while let Some(HostProbe { device, peer, address }) = wishes.recv().await {
         let Ok(slot) = std::sync::Arc::clone(&slots).acquire_owned().await else { return };
         let (ports, engine) = (ports.clone(), engine.clone());

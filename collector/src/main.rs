@@ -19,8 +19,13 @@ use ioc_engine::config::{Config, DEFAULT_CONFIG};
 use ioc_store::audit;
 use ioc_store::template::percent_encoded;
 
+/// Threads for what waits for others: one for each processor, as far as a unit's limit of tasks bears them on a large machine.
+const WORKERS_MAX: usize = 32;
 /// Threads for what blocks.
 const BLOCKING_MAX: usize = 32;
+/// How long one of them stays with nothing to do: as long as the program. Where the system gives no thread any more, what blocks waits for
+/// one that is there, and would wait for ever if all had ended.
+const BLOCKING_STAYS: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 86_400);
 /// How long what blocks may still take at the end.
 const END: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -30,6 +35,8 @@ fn main() -> ExitCode {
         .enable_all()
         // Each thread that ever ran keeps a stack and a part of the heap: files, the store's readers and names are looked up on these.
         .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(BLOCKING_STAYS)
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).min(WORKERS_MAX))
         .build()
         .context("cannot start the runtime")
         .and_then(|runtime| {

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -14,11 +14,13 @@ use ioc_common::clock;
 use crate::first_start::{FIRST_ACCOUNT, prepare};
 use crate::ingest::endpoint::Endpoint;
 use crate::{config, notify};
+use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
+use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
 use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, Message};
 use ioc_store::StoreError;
@@ -28,6 +30,10 @@ use ioc_web::{App, server};
 const READERS: usize = 4;
 /// The same for people who are limited to places.
 const READERS_LIMITED: usize = 2;
+/// Threads for what blocks that are begun at the start.
+const BLOCKING_MIN: usize = 4;
+/// How long they wait for each other.
+const THREADS_WAIT: Duration = Duration::from_secs(1);
 /// Between two rounds of upkeep: certificates to renew, holes in the duty plan.
 const UPKEEP: Duration = Duration::from_secs(600);
 /// How long notices under way may take to arrive when the collector stops.
@@ -42,7 +48,8 @@ const LEFT_OUT: Duration = Duration::from_secs(60);
 pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), ServeError> {
     // First, so that whoever stops it while it starts does not end it in the middle of something.
     let mut signals = Signals::listen()?;
-    raise_file_limit();
+    let files_max = open_files::raise_limit();
+    begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
     if let Some(path) = first_password {
         tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
@@ -80,7 +87,9 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (stop, stopping) = watch::channel(false);
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
-    tokio::spawn(crate::host_probe::run(probe_wishes, config.host_probe_ports.clone(), engine.clone()));
+    let places = divide_files(&config, files_max, &health)?;
+    let probed = (config.host_probe_ports.clone(), places.probes);
+    tokio::spawn(crate::host_probe::run(probe_wishes, probed.0, probed.1, engine.clone()));
     let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     let notices = tokio::spawn(notify::run(
         engine.clone(),
@@ -106,18 +115,24 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     ));
     tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
-    let (connections_max, newcomers) = (config.connections_max.usize(), config.newcomers);
-    let health_of = Arc::clone(&health);
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
-    let (engine_of, paced) = (engine.clone(), app.paced());
-    let endpoint =
-        Endpoint { tls: mqtt_tls, engine: engine_of, access, health: health_of, connections_max, newcomers, paced };
-    let endpoint = tokio::spawn(endpoint.serve(mqtt_listener, stopping.clone()));
+    let doors = Doors { places, health: Arc::clone(&health), paced: app.paced() };
+    let endpoint = Endpoint {
+        tls: mqtt_tls,
+        engine: engine.clone(),
+        access,
+        health: Arc::clone(&health),
+        connections_max: places.devices,
+        newcomers: places.newcomers,
+        paced: app.paced(),
+    };
+    let endpoint = tokio::spawn(endpoint.serve(doors.devices(mqtt_listener), stopping.clone()));
     tokio::spawn(say_left_out(app.paced()));
     let router = app.router();
-    let bounds = (config.web_bounds, config.web_known_max);
-    let web = tokio::spawn(server::serve_tls(web_listener, web_tls, router.clone(), bounds, stopping.clone()));
-    tokio::spawn(server::serve_control(control, router, stopping));
+    let bounds = (places.strangers, places.signed_in);
+    let web =
+        tokio::spawn(server::serve_tls(doors.pages(web_listener), web_tls, router.clone(), bounds, stopping.clone()));
+    tokio::spawn(server::serve_control(doors.control(control), router, stopping));
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
@@ -154,6 +169,31 @@ async fn say_left_out(paced: Arc<LogPace>) {
         for (kind, left_out) in paced.left_out(clock::boottime_ms()) {
             tracing::warn!(kind, left_out, "more of the same was refused");
         }
+    }
+}
+
+/// What connections come in by, each door with places of its own.
+struct Doors {
+    places: Places,
+    health: Arc<Health>,
+    paced: Arc<LogPace>,
+}
+
+impl Doors {
+    fn door<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
+        Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.paced))
+    }
+
+    fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
+        self.door(listener, self.places.devices + self.places.newcomers.all + REFUSED_MAX, "sockets")
+    }
+
+    fn pages(&self, listener: TcpListener) -> Acceptor<TcpListener> {
+        self.door(listener, self.places.strangers.all + self.places.signed_in, "page_connections")
+    }
+
+    fn control(&self, listener: UnixListener) -> Acceptor<UnixListener> {
+        self.door(listener, CONTROL_MAX, "control_connections")
     }
 }
 
@@ -256,11 +296,48 @@ fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls:
     }
 }
 
-/// Thousands of connections need as many files; systemd and shells often allow 1,024.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+/// Begins some threads for what blocks while there are threads to be had: they stay, and do it one after the other when no more can be begun.
+async fn begin_threads() -> Result<(), ServeError> {
+    let begun = Arc::new((Mutex::new(0), Condvar::new()));
+    let threads: Vec<_> = (0..BLOCKING_MIN)
+        .map(|_| {
+            let begun = Arc::clone(&begun);
+            // Each waits for the others, or one would do the work of all.
+            tokio::task::spawn_blocking(move || {
+                let (count, all) = &*begun;
+                let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+                *count += 1;
+                all.notify_all();
+                let _ = all.wait_timeout_while(count, THREADS_WAIT, |count| *count < BLOCKING_MIN);
+            })
+        })
+        .collect();
+    // A first one that cannot be begun fails at once; for others that cannot it is not waited.
+    if let Some(first) = threads.into_iter().next()
+        && tokio::time::timeout(THREADS_WAIT * 2, first).await.is_err()
+    {
+        return Err(ServeError::NoThread);
+    }
+    Ok(())
+}
+
+/// Divides the files that may be open, once everything is open that stays so.
+fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Places, ServeError> {
+    let wanted = Places {
+        devices: config.connections_max.usize(),
+        newcomers: config.newcomers,
+        strangers: config.web_bounds,
+        signed_in: config.web_known_max,
+        probes: crate::host_probe::sockets(&config.host_probe_ports),
+    };
+    let (open, connectors) = (open_files::count(), config.channels.len() + config.tickets.len());
+    let files = OpenFiles::divide(files_max, open, connectors, wanted)
+        .ok_or(ServeError::FewFiles { files_max, least: OpenFiles::least(open, connectors) })?;
+    if let Some(shortage) = files.shortage() {
+        tracing::warn!("{shortage}");
+    }
+    health.set_files(files);
+    Ok(files.places)
 }
 
 /// The collector cannot start.
@@ -294,6 +371,21 @@ pub enum ServeError {
     /// Somebody asked for something new in the place of what is there.
     #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
     NotAnew { path: PathBuf },
+    /// The system lets it open too few files.
+    #[error(
+        "only {files_max} files may be open, and it takes {least} to begin with; mend: raise LimitNOFILE of ioc-collector.service, or the hard \
+         limit of open files (ulimit -Hn)"
+    )]
+    FewFiles {
+        files_max: usize,
+        /// How many it takes.
+        least: usize,
+    },
+    /// The system gives no thread.
+    #[error(
+        "no thread can be begun; mend: raise TasksMax of ioc-collector.service, or the limit of processes (ulimit -u)"
+    )]
+    NoThread,
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
     Listen {

@@ -12,6 +12,7 @@ mod judge;
 mod measure;
 mod pages;
 mod sensors;
+mod start;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,6 +114,11 @@ enum Bench {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
+    /// How long a start takes with a large store.
+    Start {
+        #[arg(long, default_value_t = 30_000)]
+        devices: usize,
+    },
     /// Time and memory of a long software list.
     Software {
         #[arg(long, default_value_t = 3000)]
@@ -132,6 +138,7 @@ impl Bench {
             Self::Ingest { .. } => "ingest",
             Self::Entrance { .. } => "entrance",
             Self::Idle { .. } => "idle",
+            Self::Start { .. } => "start",
             Self::Fleet { .. } => "fleet",
             Self::Notice { .. } => "notice",
             Self::Judge { .. } => "judge",
@@ -173,6 +180,7 @@ async fn main() -> anyhow::Result<()> {
         Bench::Agent { seconds } => agent::agent(&mut figures, Duration::from_secs(seconds)).await,
         Bench::Surveys => agent::surveys(&mut figures).await,
         Bench::Sensors { units, seconds } => sensors::sensors(&mut figures, units, Duration::from_secs(seconds)).await,
+        Bench::Start { devices } => start::run(devices).await,
         Bench::Software { packages } => agent::software(&mut figures, packages).await,
         Bench::Report { files } => report(&files),
     }

@@ -27,6 +27,7 @@ pub struct Rig {
     pub web: u16,
     config: String,
     environment: Vec<(String, String)>,
+    files_max: Option<usize>,
     collector: Option<Child>,
 }
 
@@ -121,7 +122,16 @@ impl Rig {
             "{tables}\n[paths]\ndata = {data:?}\nruntime = {runtime:?}\n[ingest]\nlisten = \"127.0.0.1:{mqtt}\"\n[web]\nlisten = \"127.0.0.1:{web}\"\n{channels}"
         );
         std::fs::create_dir_all(dir).expect("directory");
-        Self { dir: dir.to_owned(), _owned: None, mqtt, web, config, environment: Vec::new(), collector: None }
+        Self {
+            dir: dir.to_owned(),
+            _owned: None,
+            mqtt,
+            web,
+            config,
+            environment: Vec::new(),
+            files_max: None,
+            collector: None,
+        }
     }
 
     /// The directory of this rig.
@@ -170,6 +180,11 @@ impl Rig {
         self.environment.push((name.to_owned(), value.into()));
     }
 
+    /// Lets the collector have so many files open, from the next start on.
+    pub fn limit_files(&mut self, files_max: usize) {
+        self.files_max = Some(files_max);
+    }
+
     /// Starts the collector and waits until it is ready.
     ///
     /// # Errors
@@ -178,7 +193,15 @@ impl Rig {
         let path = self.dir.join("collector.toml");
         std::fs::write(&path, &self.config)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("collector.log"))?;
-        let child = Command::new(binary("ioc-collector"))
+        let mut command = match self.files_max {
+            None => Command::new(binary("ioc-collector")),
+            Some(most) => {
+                let mut limited = Command::new("prlimit");
+                limited.arg(format!("--nofile={most}:{most}")).arg(binary("ioc-collector"));
+                limited
+            }
+        };
+        let child = command
             .arg("--config")
             .arg(&path)
             .arg("serve")

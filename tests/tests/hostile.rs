@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// How often something was refused for a reason, from `/metrics`.
-async fn refused(rig: &Rig, reason: &str) -> u64 {
+pub(super) async fn refused(rig: &Rig, reason: &str) -> u64 {
     let output = tokio::process::Command::new("curl")
         .args(["-sk", &format!("https://localhost:{}/metrics", rig.web)])
         .output()
@@ -30,13 +30,13 @@ async fn refused(rig: &Rig, reason: &str) -> u64 {
 }
 
 /// An honest device whose reports must be committed whatever happens beside it.
-struct Witness {
+pub(super) struct Witness {
     link: Link,
     machine: Machine,
 }
 
 impl Witness {
-    async fn new(identity: &Identity) -> Self {
+    pub(super) async fn new(identity: &Identity) -> Self {
         let (link, known) = Link::open(identity, 60).await.unwrap();
         let machine = Machine::new(identity.device.clone(), "server", 1, known, clock::now());
         let mut witness = Self { link, machine };
@@ -52,7 +52,7 @@ impl Witness {
         self.link.committed(position).await.unwrap();
     }
 
-    async fn still_works(&mut self) {
+    pub(super) async fn still_works(&mut self) {
         let body = self.machine.sample();
         tokio::time::timeout(Duration::from_secs(20), self.send(&body)).await.expect("others keep working");
     }

@@ -11,6 +11,7 @@ mod budgets;
 mod clock;
 mod custody;
 mod duty;
+mod edge;
 mod enrolment;
 mod failed_programs;
 mod field;

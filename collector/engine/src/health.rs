@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
+
+use crate::open_files::{self, OpenFiles};
 
 /// Counters and states of the running collector. Shared by all its tasks.
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ pub struct Health {
     missing: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
     clock: Mutex<ClockState>,
+    files: OnceLock<OpenFiles>,
 }
 
 /// What a look at the store found.
@@ -153,6 +156,17 @@ impl Health {
         self.clock.lock().map_or_else(|_| ClockState::default(), |state| *state)
     }
 
+    /// How the files that may be open are divided; said once, at the start.
+    pub fn set_files(&self, files: OpenFiles) {
+        let _ = self.files.set(files);
+    }
+
+    /// How the files that may be open are divided; none before the start is over.
+    #[must_use]
+    pub fn files(&self) -> Option<&OpenFiles> {
+        self.files.get()
+    }
+
     /// What was refused, by its reason, and how often.
     #[must_use]
     pub fn all_refused(&self) -> Vec<(&'static str, u64)> {
@@ -204,6 +218,17 @@ impl Health {
             "1 while the clock is in doubt and nothing is deleted by its age.",
             suspended,
         );
+        if let Some(files) = self.files() {
+            let places = files.places;
+            put("ioc_connections_max", "gauge", "MQTT connections that are let in.", places.devices as f64);
+            let pages = (places.strangers.all + places.signed_in) as f64;
+            put("ioc_page_connections_max", "gauge", "Connections to pages that are let in.", pages);
+            put("ioc_open_files_max", "gauge", "Files that may be open.", files.max as f64);
+            put("ioc_open_files_needed", "gauge", "Files that all that is configured takes.", files.needed as f64);
+            if let Some(open) = open_files::count() {
+                put("ioc_open_files", "gauge", "Files that are open.", open as f64);
+            }
+        }
         text.push_str(
             "# HELP ioc_refused_total Input that was refused, by reason.\n# TYPE ioc_refused_total counter\n",
         );

@@ -4,6 +4,7 @@
 //! One thread writes ([`writer`]); everybody else sends it a [`command`]. It names neither pages, nor notices, nor the way in of reports:
 //! those are built on it.
 
+pub mod acceptor;
 pub mod account;
 pub mod alert;
 pub mod command;
@@ -15,6 +16,7 @@ pub mod inventory;
 pub mod local_time;
 pub mod log_pace;
 pub mod notifier;
+pub mod open_files;
 pub mod payload_profile;
 pub mod pki;
 pub mod power_score;

@@ -194,7 +194,11 @@ impl State {
         }
         let ids: Vec<DeviceId> = state.devices.keys().cloned().collect();
         for id in &ids {
-            state.place_under_parent(id);
+            // Each is there once, and nobody has children yet: none is looked for among what may be thousands.
+            let parent = state.devices.get(id).and_then(|device| device.info.parent.clone());
+            if let Some(parent) = parent.and_then(|parent| state.devices.get_mut(&parent)) {
+                parent.children.push(id.clone());
+            }
             state.place_behind_uplink(id, None);
         }
         for fault in snapshot.faults {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -35,12 +35,19 @@ use ioc_engine::shutdown::stopped;
 use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
 use ioc_store::history;
 
-/// Reading stops at this many messages that are not yet committed …
+/// Reading stops at this many messages that are not yet committed, where few devices send much …
 const UNACKNOWLEDGED_MAX: usize = 64;
-/// … and at this many bytes of them, but for one message.
+/// … and at this many where many do …
+const UNACKNOWLEDGED_MIN: usize = 8;
+/// … so that those of all of them together are about so many: three commits, which keeps the engine busy. What is more only waits, in
+/// front of others: each is then read in its turn, and what a person asks for is behind fewer.
+const UNACKNOWLEDGED_ALL: usize = 6144;
+/// … and at this many bytes of one connection, but for one message.
 const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one that has no place may take to be told so.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// First size of the read buffer; it is given back when a connection is idle.
 const READ_BYTES: usize = 4096;
 /// A device that asks for no keep-alive, or a very long one, is given this.
@@ -53,6 +60,8 @@ pub(super) struct ConnectionDeps {
     pub(super) health: Arc<Health>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) paced: Arc<LogPace>,
+    /// How many connections have messages that are not yet committed.
+    pub(super) busy: AtomicUsize,
 }
 
 /// A connection whose CONNECT was accepted.
@@ -98,23 +107,8 @@ pub(super) async fn connect(
     let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
-    let first = async {
-        loop {
-            // What does not begin like CONNECT need not be waited for to its end.
-            if read.first().is_some_and(|byte| byte >> 4 != 1) {
-                return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), &device));
-            }
-            if let Some(end) = frame::packet_end(&read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, &device))? {
-                return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
-            }
-            match stream.read_buf(&mut read).await {
-                Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
-                Ok(_) => {}
-                Err(error) => return Err(("socket", error.to_string())),
-            }
-        }
-    };
-    let right = timeout(STAGE_TIMEOUT, first).await.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
+    let first = timeout(STAGE_TIMEOUT, first_packet(&mut stream, &mut read, &device)).await;
+    let right = first.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
     let checked = match right {
         Err(fault) => Err(refused(fault, &device)),
         Ok(()) => match codec.decode(&mut read) {
@@ -185,6 +179,40 @@ pub(super) async fn connect(
     })
 }
 
+/// Waits for a CONNECT that has come whole, and says whether it is one.
+async fn first_packet(
+    stream: &mut TlsStream<TcpStream>,
+    read: &mut BytesMut,
+    device: &DeviceId,
+) -> Result<Result<(), FrameError>, EndReason> {
+    loop {
+        // What does not begin like CONNECT need not be waited for to its end.
+        if read.first().is_some_and(|byte| byte >> 4 != 1) {
+            return Err(refused(FrameError::Malformed("the first packet is not CONNECT"), device));
+        }
+        if let Some(end) = frame::packet_end(read, CONNECT_MAX_BYTES).map_err(|fault| refused(fault, device))? {
+            return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
+        }
+        match stream.read_buf(read).await {
+            Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
+            Ok(_) => {}
+            Err(error) => return Err(("socket", error.to_string())),
+        }
+    }
+}
+
+/// Tells a device that there is no place for it now: its CONNECT is answered with return code 3, server unavailable.
+pub(super) async fn turn_away(mut stream: TlsStream<TcpStream>, device: &DeviceId) {
+    let mut read = BytesMut::with_capacity(512);
+    let told = async {
+        if let Ok(Ok(())) = first_packet(&mut stream, &mut read, device).await {
+            let _ = stream.write_all(&connack(3)).await;
+            let _ = stream.shutdown().await;
+        }
+    };
+    let _ = timeout(TURN_AWAY_TIMEOUT, told).await;
+}
+
 /// A CONNACK with this return code, table 3.1; no session was kept.
 const fn connack(code: u8) -> [u8; 4] {
     [0x20, 2, 0, code]
@@ -205,6 +233,9 @@ impl Connection {
     pub(super) async fn run(mut self) {
         let (reason, detail) = self.serve().await;
         self.shared.health.connections.fetch_sub(1, Relaxed);
+        if !self.unacknowledged.is_empty() {
+            self.shared.busy.fetch_sub(1, Relaxed);
+        }
         // What went beyond a budget was counted and said by the engine.
         if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
             self.shared.health.refuse(reason);
@@ -213,6 +244,10 @@ impl Connection {
             }
         }
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        // That the collector ends says nothing of a device: at its next start all of them are waited for.
+        if reason == "stopping" {
+            return;
+        }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
         self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
@@ -304,7 +339,7 @@ impl Connection {
 
     /// Whether there is room for another message.
     fn may_read(&self) -> bool {
-        let most = if self.slow { 1 } else { UNACKNOWLEDGED_MAX };
+        let most = if self.slow { 1 } else { share(self.shared.busy.load(Relaxed)) };
         self.paused_until.is_none()
             && self.unacknowledged.len() < most
             && self.unacknowledged_bytes < UNACKNOWLEDGED_MAX_BYTES
@@ -406,6 +441,9 @@ impl Connection {
                 packed,
             }
         };
+        if self.unacknowledged.is_empty() {
+            self.shared.busy.fetch_add(1, Relaxed);
+        }
         self.unacknowledged.push_back(publish.payload.len());
         self.unacknowledged_bytes += publish.payload.len();
         self.forward(message).await
@@ -421,6 +459,9 @@ impl Connection {
             Down::Committed { packets, payload, settled, pause_ms } => {
                 let settled = settled.min(self.unacknowledged.len());
                 self.unacknowledged_bytes -= self.unacknowledged.drain(..settled).sum::<usize>();
+                if settled > 0 && self.unacknowledged.is_empty() {
+                    self.shared.busy.fetch_sub(1, Relaxed);
+                }
                 self.slow = pause_ms > 0;
                 self.paused_until = self.slow.then(|| Instant::now() + Duration::from_millis(pause_ms));
                 for packet_id in packets.into_iter().filter_map(NonZeroU16::new) {
@@ -480,6 +521,21 @@ impl Connection {
     }
 }
 
+/// How many messages of one connection may wait for their commit while so many connections have some that do.
+fn share(busy: usize) -> usize {
+    (UNACKNOWLEDGED_ALL / busy.max(1)).clamp(UNACKNOWLEDGED_MIN, UNACKNOWLEDGED_MAX)
+}
+
 fn milliseconds(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_send_much_the_less_of_each_waits() {
+        assert_eq!([0, 1, 96, 192, 500, 768, 20_000].map(share), [64, 64, 64, 32, 12, 8, 8]);
+    }
 }

@@ -6,7 +6,7 @@
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use ioc_common::clock;
 use super::certificate_validity::CertificateValidity;
 use super::connection::{self, ConnectionDeps};
 use super::newcomers::{NewcomerSlot, Newcomers};
+use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
 use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
+use ioc_engine::open_files::REFUSED_MAX;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 
 /// How long the first byte, the handshake and CONNECT may take, each.
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// After an error of accept (too many files), wait a little instead of spinning.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an endpoint needs.
 #[derive(Debug, Clone)]
@@ -54,31 +54,32 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Serves `listener` until `stop` says so.
-    pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, mut acceptor: Acceptor<TcpListener>, mut stop: watch::Receiver<bool>) {
         let (engine, paced) = (self.engine, self.paced);
-        let shared = Arc::new(ConnectionDeps { engine, health: self.health, stop: stop.clone(), paced });
+        let shared = Arc::new(ConnectionDeps {
+            engine,
+            health: self.health,
+            stop: stop.clone(),
+            paced,
+            busy: AtomicUsize::new(0),
+        });
         let newcomers = Newcomers::new(self.newcomers);
         // As many as there are processors, so that whoever is let in does not wait for all who are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
         let places = Arc::new(Semaphore::new(self.connections_max));
+        let told = Arc::new(Semaphore::new(REFUSED_MAX));
         let links = Arc::new(AtomicU64::new(1));
         loop {
-            let (socket, peer) = tokio::select! {
+            let Accepted { socket, peer, place: file } = tokio::select! {
                 () = stopped(&mut stop) => return,
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
+                accepted = acceptor.accept() => accepted,
             };
             let newcomer = newcomers.enter(peer.ip());
             let admission = Admission {
                 tls: Arc::clone(&self.tls),
                 turns: Arc::clone(&turns),
                 places: Arc::clone(&places),
+                told: Arc::clone(&told),
                 access: Arc::clone(&self.access),
                 shared: Arc::clone(&shared),
                 link: links.fetch_add(1, Relaxed),
@@ -91,6 +92,7 @@ impl Endpoint {
                 if let Some((connection, _place)) = admitted {
                     connection.run().await;
                 }
+                drop(file);
             });
         }
     }
@@ -103,6 +105,8 @@ struct Admission {
     tls: Arc<ServerConfig>,
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    /// How many are told at once that there is no place.
+    told: Arc<Semaphore>,
     access: Arc<CertificateAllowlist>,
     shared: Arc<ConnectionDeps>,
     link: u64,
@@ -174,12 +178,16 @@ impl Admission {
             ));
         }
         newcomer.prove(&device);
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| ("connections", "as many connections are open as the configuration allows".to_owned()))?;
         let validity = CertificateValidity { serial, until, access: Arc::clone(&self.access) };
-        let connection =
-            connection::connect(stream, (device, validity), self.link, self.peer, Arc::clone(&self.shared)).await?;
+        let who = (device, validity);
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            // Those that there is room for are told so, and do not take it for a fault of the line.
+            if let Ok(_told) = self.told.try_acquire() {
+                connection::turn_away(stream, &who.0).await;
+            }
+            return Err(("connections", format!("{}: as many connections are open as there are places", who.0)));
+        };
+        let connection = connection::connect(stream, who, self.link, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

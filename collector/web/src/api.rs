@@ -26,6 +26,7 @@ use super::server::Peer;
 use ioc_engine::command::Command;
 use ioc_engine::config::page_of;
 use ioc_engine::health::ClockState;
+use ioc_engine::open_files::OpenFiles;
 use ioc_engine::replay::Replayer;
 use ioc_engine::unjudged;
 use ioc_engine::writer::time::spelt;
@@ -469,7 +470,10 @@ pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
             "the store is damaged: {}; see docs/operate.md",
             examined.findings.join("; ")
         ))),
-        _ => Ok(format!("ready\n{clock}")),
+        _ => {
+            let files = app.health.files().and_then(OpenFiles::shortage).map_or_else(String::new, |text| text + "\n");
+            Ok(format!("ready\n{clock}{files}"))
+        }
     }
 }
 

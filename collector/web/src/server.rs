@@ -28,6 +28,7 @@ use tower::ServiceExt as _;
 
 use super::problem::Problem;
 use super::request_body::{ResponseBody, TimedRequestBody, TimedWriter};
+use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::{Bounds, ConnectionLimit, ConnectionSlot};
 use ioc_engine::shutdown::stopped;
 
@@ -64,7 +65,7 @@ impl std::fmt::Display for Peer {
 
 /// Serves people until `stop` says so: so many strangers at most, and beside them so many connections that have shown a session.
 pub async fn serve_tls(
-    listener: TcpListener,
+    mut acceptor: Acceptor<TcpListener>,
     tls: Arc<ServerConfig>,
     router: Router,
     (bounds, known_max): (Bounds, usize),
@@ -74,13 +75,9 @@ pub async fn serve_tls(
     // As many as there are processors, so that whoever comes alone does not wait for all of a flood.
     let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
     loop {
-        let accepted = tokio::select! {
+        let Accepted { socket, peer, place: file } = tokio::select! {
             () = stopped(&mut stop) => return,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((socket, peer)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+            accepted = acceptor.accept() => accepted,
         };
         let peer = remote(peer);
         let place = Arc::new(crowd.enter(peer));
@@ -99,6 +96,7 @@ pub async fn serve_tls(
                 () = place.evicted() => {}
                 () = served => {}
             }
+            drop(file);
         });
     }
 }
@@ -150,15 +148,18 @@ pub fn control_socket(runtime: &Path) -> io::Result<UnixListener> {
 pub const CONTROL_SOCKET: &str = "control.sock";
 
 /// Serves the command line until `stop` says so.
-pub async fn serve_control(listener: UnixListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub async fn serve_control(mut acceptor: Acceptor<UnixListener>, router: Router, mut stop: watch::Receiver<bool>) {
     loop {
-        let accepted = tokio::select! {
+        let Accepted { socket, place: file, .. } = tokio::select! {
             () = stopped(&mut stop) => return,
-            accepted = listener.accept() => accepted,
+            accepted = acceptor.accept() => accepted,
         };
-        let Ok((socket, _)) = accepted else { continue };
         let uid = socket.peer_cred().map_or(u32::MAX, |credentials| credentials.uid());
-        tokio::spawn(serve(socket, Peer::Local(uid), None, router.clone(), stop.clone()));
+        let served = serve(socket, Peer::Local(uid), None, router.clone(), stop.clone());
+        tokio::spawn(async move {
+            served.await;
+            drop(file);
+        });
     }
 }
 

@@ -41,7 +41,7 @@ impl State {
     }
 
     /// Tells the device that speaks for this one, if any.
-    pub(super) fn place_under_parent(&mut self, id: &DeviceId) {
+    fn place_under_parent(&mut self, id: &DeviceId) {
         let parent = self.devices.get(id).and_then(|device| device.info.parent.clone());
         if let Some(parent) = parent.and_then(|parent| self.devices.get_mut(&parent))
             && !parent.children.contains(id)

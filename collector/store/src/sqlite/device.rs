@@ -12,7 +12,7 @@ use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 use super::certificate;
 use super::commit::{Commit, json};
 use super::fault::severity_of;
-use super::newest::{Newest, NewestByDevice};
+use super::newest::{Latest, Newest, NewestByDevice};
 use super::reader::{SqliteReader, body, limit_of, moment, required};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
@@ -215,10 +215,21 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<PresenceState> {
 
 /// A device, with what is newest of it.
 pub(super) fn record(row: &Row<'_>, newest: &NewestByDevice) -> rusqlite::Result<DeviceRecord> {
+    let (record, latest) = without_numbers(row, newest)?;
+    // A corrupt row shows as no values; the history reader reports it.
+    let latest = latest.and_then(|latest| history::unpack(&latest.data).ok()).unwrap_or_default();
+    Ok(DeviceRecord { latest, ..record })
+}
+
+/// A device, and its newest numbers as they are kept: not everyone who reads all devices wants those.
+pub(super) fn without_numbers(
+    row: &Row<'_>,
+    newest: &NewestByDevice,
+) -> rusqlite::Result<(DeviceRecord, Option<Latest>)> {
     let Newest { position, last_heard, last_sample, clock_error_ms, latest, .. } =
         newest.get(row.get(4)?).unwrap_or_default();
     let has_presence = row.get_ref(3)? != rusqlite::types::ValueRef::Null;
-    Ok(DeviceRecord {
+    let record = DeviceRecord {
         info: body(row, 0)?,
         enrolled_at: required(row, 1)?,
         revoked_at: moment(row, 2)?,
@@ -232,11 +243,11 @@ pub(super) fn record(row: &Row<'_>, newest: &NewestByDevice) -> rusqlite::Result
         last_sample: last_sample.map(Timestamp::from_millis),
         clock_error_ms,
         layout: latest.as_ref().map(|latest| latest.layout),
-        // A corrupt row shows as no values; the history reader reports it.
-        latest: latest.and_then(|latest| history::unpack(&latest.data).ok()).unwrap_or_default(),
+        latest: Vec::new(),
         worst: severity_of(row.get(9)?),
         reports_lost: row.get::<_, i64>(10)?.unsigned_abs(),
-    })
+    };
+    Ok((record, latest))
 }
 
 pub(super) fn list(reader: &SqliteReader, query: &DeviceQuery) -> Result<Vec<DeviceRecord>, StoreError> {

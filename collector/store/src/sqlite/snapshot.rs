@@ -4,17 +4,26 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use ioc_common::clock::Timestamp;
-use ioc_common::report::Hello;
+use ioc_common::report::SensorFacts;
 use ioc_judge::{Device, DeviceInfo, Snapshot};
 
 use super::reader::{SqliteReader, body};
 use super::{device as devices, duty, maintenance, sample};
 use crate::StoreError;
 
+/// What is wanted of a hello: the rest, its layout above all, is passed over.
+#[derive(Deserialize)]
+struct SensorHello {
+    #[serde(default)]
+    sensor: Option<SensorFacts>,
+}
+
 pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<Snapshot, StoreError> {
     let sql = format!("{} WHERE d.revoked_at IS NULL", devices::COLUMNS);
-    let records = reader.all(&sql, &[], |row| devices::record(row, &reader.newest))?;
+    let records = reader.all(&sql, &[], |row| Ok(devices::without_numbers(row, &reader.newest)?.0))?;
     let mut layouts = HashMap::new();
     let mut books = devices::losses(reader)?;
     let mut snapshot = Snapshot::default();
@@ -22,7 +31,7 @@ pub(super) fn take(reader: &SqliteReader, resolved_since: Timestamp) -> Result<S
         let mut device = Device::new(record.info);
         if device.info.parent.is_some() || record.boot_id.is_empty() {
             let hello = devices::hello(reader, &device.info.id)?;
-            let hello = hello.and_then(|text| serde_json::from_str::<Hello>(&text).ok());
+            let hello = hello.and_then(|text| serde_json::from_str::<SensorHello>(&text).ok());
             let sensor = hello.and_then(|hello| hello.sensor);
             device.plain = sensor.is_some() && device.info.parent.is_none();
             device.texts = sensor.unwrap_or_default().texts.into();
