@@ -124,8 +124,8 @@ impl MemoryProbe {
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self {
-            meminfo: KeptFile::new(root, "/proc/meminfo"),
-            vmstat: KeptFile::new(root, "/proc/vmstat"),
+            meminfo: KeptFile::of_one_record(root, "/proc/meminfo"),
+            vmstat: KeptFile::of_short_lines(root, "/proc/vmstat"),
             arcstats: KeptFile::new(root, "/proc/spl/kstat/zfs/arcstats"),
             paging: None,
         }

@@ -175,7 +175,7 @@ impl Probe for UsbProbe {
         };
         if blocks != self.blocks || self.first {
             let drive = |block: &String| {
-                let size = KeptFile::new(&self.root, &format!("/sys/block/{block}/size"));
+                let size = KeptFile::of_one_record(&self.root, &format!("/sys/block/{block}/size"));
                 Some(Drive { block: block.clone(), stick: self.stick(block)?, size })
             };
             (self.drives, self.blocks, self.first) = (blocks.iter().filter_map(drive).collect(), blocks, false);
