@@ -68,7 +68,20 @@ impl KeptFile {
     /// # Errors
     /// [`ReadError`] names the path. The file is opened anew next time.
     pub fn read<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], ReadError> {
-        match self.try_read(buffer) {
+        self.read_until(buffer, |_| false)
+    }
+
+    /// Reads the file as [`Self::read`] does, but no further than where `enough` says that what is wanted is there: for some tables
+    /// the kernel adds up all its counters again for each piece.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub(crate) fn read_until<'b>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        enough: impl FnMut(&[u8]) -> bool,
+    ) -> Result<&'b [u8], ReadError> {
+        match self.try_read(buffer, enough) {
             Ok(filled) => Ok(&buffer[..filled]),
             Err(source) => {
                 self.file = None;
@@ -77,7 +90,7 @@ impl KeptFile {
         }
     }
 
-    fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    fn try_read(&mut self, buffer: &mut Vec<u8>, mut enough: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(File::open(&self.path)?),
@@ -94,7 +107,7 @@ impl KeptFile {
             match file.read_at(&mut buffer[filled..], filled as u64) {
                 Ok(count) => {
                     filled += count;
-                    if count == 0 || self.records.end_after(count, asked) {
+                    if count == 0 || self.records.end_after(count, asked) || enough(&buffer[..filled]) {
                         return Ok(filled);
                     }
                 }
