@@ -5,6 +5,7 @@
 mod alarm;
 mod collector_watchdog;
 mod config_reload;
+mod file_watch;
 mod goodbye;
 mod renewal;
 mod sample_thread;
