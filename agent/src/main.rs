@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -42,17 +41,15 @@ fn give_way() -> anyhow::Result<()> {
     anyhow::bail!("{}: {error}; mend: install it beside ioc-agent", program.display())
 }
 
-/// One thread, and one helper for probes that stays, so that no thread is made per sample.
+/// One thread. Samples are taken on one of their own (`runner/sample_thread`); the helpers are for looking up names.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         // A handful of descriptors; the default makes room for a thousand.
         .max_io_events_per_tick(64)
-        // One at work; each probe that hangs for good holds one more.
         .max_blocking_threads(16)
         .thread_stack_size(256 * 1024)
-        .thread_keep_alive(Duration::from_secs(7200))
         .build()
         .context("cannot start the runtime")
 }

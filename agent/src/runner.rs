@@ -1,10 +1,12 @@
 //! The agent's main loop: ties probes, backlog and uplink together.
 //!
-//! One task on one thread; probes run on a helper thread, so that one that hangs holds up neither the link nor the goodbye.
+//! One task on one thread; probes run on a thread of their own, so that one that hangs holds up neither the link nor the goodbye.
 
 mod alarm;
 mod collector_watchdog;
 mod config_reload;
+mod file_watch;
+mod goodbye;
 mod renewal;
 mod sample_thread;
 mod sensor_reader;
@@ -13,7 +15,6 @@ mod survey_schedule;
 mod systemd_watchdog;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +26,7 @@ use ioc_common::id::SensorName;
 use ioc_common::layout::Layout;
 use ioc_common::random::entropy;
 use ioc_common::report::{
-    Ask, Body, Bye, ByeReason, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as StateReport,
+    Ask, Body, Committed, Facts, Hello, Losses, Position, ProbeReport, Sample, State as StateReport,
 };
 use ioc_common::topic::{DownKind, UpKind};
 use ioc_probe::facts;
@@ -47,8 +48,6 @@ use state_dir::StateDir;
 use survey_schedule::SurveySchedule;
 use systemd_watchdog::SystemdWatchdog;
 
-/// How long the goodbye may take.
-const GOODBYE_MS: u64 = 3000;
 /// A wake-up that is due at the very moment is given this long, so that a rounding never makes the loop spin.
 const WAKE_MIN_MS: u64 = 1;
 /// The longest sleep, so that a clock oddity never stops the agent for good.
@@ -63,7 +62,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let alarm = Alarm::new().map_err(RunError::Timer)?;
+    let mut alarm = Alarm::new().map_err(RunError::Timer)?;
     let listener = match status::listen(&runner.config.runtime) {
         Ok(listener) => Some(listener),
         Err(error) => {
@@ -82,7 +81,7 @@ pub async fn run(config_path: Option<PathBuf>, config: Config) -> Result<(), Run
             sampled = runner.sample_thread.finished() => runner.sample_finished(sampled),
             answer = runner.survey_schedule.next_line() => runner.survey_answered(answer),
             news = runner.sensor_reader.next_news() => runner.sensor_news(&news.sensor, news.news),
-            () = alarm.after(Duration::from_millis(wake_ms)) => {}
+            () = alarm.at(wake_ms) => {}
             Some(peer) = accept(listener.as_ref()) => {
                 tokio::spawn(status::answer(peer, runner.status()));
             }
@@ -161,6 +160,7 @@ impl Runner {
         let (epoch, kept) = store.next_epoch(clock::now(), above);
         let state_dir = StateDir::new(kept, now_ms);
         backlog.begin(identity.device.as_str(), epoch);
+        let schedule = schedule(&config, &identity, now_ms);
         Ok(Self {
             facts: facts::read(root),
             boot: boot_id.chars().take(8).collect(),
@@ -173,8 +173,8 @@ impl Runner {
             backlog,
             session: UplinkSession::new(now_ms),
             link: None,
-            schedule: schedule(&config, &identity, now_ms),
-            sample_thread: SampleThread::new(root, &config.forbid),
+            schedule,
+            sample_thread: SampleThread::new(root, &config.forbid, schedule),
             survey_schedule: survey_schedule(&config, config_path.clone(), now_ms),
             sensor_reader: SensorReader::new(config_path.clone(), config.has_sensors),
             layout: None,
@@ -200,26 +200,23 @@ impl Runner {
     /// Takes the first sample, so that the first hello carries a layout.
     async fn begin(&mut self) {
         self.hello_wanted = true;
-        self.start_sample();
+        self.tell_sampler();
+        self.sample_thread.take_now();
         let sampled = self.sample_thread.finished().await;
         self.sample_finished(sampled);
     }
 
-    /// Does all that is due, and says how long to sleep.
+    /// Does all that is due, and says until when to sleep. While nothing changes that is the same moment at each turn, so that the
+    /// kernel need not be told again.
     fn turn(&mut self) -> u64 {
         let now_ms = clock::boottime_ms();
-        self.systemd_watchdog.feed(now_ms);
         if self.session.start_connecting(now_ms) {
             self.connect();
         }
         if self.session.tick(now_ms) {
             self.close_link("nothing was committed for 30 s");
         }
-        let due = self.schedule.due(now_ms);
-        self.hello_wanted |= due.hello;
-        if due.sample {
-            self.start_sample();
-        }
+        self.hello_wanted |= self.schedule.due(now_ms).hello;
         if let Some(probe) = self.sample_thread.give_up_overdue(now_ms) {
             tracing::warn!(probe, "a probe does not answer; the others go on without it");
             self.report(&Body::State(StateReport::Probes(self.outcomes())));
@@ -234,18 +231,20 @@ impl Runner {
         self.send(now_ms);
         let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
         self.watch_collector(now_ms.saturating_sub(last_ms), after_ms);
+        self.systemd_watchdog.feed(now_ms, self.sample_thread.next_beat_ms());
+        self.tell_sampler();
 
         let wakes = [
             self.session.next_wake_ms(),
-            Some(self.schedule.next_wake_ms()),
+            Some(self.schedule.next_hello_ms()),
+            Some(self.sample_thread.next_wake_ms()),
             self.spill_due_ms(),
-            self.sample_thread.next_wake_ms(),
             self.collector_watchdog.next_wake_ms(last_ms, after_ms),
             self.systemd_watchdog.next_wake_ms(),
             self.state_dir.next_wake_ms(),
         ];
         let wake = wakes.into_iter().flatten().min().unwrap_or(now_ms + WAKE_MAX_MS);
-        wake.saturating_sub(now_ms).clamp(WAKE_MIN_MS, WAKE_MAX_MS)
+        wake.clamp(now_ms + WAKE_MIN_MS, now_ms + WAKE_MAX_MS)
     }
 
     /// When the collector last committed something; the start, before it ever did.
@@ -275,10 +274,11 @@ impl Runner {
         }
     }
 
-    fn start_sample(&mut self) {
+    /// What the next sample says of this agent; it is taken at its beat without asking.
+    fn tell_sampler(&mut self) {
         let waiting = self.backlog.waiting();
         let losses = self.backlog.losses();
-        self.sample_thread.start(SampleRequest {
+        self.sample_thread.tell(SampleRequest {
             waiting: waiting.in_memory.max(waiting.on_disk),
             lost: losses.total(),
             damaged: self.backlog.damaged_bytes(),
@@ -453,7 +453,10 @@ impl Runner {
             Ok(LinkOptions { device: self.identity.device.clone(), host, port, keep_alive, tls })
         });
         match options {
-            Ok(options) => self.link = Some(MqttLink::open(&options)),
+            Ok(options) => {
+                self.link = Some(MqttLink::open(&options));
+                self.weigh_pings();
+            }
             Err(error) => {
                 tracing::error!(error, "cannot connect");
                 self.last_error = Some(error);
@@ -555,38 +558,6 @@ impl Runner {
         {
             tracing::warn!("the request for a renewed certificate could not be sent");
         }
-    }
-
-    async fn goodbye(&mut self) {
-        // systemd writes /run/nologin when the machine goes down (systemd-user-sessions.service).
-        let going_down = Path::new("/run/nologin").exists();
-        let reason = if going_down { ByeReason::Shutdown } else { ByeReason::Stop };
-        let return_within_s = u32::try_from(self.config.return_within.get().as_secs()).unwrap_or(u32::MAX);
-        self.report(&Body::Bye(Bye { reason, return_within_s }));
-        let deadline = clock::boottime_ms() + GOODBYE_MS;
-        while self.session.is_open() && !self.backlog.is_empty() {
-            let now_ms = clock::boottime_ms();
-            if now_ms >= deadline {
-                break;
-            }
-            self.send(now_ms);
-            let wait = Duration::from_millis((deadline - now_ms).max(WAKE_MIN_MS));
-            match tokio::time::timeout(wait, next_event(&mut self.link)).await {
-                Ok(LinkEvent::Down(DownKind::Committed, payload)) => {
-                    if let Ok(message) = codec::read_message(&payload) {
-                        self.committed(message, now_ms);
-                    }
-                }
-                Ok(LinkEvent::Closed(_)) | Err(_) => break,
-                Ok(LinkEvent::Down(..) | LinkEvent::Opened) => {}
-            }
-        }
-        self.backlog.end(Position { epoch: self.epoch, seq: self.seq }, self.session.watermark());
-        if let Some(link) = self.link.take() {
-            link.close().await;
-        }
-        let waiting = self.backlog.waiting();
-        tracing::info!(waiting = waiting.on_disk, "agent stopped");
     }
 
     fn status(&self) -> Status {

@@ -54,6 +54,13 @@ impl Probes {
         Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
     }
 
+    /// These probes, whatever machine they read.
+    #[cfg(test)]
+    pub(crate) fn of(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Self> {
+        let slots = list.into_iter().map(ProbeSlot::new).collect();
+        Arc::new(Self { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
+    }
+
     /// Gives up the run that is under way, and says at which probe it hangs.
     pub fn give_up(&self) -> &'static str {
         self.generation.fetch_add(1, Ordering::SeqCst);

@@ -48,6 +48,18 @@ impl Schedule {
         due
     }
 
+    /// When the next sample is due.
+    #[must_use]
+    pub const fn next_sample_ms(&self) -> u64 {
+        self.next_sample_ms
+    }
+
+    /// When the next whole hello is due.
+    #[must_use]
+    pub const fn next_hello_ms(&self) -> u64 {
+        self.next_hello_ms
+    }
+
     /// When something is due next.
     #[must_use]
     pub const fn next_wake_ms(&self) -> u64 {

@@ -5,21 +5,62 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, RawDir};
+
 /// Largest file a probe reads, in bytes.
 pub(crate) const FILE_MAX_BYTES: usize = 1024 * 1024;
+
+/// How the kernel hands out a file, so that its end is known without one more read that says so.
+///
+/// It composes such a file record by record in a buffer of at least a page (fs/seq_file.c), and a read gives what is in that buffer:
+/// less than was asked for is no end where the next record did not fit. On ordinary files less than was asked for is the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Records {
+    /// The whole file is one record (`single_open`, attributes of sysfs): less than was asked for is its end.
+    One,
+    /// Many short ones, of at most [`RECORD_MAX_BYTES`]: a piece that is no full page is its end.
+    Short,
+    /// Of any length, as where paths stand in them: only a read of nothing is its end.
+    Any,
+}
+
+impl Records {
+    /// Whether a file is at its end that gave `given` of the `asked` bytes.
+    const fn end_after(self, given: usize, asked: usize) -> bool {
+        match self {
+            Self::One => given < asked,
+            Self::Short => given < asked && given < TABLE_PIECE_MIN_BYTES,
+            Self::Any => given == 0,
+        }
+    }
+}
 
 /// A file that is opened once and read from its start at every sample: an open costs more than the read.
 #[derive(Debug)]
 pub struct KeptFile {
     path: PathBuf,
     file: Option<File>,
+    records: Records,
 }
 
 impl KeptFile {
-    /// The file at `path` below `root`. Nothing is opened yet.
+    /// The file at `path` below `root`, whatever it is. Nothing is opened yet.
     #[must_use]
     pub fn new(root: &Path, path: &str) -> Self {
-        Self { path: root.join(path.trim_start_matches('/')), file: None }
+        Self { path: root.join(path.trim_start_matches('/')), file: None, records: Records::Any }
+    }
+
+    /// A file that the kernel composes as one record: `/proc/stat`, `/proc/meminfo`, `/proc/loadavg`, `/proc/uptime`,
+    /// `/proc/pressure/*` and the attributes of sysfs.
+    #[must_use]
+    pub fn of_one_record(root: &Path, path: &str) -> Self {
+        Self { records: Records::One, ..Self::new(root, path) }
+    }
+
+    /// A table of the kernel with lines of at most 512 bytes: `/proc/diskstats`, `/proc/net/dev`, `/proc/vmstat`.
+    #[must_use]
+    pub fn of_short_lines(root: &Path, path: &str) -> Self {
+        Self { records: Records::Short, ..Self::new(root, path) }
     }
 
     /// Reads the whole file over what `buffer` holds, which grows as needed and is never cleared.
@@ -27,7 +68,20 @@ impl KeptFile {
     /// # Errors
     /// [`ReadError`] names the path. The file is opened anew next time.
     pub fn read<'b>(&mut self, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], ReadError> {
-        match self.try_read(buffer) {
+        self.read_until(buffer, |_| false)
+    }
+
+    /// Reads the file as [`Self::read`] does, but no further than where `enough` says that what is wanted is there: for some tables
+    /// the kernel adds up all its counters again for each piece.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub(crate) fn read_until<'b>(
+        &mut self,
+        buffer: &'b mut Vec<u8>,
+        enough: impl FnMut(&[u8]) -> bool,
+    ) -> Result<&'b [u8], ReadError> {
+        match self.try_read(buffer, enough) {
             Ok(filled) => Ok(&buffer[..filled]),
             Err(source) => {
                 self.file = None;
@@ -36,7 +90,7 @@ impl KeptFile {
         }
     }
 
-    fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    fn try_read(&mut self, buffer: &mut Vec<u8>, mut enough: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(File::open(&self.path)?),
@@ -49,9 +103,14 @@ impl KeptFile {
             if filled >= FILE_MAX_BYTES {
                 return Err(io::Error::other(format!("is larger than {FILE_MAX_BYTES} bytes")));
             }
+            let asked = buffer.len() - filled;
             match file.read_at(&mut buffer[filled..], filled as u64) {
-                Ok(0) => return Ok(filled),
-                Ok(count) => filled += count,
+                Ok(count) => {
+                    filled += count;
+                    if count == 0 || self.records.end_after(count, asked) || enough(&buffer[..filled]) {
+                        return Ok(filled);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -74,8 +133,39 @@ pub fn read_text(root: &Path, path: &str) -> Result<String, ReadError> {
     read().map_err(|source| ReadError { path: path.clone(), source })
 }
 
+/// Largest attribute of sysfs, in bytes: a page, on machines with the smallest ones.
+const ATTRIBUTE_MAX_BYTES: usize = 4096;
+
+/// Reads what the kernel composes as one record, an attribute of sysfs or `/proc/PID/stat`, as [`read_text`] does, and does not ask
+/// once more whether that was all.
+///
+/// # Errors
+/// [`ReadError`] names the path.
+pub(crate) fn read_attribute(root: &Path, path: &str) -> Result<String, ReadError> {
+    let path = root.join(path.trim_start_matches('/'));
+    let read = || {
+        let mut file = File::open(&path)?;
+        let mut piece = [0; ATTRIBUTE_MAX_BYTES + 1];
+        let count = loop {
+            match file.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                count => break count?,
+            }
+        };
+        if count < piece.len() {
+            return Ok(String::from_utf8_lossy(&piece[..count]).trim().to_owned());
+        }
+        let mut bytes = piece.to_vec();
+        file.take(FILE_MAX_BYTES as u64).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    read().map_err(|source| ReadError { path: path.clone(), source })
+}
+
+/// Longest line of the tables that are read as such, in bytes.
+const RECORD_MAX_BYTES: usize = 512;
 /// Least that the kernel gives of a table at once, in bytes, where more lines are to come: a page less the longest line.
-const TABLE_PIECE_MIN_BYTES: usize = 4096 - 512;
+const TABLE_PIECE_MIN_BYTES: usize = 4096 - RECORD_MAX_BYTES;
 
 /// Reads a table of the kernel with lines of at most 512 bytes (`/proc/net/tcp`). A piece that is no full page is its end: to be
 /// told so by one more read would cost as much as the table, since the kernel walks through all its connections again.
@@ -122,6 +212,10 @@ impl ReadError {
     }
 }
 
+/// Room for the names of a directory that are asked for at once, in bytes: few directories have more, and what opendir(3) takes is
+/// eight times as much, given back to the machine and taken anew at each listing.
+const NAMES_BYTES: usize = 4096;
+
 /// The names in a directory below `root`, sorted; at most `max`.
 ///
 /// # Errors
@@ -129,14 +223,103 @@ impl ReadError {
 pub fn names_in(root: &Path, path: &str, max: usize) -> Result<Vec<String>, ReadError> {
     let path = root.join(path.trim_start_matches('/'));
     let read = || {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&path)?.take(max) {
-            if let Ok(name) = entry?.file_name().into_string() {
-                names.push(name);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(&path, flags, Mode::empty())?;
+        let mut buffer = Vec::with_capacity(NAMES_BYTES);
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+        let (mut names, mut seen) = (Vec::new(), 0);
+        while seen < max {
+            let Some(entry) = entries.next() else { break };
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            seen += 1;
+            if let Ok(name) = std::str::from_utf8(name) {
+                names.push(name.to_owned());
             }
         }
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     };
     read().map_err(|source| ReadError { path: path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_known_only_where_the_kernel_gives_it_away() {
+        assert!(
+            Records::One.end_after(4095, 8192)
+                && Records::One.end_after(5000, 8192)
+                && !Records::One.end_after(8192, 8192)
+        );
+        // The next line did not fit into the page.
+        assert!(!Records::Short.end_after(4096 - 500, 8192) && Records::Short.end_after(44, 4000));
+        // There was no room for more.
+        assert!(!Records::Short.end_after(1024, 1024));
+        // A mount of many layers has a line that fills a page of its own.
+        assert!(!Records::Any.end_after(60, 8192) && Records::Any.end_after(0, 8192));
+    }
+
+    #[test]
+    fn all_kinds_read_files_of_any_length_whole_at_first_and_again() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("file");
+        for length in [0, 1, 4095, 4096, 4097, 8191, 8192, 8193, 16_384, 70_000] {
+            let content: Vec<u8> = (0..length).map(|at: u32| b'a' + (at % 23) as u8).collect();
+            std::fs::write(&path, &content).expect("written");
+            for kind in [KeptFile::new, KeptFile::of_one_record, KeptFile::of_short_lines] {
+                let (mut file, mut buffer) = (kind(dir.path(), "/file"), Vec::new());
+                for _ in 0..2 {
+                    assert!(file.read(&mut buffer).expect("read") == content, "{length} bytes, {:?}", file.records);
+                }
+            }
+            let text = read_attribute(dir.path(), "/file").expect("read");
+            assert!(text.as_bytes() == content, "{length} bytes");
+        }
+        let file = File::create(&path).expect("made");
+        file.set_len(2 * FILE_MAX_BYTES as u64).expect("grown");
+        assert!(KeptFile::of_one_record(dir.path(), "/file").read(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn the_kernels_own_files_are_whole_whichever_way_they_are_read() {
+        // Lines begin alike; what they count goes on meanwhile.
+        let keys = |bytes: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            text.lines()
+                .map(|line| line.split([' ', ':']).find(|word| !word.is_empty()).unwrap_or("").to_owned())
+                .collect()
+        };
+        let root = Path::new("/");
+        for path in ["/proc/stat", "/proc/meminfo", "/proc/loadavg", "/proc/uptime", "/proc/pressure/cpu"] {
+            let (mut whole, mut short) = (Vec::new(), Vec::new());
+            let Ok(whole) = KeptFile::new(root, path).read(&mut whole) else { continue };
+            let short = KeptFile::of_one_record(root, path).read(&mut short).expect("read");
+            assert_eq!(keys(whole).len(), keys(short).len(), "{path}");
+        }
+        for path in ["/proc/diskstats", "/proc/net/dev", "/proc/vmstat"] {
+            let (mut whole, mut short) = (Vec::new(), Vec::new());
+            let Ok(whole) = KeptFile::new(root, path).read(&mut whole) else { continue };
+            let short = KeptFile::of_short_lines(root, path).read(&mut short).expect("read");
+            assert_eq!(keys(whole).len(), keys(short).len(), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_of_a_directory_that_needs_many_pieces() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut made: Vec<String> = (0..300).map(|n| format!("{n:03}-{}", "x".repeat(120))).collect();
+        for name in &made {
+            std::fs::write(dir.path().join(name), "").expect("written");
+        }
+        made.sort();
+        assert_eq!(names_in(dir.path(), "/", 4096).expect("names"), made);
+        assert_eq!(names_in(dir.path(), "/", 7).expect("names").len(), 7);
+        assert!(names_in(dir.path(), "/none", 7).expect_err("is not there").is_absent());
+    }
 }

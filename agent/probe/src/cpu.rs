@@ -143,7 +143,7 @@ impl CpuProbe {
     /// Reads below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { stat: KeptFile::new(root, "/proc/stat"), now: CpuTimes::default(), before: None }
+        Self { stat: KeptFile::of_one_record(root, "/proc/stat"), now: CpuTimes::default(), before: None }
     }
 }
 

@@ -96,7 +96,11 @@ impl DiskProbe {
     /// Reads below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), diskstats: KeptFile::new(root, "/proc/diskstats"), known: HashMap::new() }
+        Self {
+            root: root.to_owned(),
+            diskstats: KeptFile::of_short_lines(root, "/proc/diskstats"),
+            known: HashMap::new(),
+        }
     }
 
     /// A whole disk has an entry in `/sys/block`; a partition has not. Asked once per name.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::{MemoryErrors, Reading as _, Sink};
 
 use super::{Outcome, Probe, SampleContext};
-use crate::bounded_io::{names_in, read_text};
+use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
@@ -38,7 +38,8 @@ impl Probe for EdacProbe {
     fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
         const BASE: &str = "/sys/devices/system/edac/mc";
         let controllers = names_in(&self.root, BASE, 64).unwrap_or_default();
-        let count = |mc: &str, file: &str| read_text(&self.root, &format!("{BASE}/{mc}/{file}")).ok()?.parse().ok();
+        let count =
+            |mc: &str, file: &str| read_attribute(&self.root, &format!("{BASE}/{mc}/{file}")).ok()?.parse().ok();
         let errors = controllers
             .iter()
             .filter(|name| name.starts_with("mc"))

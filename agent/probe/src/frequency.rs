@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::Sink;
 
 use super::{Outcome, Probe, SampleContext, rate};
-use crate::bounded_io::{names_in, read_text};
+use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
@@ -45,7 +45,8 @@ impl Probe for FrequencyProbe {
         let cores = cores.iter().filter(|name| name.strip_prefix("cpu").is_some_and(|n| n.parse::<u32>().is_ok()));
         let (mut sum, mut count, mut throttled) = (0.0, 0.0, None);
         for core in cores.take(CORES_MAX) {
-            let number = |file: &str| read_text(&self.root, &format!("{BASE}/{core}/{file}")).ok()?.parse::<u64>().ok();
+            let number =
+                |file: &str| read_attribute(&self.root, &format!("{BASE}/{core}/{file}")).ok()?.parse::<u64>().ok();
             if let Some(khz) = number("cpufreq/scaling_cur_freq") {
                 sum += khz as f64 / 1000.0;
                 count += 1.0;

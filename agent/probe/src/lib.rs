@@ -22,6 +22,7 @@ pub mod firewall;
 mod frequency;
 pub mod gpu;
 mod host_access;
+mod hotplug;
 pub mod ipmi;
 pub mod link;
 pub mod load;
@@ -65,6 +66,7 @@ pub use descriptor::{Card, Sampled, Survey, SurveyReader};
 use descriptor::{SampledProbe, SurveyProbe};
 use every_n::EveryN;
 pub use host_access::{HostAccess, HttpsHead, NoAccess};
+pub use hotplug::Hotplug;
 pub use survey_context::{COMMANDS, SurveyContext, SurveyFindings, SurveyResult, absent, slug, unknown};
 
 // The one list of probes. All other lists, the surveyor's table and the pages of `docs/probes` come from it. Whoever adds a probe

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::Sink;
 
 use super::{Outcome, Probe, SampleContext, missing, rate, unknown};
-use crate::bounded_io::{names_in, read_text};
+use crate::bounded_io::{names_in, read_attribute, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
@@ -127,7 +127,7 @@ impl Bond {
 /// How many members of a bond are missing; none when it has no member and is not in use.
 fn bond_missing(root: &Path, name: &str, text: &str) -> Result<Option<u32>, String> {
     let (mut bond, told) = parse_bond(text)?;
-    let read = |file: &str| read_text(root, &format!("{BASE}/{file}")).ok();
+    let read = |file: &str| read_attribute(root, &format!("{BASE}/{file}")).ok();
     if bond.members.is_empty() {
         // The module makes a bond that nobody asked for; one that was set up is short of at least one member.
         let flags = read(&format!("{name}/flags"));
@@ -161,7 +161,7 @@ impl Probe for LinkProbe {
             Err(error) => return missing(&error),
         };
         for name in names.into_iter().take(INTERFACES_MAX) {
-            let read = |file: &str| read_text(&self.root, &format!("{BASE}/{name}/{file}")).ok();
+            let read = |file: &str| read_attribute(&self.root, &format!("{BASE}/{name}/{file}")).ok();
             let bond = match read_text(&self.root, &format!("/proc/net/bonding/{name}")) {
                 Ok(text) => Some(bond_missing(&self.root, &name, &text)),
                 // It is a bond, whatever hides it.

@@ -64,8 +64,8 @@ impl LoadProbe {
             u32::try_from(stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count()).ok()
         });
         Self {
-            loadavg: KeptFile::new(root, "/proc/loadavg"),
-            uptime: KeptFile::new(root, "/proc/uptime"),
+            loadavg: KeptFile::of_one_record(root, "/proc/loadavg"),
+            uptime: KeptFile::of_one_record(root, "/proc/uptime"),
             cpus: cpus.unwrap_or(1),
         }
     }

@@ -99,15 +99,25 @@ pub fn parse_arcstats(arcstats: &str) -> Result<u64, String> {
 #[must_use]
 pub fn parse_vmstat(vmstat: &str) -> (u64, u64, Option<u64>) {
     let (mut swap_in, mut swap_out, mut kills) = (0, 0, None);
-    for line in vmstat.lines() {
+    // Three of some two hundred lines, the last of which (since Linux 4.13) is that of the kills.
+    for line in vmstat.lines().filter(|line| line.starts_with("pswp") || line.starts_with("oom_kill ")) {
         match line.split_once(' ') {
             Some(("pswpin", number)) => swap_in = number.parse().unwrap_or(0),
             Some(("pswpout", number)) => swap_out = number.parse().unwrap_or(0),
-            Some(("oom_kill", number)) => kills = number.parse().ok(),
+            Some(("oom_kill", number)) => {
+                kills = number.parse().ok();
+                break;
+            }
             _ => {}
         }
     }
     (swap_in, swap_out, kills)
+}
+
+/// What [`parse_vmstat`] finds in the beginning of the file, where that is enough: the line that it reads last is there, whole.
+fn enough_of_vmstat(beginning: &[u8]) -> Option<(u64, u64, Option<u64>)> {
+    let whole = &beginning[..=beginning.iter().rposition(|byte| *byte == b'\n')?];
+    Some(parse_vmstat(&text(whole))).filter(|(_, _, kills)| kills.is_some())
 }
 
 /// The probe.
@@ -124,8 +134,8 @@ impl MemoryProbe {
     #[must_use]
     pub fn new(root: &Path) -> Self {
         Self {
-            meminfo: KeptFile::new(root, "/proc/meminfo"),
-            vmstat: KeptFile::new(root, "/proc/vmstat"),
+            meminfo: KeptFile::of_one_record(root, "/proc/meminfo"),
+            vmstat: KeptFile::of_short_lines(root, "/proc/vmstat"),
             arcstats: KeptFile::new(root, "/proc/spl/kstat/zfs/arcstats"),
             paging: None,
         }
@@ -142,8 +152,13 @@ impl Probe for MemoryProbe {
             Ok(memory) => memory,
             Err(why) => return unknown(&why),
         };
-        if let Ok(bytes) = self.vmstat.read(context.buffer) {
-            let (swap_in, swap_out, kills) = parse_vmstat(&text(bytes));
+        let mut enough = None;
+        let read = self.vmstat.read_until(context.buffer, |beginning| {
+            enough = enough_of_vmstat(beginning);
+            enough.is_some()
+        });
+        if let Ok(bytes) = read {
+            let (swap_in, swap_out, kills) = enough.unwrap_or_else(|| parse_vmstat(&text(bytes)));
             memory.oom_kills = kills;
             if let (Some((old_in, old_out)), Some(elapsed_s)) = (self.paging, context.elapsed_s) {
                 memory.swap_in = rate(swap_in, old_in, elapsed_s);
@@ -209,5 +224,10 @@ mod tests {
     fn vmstat_of_an_old_kernel_does_not_tell_of_kills() {
         assert_eq!(parse_vmstat("pswpin 5\npswpout 7\noom_kill 2\n"), (5, 7, Some(2)));
         assert_eq!(parse_vmstat("pswpin 5\n"), (5, 0, None));
+        let all = enough_of_vmstat(b"pgpgin 3\npswpin 5\npswpout 7\noom_kill 12\ndrop_slab 1");
+        assert_eq!(all, Some((5, 7, Some(12))));
+        for less in ["pswpin 5\npswpout 7\noom_kill 1", "pswpin 5\npswpout 7\n", ""] {
+            assert_eq!(enough_of_vmstat(less.as_bytes()), None, "{less:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::{Interface, Network, Reading as _, Sink};
 
 use super::{Outcome, Probe, SampleContext, missing, rate, text};
-use crate::bounded_io::{KeptFile, read_text};
+use crate::bounded_io::{KeptFile, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
@@ -72,12 +72,17 @@ impl NetworkProbe {
     #[must_use]
     pub fn new(root: &Path) -> Self {
         // A captured machine has /proc/net/dev as a file; a live one through the reader's own process, the same content.
-        Self { root: root.to_owned(), dev: KeptFile::new(root, "/proc/net/dev"), known: HashMap::new(), samples: 0 }
+        Self {
+            root: root.to_owned(),
+            dev: KeptFile::of_short_lines(root, "/proc/net/dev"),
+            known: HashMap::new(),
+            samples: 0,
+        }
     }
 }
 
 fn link(root: &Path, name: &str) -> (Option<bool>, Option<f64>) {
-    let read = |file: &str| read_text(root, &format!("/sys/class/net/{name}/{file}")).ok();
+    let read = |file: &str| read_attribute(root, &format!("/sys/class/net/{name}/{file}")).ok();
     let up = match read("operstate").as_deref() {
         Some("up") => Some(true),
         Some("unknown") => read("carrier").map(|carrier| carrier == "1"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::{PowerSupplies, PowerSupply, Reading as _, Sink};
 
 use super::{Outcome, Probe, SampleContext};
-use crate::bounded_io::{names_in, read_text};
+use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
@@ -67,7 +67,7 @@ struct Supply {
 impl Supply {
     /// None for what is nobody's power: the battery of a mouse or a game pad.
     fn read(root: &Path, name: &str) -> Option<Self> {
-        let text = |file: &str| read_text(root, &format!("{SUPPLIES}/{name}/{file}")).ok();
+        let text = |file: &str| read_attribute(root, &format!("{SUPPLIES}/{name}/{file}")).ok();
         let number = |file: &str| text(file)?.parse::<f64>().ok().filter(|number| number.is_finite());
         if text("scope").as_deref() == Some("Device") {
             return None;

@@ -51,7 +51,9 @@ impl PressureProbe {
     /// Reads below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { files: ["cpu", "memory", "io"].map(|name| KeptFile::new(root, &format!("/proc/pressure/{name}"))) }
+        Self {
+            files: ["cpu", "memory", "io"].map(|name| KeptFile::of_one_record(root, &format!("/proc/pressure/{name}"))),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::{Processes, Reading as _, Sink};
 
 use super::{Outcome, Probe, SampleContext, unknown};
-use crate::bounded_io::{names_in, read_text};
+use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 use crate::survey_context::SurveyContext;
 
@@ -69,7 +69,7 @@ impl Probe for ProcessProbe {
         let mut processes = Processes::default();
         for pid in names.iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
             // One that has ended meanwhile is none.
-            let Ok(stat) = read_text(&self.root, &format!("/proc/{pid}/stat")) else { continue };
+            let Ok(stat) = read_attribute(&self.root, &format!("/proc/{pid}/stat")) else { continue };
             processes.total += 1;
             match parse_state(&stat) {
                 Some('Z') => processes.zombies += 1,

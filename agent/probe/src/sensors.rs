@@ -190,7 +190,7 @@ impl SensorsProbe {
                 let made_up = name == "spd5118" && ending == "max_alarm" && limits.set.contains(&"crit");
                 let counts = ending == "fault" || !nobodys && !made_up && limits.counts(ending);
                 (counts && files.contains(&file))
-                    .then(|| (ending, KeptFile::new(&self.root, &format!("{base}/{file}"))))
+                    .then(|| (ending, KeptFile::of_one_record(&self.root, &format!("{base}/{file}"))))
             };
             known.push(KnownChannel {
                 sensor: Sensor {
@@ -202,7 +202,7 @@ impl SensorsProbe {
                     alarm: None,
                 },
                 scale,
-                input: KeptFile::new(&self.root, &format!("{base}/{file}")),
+                input: KeptFile::of_one_record(&self.root, &format!("{base}/{file}")),
                 alarms: ALARMS.into_iter().filter_map(alarm).collect(),
             });
         }
@@ -225,7 +225,7 @@ impl SensorsProbe {
                 KnownChannel {
                     sensor: Sensor { name, kind: SensorKind::Temperature, value: None, low: None, high, alarm: None },
                     scale: 1000.0,
-                    input: KeptFile::new(&self.root, &format!("{base}/temp")),
+                    input: KeptFile::of_one_record(&self.root, &format!("{base}/temp")),
                     alarms: Vec::new(),
                 }
             })

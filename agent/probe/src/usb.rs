@@ -11,6 +11,7 @@ use ioc_common::report::Event;
 use super::{Outcome, Probe, SampleContext, missing, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::hotplug::Hotplug;
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
     sampled: Sampled { name: "usb", every_n: 1, new: |root| Box::new(UsbProbe::new(root)) },
@@ -18,7 +19,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",
         en: "USB storage, with events when it comes and goes",
-        reads: "`/sys/block`, with sizes: a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
+        reads: "`/sys/block` whenever a device came or went (`/sys/kernel/uevent_seqnum`) and at every sixth sample, with sizes: a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
         metrics: &["usb."],
         cost: "0.01 ms",
     },
@@ -28,6 +29,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
 #[derive(Debug)]
 pub(crate) struct UsbProbe {
     root: PathBuf,
+    hotplug: Hotplug,
     blocks: Vec<String>,
     /// Every drive on USB, with a medium or without.
     drives: Vec<Drive>,
@@ -124,7 +126,14 @@ impl UsbProbe {
     /// Reads below `root`.
     #[must_use]
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), blocks: Vec::new(), drives: Vec::new(), attached: Vec::new(), first: true }
+        Self {
+            root: root.to_owned(),
+            hotplug: Hotplug::new(root),
+            blocks: Vec::new(),
+            drives: Vec::new(),
+            attached: Vec::new(),
+            first: true,
+        }
     }
 
     /// The disk, when it hangs on USB: its place in `/sys/devices` goes through a USB port.
@@ -169,16 +178,22 @@ fn event(name: &str, what: &str, block: &str, stick: &Attached) -> Event {
 
 impl Probe for UsbProbe {
     fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
-        let blocks = match names_in(&self.root, "/sys/block", 4096) {
-            Ok(blocks) => blocks,
-            Err(error) => return missing(&error),
-        };
-        if blocks != self.blocks || self.first {
-            let drive = |block: &String| {
-                let size = KeptFile::new(&self.root, &format!("/sys/block/{block}/size"));
-                Some(Drive { block: block.clone(), stick: self.stick(block)?, size })
+        if self.hotplug.may_have_changed(context.buffer) || self.first {
+            let blocks = match names_in(&self.root, "/sys/block", 4096) {
+                Ok(blocks) => blocks,
+                Err(error) => {
+                    // Nothing is known of what was there before.
+                    self.first = true;
+                    return missing(&error);
+                }
             };
-            (self.drives, self.blocks, self.first) = (blocks.iter().filter_map(drive).collect(), blocks, false);
+            if blocks != self.blocks || self.first {
+                let drive = |block: &String| {
+                    let size = KeptFile::of_one_record(&self.root, &format!("/sys/block/{block}/size"));
+                    Some(Drive { block: block.clone(), stick: self.stick(block)?, size })
+                };
+                (self.drives, self.blocks, self.first) = (blocks.iter().filter_map(drive).collect(), blocks, false);
+            }
         }
         let mut now: Vec<(String, Attached)> = Vec::new();
         for drive in &mut self.drives {
@@ -223,6 +238,9 @@ mod tests {
         std::fs::write(disk.join("model"), "Ultra   \n").expect("written");
         std::fs::write(disk.join("vendor"), "SanDisk \n").expect("written");
         std::fs::create_dir_all(root.join("sys/block/vda")).expect("directory");
+        std::fs::create_dir_all(root.join("sys/kernel")).expect("directory");
+        let told = |count: u32| std::fs::write(root.join("sys/kernel/uevent_seqnum"), format!("{count}\n"));
+        told(7).expect("written");
         let mut probe = UsbProbe::new(root);
         let mut read = || {
             let (mut buffer, mut events) = (Vec::new(), Vec::new());
@@ -235,14 +253,21 @@ mod tests {
         assert_eq!(read(), (0.0, vec![]));
         std::fs::create_dir_all(root.join("sys/block/sdb")).expect("directory");
         std::os::unix::fs::symlink(&disk, root.join("sys/block/sdb/device")).expect("link");
+        told(9).expect("written");
         let (count, events) = read();
         assert_eq!((count, events.len(), events[0].name.as_str()), (1.0, 1, "usb.attached"));
         assert_eq!((events[0].fields["serial"].as_str(), events[0].fields["id"].as_str()), ("4C530001", "0781:5581"));
         assert_eq!(events[0].fields["model"], "SanDisk Ultra");
         assert_eq!(read().1.len(), 0, "told once");
         std::fs::remove_dir_all(root.join("sys/block/sdb")).expect("removed");
+        told(10).expect("written");
         let (count, events) = read();
         assert_eq!((count, events[0].name.as_str()), (0.0, "usb.detached"));
+        // A kernel that tells nobody of it: within a minute all the same, and only once.
+        std::fs::create_dir_all(root.join("sys/block/sdb")).expect("directory");
+        std::os::unix::fs::symlink(&disk, root.join("sys/block/sdb/device")).expect("link");
+        let events: Vec<Event> = (0..6).flat_map(|_| read().1).collect();
+        assert_eq!(events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["usb.attached"]);
     }
 
     #[test]

@@ -36,16 +36,27 @@ impl Runner {
     fn take(&mut self, fresh: Config) {
         let now_ms = clock::boottime_ms();
         if fresh.forbid != self.config.forbid {
-            self.sample_thread = SampleThread::new(Path::new("/"), &fresh.forbid);
+            self.sample_thread = SampleThread::new(Path::new("/"), &fresh.forbid, self.schedule);
             self.hello_wanted = true;
         }
         // What surveys remember lies on disk; the new settings may change what any of them finds.
         self.survey_schedule = survey_schedule(&fresh, self.config_path.clone(), now_ms);
         if fresh.interval != self.config.interval {
             self.schedule = schedule(&fresh, &self.identity, now_ms);
+            self.sample_thread.keep_beat(self.schedule);
             self.hello_wanted = true;
         }
         self.config = fresh;
+        // What comes of the settings is reported at once, which is the packet that lets the link see it.
+        self.weigh_pings();
+    }
+
+    /// Samples that come at least twice within the keep-alive take the place of pings, each of which would wake both sides.
+    pub(super) fn weigh_pings(&self) {
+        let suffice = self.config.interval.get() * 2 <= self.config.keep_alive.get();
+        if let Some(link) = &self.link {
+            link.let_reports_suffice(suffice);
+        }
     }
 
     /// Settings came: looked at by the surveyor, and used where they are good.

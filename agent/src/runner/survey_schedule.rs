@@ -21,8 +21,9 @@ use ioc_common::file;
 use ioc_common::metric;
 use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
 use ioc_common::topic::UpKind;
-use ioc_probe::{SURVEYS, Survey, names_in, read_text, software::WHOLE};
+use ioc_probe::{Hotplug, SURVEYS, Survey, names_in, read_text, software::WHOLE};
 
+use super::file_watch::FileWatch;
 use crate::config::surveyor_path;
 use crate::sampler::Number;
 use crate::survey::{Job, LINE_MAX_BYTES, SurveyEnd, SurveyLine};
@@ -35,7 +36,8 @@ const WHOLE_MS: u64 = 86_400_000;
 const ABSENT_EVERY_MS: u64 = 6 * 3_600_000;
 /// A watched file that changes is given this long to come to rest (an upgrade writes for minutes).
 const SETTLE_MS: u64 = 20_000;
-/// Files on disks are looked at every this many beats; those of the kernel at each.
+/// Files on disks are looked at every this many beats, those of which the kernel noted nothing more seldom ([`FileWatch`]); those of the
+/// kernel at each.
 const DISK_EVERY_BEATS: u64 = 6;
 /// What a child may take to start and to print, on top of the survey's own deadline.
 const GRACE_S: u64 = 15;
@@ -58,6 +60,9 @@ struct SurveySlot {
 /// Everything about surveys.
 pub(super) struct SurveySchedule {
     slots: Vec<SurveySlot>,
+    files: FileWatch,
+    hotplug: Hotplug,
+    buffer: Vec<u8>,
     config_path: Option<PathBuf>,
     memos: PathBuf,
     under_way: Option<mpsc::Receiver<AnsweredLine>>,
@@ -69,7 +74,34 @@ pub(super) struct SurveySchedule {
     children_us: u64,
 }
 
+/// What a survey watches, by which follows how often it must be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watches {
+    /// Files on disks, or nothing.
+    Files,
+    /// Directories of sysfs, whose names come and go with devices.
+    Devices,
+    /// Files that the kernel composes.
+    Kernel,
+}
+
 impl SurveySlot {
+    fn watches(&self) -> Watches {
+        let watch = self.survey.watch;
+        if !watch.first().is_some_and(|path| is_kernel(path)) {
+            Watches::Files
+        } else if watch.iter().all(|path| path.starts_with("/sys/") && !path.contains('*')) {
+            Watches::Devices
+        } else {
+            Watches::Kernel
+        }
+    }
+
+    /// Whether the kernel notes what becomes of all its files.
+    fn is_noted(&self, files: &FileWatch) -> bool {
+        self.survey.watch.iter().all(|path| files.is_noted(Path::new(path)))
+    }
+
     /// Whether the collector must be told: a document only when it changed, and once a day.
     fn is_news(&mut self, report: &Encoded, now_ms: u64) -> bool {
         if report.kind() != UpKind::State {
@@ -126,7 +158,7 @@ impl SurveySchedule {
         let memos = state.join("surveys.json");
         let kept: MemoFile =
             std::fs::read(&memos).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
-        let slots = SURVEYS
+        let slots: Vec<SurveySlot> = SURVEYS
             .iter()
             .filter(|survey| !forbid.iter().any(|name| name == survey.name))
             .map(|survey| SurveySlot {
@@ -143,7 +175,11 @@ impl SurveySchedule {
                 sent: None,
             })
             .collect();
+        let watched = slots.iter().filter(|slot| slot.watches() == Watches::Files).flat_map(|slot| slot.survey.watch);
         Self {
+            files: FileWatch::new(watched.map(PathBuf::from)),
+            hotplug: Hotplug::new(Path::new("/")),
+            buffer: Vec::new(),
             slots,
             config_path,
             memos,
@@ -161,9 +197,17 @@ impl SurveySchedule {
         let disks = self.beats.is_multiple_of(DISK_EVERY_BEATS);
         let first = self.beats == 0;
         self.beats += 1;
+        let files_changed = disks && self.files.may_have_changed();
+        let devices_changed = self.hotplug.may_have_changed(&mut self.buffer);
         for slot in &mut self.slots {
-            let kernel = slot.survey.watch.first().is_some_and(|path| is_kernel(path));
-            if !kernel && !disks {
+            let watches = slot.watches();
+            let kernel = watches != Watches::Files;
+            let look = match watches {
+                Watches::Files => files_changed || disks && !slot.is_noted(&self.files),
+                Watches::Devices => devices_changed,
+                Watches::Kernel => true,
+            };
+            if !look {
                 continue;
             }
             let stamp = stamp(slot.survey.watch);
@@ -297,6 +341,10 @@ fn stamp(watch: &[&str]) -> u32 {
 fn stamp_one(path: &str, hasher: &mut crc32fast::Hasher) {
     use std::os::unix::fs::MetadataExt as _;
     hasher.update(path.as_bytes());
+    if path.starts_with("/proc/") {
+        hasher.update(read_text(Path::new("/"), path).unwrap_or_default().as_bytes());
+        return;
+    }
     let Ok(about) = std::fs::metadata(path) else { return };
     if !is_kernel(path) {
         for number in [about.mtime(), about.mtime_nsec(), about.size().cast_signed(), about.ino().cast_signed()] {
@@ -433,6 +481,32 @@ async fn follow(
         // Nobody listens any more when the agent ends.
         if sender.send((survey, line)).await.is_err() || ends {
             return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_survey_is_looked_at_as_what_it_watches_asks_for() {
+        let state = tempfile::tempdir().expect("temporary directory");
+        let schedule = SurveySchedule::new(state.path(), None, &[], &BTreeMap::new(), 0);
+        let watches = |name: &str| {
+            let slot = schedule.slots.iter().find(|slot| slot.survey.name == name);
+            slot.map(SurveySlot::watches)
+        };
+        assert_eq!(watches("smart"), Some(Watches::Devices));
+        assert_eq!((watches("raid"), watches("displays")), (Some(Watches::Kernel), Some(Watches::Kernel)));
+        assert_eq!((watches("accounts"), watches("backups")), (Some(Watches::Files), Some(Watches::Files)));
+        // Patterns are lists of the kernel's: no file on a disk is one that nobody could note.
+        for slot in schedule.slots.iter().filter(|slot| slot.watches() == Watches::Files) {
+            assert!(
+                slot.survey.watch.iter().all(|path| !path.contains('*') && !is_kernel(path)),
+                "{}",
+                slot.survey.name
+            );
         }
     }
 }

@@ -31,8 +31,7 @@ impl Probe for Hangs {
 }
 
 fn probes(list: Vec<(&'static str, Box<dyn Probe>)>) -> Arc<Probes> {
-    let slots = list.into_iter().map(ProbeSlot::new).collect();
-    Arc::new(Probes { slots, generation: AtomicU64::new(0), current: AtomicUsize::new(0) })
+    Probes::of(list)
 }
 
 #[test]

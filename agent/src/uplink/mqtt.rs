@@ -4,6 +4,7 @@
 //! is made, used for one connection and thrown away. Nothing is queued in it that is not in the backlog.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, QoS, Transport};
@@ -55,6 +56,8 @@ pub struct MqttLink {
     client: AsyncClient,
     device: DeviceId,
     events: mpsc::Receiver<LinkEvent>,
+    /// Reports keep the connection alive; nobody pings.
+    reports_suffice: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -79,10 +82,19 @@ impl MqttLink {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let filter = Topic::down_filter(&options.device);
         let subscriber = client.clone();
+        let reports_suffice = Arc::new(AtomicBool::new(false));
+        let (suffice, keep_alive, mut connected) = (Arc::clone(&reports_suffice), options.keep_alive, false);
         let task = tokio::spawn(async move {
             loop {
+                // rumqttc pings whether or not anything else was sent; it was told of the keep-alive for CONNECT, and pings no more
+                // while it is zero. Its own timer stays, and rings at once should pings be wanted again.
+                if connected {
+                    let pings = if suffice.load(Relaxed) { Duration::ZERO } else { keep_alive };
+                    event_loop.mqtt_options.set_keep_alive(pings);
+                }
                 let event = match event_loop.poll().await {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        connected = true;
                         if let Err(error) = subscriber.try_subscribe(&filter, QoS::AtLeastOnce) {
                             let _ = sender.send(LinkEvent::Closed(error.to_string())).await;
                             return;
@@ -108,7 +120,13 @@ impl MqttLink {
                 }
             }
         });
-        Self { client, device: options.device.clone(), events, task }
+        Self { client, device: options.device.clone(), events, reports_suffice, task }
+    }
+
+    /// Whether reports alone keep the connection alive: they come at least twice within the keep-alive. It counts from the next
+    /// packet on, which must follow where it no longer does.
+    pub fn let_reports_suffice(&self, suffice: bool) {
+        self.reports_suffice.store(suffice, Relaxed);
     }
 
     /// The next event. None only after the last one.
