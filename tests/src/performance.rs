@@ -119,6 +119,8 @@ const TABLE: &str = "<!-- figures: ";
 const MISSED: &str = "<!-- missed -->";
 /// And for where and how often it was measured: `<!-- runs -->`.
 const RUNS: &str = "<!-- runs -->";
+/// Profiles of what is shipped.
+const SHIPPED: [&str; 2] = ["release", "small"];
 /// What makes the page, as it says of itself.
 pub const MADE_BY: &str = "scripts/performance";
 
@@ -205,7 +207,10 @@ fn table(out: &mut String, name: &str, rows: &[Row]) {
         return;
     }
     let machines = machines(rows);
-    *out += "| what | measured | goal | beside it | ratio | profile | load beside | command |\n|---|--:|--:|--:|--:|---|--:|---|\n";
+    let commands: BTreeSet<String> = figures.iter().map(|figure| format!("`{}`", figure[0].command)).collect();
+    let commands: Vec<String> = commands.into_iter().collect();
+    let _ = writeln!(out, "{}\n", commands.join(", "));
+    *out += "| what | measured | goal | beside it | ratio | profile | load beside |\n|---|--:|--:|--:|--:|---|--:|\n";
     for figure in figures {
         let first = figure[0];
         let unit = if first.unit.is_empty() { String::new() } else { format!(" {}", first.unit) };
@@ -226,13 +231,12 @@ fn table(out: &mut String, name: &str, rows: &[Row]) {
         let place = if machines.len() > 1 { format!(" ({})", place + 1) } else { String::new() };
         let _ = writeln!(
             out,
-            "| {} | {}{unit}{few} | {} | {peer} | {ratio} | {}{place} | {} | `{}` |",
+            "| {} | {}{unit}{few} | {} | {peer} | {ratio} | {}{place} | {} |",
             first.what,
             range(figure.iter().map(|row| row.value)),
             first.goal.map(|goal| goal.to_string()).unwrap_or_default(),
             first.profile,
-            range(figure.iter().map(|row| row.load_beside)),
-            first.command
+            range(figure.iter().map(|row| row.load_beside))
         );
     }
 }
@@ -273,6 +277,15 @@ fn runs(out: &mut String, rows: &[Row]) {
     );
     for (place, machine) in machines(rows).iter().enumerate() {
         let _ = writeln!(out, "{}. {machine}", place + 1);
+    }
+    let others: BTreeSet<&str> =
+        rows.iter().map(|row| row.profile.as_str()).filter(|one| !SHIPPED.contains(one)).collect();
+    if !others.is_empty() {
+        let others = others.into_iter().collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            out,
+            "\n**A trial of the benchmarks, no measurement of what is shipped:** rows with the profile {others}."
+        );
     }
 }
 
