@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admission;
+mod batch;
 mod budget;
 mod certificate_allowlist;
 mod commands;
@@ -26,7 +27,7 @@ pub mod time;
 mod token_binding;
 mod values;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,6 +48,7 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
 use accounts::Accounts;
+use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
 use connections::Connections;
@@ -238,62 +240,6 @@ pub struct Engine {
 
 /// What became of a command.
 type CommandResult = Result<Answer, CommandError>;
-
-/// What one commit holds, and what follows it.
-#[derive(Default)]
-struct Batch {
-    changes: Vec<Change>,
-    /// Devices of which the judge tracks something else than before.
-    touched: HashSet<DeviceId>,
-    answers: Vec<(oneshot::Sender<CommandResult>, CommandResult)>,
-    asks: Vec<(DeviceId, Ask)>,
-    probes: Vec<DeviceId>,
-    /// Whose links are closed, and why.
-    disconnects: Vec<(DeviceId, &'static str)>,
-    reports: u64,
-    values: u64,
-    notices: bool,
-    visible: bool,
-    /// How many inputs it took, and whether one of them waits for nobody.
-    inputs: usize,
-    urgent: bool,
-}
-
-impl Batch {
-    /// Nothing is to be committed or sent.
-    fn is_empty(&self) -> bool {
-        self.inputs == 0
-            && self.changes.is_empty()
-            && self.touched.is_empty()
-            && self.asks.is_empty()
-            && self.probes.is_empty()
-            && self.disconnects.is_empty()
-    }
-}
-
-/// Whether somebody waits for what this says.
-const fn is_urgent(effect: &Effect) -> bool {
-    match effect {
-        Effect::Fault(_)
-        | Effect::Incident(_)
-        | Effect::Step(_)
-        | Effect::Notice(_)
-        | Effect::Removed(_)
-        | Effect::Quarantined(_)
-        | Effect::ReportsLost(..)
-        | Effect::Window(_)
-        | Effect::WindowEnded(_)
-        | Effect::Cover(_)
-        | Effect::CoverEnded(_)
-        | Effect::ProbeHost(_) => true,
-        Effect::Presence(_)
-        | Effect::Announced(_)
-        | Effect::LossLedger(_)
-        | Effect::Comparison { .. }
-        | Effect::Ask(..)
-        | Effect::Record { .. } => false,
-    }
-}
 
 /// What an engine is made of.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
