@@ -288,6 +288,9 @@ async fn idle(connections: usize) -> anyhow::Result<()> {
         "{connections} idle TLS connections: {:.1} kB each (PSS {before} kB before, {after} kB after); {rate:.0} connections/s, both ends on this machine",
         (after.saturating_sub(before)) as f64 / connections as f64
     );
+    let began = tokio::time::Instant::now();
+    rig.stop().await?;
+    println!("  it stops within {:.2} s while they are open", began.elapsed().as_secs_f64());
     drop(links);
     Ok(())
 }
