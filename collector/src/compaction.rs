@@ -203,7 +203,8 @@ impl Folding {
     fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, pause: Duration) {
         tracing::debug!(?folded, "history folded");
         // What a receiver did not take yet waits as rows.
-        let kept = |_: &_| reader.last_row_before(clock::now().plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
+        let kept =
+            |_: &_| reader.last_row_before(clock::now().plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
         let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
         let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
         while let Err(CommandError::Conflict(_)) = self.runtime.block_on(self.engine.command(forget())) {

@@ -145,9 +145,13 @@ pub(crate) async fn idle(figures: &mut Figures, connections: usize) -> anyhow::R
     let after = field_kib(rig.pid(), "smaps_rollup", "Pss:");
     println!("{connections} idle TLS connections (PSS {before} KiB before, {after} KiB after)");
     let each = (after.saturating_sub(before)) as f64 / connections as f64;
+    let began = tokio::time::Instant::now();
+    rig.stop().await?;
+    let stopped = began.elapsed().as_secs_f64();
     figures.say([
         Figure::new("memory of an idle connection", each, "KiB").most(25.0),
         Figure::new("connections opened, both ends on this machine", rate, "/s"),
+        Figure::new("stopping while they are open", stopped, "s").most(5.0),
     ])?;
     drop(links);
     Ok(())

@@ -27,6 +27,9 @@ pub const WINDOW_ROWS: u64 = 100_000;
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 /// Rows that are read in one slice, and packed in one.
 const SLICE_ROWS: usize = 2048;
+/// What is packed in one go of one device: its rows, the series of each layout in them, and the last row.
+type RowsOfDevice = (DeviceId, Vec<StoredRow>, HashMap<LayoutId, Arc<[u32]>>, u64);
+
 /// Chunks that are merged in one slice by each thread.
 const SLICE_CHUNKS: usize = 2;
 /// Bytes of changes that are written in one go: each transaction writes pages of indexes, too.
@@ -304,7 +307,7 @@ impl<'s> Compactor<'s> {
                 break;
             }
         }
-        let pack = |(_, rows, series, _): &(DeviceId, Vec<StoredRow>, HashMap<LayoutId, Arc<[u32]>>, u64)| {
+        let pack = |(_, rows, series, _): &RowsOfDevice| {
             let (blocks, corrupt) = blocks_of(rows, series);
             (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), corrupt)
         };
