@@ -27,9 +27,6 @@ pub const WINDOW_ROWS: u64 = 100_000;
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 /// Rows that are read in one slice, and packed in one.
 const SLICE_ROWS: usize = 2048;
-/// What is packed in one go of one device: its rows, the series of each layout in them, and the last row.
-type RowsOfDevice = (DeviceId, Vec<StoredRow>, HashMap<LayoutId, Arc<[u32]>>, u64);
-
 /// Chunks that are merged in one slice by each thread.
 const SLICE_CHUNKS: usize = 2;
 /// Bytes of changes that are written in one go: each transaction writes pages of indexes, too.
@@ -302,19 +299,19 @@ impl<'s> Compactor<'s> {
                 }
             }
             count += rows.len();
-            some.push((device, rows, series, last));
+            some.push(DeviceRows { device, rows, series, last });
             if count >= SLICE_ROWS * self.threads {
                 break;
             }
         }
-        let pack = |(_, rows, series, _): &RowsOfDevice| {
-            let (blocks, corrupt) = blocks_of(rows, series);
+        let pack = |one: &DeviceRows| {
+            let (blocks, corrupt) = blocks_of(&one.rows, &one.series);
             (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), corrupt)
         };
         let (packed, used_us) = parallel::map(self.threads, &some, &pack);
         self.threads_us += used_us;
         let (mut changes, mut opened) = (Vec::new(), Vec::new());
-        for ((device, rows, _, row), (pieces, corrupt)) in some.into_iter().zip(packed) {
+        for (DeviceRows { device, rows, last: row, .. }, (pieces, corrupt)) in some.into_iter().zip(packed) {
             self.result.rows += rows.len() - corrupt;
             self.result.corrupt += corrupt;
             for (chunk, data) in pieces {
@@ -400,6 +397,14 @@ impl<'s> Compactor<'s> {
         }
         Ok(Progress::More)
     }
+}
+
+/// Rows of a device, and the numbers of the series in their layouts.
+struct DeviceRows {
+    device: DeviceId,
+    rows: Vec<StoredRow>,
+    series: HashMap<LayoutId, Arc<[u32]>>,
+    last: u64,
 }
 
 /// A chunk of summaries that is kept, if it is: its tier and beginning.

@@ -154,7 +154,7 @@ pub(super) fn forget_rows(
 ) -> Result<usize, StoreError> {
     let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
     // Rows that come back by a power cut are deleted once more: whatever commits next need not wait for the disk here.
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| database(store, source))?;
+    connections::wait_for_disk(connection, false).map_err(|source| database(store, source))?;
     let mut forget = || {
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
@@ -170,7 +170,7 @@ pub(super) fn forget_rows(
         Ok(gone)
     };
     let gone = forget();
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| database(store, source))?;
+    connections::wait_for_disk(connection, true).map_err(|source| database(store, source))?;
     gone.map_err(|source| database(store, source))
 }
 
