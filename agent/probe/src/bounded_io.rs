@@ -41,13 +41,23 @@ pub struct KeptFile {
     path: PathBuf,
     file: Option<File>,
     records: Records,
+    /// How often it is not looked for, since it was not there.
+    skip: u32,
+    /// What `skip` begins with.
+    skip_absent: u32,
 }
 
 impl KeptFile {
     /// The file at `path` below `root`, whatever it is. Nothing is opened yet.
     #[must_use]
     pub fn new(root: &Path, path: &str) -> Self {
-        Self { path: root.join(path.trim_start_matches('/')), file: None, records: Records::Any }
+        Self {
+            path: root.join(path.trim_start_matches('/')),
+            file: None,
+            records: Records::Any,
+            skip: 0,
+            skip_absent: 0,
+        }
     }
 
     /// A file that the kernel composes as one record: `/proc/stat`, `/proc/meminfo`, `/proc/loadavg`, `/proc/uptime`,
@@ -61,6 +71,12 @@ impl KeptFile {
     #[must_use]
     pub fn of_short_lines(root: &Path, path: &str) -> Self {
         Self { records: Records::Short, ..Self::new(root, path) }
+    }
+
+    /// While it is not there, looks for it only every `times` times: what comes with a module of the kernel seldom comes at all.
+    #[must_use]
+    pub(crate) fn seldom_while_absent(self, times: u32) -> Self {
+        Self { skip_absent: times.saturating_sub(1), ..self }
     }
 
     /// Reads the whole file over what `buffer` holds, which grows as needed and is never cleared.
@@ -93,7 +109,19 @@ impl KeptFile {
     fn try_read(&mut self, buffer: &mut Vec<u8>, mut enough: impl FnMut(&[u8]) -> bool) -> io::Result<usize> {
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(File::open(&self.path)?),
+            None if self.skip > 0 => {
+                self.skip -= 1;
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            None => match File::open(&self.path) {
+                Ok(file) => self.file.insert(file),
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::NotFound {
+                        self.skip = self.skip_absent;
+                    }
+                    return Err(error);
+                }
+            },
         };
         let mut filled = 0;
         loop {
@@ -308,6 +336,18 @@ mod tests {
             let short = KeptFile::of_short_lines(root, path).read(&mut short).expect("read");
             assert_eq!(keys(whole).len(), keys(short).len(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_not_there_is_looked_for_seldom_and_found() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (mut file, mut buffer) = (KeptFile::new(dir.path(), "/file").seldom_while_absent(3), Vec::new());
+        let mut there =
+            |file: &mut KeptFile| file.read(&mut buffer).map_err(|error| assert!(error.is_absent())).is_ok();
+        assert!((0..7).all(|_| !there(&mut file)));
+        std::fs::write(dir.path().join("file"), "text").expect("written");
+        let seen: Vec<bool> = (0..4).map(|_| there(&mut file)).collect();
+        assert_eq!(seen, [false, false, true, true]);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl MemoryProbe {
         Self {
             meminfo: KeptFile::of_one_record(root, "/proc/meminfo"),
             vmstat: KeptFile::of_short_lines(root, "/proc/vmstat"),
-            arcstats: KeptFile::new(root, "/proc/spl/kstat/zfs/arcstats"),
+            arcstats: KeptFile::of_short_lines(root, "/proc/spl/kstat/zfs/arcstats").seldom_while_absent(6),
             paging: None,
         }
     }

@@ -18,7 +18,7 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
         article: "5.1a",
         vi: "Hệ thống tệp mạng có trả lời không",
         en: "Network filesystems: whether the server answers",
-        reads: "`/proc/self/mounts`, statvfs(3) on a thread of its own",
+        reads: "`/proc/self/mounts` (every other time while it names none), statvfs(3) on a thread of its own",
         metrics: &["mount.", "fs.used", "fs.size", "fs.available"],
         cost: "0.05 ms a mount",
     },
@@ -60,13 +60,20 @@ pub struct MountProbe {
     root: PathBuf,
     mounts: KeptFile,
     asked: Vec<MountAnswer>,
+    /// The list named none, and is not read the next time: the kernel composes it anew at each reading.
+    rests: bool,
 }
 
 impl MountProbe {
     /// Reads below `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), mounts: KeptFile::new(root, "/proc/self/mounts"), asked: Vec::new() }
+        Self {
+            root: root.to_owned(),
+            mounts: KeptFile::new(root, "/proc/self/mounts"),
+            asked: Vec::new(),
+            rests: false,
+        }
     }
 }
 
@@ -104,9 +111,15 @@ fn ask(mount: &str) -> Receiver<Option<SpaceBytes>> {
 
 impl Probe for MountProbe {
     fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
-        let found = match self.mounts.read(context.buffer) {
-            Ok(bytes) => parse(&text(bytes)),
-            Err(error) => return missing(&error),
+        let found = if std::mem::take(&mut self.rests) {
+            Vec::new()
+        } else {
+            let found = match self.mounts.read(context.buffer) {
+                Ok(bytes) => parse(&text(bytes)),
+                Err(error) => return missing(&error),
+            };
+            self.rests = found.is_empty();
+            found
         };
         if found.is_empty() {
             self.asked.clear();

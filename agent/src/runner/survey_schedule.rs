@@ -50,6 +50,8 @@ struct SurveySlot {
     every_ms: u64,
     next_ms: u64,
     stamp: u32,
+    /// Something that it watches was there when it was last looked at.
+    there: bool,
     memo: String,
     outcome: Outcome,
     numbers: Vec<Number>,
@@ -169,6 +171,7 @@ impl SurveySchedule {
                     .unwrap_or(survey.every_s * 1000),
                 next_ms: now_ms,
                 stamp: 0,
+                there: true,
                 memo: kept.memos.get(survey.name).cloned().unwrap_or_default(),
                 outcome: Outcome::Unknown { why: "not yet surveyed".to_owned() },
                 numbers: Vec::new(),
@@ -205,12 +208,14 @@ impl SurveySchedule {
             let look = match watches {
                 Watches::Files => files_changed || disks && !slot.is_noted(&self.files),
                 Watches::Devices => devices_changed,
-                Watches::Kernel => true,
+                // What is not there comes with a driver, which is a device or a module that comes.
+                Watches::Kernel => slot.there || devices_changed,
             };
             if !look {
                 continue;
             }
-            let stamp = stamp(slot.survey.watch);
+            let (stamp, there) = stamp(slot.survey.watch);
+            slot.there = there;
             if stamp != slot.stamp && !first {
                 // The kernel's files are whole at once; others are written for a while.
                 let at = if kernel { now_ms } else { now_ms + SETTLE_MS };
@@ -318,34 +323,37 @@ fn is_kernel(path: &str) -> bool {
     path.starts_with("/sys/") || path.starts_with("/proc/")
 }
 
-/// A number that changes when one of the watched files does.
-fn stamp(watch: &[&str]) -> u32 {
+/// A number that changes when one of the watched files does, and whether any of them is there.
+fn stamp(watch: &[&str]) -> (u32, bool) {
     let mut hasher = crc32fast::Hasher::new();
+    let mut there = false;
     // Patterns of one directory stand side by side: it is read once.
     let mut listed: Option<(&str, Vec<String>)> = None;
     for path in watch {
         let Some((dir, rest)) = path.split_once("/*/") else {
-            stamp_one(path, &mut hasher);
+            there |= stamp_one(path, &mut hasher);
             continue;
         };
         if listed.as_ref().is_none_or(|(known, _)| *known != dir) {
             listed = Some((dir, names_in(Path::new("/"), dir, 256).unwrap_or_default()));
         }
         for name in listed.iter().flat_map(|(_, names)| names) {
-            stamp_one(&format!("{dir}/{name}/{rest}"), &mut hasher);
+            there |= stamp_one(&format!("{dir}/{name}/{rest}"), &mut hasher);
         }
     }
-    hasher.finalize()
+    (hasher.finalize(), there)
 }
 
-fn stamp_one(path: &str, hasher: &mut crc32fast::Hasher) {
+/// Whether it is there.
+fn stamp_one(path: &str, hasher: &mut crc32fast::Hasher) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     hasher.update(path.as_bytes());
     if path.starts_with("/proc/") {
-        hasher.update(read_text(Path::new("/"), path).unwrap_or_default().as_bytes());
-        return;
+        let text = read_text(Path::new("/"), path);
+        hasher.update(text.as_deref().unwrap_or_default().as_bytes());
+        return text.is_ok();
     }
-    let Ok(about) = std::fs::metadata(path) else { return };
+    let Ok(about) = std::fs::metadata(path) else { return false };
     if !is_kernel(path) {
         for number in [about.mtime(), about.mtime_nsec(), about.size().cast_signed(), about.ino().cast_signed()] {
             hasher.update(&number.to_le_bytes());
@@ -357,6 +365,7 @@ fn stamp_one(path: &str, hasher: &mut crc32fast::Hasher) {
     } else {
         hasher.update(read_text(Path::new("/"), path).unwrap_or_default().as_bytes());
     }
+    true
 }
 
 /// CPU ticks of children that have ended (proc_pid_stat(5), fields 16 and 17).

@@ -22,6 +22,8 @@ const PIECE_BYTES: u64 = 256 * 1024;
 pub struct Damaged {
     dir: PathBuf,
     bytes: u64,
+    /// The directory could be read when it was last looked at.
+    measured: bool,
 }
 
 /// What is wrong with a file.
@@ -44,7 +46,7 @@ impl Damaged {
     /// That of the spool in this directory.
     #[must_use]
     pub fn of(spool: &Path) -> Self {
-        let mut damaged = Self { dir: spool.with_extension("damaged"), bytes: 0 };
+        let mut damaged = Self { dir: spool.with_extension("damaged"), bytes: 0, measured: false };
         damaged.measure();
         damaged
     }
@@ -63,10 +65,18 @@ impl Damaged {
 
     /// Looks how many bytes are kept: a person may have removed them.
     pub fn measure(&mut self) -> u64 {
-        if let Ok(files) = self.files() {
+        let files = self.files();
+        self.measured = files.is_ok();
+        if let Ok(files) = files {
             self.bytes = files.iter().map(|(_, bytes)| bytes).sum();
         }
         self.bytes
+    }
+
+    /// The same at little cost: where nothing is kept there is nothing that a person could have removed, and what the agent itself
+    /// keeps is measured then.
+    pub(super) fn measure_what_may_go(&mut self) -> u64 {
+        if self.measured && self.bytes == 0 { 0 } else { self.measure() }
     }
 
     /// What is kept, the oldest first, with its bytes.

@@ -585,7 +585,7 @@ impl DiskSpool {
 
     /// How many bytes of it are damaged and kept until a person removes them.
     pub(super) fn damaged_bytes(&mut self) -> u64 {
-        self.aside.measure()
+        self.aside.measure_what_may_go()
     }
 
     /// What is left of the budget for reports.
