@@ -38,7 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec::{self, Refused};
 use ioc_common::id::DeviceId;
-use ioc_common::report::{Ask, Report};
+use ioc_common::report::Report;
 use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
