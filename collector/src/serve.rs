@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -88,8 +89,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let (config_sender, config_receiver) = watch::channel(Arc::new(config.clone()));
 
     let places = divide_files(&config, files_max, &health)?;
-    let probed = (config.host_probe_ports.clone(), places.probes);
-    tokio::spawn(crate::host_probe::run(probe_wishes, probed.0, probed.1, engine.clone()));
+    let ports = config.host_probe_ports.clone();
+    tokio::spawn(crate::host_probe::run(probe_wishes, ports, places.probes, engine.clone()));
     let links = Arc::new(AcknowledgeLinks::open(&config.data)?);
     let notices = tokio::spawn(notify::run(
         engine.clone(),
@@ -117,21 +118,12 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let doors = Doors { places, health: Arc::clone(&health), paced: app.paced() };
-    let endpoint = Endpoint {
-        tls: mqtt_tls,
-        engine: engine.clone(),
-        access,
-        health: Arc::clone(&health),
-        connections_max: places.devices,
-        newcomers: places.newcomers,
-        paced: app.paced(),
-    };
+    let endpoint = doors.endpoint(mqtt_tls, engine.clone(), access);
     let endpoint = tokio::spawn(endpoint.serve(doors.devices(mqtt_listener), stopping.clone()));
     tokio::spawn(say_left_out(app.paced()));
-    let router = app.router();
+    let (pages, router) = (doors.pages(web_listener), app.router());
     let bounds = (places.strangers, places.signed_in);
-    let web =
-        tokio::spawn(server::serve_tls(doors.pages(web_listener), web_tls, router.clone(), bounds, stopping.clone()));
+    let web = tokio::spawn(server::serve_tls(pages, web_tls, router.clone(), bounds, stopping.clone()));
     tokio::spawn(server::serve_control(doors.control(control), router, stopping));
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -182,6 +174,12 @@ struct Doors {
 impl Doors {
     fn door<L: Listen>(&self, listener: L, places_max: usize, full: &'static str) -> Acceptor<L> {
         Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.paced))
+    }
+
+    fn endpoint(&self, tls: Arc<ServerConfig>, engine: EngineHandle, access: Arc<CertificateAllowlist>) -> Endpoint {
+        let (connections_max, newcomers) = (self.places.devices, self.places.newcomers);
+        let (health, paced) = (Arc::clone(&self.health), Arc::clone(&self.paced));
+        Endpoint { tls, engine, access, health, connections_max, newcomers, paced }
     }
 
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {

@@ -65,7 +65,7 @@ fn device(number: usize, changes: &mut Vec<Change>) -> anyhow::Result<()> {
     let mut machine = Machine::new(id.clone(), "server", number as u64, Position::default(), at);
     let Body::Hello(hello) = machine.hello(10, 30) else { anyhow::bail!("a machine says hello") };
     let layout = hello.layout.clone();
-    let mut info = DeviceInfo::new(id.clone(), DeviceKind::Server, &format!("Sim {number:05}"));
+    let mut info = DeviceInfo::new(id.clone(), DeviceKind::Server, format!("Sim {number:05}"));
     let mut body = serde_json::to_value(&hello)?;
     if is_sensor {
         info.parent = Some(DeviceId::new(&format!("sim-{:05}", number / GATEWAY_EVERY * GATEWAY_EVERY))?);

@@ -99,7 +99,7 @@ async fn with_few_files_the_newest_is_refused_and_all_else_goes_on() {
 async fn with_too_few_files_to_begin_with_it_says_how_many_it_takes() {
     let mut rig = Rig::new("");
     let program = binary("ioc-collector");
-    rig.configure(|config| config.to_owned());
+    rig.configure(str::to_owned);
     let mut limited = tokio::process::Command::new("prlimit");
     limited.args(["--nofile=100:100".as_ref(), program.as_os_str(), "--config".as_ref()]);
     limited.arg(rig.dir().join("collector.toml")).arg("serve").kill_on_drop(true);
