@@ -13,7 +13,7 @@ use ioc_judge::{DeviceInfo, DeviceKind};
 use ioc_store::history::chart::{self, ChartQuery};
 use ioc_store::history::compaction::{self, Compactor, Progress, WINDOW_ROWS};
 use ioc_store::history::{self, Tier};
-use ioc_store::{Change, ChunkQuery, Reader};
+use ioc_store::{Change, ChunkQuery, Reader, Store, StoreError};
 use ioc_tests::harness::free_port;
 use ioc_tests::machine::Machine;
 use tokio::process::Command;
@@ -106,16 +106,7 @@ async fn one_device(days: i64) -> anyhow::Result<()> {
 fn fleet(devices: usize) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let mut store = ioc_store::open(dir.path())?;
-    let mut machines: Vec<Machine> = Vec::new();
-    for number in 0..devices {
-        let device = DeviceId::new(&format!("srv-{number:05}"))?;
-        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
-        let mut changes = vec![Change::Device { info, at: clock::now() }];
-        let machine = Machine::new(device, "server", number as u64, Position::default(), clock::now());
-        changes.push(Change::Layout(machine.layout().clone()));
-        store.commit(&changes)?;
-        machines.push(machine);
-    }
+    let mut machines = enrolled(store.as_mut(), devices)?;
     let one = DeviceId::new(&format!("srv-{:05}", devices / 2))?;
     let names: Vec<String> = machines[0].layout().series().iter().take(6).map(|one| one.as_str().to_owned()).collect();
     // Five hours, of which one chunk is whole, and end in another that is not past.
@@ -152,39 +143,14 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
         }
         let before = written_bytes();
         while compactor.all_folded() < through {
-            let started_us = clock::thread_cpu_us();
-            let progress = compactor.gather(through)?;
-            let took_us = clock::thread_cpu_us() - started_us;
-            (gathering_us, slice_us) = (gathering_us + took_us, slice_us.max(took_us));
-            if progress == Progress::Done && compactor.all_folded() >= through {
-                break;
-            }
+            while timed(&mut gathering_us, &mut slice_us, || compactor.gather(through))? == Progress::More {}
         }
         written += written_bytes() - before;
-        let mut limit = 64;
-        loop {
-            let started_us = clock::boottime_us();
-            let rows = store.forget_rows(through, limit)?;
-            let took_us = clock::boottime_us() - started_us;
-            deleting.push(took_us);
-            if rows < limit {
-                break;
-            }
-            // As the engine does.
-            limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
-        }
+        delete_rows(store.as_mut(), through, &mut deleting)?;
     }
     chart("  the same in pieces")?;
     let before = written_bytes();
-    loop {
-        let started_us = clock::thread_cpu_us();
-        let progress = compactor.merge(past)?;
-        let took_us = clock::thread_cpu_us() - started_us;
-        (merging_us, slice_us) = (merging_us + took_us, slice_us.max(took_us));
-        if progress == Progress::Done {
-            break;
-        }
-    }
+    while timed(&mut merging_us, &mut slice_us, || compactor.merge(past))? == Progress::More {}
     written += written_bytes() - before;
     chart("  the same once its chunk is whole")?;
     let per = |number: u64| number as f64 / values as f64;
@@ -206,6 +172,52 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
         whole(Tier::Raw) as f64 / of_chunk as f64,
         (whole(Tier::FiveMinutes) + whole(Tier::Hour)) as f64 / of_chunk as f64
     );
+    say_deleting(deleting);
+    Ok(())
+}
+
+/// The machines of a fleet, and their devices in the store.
+fn enrolled(store: &mut dyn Store, devices: usize) -> anyhow::Result<Vec<Machine>> {
+    let mut machines: Vec<Machine> = Vec::new();
+    for number in 0..devices {
+        let device = DeviceId::new(&format!("srv-{number:05}"))?;
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
+        let machine = Machine::new(device, "server", number as u64, Position::default(), clock::now());
+        store.commit(&[Change::Device { info, at: clock::now() }, Change::Layout(machine.layout().clone())])?;
+        machines.push(machine);
+    }
+    Ok(machines)
+}
+
+/// A slice; adds the CPU time that it took, and keeps the longest.
+fn timed(
+    sum_us: &mut u64,
+    longest_us: &mut u64,
+    slice: impl FnOnce() -> Result<Progress, StoreError>,
+) -> Result<Progress, StoreError> {
+    let started_us = clock::thread_cpu_us();
+    let progress = slice();
+    let took_us = clock::thread_cpu_us() - started_us;
+    (*sum_us, *longest_us) = (*sum_us + took_us, (*longest_us).max(took_us));
+    progress
+}
+
+/// Deletes rows in pieces as the engine does; how long each took, microseconds.
+fn delete_rows(store: &mut dyn Store, through: u64, took: &mut Vec<u64>) -> anyhow::Result<()> {
+    let mut limit = 64;
+    loop {
+        let started_us = clock::boottime_us();
+        let rows = store.forget_rows(through, limit)?;
+        let took_us = clock::boottime_us() - started_us;
+        took.push(took_us);
+        if rows < limit {
+            return Ok(());
+        }
+        limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
+    }
+}
+
+fn say_deleting(mut deleting: Vec<u64>) {
     deleting.sort_unstable();
     println!(
         "  deleting rows: {} pieces, p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
@@ -214,7 +226,6 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
         deleting[deleting.len() * 99 / 100] as f64 / 1e3,
         deleting[deleting.len() - 1] as f64 / 1e3
     );
-    Ok(())
 }
 
 /// A moment by which everything that is there was received a while ago.
