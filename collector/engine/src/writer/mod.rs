@@ -558,7 +558,9 @@ impl Engine {
         }
     }
 
+    /// Writes into the audit log; what stands there waits for no company.
     fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+        self.batch.urgent = true;
         self.batch.changes.push(Change::Audit(audit::Entry {
             at,
             actor: actor.to_owned(),
