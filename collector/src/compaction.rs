@@ -1,29 +1,43 @@
 //! Folding history in the background: rows become chunks and summaries, and are deleted once those survive a power cut.
 //!
-//! It reads beside the engine and writes a file of its own; only the deletion goes through the engine, in small pieces. Ended at any
-//! moment, it is begun again and comes to the same.
+//! It reads beside the engine and writes a file of its own; only the deletion goes through the engine, in small pieces. It goes on all the
+//! time and takes no more than its share of a core, unless it falls behind. Ended at any moment, it is begun again and comes to the same.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime;
 use tokio::sync::watch;
 
-use ioc_common::clock;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::config::SpanWithin;
 
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
-use ioc_store::history::compaction::round;
-use ioc_store::{Archive, Reader};
+use ioc_store::history::compaction::{CompactionResult, Compactor, Progress, WINDOW_ROWS, due_row, past_chunk};
+use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
 const FIRST_US: u64 = 120_000_000;
-/// The longest sleep, so that a change of the configuration is seen.
-const SLEEP_MAX: Duration = Duration::from_secs(600);
+/// How long it sleeps when nothing is to be done.
+const IDLE: Duration = Duration::from_secs(1);
+/// The longest sleep in one piece, so that the engine's end is seen.
+const NAP: Duration = Duration::from_millis(100);
+/// A pause after an error.
+const AFTER_ERROR: Duration = Duration::from_secs(60);
+/// Between two pieces of rows that are deleted: commits come first.
+const BETWEEN_PIECES: Duration = Duration::from_millis(20);
+/// Windows of rows, and time that chunks have been past, microseconds, with which it is behind and takes a whole core; with twice as
+/// much it takes every one, up to [`THREADS_MAX`].
+const BEHIND_WINDOWS: u64 = 3;
+const BEHIND_US: u64 = 3_600_000_000;
+const THREADS_MAX: usize = 8;
+/// Slices of merging between two windows of rows.
+const MERGES_AT_ONCE: usize = 32;
 
-/// Folds from time to time until the engine ends.
+/// Folds until the engine ends.
 pub async fn run(
     engine: EngineHandle,
     reader: Box<dyn Reader>,
@@ -31,48 +45,186 @@ pub async fn run(
     config: watch::Receiver<Arc<Config>>,
     health: Arc<Health>,
 ) {
-    let mut parts = Some((reader, archive));
-    let started = clock::boottime_us();
-    let mut last = None;
-    let mut wake = engine.pages_wake();
-    loop {
-        let current = Arc::clone(&config.borrow());
-        let every_us = u64::try_from(current.fold_every.as_millis()).unwrap_or(0) * 1000;
-        // Soon after the start, too: a collector that is restarted every hour folds all the same.
-        let due_us = last.map_or(started + every_us.min(FIRST_US), |last: u64| last + every_us);
-        let wait_us = due_us.saturating_sub(clock::boottime_us());
-        if wait_us > 0 {
-            tokio::time::sleep(Duration::from_micros(wait_us).min(SLEEP_MAX)).await;
-            if wake.has_changed().is_err() {
+    let wake = engine.pages_wake();
+    let runtime = runtime::Handle::current();
+    let folding = move || {
+        let (reader, mut archive) = (reader, archive);
+        let task = Folding { engine, config, health, wake, runtime };
+        while let Err(error) = task.run(reader.as_ref(), archive.as_mut()) {
+            tracing::error!(%error, "history cannot be folded; its rows stay until it can");
+            if !task.sleep(AFTER_ERROR) {
                 return;
             }
-            wake.mark_unchanged();
-            continue;
         }
-        last = Some(clock::boottime_us());
-        let Some((reader, mut archive)) = parts.take() else { return };
-        // While the clock is in doubt nobody knows how old anything is.
-        let forget = health.clock().by_ms().is_none();
-        let task = tokio::task::spawn_blocking(move || {
-            let result = round(
-                reader.as_ref(),
-                archive.as_mut(),
-                current.history_keep.map(SpanWithin::as_millis),
-                clock::now(),
-                forget,
-            );
-            (reader, archive, result)
-        });
-        let Ok((reader, archive, result)) = task.await else { return };
-        parts = Some((reader, archive));
-        match result {
-            Ok(folded) if folded.through > 0 => {
-                tracing::debug!(?folded, "history folded");
-                let forget = || Command::ForgetRows { folded };
-                while let Err(CommandError::Conflict(_)) = engine.command(forget()).await {}
+    };
+    // A thread of its own: it sleeps between slices.
+    let _ = tokio::task::spawn_blocking(folding).await;
+}
+
+struct Folding {
+    engine: EngineHandle,
+    config: watch::Receiver<Arc<Config>>,
+    health: Arc<Health>,
+    wake: watch::Receiver<u64>,
+    runtime: runtime::Handle,
+}
+
+/// When what is due.
+struct Rounds {
+    /// The last round began, boot clock, microseconds.
+    last_us: Option<u64>,
+    started_us: u64,
+    /// The chunk that was past then.
+    past: i64,
+    /// Up to which row is folded next.
+    through: u64,
+    /// Since when chunks have been past.
+    past_since_us: Option<u64>,
+    /// What is past its time is to be deleted.
+    deleting: bool,
+}
+
+impl Folding {
+    /// Folds until the engine ends, or until something cannot be read or written.
+    fn run(&self, reader: &dyn Reader, archive: &mut dyn Archive) -> Result<(), StoreError> {
+        let mut compactor = Compactor::new(reader, archive)?;
+        let started_us = clock::boottime_us();
+        let past = past_chunk(clock::now());
+        let mut rounds = Rounds { last_us: None, started_us, past, through: 0, past_since_us: None, deleting: false };
+        while self.goes_on() {
+            if !self.turn(reader, &mut compactor, &mut rounds)? && !self.sleep(IDLE) {
+                return Ok(());
             }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "history cannot be folded; its rows stay until it can"),
         }
+        Ok(())
+    }
+
+    /// Does what is due next; whether there was anything.
+    fn turn(
+        &self,
+        reader: &dyn Reader,
+        compactor: &mut Compactor<'_>,
+        rounds: &mut Rounds,
+    ) -> Result<bool, StoreError> {
+        let (now, now_us, config) = (clock::now(), clock::boottime_us(), Arc::clone(&self.config.borrow()));
+        let every_us = u64::try_from(config.fold_every.as_millis()).unwrap_or(0) * 1000;
+        // Soon after the start, too: a collector that is restarted every hour folds all the same.
+        let due_us = rounds.last_us.map_or(rounds.started_us + every_us.min(FIRST_US), |last| last + every_us);
+        let pending = reader.last_row()?.saturating_sub(compactor.all_folded());
+        let is_round = now_us >= due_us || rounds.past != past_chunk(now);
+        if is_round {
+            (rounds.last_us, rounds.past, rounds.deleting) = (Some(now_us), past_chunk(now), true);
+        }
+        if is_round || pending >= WINDOW_ROWS {
+            let through = due_row(reader, now)?;
+            // What came within the last seconds makes no window.
+            if is_round || through.saturating_sub(compactor.all_folded()) >= WINDOW_ROWS / 2 {
+                rounds.through = through;
+            }
+        }
+        let gathers = compactor.all_folded() < rounds.through;
+        if gathers {
+            let share = self.share(compactor, pending / WINDOW_ROWS, BEHIND_WINDOWS);
+            if !self.slices(compactor, share, &mut |compactor| compactor.gather(rounds.through))? {
+                return Ok(false);
+            }
+            self.forget(reader, compactor.take_result(), &config, now);
+        }
+        if compactor.has_past(now) {
+            let since = *rounds.past_since_us.get_or_insert(now_us);
+            let share = self.share(compactor, now_us - since, BEHIND_US);
+            // A few, and then rows again: neither waits for all of the other.
+            for _ in 0..MERGES_AT_ONCE {
+                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == Progress::Done
+                    || !self.goes_on()
+                {
+                    break;
+                }
+            }
+            return Ok(true);
+        }
+        rounds.past_since_us = None;
+        if gathers {
+            return Ok(true);
+        }
+        // While the clock is in doubt nobody knows how old anything is.
+        if rounds.deleting && self.health.clock().by_ms().is_none() {
+            let keep_ms = config.history_keep.map(SpanWithin::as_millis);
+            let share = self.share(compactor, 0, 1);
+            if self.slices(compactor, share, &mut |compactor| compactor.delete(keep_ms, now))? {
+                rounds.deleting = false;
+                self.forget(reader, compactor.take_result(), &config, now);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How much of a core it takes, percent: its share, or more when it is behind.
+    fn share(&self, compactor: &mut Compactor<'_>, behind: u64, much: u64) -> u64 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        compactor.use_threads(if behind >= 2 * much { cores.min(THREADS_MAX) } else { 1 });
+        if behind >= much { 100 } else { self.config.borrow().fold_cpu_pct.0 }
+    }
+
+    /// Slices until all is done; not when the engine ended before.
+    fn slices<'s>(
+        &self,
+        compactor: &mut Compactor<'s>,
+        share: u64,
+        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<Progress, StoreError>,
+    ) -> Result<bool, StoreError> {
+        while self.slice(compactor, share, slice)? == Progress::More {
+            if !self.goes_on() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One slice, and as long a pause that it takes no more than its share.
+    fn slice<'s>(
+        &self,
+        compactor: &mut Compactor<'s>,
+        share: u64,
+        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<Progress, StoreError>,
+    ) -> Result<Progress, StoreError> {
+        let before_us = clock::thread_cpu_us();
+        let progress = slice(compactor)?;
+        let used_us = clock::thread_cpu_us() - before_us + compactor.take_threads_us();
+        if share < 100 {
+            self.sleep(Duration::from_micros(used_us * (100 - share) / share.max(1)));
+        }
+        Ok(progress)
+    }
+
+    /// Has rows deleted that are folded, and what was done written down.
+    fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, now: Timestamp) {
+        tracing::debug!(?folded, "history folded");
+        // What a receiver did not take yet waits as rows.
+        let kept = |_: &_| reader.last_row_before(now.plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
+        let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
+        let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
+        while let Err(CommandError::Conflict(_)) = self.runtime.block_on(self.engine.command(forget())) {
+            if !self.sleep(BETWEEN_PIECES) {
+                return;
+            }
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.wake.has_changed().is_ok()
+    }
+
+    /// Sleeps; whether the engine is still there.
+    fn sleep(&self, length: Duration) -> bool {
+        let mut left = length;
+        while left > Duration::ZERO {
+            if !self.goes_on() {
+                return false;
+            }
+            std::thread::sleep(left.min(NAP));
+            left = left.saturating_sub(NAP);
+        }
+        self.goes_on()
     }
 }

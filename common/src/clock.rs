@@ -176,6 +176,13 @@ pub fn boottime_us() -> u64 {
     u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000
 }
 
+/// CPU time this thread has used, in microseconds.
+#[must_use]
+pub fn thread_cpu_us() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000
+}
+
 /// CPU time this process has used, all threads, in microseconds.
 #[must_use]
 pub fn process_cpu_us() -> u64 {

@@ -1,4 +1,4 @@
-//! History: bytes a sample after folding, beside VictoriaMetrics with the same numbers, and how long questions take.
+//! History: what folding costs and makes of numbers, beside VictoriaMetrics with the same numbers, and how long questions take.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
-use ioc_common::layout::Layout;
+use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
 use ioc_store::history::chart::{self, ChartQuery};
-use ioc_store::history::compaction::fold_device;
+use ioc_store::history::compaction::{self, Compactor, Progress, WINDOW_ROWS};
 use ioc_store::history::{self, Tier};
 use ioc_store::{Change, ChunkQuery, Reader};
 use ioc_tests::harness::free_port;
@@ -19,13 +19,21 @@ use ioc_tests::machine::Machine;
 use tokio::process::Command;
 
 const STEP_MS: i64 = 10_000;
-const DAY_MS: i64 = 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Nothing is past its time.
+const KEEP_MS: [i64; 3] = [50 * 366 * DAY_MS; 3];
 /// What is not folded yet when questions are asked.
 const ROWS_MS: i64 = 4 * 3_600_000;
 /// How often each question is asked.
 const TIMES: usize = 20;
 
-pub(super) async fn run(days: i64) -> anyhow::Result<()> {
+pub(super) async fn run(days: i64, devices: usize) -> anyhow::Result<()> {
+    one_device(days).await?;
+    fleet(devices)
+}
+
+async fn one_device(days: i64) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let mut store = ioc_store::open(dir.path())?;
     let device = DeviceId::new("srv-01")?;
@@ -35,8 +43,6 @@ pub(super) async fn run(days: i64) -> anyhow::Result<()> {
     let layout: Layout = hello.layout;
     store.commit(&[Change::Device { info, at: clock::now() }, Change::Layout(layout.clone())])?;
     let names: Vec<String> = layout.series().iter().map(|series| series.as_str().to_owned()).collect();
-    let mut archive = store.archive()?;
-    let series = archive.series(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
 
     let until = clock::now().as_millis() / STEP_MS * STEP_MS;
     let from = until - days * DAY_MS;
@@ -46,48 +52,39 @@ pub(super) async fn run(days: i64) -> anyhow::Result<()> {
         // Agents are some milliseconds late, each time another few.
         all.push((from + step * STEP_MS + step % 7, sample.v));
     }
-    let (folded, rows): (Vec<_>, Vec<_>) = all.iter().partition(|(at, _)| *at < until - ROWS_MS);
-    let started = clock::boottime_us();
-    for (place, some) in folded.chunks(usize::try_from(ROWS_MS / STEP_MS)?).enumerate() {
-        let rows = some.iter().map(|(at, values)| {
-            let known = series.iter().zip(values).filter_map(|(series, value)| Some((*series, (*value)?)));
-            (*at, known.collect())
-        });
-        fold_device(&device, rows.collect(), place as u64, archive.as_mut())?;
+    let (reader, mut archive) = (store.reader()?, store.archive()?);
+    let folded_until = all.iter().position(|(at, _)| *at >= until - ROWS_MS).unwrap_or(all.len());
+    let (folded, rows) = all.split_at(folded_until);
+    let (mut cpu_us, mut seq) = (0, 0);
+    for some in folded.chunks(usize::try_from(ROWS_MS / STEP_MS)?) {
+        let mut changes = Vec::new();
+        for (at, values) in some {
+            seq += 1;
+            changes.extend(report(&device, seq, Timestamp::from_millis(*at), layout.id(), history::pack(values)));
+        }
+        store.commit(&changes)?;
+        let started_us = clock::thread_cpu_us();
+        let folded = compaction::round(reader.as_ref(), archive.as_mut(), KEEP_MS, later(), false)?;
+        cpu_us += clock::thread_cpu_us() - started_us;
+        while store.forget_rows(folded.through, 1000)? == 1000 {}
     }
-    archive.sync()?;
-    let folding_us = clock::boottime_us() - started;
-    for (seq, (at, values)) in rows.iter().enumerate() {
-        let position = Position { epoch: 1, seq: 1_000_000 + seq as u64 };
-        let (device, layout, at) = (device.clone(), layout.id(), Timestamp::from_millis(*at));
-        store.commit(&[
-            Change::Sample { device: device.clone(), position, at, layout, row: history::pack(values), newest: true },
-            Change::Watermark { device, position, last_heard: Some(at), last_sample: Some(at), clock_error_ms: None },
-        ])?;
+    let mut changes = Vec::new();
+    for (at, values) in rows {
+        seq += 1;
+        changes.extend(report(&device, seq, Timestamp::from_millis(*at), layout.id(), history::pack(values)));
     }
+    store.commit(&changes)?;
     let samples = folded.iter().map(|(_, values)| values.iter().flatten().count()).sum::<usize>();
-    let reader = store.reader()?;
-    let bytes = |tier| -> anyhow::Result<usize> {
-        let (from, until) = (Timestamp::from_millis(0), Timestamp::MAX);
-        let chunks = reader.chunks(&ChunkQuery { device: &device, tier, from, until, names: &[] })?;
-        Ok(chunks.iter().map(|chunk| chunk.data.len()).sum())
-    };
-    let [raw, five, hour] = [bytes(Tier::Raw)?, bytes(Tier::FiveMinutes)?, bytes(Tier::Hour)?];
-    let file = ["history.db", "history.db-wal"].iter().filter_map(|name| dir.path().join(name).metadata().ok());
-    let file: u64 = file.map(|data| data.len()).sum();
+    let [raw, five, hour] = Tier::ALL.map(|tier| bytes_of(reader.as_ref(), &device, tier));
     let per = |bytes: f64| bytes / samples as f64;
     println!("history: {samples} samples of {} series over {days} days", names.len());
     println!(
-        "  bytes a sample: {:.3} as reported, {:.3} with both summaries, {:.3} of files",
-        per(raw as f64),
-        per((raw + five + hour) as f64),
-        per(file as f64)
+        "  bytes a sample: {:.3} as reported, {:.3} of both summaries, {:.3} of files",
+        per(raw? as f64),
+        per((five? + hour?) as f64),
+        per(files(dir.path(), &["history.db", "history.db-wal"]) as f64)
     );
-    println!(
-        "  folding: {:.0} samples/s on one core; four hours of this device {:.1} ms",
-        samples as f64 / folding_us as f64 * 1e6,
-        folding_us as f64 / 1000.0 / (folded.len() as f64 / (ROWS_MS / STEP_MS) as f64)
-    );
+    println!("  folding: {:.3} us of CPU a sample", per(cpu_us as f64));
     let (day, month) = (until - DAY_MS, until - 30 * DAY_MS);
     let one = [names[0].clone()];
     for (what, from, tier, names, most) in [
@@ -98,11 +95,161 @@ pub(super) async fn run(days: i64) -> anyhow::Result<()> {
     ] {
         ask(reader.as_ref(), &device, what, from, until, tier, names, most)?;
     }
-    match beside(&names, &all[..folded.len()]).await {
+    match beside(&names, folded).await {
         Ok(bytes) => println!("  VictoriaMetrics beside it: {:.3} bytes a sample of files", per(bytes as f64)),
         Err(error) => println!("  VictoriaMetrics: {error:#}"),
     }
     Ok(())
+}
+
+/// A fleet that reports for a while: what folding costs, what is written for it, what deleting holds up, how long charts take meanwhile.
+fn fleet(devices: usize) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut store = ioc_store::open(dir.path())?;
+    let mut machines: Vec<Machine> = Vec::new();
+    for number in 0..devices {
+        let device = DeviceId::new(&format!("srv-{number:05}"))?;
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
+        let mut changes = vec![Change::Device { info, at: clock::now() }];
+        let machine = Machine::new(device, "server", number as u64, Position::default(), clock::now());
+        changes.push(Change::Layout(machine.layout().clone()));
+        store.commit(&changes)?;
+        machines.push(machine);
+    }
+    let one = DeviceId::new(&format!("srv-{:05}", devices / 2))?;
+    let names: Vec<String> = machines[0].layout().series().iter().take(6).map(|one| one.as_str().to_owned()).collect();
+    // Five hours, of which one chunk is whole, and end in another that is not past.
+    let until = clock::now().as_millis() / ROWS_MS * ROWS_MS + HOUR_MS;
+    let (from, reader, mut archive) = (until - 5 * HOUR_MS, store.reader()?, store.archive()?);
+    let (reader, past) = (reader.as_ref(), Timestamp::from_millis(until));
+    let mut compactor = Compactor::new(reader, archive.as_mut())?;
+    let (mut gathering_us, mut merging_us, mut written, mut values) = (0, 0, 0, 0);
+    let (mut deleting, mut slice_us): (Vec<u64>, u64) = (Vec::new(), 0);
+    let chart = |what: &str| ask(reader, &one, what, from, until, Tier::Raw, &names, 240);
+    let (mut changes, steps) = (Vec::new(), 5 * HOUR_MS / STEP_MS);
+    for step in 0..steps {
+        let at = Timestamp::from_millis(from + step * STEP_MS + 1);
+        for machine in &mut machines {
+            let layout = machine.layout().id();
+            let Body::Sample(sample) = machine.sample() else { anyhow::bail!("a machine samples") };
+            values += sample.v.iter().flatten().count();
+            changes.extend(report(&machine.device, step.unsigned_abs() + 1, at, layout, history::pack(&sample.v)));
+        }
+        let last = step == steps - 1;
+        if changes.len() < 20_000 && !last {
+            continue;
+        }
+        store.commit(&std::mem::take(&mut changes))?;
+        let through = reader.last_row()?;
+        if through - compactor.all_folded() < WINDOW_ROWS && !last {
+            continue;
+        }
+        if last {
+            chart(&format!(
+                "5 h of 6 series of one of {devices}, {} rows not folded",
+                through - compactor.all_folded()
+            ))?;
+        }
+        let before = written_bytes();
+        while compactor.all_folded() < through {
+            let started_us = clock::thread_cpu_us();
+            let progress = compactor.gather(through)?;
+            let took_us = clock::thread_cpu_us() - started_us;
+            (gathering_us, slice_us) = (gathering_us + took_us, slice_us.max(took_us));
+            if progress == Progress::Done && compactor.all_folded() >= through {
+                break;
+            }
+        }
+        written += written_bytes() - before;
+        let mut limit = 64;
+        loop {
+            let started_us = clock::boottime_us();
+            let rows = store.forget_rows(through, limit)?;
+            let took_us = clock::boottime_us() - started_us;
+            deleting.push(took_us);
+            if rows < limit {
+                break;
+            }
+            // As the engine does.
+            limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
+        }
+    }
+    chart("  the same in pieces")?;
+    let before = written_bytes();
+    loop {
+        let started_us = clock::thread_cpu_us();
+        let progress = compactor.merge(past)?;
+        let took_us = clock::thread_cpu_us() - started_us;
+        (merging_us, slice_us) = (merging_us + took_us, slice_us.max(took_us));
+        if progress == Progress::Done {
+            break;
+        }
+    }
+    written += written_bytes() - before;
+    chart("  the same once its chunk is whole")?;
+    let per = |number: u64| number as f64 / values as f64;
+    let whole = |tier| bytes_of(reader, &one, tier).unwrap_or(0) as u64;
+    let of_chunk = machines[0].layout().series().len() as u64 * (ROWS_MS / STEP_MS).unsigned_abs();
+    println!(
+        "  folding {values} samples of {devices} devices: {:.3} us of CPU a sample",
+        per(gathering_us + merging_us)
+    );
+    println!(
+        "    {:.3} to gather them by device, {:.3} to merge what is past; the longest slice {:.1} ms",
+        per(gathering_us),
+        merging_us as f64 / (devices as u64 * of_chunk) as f64,
+        slice_us as f64 / 1e3
+    );
+    println!("    {:.2} bytes written a sample", per(written));
+    println!(
+        "    a whole chunk: {:.3} bytes a sample, its summaries {:.3}",
+        whole(Tier::Raw) as f64 / of_chunk as f64,
+        (whole(Tier::FiveMinutes) + whole(Tier::Hour)) as f64 / of_chunk as f64
+    );
+    deleting.sort_unstable();
+    println!(
+        "  deleting rows: {} pieces, p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
+        deleting.len(),
+        deleting[deleting.len() / 2] as f64 / 1e3,
+        deleting[deleting.len() * 99 / 100] as f64 / 1e3,
+        deleting[deleting.len() - 1] as f64 / 1e3
+    );
+    Ok(())
+}
+
+/// A moment by which everything that is there was received a while ago.
+fn later() -> Timestamp {
+    clock::now().plus_millis(60_000)
+}
+
+fn report(device: &DeviceId, seq: u64, at: Timestamp, layout: LayoutId, row: Vec<u8>) -> [Change; 2] {
+    let position = Position { epoch: 1, seq };
+    let (device, last) = (device.clone(), Some(at));
+    [
+        Change::Sample { device: device.clone(), position, at, layout, row, newest: true },
+        Change::Watermark { device, position, last_heard: last, last_sample: last, clock_error_ms: None },
+    ]
+}
+
+/// Bytes of the chunks of a tier that are whole.
+fn bytes_of(reader: &dyn Reader, device: &DeviceId, tier: Tier) -> anyhow::Result<usize> {
+    let (from, until) = (Timestamp::from_millis(0), Timestamp::MAX);
+    let query = ChunkQuery { device, tier, from, until, names: &["none".to_owned()] };
+    let chunks = reader.chunks(&query)?.chunks;
+    // Pieces come last.
+    let begins = chunks.windows(2).take_while(|two| two[0].chunk < two[1].chunk).count() + 1;
+    Ok(chunks.iter().take(begins).filter(|chunk| chunk.tier == tier).map(|chunk| chunk.data.len()).sum())
+}
+
+fn files(dir: &Path, names: &[&str]) -> u64 {
+    names.iter().filter_map(|name| dir.join(name).metadata().ok()).map(|about| about.len()).sum()
+}
+
+/// Bytes that this process has written to disks, or is about to.
+fn written_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[allow(clippy::too_many_arguments, reason = "one question, one line")]

@@ -83,10 +83,12 @@ enum Bench {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
-    /// Bytes a sample of folded history, beside VictoriaMetrics where it is installed, and how long questions take.
+    /// Bytes a sample of folded history, beside VictoriaMetrics where it is installed, and how long questions take; what folding a fleet costs.
     History {
         #[arg(long, default_value_t = 31)]
         days: i64,
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
     },
     /// How long pages take and how large they are with a whole fleet, and what people who watch them cost.
     Pages {
@@ -163,7 +165,7 @@ async fn main() -> anyhow::Result<()> {
             fleet::whole_fleets(&mut figures, &devices, Pace { time, fold }).await
         }
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
-        Bench::History { days } => history::run(days).await,
+        Bench::History { days, devices } => history::run(days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await

@@ -156,7 +156,7 @@ pub enum Command {
     },
     /// Use these rules and channels from now on.
     Reload(Box<crate::config::Config>),
-    /// Delete rows of history that are folded.
+    /// Delete rows of history that are folded, a piece of them: it is a conflict as long as there are more.
     ForgetRows {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,

@@ -14,8 +14,9 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Snapshot, State, Text, TimeLimits};
 
+use ioc_store::history::fold::Block;
 use ioc_store::history::{Tier, chart, chunk};
-use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
+use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
 /// How much folded history is read in one go, milliseconds.
 const STRETCH_MS: i64 = 24 * 3_600_000;
@@ -48,21 +49,18 @@ pub struct Replay {
     pub decisions: Vec<Decision>,
 }
 
-/// The times of a block, and its series by name.
-type Unpacked = (Vec<u32>, Vec<(String, Vec<Option<f64>>)>);
-
-/// Chunks by their beginning. One that is corrupt is a hole.
-fn blocks(chunks: &[StoredChunk]) -> BTreeMap<i64, Unpacked> {
-    let mut blocks: BTreeMap<i64, Unpacked> = BTreeMap::new();
-    for one in chunks {
-        let block = blocks.entry(one.chunk).or_default();
-        if one.series.is_empty() {
-            block.0 = chunk::decode_times(&one.data).unwrap_or_default();
-        } else {
-            block.1.extend(chunk::decode(&one.data).ok().map(|values| (one.series.clone(), values)));
-        }
+/// Blocks by their beginnings, each with the names of its series. A chunk that is corrupt is a hole.
+fn blocks(stored: &StoredChunks) -> Vec<(Vec<&str>, Block)> {
+    let mut parts: BTreeMap<i64, Vec<Block>> = BTreeMap::new();
+    for one in &stored.chunks {
+        parts.entry(one.chunk).or_default().extend(Block::unpack(one.chunk, &one.data));
     }
-    blocks
+    let named = |parts: Vec<Block>| {
+        let mut block = Block::joined(parts);
+        block.series.retain(|number, _| stored.names.contains_key(number));
+        (block.series.keys().filter_map(|number| stored.names.get(number)).map(String::as_str).collect(), block)
+    };
+    parts.into_values().map(named).collect()
 }
 
 /// Judges the rows of one device, the oldest first, one at a time: a month of history does not fit into memory.
@@ -96,29 +94,33 @@ impl Replayer {
     /// [`StoreError`] when a row or layout of the device is damaged, or the store is gone. A damaged chunk is a hole.
     pub fn read(&mut self, reader: &dyn Reader, from: Timestamp, until: Timestamp) -> Result<(), StoreError> {
         let device = self.device.clone();
-        let mut start = from;
-        let mut last = None;
+        let (mut start, mut last, mut folded) = (from, None, 0);
+        // Rows first, so that none is missing that becomes a chunk meanwhile.
+        let mut rows = reader.newest_rows(&device, reader.folded(&device)?, chart::ROWS_MAX_BYTES)?;
         while start < until {
             let end = start.plus_millis(STRETCH_MS).min(until);
             let query = ChunkQuery { device: &device, tier: Tier::Raw, from: start, until: end, names: &[] };
-            for (chunk, block) in blocks(&reader.chunks(&query)?) {
-                let series = block.1.iter().map(|(name, _)| Series::new(name, "")).collect();
+            let stored = reader.chunks(&query)?;
+            folded = stored.folded;
+            for (names, block) in blocks(&stored) {
+                let series = names.into_iter().map(|name| Series::new(name, "")).collect();
                 let Ok(layout) = Layout::new(series) else { continue };
-                for (place, offset) in block.0.iter().enumerate() {
-                    let at = Timestamp::from_millis(chunk + i64::from(*offset));
+                for (place, at) in block.times.iter().enumerate() {
+                    let at = Timestamp::from_millis(*at);
                     // A chunk may begin before its stretch, and be read with the one before, too.
                     if at < start || at >= end || last.is_some_and(|last| at <= last) {
                         continue;
                     }
                     last = Some(at);
-                    let values = block.1.iter().map(|(_, values)| values.get(place).copied().flatten()).collect();
-                    let position = Position::default();
+                    let values =
+                        block.series.values().map(|values| values.get(place).and_then(|value| chunk::known(*value)));
+                    let (position, values) = (Position::default(), values.collect());
                     self.push(HistoryRow { number: 0, position, at, layout: layout.id(), values }, &layout);
                 }
             }
             start = end;
         }
-        let mut rows = reader.newest_rows(&device, reader.folded(&device)?, chart::ROWS_MAX_BYTES)?;
+        rows.retain(|row| row.number > folded);
         rows.retain(|row| row.at >= from && row.at < until && last.is_none_or(|last| row.at > last));
         rows.sort_by_key(|row| row.at);
         let layouts = chart::layouts_of(&rows, reader)?;

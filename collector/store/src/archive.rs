@@ -1,5 +1,7 @@
 //! History that was folded: chunks in a file of their own, so that ingest never waits for them.
 
+use std::collections::HashMap;
+
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
@@ -7,67 +9,152 @@ use super::StoreError;
 use crate::history::Tier;
 use crate::history::fold::PackedChunk;
 
-/// A chunk of one series; of the times of all series when its name is empty.
+/// A chunk of one device: all its series over a while, packed ([`crate::history::chunk::Parts`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
-    /// When it begins, milliseconds since 1970.
+    /// How fine. What is not summed up yet is there as it was reported, whatever was asked for.
+    pub tier: Tier,
+    /// Its beginning, milliseconds.
     pub chunk: i64,
-    /// Which series, by whole name.
-    pub series: String,
     /// What it holds, packed.
     pub data: Vec<u8>,
 }
 
+/// What is folded of a device, as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredChunks {
+    /// Its chunks by their beginnings; of several with one beginning the later was folded later. Beside the tier that was asked for,
+    /// the pieces that are not part of a whole chunk yet.
+    pub chunks: Vec<StoredChunk>,
+    /// The names of their series by number, those that may be shown and were asked for.
+    pub names: HashMap<u32, String>,
+    /// Up to which row the device is folded.
+    pub folded: u64,
+}
+
 /// Which chunks to read.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkQuery<'a> {
+    /// Of which device.
     pub device: &'a DeviceId,
-    /// How much time one value stands for.
+    /// How fine.
     pub tier: Tier,
     /// Those that hold something from this moment on.
     pub from: Timestamp,
     /// Those that begin before this moment.
     pub until: Timestamp,
-    /// Only these series, and the times; all when there are none.
+    /// Only the names of these series; all when there are none.
     pub names: &'a [String],
+}
+
+/// A span of four hours of one device, as far as it is folded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenBlock {
+    /// The whole chunk, when there is one.
+    pub whole: Option<Vec<u8>>,
+    /// What was folded since, in order.
+    pub pieces: Vec<Vec<u8>>,
+}
+
+/// A change of what is folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchiveChange {
+    /// Rows of a device became a piece of a chunk.
+    Piece {
+        /// Whose.
+        device: DeviceId,
+        /// The beginning of the chunk, milliseconds.
+        chunk: i64,
+        /// What it holds, packed.
+        data: Vec<u8>,
+    },
+    /// A chunk, in the place of what was there.
+    Chunk {
+        /// Whose.
+        device: DeviceId,
+        /// The chunk.
+        chunk: PackedChunk,
+    },
+    /// All pieces of a chunk are in the whole one.
+    PiecesMerged {
+        /// Whose.
+        device: DeviceId,
+        /// The beginning of the chunk, milliseconds.
+        chunk: i64,
+    },
+    /// A device is folded up to this row.
+    Folded {
+        /// Which.
+        device: DeviceId,
+        /// The number of the row.
+        row: u64,
+    },
+    /// Every device is folded up to this row.
+    AllFolded {
+        /// The number of the row.
+        row: u64,
+    },
 }
 
 /// The one writer of folded history.
 pub trait Archive: Send {
-    /// The numbers that stand for these series, in order; new ones get one.
+    /// The numbers that stand for these series, in order.
     ///
     /// # Errors
-    /// [`StoreError`] when the disk takes no new number: it is full, read-only or failing.
+    /// [`StoreError`] when it cannot be written.
     fn series(&mut self, names: &[&str]) -> Result<Vec<u32>, StoreError>;
+
+    /// Up to which row every device is folded.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read.
+    fn all_folded(&self) -> Result<u64, StoreError>;
 
     /// Up to which row a device is folded.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive is damaged there.
+    /// [`StoreError`] when it cannot be read.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
-    /// What is kept of a device in the chunks that begin at this moment, by series.
+    /// Of which chunks there are pieces: their beginnings, and whose.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive is damaged there.
-    fn chunks(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError>;
+    /// [`StoreError`] when it cannot be read.
+    fn open_blocks(&self) -> Result<Vec<(i64, DeviceId)>, StoreError>;
 
-    /// Keeps chunks, each in the place of what was kept under its name, and up to which row the device is folded with them.
+    /// A chunk as reported of a device, and its pieces.
     ///
     /// # Errors
-    /// [`StoreError`] when the disk is full, read-only or failing; nothing of it is kept then.
-    fn put_chunks(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> Result<(), StoreError>;
+    /// [`StoreError`] when it cannot be read.
+    fn block(&self, device: &DeviceId, chunk: i64) -> Result<OpenBlock, StoreError>;
 
-    /// Deletes a tier's chunks that end before a moment, and says how many.
+    /// A whole chunk of a device, by its tier and beginning.
     ///
     /// # Errors
-    /// [`StoreError`] when the disk is read-only or failing; nothing is deleted then.
-    fn delete_before(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError>;
+    /// [`StoreError`] when it cannot be read.
+    fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Has everything that is kept survive a power cut; only then may its rows be deleted.
+    /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].
     ///
     /// # Errors
-    /// [`StoreError`] when the disk did not say so.
+    /// [`StoreError`] when nothing of it was kept.
+    fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError>;
+
+    /// Deletes chunks of a tier that end before a moment, at most `limit` of them, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+
+    /// Gives a little of the room that deletions left back to the file system; whether there is more to give.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written.
+    fn give_back(&mut self) -> Result<bool, StoreError>;
+
+    /// Has everything that was written survive a power cut; only then may rows be deleted.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that is not so.
     fn sync(&mut self) -> Result<(), StoreError>;
 }

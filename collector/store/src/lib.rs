@@ -41,7 +41,7 @@ use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Incident, Text, TimelineStep};
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
-pub use archive::{Archive, ChunkQuery, StoredChunk};
+pub use archive::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoredChunk, StoredChunks};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};
@@ -175,6 +175,21 @@ pub struct HistoryRow {
     pub layout: LayoutId,
     /// The numbers by place of the layout; none where a value is not known.
     pub values: Vec<Option<f64>>,
+}
+
+/// A row of history as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRow {
+    /// Its number in the order of arrival.
+    pub number: u64,
+    /// The number of its device.
+    pub device: u64,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// Its layout.
+    pub layout: LayoutId,
+    /// The numbers, packed ([`history::unpack`]).
+    pub data: Vec<u8>,
 }
 
 /// A row of history, and whose it is.

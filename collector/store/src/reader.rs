@@ -14,8 +14,8 @@ use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord,
-    SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord, WholeIncident, audit,
-    coverage,
+    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
+    WholeIncident, audit, coverage,
 };
 
 /// Reads what is committed.
@@ -188,14 +188,12 @@ pub trait Reader: Send {
     /// The newest of these rows, as many as have no more than `most_bytes` as they are stored, and one more.
     fn newest_rows(&self, device: &DeviceId, after: u64, most_bytes: u64) -> Result<Vec<HistoryRow>, StoreError>;
 
-    /// The rows after a number, at most `limit`, with the numbers of those that are corrupt instead of an error: folding goes on without
-    /// them.
-    fn rows_to_fold(
-        &self,
-        device: &DeviceId,
-        after: u64,
-        limit: usize,
-    ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError>;
+    /// Rows of all devices after a number and up to another, the oldest first, at most `limit`, as they are stored: one that is corrupt,
+    /// too.
+    fn rows_to_fold(&self, after: u64, through: u64, limit: usize) -> Result<Vec<StoredRow>, StoreError>;
+
+    /// The device that a number stands for, one that was revoked, too.
+    fn device_of(&self, number: u64) -> Result<Option<DeviceId>, StoreError>;
 
     /// Rows of all devices after a number, in the order of their arrival; those that are corrupt are left out.
     fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError>;
@@ -206,9 +204,6 @@ pub trait Reader: Send {
     /// The number of the last row that was received before a moment; 0 when there is none.
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError>;
 
-    /// Devices that have rows, those that were revoked, too.
-    fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError>;
-
     /// Up to which row a device is folded.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
@@ -216,6 +211,6 @@ pub trait Reader: Send {
     /// checksum, which takes as long as reading everything does.
     fn examine(&self, deep: bool) -> Vec<String>;
 
-    /// Chunks of folded history.
-    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError>;
+    /// Folded history of a device, as it was at one moment.
+    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError>;
 }

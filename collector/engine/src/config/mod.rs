@@ -73,8 +73,10 @@ pub struct Config {
     pub host_probe_ports: Vec<u16>,
     /// A fault that returns within this reopens its incident.
     pub reopen_within: SpanWithin<0, 604_800_000>,
-    /// How often rows of history are folded.
+    /// After how long at the latest rows of history are folded.
     pub fold_every: SpanWithin<1_000, 86_400_000>,
+    /// How much of one core folding takes while it keeps up, percent.
+    pub fold_cpu_pct: Bounded<1, 100>,
     /// How long history is kept, by tier.
     pub history_keep: [SpanWithin<3_600_000, 1_580_000_000_000>; 3],
     /// What Prometheus is told of a device beside its identifier.
@@ -346,6 +348,7 @@ struct IncidentsForm {
 #[serde(deny_unknown_fields, default)]
 struct HistoryForm {
     fold: SpanWithin<1_000, 86_400_000>,
+    fold_cpu_pct: Bounded<1, 100>,
     keep: SpanWithin<3_600_000, 1_580_000_000_000>,
     keep_5m: SpanWithin<3_600_000, 1_580_000_000_000>,
     keep_1h: SpanWithin<3_600_000, 1_580_000_000_000>,
@@ -441,7 +444,13 @@ impl Default for IncidentsForm {
 impl Default for HistoryForm {
     fn default() -> Self {
         let days = |days: u64| SpanWithin(Span::secs(days * 86_400));
-        Self { fold: SpanWithin(Span::secs(4 * 3600)), keep: days(30), keep_5m: days(400), keep_1h: days(3653) }
+        Self {
+            fold: SpanWithin(Span::secs(4 * 3600)),
+            fold_cpu_pct: Bounded(20),
+            keep: days(30),
+            keep_5m: days(400),
+            keep_1h: days(3653),
+        }
     }
 }
 
@@ -523,6 +532,7 @@ impl Config {
             host_probe_ports: form.presence.host_probe_ports,
             reopen_within: form.incidents.reopen_within,
             fold_every: form.history.fold,
+            fold_cpu_pct: form.history.fold_cpu_pct,
             history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
             values: Profiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
@@ -16,8 +16,11 @@ use ioc_store::Change;
 use ioc_store::NewDevice;
 use ioc_store::history::compaction::CompactionResult;
 
-/// Rows of history that are deleted in one go.
-const FORGET_ROWS: usize = 2000;
+/// How long rows of history are deleted in one go, about, microseconds.
+const FORGET_US: u64 = 2000;
+/// Least and most rows that are deleted in one go; it begins with the least.
+pub(super) const FORGET_ROWS_MIN: usize = 64;
+const FORGET_ROWS_MAX: usize = 4096;
 
 /// What a person wrote, without what cannot be shown.
 pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandError> {
@@ -167,10 +170,18 @@ impl Engine {
         self.check_duty(now)
     }
 
-    /// Deletes rows that are folded, in small pieces, so that a commit is never held up for long.
+    /// Deletes rows that are folded, in pieces that take so long that a commit is never held up noticeably.
     fn forget_rows(&mut self, folded: CompactionResult, now: Timestamp) -> Result<Answer, CommandError> {
-        let rows = self.store.forget_rows(folded.through, FORGET_ROWS);
-        if rows.map_err(|error| CommandError::Unavailable(error.to_string()))? == FORGET_ROWS {
+        let (limit, started) = (self.forget_limit, clock::boottime_us());
+        let rows = self.store.forget_rows(folded.through, limit);
+        let rows = rows.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let took_us = clock::boottime_us() - started;
+        if took_us > FORGET_US {
+            self.forget_limit = (limit / 2).max(FORGET_ROWS_MIN);
+        } else if rows == limit && took_us < FORGET_US / 2 {
+            self.forget_limit = (limit * 2).min(FORGET_ROWS_MAX);
+        }
+        if rows == limit {
             return Err(CommandError::Conflict("there is more".to_owned()));
         }
         // A record of every deletion (article 6.3), and of every loss.

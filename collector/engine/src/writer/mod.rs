@@ -231,6 +231,8 @@ pub struct Engine {
     batch: Batch,
     /// A commit was given up: the engine ends, and keeps nothing any more.
     given_up: bool,
+    /// Rows of history that are deleted in one go.
+    forget_limit: usize,
     time: Time,
 }
 
@@ -365,6 +367,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         disk_seen_ms: 0,
         batch: Batch::default(),
         given_up: false,
+        forget_limit: commands::FORGET_ROWS_MIN,
         time,
     };
     engine.take_effects(effects, now);

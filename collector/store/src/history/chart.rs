@@ -6,9 +6,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 
-use super::chunk::{self, Summary};
+use super::chunk::{Parts, Summary};
 use super::{Corrupt, Tier};
-use crate::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunk};
+use crate::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
 /// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.
 pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -25,8 +25,10 @@ pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Resu
         until: Timestamp::from_millis(wanted.until),
         names: &wanted.names,
     };
+    // Rows first: what becomes a chunk meanwhile is left out of them again, so that nothing is missing and nothing there twice.
+    let mut rows = reader.newest_rows(device, reader.folded(device)?, ROWS_MAX_BYTES)?;
     let chunks = reader.chunks(&query)?;
-    let rows = reader.newest_rows(device, reader.folded(device)?, ROWS_MAX_BYTES)?;
+    rows.retain(|row| row.number > chunks.folded);
     let layouts = layouts_of(&rows, reader)?;
     wanted.lines(&chunks, &rows, &layouts).map_err(|error| StoreError::Content {
         path: "history.db".into(),
@@ -74,6 +76,12 @@ impl ChartQuery {
         (self.from..self.until).contains(&at)
     }
 
+    /// The slot that a moment falls into, by its beginning; the moment itself where nothing is summed up.
+    const fn slot_of(&self, at: i64) -> i64 {
+        let slot_ms = self.tier.slot_ms();
+        if slot_ms == 0 { at } else { at - at.rem_euclid(slot_ms) }
+    }
+
     /// What one point spans, milliseconds; 0 where each stays by itself.
     fn step(&self) -> i64 {
         let most = i64::try_from(self.most).unwrap_or(i64::MAX);
@@ -84,7 +92,7 @@ impl ChartQuery {
     fn add(&self, line: &mut Line, step: i64, at: i64, one: Summary) {
         let place = if step > 0 { self.from + (at - self.from) / step * step } else { at };
         match line.last_mut() {
-            Some((last, sum)) if step > 0 && *last == place => *sum = sum.and(one),
+            Some((last, sum)) if (step > 0 || self.tier != Tier::Raw) && *last == place => *sum = sum.and(one),
             _ => line.push((place, one)),
         }
     }
@@ -126,30 +134,41 @@ impl ChartQuery {
     /// [`Corrupt`] when a chunk is.
     pub fn lines(
         &self,
-        chunks: &[StoredChunk],
+        chunks: &StoredChunks,
         rows: &[HistoryRow],
         layouts: &HashMap<u64, Layout>,
     ) -> Result<BTreeMap<String, Line>, Corrupt> {
         let mut lines: BTreeMap<String, Line> = self.names.iter().map(|name| (name.clone(), Line::new())).collect();
         let step = self.step();
-        let mut times: HashMap<i64, Vec<u32>> = HashMap::new();
-        if self.tier == Tier::Raw {
-            for one in chunks.iter().filter(|one| one.series.is_empty()) {
-                times.insert(one.chunk, chunk::decode_times(&one.data)?);
+        let names: HashMap<u32, &String> = chunks
+            .names
+            .iter()
+            .filter(|(_, name)| lines.contains_key(*name))
+            .map(|(number, name)| (*number, name))
+            .collect();
+        let is_wanted = |number| names.contains_key(&number);
+        for one in &chunks.chunks {
+            let parts = Parts::of(&one.data)?;
+            if one.tier == Tier::Raw {
+                let mut times = parts.times()?;
+                times.iter_mut().for_each(|at| *at = at.wrapping_add(one.chunk));
+                for (number, values) in parts.values(times.len(), is_wanted)? {
+                    let Some(line) = names.get(&number).and_then(|name| lines.get_mut(*name)) else { continue };
+                    let known = times.iter().zip(values).filter(|(at, value)| !value.is_nan() && self.covers(**at));
+                    let known = known.map(|(at, value)| (*at, value));
+                    if self.tier == Tier::Raw {
+                        self.add_values(line, step, known);
+                    } else {
+                        known.for_each(|(at, value)| self.add(line, step, self.slot_of(at), Summary::of(value)));
+                    }
+                }
+                continue;
             }
-        }
-        for one in chunks.iter().filter(|one| !one.series.is_empty()) {
-            let Some(line) = lines.get_mut(&one.series) else { continue };
-            if self.tier == Tier::Raw {
-                let times = times.get(&one.chunk).ok_or(Corrupt)?;
-                let known = times.iter().zip(chunk::decode(&one.data)?);
-                let known = known.filter_map(|(offset, value)| Some((one.chunk + i64::from(*offset), value?)));
-                self.add_values(line, step, known.filter(|(at, _)| self.covers(*at)));
-            } else {
-                let slots = (one.chunk..).step_by(usize::try_from(self.tier.slot_ms()).unwrap_or(1));
-                let known = slots.zip(chunk::decode_summaries(&one.data)?).filter_map(|(at, slot)| Some((at, slot?)));
-                for (at, one) in known.filter(|(at, _)| self.covers(*at)) {
-                    self.add(line, step, at, one);
+            for (number, slots) in parts.summaries(is_wanted)? {
+                let Some(line) = names.get(&number).and_then(|name| lines.get_mut(*name)) else { continue };
+                let times = (one.chunk..).step_by(usize::try_from(self.tier.slot_ms()).unwrap_or(1));
+                for (at, slot) in times.zip(slots).filter(|(at, slot)| slot.count > 0 && self.covers(*at)) {
+                    self.add(line, step, at, slot);
                 }
             }
         }
@@ -170,8 +189,7 @@ impl ChartQuery {
         let mut in_order: Vec<&HistoryRow> = rows.iter().filter(|row| self.covers(row.at.as_millis())).collect();
         in_order.sort_by_key(|row| row.at);
         for row in in_order {
-            let at = row.at.as_millis();
-            let slot = if slot_ms == 0 { at } else { at - at.rem_euclid(slot_ms) };
+            let slot = self.slot_of(row.at.as_millis());
             for (name, place) in places.get(&row.layout.0).into_iter().flatten() {
                 if let (Some(Some(value)), Some(line)) = (row.values.get(*place), lines.get_mut(name)) {
                     self.add(line, step, slot, Summary::of(*value));
@@ -197,7 +215,8 @@ impl ChartQuery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::fold;
+    use crate::StoredChunk;
+    use crate::history::fold::{Block, PackedChunk};
     use ioc_common::layout::Series;
     use ioc_common::report::Position;
 
@@ -211,13 +230,14 @@ mod tests {
             layout: layout.id(),
             values: vec![Some(value), None],
         };
-        let block = fold::blocks([(60_000, vec![(1, 1.0)]), (120_000, vec![(1, 3.0)])]).remove(&0).expect("a block");
-        let stored = |packed: fold::PackedChunk| StoredChunk {
-            chunk: packed.chunk,
-            series: if packed.series == fold::TIMES { String::new() } else { "load.1".into() },
-            data: packed.data,
+        let mut block = Block::at(vec![60_000, 120_000]);
+        block.values_of(1).copy_from_slice(&[1.0, 3.0]);
+        let stored = |packed: PackedChunk| StoredChunks {
+            chunks: vec![StoredChunk { tier: packed.tier, chunk: packed.chunk, data: packed.data }],
+            names: HashMap::from([(1, "load.1".to_owned())]),
+            folded: 0,
         };
-        let raw: Vec<StoredChunk> = block.pack(0).into_iter().map(stored).collect();
+        let raw = stored(block.pack(0));
         let rows = [row(9, 180_000, 5.0), row(10, 30_000, 0.0), row(11, 900_000_000, 7.0)];
         let layouts = HashMap::from([(layout.id().0, layout.clone())]);
         let mut wanted = ChartQuery { from: 0, until: 900_000, tier: Tier::Raw, names: vec!["load.1".into()], most: 0 };
@@ -225,12 +245,12 @@ mod tests {
         let found: Vec<(i64, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.last)).collect();
         assert_eq!(found, [(30_000, 0.0), (60_000, 1.0), (120_000, 3.0), (180_000, 5.0)]);
         wanted.tier = Tier::FiveMinutes;
-        let sums = block.summaries(Tier::FiveMinutes);
-        let data = fold::merge(Tier::FiveMinutes, 0, None, &sums[&1]).expect("packs");
-        let five = [StoredChunk { chunk: 0, series: "load.1".into(), data }];
-        let lines = wanted.lines(&five, &rows, &layouts).expect("reads");
-        let slot = lines["load.1"][0].1;
-        assert_eq!((slot.min, slot.max, slot.mean, slot.count), (0.0, 5.0, 2.25, 4));
+        // What is not summed up yet is summed up as it is read.
+        for five in [stored(block.summaries(Tier::FiveMinutes, 0).pack(Tier::FiveMinutes, 0)), raw.clone()] {
+            let lines = wanted.lines(&five, &rows, &layouts).expect("reads");
+            let slot = lines["load.1"][0].1;
+            assert_eq!((slot.min, slot.max, slot.mean, slot.count), (0.0, 5.0, 2.25, 4));
+        }
         (wanted.tier, wanted.most) = (Tier::Raw, 2);
         let lines = wanted.lines(&raw, &rows, &layouts).expect("reads");
         let thin: Vec<(i64, u32, f64)> = lines["load.1"].iter().map(|(at, one)| (*at, one.count, one.max)).collect();

@@ -1,23 +1,46 @@
 //! Rows become chunks and summaries, and are deleted once those survive a power cut.
 //!
-//! It reads beside the engine and writes a file of its own. Ended at any moment, it is begun again and comes to the same.
+//! Rows of all devices are read in the order of their arrival, a window of them at a time, and are put down by device as pieces of
+//! chunks. Once the four hours of a chunk are past, its pieces are merged into the whole one, which is summed up: each number is packed
+//! twice and no chunk is opened again for a few rows. All of it is done in slices of some milliseconds, so that whoever calls can leave
+//! pauses in between. It reads beside the engine and writes a file of its own. Ended at any moment, it is begun again and comes to the
+//! same.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
-use super::fold::{self, Block, CompactionRow, PackedChunk};
-use super::{Tier, chunk};
-use crate::{Archive, HistoryRow, Reader, StoreError};
+use super::chunk::or_unknown;
+use super::fold::{Block, Summaries};
+use super::{Tier, row};
+use crate::{Archive, ArchiveChange, OpenBlock, Reader, StoreError, StoredRow};
 
-/// Rows of one device that are folded in one go: bounds the memory, whatever came in late.
-const ROWS_AT_ONCE: usize = 4000;
-/// What came within this last while waits for the next round, so that most chunks are written once.
+mod parallel;
+
+/// Rows that are worth a window, and most rows of one. It bounds the memory, whatever came in late; with a usual row of 150 bytes a
+/// window takes 24 MiB.
+pub const WINDOW_ROWS: u64 = 100_000;
+/// Most bytes of a window.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+/// Rows that are read in one slice, and packed in one.
+const SLICE_ROWS: usize = 2048;
+/// Chunks that are merged in one slice by each thread.
+const SLICE_CHUNKS: usize = 2;
+/// Chunks that are deleted in one slice.
+const SLICE_DELETED: usize = 64;
+/// What came within this last while waits for the next round.
 const GRACE_MS: i64 = 10_000;
+/// A chunk is merged this long after its end: what comes later is late.
+const LATE_MS: i64 = 60_000;
+/// Pieces of one chunk that are merged into one before the chunk is past.
+const PIECES_MAX: u32 = 256;
+/// Layouts and devices that are remembered.
+const KNOWN_MAX: usize = 65_536;
 
-/// What one round did.
+/// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CompactionResult {
     /// Up to which row everything is folded.
@@ -30,7 +53,31 @@ pub struct CompactionResult {
     pub deleted: usize,
 }
 
-/// Folds everything that was received until a little while ago; deletes what is past its time where `forget` says so. `keep_ms`: how long each tier is kept, milliseconds.
+/// Whether there is more of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// A slice is done; another follows.
+    More,
+    /// All of it is done.
+    Done,
+}
+
+/// The number of the last row that is old enough to be folded at a moment; 0 when there is none.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read.
+pub fn due_row(reader: &dyn Reader, now: Timestamp) -> Result<u64, StoreError> {
+    reader.last_row_before(now.plus_millis(-GRACE_MS))
+}
+
+/// The chunk that is past at a moment, so that what came for it can be merged, by its beginning.
+#[must_use]
+pub const fn past_chunk(now: Timestamp) -> i64 {
+    Tier::Raw.chunk_of(now.as_millis() - LATE_MS) - Tier::Raw.chunk_ms()
+}
+
+/// Folds everything that was received until a little while ago, without a pause; deletes what is past its time where `forget` says so.
+/// `keep_ms`: how long each tier is kept, milliseconds.
 ///
 /// # Errors
 /// [`StoreError`] when something cannot be read or written; what was folded until then stays.
@@ -41,167 +88,361 @@ pub fn round(
     now: Timestamp,
     forget: bool,
 ) -> Result<CompactionResult, StoreError> {
-    let mut folded = CompactionResult {
-        through: reader.last_row_before(now.plus_millis(-GRACE_MS))?,
-        ..CompactionResult::default()
-    };
-    let mut layouts: HashMap<LayoutId, Option<Vec<u32>>> = HashMap::new();
-    for device in reader.devices_with_rows()? {
-        let mut after = archive.folded(&device)?;
-        while after < folded.through {
-            let (mut rows, mut corrupt) = reader.rows_to_fold(&device, after, ROWS_AT_ONCE)?;
-            let full = rows.len() + corrupt.len() == ROWS_AT_ONCE;
-            rows.retain(|row| row.number <= folded.through);
-            corrupt.retain(|number| *number <= folded.through);
-            // What cannot be read is passed over, and must not keep what comes after it from being folded.
-            let Some(last) = rows.last().map(|row| row.number).max(corrupt.last().copied()) else { break };
-            folded.rows += rows.len();
-            folded.corrupt += corrupt.len();
-            let rows = rows_of(rows, reader, archive, &mut layouts)?;
-            fold_device(&device, rows, last, archive)?;
-            after = last;
-            if !full {
+    let mut compactor = Compactor::new(reader, archive)?;
+    let through = due_row(reader, now)?;
+    while compactor.all_folded() < through {
+        while compactor.gather(through)? == Progress::More {}
+    }
+    while compactor.merge(now)? == Progress::More {}
+    while forget && compactor.delete(keep_ms, now)? == Progress::More {}
+    compactor.archive.sync()?;
+    Ok(compactor.take_result())
+}
+
+/// Rows of a window, by device.
+#[derive(Debug, Default)]
+struct Window {
+    rows: BTreeMap<DeviceId, Vec<StoredRow>>,
+    /// Up to which row it is read.
+    read: u64,
+    count: u64,
+    bytes: usize,
+    /// Nothing more is read into it.
+    full: bool,
+}
+
+/// Who folds.
+pub struct Compactor<'s> {
+    reader: &'s dyn Reader,
+    archive: &'s mut dyn Archive,
+    threads: usize,
+    layouts: HashMap<LayoutId, Option<Arc<[u32]>>>,
+    devices: HashMap<u64, Option<DeviceId>>,
+    window: Window,
+    all_folded: u64,
+    /// Chunks of which there are pieces, and how many at most.
+    open: BTreeMap<(i64, DeviceId), u32>,
+    /// The tier from which what is past its time is deleted next.
+    deleting: usize,
+    result: CompactionResult,
+    threads_us: u64,
+}
+
+impl<'s> Compactor<'s> {
+    /// Goes on where the archive's writer ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the archive cannot be read.
+    pub fn new(reader: &'s dyn Reader, archive: &'s mut dyn Archive) -> Result<Self, StoreError> {
+        let open = archive.open_blocks()?.into_iter().map(|block| (block, 1)).collect();
+        let all_folded = archive.all_folded()?;
+        Ok(Self {
+            reader,
+            archive,
+            threads: 1,
+            layouts: HashMap::new(),
+            devices: HashMap::new(),
+            window: Window::default(),
+            all_folded,
+            open,
+            deleting: 0,
+            result: CompactionResult { through: all_folded, ..CompactionResult::default() },
+            threads_us: 0,
+        })
+    }
+
+    /// How many threads pack from now on.
+    pub fn use_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
+    }
+
+    /// Up to which row every device is folded.
+    #[must_use]
+    pub const fn all_folded(&self) -> u64 {
+        self.all_folded
+    }
+
+    /// CPU time that threads of its own took since the last call, microseconds.
+    pub fn take_threads_us(&mut self) -> u64 {
+        std::mem::take(&mut self.threads_us)
+    }
+
+    /// What was done since the last call.
+    pub fn take_result(&mut self) -> CompactionResult {
+        std::mem::replace(
+            &mut self.result,
+            CompactionResult { through: self.all_folded, ..CompactionResult::default() },
+        )
+    }
+
+    /// A slice of putting down a window of rows by device, up to a row at most.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something cannot be read or written.
+    pub fn gather(&mut self, through: u64) -> Result<Progress, StoreError> {
+        if !self.window.full {
+            self.read_slice(through)?;
+            return Ok(Progress::More);
+        }
+        if !self.window.rows.is_empty() {
+            self.pack_slice()?;
+            return Ok(Progress::More);
+        }
+        let through = std::mem::take(&mut self.window).read.max(through.min(self.all_folded));
+        if through > self.all_folded {
+            self.archive.write(&[ArchiveChange::AllFolded { row: through }])?;
+            self.archive.sync()?;
+            self.all_folded = through;
+            self.result.through = through;
+        }
+        if self.layouts.len() > KNOWN_MAX || self.devices.len() > KNOWN_MAX {
+            self.layouts.clear();
+            self.devices.clear();
+        }
+        Ok(Progress::Done)
+    }
+
+    fn read_slice(&mut self, through: u64) -> Result<(), StoreError> {
+        let from = self.window.read.max(self.all_folded);
+        let rows = self.reader.rows_to_fold(from, through, SLICE_ROWS)?;
+        let last = rows.last().map(|row| row.number);
+        for row in rows {
+            self.window.count += 1;
+            self.window.bytes += row.data.len() + size_of::<StoredRow>();
+            if let Some(device) = self.device_of(row.device)? {
+                self.window.rows.entry(device).or_default().push(row);
+            }
+        }
+        // Numbers that nobody has, because their rows are deleted, are passed over.
+        self.window.read = last.unwrap_or(through).max(from);
+        self.window.full = last.is_none_or(|last| last >= through)
+            || self.window.count >= WINDOW_ROWS
+            || self.window.bytes >= WINDOW_BYTES;
+        Ok(())
+    }
+
+    fn device_of(&mut self, number: u64) -> Result<Option<DeviceId>, StoreError> {
+        if let Some(known) = self.devices.get(&number) {
+            return Ok(known.clone());
+        }
+        let device = self.reader.device_of(number)?;
+        self.devices.insert(number, device.clone());
+        Ok(device)
+    }
+
+    /// The numbers of a layout's series; none when it is not known.
+    fn series_of(&mut self, layout: LayoutId) -> Result<Option<Arc<[u32]>>, StoreError> {
+        if let Some(known) = self.layouts.get(&layout) {
+            return Ok(known.clone());
+        }
+        let found = self.reader.layout(layout)?;
+        let names = found.as_ref().map(|layout| layout.series().iter().map(Series::as_str).collect::<Vec<&str>>());
+        let numbers = names.map(|names| self.archive.series(&names)).transpose()?.map(Arc::from);
+        self.layouts.insert(layout, numbers.clone());
+        Ok(numbers)
+    }
+
+    /// Packs rows of some devices as pieces.
+    fn pack_slice(&mut self) -> Result<(), StoreError> {
+        let (mut some, mut count) = (Vec::new(), 0);
+        while let Some((device, mut rows)) = self.window.rows.pop_first() {
+            // What was put down before it was ended is not put down twice.
+            let folded = self.archive.folded(&device)?;
+            rows.retain(|row| row.number > folded);
+            let Some(last) = rows.last().map(|row| row.number) else { continue };
+            let mut series: HashMap<LayoutId, Arc<[u32]>> = HashMap::new();
+            for row in &rows {
+                if !series.contains_key(&row.layout)
+                    && let Some(numbers) = self.series_of(row.layout)?
+                {
+                    series.insert(row.layout, numbers);
+                }
+            }
+            count += rows.len();
+            some.push((device, rows, series, last));
+            if count >= SLICE_ROWS * self.threads {
                 break;
             }
         }
-    }
-    for (tier, keep_ms) in Tier::ALL.into_iter().zip(keep_ms).filter(|_| forget) {
-        folded.deleted += archive.delete_before(tier, now.plus_millis(-keep_ms))?;
-    }
-    if folded.deleted > 0 || folded.through > 0 {
-        archive.sync()?;
-    }
-    Ok(folded)
-}
-
-/// Rows with their series by number.
-fn rows_of(
-    rows: Vec<HistoryRow>,
-    reader: &dyn Reader,
-    archive: &mut dyn Archive,
-    layouts: &mut HashMap<LayoutId, Option<Vec<u32>>>,
-) -> Result<Vec<CompactionRow>, StoreError> {
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let std::collections::hash_map::Entry::Vacant(place) = layouts.entry(row.layout) {
-            let layout = reader.layout(row.layout)?;
-            let names: Option<Vec<&str>> =
-                layout.as_ref().map(|layout| layout.series().iter().map(Series::as_str).collect());
-            place.insert(names.map(|names| archive.series(&names)).transpose()?);
+        let pack = |(_, rows, series, _): &(DeviceId, Vec<StoredRow>, HashMap<LayoutId, Arc<[u32]>>, u64)| {
+            let (blocks, corrupt) = blocks_of(rows, series);
+            (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), corrupt)
+        };
+        let (packed, used_us) = parallel::map(self.threads, &some, &pack);
+        self.threads_us += used_us;
+        let (mut changes, mut opened) = (Vec::new(), Vec::new());
+        for ((device, rows, _, row), (pieces, corrupt)) in some.into_iter().zip(packed) {
+            self.result.rows += rows.len() - corrupt;
+            self.result.corrupt += corrupt;
+            for (chunk, data) in pieces {
+                opened.push((chunk, device.clone()));
+                changes.push(ArchiveChange::Piece { device: device.clone(), chunk, data });
+            }
+            changes.push(ArchiveChange::Folded { device, row });
         }
-        let Some(Some(series)) = layouts.get(&row.layout) else { continue };
-        let values = series.iter().zip(row.values).filter_map(|(series, value)| Some((*series, value?)));
-        found.push((row.at.as_millis(), values.collect()));
+        self.archive.write(&changes)?;
+        for block in opened {
+            *self.open.entry(block).or_default() += 1;
+        }
+        Ok(())
     }
-    Ok(found)
-}
 
-/// Folds rows of one device into what is kept of it.
-///
-/// # Errors
-/// [`StoreError`] when the archive cannot be read or written.
-pub fn fold_device(
-    device: &DeviceId,
-    rows: Vec<CompactionRow>,
-    last: u64,
-    archive: &mut dyn Archive,
-) -> Result<(), StoreError> {
-    let mut packed: Vec<PackedChunk> = Vec::new();
-    // Of each coarser tier what is to be put into which chunk, by series.
-    let mut summaries: BTreeMap<(Tier, i64), BTreeMap<u32, BTreeMap<i64, chunk::Summary>>> = BTreeMap::new();
-    for (start, new) in fold::blocks(rows) {
-        let kept = archive.chunks(device, Tier::Raw, start)?;
-        let kept = Block::unpack(start, &kept).unwrap_or_else(|error| {
-            tracing::error!(%device, start, %error, "a block of history cannot be read; it begins anew");
-            Block::default()
-        });
-        let block = kept.with(new);
-        packed.extend(block.pack(start));
-        for tier in [Tier::FiveMinutes, Tier::Hour] {
-            let chunk = summaries.entry((tier, tier.chunk_of(start))).or_default();
-            for (series, slots) in block.summaries(tier) {
-                chunk.entry(series).or_default().extend(slots);
+    /// Whether chunks are past and wait to be merged.
+    #[must_use]
+    pub fn has_past(&self, now: Timestamp) -> bool {
+        self.open.first_key_value().is_some_and(|((chunk, _), _)| *chunk <= past_chunk(now))
+    }
+
+    /// A slice of merging pieces: of chunks that are past, and of those that have too many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something cannot be read or written.
+    pub fn merge(&mut self, now: Timestamp) -> Result<Progress, StoreError> {
+        let past = past_chunk(now);
+        let crowded = |(_, count): &(&(i64, DeviceId), &u32)| **count > PIECES_MAX;
+        let Some(first) = self.open.iter().find(|(block, count)| block.0 <= past || crowded(&(block, count))) else {
+            return Ok(Progress::Done);
+        };
+        let start = first.0.0;
+        // Of one chunk's span at a time: a day of an hour's summaries is changed by one thread.
+        let is_past = start <= past;
+        let due = self.open.iter().filter(|one| one.0.0 == start && (is_past || crowded(one)));
+        let some: Vec<DeviceId> = due.take(SLICE_CHUNKS * self.threads).map(|(block, _)| block.1.clone()).collect();
+        let mut all = Vec::with_capacity(some.len());
+        for device in some {
+            let block = self.archive.block(&device, start)?;
+            let mut summaries = [None, None];
+            if is_past {
+                let [five, hour] = [Tier::FiveMinutes, Tier::Hour];
+                summaries = [five, hour].map(|tier| Some((tier, tier.chunk_of(start))));
+            }
+            let mut kept = Vec::new();
+            for (tier, chunk) in summaries.into_iter().flatten() {
+                kept.push((tier, chunk, self.archive.chunk(&device, tier, chunk)?));
+            }
+            all.push((device, block, kept));
+        }
+        let merge = |(device, block, kept): &(DeviceId, OpenBlock, Vec<Kept>)| merged(device, start, block, kept);
+        let (changes, used_us) = parallel::map(self.threads, &all, &merge);
+        self.threads_us += used_us;
+        self.archive.write(&changes.concat())?;
+        for (device, ..) in all {
+            let block = (start, device);
+            if is_past {
+                self.open.remove(&block);
+            } else {
+                self.open.insert(block, 1);
             }
         }
+        Ok(Progress::More)
     }
-    for ((tier, start), series) in summaries {
-        let kept: HashMap<u32, Vec<u8>> = archive.chunks(device, tier, start)?.into_iter().collect();
-        for (series, slots) in series {
-            let kept = kept.get(&series).map(Vec::as_slice);
-            let data = fold::merge(tier, start, kept, &slots).or_else(|error| {
-                tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew");
-                fold::merge(tier, start, None, &slots)
-            });
-            packed.extend(data.map(|data| PackedChunk { tier, chunk: start, series, data }));
+
+    /// A slice of deleting what is past its time, and of giving the room back. `keep_ms`: how long each tier is kept, milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when something cannot be written.
+    pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<Progress, StoreError> {
+        let Some((tier, keep_ms)) = Tier::ALL.into_iter().zip(keep_ms).nth(self.deleting) else {
+            if self.archive.give_back()? {
+                return Ok(Progress::More);
+            }
+            self.deleting = 0;
+            return Ok(Progress::Done);
+        };
+        let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
+        self.result.deleted += deleted;
+        if deleted < SLICE_DELETED {
+            self.deleting += 1;
         }
+        Ok(Progress::More)
     }
-    archive.put_chunks(device, &packed, last)
+}
+
+/// A chunk of summaries that is kept, if it is: its tier and beginning.
+type Kept = (Tier, i64, Option<Vec<u8>>);
+
+/// Rows of one device as blocks by their beginnings, and how many of the rows cannot be read.
+fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTreeMap<i64, Block>, usize) {
+    let mut by_block: BTreeMap<i64, Vec<&StoredRow>> = BTreeMap::new();
+    for row in rows {
+        by_block.entry(Tier::Raw.chunk_of(row.at.as_millis())).or_default().push(row);
+    }
+    let (mut corrupt, mut values) = (0, Vec::new());
+    let blocks = by_block.into_iter().map(|(start, rows)| {
+        let mut block = Block::at(rows.iter().map(|row| row.at.as_millis()).collect());
+        let mut columns: Vec<Vec<f64>> = Vec::new();
+        let mut places: HashMap<u32, usize> = HashMap::new();
+        let mut whole = vec![true; rows.len()];
+        // Rows follow each other in one layout: where its series stand among the columns.
+        let mut current: Option<(LayoutId, Vec<usize>)> = None;
+        for (at, row) in rows.iter().enumerate() {
+            if row::unpack_into(&row.data, &mut values).is_err() {
+                corrupt += 1;
+                whole[at] = false;
+                continue;
+            }
+            let Some(numbers) = series.get(&row.layout) else {
+                whole[at] = false;
+                continue;
+            };
+            let known = current.as_ref().is_some_and(|(layout, _)| *layout == row.layout);
+            if !known {
+                let mut place = |number: &u32| {
+                    *places.entry(*number).or_insert_with(|| {
+                        columns.push(vec![or_unknown(None); rows.len()]);
+                        columns.len() - 1
+                    })
+                };
+                current = Some((row.layout, numbers.iter().map(&mut place).collect()));
+            }
+            let Some((_, to)) = &current else { continue };
+            for (place, value) in to.iter().zip(&values) {
+                columns[*place][at] = or_unknown(*value);
+            }
+        }
+        block.series =
+            places.into_iter().map(|(number, place)| (number, std::mem::take(&mut columns[place]))).collect();
+        (start, block.only(&whole).in_order())
+    });
+    let blocks: BTreeMap<i64, Block> = blocks.filter(|(_, block)| !block.times.is_empty()).collect();
+    (blocks, corrupt)
+}
+
+/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for.
+fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Vec<ArchiveChange> {
+    let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
+    let read = |chunk: &Vec<u8>| {
+        Block::unpack(start, chunk)
+            .inspect_err(
+                |error| tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew"),
+            )
+            .ok()
+    };
+    let all = Block::joined(whole.into_iter().chain(&block.pieces).filter_map(read).collect());
+    let mut changes = vec![ArchiveChange::PiecesMerged { device: device.clone(), chunk: start }];
+    if all.times.is_empty() {
+        return changes;
+    }
+    let packed = all.pack(start);
+    if kept.is_empty() {
+        changes.push(ArchiveChange::Piece { device: device.clone(), chunk: start, data: packed.data });
+        return changes;
+    }
+    changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: packed });
+    let five = all.summaries(Tier::FiveMinutes, start);
+    for (tier, chunk, kept) in kept {
+        let slots = |ms: i64| usize::try_from(ms / tier.slot_ms().max(1)).unwrap_or(0);
+        let together = usize::try_from(tier.slot_ms() / Tier::FiveMinutes.slot_ms()).unwrap_or(1);
+        let mut summaries = kept.as_ref().map(|kept| Summaries::unpack(kept)).transpose().unwrap_or_else(|error| {
+            tracing::error!(%device, chunk, %error, "summaries of history cannot be read; they begin anew");
+            None
+        });
+        let summaries = summaries.get_or_insert_default();
+        summaries.put(&five.coarser(together), slots(start - chunk), slots(tier.chunk_ms()));
+        changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: summaries.pack(*tier, *chunk) });
+    }
+    changes
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history;
-    use crate::{Change, ChunkQuery};
-    use ioc_common::clock;
-    use ioc_common::layout::Layout;
-    use ioc_common::report::Position;
-    use ioc_judge::{DeviceInfo, DeviceKind};
-
-    const YEAR: [i64; 3] = [366 * 86_400_000; 3];
-
-    #[test]
-    fn nothing_is_deleted_while_the_clock_is_in_doubt() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let mut store = crate::open(dir.path()).expect("opens");
-        let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
-        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
-        store.commit(&[Change::Device { info, at: now }]).expect("commits");
-        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
-        let series = archive.series(&["load.1"]).expect("numbers");
-        fold_device(&device, vec![(now.as_millis(), vec![(series[0], 1.0)])], 1, archive.as_mut()).expect("folds");
-        let later = now.plus_millis(2 * 365 * 86_400_000);
-        let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").deleted;
-        assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
-        assert!(fold(true) > 0, "once that is confirmed it is past its time");
-    }
-
-    #[test]
-    fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let mut store = crate::open(dir.path()).expect("opens");
-        let (device, now) = (DeviceId::new("srv-1").expect("valid"), clock::now());
-        let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
-        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Srv 1");
-        let mut changes = vec![Change::Device { info, at: now }, Change::Layout(layout.clone())];
-        for seq in 1..=6 {
-            let at = now.plus_millis(seq - 60_000);
-            // Four of them are not what was written, the last among them.
-            let row = if matches!(seq, 1 | 2 | 4 | 6) { vec![7; 9] } else { history::pack(&[Some(seq as f64)]) };
-            let position = Position { epoch: 1, seq: seq.unsigned_abs() };
-            let (device, layout) = (device.clone(), layout.id());
-            changes.push(Change::Sample { device: device.clone(), position, at, layout, row, newest: true });
-            changes.push(Change::Watermark {
-                device,
-                position,
-                last_heard: Some(at),
-                last_sample: Some(at),
-                clock_error_ms: None,
-            });
-        }
-        store.commit(&changes).expect("commits");
-        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
-        let mut fold = |now| round(reader.as_ref(), archive.as_mut(), YEAR, now, true).expect("folds");
-        assert_eq!(fold(now), CompactionResult::default(), "what has just come waits");
-        let folded = fold(now.plus_millis(60_000));
-        assert_eq!(folded, CompactionResult { through: 6, rows: 2, corrupt: 4, deleted: 0 });
-        let again = fold(now.plus_millis(60_000));
-        assert_eq!(again, CompactionResult { through: 6, ..CompactionResult::default() }, "twice is once");
-        let (tier, from, until) = (Tier::Raw, now.plus_millis(-60_000), now);
-        let query = ChunkQuery { device: &device, tier, from, until, names: &["load.1".to_owned()] };
-        let chunks = reader.chunks(&query).expect("reads");
-        let kept =
-            chunks.iter().filter(|one| !one.series.is_empty()).flat_map(|one| chunk::decode(&one.data).expect("whole"));
-        assert_eq!(kept.flatten().collect::<Vec<f64>>(), [3.0, 5.0]);
-    }
-}
+mod tests;

@@ -1,14 +1,18 @@
 //! History: what every number was, and when.
 //!
-//! A report's numbers are one row in its commit ([`row`]). Later a device's rows are folded into chunks, one series each, compressed
-//! with `pco` ([`chunk`]), and into summaries of five minutes and of an hour ([`fold`]). Whoever asks gets the tiers and the rows that
-//! are not folded yet as one ([`chart`]). Pure but for
-//! [`chart::read`], which asks the store; the store keeps what this makes.
+//! A report's numbers are one row in its commit ([`row`]). Soon rows are gathered by device into pieces, and once four hours are past their
+//! pieces are merged into one chunk ([`chunk`]) and summed up by five minutes and by the hour ([`fold`]); [`compaction`] does that. Each
+//! series of a chunk is packed by itself ([`column`]), as small whole numbers ([`ints`]) on the grid of what agents report ([`grid`]).
+//! Whoever asks gets the tiers, the pieces and the rows as one ([`chart`]). Pure but for [`chart::read`] and [`compaction`], which ask
+//! the store; the store keeps what this makes.
 
 pub mod chart;
 pub mod chunk;
+mod column;
 pub mod compaction;
 pub mod fold;
+mod grid;
+mod ints;
 pub mod row;
 
 use std::fmt;
@@ -45,13 +49,12 @@ impl Tier {
         }
     }
 
-    /// What one chunk spans, milliseconds. Each span divides the next, and all begin at midnight UTC.
+    /// What one chunk spans, milliseconds. Each span divides the next, and all are counted from midnight UTC.
     #[must_use]
     pub const fn chunk_ms(self) -> i64 {
         match self {
-            Self::Raw => 4 * 3_600_000,
-            Self::FiveMinutes => 24 * 3_600_000,
-            Self::Hour => 32 * 24 * 3_600_000,
+            Self::Raw | Self::FiveMinutes => 4 * 3_600_000,
+            Self::Hour => 24 * 3_600_000,
         }
     }
 

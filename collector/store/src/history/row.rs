@@ -63,13 +63,24 @@ pub fn pack_body(body: &Body) -> Option<Vec<u8>> {
 /// # Errors
 /// [`Corrupt`] when the bytes are no packed row, or cut short.
 pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
+    let mut values = Vec::new();
+    unpack_into(row, &mut values)?;
+    Ok(values)
+}
+
+/// Unpacks what [`pack`] made into the place of what was there.
+///
+/// # Errors
+/// [`Corrupt`] when it is anything else.
+pub fn unpack_into(row: &[u8], values: &mut Vec<Option<f64>>) -> Result<(), Corrupt> {
+    values.clear();
     let mut rest = proven(row, VERSION)?;
     let count = usize::try_from(read_varint(&mut rest)?).map_err(|_| Corrupt)?;
     if count > ioc_common::layout::LAYOUT_MAX_SERIES {
         return Err(Corrupt);
     }
     let (forms, mut rest) = rest.split_at_checked(count.div_ceil(4)).ok_or(Corrupt)?;
-    let mut values = Vec::with_capacity(count);
+    values.reserve(count);
     for place in 0..count {
         values.push(match forms[place / 4] >> (place % 4 * 2) & 3 {
             NULL => None,
@@ -82,14 +93,14 @@ pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
             }
         });
     }
-    if rest.is_empty() { Ok(values) } else { Err(Corrupt) }
+    if rest.is_empty() { Ok(()) } else { Err(Corrupt) }
 }
 
-const fn zigzag(value: i64) -> u64 {
+pub(super) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-const fn unzigzag(value: u64) -> i64 {
+pub(super) const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 

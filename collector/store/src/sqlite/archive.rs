@@ -1,7 +1,7 @@
 //! Folded history in `history.db`. Commits are not synced one by one: rows are deleted from the main file only after
-//! [`Archive::secure`], and folding them once more gives the same.
+//! [`Archive::sync`], and folding them once more gives the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -10,22 +10,24 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
 use super::commit::signed;
-use super::reader::SqliteReader;
-use super::{BUSY_MS, database, fold_mark};
+use super::reader::{SqliteReader, limit_of};
+use super::{BUSY_MS, connection, database, fold_mark};
 use crate::history::Tier;
-use crate::history::fold::PackedChunk;
-use crate::{Archive, ChunkQuery, StoreError, StoredChunk};
+use crate::history::chunk::Parts;
+use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks};
 
 /// The file's name, beside the main one.
 pub(super) const FILE: &str = "history.db";
 /// Version of the schema, kept as `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 /// Size of a page; taken at the first start only.
-const PAGE_BYTES: i64 = 16_384;
+const PAGE_BYTES: i64 = 8192;
 /// What the log keeps of its size once its pages are in the file.
 const LOG_BYTES: i64 = 4 * 1024 * 1024;
 /// Page cache, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
+/// Pages that are given back in one go.
+const GIVE_BACK_PAGES: u32 = 128;
 
 /// The writer of folded history.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(super) struct SqliteArchive {
     path: PathBuf,
     connection: Connection,
     series: HashMap<String, u32>,
+    devices: HashMap<DeviceId, i64>,
 }
 
 impl SqliteArchive {
@@ -41,8 +44,8 @@ impl SqliteArchive {
         let fault = |source| database(&path, source);
         let connection = Connection::open(&path).map_err(fault)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
-        // Chunks of one to four kilobytes then lie side by side, not each in pages of its own.
         connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(fault)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fault)?;
         for (pragma, value) in [("journal_mode", "WAL"), ("synchronous", "NORMAL")] {
             connection.pragma_update(None, pragma, value).map_err(fault)?;
         }
@@ -57,39 +60,80 @@ impl SqliteArchive {
                 format!("BEGIN; {} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;", include_str!("history.sql"));
             connection.execute_batch(&schema).map_err(fault)?;
         }
-        Ok(Self { path, connection, series: HashMap::new() })
+        Ok(Self { path, connection, series: HashMap::new(), devices: HashMap::new() })
     }
 
     fn fault(&self, source: rusqlite::Error) -> StoreError {
         database(&self.path, source)
     }
 
-    fn number(&self, device: &DeviceId) -> Result<Option<i64>, StoreError> {
-        let found = self
-            .connection
-            .prepare_cached("SELECT number FROM device WHERE id = ?1")
-            .and_then(|mut statement| statement.query_row([device.as_str()], |row| row.get(0)).optional());
-        found.map_err(|source| self.fault(source))
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: &[&dyn ToSql],
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut run = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params, &mut read)?;
+            rows.collect::<rusqlite::Result<Vec<T>>>()
+        };
+        run().map_err(|source| self.fault(source))
     }
 
-    fn write(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        {
-            transaction.execute(
-                "INSERT INTO device (id, folded) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET folded = max(folded, ?2)",
-                params![device.as_str(), signed(folded)],
-            )?;
-            let number: i64 =
-                transaction
-                    .query_row("SELECT number FROM device WHERE id = ?1", [device.as_str()], |row| row.get(0))?;
-            let mut put = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO chunk (device, tier, chunk, series, data) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?;
-            for one in chunks {
-                put.execute(params![number, one.tier.number(), one.chunk, one.series, one.data])?;
+    fn number_of(&self, device: &DeviceId) -> Result<i64, StoreError> {
+        if let Some(known) = self.devices.get(device) {
+            return Ok(*known);
+        }
+        let sql = "SELECT number FROM device WHERE id = ?1";
+        Ok(self.all(sql, &[&device.as_str()], |row| row.get(0))?.pop().unwrap_or(-1))
+    }
+
+    fn make(&mut self, changes: &[ArchiveChange]) -> rusqlite::Result<()> {
+        let (transaction, devices) = (self.connection.transaction()?, &mut self.devices);
+        let mut learnt = Vec::new();
+        let mut number_of = |device: &DeviceId| -> rusqlite::Result<i64> {
+            if let Some(known) = devices.get(device) {
+                return Ok(*known);
+            }
+            let sql = "INSERT INTO device (id, folded) VALUES (?1, 0) ON CONFLICT (id) DO UPDATE SET id = id RETURNING number";
+            let number = transaction.prepare_cached(sql)?.query_row([device.as_str()], |row| row.get(0))?;
+            learnt.push(device.clone());
+            devices.insert(device.clone(), number);
+            Ok(number)
+        };
+        let run = |sql: &str, params: &[&dyn ToSql]| transaction.prepare_cached(sql)?.execute(params);
+        let mut apply = |change: &ArchiveChange| match change {
+            ArchiveChange::Piece { device, chunk, data } => {
+                run("INSERT INTO piece (device, chunk, data) VALUES (?1, ?2, ?3)", &[&number_of(device)?, chunk, data])
+            }
+            ArchiveChange::Chunk { device, chunk } => {
+                let (device, tier) = (number_of(device)?, chunk.tier.number());
+                // Deleted and appended, so that what is made together lies together.
+                run(
+                    "DELETE FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3",
+                    &[&device, &tier, &chunk.chunk],
+                )?;
+                let sql = "INSERT INTO chunk (device, tier, chunk, data) VALUES (?1, ?2, ?3, ?4)";
+                run(sql, &[&device, &tier, &chunk.chunk, &chunk.data])
+            }
+            ArchiveChange::PiecesMerged { device, chunk } => {
+                run("DELETE FROM piece WHERE device = ?1 AND chunk = ?2", &[&number_of(device)?, chunk])
+            }
+            ArchiveChange::Folded { device, row } => {
+                let sql = "UPDATE device SET folded = max(folded, ?2) WHERE number = ?1";
+                run(sql, &[&number_of(device)?, &signed(*row)])
+            }
+            ArchiveChange::AllFolded { row } => run("UPDATE state SET folded = max(folded, ?1)", &[&signed(*row)]),
+        };
+        let made = changes.iter().try_for_each(|change| apply(change).map(|_| ()));
+        let made = made.and_then(|()| transaction.commit());
+        if made.is_err() {
+            for device in learnt {
+                self.devices.remove(&device);
             }
         }
-        transaction.commit()
+        made
     }
 }
 
@@ -112,46 +156,51 @@ impl Archive for SqliteArchive {
         Ok(numbers)
     }
 
+    fn all_folded(&self) -> Result<u64, StoreError> {
+        let found = self.all("SELECT folded FROM state", &[], |row| row.get::<_, i64>(0))?.pop();
+        Ok(found.unwrap_or(0).unsigned_abs())
+    }
+
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError> {
         let sql = "SELECT folded FROM device WHERE id = ?1";
-        let found = self.connection.query_row(sql, [device.as_str()], |row| row.get::<_, i64>(0)).optional();
-        Ok(found.map_err(|source| self.fault(source))?.unwrap_or(0).unsigned_abs())
+        let found = self.all(sql, &[&device.as_str()], |row| row.get::<_, i64>(0))?.pop();
+        Ok(found.unwrap_or(0).unsigned_abs())
     }
 
-    fn chunks(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
-        let Some(number) = self.number(device)? else { return Ok(Vec::new()) };
-        let read = || {
-            let sql = "SELECT series, data FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3";
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let rows =
-                statement.query_map(params![number, tier.number(), chunk], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|source| self.fault(source))
+    fn open_blocks(&self) -> Result<Vec<(i64, DeviceId)>, StoreError> {
+        let sql = "SELECT p.chunk, d.id FROM (SELECT DISTINCT device, chunk FROM piece) p JOIN device d ON d.number = p.device";
+        let all = self.all(sql, &[], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        Ok(all.into_iter().filter_map(|(chunk, id)| Some((chunk, DeviceId::new(&id).ok()?))).collect())
     }
 
-    fn put_chunks(&mut self, device: &DeviceId, chunks: &[PackedChunk], folded: u64) -> Result<(), StoreError> {
-        self.write(device, chunks, folded).map_err(|source| database(&self.path, source))
+    fn block(&self, device: &DeviceId, chunk: i64) -> Result<OpenBlock, StoreError> {
+        let sql = "SELECT data FROM piece WHERE device = ?1 AND chunk = ?2 ORDER BY number";
+        let pieces = self.all(sql, &[&self.number_of(device)?, &chunk], |row| row.get(0))?;
+        Ok(OpenBlock { whole: self.chunk(device, Tier::Raw, chunk)?, pieces })
     }
 
-    fn delete_before(&mut self, tier: Tier, before: Timestamp) -> Result<usize, StoreError> {
+    fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT data FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk = ?3";
+        Ok(self.all(sql, &[&self.number_of(device)?, &tier.number(), &chunk], |row| row.get(0))?.pop())
+    }
+
+    fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError> {
+        self.make(changes).map_err(|source| database(&self.path, source))
+    }
+
+    fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let last = before.as_millis() - tier.chunk_ms();
-        let devices = || {
-            let mut statement = self.connection.prepare("SELECT number FROM device")?;
-            let rows = statement.query_map([], |row| row.get::<_, i64>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        let mut gone = 0;
-        for device in devices().map_err(|source| self.fault(source))? {
-            // By device, as chunks lie on disk.
-            let sql = "DELETE FROM chunk WHERE device = ?1 AND tier = ?2 AND chunk < ?3";
-            gone += self
-                .connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.execute(params![device, tier.number(), last]))
-                .map_err(|source| self.fault(source))?;
-        }
-        Ok(gone)
+        let sql =
+            "DELETE FROM chunk WHERE number IN (SELECT number FROM chunk WHERE tier = ?1 AND chunk < ?2 LIMIT ?3)";
+        let deleted = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params![tier.number(), last, limit_of(limit)]));
+        deleted.map_err(|source| self.fault(source))
+    }
+
+    fn give_back(&mut self) -> Result<bool, StoreError> {
+        connection::give_back(&self.connection, GIVE_BACK_PAGES).map_err(|source| self.fault(source))
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
@@ -171,20 +220,48 @@ pub(super) fn folded(reader: &SqliteReader, device: &DeviceId) -> Result<u64, St
     Ok(folded.unwrap_or(0).unsigned_abs())
 }
 
-pub(super) fn chunks(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError> {
-    let (from, until) = (query.tier.chunk_of(query.from.as_millis()), query.until.as_millis());
-    let mut sql = "SELECT c.chunk, s.name, c.data FROM history.device d JOIN history.chunk c ON c.device = d.number \
-                   JOIN history.series s ON s.number = c.series \
-                   WHERE d.id = ?1 AND c.tier = ?2 AND c.chunk >= ?3 AND c.chunk < ?4"
-        .to_owned();
-    let (device, tier) = (query.device.as_str(), query.tier.number());
-    let mut params: Vec<&dyn ToSql> = vec![&device, &tier, &from, &until];
-    if !query.names.is_empty() {
-        let places: Vec<String> = (0..query.names.len()).map(|place| format!("?{}", place + 5)).collect();
-        let places = places.join(", ");
-        sql += &format!(" AND c.series IN (SELECT number FROM history.series WHERE name IN ('', {places}))");
-        params.extend(query.names.iter().map(|name| name as &dyn ToSql));
+pub(super) fn chunks(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
+    // Pieces become whole chunks at any moment: all of it is read as it was at one.
+    reader.batch("BEGIN")?;
+    let read = chunks_now(reader, query);
+    reader.batch("COMMIT")?;
+    let mut all = read?;
+    all.names = names(reader, &all.chunks, query.names)?;
+    Ok(all)
+}
+
+fn chunks_now(reader: &SqliteReader, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
+    let (raw, tier, until) = (Tier::Raw, query.tier, query.until.as_millis());
+    let device =
+        reader.one("SELECT number, folded FROM history.device WHERE id = ?1", &[&query.device.as_str()], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
+    let Some((device, folded)) = device else { return Ok(StoredChunks::default()) };
+    let sql = "SELECT chunk, data FROM history.chunk WHERE device = ?1 AND tier = ?2 AND chunk >= ?3 AND chunk < ?4 ORDER BY chunk";
+    let whole = |row: &Row<'_>| Ok(StoredChunk { tier, chunk: row.get(0)?, data: row.get(1)? });
+    let mut chunks =
+        reader.all(sql, &[&device, &tier.number(), &tier.chunk_of(query.from.as_millis()), &until], whole)?;
+    let sql =
+        "SELECT chunk, data FROM history.piece WHERE device = ?1 AND chunk >= ?2 AND chunk < ?3 ORDER BY chunk, number";
+    let piece = |row: &Row<'_>| Ok(StoredChunk { tier: raw, chunk: row.get(0)?, data: row.get(1)? });
+    chunks.extend(reader.all(sql, &[&device, &raw.chunk_of(query.from.as_millis()), &until], piece)?);
+    Ok(StoredChunks { chunks, names: HashMap::new(), folded: folded.unsigned_abs() })
+}
+
+/// The names of the series in these chunks, or of those that are asked for.
+fn names(reader: &SqliteReader, chunks: &[StoredChunk], wanted: &[String]) -> Result<HashMap<u32, String>, StoreError> {
+    let mut names = HashMap::new();
+    if wanted.is_empty() {
+        let parts = chunks.iter().filter_map(|one| Parts::of(&one.data).ok());
+        let numbers: BTreeSet<u32> = parts.flat_map(|parts| parts.numbers().collect::<Vec<u32>>()).collect();
+        for number in numbers {
+            let name = reader.one("SELECT name FROM history.series WHERE number = ?1", &[&number], |row| row.get(0))?;
+            names.extend(name.map(|name| (number, name)));
+        }
     }
-    let chunk = |row: &Row<'_>| Ok(StoredChunk { chunk: row.get(0)?, series: row.get(1)?, data: row.get(2)? });
-    Ok(reader.chunks_as_shown(reader.all(&sql, &params, chunk)?))
+    for name in wanted {
+        let number = reader.one("SELECT number FROM history.series WHERE name = ?1", &[name], |row| row.get(0))?;
+        names.extend(number.map(|number| (number, name.clone())));
+    }
+    Ok(reader.names_as_shown(names))
 }

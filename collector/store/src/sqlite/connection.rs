@@ -10,9 +10,32 @@ use crate::StoreError;
 /// Page cache of the writer, KiB.
 const CACHE_KIB: i64 = 32 * 1024;
 
+/// Room that deletions leave is given back to the file system beyond this, bytes, and beyond a quarter of the file: what is less is soon
+/// taken by what comes.
+const SPARE_BYTES: i64 = 16 * 1024 * 1024;
+const SPARE_SHARE: i64 = 4;
+
+/// Whether a file has more room to spare than is soon taken.
+fn has_spare_room(connection: &Connection) -> rusqlite::Result<bool> {
+    let number = |name| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let (free, all) = (number("freelist_count")?, number("page_count")?);
+    Ok(free > SPARE_BYTES / number("page_size")?.max(1) && free > all / SPARE_SHARE)
+}
+
+/// Gives back some pages where there is room to spare; whether there is more.
+pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<bool> {
+    if !has_spare_room(connection)? {
+        return Ok(false);
+    }
+    connection.execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    has_spare_room(connection)
+}
+
 /// What the writer's connection is told.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    // A store that is made anew can give room back; it says so before anything is in it.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // FULL syncs the log at every commit: what was acknowledged survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;

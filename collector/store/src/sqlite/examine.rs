@@ -111,6 +111,7 @@ fn rows(connection: &Connection) -> Vec<String> {
         ("rows of history", "SELECT data FROM main.sample"),
         ("watermarks of commits", "SELECT data FROM main.watermark_log"),
         ("chunks of history", "SELECT data FROM history.chunk"),
+        ("pieces of history", "SELECT data FROM history.piece"),
     ] {
         match count(sql) {
             Ok(0) => {}

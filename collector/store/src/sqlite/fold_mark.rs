@@ -12,13 +12,15 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::WriterCache;
-use super::{FILES, archive, database, newest};
+use super::{FILES, archive, connection as connections, database, newest};
 use crate::StoreError;
 
 /// Devices whose newest numbers are written elsewhere in one go, before rows are deleted.
 const FREED_AT_ONCE: usize = 256;
-/// How many tokens a history remembers: years of them.
-const TOKENS_MAX: i64 = 4096;
+/// Pages that are given back to the file system with each piece of rows that is deleted: what that takes is less than for the rows.
+const GIVE_BACK_PAGES: u32 = 32;
+/// How many tokens a history remembers: months of them where much comes in, else years.
+const TOKENS_MAX: i64 = 65_536;
 
 /// Why a history is not the one of its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +69,10 @@ pub(super) fn mismatch(connection: &Connection) -> rusqlite::Result<Option<Misma
     if !token.is_empty() && connection.query_row(sql, [&token], |row| row.get::<_, i64>(0))? == 0 {
         return Ok(Some(Mismatch::Older));
     }
-    let folded = number("SELECT max(folded) FROM history.device")?.flatten().unwrap_or(0);
-    let mut largest = 0;
+    let (mut folded, mut largest) = (0, 0);
+    for sql in ["SELECT max(folded) FROM history.device", "SELECT folded FROM history.state"] {
+        folded = folded.max(number(sql)?.flatten().unwrap_or(0));
+    }
     for sql in
         ["SELECT max(number) FROM main.sample", "SELECT max(row) FROM main.live", "SELECT rows FROM main.fold_mark"]
     {
@@ -149,6 +153,8 @@ pub(super) fn forget_rows(
     (through, limit): (i64, i64),
 ) -> Result<usize, StoreError> {
     let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
+    // Rows that come back by a power cut are deleted once more: whatever commits next need not wait for the disk here.
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| database(store, source))?;
     let forget = || {
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
@@ -157,9 +163,12 @@ pub(super) fn forget_rows(
             if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
+        connections::give_back(connection, GIVE_BACK_PAGES)?;
         Ok(gone)
     };
-    forget().map_err(|source| database(store, source))
+    let gone = forget();
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| database(store, source))?;
+    gone.map_err(|source| database(store, source))
 }
 
 fn delete(store: &Connection, through: i64, limit: i64, token: Option<String>) -> rusqlite::Result<usize> {
@@ -203,6 +212,7 @@ mod tests {
     use ioc_judge::{DeviceInfo, DeviceKind};
 
     use super::*;
+    use crate::history::fold::Block;
     use crate::history::{self, Tier, chunk, compaction};
     use crate::sqlite::SqliteStore;
     use crate::{Change, ChunkQuery, Store as _};
@@ -226,7 +236,9 @@ mod tests {
 
     /// Keeps a sample with this number as its value.
     fn sample(store: &mut SqliteStore, number: u32) {
-        let (at, position) = (clock::now(), Position { epoch: 1, seq: u64::from(number) });
+        // Each at a moment of its own, however fast the disk is.
+        let at = clock::now().plus_millis(i64::from(number));
+        let position = Position { epoch: 1, seq: u64::from(number) };
         let row = history::pack(&[Some(f64::from(number))]);
         let sample = Change::Sample { device: device(), position, at, layout: layout().id(), row, newest: true };
         let watermark = Change::Watermark {
@@ -255,8 +267,9 @@ mod tests {
         let device = device();
         let query = ChunkQuery { device: &device, tier: Tier::Raw, from, until, names: &["load.1".to_owned()] };
         let chunks = store.reader().expect("reads").chunks(&query).expect("reads");
-        let named = chunks.iter().filter(|one| !one.series.is_empty());
-        named.flat_map(|one| chunk::decode(&one.data).expect("whole")).flatten().collect()
+        let block = |one: &crate::StoredChunk| Block::unpack(one.chunk, &one.data).expect("whole").series;
+        let all = chunks.chunks.iter().flat_map(|one| block(one).into_values().flatten());
+        all.filter_map(chunk::known).collect()
     }
 
     /// The files of a store that is closed, by the beginning of their names.

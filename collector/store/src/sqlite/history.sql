@@ -15,17 +15,32 @@ CREATE TABLE device (
     -- Up to which row of the main file's table `sample` it is folded.
     folded INTEGER NOT NULL
 );
--- The number 0 stands for the times of a block.
 CREATE TABLE series (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE
 );
-INSERT INTO series (number, name) VALUES (0, '');
+-- Up to which row every device is folded.
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    folded INTEGER NOT NULL
+);
+INSERT INTO state (one, folded) VALUES (1, 0);
+-- All series of a device over the span of a chunk. They lie in the order in which they were made, so that pages are full, and what is
+-- past its time lies together.
 CREATE TABLE chunk (
+    number INTEGER PRIMARY KEY,
     device INTEGER NOT NULL,
     tier INTEGER NOT NULL,
     chunk INTEGER NOT NULL,
-    series INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (device, tier, chunk, series)
-) WITHOUT ROWID;
+    data BLOB NOT NULL
+);
+CREATE UNIQUE INDEX chunk_by_device ON chunk (device, tier, chunk);
+CREATE INDEX chunk_by_age ON chunk (tier, chunk);
+-- What is folded of a chunk as reported that is not whole yet, in order.
+CREATE TABLE piece (
+    number INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    chunk INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX piece_by_device ON piece (device, chunk);

@@ -27,8 +27,8 @@ use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
-    RequestRecord, SavedView, SessionRecord, StoreError, StoredChunk, TicketQuery, TicketRecord, TokenRecord,
-    WholeIncident,
+    RequestRecord, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord,
+    TokenRecord, WholeIncident,
 };
 
 /// A reader with its own connection.
@@ -354,13 +354,12 @@ impl Reader for SqliteReader {
         sample::newest_rows(self, device, after, most_bytes)
     }
 
-    fn rows_to_fold(
-        &self,
-        device: &DeviceId,
-        after: u64,
-        limit: usize,
-    ) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError> {
-        sample::rows_to_fold(self, device, after, limit)
+    fn rows_to_fold(&self, after: u64, through: u64, limit: usize) -> Result<Vec<StoredRow>, StoreError> {
+        sample::rows_to_fold(self, after, through, limit)
+    }
+
+    fn device_of(&self, number: u64) -> Result<Option<DeviceId>, StoreError> {
+        sample::device_of(self, number)
     }
 
     fn rows_after(&self, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
@@ -379,10 +378,6 @@ impl Reader for SqliteReader {
         sample::last_before(self, received)
     }
 
-    fn devices_with_rows(&self) -> Result<Vec<DeviceId>, StoreError> {
-        sample::devices(self)
-    }
-
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError> {
         archive::folded(self, device)
     }
@@ -391,7 +386,7 @@ impl Reader for SqliteReader {
         examine::examine(&self.connection, deep)
     }
 
-    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<Vec<StoredChunk>, StoreError> {
+    fn chunks(&self, query: &ChunkQuery<'_>) -> Result<StoredChunks, StoreError> {
         archive::chunks(self, query)
     }
 }

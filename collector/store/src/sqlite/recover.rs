@@ -76,6 +76,7 @@ fn swap(dir: &Path, held: &Held) -> Result<(), StoreError> {
 
 fn make(path: &Path, schema: &str) -> rusqlite::Result<Connection> {
     let target = Connection::open(path)?;
+    target.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     target.pragma_update(None, "journal_mode", "OFF")?;
     // Rows come table by table.
     target.pragma_update(None, "foreign_keys", false)?;

@@ -3,6 +3,8 @@
 //!
 //! And what of other places stands in it, for whoever is limited to some. Texts that people read are not here: names are never in them unless they are put in (`ioc_judge::text`).
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use ioc_common::document;
@@ -12,7 +14,7 @@ use ioc_judge::{Fault, Incident};
 
 use super::reader::SqliteReader;
 use crate::inventory::DeviceRecord;
-use crate::{DocumentRecord, EventRecord, StoreError, StoredChunk};
+use crate::{DocumentRecord, EventRecord, StoreError};
 
 /// Whether a series is of an account: its subject is its name.
 fn is_personal(series: &str) -> bool {
@@ -102,10 +104,10 @@ impl SqliteReader {
         Ok(incident)
     }
 
-    pub(super) fn chunks_as_shown(&self, mut all: Vec<StoredChunk>) -> Vec<StoredChunk> {
+    pub(super) fn names_as_shown(&self, mut names: HashMap<u32, String>) -> HashMap<u32, String> {
         if self.sealed {
-            all.retain(|one| !is_personal(&one.series));
+            names.retain(|_, name| !is_personal(name));
         }
-        all
+        names
     }
 }

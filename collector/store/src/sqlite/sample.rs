@@ -15,7 +15,7 @@ use ioc_judge::DeviceInfo;
 use super::commit::{Commit, json, signed};
 use super::reader::{SqliteReader, body, limit_of, position, required};
 use crate::history;
-use crate::{DeviceHistoryRow, HistoryRow, StoreError};
+use crate::{DeviceHistoryRow, HistoryRow, StoreError, StoredRow};
 
 pub(super) fn append(
     commit: &mut Commit<'_>,
@@ -63,22 +63,6 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Co
     Ok(values.map(|values| HistoryRow { number, position, at, layout, values }))
 }
 
-/// The numbers of a device's rows after one, the oldest first: along the chain from its newest.
-fn chain(reader: &SqliteReader, device: i64, after: u64, limit: usize) -> Result<Vec<i64>, StoreError> {
-    let mut next = reader.newest.row(device);
-    let mut numbers = Vec::new();
-    while next > signed(after) {
-        let sql = "SELECT previous FROM sample WHERE number = ?1 AND device = ?2";
-        let Some(previous) = reader.one(sql, &[&next, &device], |row| row.get::<_, i64>(0))? else { break };
-        numbers.push(next);
-        // A chain that does not fall would never end.
-        next = if previous < next { previous } else { 0 };
-    }
-    numbers.reverse();
-    numbers.truncate(limit);
-    Ok(numbers)
-}
-
 pub(super) fn layout(reader: &SqliteReader, id: LayoutId) -> Result<Option<Layout>, StoreError> {
     let layout = reader.one("SELECT series FROM layout WHERE id = ?1", &[&signed(id.0)], |row| body(row, 0))?;
     Ok(layout.and_then(|layout| reader.layout_as_shown(layout)))
@@ -110,20 +94,22 @@ pub(super) fn newest_rows(
 
 pub(super) fn rows_to_fold(
     reader: &SqliteReader,
-    device: &DeviceId,
     after: u64,
+    through: u64,
     limit: usize,
-) -> Result<(Vec<HistoryRow>, Vec<u64>), StoreError> {
-    let (mut rows, mut corrupt) = (Vec::new(), Vec::new());
-    for number in chain(reader, reader.number(device)?, after, limit)? {
-        let sql = "SELECT epoch, seq, at, layout, data, number FROM sample WHERE number = ?1";
-        match reader.one(sql, &[&number], history_row)? {
-            Some(Ok(row)) => rows.push(row),
-            Some(Err(_)) => corrupt.push(number.unsigned_abs()),
-            None => {}
-        }
-    }
-    Ok((rows, corrupt))
+) -> Result<Vec<StoredRow>, StoreError> {
+    let sql = "SELECT number, device, at, layout, data FROM sample WHERE number > ?1 AND number <= ?2 ORDER BY number LIMIT ?3";
+    reader.all(sql, &[&signed(after), &signed(through), &limit_of(limit)], |row| {
+        let unsigned = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        let (number, device, layout) = (unsigned(0)?, unsigned(1)?, LayoutId(unsigned(3)?));
+        Ok(StoredRow { number, device, at: required(row, 2)?, layout, data: row.get(4)? })
+    })
+}
+
+pub(super) fn device_of(reader: &SqliteReader, number: u64) -> Result<Option<DeviceId>, StoreError> {
+    let sql = "SELECT id FROM main.device WHERE number = ?1";
+    let id = reader.one(sql, &[&signed(number)], |row| row.get::<_, String>(0))?;
+    Ok(id.and_then(|id| DeviceId::new(&id).ok()))
 }
 
 pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<DeviceHistoryRow>, StoreError> {
@@ -175,18 +161,4 @@ pub(super) fn last_before(reader: &SqliteReader, received: Timestamp) -> Result<
         }
     }
     Ok(if before < first { 0 } else { before.unsigned_abs() })
-}
-
-pub(super) fn devices(reader: &SqliteReader) -> Result<Vec<DeviceId>, StoreError> {
-    let all = reader.all("SELECT number, info FROM device ORDER BY number", &[], |row| {
-        Ok((row.get::<_, i64>(0)?, body::<DeviceInfo>(row, 1)?.id))
-    })?;
-    let mut devices = Vec::new();
-    for (number, id) in all {
-        let there = "SELECT 1 FROM sample WHERE number = ?1 AND device = ?2";
-        if reader.one(there, &[&reader.newest.row(number), &number], |_| Ok(()))?.is_some() {
-            devices.push(id);
-        }
-    }
-    Ok(devices)
 }
