@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::watch;
 
-use ioc_common::clock::{self, Timestamp};
+use ioc_common::clock;
 use ioc_common::config::SpanWithin;
 
 use ioc_engine::command::{Command, CommandError};
@@ -27,8 +27,9 @@ const IDLE: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(100);
 /// A pause after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(60);
-/// Between two pieces of rows that are deleted: commits come first.
+/// Between two pieces of rows that are deleted: commits come first. Shorter where much comes in.
 const BETWEEN_PIECES: Duration = Duration::from_millis(20);
+const BETWEEN_PIECES_BEHIND: Duration = Duration::from_millis(2);
 /// Windows of rows, and time that chunks have been past, microseconds, with which it is behind and takes a whole core; with twice as
 /// much it takes every one, up to [`THREADS_MAX`].
 const BEHIND_WINDOWS: u64 = 3;
@@ -128,7 +129,8 @@ impl Folding {
             if !self.slices(compactor, share, &mut |compactor| compactor.gather(rounds.through))? {
                 return Ok(false);
             }
-            self.forget(reader, compactor.take_result(), &config, now);
+            let pause = if pending >= 2 * WINDOW_ROWS { BETWEEN_PIECES_BEHIND } else { BETWEEN_PIECES };
+            self.forget(reader, compactor.take_result(), &config, pause);
         }
         if compactor.has_past(now) {
             let since = *rounds.past_since_us.get_or_insert(now_us);
@@ -153,7 +155,7 @@ impl Folding {
             let share = self.share(compactor, 0, 1);
             if self.slices(compactor, share, &mut |compactor| compactor.delete(keep_ms, now))? {
                 rounds.deleting = false;
-                self.forget(reader, compactor.take_result(), &config, now);
+                self.forget(reader, compactor.take_result(), &config, BETWEEN_PIECES);
             }
         }
         Ok(false)
@@ -198,14 +200,14 @@ impl Folding {
     }
 
     /// Has rows deleted that are folded, and what was done written down.
-    fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, now: Timestamp) {
+    fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, pause: Duration) {
         tracing::debug!(?folded, "history folded");
         // What a receiver did not take yet waits as rows.
-        let kept = |_: &_| reader.last_row_before(now.plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
+        let kept = |_: &_| reader.last_row_before(clock::now().plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
         let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
         let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
         while let Err(CommandError::Conflict(_)) = self.runtime.block_on(self.engine.command(forget())) {
-            if !self.sleep(BETWEEN_PIECES) {
+            if !self.sleep(pause) {
                 return;
             }
         }

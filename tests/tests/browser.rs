@@ -189,6 +189,19 @@ async fn sign_in(browser: &Browser, rig: &Rig) -> String {
     base
 }
 
+/// Sets up the administrator's second factor and shows it: accounts are changed by who has one, and the way to it stands on every page.
+async fn show_second_factor(browser: &Browser, rig: &Rig, base: &str) {
+    browser.shows("bạn chưa bật").await;
+    let jar = rig.dir().join("admin.jar");
+    let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap().trim().to_owned();
+    ioc_tests::second_factor::sign_in(rig, &jar, "admin", &password).await;
+    let code = ioc_tests::second_factor::set_up(rig, &jar).await.recovery.remove(0);
+    browser.go(&format!("{base}/account/confirm?next=/people")).await;
+    browser.type_into("input[name=password]", &password).await;
+    browser.type_into("input[name=code]", &code).await;
+    browser.click("main button.primary").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     let mut rig = Rig::new("");
@@ -231,16 +244,7 @@ async fn a_duty_officer_sees_the_fleet_live_and_takes_an_incident() {
     browser.is_clean().await;
     browser.picture("incident.png").await;
 
-    // Accounts are changed by who has a second factor: the way to it stands on every page, and it is shown before the first change.
-    browser.shows("bạn chưa bật").await;
-    let jar = rig.dir().join("admin.jar");
-    let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap().trim().to_owned();
-    ioc_tests::second_factor::sign_in(&rig, &jar, "admin", &password).await;
-    let code = ioc_tests::second_factor::set_up(&rig, &jar).await.recovery.remove(0);
-    browser.go(&format!("{base}/account/confirm?next=/people")).await;
-    browser.type_into("input[name=password]", &password).await;
-    browser.type_into("input[name=code]", &code).await;
-    browser.click("main button.primary").await;
+    show_second_factor(&browser, &rig, &base).await;
     // Another person gets an account: the password stays on the page although the page lives.
     browser.shows("Tài khoản mới").await;
     browser.type_into("form.fields input[name=name]", "lan.nt").await;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use ioc_tests::harness::{Agent, Rig, eventually};
+use ioc_tests::harness::{Agent, Rig, binary, eventually};
 
 /// The user that owns the state directory in these tests: nobody.
 const USER: u32 = 65_534;
@@ -92,6 +92,43 @@ async fn root_touches_nothing_that_the_services_user_links_to() {
         let _ = fs::remove_file(&state);
     }
     rig.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_follows_no_link_in_the_collectors_directory_either() {
+    let mut rig = Rig::new("");
+    fs::set_permissions(rig.dir(), fs::Permissions::from_mode(0o755)).unwrap();
+    rig.start().await.unwrap();
+    // What serves knows a signal, too.
+    eventually("ready", || async { rig.get("/readyz").await.is_ok() }).await.unwrap();
+    rig.stop().await.unwrap();
+    let victim = rig.dir().join("precious");
+    fs::write(&victim, "root's").unwrap();
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
+    let data = rig.data();
+    let given = Command::new("chown").arg("-R").arg(format!("{USER}:{USER}")).arg(&data).status().unwrap();
+    assert!(given.success());
+    let config = rig.dir().join("collector.toml");
+    for args in [&["store", "check"][..], &["doctor"], &["prepare"], &["store", "recover"]] {
+        for trap in ["lock", "watermark", "ioc-watch.db-wal", "ioc-watch.db-shm", "history.db-wal"] {
+            let (path, kept) = (data.join(trap), data.join("kept"));
+            let was_there = fs::rename(&path, &kept).is_ok();
+            symlink(&victim, &path).unwrap();
+            lchown(&path, Some(USER), Some(USER)).unwrap();
+            let output =
+                Command::new(binary("ioc-collector")).arg("--config").arg(&config).args(args).output().unwrap();
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "root's", "{args:?} {trap}: {output:?}");
+            assert_eq!(victim.metadata().unwrap().uid(), 0, "{args:?} {trap}");
+            let _ = fs::remove_file(&path);
+            if was_there {
+                fs::rename(&kept, &path).unwrap();
+            }
+        }
+        // Without a trap it does its work, and what it makes is the owner's.
+        let output = Command::new(binary("ioc-collector")).arg("--config").arg(&config).args(args).output().unwrap();
+        assert!(args == ["doctor"] || output.status.success(), "{args:?}: {output:?}");
+        assert!(inventory(&data).iter().all(|(_, _, owner)| *owner == USER), "{args:?}: {output:?}");
+    }
 }
 
 /// A file system of its own, gone with this.

@@ -237,6 +237,15 @@ async fn no_route_gives_a_name_or_a_place_to_who_may_not_see_it() {
         let (got, text) = officer.ask(method, path, Some(body)).await;
         assert_eq!(got, status, "{method} {path}: {text}");
     }
+    // An incident of the whole centre can be read, and is for those who reach all of it.
+    let whole = json!({ "title": "Mất mạng", "severity": "warning" });
+    rig.post("/api/v1/incidents", whole).await.unwrap();
+    let all = rig.get("/api/v1/incidents").await.unwrap();
+    let whole = all["items"].as_array().unwrap().iter().find(|one| one["title"]["vi"] == "Mất mạng").unwrap();
+    let path = format!("/api/v1/incidents/{}", whole["id"]);
+    assert_eq!(officer.ask("GET", &path, None).await.0, 200);
+    let say = json!({ "action": "comment", "text": "Tôi xem" });
+    assert_eq!(officer.ask("POST", &format!("{path}/actions"), Some(say)).await.0, 404);
     rig.stop().await.unwrap();
 }
 

@@ -43,3 +43,33 @@ impl StateDir {
         self.trouble.as_ref().map(|_| self.next_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Result<(), IdentityError> {
+        Err(IdentityError::File { path: "epoch".into(), source: std::io::ErrorKind::StorageFull.into() })
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_each_minute_until_it_can() {
+        let mut dir = StateDir::new(refused(), 1000);
+        assert!(dir.trouble().is_some_and(|why| why.contains("epoch")) && dir.next_wake_ms() == Some(1000 + AGAIN_MS));
+        let mut tries = 0;
+        let mut again = |dir: &mut StateDir, now_ms, result: fn() -> Result<(), IdentityError>| {
+            dir.try_again(now_ms, || {
+                tries += 1;
+                result()
+            });
+            tries
+        };
+        assert_eq!(again(&mut dir, 1000 + AGAIN_MS - 1, || Ok(())), 0, "not before its time");
+        assert_eq!(again(&mut dir, 1000 + AGAIN_MS, refused), 1);
+        assert_eq!(dir.next_wake_ms(), Some(1000 + 2 * AGAIN_MS));
+        assert_eq!(again(&mut dir, 1000 + 2 * AGAIN_MS, || Ok(())), 2);
+        assert_eq!((dir.trouble(), dir.next_wake_ms()), (None, None));
+        assert_eq!(again(&mut dir, u64::MAX, refused), 2, "nothing is written in the steady state");
+        assert_eq!(StateDir::new(Ok(()), 0).next_wake_ms(), None);
+    }
+}

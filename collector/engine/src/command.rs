@@ -100,7 +100,13 @@ pub enum Command {
     /// End a maintenance window or a freeze, or take it out of the plan.
     EndWindow { id: u64, actor: String },
     /// People stand in on rotas: all of these, or none.
-    Cover { covers: Vec<Cover>, actor: String },
+    Cover {
+        covers: Vec<Cover>,
+        /// From whom each is taken, as whoever asks has seen it; refused where somebody else stands in by now. Empty where that does not
+        /// matter.
+        instead_of: Vec<String>,
+        actor: String,
+    },
     /// Nobody stands in any more.
     Uncover { id: u64, actor: String },
     /// Write into the duty book.

@@ -126,3 +126,35 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_the_house_has_no_names_with_it_not_even_beside_its_words() {
+        let named = || Text::personal(("Mới có: lan.", "New: lan."), ("Mới có: 1 tên.", "New: 1 name."));
+        let notice = Notice {
+            incident: IncidentId(1),
+            step: 1,
+            occasion: Occasion::Opened,
+            severity: Severity::Warning,
+            rule: String::new(),
+            article: String::new(),
+            device: None,
+            title: named(),
+            reason: named(),
+            advice: named(),
+            opened_at: Timestamp::MIN,
+            resolved_at: None,
+            priority: Priority::P4,
+            acknowledge_by: None,
+            affected: 0,
+            to_all: false,
+            to: Vec::new(),
+        };
+        let sealed = notice.sealed();
+        let written = crate::text::kept(|| serde_json::to_string(&sealed)).expect("written");
+        assert!(!written.contains("lan") && written.contains("1 name"), "{written}");
+    }
+}

@@ -243,9 +243,122 @@ impl App {
 
 #[cfg(test)]
 mod tests {
-    use ioc_judge::Text;
+    use ioc_engine::account::intent::{Actor, Intent};
+    use ioc_engine::command::NewToken;
+    use ioc_judge::{NewIncident, Scope, Severity, Text, WindowSchedule};
+    use ioc_store::{Handover, NewDevice, SavedView};
 
     use super::*;
+
+    fn device() -> DeviceId {
+        DeviceId::new("srv-1").expect("valid")
+    }
+
+    fn window(scope: Scope, freeze: bool) -> Window {
+        let when =
+            WindowSchedule::Once { from: ioc_common::clock::Timestamp::MIN, until: ioc_common::clock::Timestamp::MAX };
+        Window { id: 7, title: String::new(), scope, when, freeze, who: String::new(), overruled: Vec::new() }
+    }
+
+    fn opened(device: Option<DeviceId>) -> Command {
+        let [title, reason, advice] = [(); 3].map(|()| Text::default());
+        let manual = NewIncident { device, severity: Severity::Warning, title, reason, advice, report: None };
+        Command::Open { manual, actor: String::new() }
+    }
+
+    #[test]
+    fn what_is_of_the_whole_centre_is_out_of_reach_for_whoever_is_limited() {
+        let actor = String::new;
+        let info = NewToken { device: NewDevice::default(), label: actor(), group: true, uses: 1, approve: false };
+        let life = "1h".parse().expect("a span");
+        for (right, command) in [
+            (Right::Administer, Command::NewToken { info, life, actor: actor() }),
+            (Right::Administer, Command::EndToken { digest: actor(), actor: actor() }),
+            (Right::Administer, Command::DecideRequest { id: actor(), approved: None, actor: actor() }),
+            (Right::Administer, Command::Import { devices: Vec::new(), actor: actor() }),
+            (Right::Administer, Command::Revoke { device: device(), actor: actor() }),
+            (Right::Administer, Command::Release { device: device(), actor: actor() }),
+            (Right::Administer, Command::Describe { info: NewDevice::default(), fields: None, actor: actor() }),
+            (Right::Administer, Command::Register { info: NewDevice::default(), actor: actor() }),
+            (Right::Administer, Command::ConfirmClock { step_s: None, actor: actor() }),
+            (Right::Administer, Command::ConfirmLoss { reason: actor(), actor: actor() }),
+            (Right::Handle, opened(None)),
+            (Right::Duty, Command::Cover { covers: Vec::new(), instead_of: Vec::new(), actor: actor() }),
+            (Right::Duty, Command::Uncover { id: 1, actor: actor() }),
+            (
+                Right::Duty,
+                Command::Handover(Handover {
+                    at: ioc_common::clock::Timestamp::MIN,
+                    rota: actor(),
+                    who: actor(),
+                    text: actor(),
+                }),
+            ),
+            (Right::Duty, Command::Resend { key: actor(), actor: actor() }),
+            (Right::Duty, Command::TestContact { person: actor(), actor: actor() }),
+        ] {
+            assert_eq!(target_of(&command), (Requester::Person(right), Target::Whole), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_at_a_place_is_asked_for_there() {
+        let actor = String::new;
+        let this = || Target::Device(device());
+        let remark = Command::Remark { device: device(), text: actor(), actor: actor() };
+        assert_eq!(target_of(&remark), (Requester::Person(Right::Handle), this()));
+        assert_eq!(target_of(&opened(Some(device()))), (Requester::Person(Right::Handle), this()));
+        let incidents = |all: &[u64]| Target::Incidents(all.iter().map(|id| IncidentId(*id)).collect());
+        let attach = Command::Attach { incident: IncidentId(3), name: actor(), content: Vec::new(), actor: actor() };
+        assert_eq!(target_of(&attach), (Requester::Person(Right::Handle), incidents(&[3])));
+        let note = Action::Comment { text: actor() };
+        for (action, all) in
+            [(note, &[3][..]), (Action::Split { fault: 9 }, &[3]), (Action::Merge { into: 5 }, &[3, 5])]
+        {
+            let act = Command::Act { incident: IncidentId(3), action, actor: actor() };
+            assert_eq!(target_of(&act), (Requester::Person(Right::Handle), incidents(all)), "{act:?}");
+        }
+        let plan = Command::PlanWindow { window: window(Scope::default(), true), overrule: true, actor: actor() };
+        let meant = Target::Window(Box::new(window(Scope::default(), true)));
+        assert_eq!(target_of(&plan), (Requester::Person(Right::Plan), meant));
+        let end = Command::EndWindow { id: 7, actor: actor() };
+        assert_eq!(target_of(&end), (Requester::Person(Right::Plan), Target::WindowOf(7)));
+    }
+
+    #[test]
+    fn nobody_asks_as_a_person_for_what_is_not_for_people() {
+        let view = SavedView { account: "lan".to_owned(), ..SavedView::default() };
+        let mine = (Requester::Owner("lan".to_owned()), Target::Nothing);
+        assert_eq!(target_of(&Command::SaveView(view)), mine, "and a list is its owner's");
+        let account = Command::Account(Box::new(Intent::StartSecond { actor: Actor::Machine(String::new()) }));
+        assert_eq!(target_of(&account), (Requester::Accounts, Target::Nothing));
+        let alerts = Command::Alerts { source: String::new(), alerts: Vec::new() };
+        assert_eq!(target_of(&alerts), (Requester::Source, Target::Nothing));
+        for command in [
+            Command::CheckDuty,
+            Command::Delivered(Vec::new()),
+            Command::FallBack(Vec::new()),
+            Command::Examined { findings: Vec::new(), deep: true },
+            Command::ForgetRows { folded: Default::default() },
+        ] {
+            assert_eq!(target_of(&command), (Requester::Inside, Target::Whole), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_within_reach_by_all_of_its_devices_or_all_of_its_places() {
+        let access = AccessScope::of(&["Tầng 2".to_owned()]);
+        let within = |devices: &[&str], places: &[&str], freeze| {
+            let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let scope = Scope { devices: all(devices), places: all(places), ..Scope::default() };
+            is_within(&window(scope, freeze), &access, |id| id.as_str() == "srv-1")
+        };
+        assert!(within(&["srv-1"], &[], false) && within(&[], &["Tầng 2, phòng máy"], false));
+        assert!(within(&["srv-9"], &["Tầng 2"], false), "what stands in both lists stands at the place");
+        assert!(!within(&["srv-1", "srv-9"], &[], false) && !within(&[], &["Tầng 2", "Tầng 3"], false));
+        assert!(!within(&[], &[], false), "one that names neither is for all");
+        assert!(!within(&["srv-1"], &[], true), "a freeze is for all");
+    }
 
     #[test]
     fn a_warning_names_only_what_is_within_reach() {

@@ -210,7 +210,7 @@ pub(super) async fn cover(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let covers = cover_of(&form, &app.config()).map(|cover| vec![cover]);
-    let command = covers.map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    let command = covers.map(|covers| Command::Cover { covers, instead_of: Vec::new(), actor: person.name.clone() });
     carry_out(&app, (page_context, &person), form, command).await
 }
 
@@ -234,8 +234,8 @@ fn shift_of<'t>(field: &str, text: &'t str) -> Result<(&'t str, Timestamp, Times
     found.ok_or_else(|| CommandError::Invalid(format!("{field}: found {text:?}; allowed is rota|from|until|person")))
 }
 
-/// One stands in for the other in both shifts.
-fn swap_of(form: &SwapForm) -> Result<Vec<Cover>, CommandError> {
+/// One stands in for the other in both shifts, where both are still theirs.
+fn swap_of(form: &SwapForm, asker: &Person) -> Result<Command, CommandError> {
     let (first, second) = (shift_of("first", &form.first)?, shift_of("second", &form.second)?);
     if first.3 == second.3 {
         return Err(CommandError::Invalid("second: both shifts are of the same person".to_owned()));
@@ -249,7 +249,9 @@ fn swap_of(form: &SwapForm) -> Result<Vec<Cover>, CommandError> {
         who: String::new(),
         note: form.note.clone(),
     };
-    Ok(vec![cover(first, second.3), cover(second, first.3)])
+    let covers = vec![cover(first, second.3), cover(second, first.3)];
+    let instead_of = vec![first.3.to_owned(), second.3.to_owned()];
+    Ok(Command::Cover { covers, instead_of, actor: asker.name.clone() })
 }
 
 pub(super) async fn swap(
@@ -259,7 +261,7 @@ pub(super) async fn swap(
     Form(form): Form<SwapForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let command = swap_of(&form).map(|covers| Command::Cover { covers, actor: person.name.clone() });
+    let command = swap_of(&form, &person);
     carry_out(&app, (page_context, &person), CoverForm::default(), command).await
 }
 
@@ -268,7 +270,7 @@ pub(super) async fn api_swap(
     person: Person,
     Json(form): Json<SwapForm>,
 ) -> Result<StatusCode, Problem> {
-    app.carry_out(&person, Command::Cover { covers: swap_of(&form)?, actor: person.name.clone() }).await?;
+    app.carry_out(&person, swap_of(&form, &person)?).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -394,7 +396,8 @@ pub(super) async fn api_cover(
 ) -> Result<StatusCode, Problem> {
     let CoverBody { rota, person: stands_in, from, until, note } = body;
     let covers = vec![Cover { id: 0, rota, person: stands_in, from, until, who: String::new(), note }];
-    app.carry_out(&person, Command::Cover { covers, actor: person.name.clone() }).await?;
+    let instead_of = Vec::new();
+    app.carry_out(&person, Command::Cover { covers, instead_of, actor: person.name.clone() }).await?;
     Ok(StatusCode::CREATED)
 }
 

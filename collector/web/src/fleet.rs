@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::rooms::with_values;
 use super::tone::Tone;
 use super::view::{DeviceRow, PageContext};
-use ioc_engine::command::Command;
+use ioc_engine::command::{Command, CommandError};
 use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::place;
@@ -32,8 +32,6 @@ use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView,
 const FIRST: usize = 12;
 /// UPS and sensors that the first page looks at.
 const AROUND: usize = 1000;
-/// Lists that one person keeps.
-const VIEWS: usize = 20;
 /// Longest name of a list, and longest search, characters.
 const TEXT_MAX: usize = 100;
 
@@ -360,13 +358,9 @@ pub(super) async fn save_view(
     let written = address.to_query_string();
     let name: String = form.name.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
     let removing = !form.remove.is_empty();
-    let account = person.name.clone();
-    let views = app.read(&person.scope, move |reader| reader.views(&account)).await.map_err(refuse)?;
-    let is_new = views.iter().all(|view| view.name != name);
     let refused = match () {
         () if name.is_empty() => Some("view-nameless"),
         () if !removing && written.is_empty() => Some("view-plain"),
-        () if !removing && is_new && views.len() >= VIEWS => Some("view-many"),
         () => None,
     };
     if refused.is_some() {
@@ -374,7 +368,12 @@ pub(super) async fn save_view(
     }
     let query = if removing { String::new() } else { written.clone() };
     let view = SavedView { account: person.name.clone(), name, query };
-    app.carry_out(&person, Command::SaveView(view)).await.map_err(|error| refuse(error.into()))?;
+    match app.carry_out(&person, Command::SaveView(view)).await {
+        // How many one may keep is decided where they are kept.
+        Err(CommandError::Conflict(_)) => return list(&app, &person, &headers, address, Some("view-many")).await,
+        Err(error) => return Err(refuse(error.into())),
+        Ok(_) => {}
+    }
     let back = if removing { "/devices".to_owned() } else { format!("/devices?{written}") };
     Ok(Redirect::to(&back).into_response())
 }

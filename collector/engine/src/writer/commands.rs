@@ -1,6 +1,6 @@
 //! Carrying out commands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ioc_common::clock::{self, Timestamp};
@@ -13,14 +13,16 @@ use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::inventory::device::check_device;
 use ioc_store::Change;
-use ioc_store::NewDevice;
 use ioc_store::history::compaction::CompactionResult;
+use ioc_store::{NewDevice, SavedView};
 
 /// How long rows of history are deleted in one go, about, microseconds.
 const FORGET_US: u64 = 2000;
 /// Least and most rows that are deleted in one go; it begins with the least.
 pub(super) const FORGET_ROWS_MIN: usize = 64;
 const FORGET_ROWS_MAX: usize = 4096;
+/// Most lists of devices that a person keeps.
+const VIEWS_MAX: usize = 20;
 
 /// What a person wrote, without what cannot be shown.
 pub(super) fn checked_text(text: &str, most: usize) -> Result<String, CommandError> {
@@ -54,7 +56,7 @@ impl Engine {
                 self.record(now, &actor, "window.ended", &id.to_string(), "");
                 Ok(Answer::Done)
             }
-            Command::Cover { covers, actor } => self.cover(covers, &actor, now),
+            Command::Cover { covers, instead_of, actor } => self.cover(covers, &instead_of, &actor, now),
             Command::Uncover { id, actor } => {
                 self.decide(Input::RemoveCover(id), now)?;
                 self.record(now, &actor, "cover.removed", &id.to_string(), "");
@@ -70,10 +72,7 @@ impl Engine {
                 self.batch.changes.push(Change::Audit(entry));
                 Ok(Answer::Done)
             }
-            Command::SaveView(view) => {
-                self.batch.changes.push(Change::View(view));
-                Ok(Answer::Done)
-            }
+            Command::SaveView(view) => self.save_view(view),
             Command::Delivered(deliveries) => {
                 self.delivered(deliveries, now);
                 Ok(Answer::Done)
@@ -88,6 +87,25 @@ impl Engine {
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
         }
+    }
+
+    fn save_view(&mut self, view: SavedView) -> Result<Answer, CommandError> {
+        let known = self.reader.views(&view.account).map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let mut names: BTreeSet<String> = known.into_iter().map(|known| known.name).collect();
+        // What this commit holds counts, too.
+        for change in &self.batch.changes {
+            match change {
+                Change::View(other) if other.account != view.account => {}
+                Change::View(other) if other.query.is_empty() => drop(names.remove(&other.name)),
+                Change::View(other) => drop(names.insert(other.name.clone())),
+                _ => {}
+            }
+        }
+        if !view.query.is_empty() && !names.contains(&view.name) && names.len() >= VIEWS_MAX {
+            return Err(CommandError::Conflict(format!("allowed are {VIEWS_MAX} lists; forget one first")));
+        }
+        self.batch.changes.push(Change::View(view));
+        Ok(Answer::Done)
     }
 
     fn revoke(&mut self, device: &DeviceId, actor: &str, now: Timestamp) -> Result<Answer, CommandError> {
@@ -194,3 +212,6 @@ impl Engine {
         Ok(Answer::Done)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ const DAMAGED: (Bilingual, Bilingual) = (
         "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
     ),
 );
+
+#[cfg(test)]
+mod tests;

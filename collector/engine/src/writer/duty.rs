@@ -18,6 +18,19 @@ const HANDOVER_MAX_CHARS: usize = 10_000;
 /// Gaps that are written out.
 const GAPS_MAX: usize = 10;
 
+/// Who stands in within the stretch of `cover`, if that is somebody else than `holder`, from whom it is to be taken: somebody decided so
+/// after whoever asks had looked.
+fn stands_in<'c>(covers: &'c [Cover], cover: &Cover, holder: &str) -> Option<&'c String> {
+    let of_rota = covers.iter().filter(|one| one.rota == cover.rota);
+    // It changes where one begins, and where one ends before which an older one stands.
+    let changes = of_rota.flat_map(|one| [one.from.max(cover.from), one.until]);
+    let in_force = changes.filter(|at| cover.from <= *at && *at < cover.until).filter_map(|at| {
+        // The newest word counts.
+        covers.iter().rev().find(|one| one.rota == cover.rota && one.from <= at && at < one.until)
+    });
+    in_force.map(|one| &one.person).find(|person| *person != holder)
+}
+
 impl Engine {
     pub(super) fn plan_window(
         &mut self,
@@ -34,7 +47,21 @@ impl Engine {
         Ok(Answer::Done)
     }
 
-    pub(super) fn cover(&mut self, mut covers: Vec<Cover>, actor: &str, now: Timestamp) -> super::CommandResult {
+    pub(super) fn cover(
+        &mut self,
+        mut covers: Vec<Cover>,
+        instead_of: &[String],
+        actor: &str,
+        now: Timestamp,
+    ) -> super::CommandResult {
+        for (cover, holder) in covers.iter().zip(instead_of) {
+            if let Some(other) = stands_in(self.state.covers(), cover, holder) {
+                let (rota, from) = (&cover.rota, cover.from);
+                let why =
+                    format!("{other} stands in on {rota} from {from} by now, not {holder}; look at the plan again");
+                return Err(CommandError::Conflict(why));
+            }
+        }
         let mut records = Vec::new();
         for cover in &mut covers {
             actor.clone_into(&mut cover.who);
@@ -127,5 +154,40 @@ impl Engine {
         };
         self.decide(Input::SelfFault { key: "duty-hole", incident: manual, why }, now)?;
         Ok(Answer::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shift_that_somebody_was_given_meanwhile_is_not_taken_from_whom_the_page_named() {
+        let at = Timestamp::from_millis;
+        let cover = |rota: &str, person: &str, from, until| Cover {
+            id: 0,
+            rota: rota.to_owned(),
+            person: person.to_owned(),
+            from: at(from),
+            until: at(until),
+            who: String::new(),
+            note: String::new(),
+        };
+        let asked = cover("day", "nam", 100, 200);
+        let found = |covers: &[Cover]| stands_in(covers, &asked, "lan").cloned();
+        assert_eq!(found(&[]), None);
+        for (from, until) in [(50, 150), (150, 250), (120, 180), (50, 250), (100, 200)] {
+            let binh = cover("day", "binh", from, until);
+            assert_eq!(found(std::slice::from_ref(&binh)).as_deref(), Some("binh"), "{from} to {until}");
+            assert_eq!(found(&[binh, cover("day", "lan", 0, 300)]), None, "the newest word is hers");
+        }
+        for other in [cover("day", "binh", 0, 100), cover("day", "binh", 200, 300), cover("night", "binh", 0, 300)] {
+            assert_eq!(found(std::slice::from_ref(&other)), None, "{other:?}");
+        }
+        assert_eq!(found(&[cover("day", "lan", 0, 300)]), None);
+        let part = [cover("day", "lan", 0, 300), cover("day", "binh", 190, 195)];
+        assert_eq!(found(&part).as_deref(), Some("binh"));
+        let again = [cover("day", "binh", 0, 300), cover("day", "lan", 0, 150)];
+        assert_eq!(found(&again).as_deref(), Some("binh"), "behind hers it is his again");
     }
 }

@@ -417,4 +417,4 @@ pub fn spelt(by_ms: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -153,6 +153,8 @@ mod tests {
     fn an_asset_is_taken_only_for_what_the_token_is_for() {
         assert!(whys(&asset(), &template(), false).is_empty());
         assert_eq!(whys(&DeviceInfo { kind: DeviceKind::Other, ..asset() }, &template(), false), ["kind"]);
+        let sensor = DeviceInfo { parent: DeviceId::new("srv-9").ok(), ..asset() };
+        assert_eq!(whys(&sensor, &template(), false), ["kind"], "a sensor has no agent");
         assert_eq!(whys(&asset(), &template(), true), ["uplink"]);
         let elsewhere = NewDevice { place: "Tầng 2".into(), ..template() };
         assert_eq!(whys(&asset(), &elsewhere, false), ["place"], "where it stands is not known");

@@ -118,3 +118,31 @@ fn value_reason(words: &ReasonParts<'_>, hold_ms: i64) -> Text {
         format!("{}{subject}: {value}{unit}, {above_en} {limit}{unit}{hold_en}.", metric.en),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::config::Source;
+
+    use crate::rule::{RuleCondition, RuleSet};
+
+    #[test]
+    fn every_rule_about_an_account_says_whose_only_to_who_may_know() {
+        let shipped = Source::built_in("rules.toml", include_str!("../../../../config/rules.toml"));
+        let set = RuleSet::parse(&shipped).unwrap_or_else(|fault| panic!("{fault}"));
+        let mut about_people = 0;
+        for rule in set.rules() {
+            let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
+            let series = format!("{}|lan.nguyen", threshold.metric.name);
+            let mut text = threshold.raised_reason(&series, 1.0, &[]);
+            let named = |text: &crate::Text| text.vi.contains("lan.nguyen") || text.en.contains("lan.nguyen");
+            assert_eq!(text.is_personal(), threshold.metric.is_personal(), "{}", rule.id);
+            if threshold.metric.is_personal() {
+                about_people += 1;
+                assert!(!named(&text), "{}: {text:?}", rule.id);
+                text.open();
+                assert!(named(&text), "{}: {text:?}", rule.id);
+            }
+        }
+        assert!(about_people >= 2, "{about_people}");
+    }
+}

@@ -71,3 +71,19 @@ fn the_fault_goes_after_a_restart_too() {
     scene.until(601);
     assert!(scene.log.contains("600 fault F-000001 device-over-budget cleared"), "{}", scene.log);
 }
+
+#[test]
+fn a_device_speaks_for_so_many_sensors_and_what_is_beyond_is_written_down_once() {
+    let mut scene = Scene::new();
+    let announced = |scene: &mut Scene, n: u32| scene.sensor(&format!("s{n}"), sensor_hello(&ALARM, Vec::new()));
+    for n in 0..512 {
+        assert!(matches!(announced(&mut scene, n), ReportVerdict::New { .. }), "{n}");
+    }
+    for n in 512..600 {
+        assert_eq!(announced(&mut scene, n), ReportVerdict::Unannounced, "{n}");
+    }
+    let host = scene.state.device(&id()).expect("known");
+    assert_eq!(host.children.len(), 512);
+    assert_eq!(scene.state.devices().count(), 513, "nothing is kept of the others");
+    assert_eq!(scene.log.matches("record sensor.refused").count(), 1, "{}", scene.log);
+}

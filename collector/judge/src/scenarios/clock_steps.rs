@@ -210,7 +210,7 @@ fn after_a_step_at_any_state_the_same_happens_after_the_same_time() {
 
 #[test]
 fn a_window_ends_by_the_calendar_and_what_is_held_is_told_then() {
-    for by_ms in [3600 * SECOND, DAY, 3652 * DAY] {
+    for by_ms in [3600 * SECOND, DAY, 3652 * DAY, -DAY] {
         let mut scene = Scene::new();
         let (from, until) = (scene.now(), scene.now().plus_millis(1800 * SECOND));
         let scope = Scope { devices: vec![id().to_string()], ..Scope::default() };
@@ -263,4 +263,23 @@ fn a_clock_that_is_minutes_behind_makes_no_backlog_of_what_is_live() {
         scene.report(sample(&[95.0]), 0, -200);
     }
     assert!(scene.log.contains("NOTICE"), "{}", scene.log);
+}
+
+#[test]
+fn what_is_known_of_a_device_and_its_incident_is_as_old_as_it_was() {
+    for by_ms in STEPS_MS.into_iter().flat_map(|by_ms| [by_ms, -by_ms]) {
+        let mut scene = Scene::new();
+        for at_s in [0, 60] {
+            scene.until(at_s);
+            scene.report(sample(&[95.0]), 0, 0);
+        }
+        let moments = |scene: &Scene| {
+            let incident = scene.state.incident(ioc_common::id::IncidentId(1)).expect("opened");
+            let heard = scene.state.device(&id()).and_then(|device| device.last_heard).expect("heard");
+            [heard, incident.opened_at]
+        };
+        let before = moments(&scene);
+        scene.state.shift(by_ms, scene.now().plus_millis(by_ms), &mut Vec::new());
+        assert_eq!(moments(&scene), before.map(|at| at.plus_millis(by_ms)), "{by_ms}");
+    }
 }

@@ -4,6 +4,7 @@
 mod bounds;
 
 use super::*;
+use crate::inventory::DeviceRecord;
 
 /// A reader with a limit shows what is within reach, and nothing else, whatever it is asked.
 pub(super) fn limits(open: Open<'_>, dir: &Path) {
@@ -41,6 +42,23 @@ pub(super) fn limits(open: Open<'_>, dir: &Path) {
             reader.device(&id(3)).expect("read").is_none() && reader.incident(IncidentId(3)).expect("read").is_none()
         );
         assert!(reader.coverage().expect("coverage").faults.len() == devices.len());
+    }
+    // What is within reach names nothing that is not: neither what it is behind, nor what was joined with it.
+    let behind = DeviceInfo { place: "Tầng 2".to_owned(), uplink: Some(id(2)), ..info(1) };
+    let mut of = Incident { device: Some(id(1)), ..incident(1, IncidentState::Open, None) };
+    of.progress.joined = [1, 2].map(|n| (Some(id(n)), "disk-nearly-full".to_owned())).into();
+    store.commit(&[Change::Device { info: behind, at: at(1) }, Change::Incident(Box::new(of))]).expect("commits");
+    for (places, uplink, joined) in [(vec!["Tầng 2"], None, 1), (vec![], Some(id(2)), 2)] {
+        let mut reader = store.reader().expect("reader");
+        reader.limit(&scope(&places)).expect("limited");
+        let seen = |record: Option<DeviceRecord>| record.expect("within reach").info.uplink;
+        assert_eq!(seen(reader.device(&id(1)).expect("read")), uplink, "{places:?}");
+        assert_eq!(seen(reader.devices(&all).expect("devices").into_iter().next()), uplink, "{places:?}");
+        let (one, ..) = reader.incident(IncidentId(1)).expect("read").expect("within reach");
+        assert_eq!(one.progress.joined.len(), joined, "{places:?}");
+        let listed = reader.incidents(None, true, None, 10).expect("incidents");
+        let listed = listed.iter().find(|incident| incident.id.0 == 1).expect("listed");
+        assert_eq!(listed.progress.joined.len(), joined, "{places:?}");
     }
     // Another reader is not limited by it.
     assert_eq!(seen(store.reader().expect("reader").as_ref()).0.len(), 3);

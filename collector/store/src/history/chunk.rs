@@ -145,12 +145,12 @@ pub fn pack<'v>(times: &[i64], series: impl Iterator<Item = (u32, &'v [f64])>) -
     let mut head = Vec::with_capacity(16);
     varint(&mut head, times.len() as u64);
     ints::write(&mut head, times);
-    assemble(&head, series, |bytes, values| column::write(bytes, values))
+    assemble(&head, series, column::write)
 }
 
 /// Packs summaries by their slots, by ascending number of the series; all have as many slots.
 #[must_use]
-pub fn pack_summaries<'v>(series: &[(u32, &'v [Summary])]) -> Vec<u8> {
+pub fn pack_summaries(series: &[(u32, &[Summary])]) -> Vec<u8> {
     // Most series have as many samples as their device: the most that one has.
     let slots = series.iter().map(|(_, slots)| slots.len()).max().unwrap_or(0);
     let most = |slot: usize| series.iter().filter_map(|(_, all)| all.get(slot)).map(|one| one.count).max();

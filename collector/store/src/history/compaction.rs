@@ -29,6 +29,8 @@ const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 const SLICE_ROWS: usize = 2048;
 /// Chunks that are merged in one slice by each thread.
 const SLICE_CHUNKS: usize = 2;
+/// Bytes of changes that are written in one go: each transaction writes pages of indexes, too.
+const WRITE_BYTES: usize = 1024 * 1024;
 /// Chunks that are deleted in one slice.
 const SLICE_DELETED: usize = 64;
 /// What came within this last while waits for the next round.
@@ -122,6 +124,10 @@ pub struct Compactor<'s> {
     all_folded: u64,
     /// Chunks of which there are pieces, and how many at most.
     open: BTreeMap<(i64, DeviceId), u32>,
+    /// Changes that are not written yet, and the chunk that they are of where chunks are merged.
+    changes: Vec<ArchiveChange>,
+    bytes: usize,
+    merging: Option<i64>,
     /// The tier from which what is past its time is deleted next.
     deleting: usize,
     result: CompactionResult,
@@ -145,6 +151,9 @@ impl<'s> Compactor<'s> {
             window: Window::default(),
             all_folded,
             open,
+            changes: Vec::new(),
+            bytes: 0,
+            merging: None,
             deleting: 0,
             result: CompactionResult { through: all_folded, ..CompactionResult::default() },
             threads_us: 0,
@@ -180,6 +189,7 @@ impl<'s> Compactor<'s> {
     /// # Errors
     /// [`StoreError`] when something cannot be read or written.
     pub fn gather(&mut self, through: u64) -> Result<Progress, StoreError> {
+        self.turn_to(None)?;
         if !self.window.full {
             self.read_slice(through)?;
             return Ok(Progress::More);
@@ -188,6 +198,7 @@ impl<'s> Compactor<'s> {
             self.pack_slice()?;
             return Ok(Progress::More);
         }
+        self.write()?;
         let through = std::mem::take(&mut self.window).read.max(through.min(self.all_folded));
         if through > self.all_folded {
             self.archive.write(&[ArchiveChange::AllFolded { row: through }])?;
@@ -200,6 +211,35 @@ impl<'s> Compactor<'s> {
             self.devices.clear();
         }
         Ok(Progress::Done)
+    }
+
+    /// Adds changes, and writes all that there are when they are many.
+    fn add(&mut self, changes: Vec<ArchiveChange>) -> Result<(), StoreError> {
+        for change in changes {
+            self.bytes += match &change {
+                ArchiveChange::Piece { data, .. } => data.len(),
+                ArchiveChange::Chunk { chunk, .. } => chunk.data.len(),
+                _ => 0,
+            };
+            self.changes.push(change);
+        }
+        if self.bytes >= WRITE_BYTES { self.write() } else { Ok(()) }
+    }
+
+    /// Writes all changes that there are.
+    fn write(&mut self) -> Result<(), StoreError> {
+        self.bytes = 0;
+        let changes = std::mem::take(&mut self.changes);
+        if changes.is_empty() { Ok(()) } else { self.archive.write(&changes) }
+    }
+
+    /// What is read from now on is of this chunk, or none: what is not written yet must not be missing there.
+    fn turn_to(&mut self, chunk: Option<i64>) -> Result<(), StoreError> {
+        if self.merging != chunk {
+            self.write()?;
+            self.merging = chunk;
+        }
+        Ok(())
     }
 
     fn read_slice(&mut self, through: u64) -> Result<(), StoreError> {
@@ -259,19 +299,19 @@ impl<'s> Compactor<'s> {
                 }
             }
             count += rows.len();
-            some.push((device, rows, series, last));
+            some.push(DeviceRows { device, rows, series, last });
             if count >= SLICE_ROWS * self.threads {
                 break;
             }
         }
-        let pack = |(_, rows, series, _): &(DeviceId, Vec<StoredRow>, HashMap<LayoutId, Arc<[u32]>>, u64)| {
-            let (blocks, corrupt) = blocks_of(rows, series);
+        let pack = |one: &DeviceRows| {
+            let (blocks, corrupt) = blocks_of(&one.rows, &one.series);
             (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), corrupt)
         };
         let (packed, used_us) = parallel::map(self.threads, &some, &pack);
         self.threads_us += used_us;
         let (mut changes, mut opened) = (Vec::new(), Vec::new());
-        for ((device, rows, _, row), (pieces, corrupt)) in some.into_iter().zip(packed) {
+        for (DeviceRows { device, rows, last: row, .. }, (pieces, corrupt)) in some.into_iter().zip(packed) {
             self.result.rows += rows.len() - corrupt;
             self.result.corrupt += corrupt;
             for (chunk, data) in pieces {
@@ -280,17 +320,16 @@ impl<'s> Compactor<'s> {
             }
             changes.push(ArchiveChange::Folded { device, row });
         }
-        self.archive.write(&changes)?;
         for block in opened {
             *self.open.entry(block).or_default() += 1;
         }
-        Ok(())
+        self.add(changes)
     }
 
-    /// Whether chunks are past and wait to be merged.
+    /// Whether chunks are past and wait to be merged, or to be written.
     #[must_use]
     pub fn has_past(&self, now: Timestamp) -> bool {
-        self.open.first_key_value().is_some_and(|((chunk, _), _)| *chunk <= past_chunk(now))
+        !self.changes.is_empty() || self.open.first_key_value().is_some_and(|((chunk, _), _)| *chunk <= past_chunk(now))
     }
 
     /// A slice of merging pieces: of chunks that are past, and of those that have too many.
@@ -301,11 +340,13 @@ impl<'s> Compactor<'s> {
         let past = past_chunk(now);
         let crowded = |(_, count): &(&(i64, DeviceId), &u32)| **count > PIECES_MAX;
         let Some(first) = self.open.iter().find(|(block, count)| block.0 <= past || crowded(&(block, count))) else {
+            self.write()?;
             return Ok(Progress::Done);
         };
         let start = first.0.0;
         // Of one chunk's span at a time: a day of an hour's summaries is changed by one thread.
         let is_past = start <= past;
+        self.turn_to(Some(start))?;
         let due = self.open.iter().filter(|one| one.0.0 == start && (is_past || crowded(one)));
         let some: Vec<DeviceId> = due.take(SLICE_CHUNKS * self.threads).map(|(block, _)| block.1.clone()).collect();
         let mut all = Vec::with_capacity(some.len());
@@ -325,7 +366,7 @@ impl<'s> Compactor<'s> {
         let merge = |(device, block, kept): &(DeviceId, OpenBlock, Vec<Kept>)| merged(device, start, block, kept);
         let (changes, used_us) = parallel::map(self.threads, &all, &merge);
         self.threads_us += used_us;
-        self.archive.write(&changes.concat())?;
+        self.add(changes.concat())?;
         for (device, ..) in all {
             let block = (start, device);
             if is_past {
@@ -356,6 +397,14 @@ impl<'s> Compactor<'s> {
         }
         Ok(Progress::More)
     }
+}
+
+/// Rows of a device, and the numbers of the series in their layouts.
+struct DeviceRows {
+    device: DeviceId,
+    rows: Vec<StoredRow>,
+    series: HashMap<LayoutId, Arc<[u32]>>,
+    last: u64,
 }
 
 /// A chunk of summaries that is kept, if it is: its tier and beginning.

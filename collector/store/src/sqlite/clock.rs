@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use ioc_common::clock::Timestamp;
 
 use super::commit::{Commit, json};
+use super::enrolment;
 use super::reader::{SqliteReader, body};
 use crate::totp;
-use crate::{ClockMark, StoreError, TokenRecord};
+use crate::{ClockMark, RequestRecord, StoreError, TokenRecord};
 
 const DAY_MS: i64 = 86_400_000;
 /// A notice that was never tried and waits for longer waits for the end of someone's quiet hours, milliseconds.
@@ -39,7 +40,6 @@ pub(super) fn step(commit: &Commit<'_>, now: Timestamp, by_ms: i64) -> rusqlite:
         "UPDATE session SET created_at = created_at + ?1, expires_at = expires_at + ?1, confirmed_at = confirmed_at + ?1",
         [by_ms],
     )?;
-    commit.run("UPDATE request SET at = at + ?1, seen_at = seen_at + ?1", [by_ms])?;
     commit.run("UPDATE account SET locked_until = locked_until + ?1 WHERE locked_until IS NOT NULL", [by_ms])?;
     let steps = totp::steps_of(by_ms);
     commit.run(
@@ -47,7 +47,8 @@ pub(super) fn step(commit: &Commit<'_>, now: Timestamp, by_ms: i64) -> rusqlite:
          WHERE json_extract(second_factor, '$.last_step') > 0",
         [steps],
     )?;
-    move_tokens(commit, by_ms)
+    move_tokens(commit, by_ms)?;
+    move_requests(commit, by_ms)
 }
 
 /// Enrolment tokens that can be used are good for as long as they were.
@@ -60,6 +61,19 @@ fn move_tokens(commit: &Commit<'_>, by_ms: i64) -> rusqlite::Result<()> {
         token.expires_at = token.expires_at.plus_millis(by_ms);
         let values = params![token.digest, json(&token)?, token.created_at.as_millis()];
         commit.run("UPDATE token SET body = ?2, created_at = ?3 WHERE digest = ?1", values)?;
+    }
+    Ok(())
+}
+
+/// Machines that wait have waited for as long as they have.
+fn move_requests(commit: &Commit<'_>, by_ms: i64) -> rusqlite::Result<()> {
+    let mut statement = commit.transaction.prepare("SELECT body FROM request")?;
+    let requests = statement.query_map([], |row| body::<RequestRecord>(row, 0))?;
+    let requests = requests.collect::<rusqlite::Result<Vec<RequestRecord>>>()?;
+    for mut request in requests {
+        request.at = request.at.plus_millis(by_ms);
+        request.seen_at = request.seen_at.plus_millis(by_ms);
+        enrolment::put_request(commit, &request)?;
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::StoreError;
 /// Page cache of the writer, KiB.
 const CACHE_KIB: i64 = 32 * 1024;
 
+/// Pages of the write-ahead log after which a commit puts them into their places.
+const CHECKPOINT_PAGES: u32 = 4000;
 /// Room that deletions leave is given back to the file system beyond this, bytes, and beyond a quarter of the file: what is less is soon
 /// taken by what comes.
 const SPARE_BYTES: i64 = 16 * 1024 * 1024;
@@ -31,6 +33,13 @@ pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result
     has_spare_room(connection)
 }
 
+/// From now on a commit waits for the disk, and puts pages into their places when there are many; or it does neither, and leaves both to
+/// the next one that does.
+pub(super) fn wait_for_disk(connection: &Connection, waits: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if waits { "FULL" } else { "NORMAL" })?;
+    connection.pragma_update(None, "wal_autocheckpoint", if waits { CHECKPOINT_PAGES } else { 0 })
+}
+
 /// What the writer's connection is told.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
@@ -40,7 +49,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     // FULL syncs the log at every commit: what was acknowledged survives a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())

@@ -196,4 +196,31 @@ mod tests {
         assert!(pages > 100 && found * 100 >= pages * 95, "{found} of {pages} were found, {quick} by the quick look");
         assert!(quick * 100 >= pages * 70, "{quick} of {pages} by the quick look");
     }
+
+    #[test]
+    fn a_record_of_the_log_that_was_changed_or_taken_out_is_found_by_a_quick_look() {
+        for (harm, found) in [
+            ("UPDATE audit SET detail = 'other' WHERE number = 2", "audit: record 2 was changed"),
+            ("UPDATE audit SET actor = 'eve' WHERE number = 3", "audit: record 3 was changed"),
+            ("DELETE FROM audit WHERE number = 2", "audit: record 2 is missing"),
+        ] {
+            let dir = tempfile::tempdir().expect("directory");
+            let mut store = SqliteStore::open(dir.path()).expect("opens");
+            for number in 1..=4 {
+                let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), String::new());
+                let at = Timestamp::from_millis(number);
+                let entry = audit::Entry { at, actor, action, subject, detail: number.to_string() };
+                store.commit(&[Change::Audit(entry)]).expect("kept");
+            }
+            store.close().expect("closed");
+            drop(store);
+            assert!(SqliteStore::examine(dir.path(), false).expect("read").is_empty(), "sound");
+            let connection = rusqlite::Connection::open(dir.path().join(FILES[0])).expect("opens");
+            let open = "DROP TRIGGER audit_no_update; DROP TRIGGER audit_no_delete;";
+            connection.execute_batch(&format!("{open} {harm};")).expect("harmed");
+            drop(connection);
+            let findings = SqliteStore::examine(dir.path(), false).expect("read");
+            assert_eq!(findings, [found], "{harm}");
+        }
+    }
 }

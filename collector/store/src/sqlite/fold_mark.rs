@@ -154,24 +154,27 @@ pub(super) fn forget_rows(
 ) -> Result<usize, StoreError> {
     let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
     // Rows that come back by a power cut are deleted once more: whatever commits next need not wait for the disk here.
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|source| database(store, source))?;
-    let forget = || {
+    connections::wait_for_disk(connection, false).map_err(|source| database(store, source))?;
+    let mut forget = || {
         let transaction = connection.transaction()?;
         // Rows that hold the newest numbers of a device are read at the next start, unless those stand elsewhere.
         let freed = newest::free_rows(&transaction, &cache.newest, &cache.lag, (through, FREED_AT_ONCE))?;
-        let gone =
-            if freed.all { delete(&transaction, through, limit, token)? } else { usize::try_from(limit).unwrap_or(0) };
+        let gone = if freed.all {
+            delete(&transaction, through, limit, token.as_deref())?
+        } else {
+            usize::try_from(limit).unwrap_or(0)
+        };
         transaction.commit()?;
         freed.committed(&mut cache.lag);
         connections::give_back(connection, GIVE_BACK_PAGES)?;
         Ok(gone)
     };
     let gone = forget();
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| database(store, source))?;
+    connections::wait_for_disk(connection, true).map_err(|source| database(store, source))?;
     gone.map_err(|source| database(store, source))
 }
 
-fn delete(store: &Connection, through: i64, limit: i64, token: Option<String>) -> rusqlite::Result<usize> {
+fn delete(store: &Connection, through: i64, limit: i64, token: Option<&str>) -> rusqlite::Result<usize> {
     let largest = "SELECT max(number) FROM sample WHERE number <= ?1";
     let largest: Option<i64> = store.query_row(largest, [through], |row| row.get(0))?;
     let sql =

@@ -435,7 +435,7 @@ mod tests {
                 position,
                 last_heard: Some(at),
                 last_sample: Some(at),
-                clock_error_ms: (n % 2 == 0).then_some(-5),
+                clock_error_ms: n.is_multiple_of(2).then_some(-5),
             },
         ]
     }

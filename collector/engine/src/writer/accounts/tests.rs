@@ -140,6 +140,8 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
 #[test]
 fn a_failed_attempt_changes_nothing_but_the_count() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
+    // It begins before an administrator decides, and ends after it.
+    attempt(&mut all, "lan", "10.0.0.1", 0).expect("may try");
     all.decide(alter("lan", Some(Role::Viewer), Some(true)), &Sessions::default(), at(0), &mut Vec::new())
         .expect("done");
     let mut changes = Vec::new();
@@ -156,6 +158,43 @@ fn a_failed_attempt_changes_nothing_but_the_count() {
     });
     let kept = kept.expect("kept");
     assert!(kept.disabled && kept.role == Role::Viewer && kept.failures == 1);
+}
+
+#[test]
+fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undone() {
+    let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Technician)]);
+    let lan = |all: &Accounts| all.known["lan"].clone();
+    let altered = |all: &mut Accounts, change: fn(&mut AccountChange)| {
+        let mut to = AccountChange { full_name: None, role: None, places: None, disabled: None };
+        change(&mut to);
+        let AccountChange { full_name, role, places, disabled } = to;
+        let (name, actor) = ("lan".to_owned(), machine());
+        let mut changes = Vec::new();
+        let intent = Intent::Alter { name, full_name, role, places, disabled, actor };
+        all.decide(intent, &Sessions::default(), at(0), &mut changes).expect("done");
+        changes.iter().any(|change| matches!(change, Change::SessionsEnded { account, .. } if account == "lan"))
+    };
+    // Each of these is of another administrator, who had seen none of the others.
+    assert!(!altered(&mut all, |to| to.full_name = Some("Lan".to_owned())), "a name ends no session");
+    assert!(altered(&mut all, |to| to.places = Some(vec!["Tầng 2".to_owned()])), "another reach ends what was open");
+    assert!(altered(&mut all, |to| to.role = Some(Role::Viewer)), "and so does another role");
+    assert!(altered(&mut all, |to| to.disabled = Some(true)), "and the end of the account");
+    assert!(altered(&mut all, |to| to.full_name = Some("Lan Anh".to_owned())), "it is still at its end");
+    let kept = lan(&all);
+    assert_eq!((kept.full_name.as_str(), kept.role, kept.disabled), ("Lan Anh", Role::Viewer, true));
+    assert_eq!((kept.places, kept.password.as_str()), (vec!["Tầng 2".to_owned()], "lan"));
+    // Whoever chose a password for the account as it was does not choose it for the account as it is.
+    let choose = |all: &mut Accounts| {
+        let (present, hash) = ("lan".to_owned(), "chosen".to_owned());
+        let intent = Intent::ChoosePassword { actor: owner("lan", "s"), present, hash };
+        all.decide(intent, &Sessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new())
+    };
+    assert!(choose(&mut all).is_err(), "it was disabled meanwhile");
+    altered(&mut all, |to| to.disabled = Some(false));
+    let reset = Intent::Reset { name: "lan".to_owned(), hash: "reset".to_owned(), actor: machine() };
+    all.decide(reset, &Sessions::default(), at(0), &mut Vec::new()).expect("done");
+    assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was given another one meanwhile");
+    assert_eq!((lan(&all).password.as_str(), lan(&all).must_change), ("reset", true));
 }
 
 #[test]
@@ -252,5 +291,27 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
         let session = session.expect("a session");
         assert!(session.federated);
         assert_eq!((session.confirmed_at, session.created_at), (confirmed_at, now), "{proved_at:?}");
+    }
+}
+
+#[test]
+fn after_a_step_of_the_clock_a_lock_lasts_as_long_and_a_code_that_was_taken_stays_taken() {
+    let mut all = accounts(&[("lan", Role::Viewer)]);
+    let steps = WALL / 30_000;
+    let taken = |account: &AccountRecord| {
+        let second = serde_json::to_value(account.second_factor.as_ref().expect("one")).expect("writes");
+        second["last_step"].as_i64().expect("a number")
+    };
+    let mut second = serde_json::to_value(SecondFactor::new().expect("random")).expect("writes");
+    second["last_step"] = steps.into();
+    let lan = all.known.get_mut("lan").expect("there");
+    lan.second_factor = serde_json::from_value(second).expect("reads");
+    lan.locked_until = Some(Timestamp::from_millis(WALL + 60_000));
+    for (by_ms, moved_steps) in [(-86_400_000, -2880), (3_600_000, 120)] {
+        let before = all.known["lan"].clone();
+        all.shift(by_ms);
+        let lan = &all.known["lan"];
+        assert_eq!(lan.locked_until, before.locked_until.map(|until| until.plus_millis(by_ms)), "{by_ms}");
+        assert_eq!(taken(lan), taken(&before) + moved_steps, "{by_ms}");
     }
 }

@@ -116,6 +116,33 @@ fn a_hundred_that_turned_bad_are_bounded_together_and_the_others_are_spared() {
 }
 
 #[test]
+fn where_all_together_bring_too_much_those_go_back_who_bring_most_of_it() {
+    let mut budgets = Budgets::new(0);
+    // Each is well within its own budget, and all of them together are not.
+    let bring = |budgets: &mut Budgets, n, kind, mib: f64| {
+        let all: Vec<ChargeOutcome> =
+            (0..(mib * 32.0) as u64).map(|_| budgets.charge(&id(n), kind, 32 * 1024, 0)).collect();
+        all.into_iter().all(|ruling| ruling == ChargeOutcome::Admitted)
+    };
+    assert!(bring(&mut budgets, 0, BudgetKind::Events, 2.5), "within its own");
+    let fine = (0..80).filter(|n| bring(&mut budgets, *n, BudgetKind::Samples, 40.0)).count();
+    assert!((50..58).contains(&fine), "{fine} of 80 before the room of all was taken");
+    assert_eq!(budgets.charge(&id(0), BudgetKind::Samples, 1000, 0), ChargeOutcome::Throttled(100), "its samples wait");
+    assert_eq!(
+        budgets.charge(&id(0), BudgetKind::Events, 1000, 0),
+        ChargeOutcome::Refused(BudgetKind::Events),
+        "its events do not come in"
+    );
+    assert_eq!(
+        budgets.charge(&id(999), BudgetKind::Samples, 1000, 0),
+        ChargeOutcome::Admitted,
+        "who brings little is spared"
+    );
+    assert_eq!(budgets.charge(&id(999), BudgetKind::Events, 1000, 0), ChargeOutcome::Admitted);
+    assert_eq!(budgets.charge(&id(0), BudgetKind::Samples, 1000, 10 * MINUTE_MS), ChargeOutcome::Admitted, "it passes");
+}
+
+#[test]
 fn what_the_judge_writes_down_counts() {
     let mut budgets = Budgets::new(0);
     let device = id(1);

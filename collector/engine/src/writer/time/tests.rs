@@ -24,7 +24,7 @@ const DAY: i64 = 86_400_000;
 const YEAR: i64 = 365 * DAY;
 
 #[derive(Debug, Clone)]
-struct Machine(Arc<Mutex<Inside>>);
+pub(in crate::writer) struct Machine(Arc<Mutex<Inside>>);
 
 #[derive(Debug)]
 struct Inside {
@@ -35,7 +35,7 @@ struct Inside {
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(in crate::writer) fn new() -> Self {
         let wall = "2026-11-28T00:00:00Z".parse().expect("a time");
         let reading = ClockReading { wall, boot_ms: 1_000_000 };
         Self(Arc::new(Mutex::new(Inside { reading, synchronised: false, boot: 1, believed_ms: 0 })))
@@ -80,11 +80,11 @@ impl Clocks for Machine {
     }
 }
 
-struct Rig {
+pub(in crate::writer) struct Rig {
     machine: Machine,
-    engine: Engine,
-    reader: Box<dyn Reader>,
-    health: Arc<Health>,
+    pub(in crate::writer) engine: Engine,
+    pub(in crate::writer) reader: Box<dyn Reader>,
+    pub(in crate::writer) health: Arc<Health>,
     real_ms: i64,
     seq: u64,
 }
@@ -130,11 +130,15 @@ always = true
 "#;
 
 impl Rig {
-    fn open(dir: &Path, machine: &Machine) -> Self {
+    pub(in crate::writer) fn open(dir: &Path, machine: &Machine) -> Self {
         Self::open_with(dir, machine, |store| store)
     }
 
-    fn open_with(dir: &Path, machine: &Machine, within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) -> Self {
+    pub(in crate::writer) fn open_with(
+        dir: &Path,
+        machine: &Machine,
+        within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
+    ) -> Self {
         let config =
             Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
         let store = ioc_store::open(dir).expect("opens");
@@ -160,7 +164,7 @@ impl Rig {
     }
 
     /// Turns every ten seconds.
-    fn pass(&mut self, ms: i64) {
+    pub(in crate::writer) fn pass(&mut self, ms: i64) {
         for _ in 0..ms / 10_000 {
             self.machine.pass(10_000);
             self.real_ms += 10_000;
@@ -168,7 +172,7 @@ impl Rig {
         }
     }
 
-    fn command(&mut self, command: Command) -> Result<Answer, CommandError> {
+    pub(in crate::writer) fn command(&mut self, command: Command) -> Result<Answer, CommandError> {
         let (sender, mut receiver) = oneshot::channel();
         self.turn(Some(Message::Command(Box::new(command), sender)));
         receiver.try_recv().expect("answered")
@@ -217,12 +221,12 @@ impl Rig {
         self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, packed: None, report }));
     }
 
-    fn audit(&self, action: &str) -> Vec<String> {
+    pub(in crate::writer) fn audit(&self, action: &str) -> Vec<String> {
         let records = self.reader.audit(0, 1000).expect("reads");
         records.into_iter().filter(|one| one.action == action).map(|one| one.detail).collect()
     }
 
-    fn notices(&self) -> Vec<OutboxEntry> {
+    pub(in crate::writer) fn notices(&self) -> Vec<OutboxEntry> {
         let channels = self.reader.outbox_channels().expect("reads");
         let waiting = channels.iter().flat_map(|channel| self.reader.outbox_waiting(channel, 100).expect("reads"));
         waiting.filter_map(|one| self.reader.outbox_entry(&one.key).expect("reads")).collect()

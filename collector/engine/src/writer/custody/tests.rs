@@ -1,0 +1,95 @@
+//! What becomes of damage and of losses: told, written down, and not taken back by a start or a quick look.
+
+use std::path::Path;
+
+use super::super::time::tests::{Machine, Rig};
+use super::*;
+use crate::command::Command;
+use ioc_store::{Archive, Reader, Store, StoreError, StoreLosses};
+
+/// A store that has lost something.
+struct Lossy(Box<dyn Store>, StoreLosses);
+
+impl Store for Lossy {
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.0.commit(changes)
+    }
+
+    fn lost(&self) -> &StoreLosses {
+        &self.1
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.0.close()
+    }
+
+    fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
+        self.0.forget_rows(through, limit)
+    }
+
+    fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
+        self.0.archive()
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.0.reader()
+    }
+}
+
+fn look(rig: &mut Rig, findings: &[&str], deep: bool) {
+    let findings = findings.iter().map(|one| (*one).to_owned()).collect();
+    rig.command(Command::Examined { findings, deep }).expect("kept");
+}
+
+/// What is said of the store: of how many incidents people are told, and how many lines the page has.
+fn said(rig: &Rig) -> (usize, usize) {
+    let told = rig.notices().iter().filter(|one| one.notice.contains("The store is damaged")).count();
+    (told, rig.health.examined().map_or(0, |examined| examined.findings.len()))
+}
+
+#[test]
+fn damage_that_a_look_finds_is_a_fault_until_a_thorough_look_finds_none() {
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = Rig::open(dir.path(), &machine);
+    look(&mut rig, &[], false);
+    assert_eq!(said(&rig), (0, 0), "sound");
+    look(&mut rig, &["ioc-watch.db: page 7 is never used", "audit: record 3 is missing"], true);
+    assert_eq!(said(&rig), (1, 2), "the duty officer is told, and so is the page");
+    assert!(rig.engine.state.has_self_fault("store-damaged"));
+    let records = rig.audit("store.examined");
+    assert!(records.iter().any(|one| one.contains("2 findings") && one.contains("record 3 is missing")), "{records:?}");
+    look(&mut rig, &[], false);
+    assert_eq!(said(&rig), (1, 2), "a quick look does not see all of it");
+    drop(rig);
+    let mut rig = Rig::open(dir.path(), &machine);
+    assert!(rig.engine.state.has_self_fault("store-damaged") && said(&rig).1 == 1, "a start makes nothing sound");
+    look(&mut rig, &[], true);
+    assert_eq!(said(&rig).1, 0);
+    assert!(!rig.engine.state.has_self_fault("store-damaged"));
+}
+
+#[test]
+fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
+    let open = |dir: &Path, machine: &Machine, fresh| {
+        let lost = StoreLosses { all: vec![Text::new("Mất 3 lần ghi.", "3 commits are missing.")], fresh };
+        Rig::open_with(dir, machine, |store| Box::new(Lossy(store, lost)))
+    };
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let mut rig = open(dir.path(), &machine, true);
+    rig.pass(10_000);
+    assert_eq!(rig.health.missing().len(), 1, "it is not ready");
+    assert!(rig.engine.state.has_self_fault("store-lost"));
+    assert!(rig.notices().iter().any(|one| one.notice.contains("3 commits are missing")));
+    drop(rig);
+    let mut rig = open(dir.path(), &machine, false);
+    rig.pass(10_000);
+    assert_eq!((rig.health.missing().len(), rig.audit("store.loss_found").len()), (1, 1), "it is written down once");
+    let mut confirm = |reason: &str| rig.command(Command::ConfirmLoss { reason: reason.into(), actor: "lan".into() });
+    for reason in ["", "  ", "two\nlines", &"x".repeat(501)] {
+        assert!(matches!(confirm(reason), Err(CommandError::Invalid(_))), "{reason:?}");
+    }
+    confirm("disk replaced").expect("confirmed");
+    assert!(matches!(confirm("again"), Err(CommandError::Conflict(_))));
+    assert!(rig.health.missing().is_empty() && !rig.engine.state.has_self_fault("store-lost"));
+    assert_eq!(rig.audit("store.loss_confirmed"), ["disk replaced"]);
+}
