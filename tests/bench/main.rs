@@ -201,7 +201,7 @@ async fn main() -> anyhow::Result<()> {
             fleet::whole_fleets(&mut figures, &devices, Pace { time, fold }).await
         }
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
-        Bench::History { days, devices } => history::run(days, devices).await,
+        Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
