@@ -13,7 +13,7 @@ use ioc_judge::{DeviceInfo, DeviceKind};
 use ioc_store::history::chart::{self, ChartQuery};
 use ioc_store::history::compaction::{self, Compactor, Progress, WINDOW_ROWS};
 use ioc_store::history::{self, Tier};
-use ioc_store::{Change, ChunkQuery, Reader};
+use ioc_store::{Change, ChunkQuery, Reader, Store, StoreError};
 use ioc_tests::harness::free_port;
 use ioc_tests::machine::Machine;
 use tokio::process::Command;
@@ -118,16 +118,7 @@ async fn one_device(figures: &mut Figures, days: i64) -> anyhow::Result<()> {
 fn fleet(figures: &mut Figures, devices: usize) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let mut store = ioc_store::open(dir.path())?;
-    let mut machines: Vec<Machine> = Vec::new();
-    for number in 0..devices {
-        let device = DeviceId::new(&format!("srv-{number:05}"))?;
-        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
-        let mut changes = vec![Change::Device { info, at: clock::now() }];
-        let machine = Machine::new(device, "server", number as u64, Position::default(), clock::now());
-        changes.push(Change::Layout(machine.layout().clone()));
-        store.commit(&changes)?;
-        machines.push(machine);
-    }
+    let mut machines = enrolled(store.as_mut(), devices)?;
     let one = DeviceId::new(&format!("srv-{:05}", devices / 2))?;
     let names: Vec<String> = machines[0].layout().series().iter().take(6).map(|one| one.as_str().to_owned()).collect();
     // Five hours, of which one chunk is whole, and end in another that is not past.
@@ -164,39 +155,14 @@ fn fleet(figures: &mut Figures, devices: usize) -> anyhow::Result<()> {
         }
         let before = written_bytes();
         while compactor.all_folded() < through {
-            let started_us = clock::thread_cpu_us();
-            let progress = compactor.gather(through)?;
-            let took_us = clock::thread_cpu_us() - started_us;
-            (gathering_us, slice_us) = (gathering_us + took_us, slice_us.max(took_us));
-            if progress == Progress::Done && compactor.all_folded() >= through {
-                break;
-            }
+            while timed(&mut gathering_us, &mut slice_us, || compactor.gather(through))? == Progress::More {}
         }
         written += written_bytes() - before;
-        let mut limit = 64;
-        loop {
-            let started_us = clock::boottime_us();
-            let rows = store.forget_rows(through, limit)?;
-            let took_us = clock::boottime_us() - started_us;
-            deleting.push(took_us);
-            if rows < limit {
-                break;
-            }
-            // As the engine does.
-            limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
-        }
+        delete_rows(store.as_mut(), through, &mut deleting)?;
     }
     chart("  the same in pieces")?;
     let before = written_bytes();
-    loop {
-        let started_us = clock::thread_cpu_us();
-        let progress = compactor.merge(past)?;
-        let took_us = clock::thread_cpu_us() - started_us;
-        (merging_us, slice_us) = (merging_us + took_us, slice_us.max(took_us));
-        if progress == Progress::Done {
-            break;
-        }
-    }
+    while timed(&mut merging_us, &mut slice_us, || compactor.merge(past))? == Progress::More {}
     written += written_bytes() - before;
     chart("  the same once its chunk is whole")?;
     let per = |number: u64| number as f64 / values as f64;
@@ -225,6 +191,47 @@ fn fleet(figures: &mut Figures, devices: usize) -> anyhow::Result<()> {
         Figure::new("a fleet: deleting rows, a piece, p99", deleted(99), "ms"),
         Figure::new("a fleet: deleting rows, a piece, the most", deleted(100), "ms").most(5.0),
     ])
+}
+
+/// The machines of a fleet, and their devices in the store.
+fn enrolled(store: &mut dyn Store, devices: usize) -> anyhow::Result<Vec<Machine>> {
+    let mut machines: Vec<Machine> = Vec::new();
+    for number in 0..devices {
+        let device = DeviceId::new(&format!("srv-{number:05}"))?;
+        let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Server");
+        let machine = Machine::new(device, "server", number as u64, Position::default(), clock::now());
+        store.commit(&[Change::Device { info, at: clock::now() }, Change::Layout(machine.layout().clone())])?;
+        machines.push(machine);
+    }
+    Ok(machines)
+}
+
+/// A slice; adds the CPU time that it took, and keeps the longest.
+fn timed(
+    sum_us: &mut u64,
+    longest_us: &mut u64,
+    slice: impl FnOnce() -> Result<Progress, StoreError>,
+) -> Result<Progress, StoreError> {
+    let started_us = clock::thread_cpu_us();
+    let progress = slice();
+    let took_us = clock::thread_cpu_us() - started_us;
+    (*sum_us, *longest_us) = (*sum_us + took_us, (*longest_us).max(took_us));
+    progress
+}
+
+/// Deletes rows in pieces as the engine does; how long each took, microseconds.
+fn delete_rows(store: &mut dyn Store, through: u64, took: &mut Vec<u64>) -> anyhow::Result<()> {
+    let mut limit = 64;
+    loop {
+        let started_us = clock::boottime_us();
+        let rows = store.forget_rows(through, limit)?;
+        let took_us = clock::boottime_us() - started_us;
+        took.push(took_us);
+        if rows < limit {
+            return Ok(());
+        }
+        limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
+    }
 }
 
 /// A moment by which everything that is there was received a while ago.

@@ -238,7 +238,7 @@ fn profiles(
 
 fn device(id: &DeviceId, kind: DeviceKind) -> Change {
     let at = clock::now();
-    Change::Device { info: DeviceInfo::new(id.clone(), kind, &format!("Sim {id}")), at }
+    Change::Device { info: DeviceInfo::new(id.clone(), kind, format!("Sim {id}")), at }
 }
 
 fn row_of(machine: &mut Machine) -> anyhow::Result<Vec<u8>> {
