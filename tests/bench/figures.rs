@@ -1,7 +1,7 @@
 //! What a benchmark says: a line for people, and, with `--json FILE`, a row for programs (docs/performance.md is made of rows).
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use ioc_common::clock;
@@ -92,7 +92,7 @@ impl Figures {
     }
 
     /// What is measured from here on is this program.
-    pub(crate) fn measures(&mut self, program: &PathBuf) {
+    pub(crate) fn measures(&mut self, program: &Path) {
         self.profile = profile_of(program);
         self.since = Busy::now();
     }

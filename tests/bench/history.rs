@@ -18,6 +18,8 @@ use ioc_tests::harness::free_port;
 use ioc_tests::machine::Machine;
 use tokio::process::Command;
 
+use crate::figures::{Figure, Figures};
+
 const STEP_MS: i64 = 10_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -28,12 +30,13 @@ const ROWS_MS: i64 = 4 * 3_600_000;
 /// How often each question is asked.
 const TIMES: usize = 20;
 
-pub(super) async fn run(days: i64, devices: usize) -> anyhow::Result<()> {
-    one_device(days).await?;
-    fleet(devices)
+pub(super) async fn run(figures: &mut Figures, days: i64, devices: usize) -> anyhow::Result<()> {
+    one_device(figures, days).await?;
+    figures.begin();
+    fleet(figures, devices)
 }
 
-async fn one_device(days: i64) -> anyhow::Result<()> {
+async fn one_device(figures: &mut Figures, days: i64) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let mut store = ioc_store::open(dir.path())?;
     let device = DeviceId::new("srv-01")?;
@@ -78,13 +81,16 @@ async fn one_device(days: i64) -> anyhow::Result<()> {
     let [raw, five, hour] = Tier::ALL.map(|tier| bytes_of(reader.as_ref(), &device, tier));
     let per = |bytes: f64| bytes / samples as f64;
     println!("history: {samples} samples of {} series over {days} days", names.len());
-    println!(
-        "  bytes a sample: {:.3} as reported, {:.3} of both summaries, {:.3} of files",
-        per(raw? as f64),
-        per((five? + hour?) as f64),
-        per(files(dir.path(), &["history.db", "history.db-wal"]) as f64)
+    let mut all_figures = vec![
+        Figure::new("one device: as reported, a value", per(raw? as f64), "bytes").most(1.0),
+        Figure::new("one device: both summaries, a value", per((five? + hour?) as f64), "bytes"),
+        Figure::new("one device: folding four hours at a time, CPU a value", per(cpu_us as f64), "µs").most(0.12),
+    ];
+    let of_files = Figure::new(
+        "one device: of files, a value",
+        per(files(dir.path(), &["history.db", "history.db-wal"]) as f64),
+        "bytes",
     );
-    println!("  folding: {:.3} us of CPU a sample", per(cpu_us as f64));
     let (day, month) = (until - DAY_MS, until - 30 * DAY_MS);
     let one = [names[0].clone()];
     for (what, from, tier, names, most) in [
@@ -93,17 +99,23 @@ async fn one_device(days: i64) -> anyhow::Result<()> {
         ("30 days of one series, by 5 minutes", month, Tier::FiveMinutes, &one[..], 0),
         ("30 days of one series, every sample", month, Tier::Raw, &one[..], 0),
     ] {
-        ask(reader.as_ref(), &device, what, from, until, tier, names, most)?;
+        let goal = if names.len() == 1 && most == 0 && tier == Tier::FiveMinutes { 10.0 } else { 20.0 };
+        let p50 = ask(reader.as_ref(), &device, what, from, until, tier, names, most)?;
+        let asked = Figure::new(format!("{what}, p50"), p50, "ms");
+        all_figures.push(if most > 0 || goal < 20.0 { asked.most(goal) } else { asked });
     }
-    match beside(&names, folded).await {
-        Ok(bytes) => println!("  VictoriaMetrics beside it: {:.3} bytes a sample of files", per(bytes as f64)),
-        Err(error) => println!("  VictoriaMetrics: {error:#}"),
-    }
-    Ok(())
+    all_figures.push(match beside(&names, folded).await {
+        Ok(bytes) => of_files.beside("VictoriaMetrics (without summaries)", per(bytes as f64)),
+        Err(error) => {
+            println!("  VictoriaMetrics: {error:#}");
+            of_files
+        }
+    });
+    figures.say(all_figures)
 }
 
 /// A fleet that reports for a while: what folding costs, what is written for it, what deleting holds up, how long charts take meanwhile.
-fn fleet(devices: usize) -> anyhow::Result<()> {
+fn fleet(figures: &mut Figures, devices: usize) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let mut store = ioc_store::open(dir.path())?;
     let mut machines = enrolled(store.as_mut(), devices)?;
@@ -116,7 +128,7 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
     let mut compactor = Compactor::new(reader, archive.as_mut())?;
     let (mut gathering_us, mut merging_us, mut written, mut values) = (0, 0, 0, 0);
     let (mut deleting, mut slice_us): (Vec<u64>, u64) = (Vec::new(), 0);
-    let chart = |what: &str| ask(reader, &one, what, from, until, Tier::Raw, &names, 240);
+    let chart = |what: &str| ask(reader, &one, what, from, until, Tier::Raw, &names, 240).map(drop);
     let (mut changes, steps) = (Vec::new(), 5 * HOUR_MS / STEP_MS);
     for step in 0..steps {
         let at = Timestamp::from_millis(from + step * STEP_MS + 1);
@@ -156,24 +168,29 @@ fn fleet(devices: usize) -> anyhow::Result<()> {
     let per = |number: u64| number as f64 / values as f64;
     let whole = |tier| bytes_of(reader, &one, tier).unwrap_or(0) as u64;
     let of_chunk = machines[0].layout().series().len() as u64 * (ROWS_MS / STEP_MS).unsigned_abs();
-    println!(
-        "  folding {values} samples of {devices} devices: {:.3} us of CPU a sample",
-        per(gathering_us + merging_us)
-    );
-    println!(
-        "    {:.3} to gather them by device, {:.3} to merge what is past; the longest slice {:.1} ms",
-        per(gathering_us),
-        merging_us as f64 / (devices as u64 * of_chunk) as f64,
-        slice_us as f64 / 1e3
-    );
-    println!("    {:.2} bytes written a sample", per(written));
-    println!(
-        "    a whole chunk: {:.3} bytes a sample, its summaries {:.3}",
-        whole(Tier::Raw) as f64 / of_chunk as f64,
-        (whole(Tier::FiveMinutes) + whole(Tier::Hour)) as f64 / of_chunk as f64
-    );
-    say_deleting(deleting);
-    Ok(())
+    deleting.sort_unstable();
+    let deleted = |share: usize| deleting[(deleting.len() - 1) * share / 100] as f64 / 1e3;
+    println!("folding {values} samples of {devices} devices; rows deleted in {} pieces", deleting.len());
+    figures.say([
+        Figure::new("a fleet: folding, CPU a value", per(gathering_us + merging_us), "µs").most(0.12),
+        Figure::new("a fleet: of it putting rows down by device", per(gathering_us), "µs"),
+        Figure::new(
+            "a fleet: of it merging what is past",
+            merging_us as f64 / (devices as u64 * of_chunk) as f64,
+            "µs",
+        ),
+        Figure::new("a fleet: the longest slice of folding", slice_us as f64 / 1e3, "ms"),
+        Figure::new("a fleet: written by folding, a value", per(written), "bytes"),
+        Figure::new("a fleet: a whole chunk, a value", whole(Tier::Raw) as f64 / of_chunk as f64, "bytes"),
+        Figure::new(
+            "a fleet: its summaries, a value",
+            (whole(Tier::FiveMinutes) + whole(Tier::Hour)) as f64 / of_chunk as f64,
+            "bytes",
+        ),
+        Figure::new("a fleet: deleting rows, a piece, p50", deleted(50), "ms"),
+        Figure::new("a fleet: deleting rows, a piece, p99", deleted(99), "ms"),
+        Figure::new("a fleet: deleting rows, a piece, the most", deleted(100), "ms").most(5.0),
+    ])
 }
 
 /// The machines of a fleet, and their devices in the store.
@@ -215,17 +232,6 @@ fn delete_rows(store: &mut dyn Store, through: u64, took: &mut Vec<u64>) -> anyh
         }
         limit = if took_us > 2000 { (limit / 2).max(64) } else { (limit * 2).min(4096) };
     }
-}
-
-fn say_deleting(mut deleting: Vec<u64>) {
-    deleting.sort_unstable();
-    println!(
-        "  deleting rows: {} pieces, p50 {:.1} ms, p99 {:.1} ms, most {:.1} ms",
-        deleting.len(),
-        deleting[deleting.len() / 2] as f64 / 1e3,
-        deleting[deleting.len() * 99 / 100] as f64 / 1e3,
-        deleting[deleting.len() - 1] as f64 / 1e3
-    );
 }
 
 /// A moment by which everything that is there was received a while ago.
@@ -273,7 +279,7 @@ fn ask(
     tier: Tier,
     names: &[String],
     most: usize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<f64> {
     let mut took: Vec<u64> = Vec::new();
     let mut points = 0;
     for _ in 0..TIMES {
@@ -289,7 +295,7 @@ fn ask(
         took[TIMES / 2] as f64 / 1e3,
         took[TIMES - 1] as f64 / 1e3
     );
-    Ok(())
+    Ok(took[TIMES / 2] as f64 / 1e3)
 }
 
 /// The same numbers in VictoriaMetrics: the size of its data when it has merged them.

@@ -18,7 +18,11 @@ use crate::figures::{Figure, Figures};
 use crate::fleet::millis;
 use crate::measure::{self, cpu_seconds, field_kib};
 
-async fn blast_all(identities: &[Identity], time: Duration, greeted: bool) -> anyhow::Result<(f64, Arc<Totals>)> {
+pub(crate) async fn blast_all(
+    identities: &[Identity],
+    time: Duration,
+    greeted: bool,
+) -> anyhow::Result<(f64, Arc<Totals>)> {
     let totals = Arc::new(Totals::default());
     let started = tokio::time::Instant::now();
     let mut tasks = tokio::task::JoinSet::new();

@@ -13,6 +13,8 @@ mod measure;
 mod pages;
 mod sensors;
 mod start;
+mod year;
+mod zabbix;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use ioc_common::config::Span;
-use ioc_tests::performance;
+use ioc_tests::performance::{self, size};
 
 use figures::Figures;
 use fleet::Pace;
@@ -124,10 +126,41 @@ enum Bench {
         #[arg(long, default_value_t = 3000)]
         packages: usize,
     },
+    /// A store as a fleet at 10 s leaves it after a year: its size, starting on it, its heaviest pages, folding, deleting, checking.
+    Year {
+        #[arg(long, default_value_t = 1000)]
+        devices: usize,
+        #[arg(long, default_value_t = 365)]
+        days: usize,
+        /// Only how long a start takes, with a day of history by the hour.
+        #[arg(long)]
+        start_only: bool,
+        /// An empty directory on the disk to be measured, which keeps the store; a temporary one by default.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// CPU of a value received, judged and kept, beside Zabbix's server with PostgreSQL where they are installed.
+    Zabbix {
+        #[arg(long, default_value_t = 100)]
+        hosts: usize,
+        /// How many values each of its items gets.
+        #[arg(long, default_value_t = 60)]
+        rounds: usize,
+    },
     /// Makes docs/performance.md of the rows in these files, and prints it.
     Report {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+    },
+    /// Puts the figures of `year` in these files into the part of docs/size.md that is made, and prints the page.
+    Size {
+        /// docs/size.md or docs/vi/size.md.
+        page: PathBuf,
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// In Vietnamese.
+        #[arg(long)]
+        vi: bool,
     },
 }
 
@@ -148,7 +181,10 @@ impl Bench {
             Self::Surveys => "surveys",
             Self::Sensors { .. } => "sensors",
             Self::Software { .. } => "software",
+            Self::Year { .. } => "year",
+            Self::Zabbix { .. } => "zabbix",
             Self::Report { .. } => "report",
+            Self::Size { .. } => "size",
         }
     }
 }
@@ -172,7 +208,7 @@ async fn main() -> anyhow::Result<()> {
             fleet::whole_fleets(&mut figures, &devices, Pace { time, fold }).await
         }
         Bench::Judge { devices, seconds } => judge::run(&mut figures, devices, Duration::from_secs(seconds)),
-        Bench::History { days, devices } => history::run(days, devices).await,
+        Bench::History { days, devices } => history::run(&mut figures, days, devices).await,
         Bench::Notice { devices, times } => fleet::notice(&mut figures, devices, times).await,
         Bench::Pages { devices, viewers, seconds } => {
             pages::run(&mut figures, devices, viewers, Duration::from_secs(seconds)).await
@@ -182,19 +218,31 @@ async fn main() -> anyhow::Result<()> {
         Bench::Sensors { units, seconds } => sensors::sensors(&mut figures, units, Duration::from_secs(seconds)).await,
         Bench::Start { devices } => start::run(devices).await,
         Bench::Software { packages } => agent::software(&mut figures, packages).await,
-        Bench::Report { files } => report(&files),
+        Bench::Year { devices, days, start_only, dir } => {
+            year::run(&mut figures, &year::Plan { devices, days, start_only, dir }).await
+        }
+        Bench::Zabbix { hosts, rounds } => zabbix::run(&mut figures, hosts, rounds).await,
+        Bench::Report { files } => {
+            print!("{}", performance::page(TEMPLATE, &rows(&files)?)?);
+            Ok(())
+        }
+        Bench::Size { page, files, vi } => {
+            let text = std::fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+            let made = size::page(&text, &rows(&files)?, vi).with_context(|| page.display().to_string())?;
+            print!("{made}");
+            Ok(())
+        }
     }
 }
 
 /// The words around the figures.
 const TEMPLATE: &str = include_str!("performance.md");
 
-fn report(files: &[PathBuf]) -> anyhow::Result<()> {
+fn rows(files: &[PathBuf]) -> anyhow::Result<Vec<performance::Row>> {
     let mut rows = Vec::new();
     for file in files {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
         rows.extend(performance::read(&text).with_context(|| file.display().to_string())?);
     }
-    print!("{}", performance::page(TEMPLATE, &rows)?);
-    Ok(())
+    Ok(rows)
 }

@@ -75,7 +75,7 @@ impl Busy {
             text.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|one| one.parse().ok()).collect();
         // User, nice, system and stolen: what interrupts take for our own packets is nobody's.
         let all = [0, 1, 2, 7].iter().filter_map(|place| fields.get(*place)).sum::<f64>() / TICKS;
-        Self { all, own: own_seconds(), at_us: ioc_common::clock::boottime_us() }
+        Self { all, own: tree_seconds(std::process::id()), at_us: ioc_common::clock::boottime_us() }
     }
 
     /// How many processors others kept busy from `earlier` until now.
@@ -85,8 +85,8 @@ impl Busy {
     }
 }
 
-/// CPU seconds of this process and all below it, those that have ended included.
-fn own_seconds() -> f64 {
+/// CPU seconds of a process and all below it, those that have ended included.
+pub(crate) fn tree_seconds(root: u32) -> f64 {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let all: BTreeMap<u32, (u32, f64)> = pids
@@ -96,12 +96,11 @@ fn own_seconds() -> f64 {
             (pid, (parent, ticks(&fields, &[11, 12, 13, 14])))
         })
         .collect();
-    let own = std::process::id();
     let below = |mut pid: u32| {
         // A chain of parents is as long as there are processes at most.
         for _ in 0..all.len() {
             match all.get(&pid) {
-                _ if pid == own => return true,
+                _ if pid == root => return true,
                 Some((parent, _)) => pid = *parent,
                 None => return false,
             }

@@ -40,7 +40,7 @@ const PAGES: [&str; 16] = [
 /// What a page that stands reads anew without being told, as app.js does.
 const PACE: Duration = Duration::from_secs(15);
 
-async fn get(socket: &Path, path: &str, fragment: bool) -> anyhow::Result<(Duration, usize)> {
+pub(crate) async fn get(socket: &Path, path: &str, fragment: bool) -> anyhow::Result<(Duration, usize)> {
     let started = Instant::now();
     let mut stream = UnixStream::connect(socket).await?;
     let fragment = if fragment { "x-fragment: 1\r\n" } else { "" };

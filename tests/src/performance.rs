@@ -9,6 +9,15 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+pub mod size;
+
+/// What `ioc-bench year` calls the figures that docs/size.md is worked out from, MB.
+pub const AFTER_A_YEAR: &str = "on disk after a year, a device";
+/// With ten years of the coarsest tier.
+pub const IN_THE_END: &str = "on disk in the end as shipped, a device";
+/// Of each year for which nothing is deleted.
+pub const A_YEAR_OF_ALL: &str = "on disk for each year that all numbers are kept, a device";
+
 /// What a figure should be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -293,7 +302,7 @@ fn runs(out: &mut String, rows: &[Row]) {
 mod tests {
     use super::*;
 
-    fn row(what: &str, value: f64, run: &str) -> Row {
+    pub(super) fn row(what: &str, value: f64, run: &str) -> Row {
         Row {
             name: "fleet".into(),
             what: what.into(),

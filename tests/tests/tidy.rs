@@ -297,6 +297,10 @@ fn no_figure_is_typed() {
     let page = std::fs::read_to_string(format!("{ROOT}/docs/performance.md")).unwrap();
     ioc_tests::performance::check(&page).unwrap_or_else(|error| panic!("docs/performance.md: {error:#}"));
     assert!(Path::new(ROOT).join(ioc_tests::performance::MADE_BY).exists(), "what makes docs/performance.md is gone");
+    for side in ["docs/size.md", "docs/vi/size.md"] {
+        let text = std::fs::read_to_string(format!("{ROOT}/{side}")).unwrap();
+        ioc_tests::performance::size::check(&text).unwrap_or_else(|error| panic!("{side}: {error:#}"));
+    }
     // Every place for figures has a benchmark, so that a renamed one does not leave an empty table.
     let words = std::fs::read_to_string(format!("{ROOT}/tests/bench/performance.md")).unwrap();
     let bench = std::fs::read_to_string(format!("{ROOT}/tests/bench/main.rs")).unwrap();
