@@ -236,7 +236,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// The words around the figures.
-const TEMPLATE: &str = include_str!("performance.md");
+const TEMPLATE: &str = include_str!("performance.txt");
 
 fn rows(files: &[PathBuf]) -> anyhow::Result<Vec<performance::Row>> {
     let mut rows = Vec::new();

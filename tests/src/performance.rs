@@ -1,7 +1,7 @@
 //! Figures of benchmarks as rows that a program can read, and the page made of them: docs/performance.md has no figure that was typed.
 //!
 //! `ioc-bench` writes rows, one JSON object a line; `ioc-bench report` puts those of several runs into the text of
-//! tests/bench/performance.md. The page ends with a sum of itself, which tests/tests/tidy.rs works out again.
+//! tests/bench/performance.txt. The page ends with a sum of itself, which tests/tests/tidy.rs works out again.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -146,7 +146,7 @@ pub fn page(template: &str, rows: &[Row]) -> anyhow::Result<String> {
         anyhow::bail!("the text has no place for the figures of {name}: add a line '{TABLE}{name} -->'");
     }
     let mut out =
-        format!("<!-- Made by {MADE_BY} from the rows of ioc-bench; the text is in tests/bench/performance.md. -->\n");
+        format!("<!-- Made by {MADE_BY} from the rows of ioc-bench; the text is in tests/bench/performance.txt. -->\n");
     for line in template.lines() {
         match line.strip_prefix(TABLE).and_then(|rest| rest.strip_suffix(" -->")) {
             Some(name) => table(&mut out, name, rows),
@@ -168,7 +168,7 @@ pub fn page(template: &str, rows: &[Row]) -> anyhow::Result<String> {
 /// # Errors
 /// What is wrong with it, and the mend.
 pub fn check(page: &str) -> anyhow::Result<()> {
-    let mend = "change tests/bench/performance.md and run scripts/performance";
+    let mend = "change tests/bench/performance.txt and run scripts/performance";
     anyhow::ensure!(page.starts_with(&format!("<!-- Made by {MADE_BY} ")), "it does not say what made it: {mend}");
     let (made, said) = page.trim_end().rsplit_once("\n<!-- ").with_context(|| format!("its sum is missing: {mend}"))?;
     let said = said.strip_suffix(" -->").and_then(|text| u64::from_str_radix(text, 16).ok());

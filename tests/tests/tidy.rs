@@ -302,11 +302,11 @@ fn no_figure_is_typed() {
         ioc_tests::performance::size::check(&text).unwrap_or_else(|error| panic!("{side}: {error:#}"));
     }
     // Every place for figures has a benchmark, so that a renamed one does not leave an empty table.
-    let words = std::fs::read_to_string(format!("{ROOT}/tests/bench/performance.md")).unwrap();
+    let words = std::fs::read_to_string(format!("{ROOT}/tests/bench/performance.txt")).unwrap();
     let bench = std::fs::read_to_string(format!("{ROOT}/tests/bench/main.rs")).unwrap();
     let named = words.lines().filter_map(|line| line.strip_prefix("<!-- figures: ")?.strip_suffix(" -->"));
     let unknown: Vec<&str> = named.filter(|name| !bench.contains(&format!("=> \"{name}\""))).collect();
-    assert!(unknown.is_empty(), "tests/bench/performance.md has places for figures of no benchmark: {unknown:?}");
+    assert!(unknown.is_empty(), "tests/bench/performance.txt has places for figures of no benchmark: {unknown:?}");
 }
 
 #[test]
