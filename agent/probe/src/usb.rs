@@ -19,7 +19,8 @@ pub(crate) const PROBE: SampledProbe = SampledProbe {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",
         en: "USB storage, with events when it comes and goes",
-        reads: "`/sys/block` whenever a device came or went (`/sys/kernel/uevent_seqnum`) and at every sixth sample, with sizes: a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
+        reads: "`/sys/block` when devices came or went (`/sys/kernel/uevent_seqnum`), with sizes: \
+            a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
         metrics: &["usb."],
         cost: "0.01 ms",
     },

@@ -4,9 +4,11 @@
 //! tell (files on servers, mounts that come over a directory, writes through memory) is found when all is looked at all the same,
 //! [`ALL_EVERY`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
@@ -33,12 +35,16 @@ const OF_DIRECTORY: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::MASK_ADD);
 
+/// By the kernel's number of a watch the names in its directory that matter; none where all do. Others come and go in `/run` and `/etc`.
+type Wanted = BTreeMap<i32, Option<BTreeSet<OsString>>>;
+
 /// The files, and what was noted of them.
 #[derive(Debug)]
 pub(super) struct FileWatch {
     files: Vec<PathBuf>,
     /// None while nothing can be noted.
     notes: Option<OwnedFd>,
+    wanted: Wanted,
     /// Files that the kernel notes nothing of, as those that this user may not read.
     unnoted: BTreeSet<PathBuf>,
     times: u32,
@@ -47,7 +53,7 @@ pub(super) struct FileWatch {
 impl FileWatch {
     /// Watches these files, which need not be there yet.
     pub(super) fn new(files: impl Iterator<Item = PathBuf>) -> Self {
-        Self { files: files.collect(), notes: None, unnoted: BTreeSet::new(), times: 0 }
+        Self { files: files.collect(), notes: None, wanted: Wanted::new(), unnoted: BTreeSet::new(), times: 0 }
     }
 
     /// Whether any of the files may have changed since this was last asked. Those of which nothing is noted are to be looked at
@@ -55,7 +61,7 @@ impl FileWatch {
     pub(super) fn may_have_changed(&mut self) -> bool {
         let all = self.times.is_multiple_of(ALL_EVERY);
         self.times = self.times.wrapping_add(1);
-        let noted = self.notes.as_ref().is_none_or(any_note);
+        let noted = self.notes.as_ref().is_none_or(|notes| any_note(notes, &self.wanted));
         if all || noted {
             // Before the caller looks: what changes from now on is noted. What is not there any more drops out by itself.
             self.begin();
@@ -70,12 +76,13 @@ impl FileWatch {
 
     fn begin(&mut self) {
         self.unnoted.clear();
+        self.wanted.clear();
         if self.notes.is_none() {
             self.notes = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).ok();
         }
         let Some(notes) = &self.notes else { return };
         for file in &self.files {
-            match watch(notes, file) {
+            match watch(notes, file, &mut self.wanted) {
                 Ok(()) => {}
                 // There are too many watches on this machine: all files are looked at, as often as ever.
                 Err(Errno::NOSPC | Errno::NOMEM) => {
@@ -92,28 +99,48 @@ impl FileWatch {
 
 /// Has noted what becomes of a file: of itself, and of its name in the directory above it. Where that is not there either, of the nearest
 /// one that is, in which the others must come first.
-fn watch(notes: &OwnedFd, file: &Path) -> Result<(), Errno> {
-    for above in file.ancestors().skip(1) {
+fn watch(notes: &OwnedFd, file: &Path, wanted: &mut Wanted) -> Result<(), Errno> {
+    for (below, above) in file.ancestors().zip(file.ancestors().skip(1)) {
         match add_watch(notes, above, OF_DIRECTORY | WatchFlags::ONLYDIR) {
-            Ok(_) => break,
+            Ok(number) => {
+                let names = wanted.entry(number).or_insert_with(|| Some(BTreeSet::new()));
+                if let (Some(names), Some(name)) = (names, below.file_name()) {
+                    names.insert(name.to_owned());
+                }
+                break;
+            }
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) => return Err(error),
         }
     }
     match add_watch(notes, file, OF_FILE) {
-        Ok(_) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Ok(number) => {
+            wanted.insert(number, None);
+            Ok(())
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Whether anything was noted; takes the notes away.
-fn any_note(notes: &OwnedFd) -> bool {
+/// Whether anything was noted that matters; takes the notes away.
+fn any_note(notes: &OwnedFd, wanted: &Wanted) -> bool {
     let mut buffer = [MaybeUninit::uninit(); 4096];
     let mut reader = Reader::new(notes, &mut buffer);
-    for read in 0..NOTES_MAX {
+    let mut any = false;
+    for _ in 0..NOTES_MAX {
         match reader.next() {
-            Ok(_) => {}
-            Err(Errno::WOULDBLOCK) => return read > 0,
+            Ok(note) => {
+                // Without a name it is about the file or the directory itself, or notes were lost.
+                let name = note.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                any |= match (wanted.get(&note.wd()), name) {
+                    (Some(Some(names)), Some(name)) => names.contains(name),
+                    // Of a directory in which nothing is waited for any more.
+                    (None, Some(_)) => false,
+                    (Some(None), _) | (_, None) => true,
+                };
+            }
+            Err(Errno::WOULDBLOCK) => return any,
             // Nobody knows.
             Err(_) => return true,
         }
@@ -195,8 +222,10 @@ mod tests {
         let asked: Vec<bool> = (0..11).map(|_| watch.may_have_changed()).collect();
         let all: Vec<bool> = (0..11).map(|time: u32| time.is_multiple_of(ALL_EVERY)).collect();
         assert_eq!(asked, all);
-        // Nobody is told who only reads.
+        // Who only reads changes nothing, nor does what else comes and goes beside it.
         fs::read(&file).expect("read");
+        fs::write(dir.path().join("another"), "one").expect("written");
+        fs::remove_file(dir.path().join("another")).expect("removed");
         assert!(!watch.may_have_changed());
     }
 }
