@@ -2,7 +2,7 @@
 //!
 //! A report's numbers are one row in its commit ([`row`]). Soon rows are gathered by device into pieces, and once four hours are past their
 //! pieces are merged into one chunk ([`chunk`]) and summed up by five minutes and by the hour ([`fold`]); [`compaction`] does that. Each
-//! series of a chunk is packed by itself ([`column`]), as small whole numbers ([`ints`]) on the grid of what agents report ([`grid`]).
+//! series of a chunk is packed by itself ([`column`]), as small whole numbers (`ints`) on the grid of what agents report (`grid`).
 //! Whoever asks gets the tiers, the pieces and the rows as one ([`chart`]). Pure but for [`chart::read`] and [`compaction`], which ask
 //! the store; the store keeps what this makes.
 
