@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use ioc_common::config::{ConfigError, Source};
-use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
+use ioc_common::report::{ProbeOutcome, ProbeReport};
 
 use crate::config::Config;
 use crate::sensor::field_tool::LineArgs;
@@ -229,9 +229,9 @@ pub fn say(text: &str) -> std::io::Result<()> {
 #[must_use]
 pub fn probes_text(probes: &[ProbeReport]) -> String {
     probes.iter().fold(String::new(), |text, report| match &report.outcome {
-        Outcome::Read => text,
-        Outcome::Absent { why } => text + &format!("absent   {:<12} {why}\n", report.probe),
-        Outcome::Unknown { why } => text + &format!("unknown  {:<12} {why}\n", report.probe),
+        ProbeOutcome::Read => text,
+        ProbeOutcome::Absent { why } => text + &format!("absent   {:<12} {why}\n", report.probe),
+        ProbeOutcome::Unknown { why } => text + &format!("unknown  {:<12} {why}\n", report.probe),
     })
 }
 

@@ -65,9 +65,9 @@ pub struct Config {
     /// By when the agent means to be back when its service is stopped.
     pub return_within: SpanWithin<0, 86_400_000>,
     /// A collector that has committed nothing for this long is missed.
-    pub missed_after: SpanWithin<10_000, 604_800_000>,
+    pub watchdog_after: SpanWithin<10_000, 604_800_000>,
     /// Address that is told when the collector is missed; nobody without one.
-    pub missed_url: Option<String>,
+    pub watchdog_url: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -79,7 +79,7 @@ struct ConfigForm {
     spool: SpoolForm,
     probes: ProbesForm,
     stop: StopForm,
-    missed: MissedForm,
+    collector_watchdog: WatchdogForm,
     commands: BTreeMap<String, Spanned<PathBuf>>,
     software: SoftwareForm,
     services: ServicesForm,
@@ -174,12 +174,12 @@ impl Default for StopForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct MissedForm {
+struct WatchdogForm {
     after: SpanWithin<10_000, 604_800_000>,
     url: Option<Spanned<String>>,
 }
 
-impl Default for MissedForm {
+impl Default for WatchdogForm {
     fn default() -> Self {
         Self { after: SpanWithin(Span::secs(900)), url: None }
     }
@@ -208,7 +208,7 @@ impl Config {
             return Err(source.fault(mqtt.span(), &why, mend));
         }
         let allowed = |url: &str| url.starts_with("http://") || url.starts_with("https://");
-        if let Some(url) = form.missed.url.as_ref().filter(|url| !allowed(url.get_ref())) {
+        if let Some(url) = form.collector_watchdog.url.as_ref().filter(|url| !allowed(url.get_ref())) {
             let message = format!("found url {:?}; allowed are http:// and https://", url.get_ref());
             return Err(source.fault(url.span(), &message, "write the whole address"));
         }
@@ -243,8 +243,8 @@ impl Config {
             spill_after: form.spool.spill_after,
             forbid: form.probes.forbid.into_iter().map(Spanned::into_inner).collect(),
             return_within: form.stop.return_within,
-            missed_after: form.missed.after,
-            missed_url: form.missed.url.map(Spanned::into_inner),
+            watchdog_after: form.collector_watchdog.after,
+            watchdog_url: form.collector_watchdog.url.map(Spanned::into_inner),
         })
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_common::redact;
-use ioc_common::report::{Event, ProbeOutcome as Outcome};
+use ioc_common::report::{Event, ProbeOutcome};
 use ioc_probe::settings::TOOLS;
 use ioc_probe::{Probe, SampleContext, SurveyContext};
 
@@ -51,7 +51,7 @@ pub fn read(name: &str, root: &Path, config: &Config) -> Option<ProbeFinding> {
     let started_us = clock::boottime_us();
     let mut outcome = sample(probe.as_mut(), None, &mut buffer, &mut events, &mut numbers);
     let took_ms = since(started_us);
-    if outcome == Outcome::Read && root == Path::new("/") {
+    if outcome == ProbeOutcome::Read && root == Path::new("/") {
         // Rates need a second look; probes that are read seldom show their first one.
         std::thread::sleep(std::time::Duration::from_millis(500));
         numbers.0.clear();
@@ -80,7 +80,7 @@ fn sample(
     buffer: &mut Vec<u8>,
     events: &mut Vec<Event>,
     numbers: &mut JsonNumbers,
-) -> Outcome {
+) -> ProbeOutcome {
     probe.read(&mut SampleContext { elapsed_s, buffer, events }, numbers)
 }
 
@@ -134,10 +134,12 @@ pub fn text(finding: &ProbeFinding) -> String {
 fn line(finding: &ProbeFinding) -> String {
     let (name, took) = (&finding.result.name, finding.took_ms);
     match &finding.result.outcome {
-        Outcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
-        Outcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
-        Outcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
-        Outcome::Unknown { why } => format!("UNKNOWN  {name:<13} {why}\n         {:<13} needs {}\n", "", finding.needs),
+        ProbeOutcome::Read => format!("read     {name:<13} {took:>8.1} ms\n"),
+        ProbeOutcome::Absent { why } => format!("absent   {name:<13} {why}\n"),
+        ProbeOutcome::Unknown { why } if finding.needs == "nothing more" => format!("UNKNOWN  {name:<13} {why}\n"),
+        ProbeOutcome::Unknown { why } => {
+            format!("UNKNOWN  {name:<13} {why}\n         {:<13} needs {}\n", "", finding.needs)
+        }
     }
 }
 
@@ -153,7 +155,7 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
             let _ = writeln!(text, "         {:<13} lacks: {why}", "");
         }
     }
-    let mut bad = findings.iter().any(|finding| matches!(finding.result.outcome, Outcome::Unknown { .. }));
+    let mut bad = findings.iter().any(|finding| matches!(finding.result.outcome, ProbeOutcome::Unknown { .. }));
     if root == Path::new("/") {
         text.push('\n');
         let context = context(root, config, None);
@@ -195,9 +197,9 @@ pub fn bundle(
     for finding in findings {
         let (name, took) = (&finding.result.name, finding.took_ms);
         let (what, why) = match &finding.result.outcome {
-            Outcome::Read => ("read", String::new()),
-            Outcome::Absent { why } => ("absent", redact::reason(why)),
-            Outcome::Unknown { why } => ("UNKNOWN", redact::reason(why)),
+            ProbeOutcome::Read => ("read", String::new()),
+            ProbeOutcome::Absent { why } => ("absent", redact::reason(why)),
+            ProbeOutcome::Unknown { why } => ("UNKNOWN", redact::reason(why)),
         };
         let _ = writeln!(out, "{what:<8} {name:<13} {took:>8.1} ms {why}");
     }
@@ -298,8 +300,10 @@ mod tests {
             let known = ["antivirus", "time", "protection"].contains(&name);
             let numbers: Vec<_> = finding.result.numbers.iter().filter(|number| number.2.is_some()).collect();
             match finding.result.outcome {
-                Outcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
-                Outcome::Absent { .. } | Outcome::Unknown { .. } => assert!(numbers.is_empty(), "{name}: {numbers:?}"),
+                ProbeOutcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
+                ProbeOutcome::Absent { .. } | ProbeOutcome::Unknown { .. } => {
+                    assert!(numbers.is_empty(), "{name}: {numbers:?}")
+                }
             }
         }
         assert!(read("no-such", dir.path(), &config).is_none());
@@ -314,12 +318,12 @@ mod tests {
     fn a_bundle_hands_on_no_secret() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("agent.toml");
-        let text = "[missed]\nafter = \"15m\"\nurl = \"https://u:S3CR3T@chat.example/S3CR3T\" # S3CR3T\n\
+        let text = "[collector_watchdog]\nafter = \"15m\"\nurl = \"https://u:S3CR3T@chat.example/S3CR3T\" # S3CR3T\n\
                     [[endpoint]]\nname = \"S3CR3T\"\nkind = \"https\"\naddress = \"S3CR3T.example:443\"\nask = \"/?token=S3CR3T\"\n";
         std::fs::write(&path, text).expect("written");
         let config = Config::parse(&Source::read(&path).expect("read")).unwrap_or_else(|e| panic!("{e}"));
         let why = "restic -r rest:https://u:S3CR3T@host: Permission denied".to_owned();
-        let result = ProbeResult::without("backups", Outcome::Unknown { why });
+        let result = ProbeResult::without("backups", ProbeOutcome::Unknown { why });
         let findings = [ProbeFinding { result, took_ms: 1.0, needs: "nothing more" }];
         let status = Err("cannot ask S3CR3T: timed out".to_owned());
         let shown = bundle(Some(&path), dir.path(), &config, &findings, &status);
@@ -328,7 +332,7 @@ mod tests {
             "UNKNOWN  backups",
             "permission denied",
             "timed out",
-            "missed.after = \"15m\"",
+            "collector_watchdog.after = \"15m\"",
             "endpoint[0].kind = \"https\"",
         ] {
             assert!(shown.contains(part), "{part}\n{shown}");

@@ -229,7 +229,7 @@ impl Runner {
         self.state_dir.try_again(now_ms, || self.store.keep_epoch(self.epoch));
         self.renew(now_ms);
         self.send(now_ms);
-        let (last_ms, after_ms) = (self.last_commit_ms(), self.missed_after_ms());
+        let (last_ms, after_ms) = (self.last_commit_ms(), self.watchdog_after_ms());
         self.watch_collector(now_ms.saturating_sub(last_ms), after_ms);
         self.systemd_watchdog.feed(now_ms, self.sample_thread.next_beat_ms());
         self.tell_sampler();
@@ -252,8 +252,8 @@ impl Runner {
         self.session.last_commit_ms().unwrap_or(self.started_ms)
     }
 
-    fn missed_after_ms(&self) -> u64 {
-        u64::try_from(self.config.missed_after.as_millis()).unwrap_or(u64::MAX)
+    fn watchdog_after_ms(&self) -> u64 {
+        u64::try_from(self.config.watchdog_after.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Says by other ways that the collector is missed, and that it is back.
@@ -269,7 +269,7 @@ impl Runner {
         } else {
             tracing::warn!(collector = self.mqtt(), "the collector commits again");
         }
-        if self.config.missed_url.is_some() {
+        if self.config.watchdog_url.is_some() {
             tokio::spawn(collector_watchdog::notify(self.config_path.clone(), missed, silent_s));
         }
     }
@@ -381,10 +381,10 @@ impl Runner {
         let body = match (news, self.sensor_reader.find(sensor)) {
             (News::Announce(announcement), _) => return self.announce(sensor, *announcement),
             (News::Values(v), Some(known)) => Body::Sample(Sample { layout: known.layout.id(), v }),
-            (News::Outcome(outcome), Some(known)) => {
+            (News::ProbeOutcome(outcome), Some(known)) => {
                 Body::State(StateReport::Probes(vec![ProbeReport { probe: known.facts.profile.clone(), outcome }]))
             }
-            (News::Values(_) | News::Outcome(_), None) => return,
+            (News::Values(_) | News::ProbeOutcome(_), None) => return,
         };
         self.report_about(Some(sensor), &body);
     }

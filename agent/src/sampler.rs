@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
 use ioc_common::reading::{AgentUsage, Reading as _, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
-use ioc_probe::{Outcome, Probe, SampleContext};
+use ioc_probe::{Probe, ProbeOutcome, SampleContext};
 
 /// The probes, shared by the run that is under way and one that may hang.
 pub struct Probes {
@@ -72,7 +72,7 @@ impl Probes {
 pub struct Sampler {
     probes: Arc<Probes>,
     generation: u64,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<ProbeOutcome>,
     collect: SampleBuilder,
     layout: Option<Layout>,
     buffer: Vec<u8>,
@@ -103,7 +103,7 @@ impl Sampler {
         Self {
             generation: probes.generation.load(Ordering::SeqCst),
             probes,
-            outcomes: vec![Outcome::Unknown { why: "not yet read".to_owned() }; count],
+            outcomes: vec![ProbeOutcome::Unknown { why: "not yet read".to_owned() }; count],
             collect: SampleBuilder::default(),
             layout: None,
             buffer: Vec::new(),
@@ -113,7 +113,7 @@ impl Sampler {
 
     /// A sampler that goes on where one hangs that was given up: the same probes but for the one that is not back.
     #[must_use]
-    pub fn successor(probes: &Arc<Probes>, outcomes: Vec<Outcome>, layout: Option<Layout>) -> Self {
+    pub fn successor(probes: &Arc<Probes>, outcomes: Vec<ProbeOutcome>, layout: Option<Layout>) -> Self {
         Self { outcomes, layout, ..Self::new(Arc::clone(probes)) }
     }
 
@@ -139,16 +139,16 @@ impl Sampler {
                     *hold(&slot.probe) = Some(probe);
                     outcome.unwrap_or_else(|_| {
                         self.collect.back_to(start);
-                        Outcome::Unknown { why: "failed; the agent's log names the place".to_owned() }
+                        ProbeOutcome::Unknown { why: "failed; the agent's log names the place".to_owned() }
                     })
                 }
-                None => Outcome::Unknown { why: "does not answer; the other probes go on without it".to_owned() },
+                None => ProbeOutcome::Unknown { why: "does not answer; the other probes go on without it".to_owned() },
             };
             if probes.generation.load(Ordering::SeqCst) != self.generation {
                 return None;
             }
             let mut names = hold(&slot.names);
-            if matches!(outcome, Outcome::Unknown { .. }) && self.collect.at == start {
+            if matches!(outcome, ProbeOutcome::Unknown { .. }) && self.collect.at == start {
                 for name in names.iter() {
                     self.collect.put_name(name);
                 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use ioc_common::codec::Encoded;
-use ioc_common::report::ProbeOutcome as Outcome;
+use ioc_common::report::ProbeOutcome;
 
 /// Longest line of jobs or of what is answered, in bytes.
 pub const LINE_MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -36,7 +36,7 @@ pub struct SurveyEnd {
     /// Name of the survey, as in [`ioc_probe::SURVEYS`].
     pub name: String,
     /// Read, absent or unknown.
-    pub outcome: Outcome,
+    pub outcome: ProbeOutcome,
     /// Metric, subject, value.
     pub numbers: Vec<(String, String, Option<f64>)>,
     /// What to remember; none keeps what was.
@@ -46,7 +46,7 @@ pub struct SurveyEnd {
 impl SurveyEnd {
     /// An answer without findings.
     #[must_use]
-    pub fn without(name: &str, outcome: Outcome) -> Self {
+    pub fn without(name: &str, outcome: ProbeOutcome) -> Self {
         Self { name: name.to_owned(), outcome, numbers: Vec::new(), memo: None }
     }
 }

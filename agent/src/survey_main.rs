@@ -17,7 +17,7 @@ use ioc_agent::{capture, collector_watchdog, docs, doctor, enrol, preview, remot
 use ioc_common::config::{Source, Span};
 use ioc_common::enrolment::{EnrolWaiting, Token};
 use ioc_common::owner::as_owner;
-use ioc_common::report::ProbeOutcome as Outcome;
+use ioc_common::report::ProbeOutcome;
 use ioc_common::settings;
 use ioc_common::{metric, redact};
 use ioc_probe::patches::support;
@@ -97,7 +97,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         CliCommand::Missed { seconds, back } => {
-            let url = config.missed_url.as_ref().context("found no [missed] url in the configuration")?;
+            let url = config.watchdog_url.as_ref().context("found no [collector_watchdog] url in the configuration")?;
             collector_watchdog::notify(url, &IdentityStore::new(config.state.clone()), seconds, back)
                 .map_err(anyhow::Error::msg)?;
             Ok(ExitCode::SUCCESS)
@@ -156,7 +156,7 @@ fn show_probe(name: &str, root: &Path, json: bool, config: &Config) -> anyhow::R
     } else {
         say(&doctor::text(&finding))?;
     }
-    let unknown = matches!(finding.result.outcome, Outcome::Unknown { .. });
+    let unknown = matches!(finding.result.outcome, ProbeOutcome::Unknown { .. });
     Ok(if unknown { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -272,7 +272,7 @@ fn status_text(status: &status::Status) -> String {
         text += &format!("refused      {why}\n");
     }
     text += &settings_text(&status.settings);
-    let read = status.probes.iter().filter(|report| report.outcome == Outcome::Read).count();
+    let read = status.probes.iter().filter(|report| report.outcome == ProbeOutcome::Read).count();
     text += &format!("probes       {read} of {} read\n", status.probes.len());
     text + &probes_text(&status.probes)
 }

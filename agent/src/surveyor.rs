@@ -12,7 +12,7 @@ use serde::Serialize;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::codec::{CodecError, Encoded};
 use ioc_common::document::Json;
-use ioc_common::report::{Body, Event, ProbeOutcome as Outcome, State};
+use ioc_common::report::{Body, Event, ProbeOutcome, State};
 use ioc_common::software::Software;
 use ioc_probe::{Survey, SurveyContext, SurveyFindings, unknown};
 
@@ -30,7 +30,7 @@ pub struct ProbeResult {
     pub name: String,
     /// Read, absent or unknown.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ProbeOutcome,
     /// The document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Json>,
@@ -51,7 +51,7 @@ pub struct ProbeResult {
 impl ProbeResult {
     /// One without findings.
     #[must_use]
-    pub fn without(name: &str, outcome: Outcome) -> Self {
+    pub fn without(name: &str, outcome: ProbeOutcome) -> Self {
         Self {
             name: name.to_owned(),
             outcome,
@@ -81,7 +81,7 @@ impl ProbeResult {
             events,
             memo: Some(found.memo),
             software: found.software,
-            ..Self::without(name, Outcome::Read)
+            ..Self::without(name, ProbeOutcome::Read)
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
             .map(|line| serde_json::from_slice(line).expect("reads"))
             .collect();
         assert_eq!(lines.len(), 2);
-        let refused = |line: &SurveyLine| matches!(line, SurveyLine::End(answer) if matches!(answer.outcome, Outcome::Unknown { .. }));
+        let refused = |line: &SurveyLine| matches!(line, SurveyLine::End(answer) if matches!(answer.outcome, ProbeOutcome::Unknown { .. }));
         assert!(lines.iter().all(refused), "{lines:?}");
         assert!(serve(&config, true, &mut &b"rubbish\n"[..], &mut Vec::new()).is_err());
     }

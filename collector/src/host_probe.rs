@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use ioc_judge::HostAnswer;
 
-use ioc_engine::writer::{EngineHandle, HostProbe, Message};
+use ioc_engine::writer::{EngineHandle, EngineMessage, HostProbe};
 
 /// How long a host may take, its name included; the judge waits a little longer. A lost first packet is sent again after a second.
 const TIMEOUT: Duration = Duration::from_millis(1500);
@@ -46,7 +46,7 @@ pub async fn run(
                 (None, _) => HostAnswer::Unknown,
             };
             drop(slot);
-            engine.send(Message::HostProbed { device, answer }).await;
+            engine.send(EngineMessage::HostProbed { device, answer }).await;
         });
     }
 }

@@ -23,7 +23,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::open_files::{self, CONTROL_MAX, OpenFiles, Places, REFUSED_MAX};
 use ioc_engine::pki::{self, Authority, PkiError, ReloadableCertificate};
-use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, Message};
+use ioc_engine::writer::{self, CertificateAllowlist, EngineDeps, EngineHandle, EngineMessage};
 use ioc_store::StoreError;
 use ioc_web::{App, server};
 
@@ -148,7 +148,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
 
 /// Has the engine commit everything that the connections handed over, and end.
 async fn end(engine: &EngineHandle, thread: std::thread::JoinHandle<()>) {
-    engine.send(Message::Stop).await;
+    engine.send(EngineMessage::Stop).await;
     let joined = tokio::task::spawn_blocking(move || thread.join());
     let _ = tokio::time::timeout(Duration::from_secs(30), joined).await;
     tracing::info!("collector stopped");

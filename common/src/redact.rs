@@ -102,7 +102,7 @@ const HARMLESS: [(&str, Shape); 43] = [
     ("endpoint.kind", Shape::Word(&["tcp", "https", "dns", "icmp"])),
     ("backup.kind", Shape::Word(&["marker", "timer", "restic", "borg", "pgbasebackup"])),
     ("wall.columns", Shape::Number),
-    ("missed.after", Shape::Span),
+    ("collector_watchdog.after", Shape::Span),
     ("stop.return_within", Shape::Span),
     ("modbus.every", Shape::Span),
     ("modbus.timeout", Shape::Span),

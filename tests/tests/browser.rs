@@ -143,7 +143,7 @@ impl Browser {
 
     /// What axe-core finds that is serious (WCAG 2.2 A and AA).
     async fn barriers(&self) -> Value {
-        let axe = std::fs::read_to_string(peers().join("axe.min.js")).expect("scripts/test fetches axe-core");
+        let axe = std::fs::read_to_string(peers().join("axe.min.js")).expect("scripts/test installs axe-core");
         self.run(&format!("{axe}; return 1")).await;
         let script = "const done = arguments[arguments.length - 1]; \
                       axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }) \

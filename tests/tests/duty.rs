@@ -384,7 +384,7 @@ async fn a_dead_collector_is_told_by_its_agents_and_so_is_its_return() {
     let mut scene = scene(|_| 200, "").await;
     scene.rig.start().await.unwrap();
     let missed = format!(
-        "[report]\ninterval = \"1s\"\n[collector]\nkeep_alive = \"5s\"\n[missed]\nafter = \"10s\"\nurl = \"http://127.0.0.1:{port}/alarm\""
+        "[report]\ninterval = \"1s\"\n[collector]\nkeep_alive = \"5s\"\n[collector_watchdog]\nafter = \"10s\"\nurl = \"http://127.0.0.1:{port}/alarm\""
     );
     let mut agent = scene.rig.agent("srv-01", &missed).await.unwrap();
     agent.start().unwrap();

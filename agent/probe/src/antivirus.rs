@@ -10,7 +10,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Product};
 use ioc_common::report::Event;
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
@@ -123,11 +123,11 @@ fn value<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
 fn ask_product(context: &SurveyContext<'_>, product: &mut Product, tool: &str, arguments: &[&str]) -> Option<String> {
     match context.ask(tool, arguments, 30).lines() {
         Ok(text) => Some(text),
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+        Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
             product.unknown.push(why);
             None
         }
-        Err(Outcome::Read) => None,
+        Err(ProbeOutcome::Read) => None,
     }
 }
 
@@ -167,11 +167,11 @@ fn defender(context: &SurveyContext<'_>, zone: &Zone) -> Option<Product> {
             product.unknown.push(format!("mdatp threat list: not understood: {first}"));
             None
         }
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+        Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
             product.unknown.push(why);
             None
         }
-        Err(Outcome::Read) => None,
+        Err(ProbeOutcome::Read) => None,
     };
     if let Some(list) = list {
         product.detections_read = true;
@@ -315,11 +315,11 @@ fn custom(context: &SurveyContext<'_>, settings: &CustomAntivirus) -> Product {
         }
         match context.ask_custom(command, 30).ending(good).ended_well() {
             Ok(output) => Some((output.code == Some(0), String::from_utf8_lossy(&output.text).trim().to_owned())),
-            Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+            Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
                 product.unknown.push(why);
                 None
             }
-            Err(Outcome::Read) => None,
+            Err(ProbeOutcome::Read) => None,
         }
     };
     // 126 and 127 are a shell's word for a program that could not be started.

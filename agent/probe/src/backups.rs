@@ -10,7 +10,7 @@ use ioc_common::reading::{Backup, Backups};
 use serde::{Deserialize, Serialize};
 
 use super::services::property;
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::bounded_io::names_in;
 use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
 use crate::settings::{BackupKind, BackupSetting};
@@ -89,8 +89,8 @@ fn job(context: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos
         BackupKind::Pgbasebackup => pgbasebackup(context, setting, &mut job),
     };
     match outcome {
-        Ok(()) | Err(Outcome::Read) => {}
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => job.unknown = why,
+        Ok(()) | Err(ProbeOutcome::Read) => {}
+        Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => job.unknown = why,
     }
     // What is dated in the future would stay fresh until then.
     if let Some(at) = job.succeeded_at.filter(|at| context.is_ahead(*at)) {
@@ -101,7 +101,7 @@ fn job(context: &SurveyContext<'_>, setting: &BackupSetting, seen: &mut JobMemos
 }
 
 /// When a file was last changed; none when it is not there.
-fn changed_at(context: &SurveyContext<'_>, path: &str) -> Result<Option<Timestamp>, Outcome> {
+fn changed_at(context: &SurveyContext<'_>, path: &str) -> Result<Option<Timestamp>, ProbeOutcome> {
     match context.path(path).metadata() {
         Ok(_) => context.changed_at(path).map(Some).ok_or_else(|| unknown(&format!("{path} has no time of change"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -109,7 +109,7 @@ fn changed_at(context: &SurveyContext<'_>, path: &str) -> Result<Option<Timestam
     }
 }
 
-fn marker(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn marker(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
     job.succeeded_at = changed_at(context, &setting.target)?;
     // A marker that was never made is a backup that never ran, which is no unknown.
     job.ok = Some(job.succeeded_at.is_some());
@@ -124,7 +124,7 @@ fn timer(
     setting: &BackupSetting,
     job: &mut Backup,
     seen: &mut JobMemos,
-) -> Result<(), Outcome> {
+) -> Result<(), ProbeOutcome> {
     let stem = setting.target.strip_suffix(".timer");
     // A timer only starts; how its service ended is what counts.
     let service = stem.map_or_else(|| setting.target.clone(), |stem| format!("{stem}.service"));
@@ -189,7 +189,7 @@ fn parse_systemd_time(text: &str) -> Option<Timestamp> {
     Zone::default().moment(three(date, '-')?, three(time, ':')?)
 }
 
-fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
     let password = setting.password_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
     let mut arguments = vec!["-r", setting.target.as_str(), "--no-lock", "--no-cache", "--json"];
     if !password.is_empty() {
@@ -207,7 +207,7 @@ fn restic(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup
     newest(job, times, snapshots.len())
 }
 
-fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
     if !context.has("borg") {
         return Err(absent(&"borg is not installed, or forbidden by [commands]"));
     }
@@ -229,7 +229,7 @@ fn borg(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) 
 }
 
 /// The newest of `count` backups; without any the job never succeeded, and of some without a time nothing is known.
-fn newest(job: &mut Backup, times: impl Iterator<Item = Timestamp>, count: usize) -> Result<(), Outcome> {
+fn newest(job: &mut Backup, times: impl Iterator<Item = Timestamp>, count: usize) -> Result<(), ProbeOutcome> {
     job.succeeded_at = times.max();
     if job.succeeded_at.is_none() && count > 0 {
         return Err(unknown(&format!("none of {count} backups has a time that is understood")));
@@ -239,7 +239,7 @@ fn newest(job: &mut Backup, times: impl Iterator<Item = Timestamp>, count: usize
 }
 
 /// The newest backup below a directory: a whole one has its manifest (PostgreSQL 13 and later), written last.
-fn pgbasebackup(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), Outcome> {
+fn pgbasebackup(context: &SurveyContext<'_>, setting: &BackupSetting, job: &mut Backup) -> Result<(), ProbeOutcome> {
     let mut places = vec![setting.target.clone()];
     let below = match names_in(context.root, &setting.target, 4096) {
         Ok(names) => names,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ioc_common::reading::{Cpu, CpuShares, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, rate, text, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -148,7 +148,7 @@ impl CpuProbe {
 }
 
 impl Probe for CpuProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let bytes = match self.stat.read(context.buffer) {
             Ok(bytes) => bytes,
             Err(error) => return missing(&error),
@@ -161,7 +161,7 @@ impl Probe for CpuProbe {
             Some(before) => std::mem::swap(before, &mut self.now),
             None => self.before = Some(std::mem::take(&mut self.now)),
         }
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Disk, DiskRates, Disks, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, text};
+use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::KeptFile;
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -112,7 +112,7 @@ impl DiskProbe {
 }
 
 impl Probe for DiskProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let bytes = match self.diskstats.read(context.buffer) {
             Ok(bytes) => bytes,
             Err(error) => return missing(&error),
@@ -133,10 +133,10 @@ impl Probe for DiskProbe {
             disks.0.push(Disk { device: name.to_owned(), rates, in_flight: counters.in_flight });
         }
         if disks.0.is_empty() {
-            return Outcome::Absent { why: "/proc/diskstats names no disk".to_owned() };
+            return ProbeOutcome::Absent { why: "/proc/diskstats names no disk".to_owned() };
         }
         disks.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{MemoryErrors, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext};
+use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -35,7 +35,7 @@ impl EdacProbe {
 }
 
 impl Probe for EdacProbe {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         const BASE: &str = "/sys/devices/system/edac/mc";
         let controllers = names_in(&self.root, BASE, 64).unwrap_or_default();
         let count =
@@ -46,12 +46,12 @@ impl Probe for EdacProbe {
             .filter_map(|mc| Some((mc.clone(), count(mc, "ce_count")?, count(mc, "ue_count")?)));
         let errors = MemoryErrors(errors.collect());
         if errors.0.is_empty() {
-            return Outcome::Absent {
+            return ProbeOutcome::Absent {
                 why: format!("{BASE}: no memory controller with error correction, or its driver is not loaded"),
             };
         }
         errors.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -72,6 +72,6 @@ mod tests {
             numbers,
             [("memory.corrected_errors", "mc0".to_owned(), 7.0), ("memory.uncorrected_errors", "mc0".to_owned(), 1.0)]
         );
-        assert!(matches!(read_below(&[], |root| Box::new(EdacProbe::new(root))).0, Outcome::Absent { .. }));
+        assert!(matches!(read_below(&[], |root| Box::new(EdacProbe::new(root))).0, ProbeOutcome::Absent { .. }));
     }
 }

@@ -2,7 +2,7 @@
 
 use ioc_common::reading::Sink;
 
-use super::{Outcome, Probe, SampleContext};
+use super::{Probe, ProbeOutcome, SampleContext};
 
 /// Reads `probe` every so many samples.
 pub(super) struct EveryN {
@@ -11,13 +11,13 @@ pub(super) struct EveryN {
     samples: u32,
     elapsed_s: Option<f64>,
     last_values: Vec<(&'static str, String, f64)>,
-    outcome: Outcome,
+    outcome: ProbeOutcome,
 }
 
 impl EveryN {
     /// Reads `probe` at the first sample and then every `every_n` samples.
     pub(super) fn new(probe: Box<dyn Probe>, every_n: u32) -> Self {
-        let outcome = Outcome::Unknown { why: "not yet read".to_owned() };
+        let outcome = ProbeOutcome::Unknown { why: "not yet read".to_owned() };
         Self { probe, every_n: every_n.max(1), samples: 0, elapsed_s: None, last_values: Vec::new(), outcome }
     }
 }
@@ -42,7 +42,7 @@ impl Sink for ValueKeeper<'_> {
 }
 
 impl Probe for EveryN {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         // Rates are over the time since this probe was last read.
         self.elapsed_s = match (self.elapsed_s, context.elapsed_s) {
             (Some(before), Some(now)) => Some(before + now),

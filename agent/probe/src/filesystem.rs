@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Outcome, Probe, SampleContext, missing, text, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 use ioc_common::reading::{Filesystem, Filesystems, Reading as _, Sink};
@@ -136,7 +136,7 @@ impl FilesystemProbe {
 }
 
 impl Probe for FilesystemProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         // The kernel composes the list anew at each reading, which costs more than measuring what is on it.
         if self.samples.is_multiple_of(LIST_EVERY_SAMPLES) {
             let bytes = match self.mounts.read(context.buffer) {
@@ -173,7 +173,7 @@ impl Probe for FilesystemProbe {
             });
         }
         filesystems.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

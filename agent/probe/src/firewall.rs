@@ -17,7 +17,7 @@ use ioc_common::reading::Protection;
 pub use packet::{Family, OutsideInterfaces, Packet};
 pub use walk::{FinalVerdict, RuleSet};
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::survey_context::SurveyContext;
 
 /// What is asked first: without the elements of sets, which may be many.
@@ -123,7 +123,7 @@ impl Nft {
                 Ok(()) => Self::Said(json),
                 Err(why) => Self::Failed(format!("nft --json list ruleset: {why}")),
             },
-            Err(Outcome::Unknown { why }) => Self::Failed(format!("{why}; mend: run the helper unit")),
+            Err(ProbeOutcome::Unknown { why }) => Self::Failed(format!("{why}; mend: run the helper unit")),
             Err(_) => Self::Absent,
         }
     }
@@ -189,7 +189,7 @@ fn legacy(context: &SurveyContext<'_>, family: Family, outside: &OutsideInterfac
     }
     let mut said = context.ask(own, &[], 20).lines_or_none();
     // Where only one kind is installed, it bears the plain name.
-    if matches!(said, Err(Outcome::Absent { .. })) {
+    if matches!(said, Err(ProbeOutcome::Absent { .. })) {
         said = context.ask(any, &[], 20).lines_or_none();
     }
     match said {
@@ -200,7 +200,7 @@ fn legacy(context: &SurveyContext<'_>, family: Family, outside: &OutsideInterfac
             let rules = save::compile(&text, &Packet::new(family, outside.clone(), &save::ports(&text)));
             Some(rules.map(|rules| rules.walk()).map_err(|why| format!("{any}: {why}")))
         }
-        Err(Outcome::Unknown { why }) => Some(Err(format!("{why}; mend: run the helper unit"))),
+        Err(ProbeOutcome::Unknown { why }) => Some(Err(format!("{why}; mend: run the helper unit"))),
         Err(_) if used => Some(Err(format!(
             "firewall: {tables} names tables, and {own} is not there to be asked; mend: install iptables"
         ))),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::Sink;
 
-use super::{Outcome, Probe, SampleContext, rate};
+use super::{Probe, ProbeOutcome, SampleContext, rate};
 use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -39,7 +39,7 @@ impl FrequencyProbe {
 }
 
 impl Probe for FrequencyProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         const BASE: &str = "/sys/devices/system/cpu";
         let cores = names_in(&self.root, BASE, 4096).unwrap_or_default();
         let cores = cores.iter().filter(|name| name.strip_prefix("cpu").is_some_and(|n| n.parse::<u32>().is_ok()));
@@ -56,7 +56,7 @@ impl Probe for FrequencyProbe {
             }
         }
         if count == 0.0 && throttled.is_none() {
-            return Outcome::Absent {
+            return ProbeOutcome::Absent {
                 why: format!("{BASE}: neither cpufreq nor thermal_throttle, as in a virtual machine"),
             };
         }
@@ -68,7 +68,7 @@ impl Probe for FrequencyProbe {
             let per_second = before.zip(context.elapsed_s).and_then(|(before, s)| rate(throttled, before, s));
             sink.put("cpu.throttled", "", per_second.unwrap_or(f64::NAN));
         }
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ioc_common::reading::{Gpu, Gpus};
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -41,10 +41,10 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
             gpus.gpus.extend(found.gpus);
             gpus.unknown.extend(found.unknown);
         }
-        Err(Outcome::Absent { .. }) => {}
+        Err(ProbeOutcome::Absent { .. }) => {}
         Err(other) if gpus.gpus.is_empty() => return Err(other),
-        Err(Outcome::Unknown { why }) => gpus.unknown.push(why),
-        Err(Outcome::Read) => {}
+        Err(ProbeOutcome::Unknown { why }) => gpus.unknown.push(why),
+        Err(ProbeOutcome::Read) => {}
     }
     if gpus.gpus.is_empty() {
         return Err(absent(&"no nvidia-smi and no amdgpu below /sys/class/drm"));

@@ -2,7 +2,7 @@
 
 use ioc_common::reading::Ipmi;
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -52,7 +52,9 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
             supplies(&mut ipmi, &rows.iter().filter(|row| is_apart(row)).collect::<Vec<_>>());
         }
         // Whoever does not answer that does not answer more.
-        Err(Outcome::Unknown { why }) if why.contains("did not end within") => return Err(Outcome::Unknown { why }),
+        Err(ProbeOutcome::Unknown { why }) if why.contains("did not end within") => {
+            return Err(ProbeOutcome::Unknown { why });
+        }
         Err(outcome) => {
             let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));
@@ -80,10 +82,10 @@ fn not_understood(ipmi: &mut Ipmi, rows: usize) {
     }
 }
 
-fn why(outcome: Outcome) -> Option<String> {
+fn why(outcome: ProbeOutcome) -> Option<String> {
     match outcome {
-        Outcome::Unknown { why } | Outcome::Absent { why } => Some(why),
-        Outcome::Read => None,
+        ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why } => Some(why),
+        ProbeOutcome::Read => None,
     }
 }
 
@@ -243,6 +245,6 @@ mod tests {
         assert_eq!(ipmi.unknown.len(), 3, "{:?}", ipmi.unknown);
         captured.says("ipmitool", &FULL, 0, "rubbish\n");
         let survey = survey(&captured.machine("2026-11-24T00:00:00Z"));
-        assert!(matches!(survey, Err(Outcome::Unknown { .. })), "{survey:?}");
+        assert!(matches!(survey, Err(ProbeOutcome::Unknown { .. })), "{survey:?}");
     }
 }

@@ -59,7 +59,7 @@ use std::path::Path;
 
 use ioc_common::reading::Sink;
 use ioc_common::report::Event;
-pub use ioc_common::report::ProbeOutcome as Outcome;
+pub use ioc_common::report::ProbeOutcome;
 
 pub use bounded_io::{KeptFile, ReadError, names_in, read_table, read_text};
 pub use descriptor::{Card, Sampled, Survey, SurveyReader};
@@ -210,12 +210,12 @@ pub struct SampleContext<'a> {
 /// Reads one part of the machine at samples.
 pub trait Probe: Send {
     /// Reads now, and gives the numbers to `sink`.
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome;
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome;
 }
 
 /// A file that is not there means *absent*; any other trouble means *unknown*.
-fn missing(error: &ReadError) -> Outcome {
-    if error.is_absent() { Outcome::Absent { why: error.to_string() } } else { unknown(error) }
+fn missing(error: &ReadError) -> ProbeOutcome {
+    if error.is_absent() { ProbeOutcome::Absent { why: error.to_string() } } else { unknown(error) }
 }
 
 /// Bytes as text for a parser: `/proc` is ASCII but for names that users choose.
@@ -248,7 +248,7 @@ pub(crate) mod testing {
     pub(crate) fn read_below(
         files: &[(&str, &str)],
         make: impl FnOnce(&Path) -> Box<dyn Probe>,
-    ) -> (Outcome, Vec<(&'static str, String, f64)>) {
+    ) -> (ProbeOutcome, Vec<(&'static str, String, f64)>) {
         let dir = tempfile::tempdir().expect("temporary directory");
         for (path, text) in files {
             let path = dir.path().join(path.trim_start_matches('/'));

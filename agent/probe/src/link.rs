@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::Sink;
 
-use super::{Outcome, Probe, SampleContext, missing, rate, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, rate, unknown};
 use crate::bounded_io::{names_in, read_attribute, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -153,9 +153,9 @@ fn bond_missing(root: &Path, name: &str, text: &str) -> Result<Option<u32>, Stri
 const BASE: &str = "/sys/class/net";
 
 impl Probe for LinkProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let mut any = false;
-        let mut outcome = Outcome::Read;
+        let mut outcome = ProbeOutcome::Read;
         let names = match names_in(&self.root, BASE, 4096) {
             Ok(names) => names,
             Err(error) => return missing(&error),
@@ -199,7 +199,7 @@ impl Probe for LinkProbe {
                 sink.put("net.bond_missing", &name, missing.map_or(f64::NAN, f64::from));
             }
         }
-        if any { outcome } else { Outcome::Absent { why: format!("{BASE}: no interface with a plug") } }
+        if any { outcome } else { ProbeOutcome::Absent { why: format!("{BASE}: no interface with a plug") } }
     }
 }
 
@@ -263,7 +263,7 @@ mod tests {
         let told = |files: &[(&str, &str)]| {
             let files: Vec<_> = [("/sys/class/net/bond0/bonding/slaves", "")].iter().chain(files).copied().collect();
             let (outcome, numbers) = read_below(&files, |root| Box::new(LinkProbe::new(root)));
-            (outcome == Outcome::Read, numbers.iter().find(|n| n.0 == "net.bond_missing").expect("told").2)
+            (outcome == ProbeOutcome::Read, numbers.iter().find(|n| n.0 == "net.bond_missing").expect("told").2)
         };
         let bare = ("/proc/net/bonding/bond0", "Bonding Mode: load balancing (round-robin)\nMII Status: down\n");
         assert!(told(&[bare]).1.is_nan(), "the module made it");

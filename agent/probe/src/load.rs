@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ioc_common::reading::{Load, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, text, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -72,7 +72,7 @@ impl LoadProbe {
 }
 
 impl Probe for LoadProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let loads = match self.loadavg.read(context.buffer) {
             Ok(bytes) => parse_loadavg(&text(bytes)),
             Err(error) => return missing(&error),
@@ -85,7 +85,7 @@ impl Probe for LoadProbe {
             return unknown(&"/proc/loadavg or /proc/uptime is not of the expected form");
         };
         Load { one, five, fifteen, cpus: self.cpus, uptime_s }.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

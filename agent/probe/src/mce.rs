@@ -62,7 +62,7 @@ pub fn parse(text: &str) -> MachineChecks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Outcome;
+    use crate::ProbeOutcome;
     use crate::survey_context::testing::Captured;
 
     const TABLE: &str = "           CPU0       CPU1       \n  1:          9          0   IO-APIC    1-edge      i8042\nTHR:          3          4   Threshold APIC interrupts\n\
@@ -82,7 +82,7 @@ mod tests {
         );
         for nothing in ["", "           CPU0\n  1:          9   GICv3\nIPI0:  7   Rescheduling interrupts\n"] {
             let captured = Captured::new(&[(INTERRUPTS, nothing)]);
-            assert!(matches!(survey(&captured.machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
+            assert!(matches!(survey(&captured.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
         }
     }
 }

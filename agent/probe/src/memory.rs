@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ioc_common::reading::{Memory, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, rate, text, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -143,7 +143,7 @@ impl MemoryProbe {
 }
 
 impl Probe for MemoryProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let memory = match self.meminfo.read(context.buffer) {
             Ok(bytes) => parse_meminfo(&text(bytes)),
             Err(error) => return missing(&error),
@@ -176,7 +176,7 @@ impl Probe for MemoryProbe {
             _ => None,
         };
         memory.emit(sink);
-        given_back.map_or_else(|why| unknown(&why), |_| Outcome::Read)
+        given_back.map_or_else(|why| unknown(&why), |_| ProbeOutcome::Read)
     }
 }
 
@@ -215,9 +215,9 @@ mod tests {
             let (outcome, numbers) = read_below(&files, |root| Box::new(MemoryProbe::new(root)));
             (outcome, numbers.iter().find(|number| number.0 == "memory.used_pct").expect("told").2)
         };
-        assert_eq!(used("c_min 4 102400\nsize 4 614400\n"), (Outcome::Read, 40.0));
+        assert_eq!(used("c_min 4 102400\nsize 4 614400\n"), (ProbeOutcome::Read, 40.0));
         let (outcome, share) = used("rubbish");
-        assert!(matches!(outcome, Outcome::Unknown { .. }) && share.is_nan());
+        assert!(matches!(outcome, ProbeOutcome::Unknown { .. }) && share.is_nan());
     }
 
     #[test]

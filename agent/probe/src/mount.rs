@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ioc_common::reading::{Reading as _, RemoteMount, RemoteMounts, Sink};
 
-use super::{Outcome, Probe, SampleContext, filesystem, missing, text};
+use super::{Probe, ProbeOutcome, SampleContext, filesystem, missing, text};
 use crate::bounded_io::KeptFile;
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -110,7 +110,7 @@ fn ask(mount: &str) -> Receiver<Option<SpaceBytes>> {
 }
 
 impl Probe for MountProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let found = if std::mem::take(&mut self.rests) {
             Vec::new()
         } else {
@@ -123,10 +123,10 @@ impl Probe for MountProbe {
         };
         if found.is_empty() {
             self.asked.clear();
-            return Outcome::Absent { why: "/proc/self/mounts names no network filesystem".to_owned() };
+            return ProbeOutcome::Absent { why: "/proc/self/mounts names no network filesystem".to_owned() };
         }
         if self.root != Path::new("/") {
-            return Outcome::Unknown { why: "a captured machine has no servers to ask".to_owned() };
+            return ProbeOutcome::Unknown { why: "a captured machine has no servers to ask".to_owned() };
         }
         self.asked.retain(|one| found.contains(&one.mount));
         for mount in found {
@@ -165,7 +165,7 @@ impl Probe for MountProbe {
             reading.0.push(RemoteMount { mount: one.mount.clone(), answers: one.last.is_some(), space: one.last });
         }
         reading.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Interface, Network, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, rate, text};
+use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text};
 use crate::bounded_io::{KeptFile, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -94,7 +94,7 @@ fn link(root: &Path, name: &str) -> (Option<bool>, Option<f64>) {
 }
 
 impl Probe for NetworkProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let bytes = match self.dev.read(context.buffer) {
             Ok(bytes) => bytes,
             Err(error) => return missing(&error),
@@ -122,11 +122,11 @@ impl Probe for NetworkProbe {
             network.0.push(Interface { name: name.to_owned(), rates, up: known.up, speed_mbit: known.speed_mbit });
         }
         if network.0.is_empty() {
-            return Outcome::Absent { why: "/proc/net/dev names no interface but the loopback".to_owned() };
+            return ProbeOutcome::Absent { why: "/proc/net/dev names no interface but the loopback".to_owned() };
         }
         network.0.sort_by(|a, b| a.name.cmp(&b.name));
         network.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{PowerSupplies, PowerSupply, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext};
+use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -35,20 +35,22 @@ impl PowerProbe {
 }
 
 impl Probe for PowerProbe {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let names = names_in(&self.root, SUPPLIES, 64).unwrap_or_default();
         if names.is_empty() {
-            return Outcome::Absent { why: format!("{SUPPLIES} is empty: the kernel sees no supply and no battery") };
+            return ProbeOutcome::Absent {
+                why: format!("{SUPPLIES} is empty: the kernel sees no supply and no battery"),
+            };
         }
         let seen: Vec<Supply> = names.iter().filter_map(|name| Supply::read(&self.root, name)).collect();
         let supplies = PowerSupplies(judged(&seen));
         if supplies.0.is_empty() {
-            return Outcome::Absent {
+            return ProbeOutcome::Absent {
                 why: format!("{SUPPLIES} has no supply and no battery of this machine: {}", names.join(", ")),
             };
         }
         supplies.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -142,7 +144,7 @@ mod tests {
         assert_eq!(numbers, expected.map(|(metric, subject, value)| (metric, subject.to_owned(), value)));
     }
 
-    fn supplies(files: &[(&str, &str)]) -> (Outcome, Vec<(&'static str, String, f64)>) {
+    fn supplies(files: &[(&str, &str)]) -> (ProbeOutcome, Vec<(&'static str, String, f64)>) {
         let files: Vec<(String, &str)> =
             files.iter().map(|(file, text)| (format!("/sys/class/power_supply/{file}"), *text)).collect();
         let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), *text)).collect();
@@ -155,7 +157,10 @@ mod tests {
         for kind in ["USB", "USB_C", "USB_PD", "Wireless", "Unknown"] {
             let files = [("ucsi-source-psy-0-00081/type", kind), ("ucsi-source-psy-0-00081/online", "0")];
             let (outcome, numbers) = supplies(&files);
-            assert!(matches!(outcome, Outcome::Absent { why } if why.contains("ucsi")) && numbers.is_empty(), "{kind}");
+            assert!(
+                matches!(outcome, ProbeOutcome::Absent { why } if why.contains("ucsi")) && numbers.is_empty(),
+                "{kind}"
+            );
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ioc_common::reading::{Pressure, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, missing, text, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::KeptFile;
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -58,7 +58,7 @@ impl PressureProbe {
 }
 
 impl Probe for PressureProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let mut averages = [(0.0, 0.0); 3];
         for (file, average) in self.files.iter_mut().zip(&mut averages) {
             match file.read(context.buffer).map(|bytes| parse(&text(bytes))) {
@@ -66,14 +66,14 @@ impl Probe for PressureProbe {
                 Ok(None) => return unknown(&"/proc/pressure is not of the expected form"),
                 // The kernel has it but it is switched off (psi=0): opening works, reading says so.
                 Err(error) if error.source.raw_os_error() == Some(95) => {
-                    return Outcome::Absent { why: format!("{error}: switched off; boot with psi=1 to have it") };
+                    return ProbeOutcome::Absent { why: format!("{error}: switched off; boot with psi=1 to have it") };
                 }
                 Err(error) => return missing(&error),
             }
         }
         let [(cpu_some, _), (memory_some, memory_full), (io_some, io_full)] = averages;
         Pressure { cpu_some, memory_some, memory_full, io_some, io_full }.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

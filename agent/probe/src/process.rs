@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Processes, Reading as _, Sink};
 
-use super::{Outcome, Probe, SampleContext, unknown};
+use super::{Probe, ProbeOutcome, SampleContext, unknown};
 use crate::bounded_io::{names_in, read_attribute};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 use crate::survey_context::SurveyContext;
@@ -61,7 +61,7 @@ impl ProcessProbe {
 }
 
 impl Probe for ProcessProbe {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let names = match names_in(&self.root, "/proc", PROCESSES_MAX) {
             Ok(names) => names,
             Err(error) => return unknown(&error),
@@ -81,7 +81,7 @@ impl Probe for ProcessProbe {
             return unknown(&"/proc: no process can be seen");
         }
         processes.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 

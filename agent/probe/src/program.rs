@@ -4,7 +4,7 @@
 //! went well, spoke where silence means nothing, ended its last line or closed its JSON, and complained of no right that it lacked.
 //! Everything else is *unknown*, with the program's own words: a failure is never a zero, and never a shorter list.
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 
 /// Most bytes read from a program.
 pub const OUTPUT_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -35,13 +35,13 @@ const LACKS_RIGHTS: [&str; 6] = [
 #[must_use]
 pub struct ProgramAnswer {
     what: String,
-    answer: Result<ProgramOutput, Outcome>,
+    answer: Result<ProgramOutput, ProbeOutcome>,
     good: fn(i32) -> bool,
 }
 
 impl ProgramAnswer {
     /// What `what` (program and arguments, for people) gave; it ended well with exit status 0.
-    pub fn new(what: String, answer: Result<ProgramOutput, Outcome>) -> Self {
+    pub fn new(what: String, answer: Result<ProgramOutput, ProbeOutcome>) -> Self {
         Self { what, answer, good: |code| code == 0 }
     }
 
@@ -54,7 +54,7 @@ impl ProgramAnswer {
     ///
     /// # Errors
     /// *Absent* when there is no such program, *unknown* when its answer is not whole.
-    pub fn lines(self) -> Result<String, Outcome> {
+    pub fn lines(self) -> Result<String, ProbeOutcome> {
         self.parsed(|text| if text.trim().is_empty() { Err("printed nothing".to_owned()) } else { Ok(text.to_owned()) })
     }
 
@@ -62,7 +62,7 @@ impl ProgramAnswer {
     ///
     /// # Errors
     /// As [`Self::lines`].
-    pub fn lines_or_none(self) -> Result<String, Outcome> {
+    pub fn lines_or_none(self) -> Result<String, ProbeOutcome> {
         self.parsed(|text| Ok(text.to_owned()))
     }
 
@@ -70,7 +70,7 @@ impl ProgramAnswer {
     ///
     /// # Errors
     /// As [`Self::lines`], and *unknown* with what `parse` did not understand.
-    pub fn parsed<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Outcome> {
+    pub fn parsed<T>(self, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ProbeOutcome> {
         let what = self.what.clone();
         let output = self.ended_well()?;
         let text = String::from_utf8_lossy(&output.text);
@@ -81,26 +81,26 @@ impl ProgramAnswer {
         } else {
             parse(&text)
         };
-        whole.map_err(|why| Outcome::Unknown { why: format!("{what}: {why}") })
+        whole.map_err(|why| ProbeOutcome::Unknown { why: format!("{what}: {why}") })
     }
 
     /// The JSON of an answer.
     ///
     /// # Errors
     /// As [`Self::lines`].
-    pub fn json(self) -> Result<serde_json::Value, Outcome> {
+    pub fn json(self) -> Result<serde_json::Value, ProbeOutcome> {
         let what = self.what.clone();
         let output = self.ended_well()?;
         // Names of disks and volumes may hold any byte; the marks of JSON are ASCII.
         serde_json::from_str(&String::from_utf8_lossy(&output.text))
-            .map_err(|error| Outcome::Unknown { why: format!("{what}: its answer is no whole JSON: {error}") })
+            .map_err(|error| ProbeOutcome::Unknown { why: format!("{what}: its answer is no whole JSON: {error}") })
     }
 
     /// Whether it ended well, whatever it printed.
     ///
     /// # Errors
     /// As [`Self::lines`].
-    pub fn ended_well(self) -> Result<ProgramOutput, Outcome> {
+    pub fn ended_well(self) -> Result<ProgramOutput, ProbeOutcome> {
         let Self { what, answer, good } = self;
         let output = answer?;
         let complains = || {
@@ -121,7 +121,7 @@ impl ProgramAnswer {
                 }
             }
         };
-        Err(Outcome::Unknown { why: format!("{what}: {why}") })
+        Err(ProbeOutcome::Unknown { why: format!("{what}: {why}") })
     }
 }
 
@@ -150,8 +150,8 @@ mod tests {
             let output = ProgramOutput { code, text: text.as_bytes().to_vec(), complaint: complaint.to_owned() };
             ProgramAnswer::new("tool -x".to_owned(), Ok(output))
         };
-        let why = |answer: Result<String, Outcome>| match answer {
-            Err(Outcome::Unknown { why }) => why,
+        let why = |answer: Result<String, ProbeOutcome>| match answer {
+            Err(ProbeOutcome::Unknown { why }) => why,
             other => panic!("{other:?}"),
         };
         assert_eq!(answer(Some(0), "a\nb\n", "a warning").lines().as_deref(), Ok("a\nb\n"));
@@ -176,7 +176,7 @@ mod tests {
         );
         assert!(answer(Some(0), "{\"a\": [1", "").json().is_err() && answer(Some(0), "", "").json().is_err());
         assert_eq!(answer(Some(0), "{\"a\": 1}", "").json().expect("whole")["a"], 1);
-        let absent = Outcome::Absent { why: "not installed".to_owned() };
+        let absent = ProbeOutcome::Absent { why: "not installed".to_owned() };
         assert_eq!(ProgramAnswer::new("x".to_owned(), Err(absent.clone())).lines(), Err(absent));
     }
 }

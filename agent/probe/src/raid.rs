@@ -3,7 +3,7 @@
 
 use ioc_common::reading::{Array, Raid};
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::CustomRaid;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -206,7 +206,7 @@ fn lvm(context: &SurveyContext<'_>, raid: &mut Raid) {
     let found = context
         .ask("lvs", &LVS, 30)
         .json()
-        .and_then(|value| parse_lvs(&value).map_err(|why| Outcome::Unknown { why: format!("lvs: {why}") }));
+        .and_then(|value| parse_lvs(&value).map_err(|why| ProbeOutcome::Unknown { why: format!("lvs: {why}") }));
     match found {
         Ok(volumes) => {
             let unclear = volumes.iter().filter(|volume| volume.healthy.is_none());
@@ -267,10 +267,10 @@ fn custom(context: &SurveyContext<'_>, settings: &CustomRaid, raid: &mut Raid) {
 }
 
 /// Why it is not known.
-fn why(outcome: Outcome) -> Option<String> {
+fn why(outcome: ProbeOutcome) -> Option<String> {
     match outcome {
-        Outcome::Unknown { why } | Outcome::Absent { why } => Some(why),
-        Outcome::Read => None,
+        ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why } => Some(why),
+        ProbeOutcome::Read => None,
     }
 }
 
@@ -340,7 +340,10 @@ mod tests {
         }
         assert_eq!((found.number("raid.errors", "data"), found.number("raid.errors", "tank")), (2.0, 4.0));
         assert_eq!((found.number("raid.missing", "tank"), found.number("raid.progress", "tank")), (1.0, 10.5));
-        assert!(matches!(survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
+        assert!(matches!(
+            survey(&Captured::new(&[]).machine("2026-11-24T00:00:00Z")),
+            Err(ProbeOutcome::Absent { .. })
+        ));
     }
 
     #[test]

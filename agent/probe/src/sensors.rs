@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::reading::{Reading as _, Sensor, SensorKind, Sensors, Sink};
 
-use super::{Outcome, Probe, SampleContext, text};
+use super::{Probe, ProbeOutcome, SampleContext, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 
@@ -245,7 +245,7 @@ fn possible(kind: SensorKind, value: f64) -> bool {
 }
 
 impl Probe for SensorsProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let chips: Vec<String> = names_in(&self.root, "/sys/class/hwmon", 200).unwrap_or_default();
         if self.known.is_none() || chips != self.chips {
             self.known = Some(self.find(&chips));
@@ -254,7 +254,7 @@ impl Probe for SensorsProbe {
         }
         let known = self.known.get_or_insert_default();
         if known.is_empty() {
-            return Outcome::Absent { why: self.why.clone() };
+            return ProbeOutcome::Absent { why: self.why.clone() };
         }
         let mut sensors = Sensors::default();
         for one in known {
@@ -291,7 +291,7 @@ impl Probe for SensorsProbe {
             sensors.0.push(sensor);
         }
         sensors.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -325,7 +325,7 @@ mod tests {
             ],
             |root| Box::new(SensorsProbe::new(root)),
         );
-        assert_eq!(outcome, Outcome::Read);
+        assert_eq!(outcome, ProbeOutcome::Read);
         let value = |metric: &str, subject: &str| numbers.iter().find(|n| n.0 == metric && n.1 == subject).map(|n| n.2);
         assert_eq!(value("sensor.temperature", "coretemp Package id 0"), Some(61.0));
         assert_eq!(value("sensor.headroom", "coretemp Package id 0"), Some(39.0), "the critical limit counts");
@@ -464,6 +464,6 @@ mod tests {
         );
         assert_eq!(numbers[0], ("sensor.temperature", "cpu-thermal".to_owned(), 48.3));
         let (outcome, _) = read_below(&[], |root| Box::new(SensorsProbe::new(root)));
-        assert!(matches!(outcome, Outcome::Absent { .. }));
+        assert!(matches!(outcome, ProbeOutcome::Absent { .. }));
     }
 }

@@ -3,7 +3,7 @@
 use ioc_common::reading::{Service, Services};
 use ioc_common::report::Event;
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
@@ -55,11 +55,11 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         services.watched = match context.ask("systemctl", &arguments, 20).parsed(|text| parse_show(text, wanted)) {
             Ok(watched) => watched,
             // The failed ones are told all the same, and of those that should run nothing is known.
-            Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+            Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
                 services.unknown.push(why);
                 wanted.iter().map(|unit| Service { unit: unit.clone(), ..Service::default() }).collect()
             }
-            Err(Outcome::Read) => Vec::new(),
+            Err(ProbeOutcome::Read) => Vec::new(),
         };
     }
     let mut found = SurveyFindings::of(&services, context.now)?;

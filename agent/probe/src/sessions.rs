@@ -10,7 +10,7 @@ use ioc_common::reading::{Session, Sessions};
 use ioc_common::report::Event;
 
 use super::services::property;
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in};
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -325,9 +325,9 @@ fn journal_failures(context: &SurveyContext<'_>) -> Result<(u32, BTreeMap<String
     }
     // Nothing at all is either a quiet hour or no right to read; the complaint tells.
     let text = context.ask("journalctl", &JOURNAL, 20).lines_or_none().map_err(|outcome| match outcome {
-        Outcome::Absent { why } => ReadFailure { why, absent: true },
-        Outcome::Unknown { why } => ReadFailure::unread(why),
-        Outcome::Read => ReadFailure::default(),
+        ProbeOutcome::Absent { why } => ReadFailure { why, absent: true },
+        ProbeOutcome::Unknown { why } => ReadFailure::unread(why),
+        ProbeOutcome::Read => ReadFailure::default(),
     })?;
     let mut from = BTreeMap::new();
     let count = text.lines().filter(|line| is_failure(line)).count();
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(found.number("session.failures", ""), 0.0);
         let rubbish = Captured::new(&[("/var/log/btmp", "rubbish"), ("/run/utmp", "rubbish")]);
         let both = survey(&rubbish.machine("2026-11-24T02:00:00Z"));
-        assert!(matches!(both, Err(Outcome::Unknown { why }) if why.contains("utmp") && why.contains("btmp")));
+        assert!(matches!(both, Err(ProbeOutcome::Unknown { why }) if why.contains("utmp") && why.contains("btmp")));
         let mut half = Captured::new(&[("/var/log/btmp", "rubbish")]);
         half.write("/run/utmp", &record(7, "an", "10.0.0.9", 1_795_485_600));
         half.memo = "burst".to_owned();

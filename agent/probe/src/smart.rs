@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use ioc_common::reading::{Smart, SmartDisk};
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::settings::SmartDevice;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
@@ -80,7 +80,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 
 /// Asks smartctl for JSON, whatever it ends with: its exit status holds what was found of the disk, and its JSON says the same with
 /// words (smartctl(8), EXIT STATUS).
-fn question(context: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, Outcome> {
+fn question(context: &SurveyContext<'_>, arguments: &[&str], deadline_s: u64) -> Result<Value, ProbeOutcome> {
     let output = context.ask("smartctl", arguments, deadline_s).ending(|_| true).ended_well()?;
     let text = String::from_utf8_lossy(&output.text);
     serde_json::from_str(&text).map_err(|error| {
@@ -113,8 +113,8 @@ fn look(context: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
     let short = device.device.trim_start_matches("/dev/");
     let name = if device.r#type.contains(',') { format!("{short},{}", device.r#type) } else { short.to_owned() };
     let failed = |why: String| SmartDisk { device: name.clone(), unknown: why, ..SmartDisk::default() };
-    let why = |outcome: Outcome| match outcome {
-        Outcome::Unknown { why } | Outcome::Absent { why } => why,
+    let why = |outcome: ProbeOutcome| match outcome {
+        ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why } => why,
         _ => "smartctl was not asked".to_owned(),
     };
     let value = match ask(context, &device.device, &device.r#type) {
@@ -153,7 +153,7 @@ fn look(context: &SurveyContext<'_>, device: &SmartDevice, opened: &mut Option<V
     disk
 }
 
-fn ask(context: &SurveyContext<'_>, device: &str, kind: &str) -> Result<Value, Outcome> {
+fn ask(context: &SurveyContext<'_>, device: &str, kind: &str) -> Result<Value, ProbeOutcome> {
     let mut arguments = vec!["--json", "-n", "standby", "-i", "-H", "-A", "-l", "selftest", "-l", "error"];
     if !kind.is_empty() {
         arguments.extend(["-d", kind]);
@@ -513,6 +513,6 @@ mod tests {
         assert!(smart.disks[2].unknown.contains("Permission denied"));
         assert_eq!((smart.disks[3].device.as_str(), smart.disks[3].reallocated), ("bus/0,megaraid,3", Some(3)));
         let none = Captured::new(&[]);
-        assert!(matches!(survey(&none.machine("2026-11-24T00:00:00Z")), Err(Outcome::Absent { .. })));
+        assert!(matches!(survey(&none.machine("2026-11-24T00:00:00Z")), Err(ProbeOutcome::Absent { .. })));
     }
 }

@@ -95,7 +95,7 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 ///
 /// # Errors
 /// *Unknown* when a database is there and may not be read or is damaged.
-pub fn list(context: &SurveyContext<'_>) -> Result<Vec<Item>, crate::Outcome> {
+pub fn list(context: &SurveyContext<'_>) -> Result<Vec<Item>, crate::ProbeOutcome> {
     let mut items = Vec::new();
     if context.exists("/var/lib/dpkg/status") {
         dpkg(context, &mut items)?;
@@ -128,7 +128,7 @@ fn clean(text: &mut String) {
     }
 }
 
-fn dpkg(context: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate::Outcome> {
+fn dpkg(context: &SurveyContext<'_>, items: &mut Vec<Item>) -> Result<(), crate::ProbeOutcome> {
     const STATUS: &str = "/var/lib/dpkg/status";
     let path = context.path(STATUS);
     let fault = |error: std::io::Error| unknown(&format!("{}: {error}", path.display()));

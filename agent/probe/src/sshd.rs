@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::tree::{Tree, fits};
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::survey_context::SurveyContext;
 use ioc_common::clock::Timestamp;
 use ioc_common::reading::Protection;
@@ -535,7 +535,7 @@ pub fn survey(
             (protection.ssh_root, protection.ssh_password) = (Some(root), Some(password));
             return Some(SshdAnswer { files, at: context.now, root, password });
         }
-        Err(Outcome::Unknown { why }) => {
+        Err(ProbeOutcome::Unknown { why }) => {
             let instead = if by_root.is_ok() { "; its files were read instead" } else { "" };
             protection.unknown.push(format!("{why}{instead}; mend: run the helper unit, and 'sshd -t' as root"));
         }

@@ -14,7 +14,7 @@ use ioc_common::reading::Sink;
 use ioc_common::report::Event;
 use ioc_common::software::Software;
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in, read_table, read_text};
 use crate::host_access::HostAccess;
 use crate::program::{OUTPUT_MAX_BYTES, ProgramAnswer, ProgramOutput};
@@ -88,16 +88,16 @@ impl SurveyFindings {
 }
 
 /// What became of a survey: something found, or why not (*absent* or *unknown*).
-pub type SurveyResult = Result<SurveyFindings, Outcome>;
+pub type SurveyResult = Result<SurveyFindings, ProbeOutcome>;
 
 /// *Unknown*, and why.
-pub fn unknown(why: &impl ToString) -> Outcome {
-    Outcome::Unknown { why: why.to_string() }
+pub fn unknown(why: &impl ToString) -> ProbeOutcome {
+    ProbeOutcome::Unknown { why: why.to_string() }
 }
 
 /// *Absent*: what was looked for.
-pub fn absent(why: &impl ToString) -> Outcome {
-    Outcome::Absent { why: why.to_string() }
+pub fn absent(why: &impl ToString) -> ProbeOutcome {
+    ProbeOutcome::Absent { why: why.to_string() }
 }
 
 impl SurveyContext<'_> {
@@ -232,7 +232,7 @@ impl SurveyContext<'_> {
         self.tool(tool).is_ok()
     }
 
-    fn tool(&self, tool: &str) -> Result<PathBuf, Outcome> {
+    fn tool(&self, tool: &str) -> Result<PathBuf, ProbeOutcome> {
         match self.settings.commands.get(tool) {
             Some(path) if path.as_os_str().is_empty() => Err(absent(&format!("{tool} is forbidden by [commands]"))),
             Some(path) => Ok(path.clone()),
@@ -263,7 +263,13 @@ impl SurveyContext<'_> {
         ProgramAnswer::new(what, self.run(&name, Path::new(program), &arguments, deadline_s))
     }
 
-    fn run(&self, name: &str, program: &Path, arguments: &[&str], deadline_s: u64) -> Result<ProgramOutput, Outcome> {
+    fn run(
+        &self,
+        name: &str,
+        program: &Path,
+        arguments: &[&str],
+        deadline_s: u64,
+    ) -> Result<ProgramOutput, ProbeOutcome> {
         let slug = slug(name, arguments);
         if !self.is_live() {
             return self.captured(name, arguments, &slug);
@@ -290,7 +296,7 @@ impl SurveyContext<'_> {
 
     /// What a program printed when the machine was captured. The first line holds the exit status and the last complaint, or why it
     /// did not come to its end.
-    fn captured(&self, name: &str, arguments: &[&str], slug: &str) -> Result<ProgramOutput, Outcome> {
+    fn captured(&self, name: &str, arguments: &[&str], slug: &str) -> Result<ProgramOutput, ProbeOutcome> {
         let Ok(text) = self.bytes(&format!("{COMMANDS}/{slug}.txt"), OUTPUT_MAX_BYTES) else {
             // A program that was asked other things is there.
             let why = format!("the capture has no output of '{name} {}'", arguments.join(" "));
@@ -395,16 +401,18 @@ mod tests {
         assert_eq!(context.tail("/var/log/a", 8).expect("reads"), "whole\n");
         let smart = || context.ask("smartctl", &["--json", "/dev/sda"], 1);
         assert_eq!(smart().ending(|code| code == 4).json(), Ok(serde_json::json!({})));
-        assert!(matches!(smart().json(), Err(Outcome::Unknown { why }) if why.contains("status 4")));
+        assert!(matches!(smart().json(), Err(ProbeOutcome::Unknown { why }) if why.contains("status 4")));
         // What was asked otherwise is there, and what stood in its way is kept.
-        assert!(matches!(context.ask("smartctl", &["--scan"], 1).json(), Err(Outcome::Unknown { .. })));
+        assert!(matches!(context.ask("smartctl", &["--scan"], 1).json(), Err(ProbeOutcome::Unknown { .. })));
         captured.write(&format!("{COMMANDS}/lvs.txt"), b"failed did not end within 30 s and was stopped\n");
-        assert!(matches!(context.ask("lvs", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("30 s")));
+        assert!(
+            matches!(context.ask("lvs", &[], 1).json(), Err(ProbeOutcome::Unknown { why }) if why.contains("30 s"))
+        );
         captured.write(&format!("{COMMANDS}/nft.txt"), b"exit 1 Operation not permitted\n");
         assert!(
-            matches!(context.ask("nft", &[], 1).json(), Err(Outcome::Unknown { why }) if why.contains("not permitted"))
+            matches!(context.ask("nft", &[], 1).json(), Err(ProbeOutcome::Unknown { why }) if why.contains("not permitted"))
         );
         assert!(context.has("smartctl") && !context.has("zpool"));
-        assert!(matches!(context.ask("zpool", &[], 1).lines(), Err(Outcome::Absent { .. })));
+        assert!(matches!(context.ask("zpool", &[], 1).lines(), Err(ProbeOutcome::Absent { .. })));
     }
 }

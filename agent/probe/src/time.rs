@@ -8,7 +8,7 @@ use ioc_common::clock::Timestamp;
 use ioc_common::reading::TimeSync;
 
 use super::services::property;
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
@@ -70,23 +70,23 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
 }
 
 /// A program that runs is there: when its tool is not, nothing is known.
-fn there<T>(daemon: &str, answer: Result<T, Outcome>) -> Result<T, Outcome> {
+fn there<T>(daemon: &str, answer: Result<T, ProbeOutcome>) -> Result<T, ProbeOutcome> {
     answer.map_err(|outcome| match outcome {
-        Outcome::Absent { why } => unknown(&format!("{daemon} keeps the clock, and {why}")),
+        ProbeOutcome::Absent { why } => unknown(&format!("{daemon} keeps the clock, and {why}")),
         other => other,
     })
 }
 
-fn ntpd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn ntpd(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
     let read = |text: &str| parse_ntpq(text).ok_or_else(|| format!("not understood: {}", text.trim()));
     match context.ask("ntpq", &["-c", "rv 0"], 10).parsed(read) {
         // OpenNTPD and busybox have a program of the same name, and no ntpq.
-        Err(Outcome::Absent { .. }) => {}
+        Err(ProbeOutcome::Absent { .. }) => {}
         answer => return answer,
     }
     let read = |text: &str| parse_ntpctl(text).ok_or_else(|| format!("not understood: {}", text.trim()));
     match context.ask("ntpctl", &["-s", "status"], 10).parsed(read) {
-        Err(Outcome::Absent { .. }) => {}
+        Err(ProbeOutcome::Absent { .. }) => {}
         answer => return answer,
     }
     Err(unknown(
@@ -94,7 +94,7 @@ fn ntpd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     ))
 }
 
-fn timesyncd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn timesyncd(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
     let sync = TimeSync { by: "systemd-timesyncd".to_owned(), ..TimeSync::default() };
     if let Some(at) = context.changed_at(STAMP) {
         return Ok(TimeSync { synchronised: Some(!context.is_past(at, SILENCE_MS)), ..sync });
@@ -105,12 +105,12 @@ fn timesyncd(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     // Before version 239 it left no such file.
     match context.ask("timedatectl", &["show"], 10).lines() {
         Ok(text) => Ok(TimeSync { by: sync.by, ..parse_timedatectl(&text) }),
-        Err(Outcome::Absent { .. }) => Ok(TimeSync { synchronised: Some(false), ..sync }),
+        Err(ProbeOutcome::Absent { .. }) => Ok(TimeSync { synchronised: Some(false), ..sync }),
         Err(other) => Err(other),
     }
 }
 
-fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
+fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, ProbeOutcome> {
     // Without a bus timedatectl could ask nobody.
     let can_ask = !context.is_live() || context.exists(BUS);
     let running = super::process::all_names(context);
@@ -118,7 +118,7 @@ fn nobody(context: &SurveyContext<'_>) -> Result<TimeSync, Outcome> {
     let mut sync = match can_ask.then(|| context.ask("timedatectl", &["show"], 10).lines()) {
         Some(Ok(text)) => parse_timedatectl(&text),
         // Without anyone who keeps the time and anyone who could say: nobody keeps it.
-        None | Some(Err(Outcome::Absent { .. })) => TimeSync { synchronised: Some(false), ..TimeSync::default() },
+        None | Some(Err(ProbeOutcome::Absent { .. })) => TimeSync { synchronised: Some(false), ..TimeSync::default() },
         Some(Err(other)) => return Err(other),
     };
     if sync.synchronised == Some(false) {
@@ -252,7 +252,7 @@ mod tests {
             survey(&Captured::new(&[("/proc/1/comm", "init\n")]).machine("2026-11-24T00:00:00Z")).expect("read");
         assert_eq!(nobody.number("time.synchronised", ""), 0.0);
         let blind = survey(&Captured::new(&[("/proc/7/comm", "sh\n")]).machine("2026-11-24T00:00:00Z"));
-        assert!(matches!(blind, Err(Outcome::Unknown { .. })), "who keeps it may be hidden");
+        assert!(matches!(blind, Err(ProbeOutcome::Unknown { .. })), "who keeps it may be hidden");
         let guest = Captured::new(&[("/proc/1/comm", "init\n"), ("/proc/8/comm", "vmtoolsd\n")]);
         let guest: TimeSync = survey(&guest.machine("2026-11-24T00:00:00Z")).expect("read").read();
         assert!(guest.synchronised.is_none() && guest.unknown[0].contains("vmtoolsd"), "{guest:?}");
@@ -303,6 +303,6 @@ mod tests {
         captured.says("chronyc", &["-n", "-c", "tracking"], 0, "506 Cannot talk to daemon\n");
         assert!(survey(&captured.machine("2026-11-24T03:00:00Z")).is_err());
         let gone = Captured::new(&[("/proc/9/comm", "chronyd\n")]);
-        assert!(matches!(survey(&gone.machine("2026-11-24T03:00:00Z")), Err(Outcome::Unknown { .. })));
+        assert!(matches!(survey(&gone.machine("2026-11-24T03:00:00Z")), Err(ProbeOutcome::Unknown { .. })));
     }
 }

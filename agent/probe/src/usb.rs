@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::reading::{Reading as _, Sink, UsbStorage};
 use ioc_common::report::Event;
 
-use super::{Outcome, Probe, SampleContext, missing, text};
+use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
 use crate::descriptor::{Card, Sampled, SampledProbe};
 use crate::hotplug::Hotplug;
@@ -178,7 +178,7 @@ fn event(name: &str, what: &str, block: &str, stick: &Attached) -> Event {
 }
 
 impl Probe for UsbProbe {
-    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, context: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         if self.hotplug.may_have_changed(context.buffer) || self.first {
             let blocks = match names_in(&self.root, "/sys/block", 4096) {
                 Ok(blocks) => blocks,
@@ -218,7 +218,7 @@ impl Probe for UsbProbe {
         let of =
             |own: bool| self.attached.iter().filter(move |(_, stick)| stick.own == own).map(|(block, _)| block.clone());
         UsbStorage { plugged: of(false).collect(), own: of(true).collect() }.emit(sink);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
             let mut numbers = super::super::testing::Numbers::default();
             let outcome = probe
                 .read(&mut SampleContext { elapsed_s: None, buffer: &mut buffer, events: &mut events }, &mut numbers);
-            assert_eq!(outcome, Outcome::Read);
+            assert_eq!(outcome, ProbeOutcome::Read);
             (numbers.0[0].2, events)
         };
         assert_eq!(read(), (0.0, vec![]));

@@ -1,9 +1,11 @@
 //! A configuration that is read anew, and settings that the collector gives.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use ioc_common::clock;
 use ioc_common::document::Json;
+use ioc_common::file;
 use ioc_common::report::{Body, State as StateReport};
 use ioc_common::settings::{DOCUMENT, Signed};
 
@@ -62,11 +64,14 @@ impl Runner {
     /// Settings came: looked at by the surveyor, and used where they are good.
     pub(super) fn settings_offered(&mut self, signed: &Signed, payload: &[u8]) {
         let (offered, kept) = (self.config.state.join(OFFERED), self.config.state.join(KEPT));
-        let looked_at = std::fs::write(&offered, payload)
+        // Written through to the disk: what is used after this start is read at the next one.
+        let written = file::replace_durably(&offered, 0o644, |out| out.write_all(payload));
+        let looked_at = written
             .map_err(|error| format!("{}: {error}", offered.display()))
             .and_then(|()| config_from_surveyor(self.config_path.as_deref(), true).map_err(|error| error.to_string()));
         let used = looked_at.and_then(|fresh| {
-            std::fs::rename(&offered, &kept).map_err(|error| format!("{}: {error}", kept.display())).map(|()| fresh)
+            let renamed = std::fs::rename(&offered, &kept).and_then(|()| file::sync_dir(&self.config.state));
+            renamed.map_err(|error| format!("{}: {error}", kept.display())).map(|()| fresh)
         });
         match used {
             Ok(fresh) => {

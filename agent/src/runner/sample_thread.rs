@@ -310,15 +310,15 @@ fn own_rss() -> Option<u64> {
 mod tests {
     use super::*;
     use ioc_common::reading::Sink;
-    use ioc_probe::{Outcome, Probe, SampleContext};
+    use ioc_probe::{Probe, ProbeOutcome, SampleContext};
 
     struct Counts(f64);
 
     impl Probe for Counts {
-        fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+        fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
             self.0 += 1.0;
             sink.put("load.1", "", self.0);
-            Outcome::Read
+            ProbeOutcome::Read
         }
     }
 
@@ -326,12 +326,12 @@ mod tests {
     struct Hangs(bool, std::sync::mpsc::Receiver<()>);
 
     impl Probe for Hangs {
-        fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+        fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
             if std::mem::replace(&mut self.0, true) {
                 let _ = self.1.recv();
             }
             sink.put("load.5", "", 1.0);
-            Outcome::Read
+            ProbeOutcome::Read
         }
     }
 

@@ -53,7 +53,7 @@ impl SensorReader {
             (News::Announce(announcement), _) => {
                 self.announced.insert(news.sensor.clone(), (**announcement).clone());
             }
-            (News::Outcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
+            (News::ProbeOutcome(outcome), Some(announced)) => announced.outcome = outcome.clone(),
             _ => {}
         }
         news

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use ioc_common::codec::Encoded;
 use ioc_common::file;
 use ioc_common::metric;
-use ioc_common::report::{ProbeOutcome as Outcome, ProbeReport};
+use ioc_common::report::{ProbeOutcome, ProbeReport};
 use ioc_common::topic::UpKind;
 use ioc_probe::{Hotplug, SURVEYS, Survey, names_in, read_text, software::WHOLE};
 
@@ -53,7 +53,7 @@ struct SurveySlot {
     /// Something that it watches was there when it was last looked at.
     there: bool,
     memo: String,
-    outcome: Outcome,
+    outcome: ProbeOutcome,
     numbers: Vec<Number>,
     /// What was last sent, and when.
     sent: Option<(u32, u64)>,
@@ -121,12 +121,12 @@ impl SurveySlot {
     fn end(&mut self, answer: SurveyEnd, now_ms: u64) -> (bool, bool) {
         let outcome_changed = self.outcome != answer.outcome;
         self.outcome = answer.outcome;
-        if self.outcome == Outcome::Read {
+        if self.outcome == ProbeOutcome::Read {
             let known = |(name, subject, value): (String, String, Option<f64>)| {
                 Some((metric::find(&name)?.name, subject, value.unwrap_or(f64::NAN)))
             };
             self.numbers = answer.numbers.into_iter().filter_map(known).collect();
-        } else if matches!(self.outcome, Outcome::Unknown { .. }) {
+        } else if matches!(self.outcome, ProbeOutcome::Unknown { .. }) {
             // Their places stay; their values are not known any more.
             self.numbers.iter_mut().for_each(|number| number.2 = f64::NAN);
         } else {
@@ -173,7 +173,7 @@ impl SurveySchedule {
                 stamp: 0,
                 there: true,
                 memo: kept.memos.get(survey.name).cloned().unwrap_or_default(),
-                outcome: Outcome::Unknown { why: "not yet surveyed".to_owned() },
+                outcome: ProbeOutcome::Unknown { why: "not yet surveyed".to_owned() },
                 numbers: Vec::new(),
                 sent: None,
             })
@@ -437,7 +437,7 @@ async fn ask_helper(jobs: &[(&'static Survey, Job)], sender: &mpsc::Sender<Answe
 }
 
 async fn fail(job: &(&'static Survey, Job), why: &str, sender: &mpsc::Sender<AnsweredLine>) -> usize {
-    let answer = SurveyEnd::without(job.0.name, Outcome::Unknown { why: why.to_owned() });
+    let answer = SurveyEnd::without(job.0.name, ProbeOutcome::Unknown { why: why.to_owned() });
     let _ = sender.send((job.0.name, SurveyLine::End(answer))).await;
     1
 }

@@ -6,16 +6,16 @@ struct Fickle {
 }
 
 impl Probe for Fickle {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         self.calls += 1;
         if self.calls == 2 {
-            return Outcome::Unknown { why: "gone for a moment".to_owned() };
+            return ProbeOutcome::Unknown { why: "gone for a moment".to_owned() };
         }
         sink.put("load.1", "", 1.0);
         if self.calls >= 4 {
             sink.put("load.5", "", f64::NAN);
         }
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -23,10 +23,10 @@ impl Probe for Fickle {
 struct Hangs(std::sync::mpsc::Receiver<()>);
 
 impl Probe for Hangs {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         let _ = self.0.recv();
         sink.put("load.15", "", 3.0);
-        Outcome::Read
+        ProbeOutcome::Read
     }
 }
 
@@ -52,7 +52,7 @@ fn a_probe_that_fails_keeps_its_places_with_nulls() {
 struct Panics;
 
 impl Probe for Panics {
-    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> Outcome {
+    fn read(&mut self, _: &mut SampleContext<'_>, sink: &mut dyn Sink) -> ProbeOutcome {
         sink.put("load.5", "", 1.0);
         panic!("a machine that nobody thought of")
     }
@@ -67,7 +67,7 @@ fn a_probe_that_panics_costs_the_others_nothing() {
         assert_eq!(taken.sample.v[0], Some(1.0));
         let layout = sampler.layout().expect("taken");
         assert_eq!(layout.series()[0].as_str(), "load.1", "what it gave before it failed is taken back");
-        assert!(matches!(sampler.outcomes()[0].outcome, Outcome::Unknown { .. }));
+        assert!(matches!(sampler.outcomes()[0].outcome, ProbeOutcome::Unknown { .. }));
     }
 }
 
@@ -82,10 +82,10 @@ fn a_probe_that_hangs_costs_the_others_nothing() {
     }
     std::thread::sleep(std::time::Duration::from_millis(20));
     assert_eq!(shared.give_up(), "hangs");
-    let mut next = Sampler::successor(&shared, vec![Outcome::Read, Outcome::Read], None);
+    let mut next = Sampler::successor(&shared, vec![ProbeOutcome::Read, ProbeOutcome::Read], None);
     let taken = next.take(2000, &AgentUsage::default(), &[]).expect("taken");
     assert_eq!(taken.sample.v[0], Some(1.0));
-    assert!(matches!(&next.outcomes()[1].outcome, Outcome::Unknown { why } if why.contains("does not answer")));
+    assert!(matches!(&next.outcomes()[1].outcome, ProbeOutcome::Unknown { why } if why.contains("does not answer")));
     // It comes back: the old run ends without a sample, and the probe takes part again.
     let_go.send(()).expect("heard");
     assert_eq!(hanging.join().expect("ends"), None);
@@ -109,6 +109,6 @@ fn this_machine_is_read_within_the_catalogue() {
         }
     }
     for report in sampler.outcomes() {
-        assert!(!matches!(report.outcome, Outcome::Unknown { .. }), "{report:?}");
+        assert!(!matches!(report.outcome, ProbeOutcome::Unknown { .. }), "{report:?}");
     }
 }

@@ -46,7 +46,7 @@ pub enum News {
     /// Its numbers, in the order of the layout.
     Values(Vec<Option<f64>>),
     /// Whether it can be read, when that changed.
-    Outcome(ProbeOutcome),
+    ProbeOutcome(ProbeOutcome),
 }
 
 /// A sensor as the collector is told of it: what it is, and the layout of its samples from now on.

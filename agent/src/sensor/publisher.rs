@@ -144,7 +144,7 @@ impl<W: Write> Publisher<W> {
         if !entry.announced || grown || machine_changed {
             self.announce(name)?;
         } else if outcome_changed {
-            self.publish(name, News::Outcome(ProbeOutcome::Read))?;
+            self.publish(name, News::ProbeOutcome(ProbeOutcome::Read))?;
         }
         self.publish_if_state_changed(name, now_ms, first || outcome_changed)
     }
@@ -170,7 +170,7 @@ impl<W: Write> Publisher<W> {
         if !entry.announced {
             self.announce(name)?;
         } else if changed {
-            self.publish(name, News::Outcome(outcome))?;
+            self.publish(name, News::ProbeOutcome(outcome))?;
         }
         self.publish_if_state_changed(name, now_ms, went_down)
     }
@@ -291,7 +291,7 @@ mod tests {
         assert!(published(&mut publisher).is_empty(), "once is no news");
         publisher.poll_failed(&name, "timed out", true, 3000).expect("writes");
         let news = published(&mut publisher);
-        assert!(matches!(&news[0], News::Outcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
+        assert!(matches!(&news[0], News::ProbeOutcome(ProbeOutcome::Unknown { why }) if why == "timed out"));
         assert_eq!(
             news[1],
             News::Values(vec![Some(0.0), None, Some(2.0), Some(0.0), None, None]),
@@ -300,7 +300,7 @@ mod tests {
         publisher.poll_failed(&name, "timed out", true, 4000).expect("writes");
         assert!(published(&mut publisher).is_empty());
         publisher.poll_succeeded(&name, poll(91.0, 0.0), 5000).expect("writes");
-        assert!(matches!(published(&mut publisher)[0], News::Outcome(ProbeOutcome::Read)));
+        assert!(matches!(published(&mut publisher)[0], News::ProbeOutcome(ProbeOutcome::Read)));
         // Nobody polls any more: what was read grows old.
         publisher.tick(60_000).expect("writes");
         let News::Values(values) = &published(&mut publisher)[0] else { panic!("values") };

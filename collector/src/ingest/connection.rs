@@ -32,7 +32,7 @@ use ioc_engine::health::Health;
 use ioc_engine::log_pace::LogPace;
 use ioc_engine::payload_profile;
 use ioc_engine::shutdown::stopped;
-use ioc_engine::writer::{ConnectionId, Down, EngineHandle, Message, quiet_after_ms};
+use ioc_engine::writer::{ConnectionId, Down, EngineHandle, EngineMessage, quiet_after_ms};
 use ioc_store::history;
 
 /// Reading stops at this many messages that are not yet committed, where few devices send much …
@@ -147,7 +147,7 @@ pub(super) async fn connect(
     };
     let (sender, down) = mpsc::unbounded_channel();
     let serial = validity.serial.clone();
-    let opened = Message::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
+    let opened = EngineMessage::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
     }
@@ -249,7 +249,7 @@ impl Connection {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
-        self.shared.engine.send(Message::Closed { link: self.link, device: self.device, quiet_ms }).await;
+        self.shared.engine.send(EngineMessage::Closed { link: self.link, device: self.device, quiet_ms }).await;
     }
 
     async fn serve(&mut self) -> EndReason {
@@ -361,7 +361,7 @@ impl Connection {
     }
 
     async fn report_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
-        self.forward(Message::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
+        self.forward(EngineMessage::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
     }
 
     /// Takes a packet from the device.
@@ -406,7 +406,7 @@ impl Connection {
             self.send().await?;
             return Err(("subscribe", format!("{} to {filters:?}", self.device)));
         }
-        self.forward(Message::Subscribed { link: self.link, device: self.device.clone() }).await
+        self.forward(EngineMessage::Subscribed { link: self.link, device: self.device.clone() }).await
     }
 
     async fn publish(&mut self, publish: Publish) -> Result<(), EndReason> {
@@ -419,10 +419,10 @@ impl Connection {
         let message = if kind == UpKind::Renew {
             let renew =
                 codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
-            Message::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
+            EngineMessage::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
         } else if kind == UpKind::Values {
             let values = payload_profile::flatten(&publish.payload).map_err(|error| ("payload", error))?;
-            Message::Values { link: self.link, device: self.device.clone(), packet, values }
+            EngineMessage::Values { link: self.link, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);
             if let Ok(report) = &report
@@ -432,7 +432,7 @@ impl Connection {
             }
             let bytes = publish.payload.len();
             let packed = report.as_ref().ok().and_then(|report| history::pack_body(&report.body));
-            Message::Report {
+            EngineMessage::Report {
                 link: self.link,
                 device: self.device.clone(),
                 packet,
@@ -449,7 +449,7 @@ impl Connection {
         self.forward(message).await
     }
 
-    async fn forward(&mut self, message: Message) -> Result<(), EndReason> {
+    async fn forward(&mut self, message: EngineMessage) -> Result<(), EndReason> {
         if self.shared.engine.send(message).await { Ok(()) } else { Err(("stopping", String::new())) }
     }
 

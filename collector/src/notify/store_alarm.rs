@@ -32,7 +32,7 @@ const PEOPLE_MAX: usize = 20;
 
 /// Whom it goes to.
 #[derive(Clone)]
-struct Recipient {
+struct AlarmRecipient {
     channel: Channel,
     /// Empty where it is for everyone on the channel.
     address: String,
@@ -43,7 +43,7 @@ struct Recipient {
 /// Watches the store until it is aborted.
 pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) {
     let (mut since, mut last_sent): (Option<Instant>, Option<Instant>) = (None, None);
-    let mut notified: Vec<Recipient> = Vec::new();
+    let mut notified: Vec<AlarmRecipient> = Vec::new();
     loop {
         tokio::time::sleep(POLL).await;
         let now = Instant::now();
@@ -70,18 +70,19 @@ pub(super) async fn run(deps: NotifyDeps, config: watch::Receiver<Arc<Config>>) 
     }
 }
 
-async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<Recipient> {
+async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<AlarmRecipient> {
     let now = clock::now();
-    let recipient = |channel: &Channel, address, language| Recipient { channel: channel.clone(), address, language };
+    let recipient =
+        |channel: &Channel, address, language| AlarmRecipient { channel: channel.clone(), address, language };
     let all = config.channels.iter().filter(|channel| channel.always);
-    let mut found: Vec<Recipient> = all.map(|channel| recipient(channel, String::new(), String::new())).collect();
+    let mut found: Vec<AlarmRecipient> = all.map(|channel| recipient(channel, String::new(), String::new())).collect();
     let covers = deps.read(|reader| reader.covers()).await.unwrap_or_default();
     let plan = &config.plan;
     let first = plan.policy_for(Severity::Critical, None).and_then(|policy| policy.steps.first());
     let people: Vec<String> =
         first.into_iter().flat_map(|step| &step.to).flat_map(|to| plan.people_of(to, None, &covers, now)).collect();
     for to in plan.recipients(&people, Severity::Critical, now).into_iter().take(PEOPLE_MAX) {
-        let known = |one: &Recipient| {
+        let known = |one: &AlarmRecipient| {
             one.channel.name == to.channel && one.address == to.address && one.language == to.language
         };
         if let Some(channel) = config.channels.iter().find(|channel| channel.name == to.channel)
@@ -94,8 +95,8 @@ async fn recipients(deps: &NotifyDeps, config: &Config) -> Vec<Recipient> {
 }
 
 /// Sends it to each, beside each other.
-fn send(recipients: Vec<Recipient>, notice: &Notice, config: &Arc<Config>) {
-    for (place, Recipient { channel, address, language }) in recipients.into_iter().enumerate() {
+fn send(recipients: Vec<AlarmRecipient>, notice: &Notice, config: &Arc<Config>) {
+    for (place, AlarmRecipient { channel, address, language }) in recipients.into_iter().enumerate() {
         let (notice, config) = (notice.clone(), Arc::clone(config));
         tokio::spawn(async move {
             let language = Some(language.as_str()).filter(|language| !language.is_empty());

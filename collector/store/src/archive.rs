@@ -33,11 +33,11 @@ pub struct StoredChunks {
 }
 
 /// Which chunks to read.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkQuery<'a> {
     /// Of which device.
     pub device: &'a DeviceId,
-    /// How fine.
     pub tier: Tier,
     /// Those that hold something from this moment on.
     pub from: Timestamp,
@@ -56,12 +56,12 @@ pub struct OpenBlock {
     pub pieces: Vec<Vec<u8>>,
 }
 
-/// A change of what is folded.
+/// A change of what is folded, of a device.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveChange {
     /// Rows of a device became a piece of a chunk.
     Piece {
-        /// Whose.
         device: DeviceId,
         /// The beginning of the chunk, milliseconds.
         chunk: i64,
@@ -69,22 +69,15 @@ pub enum ArchiveChange {
         data: Vec<u8>,
     },
     /// A chunk, in the place of what was there.
-    Chunk {
-        /// Whose.
-        device: DeviceId,
-        /// The chunk.
-        chunk: PackedChunk,
-    },
+    Chunk { device: DeviceId, chunk: PackedChunk },
     /// All pieces of a chunk are in the whole one.
     PiecesMerged {
-        /// Whose.
         device: DeviceId,
         /// The beginning of the chunk, milliseconds.
         chunk: i64,
     },
     /// A device is folded up to this row.
     Folded {
-        /// Which.
         device: DeviceId,
         /// The number of the row.
         row: u64,
@@ -107,31 +100,31 @@ pub trait Archive: Send {
     /// Up to which row every device is folded.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn all_folded(&self) -> Result<u64, StoreError>;
 
     /// Up to which row a device is folded.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
     /// Of which chunks there are pieces: their beginnings, and whose.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn open_blocks(&self) -> Result<Vec<(i64, DeviceId)>, StoreError>;
 
     /// A chunk as reported of a device, and its pieces.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn block(&self, device: &DeviceId, chunk: i64) -> Result<OpenBlock, StoreError>;
 
     /// A whole chunk of a device, by its tier and beginning.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].

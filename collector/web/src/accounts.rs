@@ -13,7 +13,7 @@ use super::App;
 use super::api::ApiResult;
 use super::api_types::{access, names, or_empty};
 use super::auth::Person;
-use super::confirm::{Refusal, change_account, or_confirm};
+use super::confirm::{FormRefusal, change_account, or_confirm};
 use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::view::PageContext;
@@ -153,7 +153,7 @@ struct AccountsPage {
     places: Vec<String>,
     roles: [&'static str; 6],
     form: AccountForm,
-    error: Option<Refusal>,
+    error: Option<FormRefusal>,
     /// Whose password was made, and the password: shown once.
     made: Option<(String, String)>,
 }
@@ -191,7 +191,7 @@ async fn show_accounts(
     match app.read(&page_context.scope, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
-            let error = error.map(|problem| Refusal::of(&problem, &page_context, "/people"));
+            let error = error.map(|problem| FormRefusal::of(&problem, &page_context, "/people"));
             // What was refused for want of a second factor says so itself.
             page_context.wants_second &= error.as_ref().is_none_or(|refusal| refusal.mend.is_none());
             let roles = Role::ALL.map(Role::as_str);

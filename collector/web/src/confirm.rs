@@ -158,13 +158,13 @@ pub(super) fn or_confirm(problem: Problem, next: &str) -> Result<Response, Probl
 }
 
 /// Why a change was refused, as a page says it.
-pub(super) struct Refusal {
+pub(super) struct FormRefusal {
     pub(super) text: String,
     /// Where that can be mended, and what the link there is called.
     pub(super) mend: Option<(String, String)>,
 }
 
-impl Refusal {
+impl FormRefusal {
     pub(super) const fn new(text: String) -> Self {
         Self { text, mend: None }
     }

@@ -146,7 +146,7 @@ mod tests {
             include_str!("rooms.rs"),
             include_str!("site_plan.rs"),
             include_str!("coverage_detail.rs"),
-            include_str!("display_wall.rs"),
+            include_str!("video_wall.rs"),
             include_str!("clock.rs"),
             include_str!("confirm.rs"),
             include_str!("custody.rs"),

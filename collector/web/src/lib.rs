@@ -13,7 +13,6 @@ mod clock;
 mod confirm;
 mod coverage_detail;
 mod custody;
-mod display_wall;
 mod document;
 mod duty;
 mod enrolment;
@@ -41,6 +40,7 @@ pub mod server;
 mod site_plan;
 mod sso;
 mod tone;
+mod video_wall;
 mod view;
 mod wall;
 
@@ -175,7 +175,7 @@ impl App {
         Arc::clone(&self.paced)
     }
 
-    /// Reads from the store, off the async threads: what this reach shows of it.
+    /// Reads from the store, off the async threads: what this scope shows of it.
     async fn read<T, F>(&self, scope: &AccessScope, read: F) -> Result<T, Problem>
     where
         T: Send + 'static,

@@ -14,7 +14,7 @@ use super::accounts::{LINE_MAX_CHARS, known, slowly};
 use super::api::ApiResult;
 use super::api_types::access::{self, SecondFactorAction};
 use super::auth::{Person, origin_of};
-use super::confirm::{Refusal, change_account, or_confirm};
+use super::confirm::{FormRefusal, change_account, or_confirm};
 use super::pages::{Failure, PageResult, page_context, show_again};
 use super::problem::Problem;
 use super::qr::{Code, code_of};
@@ -94,7 +94,7 @@ struct MyAccountPage {
     no_second: bool,
     /// The session that this page is shown in.
     here: String,
-    error: Option<Refusal>,
+    error: Option<FormRefusal>,
     /// What was done.
     done: Option<&'static str>,
     /// A token that was made: shown once.
@@ -132,7 +132,7 @@ impl MyAccountPage {
 /// What a person's own page says beside what it always shows.
 #[derive(Default)]
 struct Feedback {
-    error: Option<Refusal>,
+    error: Option<FormRefusal>,
     done: Option<&'static str>,
     token: Option<String>,
     recovery: Vec<String>,
@@ -140,7 +140,7 @@ struct Feedback {
 
 /// The page again, with why nothing was done.
 fn refused(problem: &Problem, page_context: &PageContext) -> Feedback {
-    Feedback { error: Some(Refusal::of(problem, page_context, "/account")), ..Feedback::default() }
+    Feedback { error: Some(FormRefusal::of(problem, page_context, "/account")), ..Feedback::default() }
 }
 
 async fn show_account(app: &App, person: &Person, mut page_context: PageContext, feedback: Feedback) -> PageResult {
@@ -211,7 +211,9 @@ pub(super) async fn password(
     let page_context = page_context(&app, &person, &headers);
     let feedback = match choose(&app, &person, form).await {
         Ok(Ok(())) => Feedback { done: Some("password-changed"), ..Feedback::default() },
-        Ok(Err(refusal)) => Feedback { error: Some(Refusal::new(why(&page_context, refusal))), ..Feedback::default() },
+        Ok(Err(refusal)) => {
+            Feedback { error: Some(FormRefusal::new(why(&page_context, refusal))), ..Feedback::default() }
+        }
         Err(problem) => match or_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
             Err(problem) => refused(&problem, &page_context),
@@ -293,7 +295,7 @@ pub(super) async fn second(
         Ok(SecondDone::Codes(recovery)) => Feedback { done: Some("second-done"), recovery, ..Feedback::default() },
         Ok(SecondDone::Off) => Feedback { done: Some("second-gone"), ..Feedback::default() },
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
-            let error = Some(Refusal::new(page_context.t("login-code-wrong")));
+            let error = Some(FormRefusal::new(page_context.t("login-code-wrong")));
             Feedback { error, ..Feedback::default() }
         }
         Err(problem) => match or_confirm(problem, "/account") {

@@ -22,11 +22,11 @@ use super::auth::{Person, language_of};
 use super::charts::{self, Chart};
 
 use super::agent_settings;
-use super::display_wall::{self, Screens};
 use super::document::{self, DocumentCard};
 use super::personal_data;
 use super::problem::Problem;
 use super::tone::Tone;
+use super::video_wall::{self, Screens};
 use super::view::{DeviceRow, PageContext};
 use ioc_engine::config::SettingsState;
 use ioc_engine::unjudged::{self, Unjudged};
@@ -250,7 +250,7 @@ pub(super) async fn device(
             let differing = app.config().rules.overridden_for(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
-            let screens = display_wall::of(&page_context, &documents);
+            let screens = video_wall::of(&page_context, &documents);
             let is_reporting = matches!(row.state, DeviceState::Live | DeviceState::Stale);
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
             let documents = document::show_all(&page_context, &documents, is_reporting);

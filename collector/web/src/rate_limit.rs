@@ -47,7 +47,7 @@ const NETWORK: f64 = 4.0;
 /// Buckets of each kind that are kept. Beyond that those go of which least was taken: they are as good as never seen.
 const BUCKETS_MAX: usize = 10_000;
 
-/// BucketKey bucket.
+/// Whose bucket it is: an address, a network, or somebody who is known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum BucketKey {
     Address(&'static str, IpAddr),

@@ -9,7 +9,7 @@ use super::apt_conf::AptConf;
 use super::phased;
 use super::pins::{Archive, PackageVersion, Pins};
 use super::{LISTS, STATUS};
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::deb822::{Stanza, stanzas};
 use crate::survey_context::{SurveyContext, unknown};
 use crate::version;
@@ -23,7 +23,7 @@ const VERSIONS_MAX: usize = 64;
 const BINARY: &str = "_binary-";
 
 /// Makes the survey where dpkg has a list.
-pub(super) fn survey(context: &SurveyContext<'_>) -> Result<Patches, Outcome> {
+pub(super) fn survey(context: &SurveyContext<'_>) -> Result<Patches, ProbeOutcome> {
     let mut installed = Installed::read(context)?;
     let conf = conf(context);
     let pins = pins(context, &conf)?;
@@ -234,7 +234,7 @@ fn ends_whole(file: &mut std::fs::File) -> std::io::Result<bool> {
 }
 
 impl Installed {
-    fn read(context: &SurveyContext<'_>) -> Result<Self, Outcome> {
+    fn read(context: &SurveyContext<'_>) -> Result<Self, ProbeOutcome> {
         let status = context.path(STATUS);
         let fault = |error: std::io::Error| unknown(&format!("{}: {error}", status.display()));
         let mut file = std::fs::File::open(&status).map_err(fault)?;
@@ -421,7 +421,7 @@ fn conf(context: &SurveyContext<'_>) -> AptConf {
     conf
 }
 
-fn pins(context: &SurveyContext<'_>, conf: &AptConf) -> Result<Pins, Outcome> {
+fn pins(context: &SurveyContext<'_>, conf: &AptConf) -> Result<Pins, ProbeOutcome> {
     let mut pins = Pins::default();
     for file in ["/etc/apt/preferences".to_owned()].into_iter().chain(parts(context, "/etc/apt/preferences.d", ".pref"))
     {

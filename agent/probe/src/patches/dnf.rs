@@ -6,7 +6,7 @@ use ioc_common::config::Source;
 use ioc_common::reading::{Patches, Update};
 use serde::Deserialize;
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::facts::os_release;
 use crate::program::ProgramAnswer;
 use crate::survey_context::{SurveyContext, unknown};
@@ -38,9 +38,11 @@ const REMARKS: [&str; 16] = [
 ];
 
 /// Makes the survey with a program of this name.
-pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Result<Patches, Outcome> {
+pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Result<Patches, ProbeOutcome> {
     let mend = |outcome| match outcome {
-        Outcome::Unknown { why } => Outcome::Unknown { why: format!("{why}; mend: run '{program} makecache' as root") },
+        ProbeOutcome::Unknown { why } => {
+            ProbeOutcome::Unknown { why: format!("{why}; mend: run '{program} makecache' as root") }
+        }
         other => other,
     };
     let ask = |arguments: &[&str], good| {
@@ -65,11 +67,11 @@ pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Resu
             }
             Some(0)
         }
-        Err(Outcome::Unknown { why } | Outcome::Absent { why }) => {
+        Err(ProbeOutcome::Unknown { why } | ProbeOutcome::Absent { why }) => {
             lacks.push(format!("security updates: {why}"));
             None
         }
-        Err(Outcome::Read) => None,
+        Err(ProbeOutcome::Read) => None,
     };
     let wants = context.names("/etc/systemd/system/timers.target.wants");
     let applies = context
@@ -93,7 +95,7 @@ pub(super) fn survey(context: &SurveyContext<'_>, program: &'static str) -> Resu
 }
 
 /// An answer with all repositories in it.
-fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, Outcome> {
+fn complete_answer(what: &str, answer: ProgramAnswer) -> Result<ProgramAnswer, ProbeOutcome> {
     let output = answer.ended_well()?;
     if output.code == Some(100) && output.text.trim_ascii().is_empty() {
         return Err(unknown(&format!("{what}: says by its status that there are updates, and names none")));

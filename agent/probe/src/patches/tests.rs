@@ -85,7 +85,7 @@ fn pins_are_kept() {
     captured.write("/etc/apt/preferences.d/y", b"Package: /^lib{2}/\nPin: release a=x\nPin-Priority: 1\n");
     let outcome = survey(&captured.machine(NOW));
     assert!(
-        matches!(&outcome, Err(crate::Outcome::Unknown { why }) if why.contains("/^lib{2}/") && why.contains("mend: ")),
+        matches!(&outcome, Err(crate::ProbeOutcome::Unknown { why }) if why.contains("/^lib{2}/") && why.contains("mend: ")),
         "{outcome:?}"
     );
 }
@@ -101,11 +101,11 @@ fn packed_lists_and_none() {
     let patches: Patches = survey(&captured.machine(NOW)).expect("read").read();
     assert_eq!(patches.updates[0].candidate, "3.0.16-1");
     captured.write("/var/lib/apt/lists/z_dists_s_main_binary-i386_Packages.lz4", b"rubbish");
-    assert!(matches!(survey(&captured.machine(NOW)), Err(crate::Outcome::Unknown { .. })));
+    assert!(matches!(survey(&captured.machine(NOW)), Err(crate::ProbeOutcome::Unknown { .. })));
     let empty = Captured::new(&[]);
-    assert!(matches!(survey(&empty.machine(NOW)), Err(crate::Outcome::Absent { .. })));
+    assert!(matches!(survey(&empty.machine(NOW)), Err(crate::ProbeOutcome::Absent { .. })));
     let never = Captured::new(&[("/var/lib/dpkg/status", "")]);
-    assert!(matches!(survey(&never.machine(NOW)), Err(crate::Outcome::Unknown { .. })));
+    assert!(matches!(survey(&never.machine(NOW)), Err(crate::ProbeOutcome::Unknown { .. })));
 }
 
 #[test]

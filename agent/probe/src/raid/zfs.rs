@@ -2,7 +2,7 @@
 
 use ioc_common::reading::{Array, Raid};
 
-use crate::Outcome;
+use crate::ProbeOutcome;
 use crate::program::ProgramAnswer;
 use crate::survey_context::SurveyContext;
 
@@ -57,7 +57,7 @@ pub(super) fn read(context: &SurveyContext<'_>, raid: &mut Raid) {
     }
 }
 
-fn pools(context: &SurveyContext<'_>) -> Result<Pools, Outcome> {
+fn pools(context: &SurveyContext<'_>) -> Result<Pools, ProbeOutcome> {
     let output = context.ask("zpool", &["status", "-p"], 30).ended_well()?;
     // Without a pool it says so where others complain, and prints nothing.
     if output.text.is_empty() && output.complaint.contains("no pools available") {

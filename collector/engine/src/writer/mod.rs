@@ -69,7 +69,7 @@ const SLEEP_MAX_MS: i64 = 2_000;
 /// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
-pub enum Message {
+pub enum EngineMessage {
     /// A device's link is open.
     Opened {
         link: ConnectionId,
@@ -151,14 +151,14 @@ pub struct HostProbe {
 /// What the rest of the collector holds of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
-    sender: mpsc::Sender<Message>,
+    sender: mpsc::Sender<EngineMessage>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
 
 impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
-    pub async fn send(&self, message: Message) -> bool {
+    pub async fn send(&self, message: EngineMessage) -> bool {
         self.sender.send(message).await.is_ok()
     }
 
@@ -172,7 +172,7 @@ impl EngineHandle {
         let (sender, receiver) = oneshot::channel();
         // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
         let asked = async {
-            self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+            self.sender.send(EngineMessage::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
             receiver.await.map_err(|_| gone())?
         };
         match tokio::time::timeout(Duration::from_secs(20), asked).await {
@@ -189,7 +189,7 @@ impl EngineHandle {
     pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.sender.send(Message::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        self.sender.send(EngineMessage::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
         receiver.await.map_err(|_| gone())?
     }
 
@@ -330,7 +330,7 @@ fn time_limits(config: &Config) -> TimeLimits {
 }
 
 impl Engine {
-    fn run(mut self, mut receiver: mpsc::Receiver<Message>) {
+    fn run(mut self, mut receiver: mpsc::Receiver<EngineMessage>) {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -378,7 +378,7 @@ impl Engine {
     }
 
     /// Judges what has come in. True when the engine is to end.
-    fn take_in(&mut self, inputs: &mut Vec<Message>) -> bool {
+    fn take_in(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
@@ -386,8 +386,8 @@ impl Engine {
         let mut stop = false;
         self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {
-            stop |= matches!(message, Message::Stop);
-            let command = matches!(message, Message::Command(..));
+            stop |= matches!(message, EngineMessage::Stop);
+            let command = matches!(message, EngineMessage::Command(..));
             self.batch.urgent |= command;
             self.take(message, now);
             if command {
@@ -405,18 +405,18 @@ impl Engine {
 
     /// One turn of the loop that waits for no company.
     #[cfg(test)]
-    fn turn(&mut self, inputs: &mut Vec<Message>) -> bool {
+    fn turn(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
         let stop = self.take_in(inputs);
         stop | !self.commit()
     }
 
-    fn take(&mut self, message: Message, now: Timestamp) {
+    fn take(&mut self, message: EngineMessage, now: Timestamp) {
         match message {
-            Message::Report { link, device, packet, bytes, report, packed } => {
+            EngineMessage::Report { link, device, packet, bytes, report, packed } => {
                 let refused = self.take_report(link, &device, bytes, (report, packed), now);
                 self.connections.acknowledge(link, packet, refused);
             }
-            Message::Opened { link, device, serial, keep_alive_s, peer, sender } => {
+            EngineMessage::Opened { link, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
@@ -429,7 +429,7 @@ impl Engine {
                 self.connections.open(link, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
-            Message::Subscribed { link, device } => {
+            EngineMessage::Subscribed { link, device } => {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_link(device, kind.label(), now);
                 } else if self.state.device(&device).is_some() {
@@ -437,19 +437,19 @@ impl Engine {
                     self.resend_settings(&device, now);
                 }
             }
-            Message::Closed { link, device, quiet_ms } => {
+            EngineMessage::Closed { link, device, quiet_ms } => {
                 if self.connections.close(link, &device) {
                     self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
                 }
             }
-            Message::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
+            EngineMessage::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
                 Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
                 None => self.judge(Input::LinkAlive { device: &device }, now),
             },
-            Message::Values { link, device, packet, values } => {
+            EngineMessage::Values { link, device, packet, values } => {
                 self.take_values(link, &device, packet, &values, now);
             }
-            Message::Renew { link, device, packet, csr } => {
+            EngineMessage::Renew { link, device, packet, csr } => {
                 // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
                 let gone = !self.connections.is_open(link)
                     || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
@@ -462,13 +462,15 @@ impl Engine {
                 }
                 self.connections.acknowledge(link, packet, refused);
             }
-            Message::HostProbed { device, answer } => self.judge(Input::HostProbed { device: &device, answer }, now),
-            Message::Command(command, reply) => {
+            EngineMessage::HostProbed { device, answer } => {
+                self.judge(Input::HostProbed { device: &device, answer }, now)
+            }
+            EngineMessage::Command(command, reply) => {
                 let answer = self.carry_out(*command, now);
                 self.batch.answers.push((reply, answer));
             }
             // A link that is closed has nothing more to say.
-            Message::Quiet { .. } | Message::Stop => {}
+            EngineMessage::Quiet { .. } | EngineMessage::Stop => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Devices that bring more than any honest one would. The engine counts and refuses (`engine/budget`); here it is a fault of the
+//! Devices that bring more than any honest one would. The engine counts and refuses (`writer/budget`); here it is a fault of the
 //! device, raised once, and cleared when the device has kept within its budgets for a while.
 
 use ioc_common::clock::Timestamp;

@@ -219,7 +219,9 @@ impl<'s> Compactor<'s> {
             self.bytes += match &change {
                 ArchiveChange::Piece { data, .. } => data.len(),
                 ArchiveChange::Chunk { chunk, .. } => chunk.data.len(),
-                _ => 0,
+                ArchiveChange::PiecesMerged { .. } | ArchiveChange::Folded { .. } | ArchiveChange::AllFolded { .. } => {
+                    0
+                }
             };
             self.changes.push(change);
         }

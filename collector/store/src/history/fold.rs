@@ -16,9 +16,9 @@ pub struct Block {
 }
 
 /// A chunk as the store keeps it.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackedChunk {
-    /// How fine.
     pub tier: Tier,
     /// Its beginning.
     pub chunk: i64,

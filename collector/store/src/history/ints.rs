@@ -73,7 +73,7 @@ pub(super) fn read(rest: &mut &[u8], count: usize) -> Result<Vec<i64>, Corrupt> 
         slope = unzigzag(read_varint(rest)?);
         last = first.wrapping_sub(slope);
     }
-    let mut bits = Reader { bytes: rest, at: 0 };
+    let mut bits = BitReader { bytes: rest, at: 0 };
     let mut numbers = Vec::with_capacity(count);
     while numbers.len() < count {
         let many = (count - numbers.len()).min(RUN);
@@ -201,12 +201,12 @@ impl Writer<'_> {
 }
 
 /// Bits in the order in which they were written. Beyond the end there are noughts; whoever reads looks where it has come.
-struct Reader<'b> {
+struct BitReader<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
-impl Reader<'_> {
+impl BitReader<'_> {
     /// At least the next 57 bits.
     fn peek(&self) -> u64 {
         let (byte, shift) = (self.at / 8, self.at % 8);

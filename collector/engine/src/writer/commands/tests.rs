@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::super::Message;
+use super::super::EngineMessage;
 use super::super::time::tests::{Machine, Rig};
 use super::*;
 
@@ -11,7 +11,7 @@ fn at_once(rig: &mut Rig, commands: Vec<Command>) -> Vec<Result<Answer, CommandE
     let (mut messages, mut answers) = (Vec::new(), Vec::new());
     for command in commands {
         let (sender, receiver) = oneshot::channel();
-        messages.push(Message::Command(Box::new(command), sender));
+        messages.push(EngineMessage::Command(Box::new(command), sender));
         answers.push(receiver);
     }
     rig.engine.turn(&mut messages);

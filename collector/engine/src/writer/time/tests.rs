@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::config::testing::KINDS;
 use crate::health::Health;
 use crate::pki::Authority;
-use crate::writer::{EngineDeps, Message, build};
+use crate::writer::{EngineDeps, EngineMessage, build};
 use ioc_store::{Archive, DeliveryState, OutboxEntry, Reader, Store, StoreError, StoreLosses};
 
 const MINUTE: i64 = 60_000;
@@ -159,7 +159,7 @@ impl Rig {
         Self { machine: machine.clone(), engine, reader, health, real_ms: 0, seq: 0 }
     }
 
-    fn turn(&mut self, message: Option<Message>) {
+    fn turn(&mut self, message: Option<EngineMessage>) {
         self.engine.turn(&mut message.into_iter().collect());
     }
 
@@ -174,7 +174,7 @@ impl Rig {
 
     pub(in crate::writer) fn command(&mut self, command: Command) -> Result<Answer, CommandError> {
         let (sender, mut receiver) = oneshot::channel();
-        self.turn(Some(Message::Command(Box::new(command), sender)));
+        self.turn(Some(EngineMessage::Command(Box::new(command), sender)));
         receiver.try_recv().expect("answered")
     }
 
@@ -218,7 +218,7 @@ impl Rig {
             lost: None,
         };
         let report = Ok(Box::new(Report { envelope, body }));
-        self.turn(Some(Message::Report { link: 1, device, packet: None, bytes: 1000, packed: None, report }));
+        self.turn(Some(EngineMessage::Report { link: 1, device, packet: None, bytes: 1000, packed: None, report }));
     }
 
     pub(in crate::writer) fn audit(&self, action: &str) -> Vec<String> {
