@@ -49,7 +49,7 @@ pub struct CompactionResult {
     pub through: u64,
     /// How many rows were folded.
     pub rows: usize,
-    /// How many rows could not be read and are lost.
+    /// How many rows and chunks could not be read and are lost.
     pub corrupt: usize,
     /// How many chunks were older than they must be kept, and were deleted.
     pub deleted: usize,
@@ -140,6 +140,8 @@ impl<'s> Compactor<'s> {
     /// # Errors
     /// [`StoreError`] when the archive cannot be read.
     pub fn new(reader: &'s dyn Reader, archive: &'s mut dyn Archive) -> Result<Self, StoreError> {
+        // What is there may not be on disk yet, and rows are deleted by it.
+        archive.sync()?;
         let open = archive.open_blocks()?.into_iter().map(|block| (block, 1)).collect();
         let all_folded = archive.all_folded()?;
         Ok(Self {
@@ -251,8 +253,9 @@ impl<'s> Compactor<'s> {
         for row in rows {
             self.window.count += 1;
             self.window.bytes += row.data.len() + size_of::<StoredRow>();
-            if let Some(device) = self.device_of(row.device)? {
-                self.window.rows.entry(device).or_default().push(row);
+            match self.device_of(row.device)? {
+                Some(device) => self.window.rows.entry(device).or_default().push(row),
+                None => self.result.corrupt += 1,
             }
         }
         // Numbers that nobody has, because their rows are deleted, are passed over.
@@ -368,7 +371,8 @@ impl<'s> Compactor<'s> {
         let merge = |(device, block, kept): &(DeviceId, OpenBlock, Vec<Kept>)| merged(device, start, block, kept);
         let (changes, used_us) = parallel::map(self.threads, &all, &merge);
         self.threads_us += used_us;
-        self.add(changes.concat())?;
+        self.result.corrupt += changes.iter().map(|(_, corrupt)| corrupt).sum::<usize>();
+        self.add(changes.into_iter().flat_map(|(changes, _)| changes).collect())?;
         for (device, ..) in all {
             let block = (start, device);
             if is_past {
@@ -433,6 +437,7 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
                 continue;
             }
             let Some(numbers) = series.get(&row.layout) else {
+                corrupt += 1;
                 whole[at] = false;
                 continue;
             };
@@ -459,8 +464,10 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
     (blocks, corrupt)
 }
 
-/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for.
-fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Vec<ArchiveChange> {
+/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; and how much of it cannot be read and is
+/// lost.
+fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> (Vec<ArchiveChange>, usize) {
+    let mut corrupt = 0;
     let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
     let read = |chunk: &Vec<u8>| {
         Block::unpack(start, chunk)
@@ -469,15 +476,17 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
             )
             .ok()
     };
-    let all = Block::joined(whole.into_iter().chain(&block.pieces).filter_map(read).collect());
+    let parts: Vec<_> = whole.into_iter().chain(&block.pieces).map(read).collect();
+    corrupt += parts.iter().filter(|part| part.is_none()).count();
+    let all = Block::joined(parts.into_iter().flatten().collect());
     let mut changes = vec![ArchiveChange::PiecesMerged { device: device.clone(), chunk: start }];
     if all.times.is_empty() {
-        return changes;
+        return (changes, corrupt);
     }
     let packed = all.pack(start);
     if kept.is_empty() {
         changes.push(ArchiveChange::Piece { device: device.clone(), chunk: start, data: packed.data });
-        return changes;
+        return (changes, corrupt);
     }
     changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: packed });
     let five = all.summaries(Tier::FiveMinutes, start);
@@ -486,13 +495,14 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
         let together = usize::try_from(tier.slot_ms() / Tier::FiveMinutes.slot_ms()).unwrap_or(1);
         let mut summaries = kept.as_ref().map(|kept| Summaries::unpack(kept)).transpose().unwrap_or_else(|error| {
             tracing::error!(%device, chunk, %error, "summaries of history cannot be read; they begin anew");
+            corrupt += 1;
             None
         });
         let summaries = summaries.get_or_insert_default();
         summaries.put(&five.coarser(together), slots(start - chunk), slots(tier.chunk_ms()));
         changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: summaries.pack(*tier, *chunk) });
     }
-    changes
+    (changes, corrupt)
 }
 
 #[cfg(test)]

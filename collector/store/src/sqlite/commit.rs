@@ -33,6 +33,8 @@ pub(super) struct WriterCache {
     last_audit: (u64, String),
     /// The clock is in doubt: nothing is deleted that goes by its age.
     keeps_all: bool,
+    /// A commit is on disk when it returns.
+    pub(super) waits_for_disk: bool,
 }
 
 impl WriterCache {
@@ -54,7 +56,16 @@ impl WriterCache {
         });
         let last_audit = last.optional()?.unwrap_or_else(|| (0, GENESIS.to_owned()));
         let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
-        Ok(Self { numbers, layouts: HashSet::new(), newest, lag, next_row, last_audit, keeps_all })
+        Ok(Self {
+            numbers,
+            layouts: HashSet::new(),
+            newest,
+            lag,
+            next_row,
+            last_audit,
+            keeps_all,
+            waits_for_disk: true,
+        })
     }
 }
 

@@ -13,18 +13,9 @@ use crate::history;
 const FINDINGS_MAX: usize = 20;
 /// Audit records that are read at a time.
 const RECORDS: usize = 1000;
-/// Bodies that are JSON, by table.
-const TEXTS: [(&str, &str); 9] = [
-    ("device", "info"),
-    ("presence", "body"),
-    ("hello", "body"),
-    ("document", "body"),
-    ("software", "item"),
-    ("fault", "body"),
-    ("incident", "body"),
-    ("step", "body"),
-    ("outbox", "notice"),
-];
+/// Texts that are JSON, by table, beside every column that is named `body`.
+const TEXTS: [(&str, &str); 5] =
+    [("device", "info"), ("software", "item"), ("layout", "series"), ("event", "fields"), ("outbox", "notice")];
 
 /// What is wrong with the store and with folded history; nothing when all is sound. A table that cannot be read is a finding, not an
 /// error. `deep` compares indexes with their tables and reads every checksum, which takes as long as reading everything does.
@@ -59,7 +50,17 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
 
 fn texts(connection: &Connection) -> Vec<String> {
     let mut findings = Vec::new();
-    for (table, column) in TEXTS {
+    let bodies = "SELECT m.name FROM main.sqlite_master m JOIN pragma_table_info(m.name, 'main') c WHERE m.type = 'table' AND c.name = 'body'";
+    let bodies = connection.prepare(bodies).and_then(|mut statement| {
+        let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
+        tables.collect::<rusqlite::Result<Vec<_>>>()
+    });
+    let bodies = bodies.unwrap_or_else(|error| {
+        findings.push(format!("tables: {error}"));
+        Vec::new()
+    });
+    let named = TEXTS.iter().map(|(table, column)| ((*table).to_owned(), *column));
+    for (table, column) in named.chain(bodies.into_iter().map(|table| (table, "body"))) {
         let asked = format!("SELECT count(*) FROM main.{table} WHERE NOT json_valid({column})");
         match connection.query_row(&asked, [], |row| row.get::<_, i64>(0)) {
             Ok(0) => {}
@@ -126,7 +127,7 @@ fn rows(connection: &Connection) -> Vec<String> {
 mod tests {
     use ioc_common::clock::Timestamp;
     use ioc_common::id::DeviceId;
-    use ioc_common::layout::LayoutId;
+    use ioc_common::layout::{Layout, LayoutId, Series};
     use ioc_common::report::Position;
     use ioc_judge::{DeviceInfo, DeviceKind};
 
@@ -222,5 +223,38 @@ mod tests {
             let findings = SqliteStore::examine(dir.path(), false).expect("read");
             assert_eq!(findings, [found], "{harm}");
         }
+    }
+
+    #[test]
+    fn a_layout_that_is_damaged_costs_only_what_is_kept_in_it() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let now = ioc_common::clock::now();
+        let mut damaged = LayoutId(0);
+        for (number, series) in ["load.1", "load.5"].into_iter().enumerate() {
+            let device = DeviceId::new(&format!("d-{number}")).expect("valid");
+            let layout = Layout::new(vec![Series::new(series, "")]).expect("allowed");
+            damaged = layout.id();
+            let position = Position { epoch: 1, seq: 1 };
+            let info = DeviceInfo::new(device.clone(), DeviceKind::Server, "Máy chủ");
+            let (id, row) = (layout.id(), history::pack(&[Some(1.0)]));
+            store
+                .commit(&[
+                    Change::Device { info, at: now },
+                    Change::Layout(layout),
+                    Change::Sample { device, position, at: now, layout: id, row, newest: true },
+                ])
+                .expect("commits");
+        }
+        let sql = "UPDATE layout SET series = '[\"load.5' WHERE id = ?1";
+        store.connection.execute(sql, [super::signed(damaged.0)]).expect("damaged");
+        let found = SqliteStore::examine(dir.path(), false).expect("read").concat();
+        assert!(found.contains("layout"), "{found}");
+        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+        assert_eq!(reader.snapshot(now).expect("the collector starts").devices.len(), 2);
+        let later = now.plus_millis(5 * 3_600_000);
+        let year = [366 * 86_400_000; 3];
+        let done = history::compaction::round(reader.as_ref(), archive.as_mut(), year, later, true).expect("folds");
+        assert_eq!((done.rows, done.corrupt), (1, 1));
     }
 }

@@ -154,6 +154,7 @@ pub(super) fn forget_rows(
 ) -> Result<usize, StoreError> {
     let token = newest_token(store.parent().unwrap_or(Path::new(".")))?;
     // Rows that come back by a power cut are deleted once more: whatever commits next need not wait for the disk here.
+    cache.waits_for_disk = false;
     connections::wait_for_disk(connection, false).map_err(|source| database(store, source))?;
     let mut forget = || {
         let transaction = connection.transaction()?;
@@ -171,6 +172,7 @@ pub(super) fn forget_rows(
     };
     let gone = forget();
     connections::wait_for_disk(connection, true).map_err(|source| database(store, source))?;
+    cache.waits_for_disk = true;
     gone.map_err(|source| database(store, source))
 }
 

@@ -111,6 +111,11 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        // Deleting rows does not wait for the disk; where it could not be told to wait again, nothing is acknowledged.
+        if !self.cache.waits_for_disk {
+            connection::wait_for_disk(&self.connection, true).map_err(|source| database(&self.path, source))?;
+            self.cache.waits_for_disk = true;
+        }
         let commit = Commit::begin(&mut self.connection, &mut self.cache);
         let made = commit.and_then(|commit| commit.make(changes, self.guard.next()));
         made.map_err(|source| database(&self.path, source))?;

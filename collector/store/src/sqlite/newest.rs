@@ -320,6 +320,10 @@ pub(super) fn restore(connection: &Connection) -> rusqlite::Result<(NewestByDevi
         for Entry { device, newest, latest_row } in entries {
             lag.stale.insert(device);
             let known = all.entry(device).or_default();
+            // The table may be newer than what is left of a log that is damaged.
+            if newest.position < known.position {
+                continue;
+            }
             *known = Newest { latest: known.latest.take(), ..newest };
             if latest_row > 0 {
                 latest.insert(device, latest_row);

@@ -47,8 +47,9 @@ pub(super) fn append(
 
 pub(super) fn put_layout(commit: &mut Commit<'_>, layout: &Layout) -> rusqlite::Result<()> {
     if commit.learn_layout(layout.id().0) {
+        // What stands there is the same, unless it is damaged.
         commit.run(
-            "INSERT OR IGNORE INTO layout (id, series) VALUES (?1, ?2)",
+            "INSERT INTO layout (id, series) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET series = ?2 WHERE series <> ?2",
             params![signed(layout.id().0), json(layout.series())?],
         )?;
     }
@@ -64,7 +65,16 @@ fn history_row(row: &Row<'_>) -> rusqlite::Result<Result<HistoryRow, history::Co
 }
 
 pub(super) fn layout(reader: &SqliteReader, id: LayoutId) -> Result<Option<Layout>, StoreError> {
-    let layout = reader.one("SELECT series FROM layout WHERE id = ?1", &[&signed(id.0)], |row| body(row, 0))?;
+    let sql = "SELECT series FROM layout WHERE id = ?1";
+    let text = reader.one(sql, &[&signed(id.0)], |row| Ok(row.get_ref(0)?.as_bytes()?.to_vec()))?;
+    // One that is damaged is as good as none: it costs what was reported in it, and nothing else.
+    let layout = text.and_then(|text| {
+        let read = serde_json::from_slice(&text);
+        read.inspect_err(
+            |error| tracing::error!(layout = %id, %error, "a layout is damaged; what is kept in it cannot be read"),
+        )
+        .ok()
+    });
     Ok(layout.and_then(|layout| reader.layout_as_shown(layout)))
 }
 
