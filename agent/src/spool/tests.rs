@@ -512,3 +512,43 @@ fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
     assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
     assert_eq!(drain(&mut backlog)[..6], [2, 3, 4, 5, 6, 7]);
 }
+
+#[test]
+fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
+    for until in ["a report is written", "the run ends", "never"] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 7);
+        backlog.push(entry(1, true));
+        backlog.too_large();
+        backlog.note_losses();
+        let made = backlog.losses().made;
+        drop(backlog);
+        let put_back = hidden(&dir.path().join("losses.json"), &dir.path().join("elsewhere"));
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 8);
+        backlog.too_large();
+        backlog.note_losses();
+        assert_eq!((backlog.losses().too_large, backlog.former()), (1, Vec::new()), "what is known is said");
+        if until != "never" {
+            put_back();
+            if until == "a report is written" {
+                backlog.push(SpooledReport { position: Position { epoch: 8, seq: 1 }, ..entry(1, true) });
+                assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
+                assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }], "{until}");
+            }
+            backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
+            drop(backlog);
+        } else {
+            // Cut off; the next start is the one that can read it.
+            drop(backlog);
+            put_back();
+        }
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 9);
+        let ended = until != "never";
+        assert_eq!(backlog.losses(), Losses { made, too_large: 1 + u64::from(ended), ..Losses::default() }, "{until}");
+        let runs = [Former { epoch: 7, seq: 1, clean: false }, Former { epoch: 8, seq: 5, clean: true }];
+        assert_eq!(backlog.former(), runs[..1 + usize::from(ended)], "{until}");
+    }
+}
