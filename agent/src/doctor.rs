@@ -302,7 +302,7 @@ mod tests {
             match finding.result.outcome {
                 ProbeOutcome::Read => assert!(known, "{name} reads something out of nothing: {numbers:?}"),
                 ProbeOutcome::Absent { .. } | ProbeOutcome::Unknown { .. } => {
-                    assert!(numbers.is_empty(), "{name}: {numbers:?}")
+                    assert!(numbers.is_empty(), "{name}: {numbers:?}");
                 }
             }
         }
