@@ -294,6 +294,13 @@ impl Losses {
         self.each(before, u64::saturating_sub)
     }
 
+    /// What was lost, and what was lost before it: counted since that began, where anything was.
+    #[must_use]
+    pub fn after(&self, before: &Self) -> Self {
+        let made = if before.made == 0 { self.made } else { before.made };
+        Self { made, ..self.each(before, u64::saturating_add) }
+    }
+
     /// The most that either has counted, where both count the same.
     #[must_use]
     pub fn or_more(&self, before: &Self) -> Self {

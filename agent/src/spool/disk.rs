@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use ioc_common::clock;
 use ioc_common::report::{Losses, Position};
 
+mod measure;
+
 use super::SpooledReport;
 use super::damaged::{Damaged, Harm};
 use super::error::SpoolError;
@@ -404,6 +406,8 @@ impl DiskSpool {
 
     /// Writes all that waits into one file, and deletes the others.
     fn write_anew(&mut self, losses: &mut Losses) -> Result<(), SpoolError> {
+        // What could not be read until now is known first: it was not thinned, and is not taken for that.
+        self.gather(losses)?;
         let wanted: BTreeSet<Position> = self.index.keys().copied().collect();
         self.retire(losses)?;
         // What was thinned is still in sled's file, and is not to come back.
@@ -414,7 +418,7 @@ impl DiskSpool {
         let number = self.new_number();
         let path = self.path_of(number);
         let mut places = BTreeMap::new();
-        let (mut offset, mut corrupt) = (0, 0);
+        let (mut offset, mut corrupt) = (0, Vec::new());
         let frames = self.index.iter().filter_map(|(position, place)| match self.read(*position, place) {
             Ok(Some(frame)) => {
                 let new = ReportLocation { file: Some(number), offset, ..*place };
@@ -423,15 +427,20 @@ impl DiskSpool {
                 Some(Ok(frame))
             }
             Ok(None) => {
-                corrupt += 1;
+                corrupt.push(place.file);
                 None
             }
             Err(error) => Some(Err(error)),
         });
         write_file(&path, frames).map_err(|source| self.error_at("write", &path, source))?;
-        losses.corrupt += corrupt;
+        losses.corrupt += corrupt.len() as u64;
         self.bytes = places.values().map(ReportLocation::bytes).sum();
-        let old = std::mem::take(&mut self.files);
+        let mut old = std::mem::take(&mut self.files);
+        for number in corrupt.into_iter().flatten() {
+            if let Some(file) = old.get_mut(&number) {
+                file.harm = file.harm.or_damaged();
+            }
+        }
         self.let_all_go(old);
         self.files.insert(number, SpoolFile { path, waiting: places.len() as u64, harm: Harm::None });
         self.index = places;
@@ -581,40 +590,6 @@ impl DiskSpool {
             }
         }
         self.stuck = stuck;
-    }
-
-    /// How many bytes of it are damaged and kept until a person removes them.
-    pub(super) fn damaged_bytes(&mut self) -> u64 {
-        self.aside.measure_what_may_go()
-    }
-
-    /// What is left of the budget for reports.
-    fn budget(&self) -> u64 {
-        self.max_bytes.saturating_sub(self.aside.bytes())
-    }
-
-    pub(super) fn count(&self) -> u64 {
-        self.index.len() as u64
-    }
-
-    pub(super) const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    pub(super) fn last_position(&self) -> Option<Position> {
-        let damaged = self.damaged.last().copied();
-        self.index.last_key_value().map(|(position, _)| *position).max(damaged)
-    }
-
-    /// The highest place of an epoch that is here.
-    pub(super) fn last_of(&self, epoch: u64) -> Option<Position> {
-        let of = Position { epoch, seq: 0 }..=Position { epoch, seq: u64::MAX };
-        self.index.range(of.clone()).next_back().map(|(at, _)| *at).max(self.damaged.range(of).next_back().copied())
-    }
-
-    /// Some of it cannot be read now.
-    pub(super) fn is_whole(&self) -> bool {
-        self.listed && self.unread.is_empty()
     }
 
     fn error(&self, doing: &'static str, source: io::Error) -> SpoolError {

@@ -1,15 +1,16 @@
 //! What was lost and how earlier runs ended, kept beside the spool so that a restart does not forget it.
 //!
 //! Written at the start, at the end, and when something was lost: never in the steady state. What was lost while it cannot be written is
-//! known in memory and said all the same.
+//! known in memory and said all the same. One that cannot be read is not written over: a fault of the disk may pass, and then what it says
+//! and what was counted since are brought together.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use ioc_common::file::{replace, replace_durably};
+use ioc_common::file::replace_durably;
 use ioc_common::report::{FORMER_MAX, Former, Losses};
 
 use super::damaged::Damaged;
@@ -31,30 +32,44 @@ struct LedgerFile {
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
+    damaged: Damaged,
     kept: LedgerFile,
     saved: Option<LedgerFile>,
+    /// What is at the path could not be read yet, and is not to be written over.
+    unread: bool,
 }
 
 impl Ledger {
     /// Reads what is at `path`. One that is damaged is kept aside and begun anew: the collector finds by itself what is
-    /// missing.
-    pub(super) fn open(path: PathBuf, damaged: &mut Damaged) -> Self {
-        let kept = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
-                tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
-                if let Err(error) = damaged.keep_whole(&path) {
-                    tracing::warn!(%error, file = %path.display(), "it cannot be kept");
-                }
-                LedgerFile::default()
-            }),
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(%error, file = %path.display(), "what was lost earlier cannot be read");
-                }
-                LedgerFile::default()
-            }
-        };
-        Self { path, saved: None, kept }
+    /// missing. One that cannot be read now is read later ([`Self::read_again`]).
+    pub(super) fn open(path: PathBuf, mut damaged: Damaged) -> Self {
+        let read = read(&path, &mut damaged).inspect_err(|error| {
+            tracing::warn!(%error, file = %path.display(), "what was lost earlier cannot be read; it is tried again, and nothing is written over it");
+        });
+        Self { unread: read.is_err(), kept: read.unwrap_or_default(), saved: None, path, damaged }
+    }
+
+    /// Reads what could not be read at the start, and brings it together with this run. `known` tells the last place of an epoch that is
+    /// still here. What was lost earlier, once that is known and if it is this device's.
+    pub(super) fn read_again(&mut self, known: impl FnOnce(u64) -> u64) -> Option<Losses> {
+        if !self.unread {
+            return None;
+        }
+        let earlier = read(&self.path, &mut self.damaged).ok()?;
+        self.unread = false;
+        if self.kept.device.is_empty() {
+            // No run has begun yet.
+            self.kept = earlier;
+            return Some(self.kept.losses);
+        }
+        if earlier.device != self.kept.device {
+            return None;
+        }
+        let (losses, seq) = (earlier.losses, known(earlier.running));
+        let later = std::mem::replace(&mut self.kept.former, runs_of(earlier.former.clone(), &earlier, seq));
+        self.kept.former.extend(later);
+        keep_newest(&mut self.kept.former);
+        Some(losses)
     }
 
     pub(super) fn losses(&self) -> Losses {
@@ -77,15 +92,9 @@ impl Ledger {
             // Enrolled as another one: what that one lost is not this one's.
             self.kept = LedgerFile { device: device.to_owned(), ..LedgerFile::default() };
         }
-        if self.kept.running > 0 {
-            let (clean, seq) = (self.kept.ended.is_some(), self.kept.ended.unwrap_or(0).max(known));
-            self.kept.former.push(Former { epoch: self.kept.running, seq, clean });
-            let over = self.kept.former.len().saturating_sub(FORMER_MAX);
-            self.kept.former.drain(..over);
-        }
+        self.kept.former = runs_of(std::mem::take(&mut self.kept.former), &self.kept, known);
         (self.kept.running, self.kept.ended) = (epoch, None);
-        // Not synced: a start is not to wait for the disk, and a power cut within moments of it costs no more than was cut off anyway.
-        self.save(false);
+        self.save();
     }
 
     /// The epoch ends by itself at this place.
@@ -93,7 +102,7 @@ impl Ledger {
         self.kept.ended = Some(seq);
         self.kept.losses = losses;
         self.forget_before(committed_epoch);
-        self.save(true);
+        self.save();
     }
 
     /// Earlier runs that the collector has passed need not be told any more. Written with the next change.
@@ -107,15 +116,15 @@ impl Ledger {
     pub(super) fn lost(&mut self, losses: Losses) {
         if self.kept.losses != losses {
             self.kept.losses = losses;
-            self.save(true);
+            self.save();
         }
     }
 
-    fn save(&mut self, durably: bool) {
-        if self.saved.as_ref() == Some(&self.kept) {
+    fn save(&mut self) {
+        if self.unread || self.saved.as_ref() == Some(&self.kept) {
             return;
         }
-        match self.write(durably) {
+        match self.write() {
             Ok(()) => self.saved = Some(self.kept.clone()),
             Err(error) => {
                 self.saved = None;
@@ -127,13 +136,42 @@ impl Ledger {
     /// Tries again what could not be written.
     pub(super) fn retry(&mut self) {
         if self.saved.is_none() && !self.kept.device.is_empty() {
-            self.save(true);
+            self.save();
         }
     }
 
-    fn write(&self, durably: bool) -> io::Result<()> {
+    fn write(&self) -> io::Result<()> {
         let text = serde_json::to_vec(&self.kept)?;
-        let write = |out: &mut io::BufWriter<File>| out.write_all(&text);
-        if durably { replace_durably(&self.path, 0o644, write) } else { replace(&self.path, 0o644, write) }
+        replace_durably(&self.path, 0o644, |out: &mut io::BufWriter<File>| out.write_all(&text))
     }
+}
+
+/// What is at `path`; nothing where there is no file, or where it is damaged and was kept aside.
+fn read(path: &Path, damaged: &mut Damaged) -> io::Result<LedgerFile> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LedgerFile::default()),
+        other => other?,
+    };
+    Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
+        tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
+        if let Err(error) = damaged.keep_whole(path) {
+            tracing::warn!(%error, file = %path.display(), "it cannot be kept");
+        }
+        LedgerFile::default()
+    }))
+}
+
+/// How earlier runs ended, and after them the one that was running in `file`: it gave out places up to `known` at least.
+fn runs_of(mut former: Vec<Former>, file: &LedgerFile, known: u64) -> Vec<Former> {
+    if file.running > 0 {
+        let (clean, seq) = (file.ended.is_some(), file.ended.unwrap_or(0).max(known));
+        former.push(Former { epoch: file.running, seq, clean });
+        keep_newest(&mut former);
+    }
+    former
+}
+
+fn keep_newest(former: &mut Vec<Former>) {
+    let over = former.len().saturating_sub(FORMER_MAX);
+    former.drain(..over);
 }

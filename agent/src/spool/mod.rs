@@ -102,7 +102,7 @@ impl Backlog {
     /// read later.
     #[must_use]
     pub fn open(dir: PathBuf, limits: BacklogLimits) -> Self {
-        let ledger = Ledger::open(dir.with_file_name("losses.json"), &mut Damaged::of(&dir));
+        let ledger = Ledger::open(dir.with_file_name("losses.json"), Damaged::of(&dir));
         let mut losses = ledger.losses();
         let disk = DiskSpool::open(dir, limits.spool_max_bytes, &mut losses);
         Self {
@@ -121,6 +121,7 @@ impl Backlog {
 
     /// A run of `device` begins, in this epoch.
     pub fn begin(&mut self, device: &str, epoch: u64) {
+        self.read_ledger_again();
         let known = self.disk.last_of(self.ledger.running(device)).map_or(0, |position| position.seq);
         let news = self.losses.since(&self.ledger.losses());
         self.ledger.begin(device, epoch, known);
@@ -130,10 +131,20 @@ impl Backlog {
         self.ledger.lost(self.losses());
     }
 
+    /// Takes up what was lost in earlier runs when that could not be read at the start.
+    fn read_ledger_again(&mut self) {
+        let disk = &self.disk;
+        let earlier = self.ledger.read_again(|epoch| disk.last_of(epoch).map_or(0, |position| position.seq));
+        if let Some(earlier) = earlier {
+            self.losses = self.losses().after(&earlier);
+        }
+    }
+
     /// The run ends by itself after this place. What is in memory only is lost with it, and counted.
     pub fn end(&mut self, last: Position, committed: Position) {
         self.spill();
         self.losses.unsaved += self.ring.iter().filter(|slot| !slot.on_disk).count() as u64;
+        self.read_ledger_again();
         self.ledger.end(last.seq, self.losses(), committed.epoch);
     }
 
@@ -192,8 +203,7 @@ impl Backlog {
                     slot.on_disk |= !events_only || !slot.entry.is_sample();
                 }
                 // The disk is written anyway.
-                self.ledger.lost(self.losses());
-                self.ledger.retry();
+                self.note_losses();
             }
             Err(error) => {
                 tracing::warn!(%error, "the spool cannot be written; reports wait in memory");
@@ -293,9 +303,11 @@ impl Backlog {
         self.ring.back().map(|slot| slot.entry.position).max(self.disk.last_position())
     }
 
-    /// Writes down what was lost, when that is news. Called when something else is due, not in the sampling path.
+    /// Writes down what was lost, when that is news or could not be written before. Called when something else is due, not in the sampling path.
     pub fn note_losses(&mut self) {
+        self.read_ledger_again();
         self.ledger.lost(self.losses());
+        self.ledger.retry();
     }
 
     /// Why the disk cannot be written or read, while it cannot.

@@ -456,3 +456,99 @@ fn a_read_that_is_short_or_interrupted_is_no_damage() {
     assert_eq!(frame::at(&file, 2, 10).expect("read"), Some((2..12).collect()));
     assert_eq!(frame::at(&file, 15, 10).expect("read"), None, "it ends before");
 }
+
+/// Puts a directory where a file was, which cannot be read, for root neither; what is given back puts the file there again.
+fn hidden(file: &Path, aside: &Path) -> impl FnOnce() + use<> {
+    let (file, aside) = (file.to_owned(), aside.to_owned());
+    std::fs::rename(&file, &aside).expect("moved");
+    std::fs::create_dir(&file).expect("made");
+    move || {
+        std::fs::remove_dir(&file).expect("removed");
+        std::fs::rename(&aside, &file).expect("moved back");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_for_a_while_is_not_taken_for_thinned() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let kept = dir.path().join("spool/kept");
+    std::fs::create_dir_all(&kept).expect("made");
+    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let file = dir.path().join("spool/kept/00000001.rec");
+    std::fs::write(&file, frames).expect("written");
+    let put_back = hidden(&file, &dir.path().join("elsewhere"));
+    let mut again = open(dir.path(), 4, 1 << 20);
+    for seq in 8..=40 {
+        again.push(entry(seq, true));
+    }
+    assert_eq!(again.waiting().on_disk, 33, "what is old cannot be read yet");
+    put_back();
+    // So many files that they are written anew as one.
+    for seq in 41..=70 {
+        again.push(entry(seq, true));
+    }
+    assert!(std::fs::read_dir(&kept).expect("listed").count() < 40, "they were");
+    assert_eq!(drain(&mut again), (1..=70).collect::<Vec<_>>());
+    assert_eq!(again.losses(), Losses::default());
+}
+
+#[test]
+fn what_is_found_damaged_while_all_is_written_anew_is_kept() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let file = dir.path().join("spool/kept/00000001.rec");
+    std::fs::create_dir_all(file.parent().expect("there")).expect("made");
+    let frames: Vec<u8> = (1..=7).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    std::fs::write(&file, frames).expect("written");
+    let mut backlog = open(dir.path(), 8, 20_000);
+    harm_first(dir.path());
+    for seq in 8..=300 {
+        backlog.push(entry(seq, false));
+    }
+    assert!(backlog.losses().samples_thinned > 0 && !file.exists(), "it was written anew");
+    assert_eq!(backlog.losses().corrupt, 1);
+    let files = damaged_files(dir.path());
+    let mut found = Vec::new();
+    frame::scan(&files[0].0, false, &mut |one| found.push(one)).expect("read");
+    assert_eq!(found, [frame::Found::Damaged(Position { epoch: 7, seq: 1 })]);
+    assert_eq!(drain(&mut backlog)[..6], [2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn counters_that_cannot_be_read_for_a_while_are_not_written_over() {
+    for until in ["a report is written", "the run ends", "never"] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 7);
+        backlog.push(entry(1, true));
+        backlog.too_large();
+        backlog.note_losses();
+        let made = backlog.losses().made;
+        drop(backlog);
+        let put_back = hidden(&dir.path().join("losses.json"), &dir.path().join("elsewhere"));
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 8);
+        backlog.too_large();
+        backlog.note_losses();
+        assert_eq!((backlog.losses().too_large, backlog.former()), (1, Vec::new()), "what is known is said");
+        if until != "never" {
+            put_back();
+            if until == "a report is written" {
+                backlog.push(SpooledReport { position: Position { epoch: 8, seq: 1 }, ..entry(1, true) });
+                assert_eq!(backlog.losses(), Losses { made, too_large: 2, ..Losses::default() }, "{until}");
+                assert_eq!(backlog.former(), [Former { epoch: 7, seq: 1, clean: false }], "{until}");
+            }
+            backlog.end(Position { epoch: 8, seq: 5 }, Position::default());
+            drop(backlog);
+        } else {
+            // Cut off; the next start is the one that can read it.
+            drop(backlog);
+            put_back();
+        }
+        let mut backlog = open(dir.path(), 4, 1 << 20);
+        backlog.begin("srv-01", 9);
+        let ended = until != "never";
+        assert_eq!(backlog.losses(), Losses { made, too_large: 1 + u64::from(ended), ..Losses::default() }, "{until}");
+        let runs = [Former { epoch: 7, seq: 1, clean: false }, Former { epoch: 8, seq: 5, clean: true }];
+        assert_eq!(backlog.former(), runs[..1 + usize::from(ended)], "{until}");
+    }
+}
