@@ -11,12 +11,14 @@ use crate::account;
 use crate::account::intent::{Intent, Origin};
 use crate::command::{Answer, CommandError};
 use crate::connection_limit::make_room;
+use guesses::{CodeGuesses, GUESSES_MAX};
 use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
 use permit::Sessions;
 
+mod guesses;
 mod permit;
 
 /// Failed attempts of one origin before it is locked out of an account.
@@ -67,6 +69,8 @@ pub(super) struct Accounts {
     strangers: HashMap<String, (u64, u64)>,
     /// Wrong codes of the second factor on one account, from wherever: how many within which hour.
     wrong_codes: HashMap<String, (u32, u64)>,
+    /// Those of strangers who showed the right password.
+    guesses: CodeGuesses,
     /// By account that there is.
     logged: HashMap<String, FailureLog>,
 }
@@ -235,6 +239,7 @@ impl Accounts {
                 let known = self.get(&name)?;
                 account::set_password(known, hash, at.now);
                 known.must_change = true;
+                self.guesses.forget(&name);
                 changes.push(said(at, actor.name(), "account.password_reset", &name, ""));
                 self.keep_and_end(&name, "", "password reset", actor.name(), at, changes)
             }
@@ -250,6 +255,7 @@ impl Accounts {
                     return Err(CommandError::Conflict("the account was changed meanwhile; begin again".to_owned()));
                 }
                 account::set_password(known, hash, at.now);
+                self.guesses.forget(name);
                 changes.push(said(at, name, "account.password_changed", name, ""));
                 self.keep_and_end(name, except, "password changed", name, at, changes)
             }
@@ -288,8 +294,12 @@ impl Accounts {
                 if has_second && !right && !code.is_empty() {
                     self.wrong_code(&name, &from, at, changes);
                 }
+                if has_second && !code.is_empty() {
+                    self.takes_codes(&name, &from, at)?;
+                }
                 // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
-                let spared = right && self.wrong_codes(&name, at) < CODES_MAX;
+                let guessed = from.browser.is_none() && self.guesses.are_many(&name, at.boot_ms);
+                let spared = right && !guessed && self.wrong_codes(&name, at) < CODES_MAX;
                 if !spared {
                     self.reserve(&name, &from, at).map_err(locked)?;
                 }
@@ -350,13 +360,32 @@ impl Accounts {
             self.forgive_one(name, from);
             return Ok(false);
         }
-        let taken = account.second_factor.as_mut().is_some_and(|second| at.take(second, code));
-        if !taken {
+        self.takes_codes(name, from, at)?;
+        let second = self.get(name)?.second_factor.as_mut();
+        if !second.is_some_and(|second| at.take(second, code)) {
+            self.guessed(name, from, at, changes);
             self.failed(name, from, at, changes);
             return Err(wrong());
         }
         self.forgive(name, from);
         Ok(true)
+    }
+
+    /// Refuses a stranger's code, right or wrong, while too many were guessed with the right password.
+    fn takes_codes(&self, name: &str, from: &Origin, at: Moment) -> Result<(), CommandError> {
+        match self.guesses.locked_for_ms(name, at.boot_ms) {
+            wait_ms if wait_ms > 0 && from.browser.is_none() => Err(locked(wait_ms)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The password was right and the code wrong: a known browser has attempts of its own, all others are counted together.
+    fn guessed(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+        if from.browser.is_none() && self.guesses.count(name, at.boot_ms) == GUESSES_MAX {
+            tracing::warn!(account = name, from = from.peer, "somebody knows the password and guesses codes");
+            let detail = format!("{GUESSES_MAX} wrong codes with the right password, the last from {}", from.peer);
+            changes.push(said(at, name, "account.password_known", name, &detail));
+        }
     }
 
     /// Whether a code is asked for beside the password.

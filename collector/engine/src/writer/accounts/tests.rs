@@ -272,6 +272,48 @@ fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
 }
 
 #[test]
+fn whoever_knows_the_password_guesses_a_bounded_number_of_codes_from_however_many_networks() {
+    let mut all = accounts(&[("lan", Role::Administrator)]);
+    let mut second = SecondFactor::new().expect("random");
+    second.confirmed = true;
+    let codes = second.renew_recovery().expect("random");
+    all.known.get_mut("lan").expect("there").second_factor = Some(second);
+    let mut changes = Vec::new();
+    let mut enter = |all: &mut Accounts, hash: Option<&str>, code: &str, from: Origin, boot_ms| {
+        let (name, code) = ("lan".to_owned(), code.to_owned());
+        let attempt = Intent::Attempt { name: name.clone(), code: code.clone(), from: from.clone() };
+        all.decide(attempt, &Sessions::default(), at(boot_ms), &mut changes)?;
+        let then = match hash {
+            Some(hash) => Intent::Proved { name, hash: hash.to_owned(), code, from },
+            None => Intent::Wrong { name, from },
+        };
+        all.decide(then, &Sessions::default(), at(boot_ms), &mut changes)
+    };
+    let network = |n: usize| from(&format!("2001:db8:{n:x}::/64"));
+    for n in 1000..1500 {
+        let _ = enter(&mut all, None, "wrong", network(n), 0);
+    }
+    assert_eq!(all.guesses.locked_for_ms("lan", 0), 0, "without the password it is not brought about");
+    let looks = |result: &CommandResult| matches!(result, Err(CommandError::Forbidden(why)) if why.as_str() == WRONG);
+    let looked = (0..500).filter(|n| looks(&enter(&mut all, Some("lan"), "wrong", network(*n), 0))).count();
+    assert_eq!(looked, GUESSES_MAX as usize);
+    assert!(
+        matches!(enter(&mut all, Some("lan"), &codes[0], network(600), 0), Err(CommandError::TooMany { wait_s: 60 })),
+        "nor is a right one taken from a stranger"
+    );
+    let known = Origin { browser: Some("abc".to_owned()), ..network(0) };
+    assert!(matches!(enter(&mut all, Some("lan"), &codes[0], known, 0), Ok(Answer::Secret(_))), "its owner comes in");
+    assert!(looks(&enter(&mut all, Some("lan"), "wrong", network(601), 60_000)), "it passes");
+    let longer = enter(&mut all, Some("lan"), "wrong", network(602), 60_000).expect_err("locked again");
+    assert_eq!(longer, CommandError::TooMany { wait_s: 120 });
+    let much_later = 60_000 + 2 * HOUR_MS;
+    assert!(matches!(enter(&mut all, Some("lan"), &codes[1], network(603), much_later), Ok(Answer::Secret(_))));
+    let said =
+        |action| changes.iter().filter(|one| matches!(one, Change::Audit(entry) if entry.action == action)).count();
+    assert_eq!(said("account.password_known"), 1);
+}
+
+#[test]
 fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomorrow() {
     let mut all = accounts(&[("boss", Role::Administrator)]);
     let now = at(0).now;
