@@ -1,48 +1,155 @@
-//! Looks at the store every night, and a while after each start: whether it is damaged is to be known before it is needed.
+//! Looks at the store a while after each start and thoroughly once a day: whether it is damaged is to be known before it is needed.
+//!
+//! When the last thorough look was is kept beside the store, so that a collector that is started again every day has one as well.
 
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ioc_common::clock::{self, Timestamp};
+use ioc_common::file::replace_durably;
 use ioc_engine::command::Command;
 use ioc_engine::writer::EngineHandle;
 use ioc_store::Reader;
 
-/// After a start.
-const FIRST: Duration = Duration::from_secs(60);
-/// Between two looks.
-const EVERY: Duration = Duration::from_secs(86_400);
+/// The quick look after a start, milliseconds.
+const FIRST_MS: u64 = 60_000;
+/// A thorough look that is due comes so long after the quick one: starts that follow each other stay cheap on a large store.
+const REST_MS: u64 = 3_600_000;
+/// Between two thorough looks, milliseconds.
+const EVERY_MS: u64 = 86_400_000;
+/// The longest sleep: the timer does not count while the machine is suspended, the boot clock does.
+const SLEEP_MAX_MS: u64 = 60_000;
+/// The file that says when the last thorough look was.
+const FILE: &str = "integrity-check.last";
 
-/// Looks until the engine ends. Nothing waits for it: readers do not hold up the writer.
-pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>) {
+/// Looks until the engine ends. Nothing waits for it: readers do not hold up the writer. `data` is the store's directory.
+pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
+    let path = data.join(FILE);
     let mut reader = Some(reader);
-    for (wait, deep) in looks() {
-        tokio::time::sleep(wait).await;
+    let (mut due_ms, mut deep) = (clock::boottime_ms() + FIRST_MS, false);
+    loop {
+        sleep_until(due_ms).await;
         let Some(own) = reader.take() else { return };
-        let looked = tokio::task::spawn_blocking(move || {
-            let findings = own.examine(deep);
-            (own, findings)
+        let task = tokio::task::spawn_blocking(move || {
+            let looked = look(|| own.examine(deep));
+            (own, looked)
         });
-        let Ok((own, findings)) = looked.await else { return };
+        let (own, looked) = match task.await {
+            Ok(done) => done,
+            // The collector ends.
+            Err(error) => return tracing::debug!(%error, "a look at the store was broken off"),
+        };
         reader = Some(own);
-        if let Err(error) = engine.command(Command::Examined { findings, deep }).await {
-            tracing::warn!(%error, "what a look at the store found could not be kept");
+        match looked {
+            Ok(findings) => match engine.command(Command::Examined { findings, deep }).await {
+                Ok(_) if deep => keep_last(&path, clock::now()).await,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "what a look at the store found could not be kept"),
+            },
+            Err(why) => tracing::error!(why, deep, "a look at the store failed; it is tried again at its next time"),
         }
+        let wait_ms = if deep { EVERY_MS } else { deep_wait_ms(last(&path), clock::now()) };
+        (due_ms, deep) = (clock::boottime_ms() + wait_ms, true);
     }
 }
 
-/// The looks one after the other: how long to wait for each, and whether it is thorough. The first is a quick one, so that a start on a
-/// large store stays cheap.
-fn looks() -> impl Iterator<Item = (Duration, bool)> {
-    std::iter::once((FIRST, false)).chain(std::iter::repeat((EVERY, true)))
+/// Sleeps until the boot clock shows so much.
+async fn sleep_until(boot_ms: u64) {
+    loop {
+        let left_ms = boot_ms.saturating_sub(clock::boottime_ms());
+        if left_ms == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(left_ms.min(SLEEP_MAX_MS))).await;
+    }
+}
+
+/// What a look found, or with what words it panicked: the reader outlives it, and the next look comes.
+fn look(examine: impl FnOnce() -> Vec<String>) -> Result<Vec<String>, String> {
+    catch_unwind(AssertUnwindSafe(examine)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_else(|| "no words".to_owned())
+    })
+}
+
+/// How long after the quick look the first thorough one of this start comes, milliseconds: a day after the last one. What is missing, in
+/// the future or overdue is due after a rest.
+fn deep_wait_ms(last: Option<Timestamp>, now: Timestamp) -> u64 {
+    let age_ms = last.and_then(|last| u64::try_from(now.millis_since(last)).ok());
+    age_ms.map_or(REST_MS, |age_ms| EVERY_MS.saturating_sub(age_ms).max(REST_MS))
+}
+
+/// When the last thorough look was. A file that cannot be read only brings the next one forward.
+fn last(path: &Path) -> Option<Timestamp> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "when the store was last looked over cannot be read");
+            return None;
+        }
+    };
+    let parsed = text.trim().parse();
+    parsed
+        .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "when the store was last looked over"))
+        .ok()
+}
+
+async fn keep_last(path: &Path, at: Timestamp) {
+    let own = path.to_owned();
+    let write = move || replace_durably(&own, 0o600, |file| writeln!(file, "{at}"));
+    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    if let Err(error) = written {
+        tracing::warn!(path = %path.display(), %error, "when the store was last looked over cannot be kept");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_collector_that_is_started_every_day_has_a_thorough_look_every_day() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE);
+        let start: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
+        let hour = |hours: u64| start.plus_secs(hours * 3600);
+        // Started every 20 hours, as a machine that is off at night.
+        let mut looks = Vec::new();
+        for begin in (0..200).step_by(20) {
+            let wait_ms = deep_wait_ms(last(&path), hour(begin));
+            assert!(wait_ms >= REST_MS, "never at once");
+            let at = begin + wait_ms.div_ceil(3_600_000);
+            if at < begin + 20 {
+                keep_last(&path, hour(at)).await;
+                looks.push(at);
+            }
+        }
+        assert_eq!(looks[0], 1);
+        assert!(looks.windows(2).all(|two| (24..=44).contains(&(two[1] - two[0]))), "{looks:?}");
+    }
+
     #[test]
-    fn the_store_is_looked_over_soon_after_a_start_and_thoroughly_every_day_for_ever() {
-        let minutes: Vec<(u64, bool)> = looks().take(400).map(|(wait, deep)| (wait.as_secs() / 60, deep)).collect();
-        assert_eq!(minutes[0], (1, false));
-        assert!(minutes[1..].iter().all(|look| *look == (24 * 60, true)) && minutes.len() == 400, "{minutes:?}");
+    fn a_moment_that_says_nothing_makes_the_look_due_after_a_rest() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE);
+        let now: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
+        assert_eq!(last(&path), None);
+        for text in ["", "half", "2026-11-29T02:00:00Z", "2025-01-01T00:00:00Z"] {
+            std::fs::write(&path, text).expect("written");
+            assert_eq!(deep_wait_ms(last(&path), now), REST_MS, "{text:?}");
+        }
+        std::fs::write(&path, "2026-11-27T14:00:00Z\n").expect("written");
+        assert_eq!(deep_wait_ms(last(&path), now), 12 * 3_600_000);
+    }
+
+    #[test]
+    fn a_look_that_panics_is_said_and_not_the_last() {
+        let damaged: fn() -> Vec<String> = || panic!("page {}", 7);
+        assert_eq!(look(damaged), Err("page 7".to_owned()));
+        assert_eq!(look(|| vec!["found".to_owned()]), Ok(vec!["found".to_owned()]));
     }
 }

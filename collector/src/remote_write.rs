@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use ioc_common::file::replace;
+use ioc_common::file::replace_durably;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::DeviceInfo;
 
@@ -29,6 +29,8 @@ use ioc_store::{DeviceHistoryRow, Reader, StoreError};
 const ROWS: usize = 500;
 /// How long to wait for new rows.
 const IDLE: Duration = Duration::from_secs(1);
+/// A position that cannot be read is said at once and then once in so many tries: an hour.
+const SAID_EVERY: u64 = 3600;
 /// How long a receiver may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
 /// The file that says how far it has come.
@@ -37,6 +39,14 @@ const FILE: &str = "remote-write.position";
 type SeriesLabels = Vec<(String, String)>;
 /// Rows, each with its layout.
 type Rows = Vec<(DeviceHistoryRow, Arc<Layout>)>;
+/// What was read after a row.
+struct Found {
+    rows: Rows,
+    /// The numbers of the first and the last that there is, with those whose layout is missing.
+    ends: Option<(u64, u64)>,
+    /// Rows whose layout is missing: nobody can say what their numbers mean.
+    unreadable: u64,
+}
 /// Numbers by series: milliseconds and value.
 type Batch = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
 
@@ -49,8 +59,8 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;
     }
-    let (mut reader, mut position, mut failures) = (Some(reader), read_position(&path), 0_u32);
-    let mut was_off = true;
+    let Some(mut position) = first_position(&path, &config).await else { return };
+    let (mut reader, mut failures, mut was_off) = (Some(reader), 0_u32, true);
     loop {
         let current = Arc::clone(&config.borrow());
         let Some(target) = current.remote_write.clone() else {
@@ -68,7 +78,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         });
         let Ok((taken, found)) = task.await else { return };
         reader = Some(taken);
-        let (from, (rows, ends)) = match found {
+        let (from, Found { rows, ends, unreadable }) = match found {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "remote write: the store cannot be read");
@@ -79,15 +89,16 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         if std::mem::take(&mut was_off) {
             tracing::info!(url = target.url, "remote write: handing on what comes in");
         }
+        // Kept before anything is sent: what comes while the receiver is away is not to be passed over.
+        if position.is_none() {
+            write_position(&path, from).await;
+            position = Some(from);
+        }
         let Some((first, last)) = ends else {
-            if position.is_none() {
-                write_position(&path, from);
-                position = Some(from);
-            }
             tokio::time::sleep(IDLE).await;
             continue;
         };
-        let missed = first.saturating_sub(from + 1);
+        let missed = first.saturating_sub(from + 1) + unreadable;
         match send_rows(&target, &current.exposed_labels, &rows).await {
             Ok(refused) => {
                 let taken = (rows.len() as u64).saturating_sub(refused);
@@ -97,12 +108,12 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
                     tracing::warn!(
                         refused,
                         missed,
-                        "remote write: reports that the receiver did not take, or that were folded before"
+                        "remote write: reports that the receiver did not take, or that were folded before or have no layout"
                     );
                 }
                 failures = 0;
                 position = Some(last);
-                write_position(&path, last);
+                write_position(&path, last).await;
             }
             Err(error) => {
                 failures += 1;
@@ -116,32 +127,77 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
     }
 }
 
-/// Rows after one, each with its layout; and the numbers of the first and the last that there is.
-fn read(reader: &dyn Reader, after: u64) -> Result<(Rows, Option<(u64, u64)>), StoreError> {
+/// How far it had come, once remote write is set up; none when it begins, and no answer when the collector ends. A position that cannot
+/// be read is not taken for a beginning: what waits would be passed over without a word. It is said and read again until somebody mends it.
+async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> Option<Option<u64>> {
+    let mut tries = 0_u64;
+    loop {
+        if config.borrow().remote_write.is_some() {
+            let own = path.to_owned();
+            match tokio::task::spawn_blocking(move || read_position(&own)).await.ok()? {
+                Ok(position) => return Some(position),
+                Err(error) => {
+                    if tries.is_multiple_of(SAID_EVERY) {
+                        tracing::error!(
+                            path = %path.display(), %error,
+                            "remote write: how far it has come cannot be read; nothing is handed on until the file can be read, \
+                             holds the number of the last row that was handed on, or is removed, which begins with what comes next"
+                        );
+                    }
+                    tries += 1;
+                }
+            }
+        }
+        tokio::time::sleep(IDLE).await;
+    }
+}
+
+/// Rows after one, each with its layout.
+fn read(reader: &dyn Reader, after: u64) -> Result<Found, StoreError> {
+    with_layouts(reader.rows_after(after, ROWS)?, |id| reader.layout(id))
+}
+
+fn with_layouts(
+    found: Vec<DeviceHistoryRow>,
+    layout_of: impl Fn(LayoutId) -> Result<Option<Layout>, StoreError>,
+) -> Result<Found, StoreError> {
     let mut layouts: BTreeMap<LayoutId, Option<Arc<Layout>>> = BTreeMap::new();
-    let mut rows = Vec::new();
-    let found = reader.rows_after(after, ROWS)?;
+    let (mut rows, mut unreadable) = (Vec::new(), 0);
     let ends = found.first().zip(found.last()).map(|(first, last)| (first.row.number, last.row.number));
     for arrived in found {
         let id = arrived.row.layout;
         let layout = match layouts.entry(id) {
             Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(new) => new.insert(reader.layout(id)?.map(Arc::new)).clone(),
+            Entry::Vacant(new) => new.insert(layout_of(id)?.map(Arc::new)).clone(),
         };
-        if let Some(layout) = layout {
-            rows.push((arrived, layout));
+        match layout {
+            Some(layout) => rows.push((arrived, layout)),
+            None => unreadable += 1,
         }
     }
-    Ok((rows, ends))
+    Ok(Found { rows, ends, unreadable })
 }
 
-fn read_position(path: &Path) -> Option<u64> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+/// How far it has come; none only where nothing was ever kept.
+fn read_position(path: &Path) -> io::Result<Option<u64>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let shown = || text.chars().take(40).collect::<String>();
+    let number = text.trim().parse();
+    number
+        .map(Some)
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, format!("{:?} is not the number of a row", shown())))
 }
 
-/// Keeps how far it has come. What is lost of it by a power cut is sent twice, which receivers take for what it is.
-fn write_position(path: &Path, position: u64) {
-    if let Err(error) = replace(path, 0o600, |file| writeln!(file, "{position}")) {
+/// Keeps how far it has come, so that a power cut leaves the one before or this one: what is sent twice receivers take for what it is.
+async fn write_position(path: &Path, position: u64) {
+    let own = path.to_owned();
+    let write = move || replace_durably(&own, 0o600, |file| writeln!(file, "{position}"));
+    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    if let Err(error) = written {
         tracing::warn!(path = %path.display(), %error, "remote write: its position cannot be kept");
     }
 }
@@ -154,7 +210,7 @@ async fn send_rows(
     rows: &[(DeviceHistoryRow, Arc<Layout>)],
 ) -> Result<u64, SendError> {
     let mut refused = 0;
-    let mut waiting = vec![rows];
+    let mut waiting = if rows.is_empty() { Vec::new() } else { vec![rows] };
     while let Some(some) = waiting.pop() {
         match post(target, packed(exposed, some)?).await {
             Ok(()) => {}
@@ -275,15 +331,65 @@ mod tests {
         assert_eq!(write_request(&batch), expected);
     }
 
-    #[test]
-    fn a_position_survives_and_nonsense_is_none() {
+    #[tokio::test]
+    async fn a_position_survives_and_only_a_missing_one_is_a_beginning() {
         let dir = tempfile::tempdir().expect("directory");
         let path = dir.path().join(FILE);
-        assert_eq!(read_position(&path), None);
-        write_position(&path, 1234);
-        assert_eq!(read_position(&path), Some(1234));
-        std::fs::write(&path, "half").expect("written");
-        assert_eq!(read_position(&path), None);
+        assert_eq!(read_position(&path).expect("none yet"), None);
+        write_position(&path, 1234).await;
+        assert_eq!(read_position(&path).expect("kept"), Some(1234));
+        for nonsense in ["", "half", "-1"] {
+            std::fs::write(&path, nonsense).expect("written");
+            let error = read_position(&path).expect_err("no beginning").to_string();
+            assert!(error.contains(&format!("{nonsense:?}")), "{error}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("made");
+        assert!(read_position(&path).is_err(), "there is something, and it cannot be read");
+    }
+
+    #[tokio::test]
+    async fn a_position_that_cannot_be_read_is_left_as_it_is_and_read_again() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE);
+        std::fs::write(&path, "").expect("written");
+        let text = "[remote_write]\nurl = \"http://127.0.0.1:9/\"\n";
+        let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(text).expect("parses")));
+        let early = tokio::time::timeout(Duration::from_millis(200), first_position(&path, &config)).await;
+        assert!(early.is_err(), "{early:?}");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "");
+        std::fs::write(&path, "7").expect("mended");
+        assert_eq!(first_position(&path, &config).await, Some(Some(7)));
+    }
+
+    #[test]
+    fn rows_whose_layout_is_missing_are_counted() {
+        let (row, layout) = a_row(1);
+        let known = layout.id();
+        let mut lost = row.clone();
+        lost.row.number = 2;
+        lost.row.layout = LayoutId(known.0 ^ 1);
+        let layout_of = |id| Ok((id == known).then(|| Layout::new(Vec::new()).expect("layout")));
+        let found = with_layouts(vec![row, lost], layout_of).expect("read");
+        assert_eq!((found.rows.len(), found.unreadable, found.ends), (1, 1, Some((1, 2))));
+    }
+
+    fn a_row(number: u64) -> (DeviceHistoryRow, Arc<Layout>) {
+        use ioc_common::clock::Timestamp;
+        use ioc_common::id::DeviceId;
+        use ioc_common::report::Position;
+        use ioc_judge::DeviceKind;
+        use ioc_store::HistoryRow;
+        let layout = Arc::new(Layout::new(Vec::new()).expect("layout"));
+        let device = DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Server, "d");
+        let row = HistoryRow {
+            number,
+            position: Position { epoch: 1, seq: 1 },
+            at: Timestamp::from_millis(1),
+            layout: layout.id(),
+            values: Vec::new(),
+        };
+        (DeviceHistoryRow { device: Arc::new(device), row }, layout)
     }
 
     /// A receiver that answers every request so.
@@ -303,21 +409,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_wrong_with_the_address_or_the_token_loses_no_report() {
-        use ioc_common::clock::Timestamp;
-        use ioc_common::id::DeviceId;
-        use ioc_common::report::Position;
-        use ioc_judge::DeviceKind;
-        use ioc_store::HistoryRow;
-        let layout = Arc::new(Layout::new(Vec::new()).expect("layout"));
-        let device = DeviceInfo::new(DeviceId::new("d-1").expect("valid"), DeviceKind::Server, "d");
-        let row = HistoryRow {
-            number: 1,
-            position: Position { epoch: 1, seq: 1 },
-            at: Timestamp::from_millis(1),
-            layout: layout.id(),
-            values: Vec::new(),
-        };
-        let one = vec![(DeviceHistoryRow { device: Arc::new(device), row }, layout)];
+        let one = vec![a_row(1)];
         let two = [one.clone(), one.clone()].concat();
         for status in [401, 403, 404] {
             let target = receiver(status).await;

@@ -114,7 +114,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
         config_receiver.clone(),
         Arc::clone(&health),
     ));
-    tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader));
+    tokio::spawn(crate::integrity_check::run(engine.clone(), examine_reader, config.data.clone()));
     tokio::spawn(notify::heartbeat(config_receiver.clone(), Arc::clone(&health)));
     let app = App::new(engine.clone(), Arc::clone(&health), config_receiver, readers, limited, links)?;
     let doors = Doors { places, health: Arc::clone(&health), paced: app.paced() };

@@ -84,6 +84,8 @@ struct Tracked {
     attempts: u32,
     unanswered: u32,
     early: u8,
+    /// The other side itself said when to come again: nobody else's success brings it forward.
+    told_when: bool,
     fell_back: bool,
     over_pace: bool,
     /// Delivered or given up.
@@ -106,6 +108,13 @@ struct Outage {
     until: Instant,
 }
 
+/// The other side asked us to stay away.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Instant,
+    until: Instant,
+}
+
 /// A message that could go.
 struct Candidate<'r> {
     rows: Vec<&'r PendingDelivery>,
@@ -123,8 +132,7 @@ pub(super) struct Queue {
     in_flight: HashMap<u64, InFlight>,
     last_flight: u64,
     outage: Option<Outage>,
-    /// The other side asked us to stay away until then.
-    asked: Option<Instant>,
+    asked: Option<Asked>,
     /// When the minute began, and how many messages went since.
     minute: Option<(Instant, u32)>,
 }
@@ -166,6 +174,7 @@ impl Queue {
                 attempts: row.attempts,
                 unanswered: row.unanswered,
                 early: 0,
+                told_when: false,
                 fell_back: false,
                 over_pace: false,
                 over: false,
@@ -234,7 +243,7 @@ impl Queue {
     }
 
     fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: ChannelTraits, now: Instant, plan: &mut SendPlan) {
-        if let Some(until) = self.asked.filter(|until| *until > now) {
+        if let Some(until) = self.asked.map(|asked| asked.until).filter(|until| *until > now) {
             if !candidates.is_empty() {
                 wake(plan, Some(until), now);
             }
@@ -308,8 +317,9 @@ impl Queue {
     ) -> Vec<Delivery> {
         let Some(flight) = self.in_flight.get_mut(&number) else { return Vec::new() };
         flight.completed = true;
-        let (keys, behind) = (flight.keys.clone(), flight.behind.clone());
-        self.note_result(result, now);
+        let (keys, behind, began) = (flight.keys.clone(), flight.behind.clone(), flight.began);
+        self.note_result(result, began, now);
+        let told_when = result.as_ref().is_err_and(|error| error.retry_after().is_some());
         let mut deliveries = Vec::with_capacity(keys.len());
         let mut held_until = None;
         for key in &keys {
@@ -319,6 +329,7 @@ impl Queue {
             known.unanswered += u32::from(matches!(result, Err(SendError::Unknown(_))));
             let wait = wait_after(known, result);
             known.due = now + wait;
+            known.told_when = told_when;
             held_until = held_until.max(Some(known.due));
             let dead = match result {
                 Ok(()) => false,
@@ -346,19 +357,24 @@ impl Queue {
                 if let Some(known) = self.known.get_mut(&key) {
                     known.tried = true;
                     known.due = known.due.max(held_until.unwrap_or(now));
+                    // Due before them, it would take them along.
+                    known.told_when |= told_when;
                 }
             }
         }
         deliveries
     }
 
-    fn note_result(&mut self, result: &Result<(), SendError>, now: Instant) {
+    fn note_result(&mut self, result: &Result<(), SendError>, began: Instant, now: Instant) {
         match result {
+            // Begun before the other side asked us to stay away, it says nothing against that.
+            Ok(()) if self.asked.is_some_and(|asked| began <= asked.at) => {}
             // Someone took it: all that waits may go now.
             Ok(()) => {
                 let was_away = self.outage.take().is_some();
                 self.asked = None;
-                for known in self.known.values_mut().filter(|known| known.tried && known.due > now) {
+                for known in self.known.values_mut().filter(|known| known.tried && known.due > now && !known.told_when)
+                {
                     let most = if known.unanswered == 0 { EARLY_MAX } else { 1 };
                     if known.early < most && (known.unanswered == 0 || was_away) {
                         known.early += 1;
@@ -370,7 +386,9 @@ impl Queue {
                 let failures = self.outage.map_or(0, |outage| outage.failures) + 1;
                 self.outage = Some(Outage { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
                 if let Some(after) = error.retry_after() {
-                    self.asked = Some(now + after);
+                    // Of several that were under way together the longest wait counts.
+                    let until = self.asked.map_or(now + after, |asked| asked.until.max(now + after));
+                    self.asked = Some(Asked { at: now, until });
                 }
             }
             Err(SendError::Later(_) | SendError::Refused { .. } | SendError::Never(_)) => {}

@@ -239,6 +239,46 @@ fn a_receiver_that_asks_to_wait_is_left_alone_for_as_long() {
 }
 
 #[test]
+fn a_success_of_what_began_before_does_not_undo_what_a_receiver_asked_for() {
+    let asks = |seconds| Err(SendError::Away { why: "429".to_owned(), after: Some(Duration::from_secs(seconds)) });
+    let mut scene = Scene::new(MACHINE, (1..=4).map(|number| row(&format!("{number}-1"), number, 1, "")).collect());
+    assert_eq!(scene.begin().len(), 4);
+    scene.pass(1);
+    scene.end(&asks(300));
+    scene.pass(1);
+    // The others were under way: two are taken, one is asked for less.
+    scene.end(&Ok(()));
+    scene.end(&asks(10));
+    scene.end(&Ok(()));
+    scene.rows.push(row("5-1", 5, 1, ""));
+    for _ in 0..298 {
+        assert!(scene.begin().is_empty(), "it asked for 300 s");
+        scene.pass(1);
+    }
+    scene.pass(1);
+    assert_eq!(scene.begin(), [["1-1"]], "and then one by one, until somebody takes it");
+    scene.end(&Ok(()));
+    assert_eq!(scene.begin(), [["3-1"], ["5-1"]]);
+}
+
+#[test]
+fn what_was_told_when_to_come_is_not_brought_forward_with_what_stands_behind_it() {
+    let mut scene = Scene::new(MACHINE, vec![row("1-1", 1, 1, ""), row("1-2", 1, 2, ""), row("2-1", 2, 1, "")]);
+    assert_eq!(scene.begin(), [["1-1"], ["2-1"]]);
+    scene.end(&Err(SendError::Away { why: "429".to_owned(), after: Some(Duration::from_secs(300)) }));
+    scene.end(&Err(SendError::Later("451".to_owned())));
+    // As if the channel as a whole had not been asked to wait: only what the entries know holds them.
+    scene.queue.asked = None;
+    scene.rows.push(row("3-1", 3, 1, ""));
+    assert_eq!(scene.begin(), [["3-1"]]);
+    scene.end(&Ok(()));
+    assert_eq!(scene.begin(), [["2-1"]], "what nobody told when to come");
+    scene.end(&Ok(()));
+    scene.pass(300);
+    assert_eq!(scene.begin(), [["1-1"]]);
+}
+
+#[test]
 fn a_wall_clock_that_was_set_back_holds_nothing() {
     let ahead = |hours: i64| wall().plus_millis(hours * 3_600_000);
     let day_ago = |row: PendingDelivery| PendingDelivery { created_at: ahead(24), ..row };
