@@ -475,7 +475,7 @@ impl Engine {
                 self.connections.acknowledge(link, packet, refused);
             }
             EngineMessage::HostProbed { device, answer } => {
-                self.judge(Input::HostProbed { device: &device, answer }, now)
+                self.judge(Input::HostProbed { device: &device, answer }, now);
             }
             EngineMessage::Command(command, reply) => {
                 let answer = self.carry_out(*command, now);
