@@ -1,5 +1,6 @@
 //! Starting and stopping the collector: ties its rooms together.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,6 +10,7 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 use ioc_common::clock;
 
@@ -129,9 +131,10 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(mqtt = %config.mqtt_listen, web = %config.web_url, "collector runs");
 
-    let mut running =
+    let running =
         Running { config_path, config: config_sender, engine, authority, mqtt_certificate, web_certificate, health };
-    running.until_told_to_stop(&mut signals).await;
+    // Without an engine there is nothing to finish: systemd is to start it again at once.
+    running.until_told_to_stop(&mut signals).await?;
 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping: finishing commits");
@@ -228,24 +231,48 @@ struct Running {
 }
 
 impl Running {
-    async fn until_told_to_stop(&mut self, signals: &mut Signals) {
-        let mut upkeep = tokio::time::interval(UPKEEP);
-        // The watchdog is fed only while the engine answers: a stuck engine is what it is there for.
-        let watchdog = sd_notify::watchdog_enabled();
-        let mut feed = tokio::time::interval(watchdog.map_or(Duration::from_secs(3600), |every| every / 3));
+    /// Works until a signal comes. Each kind of work waits for itself alone: a signal is heard while the engine lets a command wait.
+    ///
+    /// # Errors
+    /// [`ServeError::EngineEnded`] when the engine has ended by itself.
+    async fn until_told_to_stop(&self, signals: &mut Signals) -> Result<(), ServeError> {
+        let Signals { terminate, interrupt, hangup } = signals;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            () = self.engine.gone() => Err(ServeError::EngineEnded),
+            never = self.reload_at(hangup) => match never {},
+            never = self.keep_up_always() => match never {},
+            never = self.feed_watchdog() => match never {},
+        }
+    }
+
+    async fn reload_at(&self, hangup: &mut Signal) -> Infallible {
         loop {
-            tokio::select! {
-                _ = signals.terminate.recv() => return,
-                _ = signals.interrupt.recv() => return,
-                _ = signals.hangup.recv() => self.reload().await,
-                _ = upkeep.tick() => self.keep_up().await,
-                _ = feed.tick(), if watchdog.is_some() => {
-                    // A full disk is told in /readyz; killing the collector would not make room.
-                    let alive = self.engine.command(Command::Delivered(Vec::new()));
-                    if tokio::time::timeout(Duration::from_secs(25), alive).await.is_ok() {
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-                    }
-                }
+            if hangup.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            self.reload().await;
+        }
+    }
+
+    async fn keep_up_always(&self) -> Infallible {
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        loop {
+            upkeep.tick().await;
+            self.keep_up().await;
+        }
+    }
+
+    /// Feeds the watchdog, if there is one, while the engine is at work: a stuck engine is what it is there for.
+    async fn feed_watchdog(&self) -> Infallible {
+        let Some(every) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+        let mut feed = tokio::time::interval(every / 3);
+        feed.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            feed.tick().await;
+            if is_at_work(&self.engine, &self.health).await {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             }
         }
     }
@@ -285,6 +312,13 @@ impl Running {
             tracing::warn!(%error, "the duty plan could not be checked");
         }
     }
+}
+
+/// Whether the engine answers, or at least tries again and again to write what it decided: a full disk is told in /readyz, and killing the
+/// collector would not make room.
+async fn is_at_work(engine: &EngineHandle, health: &Health) -> bool {
+    let retries = || health.trouble().is_some() && health.stuck_for_ms().is_none() && !engine.is_gone();
+    retries() || engine.command(Command::Delivered(Vec::new())).await.is_ok() || retries()
 }
 
 fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
@@ -384,6 +418,12 @@ pub enum ServeError {
         "no thread can be begun; mend: raise TasksMax of ioc-collector.service, or the limit of processes (ulimit -u)"
     )]
     NoThread,
+    /// The engine's thread ended without being told to.
+    #[error(
+        "the engine has ended by itself, so nothing is judged or kept any more; the collector ends, and systemd starts it again; mend: if \
+         it happens again, report it with the log: ioc-collector doctor --bundle FILE"
+    )]
+    EngineEnded,
     /// An address that cannot be listened on.
     #[error("cannot listen on {address}: {source}; mend: choose another address, or stop what uses it")]
     Listen {

@@ -10,6 +10,9 @@ use ioc_judge::Text;
 
 use crate::open_files::{self, OpenFiles};
 
+/// An engine that has not turned for longer is stuck, milliseconds.
+const STUCK_MS: u64 = 60_000;
+
 /// Counters and states of the running collector. Shared by all its tasks.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -42,6 +45,8 @@ pub struct Health {
     trouble: Mutex<Option<String>>,
     /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
     stopping_ms: AtomicU64,
+    /// When the engine turned last or tried a commit again, milliseconds of the boot clock; 0 before the first turn.
+    turned_ms: AtomicU64,
     missing: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
     clock: Mutex<ClockState>,
@@ -101,6 +106,19 @@ impl Health {
         if let Ok(mut now) = self.trouble.lock() {
             *now = trouble;
         }
+    }
+
+    /// The engine is at work: it turned once more, or tried a commit again.
+    pub(crate) fn turned(&self) {
+        self.turned_ms.store(clock::boottime_ms().max(1), Relaxed);
+    }
+
+    /// For how long the engine has been stuck, milliseconds; none while it turns, which it does at least every two seconds.
+    #[must_use]
+    pub fn stuck_for_ms(&self) -> Option<u64> {
+        let turned_ms = self.turned_ms.load(Relaxed);
+        let passed_ms = clock::boottime_ms().saturating_sub(turned_ms);
+        (turned_ms > 0 && passed_ms > STUCK_MS).then_some(passed_ms)
     }
 
     /// The collector is to end.
@@ -240,5 +258,26 @@ impl Health {
             let _ = writeln!(text, "ioc_reports_lost_total{{reason=\"{reason}\"}} {count}");
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_stuck_that_has_turned_once_and_not_for_a_minute() {
+        let health = Health::default();
+        assert_eq!(health.stuck_for_ms(), None, "before the first turn");
+        health.turned();
+        assert_eq!(health.stuck_for_ms(), None);
+        // A machine that has just booted has no minute to look back on.
+        let Some(before) = clock::boottime_ms().checked_sub(STUCK_MS + 1000).filter(|before| *before > 0) else {
+            return;
+        };
+        health.turned_ms.store(before, Relaxed);
+        assert!(health.stuck_for_ms().is_some_and(|passed_ms| passed_ms > STUCK_MS));
+        health.turned();
+        assert_eq!(health.stuck_for_ms(), None, "it turns again");
     }
 }

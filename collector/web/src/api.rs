@@ -439,11 +439,20 @@ pub(super) async fn audit(
     Ok(Json(Page { items: all(items), next_cursor }))
 }
 
-/// Whether the collector can do its work: 503 with the reason while the store cannot be written, has lost what was acknowledged, or is
-/// damaged.
+/// Whether the collector can do its work: 503 with the reason while the engine has ended or is stuck, or the store cannot be written, has
+/// lost what was acknowledged, or is damaged.
 pub(super) async fn ready(State(app): State<App>) -> Result<String, Problem> {
+    if app.engine.is_gone() {
+        return Err(Problem::unavailable("the engine has ended: nothing is judged or kept any more; see the log"));
+    }
     if let Some(why) = app.health.trouble() {
         return Err(Problem::unavailable(format!("the store cannot be written: {why}")));
+    }
+    if let Some(passed_ms) = app.health.stuck_for_ms() {
+        let passed_s = passed_ms / 1000;
+        return Err(Problem::unavailable(format!(
+            "the engine has been stuck for {passed_s} s: a disk may hang; see the log"
+        )));
     }
     let lost = app.health.missing();
     if !lost.is_empty() {

@@ -136,6 +136,11 @@ impl EngineGateway {
         self.0.pages_wake()
     }
 
+    /// Whether the engine has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+
     async fn send(&self, is_for: &Requester, command: Command) -> Result<Answer, CommandError> {
         let (requester, _) = target_of(&command);
         if requester != *is_for {

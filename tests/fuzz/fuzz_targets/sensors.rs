@@ -1,7 +1,7 @@
 //! Any bytes as what a device around a host answers, and any text as a profile: read or refused, never a panic, never without end.
 #![no_main]
 use ioc_agent::sensor::decode::{BitField, NumberType, WordOrder, field, number, text};
-use ioc_agent::sensor::request_batching::{AddressRange, Limits, RegisterTable, requests};
+use ioc_agent::sensor::request_batching::{AddressRange, RequestLimits, RegisterTable, requests};
 use ioc_agent::sensor::profile::{SensorProfile, RegisterWords};
 use ioc_agent::sensor::{builtin_profiles, nut, pjlink};
 use ioc_common::clock::Timestamp;
@@ -56,7 +56,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         .take(64)
         .map(|pair| AddressRange { table: RegisterTable::Coils, start: pair[0].min(60_000), count: pair[1] % 125 })
         .collect();
-    let found = requests(&wanted, Limits { count_max: 125, gap_max: 8 });
+    let found = requests(&wanted, RequestLimits { count_max: 125, gap_max: 8 });
     assert!(wanted.iter().filter(|one| one.count > 0).all(|one| found.iter().any(|request| request.holds(one))));
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(nut::NutAnswer::Variables(variables)) = nut::answer(text) {

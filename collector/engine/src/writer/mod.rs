@@ -162,6 +162,17 @@ impl EngineHandle {
         self.sender.send(message).await.is_ok()
     }
 
+    /// Whether the engine has ended, by itself or because it was told to.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until the engine has ended.
+    pub async fn gone(&self) {
+        self.sender.closed().await;
+    }
+
     /// Has a command carried out.
     ///
     /// # Errors
@@ -382,6 +393,7 @@ impl Engine {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
+        self.health.turned();
         self.check_disk();
         let mut stop = false;
         self.batch.inputs += inputs.len();

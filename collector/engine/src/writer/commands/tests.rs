@@ -83,3 +83,23 @@ fn two_who_describe_different_things_of_a_device_undo_nothing() {
     let made = at_once(&mut rig, (0..2).map(|_| Command::Register { info: info(), actor: "lan".to_owned() }).collect());
     assert_eq!(made.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
 }
+
+#[test]
+fn whoever_has_a_handle_learns_that_the_engine_has_ended() {
+    let dir = tempfile::tempdir().expect("directory");
+    let Rig { engine, health, .. } = rig(dir.path());
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
+    let handle = super::super::EngineHandle { sender, outbox, pages };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+    let thread = std::thread::spawn(move || engine.run(receiver));
+    runtime.block_on(async {
+        handle.command(Command::Delivered(Vec::new())).await.expect("it answers");
+        assert!(!handle.is_gone() && health.stuck_for_ms().is_none());
+        handle.send(EngineMessage::Stop).await;
+        tokio::time::timeout(std::time::Duration::from_secs(20), handle.gone()).await.expect("it is told");
+        assert!(handle.is_gone());
+        assert!(handle.command(Command::Delivered(Vec::new())).await.is_err(), "an error, and at once");
+    });
+    thread.join().expect("ends");
+}
