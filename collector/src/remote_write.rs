@@ -59,7 +59,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;
     }
-    let Some(mut position) = first_position(&path, &config).await else { return };
+    let mut position = first_position(&path, &config).await;
     let (mut reader, mut failures, mut was_off) = (Some(reader), 0_u32, true);
     loop {
         let current = Arc::clone(&config.borrow());
@@ -127,15 +127,16 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
     }
 }
 
-/// How far it had come, once remote write is set up; none when it begins, and no answer when the collector ends. A position that cannot
+/// How far it had come, once remote write is set up; none when it begins. A position that cannot
 /// be read is not taken for a beginning: what waits would be passed over without a word. It is said and read again until somebody mends it.
-async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> Option<Option<u64>> {
+async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> Option<u64> {
     let mut tries = 0_u64;
     loop {
         if config.borrow().remote_write.is_some() {
             let own = path.to_owned();
-            match tokio::task::spawn_blocking(move || read_position(&own)).await.ok()? {
-                Ok(position) => return Some(position),
+            let task = tokio::task::spawn_blocking(move || read_position(&own));
+            match task.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Ok(position) => return position,
                 Err(error) => {
                     if tries.is_multiple_of(SAID_EVERY) {
                         tracing::error!(
@@ -359,7 +360,7 @@ mod tests {
         assert!(early.is_err(), "{early:?}");
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "");
         std::fs::write(&path, "7").expect("mended");
-        assert_eq!(first_position(&path, &config).await, Some(Some(7)));
+        assert_eq!(first_position(&path, &config).await, Some(7));
     }
 
     #[test]
