@@ -18,7 +18,7 @@ impl Engine {
     pub(super) fn report_store_losses(&mut self, now: Timestamp) {
         if self.state.has_self_fault("store-damaged") {
             let findings = vec![
-                "it was found damaged before; the next thorough look is tonight, or: ioc-collector store check"
+                "it was found damaged before; the next thorough look is within a day, or: ioc-collector store check"
                     .to_owned(),
             ];
             self.health.set_examined(Examined { at: now, findings });
