@@ -217,7 +217,7 @@ impl EngineHandle {
     }
 }
 
-/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`Message`].
+/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`EngineMessage`].
 pub struct Engine {
     config: Config,
     state: ioc_judge::State,
