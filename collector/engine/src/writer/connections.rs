@@ -125,7 +125,7 @@ impl Connections {
         if let Some(link) = self.touch(id) {
             link.packets.extend(packet);
             link.settled += 1;
-            many = link.settled >= HURRIED_MIN;
+            many = link.settled >= HURRIED_MIN || link.pause_ms > 0;
             link.greeting = true;
             if refused.is_some() {
                 link.refused = refused;
