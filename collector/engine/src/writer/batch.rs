@@ -66,3 +66,79 @@ pub(super) const fn is_urgent(effect: &Effect) -> bool {
         | Effect::Record { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ioc_common::config::{Span, SpanWithin};
+    use ioc_common::report::{Body, Envelope, Event, Position, Report};
+    use tokio::sync::mpsc;
+
+    use super::super::time::tests::{Machine, Rig, deps};
+    use super::super::{Down, EngineHandle, EngineMessage, start};
+    use super::*;
+    use crate::command::Command;
+
+    /// Much longer than a commit takes on any machine, and shorter than what is gathered for here.
+    const SOON: Duration = Duration::from_secs(30);
+
+    async fn report(engine: &EngineHandle, device: &DeviceId, seq: u64) {
+        let envelope = Envelope {
+            device: device.clone(),
+            about: None,
+            position: Position { epoch: 1, seq },
+            boot: "boot".to_owned(),
+            taken_at: ioc_common::clock::now(),
+            age_ms: Some(0),
+            lost: None,
+        };
+        let body = Body::Event(Event { name: "e.e".to_owned(), text: String::new(), fields: Default::default() });
+        let (packet, report) = (u16::try_from(seq).ok(), Ok(Box::new(Report { envelope, body })));
+        let device = device.clone();
+        engine.send(EngineMessage::Report { link: 1, device, packet, bytes: 100, report, packed: None }).await;
+    }
+
+    /// The packets that are acknowledged next.
+    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Down>) -> Vec<u16> {
+        loop {
+            match tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
+                Down::Committed { packets, .. } if !packets.is_empty() => return packets,
+                Down::Committed { .. } | Down::Message(..) => {}
+                Down::Close(why) => panic!("closed: {why}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_report_waits_for_company_and_a_command_and_a_stream_for_nobody() {
+        let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+        Rig::open(dir.path(), &machine).register("srv-1");
+        let device = DeviceId::new("srv-1").expect("valid");
+        let mut deps = deps(dir.path(), &machine, |store| store);
+        deps.config.gather = SpanWithin(Span::secs(3600));
+        deps.allowlist.admit(device.clone(), "aa".to_owned());
+        let (engine, thread) = start(deps).expect("starts");
+        let (sender, mut down) = mpsc::unbounded_channel();
+        let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
+        let opened = EngineMessage::Opened { link: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
+        assert!(engine.send(opened).await);
+        // A person asks for something: with it goes all that came before.
+        report(&engine, &device, 1).await;
+        let waits = tokio::time::timeout(Duration::from_millis(300), down.recv()).await;
+        assert!(waits.is_err(), "{waits:?}");
+        engine.command(Command::CheckDuty).await.expect("carried out");
+        assert_eq!(acknowledged(&mut down).await, [1]);
+        // A device that sends many at a time sends no more until they are acknowledged.
+        for seq in 2..=9 {
+            report(&engine, &device, seq).await;
+        }
+        assert_eq!(acknowledged(&mut down).await, (2..=9).collect::<Vec<u16>>());
+        // What nobody asked for is committed at the end, too.
+        report(&engine, &device, 10).await;
+        assert!(engine.send(EngineMessage::Stop).await);
+        assert_eq!(acknowledged(&mut down).await, [10]);
+        drop(engine);
+        tokio::task::spawn_blocking(move || thread.join()).await.expect("joined").expect("ended");
+    }
+}

@@ -195,3 +195,29 @@ impl Connections {
         self.peers.get(device).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_an_acknowledgement_is_in_a_hurry() {
+        let mut connections = Connections::default();
+        let (sender, mut down) = mpsc::unbounded_channel();
+        let device = DeviceId::new("srv-1").expect("valid");
+        connections.open(1, device, ([127, 0, 0, 1], 1).into(), sender);
+        connections.acknowledge(1, Some(1), None);
+        assert!(!connections.is_hurried(), "one report");
+        for packet in 2..=8 {
+            connections.acknowledge(1, Some(packet), None);
+        }
+        assert!(connections.is_hurried(), "a stream");
+        connections.flush(|_| Position::default());
+        assert!(!connections.is_hurried(), "it was told");
+        // Read one message at a time: its next one waits for this one.
+        connections.pause(1, 5);
+        connections.acknowledge(1, Some(9), None);
+        assert!(connections.is_hurried());
+        assert!(matches!(down.try_recv(), Ok(Down::Committed { settled: 8, .. })));
+    }
+}

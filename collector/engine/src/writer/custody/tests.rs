@@ -1,40 +1,12 @@
 //! What becomes of damage and of losses: told, written down, and not taken back by a start or a quick look.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::super::time::tests::{Machine, Rig};
+use super::super::time::tests::{FaultyStore, Machine, Rig};
 use super::*;
 use crate::command::Command;
-use ioc_store::{Archive, Reader, Store, StoreError, StoreLosses};
-
-/// A store that has lost something.
-struct Lossy(Box<dyn Store>, StoreLosses);
-
-impl Store for Lossy {
-    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        self.0.commit(changes)
-    }
-
-    fn lost(&self) -> &StoreLosses {
-        &self.1
-    }
-
-    fn close(&mut self) -> Result<(), StoreError> {
-        self.0.close()
-    }
-
-    fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
-        self.0.forget_rows(through, limit)
-    }
-
-    fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
-        self.0.archive()
-    }
-
-    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        self.0.reader()
-    }
-}
+use ioc_store::StoreLosses;
 
 fn look(rig: &mut Rig, findings: &[&str], deep: bool) {
     let findings = findings.iter().map(|one| (*one).to_owned()).collect();
@@ -72,7 +44,7 @@ fn damage_that_a_look_finds_is_a_fault_until_a_thorough_look_finds_none() {
 fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
     let open = |dir: &Path, machine: &Machine, fresh| {
         let lost = StoreLosses { all: vec![Text::new("Mất 3 lần ghi.", "3 commits are missing.")], fresh };
-        Rig::open_with(dir, machine, |store| Box::new(Lossy(store, lost)))
+        Rig::open_with(dir, machine, |store| Box::new(FaultyStore { store, fails: Arc::default(), lost }))
     };
     let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
     let mut rig = open(dir.path(), &machine, true);

@@ -89,35 +89,41 @@ pub(in crate::writer) struct Rig {
     seq: u64,
 }
 
-/// A store that cannot be written while a test says so.
-struct Failing(Box<dyn Store>, Arc<AtomicBool>);
+/// A store that fails as a test wants it to.
+pub(in crate::writer) struct FaultyStore {
+    pub(in crate::writer) store: Box<dyn Store>,
+    /// It cannot be written while this is true.
+    pub(in crate::writer) fails: Arc<AtomicBool>,
+    /// What was found to be lost when it was opened.
+    pub(in crate::writer) lost: StoreLosses,
+}
 
-impl Store for Failing {
+impl Store for FaultyStore {
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        if self.1.load(Relaxed) {
+        if self.fails.load(Relaxed) {
             return Err(StoreError::File { path: "test".into(), source: std::io::Error::other("as the test wants") });
         }
-        self.0.commit(changes)
+        self.store.commit(changes)
     }
 
     fn lost(&self) -> &StoreLosses {
-        self.0.lost()
+        &self.lost
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
-        self.0.close()
+        self.store.close()
     }
 
     fn forget_rows(&mut self, through: u64, limit: usize) -> Result<usize, StoreError> {
-        self.0.forget_rows(through, limit)
+        self.store.forget_rows(through, limit)
     }
 
     fn archive(&self) -> Result<Box<dyn Archive>, StoreError> {
-        self.0.archive()
+        self.store.archive()
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
-        self.0.reader()
+        self.store.reader()
     }
 }
 
@@ -129,6 +135,25 @@ min_severity = "warning"
 always = true
 "#;
 
+/// What an engine on the store in `dir` is made of.
+pub(in crate::writer) fn deps(
+    dir: &Path,
+    machine: &Machine,
+    within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
+) -> EngineDeps {
+    let config = Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
+    let authority = Authority::open(&dir.join("pki"), "Site", machine.read().wall).expect("made");
+    EngineDeps {
+        config,
+        store: within(ioc_store::open(dir).expect("opens")),
+        authority: Arc::new(authority),
+        allowlist: Arc::default(),
+        health: Arc::default(),
+        probes: mpsc::unbounded_channel().0,
+        clocks: Box::new(machine.clone()),
+    }
+}
+
 impl Rig {
     pub(in crate::writer) fn open(dir: &Path, machine: &Machine) -> Self {
         Self::open_with(dir, machine, |store| store)
@@ -139,23 +164,9 @@ impl Rig {
         machine: &Machine,
         within: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
     ) -> Self {
-        let config =
-            Config::parse(&Source::built_in("collector.toml", CONFIG), &KINDS).unwrap_or_else(|e| panic!("{e}"));
-        let store = ioc_store::open(dir).expect("opens");
-        let reader = store.reader().expect("reads");
-        let now = machine.read().wall;
-        let authority = Authority::open(&dir.join("pki"), "Site", now).expect("made");
-        let health = Arc::new(Health::default());
-        let parts = EngineDeps {
-            config,
-            store: within(store),
-            authority: Arc::new(authority),
-            allowlist: Arc::default(),
-            health: Arc::clone(&health),
-            probes: mpsc::unbounded_channel().0,
-            clocks: Box::new(machine.clone()),
-        };
-        let engine = build(parts).expect("starts");
+        let deps = deps(dir, machine, within);
+        let (reader, health) = (deps.store.reader().expect("reads"), Arc::clone(&deps.health));
+        let engine = build(deps).expect("starts");
         Self { machine: machine.clone(), engine, reader, health, real_ms: 0, seq: 0 }
     }
 
@@ -182,7 +193,7 @@ impl Rig {
         self.command(Command::ConfirmClock { step_s: Some(step_s), actor: "lan".into() })
     }
 
-    fn register(&mut self, id: &str) {
+    pub(in crate::writer) fn register(&mut self, id: &str) {
         let info = DeviceInfo::new(DeviceId::new(id).expect("valid"), DeviceKind::Server, id);
         self.engine.batch.changes.push(Change::Device { info: info.clone(), at: self.engine.time.now() });
         let now = self.engine.time.now();
@@ -486,7 +497,9 @@ fn a_step_whose_commit_is_given_up_is_believed_by_nobody_and_nothing_is_kept_aft
     let dir = tempfile::tempdir().expect("directory");
     let machine = Machine::new();
     let fails = Arc::new(AtomicBool::new(false));
-    let mut rig = Rig::open_with(dir.path(), &machine, |store| Box::new(Failing(store, Arc::clone(&fails))));
+    let mut rig = Rig::open_with(dir.path(), &machine, |store| {
+        Box::new(FaultyStore { store, fails: Arc::clone(&fails), lost: StoreLosses::default() })
+    });
     rig.register("srv-1");
     rig.command(incident("lan")).expect("opened");
     rig.pass(20_000);
