@@ -92,6 +92,8 @@ impl Folding {
         let started_us = clock::boottime_us();
         let past = past_chunk(clock::now());
         let mut rounds = Rounds { last_us: None, started_us, past, through: 0, past_since_us: None, deleting: false };
+        // What an earlier run left.
+        self.forget(reader, &mut compactor, &Arc::clone(&self.config.borrow()), BETWEEN_PIECES)?;
         while self.goes_on() {
             if !self.turn(reader, &mut compactor, &mut rounds)? && !self.sleep(IDLE) {
                 return Ok(());
@@ -130,7 +132,7 @@ impl Folding {
                 return Ok(false);
             }
             let pause = if pending >= 2 * WINDOW_ROWS { BETWEEN_PIECES_BEHIND } else { BETWEEN_PIECES };
-            self.forget(reader, compactor.take_result(), &config, pause);
+            self.forget(reader, compactor, &config, pause)?;
         }
         if compactor.has_past(now) {
             let since = *rounds.past_since_us.get_or_insert(now_us);
@@ -155,7 +157,7 @@ impl Folding {
             let share = self.share(compactor, 0, 1);
             if self.slices(compactor, share, &mut |compactor| compactor.delete(keep_ms, now))? {
                 rounds.deleting = false;
-                self.forget(reader, compactor.take_result(), &config, BETWEEN_PIECES);
+                self.forget(reader, compactor, &config, BETWEEN_PIECES)?;
             }
         }
         Ok(false)
@@ -199,17 +201,26 @@ impl Folding {
         Ok(progress)
     }
 
-    /// Has rows deleted that are folded, and what was done written down.
-    fn forget(&self, reader: &dyn Reader, folded: CompactionResult, config: &Config, pause: Duration) {
+    /// Has rows deleted that are folded, and what is gone written down: until then the archive remembers it.
+    fn forget(
+        &self,
+        reader: &dyn Reader,
+        compactor: &mut Compactor<'_>,
+        config: &Config,
+        pause: Duration,
+    ) -> Result<(), StoreError> {
+        let folded = compactor.take_result()?;
         tracing::debug!(?folded, "history folded");
         // What a receiver did not take yet waits as rows.
         let kept =
             |_: &_| reader.last_row_before(clock::now().plus_millis(-config.fold_every.as_millis())).unwrap_or(0);
         let through = config.remote_write.as_ref().map_or(u64::MAX, kept).min(folded.through);
         let forget = || Command::ForgetRows { folded: CompactionResult { through, ..folded } };
-        while let Err(CommandError::Conflict(_)) = self.runtime.block_on(self.engine.command(forget())) {
-            if !self.sleep(pause) {
-                return;
+        loop {
+            match self.runtime.block_on(self.engine.command(forget())) {
+                Ok(_) => return compactor.recorded(folded),
+                Err(CommandError::Conflict(_)) if self.sleep(pause) => {}
+                Err(_) => return Ok(()),
             }
         }
     }

@@ -423,7 +423,7 @@ fn delete(figures: &mut Figures, data: &Path, days: usize, fleet: &str) -> anyho
         }
     }
     let took_us = clock::boottime_us() - begun;
-    let deleted = compactor.take_result().deleted;
+    let deleted = compactor.take_result()?.gone.deleted;
     drop(compactor);
     archive.sync()?;
     drop((reader, archive));

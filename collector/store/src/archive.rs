@@ -56,6 +56,15 @@ pub struct OpenBlock {
     pub pieces: Vec<Vec<u8>>,
 }
 
+/// What is gone from history, and must stand in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unrecorded {
+    /// Chunks that were older than they must be kept.
+    pub deleted: u64,
+    /// Rows and chunks that could not be read.
+    pub corrupt: u64,
+}
+
 /// A change of what is folded, of a device.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +90,11 @@ pub enum ArchiveChange {
         device: DeviceId,
         /// The number of the row.
         row: u64,
+    },
+    /// Rows or chunks that could not be read are left out.
+    Corrupt {
+        /// How many.
+        count: u64,
     },
     /// Every device is folded up to this row.
     AllFolded {
@@ -126,6 +140,18 @@ pub trait Archive: Send {
     /// # Errors
     /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// What was deleted and what could not be read since [`Self::recorded`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
+    fn unrecorded(&self) -> Result<Unrecorded, StoreError>;
+
+    /// So much of it stands in the audit log now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be written; it is told again then.
+    fn recorded(&mut self, done: Unrecorded) -> Result<(), StoreError>;
 
     /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].
     ///

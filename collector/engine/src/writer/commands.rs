@@ -203,11 +203,12 @@ impl Engine {
             return Err(CommandError::Conflict("there is more".to_owned()));
         }
         // A record of every deletion (article 6.3), and of every loss.
-        if folded.deleted > 0 {
-            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.deleted));
+        if folded.gone.deleted > 0 {
+            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.gone.deleted));
         }
-        if folded.corrupt > 0 {
-            self.record(now, "", "history.corrupt", "", &format!("{} rows could not be read", folded.corrupt));
+        if folded.gone.corrupt > 0 {
+            let what = format!("{} rows or chunks could not be read", folded.gone.corrupt);
+            self.record(now, "", "history.corrupt", "", &what);
         }
         Ok(Answer::Done)
     }

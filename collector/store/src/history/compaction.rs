@@ -16,7 +16,7 @@ use ioc_common::layout::{LayoutId, Series};
 use super::chunk::or_unknown;
 use super::fold::{Block, Summaries};
 use super::{Tier, row};
-use crate::{Archive, ArchiveChange, OpenBlock, Reader, StoreError, StoredRow};
+use crate::{Archive, ArchiveChange, OpenBlock, Reader, StoreError, StoredRow, Unrecorded};
 
 mod parallel;
 
@@ -49,10 +49,8 @@ pub struct CompactionResult {
     pub through: u64,
     /// How many rows were folded.
     pub rows: usize,
-    /// How many rows and chunks could not be read and are lost.
-    pub corrupt: usize,
-    /// How many chunks were older than they must be kept, and were deleted.
-    pub deleted: usize,
+    /// What is gone.
+    pub gone: Unrecorded,
 }
 
 /// Whether there is more of it.
@@ -78,7 +76,7 @@ pub const fn past_chunk(now: Timestamp) -> i64 {
     Tier::Raw.chunk_of(now.as_millis() - LATE_MS) - Tier::Raw.chunk_ms()
 }
 
-/// Folds everything that was received until a little while ago, without a pause; deletes what is past its time where `forget` says so.
+/// Folds everything that was received until a little while ago, without a pause and for whoever keeps no record of it; deletes what is past its time where `forget` says so.
 /// `keep_ms`: how long each tier is kept, milliseconds.
 ///
 /// # Errors
@@ -98,7 +96,9 @@ pub fn round(
     while compactor.merge(now)? == Progress::More {}
     while forget && compactor.delete(keep_ms, now)? == Progress::More {}
     compactor.archive.sync()?;
-    Ok(compactor.take_result())
+    let result = compactor.take_result()?;
+    compactor.recorded(result)?;
+    Ok(result)
 }
 
 /// Rows of a window, by device.
@@ -109,6 +109,8 @@ struct Window {
     read: u64,
     count: u64,
     bytes: usize,
+    /// Rows of devices that nobody knows.
+    strays: u64,
     /// Nothing more is read into it.
     full: bool,
 }
@@ -130,7 +132,8 @@ pub struct Compactor<'s> {
     merging: Option<i64>,
     /// The tier from which what is past its time is deleted next.
     deleting: usize,
-    result: CompactionResult,
+    /// Rows that were folded since they were asked for.
+    rows: usize,
     threads_us: u64,
 }
 
@@ -157,7 +160,7 @@ impl<'s> Compactor<'s> {
             bytes: 0,
             merging: None,
             deleting: 0,
-            result: CompactionResult { through: all_folded, ..CompactionResult::default() },
+            rows: 0,
             threads_us: 0,
         })
     }
@@ -178,12 +181,21 @@ impl<'s> Compactor<'s> {
         std::mem::take(&mut self.threads_us)
     }
 
-    /// What was done since the last call.
-    pub fn take_result(&mut self) -> CompactionResult {
-        std::mem::replace(
-            &mut self.result,
-            CompactionResult { through: self.all_folded, ..CompactionResult::default() },
-        )
+    /// What was done since the last call; what is gone, since it was [`Self::recorded`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the archive cannot be read.
+    pub fn take_result(&mut self) -> Result<CompactionResult, StoreError> {
+        let gone = self.archive.unrecorded()?;
+        Ok(CompactionResult { through: self.all_folded, rows: std::mem::take(&mut self.rows), gone })
+    }
+
+    /// What is gone stands in the audit log now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the archive cannot be written; it is told again then.
+    pub fn recorded(&mut self, result: CompactionResult) -> Result<(), StoreError> {
+        if result.gone == Unrecorded::default() { Ok(()) } else { self.archive.recorded(result.gone) }
     }
 
     /// A slice of putting down a window of rows by device, up to a row at most.
@@ -201,12 +213,13 @@ impl<'s> Compactor<'s> {
             return Ok(Progress::More);
         }
         self.write()?;
-        let through = std::mem::take(&mut self.window).read.max(through.min(self.all_folded));
+        let window = std::mem::take(&mut self.window);
+        let through = window.read.max(through.min(self.all_folded));
         if through > self.all_folded {
-            self.archive.write(&[ArchiveChange::AllFolded { row: through }])?;
+            let strays = ArchiveChange::Corrupt { count: window.strays };
+            self.archive.write(&[ArchiveChange::AllFolded { row: through }, strays])?;
             self.archive.sync()?;
             self.all_folded = through;
-            self.result.through = through;
         }
         if self.layouts.len() > KNOWN_MAX || self.devices.len() > KNOWN_MAX {
             self.layouts.clear();
@@ -218,12 +231,16 @@ impl<'s> Compactor<'s> {
     /// Adds changes, and writes all that there are when they are many.
     fn add(&mut self, changes: Vec<ArchiveChange>) -> Result<(), StoreError> {
         for change in changes {
+            if change == (ArchiveChange::Corrupt { count: 0 }) {
+                continue;
+            }
             self.bytes += match &change {
                 ArchiveChange::Piece { data, .. } => data.len(),
                 ArchiveChange::Chunk { chunk, .. } => chunk.data.len(),
-                ArchiveChange::PiecesMerged { .. } | ArchiveChange::Folded { .. } | ArchiveChange::AllFolded { .. } => {
-                    0
-                }
+                ArchiveChange::PiecesMerged { .. }
+                | ArchiveChange::Folded { .. }
+                | ArchiveChange::AllFolded { .. }
+                | ArchiveChange::Corrupt { .. } => 0,
             };
             self.changes.push(change);
         }
@@ -255,7 +272,7 @@ impl<'s> Compactor<'s> {
             self.window.bytes += row.data.len() + size_of::<StoredRow>();
             match self.device_of(row.device)? {
                 Some(device) => self.window.rows.entry(device).or_default().push(row),
-                None => self.result.corrupt += 1,
+                None => self.window.strays += 1,
             }
         }
         // Numbers that nobody has, because their rows are deleted, are passed over.
@@ -317,8 +334,8 @@ impl<'s> Compactor<'s> {
         self.threads_us += used_us;
         let (mut changes, mut opened) = (Vec::new(), Vec::new());
         for (DeviceRows { device, rows, last: row, .. }, (pieces, corrupt)) in some.into_iter().zip(packed) {
-            self.result.rows += rows.len() - corrupt;
-            self.result.corrupt += corrupt;
+            self.rows += rows.len() - corrupt;
+            changes.push(ArchiveChange::Corrupt { count: corrupt as u64 });
             for (chunk, data) in pieces {
                 opened.push((chunk, device.clone()));
                 changes.push(ArchiveChange::Piece { device: device.clone(), chunk, data });
@@ -371,8 +388,7 @@ impl<'s> Compactor<'s> {
         let merge = |(device, block, kept): &(DeviceId, OpenBlock, Vec<Kept>)| merged(device, start, block, kept);
         let (changes, used_us) = parallel::map(self.threads, &all, &merge);
         self.threads_us += used_us;
-        self.result.corrupt += changes.iter().map(|(_, corrupt)| corrupt).sum::<usize>();
-        self.add(changes.into_iter().flat_map(|(changes, _)| changes).collect())?;
+        self.add(changes.concat())?;
         for (device, ..) in all {
             let block = (start, device);
             if is_past {
@@ -397,7 +413,6 @@ impl<'s> Compactor<'s> {
             return Ok(Progress::Done);
         };
         let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
-        self.result.deleted += deleted;
         if deleted < SLICE_DELETED {
             self.deleting += 1;
         }
@@ -464,10 +479,9 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
     (blocks, corrupt)
 }
 
-/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; and how much of it cannot be read and is
-/// lost.
-fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> (Vec<ArchiveChange>, usize) {
-    let mut corrupt = 0;
+/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; and how much of it cannot be read.
+fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Vec<ArchiveChange> {
+    let mut corrupt = 0_u64;
     let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
     let read = |chunk: &Vec<u8>| {
         Block::unpack(start, chunk)
@@ -477,16 +491,18 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> (V
             .ok()
     };
     let parts: Vec<_> = whole.into_iter().chain(&block.pieces).map(read).collect();
-    corrupt += parts.iter().filter(|part| part.is_none()).count();
+    corrupt += parts.iter().filter(|part| part.is_none()).count() as u64;
     let all = Block::joined(parts.into_iter().flatten().collect());
     let mut changes = vec![ArchiveChange::PiecesMerged { device: device.clone(), chunk: start }];
     if all.times.is_empty() {
-        return (changes, corrupt);
+        changes.push(ArchiveChange::Corrupt { count: corrupt });
+        return changes;
     }
     let packed = all.pack(start);
     if kept.is_empty() {
         changes.push(ArchiveChange::Piece { device: device.clone(), chunk: start, data: packed.data });
-        return (changes, corrupt);
+        changes.push(ArchiveChange::Corrupt { count: corrupt });
+        return changes;
     }
     changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: packed });
     let five = all.summaries(Tier::FiveMinutes, start);
@@ -502,7 +518,8 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> (V
         summaries.put(&five.coarser(together), slots(start - chunk), slots(tier.chunk_ms()));
         changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: summaries.pack(*tier, *chunk) });
     }
-    (changes, corrupt)
+    changes.push(ArchiveChange::Corrupt { count: corrupt });
+    changes
 }
 
 #[cfg(test)]

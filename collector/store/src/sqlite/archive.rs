@@ -14,7 +14,7 @@ use super::reader::{SqliteReader, limit_of};
 use super::{BUSY_MS, connection, database, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
-use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks};
+use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks, Unrecorded};
 
 /// The file's name, beside the main one.
 pub(super) const FILE: &str = "history.db";
@@ -125,6 +125,7 @@ impl SqliteArchive {
                 run(sql, &[&number_of(device)?, &signed(*row)])
             }
             ArchiveChange::AllFolded { row } => run("UPDATE state SET folded = max(folded, ?1)", &[&signed(*row)]),
+            ArchiveChange::Corrupt { count } => run("UPDATE unrecorded SET corrupt = corrupt + ?1", &[&signed(*count)]),
         };
         let made = changes.iter().try_for_each(|change| apply(change).map(|_| ()));
         let made = made.and_then(|()| transaction.commit());
@@ -184,6 +185,18 @@ impl Archive for SqliteArchive {
         Ok(self.all(sql, &[&self.number_of(device)?, &tier.number(), &chunk], |row| row.get(0))?.pop())
     }
 
+    fn unrecorded(&self) -> Result<Unrecorded, StoreError> {
+        let number = |row: &Row<'_>, column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+        let read = |row: &Row<'_>| Ok(Unrecorded { deleted: number(row, 0)?, corrupt: number(row, 1)? });
+        Ok(self.all("SELECT deleted, corrupt FROM unrecorded", &[], read)?.pop().unwrap_or_default())
+    }
+
+    fn recorded(&mut self, done: Unrecorded) -> Result<(), StoreError> {
+        let sql = "UPDATE unrecorded SET deleted = max(deleted - ?1, 0), corrupt = max(corrupt - ?2, 0)";
+        let written = self.connection.execute(sql, params![signed(done.deleted), signed(done.corrupt)]);
+        written.map(drop).map_err(|source| self.fault(source))
+    }
+
     fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError> {
         self.make(changes).map_err(|source| database(&self.path, source))
     }
@@ -192,11 +205,16 @@ impl Archive for SqliteArchive {
         let last = before.as_millis() - tier.chunk_ms();
         let sql =
             "DELETE FROM chunk WHERE number IN (SELECT number FROM chunk WHERE tier = ?1 AND chunk < ?2 LIMIT ?3)";
-        let deleted = self
-            .connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params![tier.number(), last, limit_of(limit)]));
-        deleted.map_err(|source| self.fault(source))
+        let mut delete = || {
+            let transaction = self.connection.transaction()?;
+            let deleted = transaction.prepare_cached(sql)?.execute(params![tier.number(), last, limit_of(limit)])?;
+            if deleted > 0 {
+                transaction.execute("UPDATE unrecorded SET deleted = deleted + ?1", [limit_of(deleted)])?;
+            }
+            transaction.commit()?;
+            Ok(deleted)
+        };
+        delete().map_err(|source| database(&self.path, source))
     }
 
     fn give_back(&mut self) -> Result<bool, StoreError> {

@@ -255,6 +255,6 @@ mod tests {
         let later = now.plus_millis(5 * 3_600_000);
         let year = [366 * 86_400_000; 3];
         let done = history::compaction::round(reader.as_ref(), archive.as_mut(), year, later, true).expect("folds");
-        assert_eq!((done.rows, done.corrupt), (1, 1));
+        assert_eq!((done.rows, done.gone.corrupt), (1, 1));
     }
 }

@@ -25,6 +25,13 @@ CREATE TABLE state (
     folded INTEGER NOT NULL
 );
 INSERT INTO state (one, folded) VALUES (1, 0);
+-- What was deleted for its age or found to be damaged, and does not stand in the audit log yet: chunks, and rows and chunks.
+CREATE TABLE unrecorded (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    deleted INTEGER NOT NULL,
+    corrupt INTEGER NOT NULL
+);
+INSERT INTO unrecorded (one, deleted, corrupt) VALUES (1, 0, 0);
 -- All series of a device over the span of a chunk. They lie in the order in which they were made, so that pages are full, and what is
 -- past its time lies together.
 CREATE TABLE chunk (

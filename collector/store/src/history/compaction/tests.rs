@@ -66,9 +66,44 @@ fn nothing_is_deleted_while_the_clock_is_in_doubt() {
     store.commit(&report(1, 1, now, history::pack(&[Some(1.0), None]))).expect("commits");
     let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
     let later = now.plus_millis(2 * 365 * 86_400_000);
-    let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").deleted;
+    let mut fold = |forget| round(reader.as_ref(), archive.as_mut(), YEAR, later, forget).expect("folds").gone.deleted;
     assert_eq!(fold(false), 0, "nobody knows whether it is two years old");
     assert!(fold(true) > 0, "once that is confirmed it is past its time");
+}
+
+#[test]
+fn what_is_gone_is_told_until_it_stands_in_the_audit_log() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (mut store, now) = (enrolled(dir.path(), 1), clock::now());
+    store.commit(&report(1, 1, now, history::pack(&[Some(1.0), None]))).expect("commits");
+    store.commit(&report(1, 2, now, vec![7; 9])).expect("commits");
+    let later = now.plus_millis(2 * 365 * 86_400_000);
+    let gone = {
+        let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+        let mut compactor = Compactor::new(reader.as_ref(), archive.as_mut()).expect("begins");
+        while compactor.gather(2).expect("gathers") == Progress::More {}
+        while compactor.merge(later).expect("merges") == Progress::More {}
+        // It is ended between two slices of deleting, and nobody was told.
+        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), Progress::More);
+        compactor.take_result().expect("reads").gone
+    };
+    assert_eq!(gone, Unrecorded { deleted: 1, corrupt: 1 });
+    drop(store);
+    let store = crate::open(dir.path()).expect("opens");
+    let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
+    let mut compactor = Compactor::new(reader.as_ref(), archive.as_mut()).expect("goes on");
+    let told = compactor.take_result().expect("reads");
+    assert_eq!(told.gone, gone, "the next one tells it");
+    // Of the first tier nothing is left; of the second there is a chunk.
+    for _ in 0..2 {
+        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), Progress::More);
+    }
+    compactor.recorded(told).expect("written");
+    assert_eq!(
+        compactor.take_result().expect("reads").gone,
+        Unrecorded { deleted: 1, corrupt: 0 },
+        "but for what came since"
+    );
 }
 
 #[test]
@@ -86,7 +121,7 @@ fn what_cannot_be_read_keeps_nothing_else_from_being_folded() {
     let mut fold = |now| round(reader.as_ref(), archive.as_mut(), YEAR, now, true).expect("folds");
     assert_eq!(fold(now), CompactionResult::default(), "what has just come waits");
     let folded = fold(now.plus_millis(60_000));
-    assert_eq!(folded, CompactionResult { through: 6, rows: 2, corrupt: 4, deleted: 0 });
+    assert_eq!(folded, CompactionResult { through: 6, rows: 2, gone: Unrecorded { deleted: 0, corrupt: 4 } });
     let again = fold(now.plus_millis(60_000));
     assert_eq!(again, CompactionResult { through: 6, ..CompactionResult::default() }, "twice is once");
     let stored = read(reader.as_ref(), 1, Tier::Raw, now.plus_millis(-60_000), now);
@@ -138,8 +173,8 @@ fn charts_are_whole_whatever_is_folded() {
         while compactor.gather(part).expect("gathers") == Progress::More {
             assert!(look(store.as_mut(), None) == before);
         }
-        let done = compactor.take_result();
-        assert_eq!((done.through, done.corrupt), (part, 0));
+        let done = compactor.take_result().expect("reads");
+        assert_eq!((done.through, done.gone), (part, Unrecorded::default()));
         assert!(look(store.as_mut(), Some(part)) == before, "through {part}");
     }
     assert!(compactor.has_past(later));
@@ -155,7 +190,7 @@ fn charts_are_whole_whatever_is_folded() {
     let then = now.plus_millis(8 * HOUR);
     let (one, archive) = (due_row(reader, then).expect("reads"), archive.as_mut());
     let folded = round(reader, archive, YEAR, then, false).expect("folds");
-    assert_eq!(folded, CompactionResult { through: one, rows: 1, corrupt: 0, deleted: 0 });
+    assert_eq!(folded, CompactionResult { through: one, rows: 1, gone: Unrecorded::default() });
     let [raw, five, hour] = look(store.as_mut(), Some(one));
     assert!(raw[0].contains(&(late.as_millis(), 7.0, 1)) && raw[0].len() == 601);
     assert!((&raw[1..], &five[1..], &hour[1..]) == (&before[0][1..], &before[1][1..], &before[2][1..]));
