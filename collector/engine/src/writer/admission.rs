@@ -12,6 +12,7 @@ use ioc_common::software::{LIST_MAX_ITEMS, Software};
 use ioc_judge::{Effect, Input};
 
 use super::budget::{BudgetKind, ChargeOutcome};
+use super::custody::DISK_NEARLY_FULL;
 use super::{ConnectionId, Engine};
 use ioc_store::{Change, RecordKind};
 
@@ -344,17 +345,32 @@ impl Engine {
     }
 
     /// Looks now and then at how much room is left on the disk.
-    pub(super) fn check_disk(&mut self) {
+    pub(super) fn check_disk(&mut self, now: Timestamp) {
         if self.disk_seen_ms != 0 && self.boot_ms.saturating_sub(self.disk_seen_ms) < DISK_LOOK_MS {
             return;
         }
         self.disk_seen_ms = self.boot_ms;
         let Ok(found) = rustix::fs::statvfs(&self.config.data) else { return };
-        let (free, all) = (found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize);
-        let scarce = free < DISK_FREE_BYTES && free < all / DISK_FREE_PART;
-        if scarce != self.budgets.scarce {
+        let of = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        self.take_disk_room(of(found.f_bavail), of(found.f_blocks), now);
+    }
+
+    /// How much room is left on the disk, and how much there is in all, bytes. Samples and incidents go first while it is scarce, and
+    /// the duty officer is told: it stays so until a person makes room.
+    pub(super) fn take_disk_room(&mut self, free: u64, all: u64, now: Timestamp) {
+        let least = DISK_FREE_BYTES.min(all / DISK_FREE_PART);
+        let stands = self.state.has_self_fault(DISK_NEARLY_FULL);
+        let was = self.budgets.scarce;
+        // With some more than that it is over, so that it does not come and go with every round of folding.
+        let scarce = free < if was || stands { least + least / 4 } else { least };
+        self.budgets.scarce = scarce;
+        if scarce != was {
             tracing::warn!(free, scarce, "the disk is nearly full, or is not any more; samples and incidents go first");
         }
-        self.budgets.scarce = scarce;
+        if scarce && !was {
+            self.report_disk_room(Some(free), now);
+        } else if stands && !scarce {
+            self.report_disk_room(None, now);
+        }
     }
 }

@@ -10,6 +10,8 @@ use ioc_store::Change;
 
 /// Longest reason that a person gives, characters.
 const REASON_MAX_CHARS: usize = 500;
+/// The fault of the collector's own disk.
+pub(super) const DISK_NEARLY_FULL: &str = "disk-nearly-full";
 /// Most findings that a notice holds.
 const SHOWN_MAX: usize = 3;
 
@@ -79,6 +81,23 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// The disk of the store is nearly full, with so many bytes left, or is not any more.
+    pub(super) fn report_disk_room(&mut self, left: Option<u64>, now: Timestamp) {
+        match left.map(|bytes| bytes / (1024 * 1024)) {
+            Some(mib) => {
+                let why = Text::new(
+                    format!("Ổ đĩa chứa dữ liệu chỉ còn {mib} MiB trống."),
+                    format!("{mib} MiB are left on the disk of the data directory."),
+                );
+                self.raise_self_fault(DISK_NEARLY_FULL, NEARLY_FULL, why, now);
+            }
+            None => {
+                let why = Text::new("Ổ đĩa chứa dữ liệu lại đủ chỗ.", "The disk of the data directory has room again.");
+                self.judge(Input::SelfFault { key: DISK_NEARLY_FULL, incident: None, why }, now);
+            }
+        }
+    }
+
     fn raise_self_fault(
         &mut self,
         key: &'static str,
@@ -133,6 +152,13 @@ const DAMAGED: (Bilingual, Bilingual) = (
     (
         "Kiểm tra ổ đĩa của máy này (SMART, nhật ký nhân). Sao chép thư mục dữ liệu, rồi phục hồi từ bản sao lưu, hoặc dừng dịch vụ và chạy «ioc-collector store recover» (docs/operate.md).",
         "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
+    ),
+);
+const NEARLY_FULL: (Bilingual, Bilingual) = (
+    ("Ổ đĩa của trung tâm gần đầy", "The collector's disk is nearly full"),
+    (
+        "Giải phóng chỗ trên ổ đĩa chứa thư mục dữ liệu, hoặc mở rộng ổ, hoặc giảm thời gian lưu «[history]». Cho đến lúc đó không nhận          tài liệu và danh sách phần mềm mới; số đo và sự cố vẫn được nhận cho đến khi đầy hẳn.",
+        "Make room on the disk of the data directory, enlarge it, or keep history for less time ([history]). Until then no new documents and          lists of software are taken; samples and incidents are, until it is full.",
     ),
 );
 

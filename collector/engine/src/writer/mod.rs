@@ -394,7 +394,7 @@ impl Engine {
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
         self.health.turned();
-        self.check_disk();
+        self.check_disk(now);
         let mut stop = false;
         self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {

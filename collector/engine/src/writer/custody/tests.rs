@@ -65,3 +65,34 @@ fn what_was_lost_is_told_until_a_person_says_why_nothing_more_is_to_be_done() {
     assert!(rig.health.missing().is_empty() && !rig.engine.state.has_self_fault("store-lost"));
     assert_eq!(rig.audit("store.loss_confirmed"), ["disk replaced"]);
 }
+
+#[test]
+fn a_nearly_full_disk_is_an_incident_until_there_is_room() {
+    const GIB: u64 = 1024 * 1024 * 1024;
+    let (dir, machine) = (tempfile::tempdir().expect("directory"), Machine::new());
+    let open = || {
+        let mut rig = Rig::open(dir.path(), &machine);
+        // The real disk is not looked at.
+        rig.engine.disk_seen_ms = u64::MAX;
+        rig
+    };
+    let mut rig = open();
+    let told = |rig: &Rig| rig.notices().iter().filter(|one| one.notice.contains("disk is nearly full")).count();
+    let room = |rig: &mut Rig, free: u64, all: u64| {
+        let now = rig.engine.time.now();
+        rig.engine.take_disk_room(free, all, now);
+        (rig.engine.state.has_self_fault(DISK_NEARLY_FULL), rig.engine.budgets.scarce)
+    };
+    assert_eq!(room(&mut rig, 2 * GIB, 1000 * GIB), (false, false), "a small part of a large disk is much");
+    assert_eq!(room(&mut rig, GIB / 2, 4 * GIB), (false, false), "half of a small disk is left");
+    assert_eq!(room(&mut rig, GIB - 1, 1000 * GIB), (true, true));
+    assert_eq!(room(&mut rig, GIB / 2, 1000 * GIB), (true, true), "once");
+    assert_eq!(room(&mut rig, GIB + 1, 1000 * GIB), (true, true), "a little more is not enough");
+    rig.pass(10_000);
+    assert_eq!(told(&rig), 1);
+    drop(rig);
+    let mut rig = open();
+    assert_eq!(room(&mut rig, GIB + 1, 1000 * GIB), (true, true), "a start does not forget it");
+    rig.pass(10_000);
+    assert_eq!(told(&rig), 1, "and tells nobody again");
+}
