@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
+use ioc_common::layout::LayoutId;
 
 use super::StoreError;
 use crate::history::Tier;
@@ -91,16 +92,60 @@ pub enum ArchiveChange {
         /// The number of the row.
         row: u64,
     },
-    /// Rows or chunks that could not be read are left out.
-    Corrupt {
-        /// How many.
-        count: u64,
-    },
+    /// Something is not as it was written: it is left out, counted, and put aside as it is.
+    Damaged(DamagedPart),
     /// Every device is folded up to this row.
     AllFolded {
         /// The number of the row.
         row: u64,
     },
+}
+
+/// What of history is not as it was written. It is kept for whoever wants to save something of it by hand, and is never read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedPart {
+    /// Whose; nobody's where the row names a device that is not known.
+    pub device: Option<DeviceId>,
+    /// What it was.
+    pub kind: PartKind,
+    /// When its row was reported or its chunk begins, milliseconds.
+    pub start: i64,
+    /// What was found.
+    pub data: Vec<u8>,
+}
+
+/// A part of history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind {
+    /// A report's numbers, in this layout.
+    Row(LayoutId),
+    /// A piece of a chunk as reported.
+    Piece,
+    /// A whole chunk.
+    Chunk(Tier),
+}
+
+impl PartKind {
+    /// Its name in the store.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Row(_) => "row",
+            Self::Piece => "piece",
+            Self::Chunk(Tier::Raw) => "chunk",
+            Self::Chunk(Tier::FiveMinutes) => "chunk-5m",
+            Self::Chunk(Tier::Hour) => "chunk-1h",
+        }
+    }
+
+    /// The layout that its numbers were reported in, where it is a row.
+    #[must_use]
+    pub const fn layout(self) -> Option<LayoutId> {
+        match self {
+            Self::Row(layout) => Some(layout),
+            Self::Piece | Self::Chunk(_) => None,
+        }
+    }
 }
 
 /// The one writer of folded history.

@@ -41,7 +41,9 @@ use ioc_common::report::Position;
 use ioc_judge::{DeviceInfo, Incident, Text, TimelineStep};
 
 pub use account::{AccountRecord, SavedView, SessionRecord};
-pub use archive::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoredChunk, StoredChunks, Unrecorded};
+pub use archive::{
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, PartKind, StoredChunk, StoredChunks, Unrecorded,
+};
 pub use change::Change;
 pub use clock::ClockMark;
 pub use directory::{RecoveredTable, examine, is_there, missing_store, open, put_aside, recover, size, version};

@@ -6,7 +6,7 @@
 //! pauses in between. It reads beside the engine and writes a file of its own. Ended at any moment, it is begun again and comes to the
 //! same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ioc_common::clock::Timestamp;
@@ -16,7 +16,7 @@ use ioc_common::layout::{LayoutId, Series};
 use super::chunk::or_unknown;
 use super::fold::{Block, Summaries};
 use super::{Tier, row};
-use crate::{Archive, ArchiveChange, OpenBlock, Reader, StoreError, StoredRow, Unrecorded};
+use crate::{Archive, ArchiveChange, DamagedPart, OpenBlock, PartKind, Reader, StoreError, StoredRow, Unrecorded};
 
 mod parallel;
 
@@ -110,7 +110,7 @@ struct Window {
     count: u64,
     bytes: usize,
     /// Rows of devices that nobody knows.
-    strays: u64,
+    strays: Vec<StoredRow>,
     /// Nothing more is read into it.
     full: bool,
 }
@@ -216,8 +216,9 @@ impl<'s> Compactor<'s> {
         let window = std::mem::take(&mut self.window);
         let through = window.read.max(through.min(self.all_folded));
         if through > self.all_folded {
-            let strays = ArchiveChange::Corrupt { count: window.strays };
-            self.archive.write(&[ArchiveChange::AllFolded { row: through }, strays])?;
+            let strays = window.strays.into_iter().map(|row| damaged_row(None, row));
+            let changes: Vec<_> = strays.chain([ArchiveChange::AllFolded { row: through }]).collect();
+            self.archive.write(&changes)?;
             self.archive.sync()?;
             self.all_folded = through;
         }
@@ -231,16 +232,13 @@ impl<'s> Compactor<'s> {
     /// Adds changes, and writes all that there are when they are many.
     fn add(&mut self, changes: Vec<ArchiveChange>) -> Result<(), StoreError> {
         for change in changes {
-            if change == (ArchiveChange::Corrupt { count: 0 }) {
-                continue;
-            }
             self.bytes += match &change {
                 ArchiveChange::Piece { data, .. } => data.len(),
                 ArchiveChange::Chunk { chunk, .. } => chunk.data.len(),
-                ArchiveChange::PiecesMerged { .. }
-                | ArchiveChange::Folded { .. }
-                | ArchiveChange::AllFolded { .. }
-                | ArchiveChange::Corrupt { .. } => 0,
+                ArchiveChange::Damaged(part) => part.data.len(),
+                ArchiveChange::PiecesMerged { .. } | ArchiveChange::Folded { .. } | ArchiveChange::AllFolded { .. } => {
+                    0
+                }
             };
             self.changes.push(change);
         }
@@ -272,7 +270,7 @@ impl<'s> Compactor<'s> {
             self.window.bytes += row.data.len() + size_of::<StoredRow>();
             match self.device_of(row.device)? {
                 Some(device) => self.window.rows.entry(device).or_default().push(row),
-                None => self.window.strays += 1,
+                None => self.window.strays.push(row),
             }
         }
         // Numbers that nobody has, because their rows are deleted, are passed over.
@@ -327,15 +325,16 @@ impl<'s> Compactor<'s> {
             }
         }
         let pack = |one: &DeviceRows| {
-            let (blocks, corrupt) = blocks_of(&one.rows, &one.series);
-            (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), corrupt)
+            let (blocks, damaged) = blocks_of(&one.rows, &one.series);
+            (blocks.into_iter().map(|(start, block)| (start, block.pack(start).data)).collect::<Vec<_>>(), damaged)
         };
         let (packed, used_us) = parallel::map(self.threads, &some, &pack);
         self.threads_us += used_us;
         let (mut changes, mut opened) = (Vec::new(), Vec::new());
-        for (DeviceRows { device, rows, last: row, .. }, (pieces, corrupt)) in some.into_iter().zip(packed) {
-            self.rows += rows.len() - corrupt;
-            changes.push(ArchiveChange::Corrupt { count: corrupt as u64 });
+        for (DeviceRows { device, rows, last: row, .. }, (pieces, damaged)) in some.into_iter().zip(packed) {
+            self.rows += rows.len() - damaged.len();
+            let damaged = rows.into_iter().filter(|row| damaged.contains(&row.number));
+            changes.extend(damaged.map(|row| damaged_row(Some(&device), row)));
             for (chunk, data) in pieces {
                 opened.push((chunk, device.clone()));
                 changes.push(ArchiveChange::Piece { device: device.clone(), chunk, data });
@@ -431,13 +430,19 @@ struct DeviceRows {
 /// A chunk of summaries that is kept, if it is: its tier and beginning.
 type Kept = (Tier, i64, Option<Vec<u8>>);
 
-/// Rows of one device as blocks by their beginnings, and how many of the rows cannot be read.
-fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTreeMap<i64, Block>, usize) {
+/// A row that is put aside as it is.
+fn damaged_row(device: Option<&DeviceId>, row: StoredRow) -> ArchiveChange {
+    let (kind, start) = (PartKind::Row(row.layout), row.at.as_millis());
+    ArchiveChange::Damaged(DamagedPart { device: device.cloned(), kind, start, data: row.data })
+}
+
+/// Rows of one device as blocks by their beginnings, and the numbers of those rows that cannot be read.
+fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTreeMap<i64, Block>, HashSet<u64>) {
     let mut by_block: BTreeMap<i64, Vec<&StoredRow>> = BTreeMap::new();
     for row in rows {
         by_block.entry(Tier::Raw.chunk_of(row.at.as_millis())).or_default().push(row);
     }
-    let (mut corrupt, mut values) = (0, Vec::new());
+    let (mut damaged, mut values) = (HashSet::new(), Vec::new());
     let blocks = by_block.into_iter().map(|(start, rows)| {
         let mut block = Block::at(rows.iter().map(|row| row.at.as_millis()).collect());
         let mut columns: Vec<Vec<f64>> = Vec::new();
@@ -446,13 +451,9 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
         // Rows follow each other in one layout: where its series stand among the columns.
         let mut current: Option<(LayoutId, Vec<usize>)> = None;
         for (at, row) in rows.iter().enumerate() {
-            if row::unpack_into(&row.data, &mut values).is_err() {
-                corrupt += 1;
-                whole[at] = false;
-                continue;
-            }
-            let Some(numbers) = series.get(&row.layout) else {
-                corrupt += 1;
+            let numbers = series.get(&row.layout).filter(|_| row::unpack_into(&row.data, &mut values).is_ok());
+            let Some(numbers) = numbers else {
+                damaged.insert(row.number);
                 whole[at] = false;
                 continue;
             };
@@ -476,32 +477,33 @@ fn blocks_of(rows: &[StoredRow], series: &HashMap<LayoutId, Arc<[u32]>>) -> (BTr
         (start, block.only(&whole).in_order())
     });
     let blocks: BTreeMap<i64, Block> = blocks.filter(|(_, block)| !block.times.is_empty()).collect();
-    (blocks, corrupt)
+    (blocks, damaged)
 }
 
-/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; and how much of it cannot be read.
+/// What a chunk's pieces come to: one piece, or the whole chunk where its summaries are asked for; what of it cannot be read is put aside.
 fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Vec<ArchiveChange> {
-    let mut corrupt = 0_u64;
-    let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
-    let read = |chunk: &Vec<u8>| {
-        Block::unpack(start, chunk)
-            .inspect_err(
-                |error| tracing::error!(%device, start, %error, "a chunk of history cannot be read; it begins anew"),
-            )
-            .ok()
-    };
-    let parts: Vec<_> = whole.into_iter().chain(&block.pieces).map(read).collect();
-    corrupt += parts.iter().filter(|part| part.is_none()).count() as u64;
-    let all = Block::joined(parts.into_iter().flatten().collect());
     let mut changes = vec![ArchiveChange::PiecesMerged { device: device.clone(), chunk: start }];
+    let put_aside = |kind: PartKind, start: i64, data: &[u8]| {
+        tracing::error!(%device, start, part = kind.name(), "a part of history cannot be read; it is put aside and begins anew");
+        let device = Some(device.clone());
+        ArchiveChange::Damaged(DamagedPart { device, kind, start, data: data.to_vec() })
+    };
+    let whole = if kept.is_empty() { None } else { block.whole.as_ref() };
+    let whole = whole.map(|data| (PartKind::Chunk(Tier::Raw), data));
+    let mut parts = Vec::with_capacity(block.pieces.len() + 1);
+    for (kind, data) in whole.into_iter().chain(block.pieces.iter().map(|data| (PartKind::Piece, data))) {
+        match Block::unpack(start, data) {
+            Ok(part) => parts.push(part),
+            Err(_) => changes.push(put_aside(kind, start, data)),
+        }
+    }
+    let all = Block::joined(parts);
     if all.times.is_empty() {
-        changes.push(ArchiveChange::Corrupt { count: corrupt });
         return changes;
     }
     let packed = all.pack(start);
     if kept.is_empty() {
         changes.push(ArchiveChange::Piece { device: device.clone(), chunk: start, data: packed.data });
-        changes.push(ArchiveChange::Corrupt { count: corrupt });
         return changes;
     }
     changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: packed });
@@ -509,16 +511,16 @@ fn merged(device: &DeviceId, start: i64, block: &OpenBlock, kept: &[Kept]) -> Ve
     for (tier, chunk, kept) in kept {
         let slots = |ms: i64| usize::try_from(ms / tier.slot_ms().max(1)).unwrap_or(0);
         let together = usize::try_from(tier.slot_ms() / Tier::FiveMinutes.slot_ms()).unwrap_or(1);
-        let mut summaries = kept.as_ref().map(|kept| Summaries::unpack(kept)).transpose().unwrap_or_else(|error| {
-            tracing::error!(%device, chunk, %error, "summaries of history cannot be read; they begin anew");
-            corrupt += 1;
-            None
-        });
-        let summaries = summaries.get_or_insert_default();
+        let mut summaries = Summaries::default();
+        if let Some(data) = kept {
+            match Summaries::unpack(data) {
+                Ok(kept) => summaries = kept,
+                Err(_) => changes.push(put_aside(PartKind::Chunk(*tier), *chunk, data)),
+            }
+        }
         summaries.put(&five.coarser(together), slots(start - chunk), slots(tier.chunk_ms()));
         changes.push(ArchiveChange::Chunk { device: device.clone(), chunk: summaries.pack(*tier, *chunk) });
     }
-    changes.push(ArchiveChange::Corrupt { count: corrupt });
     changes
 }
 

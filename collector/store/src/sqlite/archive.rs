@@ -14,7 +14,9 @@ use super::reader::{SqliteReader, limit_of};
 use super::{BUSY_MS, connection, database, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
-use crate::{Archive, ArchiveChange, ChunkQuery, OpenBlock, StoreError, StoredChunk, StoredChunks, Unrecorded};
+use crate::{
+    Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, StoreError, StoredChunk, StoredChunks, Unrecorded,
+};
 
 /// The file's name, beside the main one.
 pub(super) const FILE: &str = "history.db";
@@ -26,6 +28,8 @@ const PAGE_BYTES: i64 = 8192;
 const LOG_BYTES: i64 = 4 * 1024 * 1024;
 /// Page cache, KiB.
 const CACHE_KIB: i64 = 8 * 1024;
+/// Damaged parts that are kept, the newest of them.
+const DAMAGED_MAX: i64 = 10_000;
 /// Pages that are given back in one go.
 const GIVE_BACK_PAGES: u32 = 128;
 
@@ -125,7 +129,13 @@ impl SqliteArchive {
                 run(sql, &[&number_of(device)?, &signed(*row)])
             }
             ArchiveChange::AllFolded { row } => run("UPDATE state SET folded = max(folded, ?1)", &[&signed(*row)]),
-            ArchiveChange::Corrupt { count } => run("UPDATE unrecorded SET corrupt = corrupt + ?1", &[&signed(*count)]),
+            ArchiveChange::Damaged(DamagedPart { device, kind, start, data }) => {
+                run("UPDATE unrecorded SET corrupt = corrupt + 1", &[])?;
+                let (device, layout) = (device.as_ref().map(DeviceId::as_str), kind.layout().map(|id| signed(id.0)));
+                let sql = "INSERT INTO damaged (device, part, start, layout, data) VALUES (?1, ?2, ?3, ?4, ?5)";
+                run(sql, &[&device, &kind.name(), start, &layout, data])?;
+                run("DELETE FROM damaged WHERE number <= (SELECT max(number) FROM damaged) - ?1", &[&DAMAGED_MAX])
+            }
         };
         let made = changes.iter().try_for_each(|change| apply(change).map(|_| ()));
         let made = made.and_then(|()| transaction.commit());
@@ -282,4 +292,47 @@ fn names(reader: &SqliteReader, chunks: &[StoredChunk], wanted: &[String]) -> Re
         names.extend(number.map(|number| (number, name.clone())));
     }
     Ok(reader.names_as_shown(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::compaction::{Compactor, Progress};
+    use crate::history::fold::Block;
+    use ioc_common::layout::LayoutId;
+
+    #[test]
+    fn what_is_damaged_is_put_aside_and_the_rest_is_merged() {
+        let dir = tempfile::tempdir().expect("directory");
+        let store = crate::open(dir.path()).expect("opens");
+        let (reader, mut archive) = (store.reader().expect("reads"), SqliteArchive::open(dir.path()).expect("opens"));
+        let (device, number) = (DeviceId::new("srv-1").expect("valid"), archive.series(&["load.1"]).expect("kept")[0]);
+        let mut block = Block::at(vec![1_000]);
+        block.series = [(number, vec![2.5])].into();
+        let piece = |data: Vec<u8>| ArchiveChange::Piece { device: device.clone(), chunk: 0, data };
+        let mut torn = block.pack(0).data;
+        *torn.last_mut().expect("not empty") ^= 1;
+        let stray = DamagedPart { device: None, kind: crate::PartKind::Row(LayoutId(7)), start: 5, data: vec![9] };
+        let changes = [piece(torn.clone()), piece(block.pack(0).data), ArchiveChange::Damaged(stray)];
+        archive.write(&changes).expect("written");
+        {
+            let mut compactor = Compactor::new(reader.as_ref(), &mut archive).expect("begins");
+            let later = Timestamp::from_millis(2 * 86_400_000);
+            while compactor.merge(later).expect("merges") == Progress::More {}
+            assert_eq!(compactor.take_result().expect("reads").gone.corrupt, 2);
+        }
+        let whole = archive.chunk(&device, Tier::Raw, 0).expect("reads").expect("there");
+        assert_eq!(Block::unpack(0, &whole).expect("whole").times, [1_000]);
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+        type Found = (Option<String>, String, i64, Option<i64>, Vec<u8>);
+        let found: Vec<Found> =
+            archive.all("SELECT device, part, start, layout, data FROM damaged", &[], read).expect("reads");
+        assert_eq!(
+            found,
+            [
+                (None, "row".to_owned(), 5, Some(7), vec![9]),
+                (Some("srv-1".to_owned()), "piece".to_owned(), 0, None, torn)
+            ]
+        );
+    }
 }

@@ -32,6 +32,18 @@ CREATE TABLE unrecorded (
     corrupt INTEGER NOT NULL
 );
 INSERT INTO unrecorded (one, deleted, corrupt) VALUES (1, 0, 0);
+-- What was not as it was written, as it was found, for whoever wants to save something of it by hand: nothing reads it again.
+CREATE TABLE damaged (
+    number INTEGER PRIMARY KEY,
+    -- Nobody's where its row named a device that is not known.
+    device TEXT,
+    -- row, piece, chunk, chunk-5m, chunk-1h
+    part TEXT NOT NULL,
+    -- When the row was reported, or the chunk begins.
+    start INTEGER NOT NULL,
+    layout INTEGER,
+    data BLOB NOT NULL
+);
 -- All series of a device over the span of a chunk. They lie in the order in which they were made, so that pages are full, and what is
 -- past its time lies together.
 CREATE TABLE chunk (
