@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
 
-use crate::serve::ServeError;
 use ioc_engine::account;
 use ioc_engine::config::Config;
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
-use ioc_store::{Change, Store};
+use ioc_store::{Change, Store, StoreError};
 
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -36,11 +35,11 @@ pub type PreparedStart = (Authority, Box<dyn Store>, Option<PathBuf>);
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
 ///
 /// # Errors
-/// [`ServeError`] names the place.
-pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, ServeError> {
+/// [`FirstStartError`] names the place.
+pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, FirstStartError> {
     let file = |path: &Path| {
         let path = path.to_owned();
-        move |source| ServeError::File { path, source }
+        move |source| FirstStartError::File { path, source }
     };
     let data = &config.data;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
@@ -57,9 +56,9 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
             | (false, true, Some(Recreate::Authority))
             | (true, true, None)
             | (false, false, None) => {}
-            (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
+            (_, _, Some(_)) => return Err(FirstStartError::NotAnew { path: data.clone() }),
             (true, false, None) => return Err(ioc_store::missing_store(data).into()),
-            (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
+            (false, true, None) => return Err(FirstStartError::KeysGone { path: pki }),
         }
     }
     if anew == Some(Recreate::Store) {
@@ -95,6 +94,39 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file(&making)(error)),
         _ => Ok((authority, store, password_file)),
     }
+}
+
+/// What a start needs is not there and cannot be made, or must not be.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
+#[derive(Debug, thiserror::Error)]
+pub enum FirstStartError {
+    /// Keys or certificates cannot be read or made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or directory cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Keys and certificates are gone.
+    #[error(
+        "{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a \
+         copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: \
+         ioc-collector prepare --anew authority",
+        path.display()
+    )]
+    KeysGone {
+        /// Where they were.
+        path: PathBuf,
+    },
+    /// Somebody asked for something new in the place of what is there.
+    #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
+    NotAnew { path: PathBuf },
 }
 
 #[cfg(test)]

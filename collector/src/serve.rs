@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use ioc_common::clock;
 
-use crate::first_start::{FIRST_ACCOUNT, prepare};
+use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::ingest::endpoint::Endpoint;
 use crate::{config, notify};
 use ioc_engine::acceptor::{Acceptor, Listen};
@@ -376,6 +376,9 @@ fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Pl
 #[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// What a start needs cannot be opened or made.
+    #[error(transparent)]
+    FirstStart(#[from] FirstStartError),
     /// Keys or certificates cannot be read or made.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -389,20 +392,6 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    /// Keys and certificates are gone.
-    #[error(
-        "{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a \
-         copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: \
-         ioc-collector prepare --anew authority",
-        path.display()
-    )]
-    KeysGone {
-        /// Where they were.
-        path: PathBuf,
-    },
-    /// Somebody asked for something new in the place of what is there.
-    #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
-    NotAnew { path: PathBuf },
     /// The system lets it open too few files.
     #[error(
         "only {files_max} files may be open, and it takes {least} to begin with; mend: raise LimitNOFILE of ioc-collector.service, or the hard \

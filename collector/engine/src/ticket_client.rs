@@ -5,7 +5,6 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::command::TicketEvent;
 use crate::http::SendError;
 
 /// What a new ticket says.
@@ -34,6 +33,28 @@ pub struct TicketChanges {
     pub cursor: String,
     /// What people did there.
     pub events: Vec<TicketEvent>,
+}
+
+/// What someone did in a ticket system.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketEvent {
+    /// Who, by their name there.
+    pub who: String,
+    pub act: TicketAct,
+}
+
+/// What can be done in a ticket system that means something to an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketAct {
+    /// They wrote this comment.
+    Comment(String),
+    /// It was given to this person; to someone whose name is not known when it is empty.
+    Assigned(String),
+    /// They call it resolved.
+    Resolved,
+    /// They call it open again.
+    Reopened,
 }
 
 /// A ticket system with its settings, checked.

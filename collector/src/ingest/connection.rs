@@ -25,7 +25,6 @@ use ioc_common::topic::{DownKind, UpKind};
 
 use super::certificate_validity::CertificateValidity;
 use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
-use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
 use ioc_engine::health::Health;
@@ -44,6 +43,8 @@ const UNACKNOWLEDGED_MIN: usize = 8;
 const UNACKNOWLEDGED_ALL: usize = 6144;
 /// … and at this many bytes of one connection, but for one message.
 const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
+/// How long the first byte, the handshake and CONNECT may take, each.
+pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one that has no place may take to be told so.

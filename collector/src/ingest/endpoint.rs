@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use ioc_common::clock;
 
 use super::certificate_validity::CertificateValidity;
-use super::connection::{self, ConnectionDeps};
+use super::connection::{self, ConnectionDeps, STAGE_TIMEOUT};
 use super::newcomers::{NewcomerSlot, Newcomers};
 use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
@@ -29,9 +28,6 @@ use ioc_engine::open_files::REFUSED_MAX;
 use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
-
-/// How long the first byte, the handshake and CONNECT may take, each.
-pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an endpoint needs.
 #[derive(Debug, Clone)]

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_notice_says_what_where_since_when_and_what_to_do_in_both_languages() {
-        let config = crate::config::tests::parse("[web]\nurl = \"https://ioc.example\"\n").expect("parses");
+        let config = crate::notify::testing::parse("[web]\nurl = \"https://ioc.example\"\n").expect("parses");
         let notice = Notice {
             incident: IncidentId(7),
             step: 1,

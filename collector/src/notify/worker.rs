@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn config(channels: &str) -> Arc<Config> {
-        Arc::new(crate::config::tests::parse(channels).expect("parses"))
+        Arc::new(crate::notify::testing::parse(channels).expect("parses"))
     }
 
     async fn soon(check: impl Fn() -> bool) {

@@ -20,12 +20,12 @@ use ioc_common::config::{ConfigError, Spanned};
 use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
 
 use crate::notify::wording;
-use ioc_engine::command::{Command, TicketAct, TicketEvent};
+use ioc_engine::command::Command;
 use ioc_engine::config::{Config, ConfigContext, ConnectorKind, TicketSystem};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
-use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
+use ioc_engine::ticket_client::{NewTicket, TicketAct, TicketClient, TicketConnector, TicketEvent};
 use ioc_engine::writer::EngineHandle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
@@ -47,6 +47,23 @@ const TEXT_MAX_CHARS: usize = 3000;
 /// The kinds of ticket systems. A new one is its folder beside this file (its keys, their check, its client, their tests) and a line
 /// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
 pub(crate) const SYSTEMS: &[ConnectorKind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
+
+/// Configurations with these kinds, for their tests.
+#[cfg(test)]
+mod testing {
+    use ioc_common::config::{ConfigError, Source};
+    use ioc_engine::config::{Config, ConnectorKinds};
+
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let kinds = ConnectorKinds { tickets: super::SYSTEMS, ..ConnectorKinds::default() };
+        Config::parse(&Source::built_in("collector.toml", text), &kinds)
+    }
+
+    /// The fault in a text that has one.
+    pub(super) fn fault(text: &str) -> ConfigError {
+        parse(text).expect_err("a fault")
+    }
+}
 
 /// The names of our states that a ticket can be brought into.
 const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];

@@ -5,9 +5,8 @@
 use serde_json::Value;
 
 use super::{HttpTicketSystem, Request};
-use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, SendError};
-use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAct, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
 /// A client of such a system, with its session.

@@ -146,7 +146,7 @@ impl TicketConnector for HttpTicketSystem {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{fault, parse};
+    use crate::ticket::testing::{fault, parse};
 
     #[test]
     fn the_shipped_examples_parse() {

@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 
 use super::RtSystem;
 use crate::ticket::comment_event;
-use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, Request, SendError};
-use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAct, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::percent_encoded;
 
 /// Transactions that are asked for in one go: what RT allows.

@@ -74,7 +74,7 @@ impl TicketConnector for RtSystem {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{fault, parse};
+    use crate::ticket::testing::{fault, parse};
 
     #[test]
     fn the_shipped_example_parses() {
