@@ -64,7 +64,7 @@ impl Endpoint {
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
         let places = Arc::new(Semaphore::new(self.connections_max));
         let told = Arc::new(Semaphore::new(REFUSED_MAX));
-        let links = Arc::new(AtomicU64::new(1));
+        let connection_ids = Arc::new(AtomicU64::new(1));
         loop {
             let Accepted { socket, peer, place: file } = tokio::select! {
                 () = stopped(&mut stop) => return,
@@ -78,7 +78,7 @@ impl Endpoint {
                 told: Arc::clone(&told),
                 access: Arc::clone(&self.access),
                 shared: Arc::clone(&shared),
-                link: links.fetch_add(1, Relaxed),
+                connection_id: connection_ids.fetch_add(1, Relaxed),
                 peer,
             };
             // The handshake's large future must not stay with a connection that lives for weeks: it is boxed and dropped.
@@ -105,7 +105,7 @@ struct Admission {
     told: Arc<Semaphore>,
     access: Arc<CertificateAllowlist>,
     shared: Arc<ConnectionDeps>,
-    link: u64,
+    connection_id: u64,
     peer: SocketAddr,
 }
 
@@ -183,7 +183,8 @@ impl Admission {
             }
             return Err(("connections", format!("{}: as many connections are open as there are places", who.0)));
         };
-        let connection = connection::connect(stream, who, self.link, self.peer, Arc::clone(&self.shared)).await?;
+        let connection =
+            connection::connect(stream, who, self.connection_id, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

@@ -7,7 +7,7 @@
 /// Why a packet is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameError {
-    /// Against the standard: the link is closed without a word. Says how.
+    /// Against the standard: the connection is closed without a word. Says how.
     Malformed(&'static str),
     /// CONNECT goes on after its last field.
     Trailing,

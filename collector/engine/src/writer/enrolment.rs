@@ -301,7 +301,7 @@ impl Engine {
         self.drop_link(device, "its identity is on two machines", now);
     }
 
-    /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
+    /// Closes a device's connection after the commit, if it has one. Nobody else would say that it is lost.
     pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
         if self.connections.has(&device) {
             self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);

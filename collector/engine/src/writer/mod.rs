@@ -66,13 +66,13 @@ const BATCH_MAX: usize = 2048;
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
 
-/// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
+/// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub enum EngineMessage {
-    /// A device's link is open.
+    /// A device's connection is open.
     Opened {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// By which certificate: its serial number, hex.
         serial: String,
@@ -84,24 +84,24 @@ pub enum EngineMessage {
         sender: mpsc::UnboundedSender<Down>,
     },
     /// The device has subscribed and can be told its watermark.
-    Subscribed { link: ConnectionId, device: DeviceId },
-    /// A device's link is closed.
+    Subscribed { connection: ConnectionId, device: DeviceId },
+    /// A device's connection is closed.
     Closed {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
-    /// Nothing comes any more on a link that still stands, or something does again.
+    /// Nothing comes any more on a connection that still stands, or something does again.
     Quiet {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// How long ago its last packet came, milliseconds; none when one came now.
         quiet_ms: Option<i64>,
     },
     /// Something came on a topic for reports.
     Report {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
@@ -114,7 +114,7 @@ pub enum EngineMessage {
     },
     /// Plain values of a sensor, by their paths.
     Values {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -122,7 +122,7 @@ pub enum EngineMessage {
     },
     /// A request for a renewed certificate.
     Renew {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -424,11 +424,11 @@ impl Engine {
 
     fn take(&mut self, message: EngineMessage, now: Timestamp) {
         match message {
-            EngineMessage::Report { link, device, packet, bytes, report, packed } => {
-                let refused = self.take_report(link, &device, bytes, (report, packed), now);
-                self.connections.acknowledge(link, packet, refused);
+            EngineMessage::Report { connection, device, packet, bytes, report, packed } => {
+                let refused = self.take_report(connection, &device, bytes, (report, packed), now);
+                self.connections.acknowledge(connection, packet, refused);
             }
-            EngineMessage::Opened { link, device, serial, keep_alive_s, peer, sender } => {
+            EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
@@ -438,32 +438,34 @@ impl Engine {
                     let _ = sender.send(Down::Close(kind.label()));
                     return;
                 }
-                self.connections.open(link, device.clone(), peer, sender);
+                self.connections.open(connection, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
-            EngineMessage::Subscribed { link, device } => {
+            EngineMessage::Subscribed { connection, device } => {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_link(device, kind.label(), now);
                 } else if self.state.device(&device).is_some() {
-                    self.connections.greet(link);
+                    self.connections.greet(connection);
                     self.resend_settings(&device, now);
                 }
             }
-            EngineMessage::Closed { link, device, quiet_ms } => {
-                if self.connections.close(link, &device) {
+            EngineMessage::Closed { connection, device, quiet_ms } => {
+                if self.connections.close(connection, &device) {
                     self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
                 }
             }
-            EngineMessage::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
-                Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
-                None => self.judge(Input::LinkAlive { device: &device }, now),
-            },
-            EngineMessage::Values { link, device, packet, values } => {
-                self.take_values(link, &device, packet, &values, now);
+            EngineMessage::Quiet { connection, device, quiet_ms } if self.connections.is_open(connection) => {
+                match quiet_ms {
+                    Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
+                    None => self.judge(Input::LinkAlive { device: &device }, now),
+                }
             }
-            EngineMessage::Renew { link, device, packet, csr } => {
-                // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
-                let gone = !self.connections.is_open(link)
+            EngineMessage::Values { connection, device, packet, values } => {
+                self.take_values(connection, &device, packet, &values, now);
+            }
+            EngineMessage::Renew { connection, device, packet, csr } => {
+                // A connection that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
+                let gone = !self.connections.is_open(connection)
                     || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
                 if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
                     return;
@@ -472,7 +474,7 @@ impl Engine {
                 if refused.is_none() {
                     self.renew(&device, &csr, now);
                 }
-                self.connections.acknowledge(link, packet, refused);
+                self.connections.acknowledge(connection, packet, refused);
             }
             EngineMessage::HostProbed { device, answer } => {
                 self.judge(Input::HostProbed { device: &device, answer }, now);
@@ -481,7 +483,7 @@ impl Engine {
                 let answer = self.carry_out(*command, now);
                 self.batch.answers.push((reply, answer));
             }
-            // A link that is closed has nothing more to say.
+            // A connection that is closed has nothing more to say.
             EngineMessage::Quiet { .. } | EngineMessage::Stop => {}
         }
     }
@@ -489,7 +491,7 @@ impl Engine {
     /// Takes a report. Why it was refused, when it was.
     fn take_report(
         &mut self,
-        link: ConnectionId,
+        connection: ConnectionId,
         device: &DeviceId,
         bytes: usize,
         (report, packed): (Result<Box<Report>, Refused>, Option<Vec<u8>>),
@@ -497,9 +499,9 @@ impl Engine {
     ) -> Option<String> {
         let report = match report {
             Ok(report) => report,
-            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
+            Err(refused) => return Some(self.refuse_broken(connection, device, bytes, &refused, now)),
         };
-        if let Err(why) = self.admit(link, &report, bytes, now) {
+        if let Err(why) = self.admit(connection, &report, bytes, now) {
             return Some(why);
         }
         let mut out = Vec::new();

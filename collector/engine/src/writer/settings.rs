@@ -10,13 +10,13 @@ use super::Engine;
 use crate::config::{AssignedSettings, SettingsState};
 
 impl Engine {
-    /// A device's link can be sent something: what was given on an earlier one may not have arrived.
+    /// A device's connection can be sent something: what was given on an earlier one may not have arrived.
     pub(super) fn resend_settings(&mut self, device: &DeviceId, now: Timestamp) {
         self.sent_settings.remove(device);
         self.send_settings(device, now);
     }
 
-    /// Sends a device its settings where it has others; once on each link.
+    /// Sends a device its settings where it has others; once on each connection.
     pub(super) fn send_settings(&mut self, device: &DeviceId, now: Timestamp) {
         let Some(info) = self.state.device(device).map(|known| &known.info).filter(|_| self.connections.has(device))
         else {
