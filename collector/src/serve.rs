@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 use ioc_common::clock;
 
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
-use crate::ingest::endpoint::Endpoint;
+use crate::ingest::endpoint::MqttEndpoint;
 use crate::{config, notify};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
@@ -179,10 +179,15 @@ impl Doors {
         Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.paced))
     }
 
-    fn endpoint(&self, tls: Arc<ServerConfig>, engine: EngineHandle, access: Arc<CertificateAllowlist>) -> Endpoint {
+    fn endpoint(
+        &self,
+        tls: Arc<ServerConfig>,
+        engine: EngineHandle,
+        access: Arc<CertificateAllowlist>,
+    ) -> MqttEndpoint {
         let (connections_max, newcomers) = (self.places.devices, self.places.newcomers);
         let (health, paced) = (Arc::clone(&self.health), Arc::clone(&self.paced));
-        Endpoint { tls, engine, access, health, connections_max, newcomers, paced }
+        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, paced }
     }
 
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {

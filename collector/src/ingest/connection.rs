@@ -205,13 +205,13 @@ async fn first_packet(
 /// Tells a device that there is no place for it now: its CONNECT is answered with return code 3, server unavailable.
 pub(super) async fn turn_away(mut stream: TlsStream<TcpStream>, device: &DeviceId) {
     let mut read = BytesMut::with_capacity(512);
-    let told = async {
+    let answer = async {
         if let Ok(Ok(())) = first_packet(&mut stream, &mut read, device).await {
             let _ = stream.write_all(&connack(3)).await;
             let _ = stream.shutdown().await;
         }
     };
-    let _ = timeout(TURN_AWAY_TIMEOUT, told).await;
+    let _ = timeout(TURN_AWAY_TIMEOUT, answer).await;
 }
 
 /// A CONNACK with this return code, table 3.1; no session was kept.

@@ -74,7 +74,7 @@ impl Engine {
             }
             Command::SaveView(view) => self.save_view(view),
             Command::Delivered(deliveries) => {
-                self.delivered(deliveries, now);
+                self.record_deliveries(deliveries, now);
                 Ok(Answer::Done)
             }
             Command::FallBack(keys) => {
@@ -82,7 +82,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
-            Command::Examined { findings, deep } => self.examined(findings, deep, now),
+            Command::Examined { findings, deep } => self.record_examination(findings, deep, now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),

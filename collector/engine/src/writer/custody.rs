@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// A look at the store is over.
-    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
+    pub(super) fn record_examination(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
         // A quick look does not see all that a deep one does, and takes nothing back.
         let stands = self.state.has_self_fault("store-damaged");
         if findings.is_empty() && !deep && stands {

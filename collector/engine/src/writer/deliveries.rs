@@ -63,7 +63,7 @@ impl Engine {
     }
 
     /// Keeps what became of deliveries; where one has failed often enough, its fallback takes over.
-    pub(super) fn delivered(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
+    pub(super) fn record_deliveries(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         self.batch.visible |= !deliveries.is_empty();
         for delivery in deliveries {
             let given_up = delivery.state == DeliveryState::Dead;

@@ -47,7 +47,7 @@ use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
-use accounts::Accounts;
+use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
@@ -230,7 +230,7 @@ pub struct Engine {
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
-    accounts: Accounts,
+    accounts: AccountRegistry,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
     /// What devices reported last of their settings.
@@ -294,7 +294,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let reported = reader.settings()?.into_iter();
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
-    let accounts = Accounts::read(reader.as_ref())?;
+    let accounts = AccountRegistry::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
@@ -393,7 +393,7 @@ impl Engine {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
-        self.health.turned();
+        self.health.mark_alive();
         self.check_disk();
         let mut stop = false;
         self.batch.inputs += inputs.len();

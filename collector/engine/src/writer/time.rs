@@ -109,7 +109,7 @@ impl Time {
         let (reading, boot_id) = (clocks.read(), clocks.boot_id());
         let (keeper, doubt_ms) = match mark {
             None => (Keeper::new(reading), None),
-            Some(mark) => believed(mark, &boot_id, reading),
+            Some(mark) => keeper_at_start(mark, &boot_id, reading),
         };
         clocks.believe(keeper.offset_ms());
         let step_ms = mark.filter(|mark| mark.boot_id == boot_id).and_then(|mark| mark.step_ms);
@@ -169,17 +169,17 @@ impl Time {
 }
 
 /// What is believed at a start, and by how much the clock is ahead where that is in doubt.
-fn believed(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
+fn keeper_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
     if mark.boot_id == boot_id && !boot_id.is_empty() {
-        let then = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
-        return (Keeper::resume(then.offset_ms(), mark.boot_ms), mark.doubt_ms);
+        let last = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
+        return (Keeper::resume(last.offset_ms(), mark.boot_ms), mark.doubt_ms);
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
     if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
-        let then = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
-        return (Keeper::resume(then.offset_ms(), reading.boot_ms), mark.doubt_ms);
+        let last = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
+        return (Keeper::resume(last.offset_ms(), reading.boot_ms), mark.doubt_ms);
     }
     (Keeper::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{HttpTicketSystem, Request};
+use super::{HttpTicketSystem, RequestTemplate};
 use ioc_engine::http::{self, SendError};
 use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAct, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
@@ -30,7 +30,7 @@ impl<'a> HttpTicketClient<'a> {
     }
 
     /// Sends a request and gives the value its answer holds at the place that the request names.
-    async fn ask(&mut self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
+    async fn ask(&mut self, request: &RequestTemplate, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         if let (Some(login), None) = (&self.system.session, &self.session) {
             let session = self.exchange(login, RequestValues::default()).await?;
             self.session = Some(session.ok_or_else(|| SendError::Later("the answer holds no session".to_owned()))?);
@@ -38,7 +38,7 @@ impl<'a> HttpTicketClient<'a> {
         self.exchange(request, about).await
     }
 
-    async fn exchange(&self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
+    async fn exchange(&self, request: &RequestTemplate, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         let value = |name: &str| {
             let of = |text: fn(&NewTicket) -> &str| about.incident.map(|incident| text(incident).to_owned());
             match name {

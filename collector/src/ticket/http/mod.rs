@@ -27,7 +27,7 @@ const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
 /// A request of one's own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct RequestTemplate {
     #[serde(default = "post")]
     method: String,
     url: String,
@@ -50,13 +50,13 @@ struct HttpTicketKeys {
     content_type: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    session: Option<Spanned<Request>>,
-    find: Option<Spanned<Request>>,
-    create: Spanned<Request>,
-    comment: Option<Spanned<Request>>,
+    session: Option<Spanned<RequestTemplate>>,
+    find: Option<Spanned<RequestTemplate>>,
+    create: Spanned<RequestTemplate>,
+    comment: Option<Spanned<RequestTemplate>>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, Spanned<Request>>,
-    read: Option<Spanned<Request>>,
+    set: BTreeMap<Spanned<String>, Spanned<RequestTemplate>>,
+    read: Option<Spanned<RequestTemplate>>,
     #[serde(default)]
     meaning: BTreeMap<String, Spanned<String>>,
 }
@@ -68,17 +68,17 @@ struct HttpTicketSystem {
     /// Header lines of all requests.
     headers: BTreeMap<String, String>,
     /// Opens a session; `{{session}}` stands for what its answer holds.
-    session: Option<Request>,
+    session: Option<RequestTemplate>,
     /// Looks whether there is a ticket already.
-    find: Option<Request>,
+    find: Option<RequestTemplate>,
     /// Makes a ticket.
-    create: Request,
+    create: RequestTemplate,
     /// Says something on a ticket.
-    comment: Option<Request>,
+    comment: Option<RequestTemplate>,
     /// Brings a ticket into the state that fits ours, by our states.
-    set: BTreeMap<String, Request>,
+    set: BTreeMap<String, RequestTemplate>,
     /// Asks for a ticket's status.
-    read: Option<Request>,
+    read: Option<RequestTemplate>,
     /// What its statuses mean to us: acknowledge, resolve or reopen.
     meaning: BTreeMap<String, String>,
 }
@@ -96,7 +96,7 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketC
     for (header, value) in &form.headers {
         context.check_header((header, value), &TICKET_PLACEHOLDERS, context.span())?;
     }
-    let optional = |request: Option<Spanned<Request>>, answers: bool| {
+    let optional = |request: Option<Spanned<RequestTemplate>>, answers: bool| {
         request.map(|request| checked(context, request, answers)).transpose()
     };
     Ok(Arc::new(HttpTicketSystem {
@@ -113,7 +113,11 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketC
 }
 
 /// A request whose parts are what they should be. `answers` says that a value of its answer is needed.
-fn checked(context: &ConfigContext<'_>, request: Spanned<Request>, answers: bool) -> Result<Request, ConfigError> {
+fn checked(
+    context: &ConfigContext<'_>,
+    request: Spanned<RequestTemplate>,
+    answers: bool,
+) -> Result<RequestTemplate, ConfigError> {
     let span = request.span();
     let request = request.into_inner();
     for text in [&request.url, &request.body] {
