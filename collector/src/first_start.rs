@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ioc_common::clock;
 
 use ioc_engine::account;
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::config::Config;
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
@@ -68,8 +69,8 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     // The store first: its lock keeps a second collector from making keys beside the first one's.
     let mut store = ioc_store::open(data)?;
     let authority = Authority::open(&pki, &config.site_name, now)?;
-    let record = |action: &str, subject: &str, detail: &str| {
-        let (action, subject, detail) = (action.to_owned(), subject.to_owned(), detail.to_owned());
+    let record = |action: AuditLogAction, subject: &str, detail: &str| {
+        let (action, subject, detail) = (action.as_str().to_owned(), subject.to_owned(), detail.to_owned());
         Change::Audit(audit::Entry { at: now, actor: String::new(), action, subject, detail })
     };
     let mut password_file = None;
@@ -82,12 +83,16 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
             std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
         out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
         let made = account::new_account(FIRST_ACCOUNT, ioc_store::Role::Administrator, &password, now)?;
-        store.commit(&[Change::Account(made), record("account.created", FIRST_ACCOUNT, "first start")])?;
+        store.commit(&[Change::Account(made), record(AuditLogAction::AccountCreated, FIRST_ACCOUNT, "first start")])?;
         password_file = Some(path);
     }
     match anew {
-        Some(Recreate::Store) => store.commit(&[record("store.made_anew", "ioc-watch.db", "on the command line")])?,
-        Some(Recreate::Authority) => store.commit(&[record("authority.made_anew", "pki", "on the command line")])?,
+        Some(Recreate::Store) => {
+            store.commit(&[record(AuditLogAction::StoreMadeAnew, "ioc-watch.db", "on the command line")])?
+        }
+        Some(Recreate::Authority) => {
+            store.commit(&[record(AuditLogAction::AuthorityMadeAnew, "pki", "on the command line")])?
+        }
         None => {}
     }
     match std::fs::remove_file(&making) {

@@ -43,6 +43,7 @@ use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
 
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::health::Health;
@@ -551,7 +552,13 @@ impl Engine {
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
                 Effect::Step(step) => {
-                    self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.record(
+                        now,
+                        &step.who,
+                        AuditLogAction::IncidentStep,
+                        &step.incident.to_string(),
+                        &step.note.en,
+                    );
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
@@ -568,19 +575,19 @@ impl Engine {
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => {
-                    self.record(now, "", action.as_str(), device.as_str(), &detail);
+                    self.record(now, "", AuditLogAction::Judged(action), device.as_str(), &detail);
                 }
             }
         }
     }
 
     /// Writes into the audit log; what stands there waits for no company.
-    fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+    fn record(&mut self, at: Timestamp, actor: &str, action: AuditLogAction, subject: &str, detail: &str) {
         self.batch.urgent = true;
         self.batch.changes.push(Change::Audit(audit::Entry {
             at,
             actor: actor.to_owned(),
-            action: action.to_owned(),
+            action: action.as_str().to_owned(),
             subject: subject.to_owned(),
             detail: detail.to_owned(),
         }));
@@ -589,7 +596,7 @@ impl Engine {
     fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
         match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
             Ok(issued) => {
-                self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.record(now, "", AuditLogAction::CertificateRenewed, device.as_str(), &issued.serial);
                 self.allowlist.admit(device.clone(), issued.serial.clone());
                 self.renewed(device);
                 self.batch.changes.push(Change::Certificate {

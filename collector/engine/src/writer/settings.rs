@@ -7,6 +7,7 @@ use ioc_common::settings::{SettingsOutcome, Signed, signed_text};
 use ioc_common::topic::DownKind;
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::config::{AssignedSettings, SettingsState};
 
 impl Engine {
@@ -62,7 +63,8 @@ impl Engine {
         }
         let known = self.settings.insert(device.clone(), reported.clone());
         if reported != SettingsOutcome::default() {
-            let action = if reported.applied { "settings.applied" } else { "settings.refused" };
+            let action =
+                if reported.applied { AuditLogAction::SettingsApplied } else { AuditLogAction::SettingsRefused };
             self.record(now, "", action, device.as_str(), &format!("version {} {}", reported.version, reported.why));
         }
         // It started anew, and says what it has; what it just refused is not offered again.

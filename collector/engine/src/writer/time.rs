@@ -15,6 +15,7 @@ use ioc_common::report::{Body, Report, State as Document};
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::health::ClockState;
 use ioc_store::{Change, ClockMark};
@@ -214,7 +215,7 @@ impl Engine {
         let now = self.time.keeper.now(reading);
         if let Some(step_ms) = self.time.step_ms.take() {
             let detail = format!("the machine's clock is back after a step by {}", spelt(step_ms));
-            self.record(now, "", "clock.returned", "", &detail);
+            self.record(now, "", AuditLogAction::ClockReturned, "", &detail);
             self.clock_is_well(now, reading);
         } else if !self.time.looked && self.time.doubt_ms.is_none() {
             // It may have come back, or been confirmed by a reboot, while the collector was off.
@@ -224,7 +225,7 @@ impl Engine {
         if let Some(doubt_ms) = self.time.doubt_ms {
             if self.time.is_trusted(doubt_ms, reading) {
                 self.time.doubt_ms = None;
-                self.record(now, "", "clock.confirmed", "", "by trusted time");
+                self.record(now, "", AuditLogAction::ClockConfirmed, "", "by trusted time");
                 self.clock_is_well(now, reading);
             } else {
                 self.say_clock(reading);
@@ -241,7 +242,7 @@ impl Engine {
             self.time.forget_witnesses();
             let detail = format!("{now} -> {}, by {}; not followed until it is confirmed", reading.wall, spelt(by_ms));
             tracing::error!(%detail, "the machine's clock was stepped");
-            self.record(now, "", "clock.stepped", "", &detail);
+            self.record(now, "", AuditLogAction::ClockStepped, "", &detail);
             self.mark_clock(reading);
         }
         self.say_clock(reading);
@@ -260,7 +261,7 @@ impl Engine {
         self.accounts.shift(by_ms);
         self.batch.changes.push(Change::ClockStepped { at: now, by_ms });
         self.take_effects(out, now);
-        let action = if whose.is_empty() { "clock.followed" } else { "clock.confirmed" };
+        let action = if whose.is_empty() { AuditLogAction::ClockFollowed } else { AuditLogAction::ClockConfirmed };
         let by = if whose.is_empty() { String::new() } else { format!(", by {whose}") };
         let detail = format!("{was} -> {now}, by {}{by}", spelt(by_ms));
         tracing::warn!(%detail, "the machine's clock is followed");
@@ -297,7 +298,13 @@ impl Engine {
                     return Err(other());
                 }
                 self.time.doubt_ms = None;
-                self.record(now, actor, "clock.confirmed", "", &format!("{now}, ahead by {}", spelt(doubt_ms)));
+                self.record(
+                    now,
+                    actor,
+                    AuditLogAction::ClockConfirmed,
+                    "",
+                    &format!("{now}, ahead by {}", spelt(doubt_ms)),
+                );
                 self.clock_is_well(now, reading);
             }
             (None, None) => return Err(CommandError::Conflict("the clock is not in doubt".to_owned())),

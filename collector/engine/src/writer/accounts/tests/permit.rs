@@ -68,7 +68,7 @@ fn changes_of(actor: &Actor) -> [Vec<Intent>; 2] {
     let (label, peer) = ("robot".to_owned(), "::1".to_owned());
     let own = vec![
         Intent::NewToken { actor: actor(), label, role: Role::Viewer, life_ms: 1000, peer },
-        Intent::EndSession { actor: actor(), digest: "robot".to_owned(), action: "account.session_ended" },
+        Intent::EndSession { actor: actor(), digest: "robot".to_owned(), action: AuditLogAction::AccountSessionEnded },
     ];
     [others, own]
 }
@@ -143,7 +143,11 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
     let sessions = IntentSessions::of_both(Some(shown.clone()), None);
     assert!(matches!(all.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::Forbidden(_))));
     // Nobody ends what is not theirs.
-    let intent = Intent::EndSession { actor: owner("boss", "s"), digest: "t".to_owned(), action: "x" };
+    let intent = Intent::EndSession {
+        actor: owner("boss", "s"),
+        digest: "t".to_owned(),
+        action: AuditLogAction::AccountSessionEnded,
+    };
     let sessions = IntentSessions::of_both(Some(shown), Some(session("lan", "t", at(0))));
     assert!(matches!(people().0.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::NotFound(_))));
 }
