@@ -5,6 +5,8 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
+use ioc_judge::{IncidentState, Priority, Severity};
+
 use crate::http::SendError;
 
 /// What a new ticket says.
@@ -18,10 +20,10 @@ pub struct NewTicket {
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
-    /// The incident's severity, `info`, `warning` or `critical`.
-    pub severity: &'static str,
-    /// The incident's priority, `P1` to `P4`.
-    pub priority: &'static str,
+    /// The incident's severity.
+    pub severity: Severity,
+    /// The incident's priority.
+    pub priority: Priority,
     /// The device's name; empty without one.
     pub device: String,
 }
@@ -85,8 +87,8 @@ pub trait TicketClient: Send {
     /// Writes on a ticket.
     fn comment<'c>(&'c mut self, ticket: &'c str, text: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
 
-    /// Brings a ticket into the status for this state of ours.
-    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
+    /// Brings a ticket into the status for this state of its incident.
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: IncidentState, about: &'c NewTicket) -> Exchange<'c, ()>;
 
     /// Reads what has become of a ticket since `cursor`, which is empty the first time.
     fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> Exchange<'c, TicketChanges>;

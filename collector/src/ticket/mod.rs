@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::config::{ConfigError, Spanned};
-use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
+use ioc_judge::{DeviceInfo, Incident, IncidentState, Notice, Occasion, TimelineStep};
 
 use crate::notify::wording;
 use ioc_engine::command::Command;
@@ -65,16 +65,13 @@ mod testing {
     }
 }
 
-/// The names of our states that a ticket can be brought into.
-const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];
-
-/// One of our states, as a key of the configuration.
-fn state_of_ours(context: &ConfigContext<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
-    if STATES.contains(&state.get_ref().as_str()) {
-        return Ok(state.get_ref().clone());
-    }
-    let message = format!("found state {:?}; allowed are {}", state.get_ref(), STATES.join(", "));
-    Err(context.fault(state.span(), &message, "choose one of them"))
+/// A state of incidents, as a key of the configuration.
+fn incident_state(context: &ConfigContext<'_>, name: &Spanned<String>) -> Result<IncidentState, ConfigError> {
+    IncidentState::ALL.into_iter().find(|state| state.as_str() == name.get_ref()).ok_or_else(|| {
+        let allowed = IncidentState::ALL.map(IncidentState::as_str).join(", ");
+        let message = format!("found state {:?}; allowed are {allowed}", name.get_ref());
+        context.fault(name.span(), &message, "choose one of them")
+    })
 }
 
 fn client(system: &TicketSystem) -> Result<Box<dyn TicketClient + '_>, SendError> {
@@ -318,10 +315,10 @@ async fn push(
         client.comment(&record.ticket, &lines.join("\n"), &about).await?;
     }
     record.step = new.last().map_or(record.step, |step| step.number);
-    let state = incident.state.as_str();
-    if record.pushed != state {
+    let state = incident.state;
+    if record.pushed != state.as_str() {
         client.set_state(&record.ticket, state, &about).await?;
-        state.clone_into(&mut record.pushed);
+        state.as_str().clone_into(&mut record.pushed);
     }
     Ok(())
 }
@@ -343,8 +340,8 @@ fn new_ticket(incident: &Incident, device: Option<DeviceInfo>, config: &Config) 
         subject: format!("[{}] {}", incident.id, wording.subject),
         body: wording.body,
         link: wording.link,
-        severity: incident.severity.as_str(),
-        priority: incident.priority.as_str(),
+        severity: incident.severity,
+        priority: incident.priority,
         device: name,
     }
 }

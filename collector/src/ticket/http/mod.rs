@@ -2,16 +2,17 @@
 
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
+use ioc_judge::IncidentState;
 
-use super::state_of_ours;
+use super::incident_state;
 use ioc_engine::config::{ConfigContext, ConnectorKind, TICKET_PLACEHOLDERS};
-use ioc_engine::ticket_client::{TicketClient, TicketConnector};
+use ioc_engine::ticket_client::{TicketAct, TicketClient, TicketConnector};
 
 pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
     name: "http",
@@ -21,7 +22,35 @@ pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
 };
 
 /// What a status of theirs can mean.
-const MEANINGS: [&str; 3] = ["acknowledge", "resolve", "reopen"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StatusMeaning {
+    Acknowledge,
+    Resolve,
+    Reopen,
+}
+
+impl StatusMeaning {
+    const ALL: [Self; 3] = [Self::Acknowledge, Self::Resolve, Self::Reopen];
+
+    /// The name used in the configuration.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Resolve => "resolve",
+            Self::Reopen => "reopen",
+        }
+    }
+
+    /// What somebody did there who brought a ticket into such a status.
+    const fn act(self) -> TicketAct {
+        match self {
+            Self::Acknowledge => TicketAct::Assigned(String::new()),
+            Self::Resolve => TicketAct::Resolved,
+            Self::Reopen => TicketAct::Reopened,
+        }
+    }
+}
+
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
 
 /// A request of one's own.
@@ -75,23 +104,23 @@ struct HttpTicketSystem {
     create: RequestTemplate,
     /// Says something on a ticket.
     comment: Option<RequestTemplate>,
-    /// Brings a ticket into the state that fits ours, by our states.
-    set: BTreeMap<String, RequestTemplate>,
+    /// Brings a ticket into the status for a state of its incident.
+    set: HashMap<IncidentState, RequestTemplate>,
     /// Asks for a ticket's status.
     read: Option<RequestTemplate>,
-    /// What its statuses mean to us: acknowledge, resolve or reopen.
-    meaning: BTreeMap<String, String>,
+    /// What its statuses mean to us.
+    meaning: BTreeMap<String, StatusMeaning>,
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
     let form: HttpTicketKeys = keys.read()?;
-    if let Some(meaning) = form.meaning.values().find(|one| !MEANINGS.contains(&one.get_ref().as_str())) {
-        let message = format!("found meaning {:?}; allowed are {}", meaning.get_ref(), MEANINGS.join(", "));
-        return Err(context.fault(meaning.span(), &message, "choose one of them"));
+    let mut meaning = BTreeMap::new();
+    for (status, name) in form.meaning {
+        meaning.insert(status, status_meaning(context, &name)?);
     }
-    let mut set = BTreeMap::new();
-    for (ours, request) in form.set {
-        set.insert(state_of_ours(context, &ours)?, checked(context, request, false)?);
+    let mut set = HashMap::new();
+    for (state, request) in form.set {
+        set.insert(incident_state(context, &state)?, checked(context, request, false)?);
     }
     for (header, value) in &form.headers {
         context.check_header((header, value), &TICKET_PLACEHOLDERS, context.span())?;
@@ -108,8 +137,16 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketC
         comment: optional(form.comment, false)?,
         set,
         read: optional(form.read, true)?,
-        meaning: form.meaning.into_iter().map(|(status, meaning)| (status, meaning.into_inner())).collect(),
+        meaning,
     }))
+}
+
+fn status_meaning(context: &ConfigContext<'_>, name: &Spanned<String>) -> Result<StatusMeaning, ConfigError> {
+    StatusMeaning::ALL.into_iter().find(|meaning| meaning.as_str() == name.get_ref()).ok_or_else(|| {
+        let allowed = StatusMeaning::ALL.map(StatusMeaning::as_str).join(", ");
+        let message = format!("found meaning {:?}; allowed are {allowed}", name.get_ref());
+        context.fault(name.span(), &message, "choose one of them")
+    })
 }
 
 /// A request whose parts are what they should be. `answers` says that a value of its answer is needed.
