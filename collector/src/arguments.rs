@@ -47,37 +47,37 @@ pub enum CliCommand {
     Enrol {
         /// What to do.
         #[command(subcommand)]
-        command: Enrol,
+        command: EnrolCommand,
     },
     /// Look at what the rules would have said.
     Rule {
         /// What to do.
         #[command(subcommand)]
-        command: Rule,
+        command: RuleCommand,
     },
     /// List devices, end what they may do.
     Device {
         /// What to do.
         #[command(subcommand)]
-        command: Device,
+        command: DeviceCommand,
     },
     /// Accounts of people.
     Account {
         /// What to do.
         #[command(subcommand)]
-        command: Account,
+        command: AccountCommand,
     },
     /// The audit log.
     Audit {
         /// What to do.
         #[command(subcommand)]
-        command: Audit,
+        command: AuditCommand,
     },
     /// The machine's clock.
     Clock {
         /// What to do.
         #[command(subcommand)]
-        command: Clock,
+        command: ClockCommand,
     },
     /// Print a generated page of the documentation.
     Docs {
@@ -141,12 +141,12 @@ pub struct Init {
 
 /// How machines come in.
 #[derive(Subcommand)]
-pub enum Enrol {
+pub enum EnrolCommand {
     /// Tokens, for one machine or for many.
     Token {
         /// What to do.
         #[command(subcommand)]
-        command: Token,
+        command: TokenCommand,
     },
     /// List machines that wait for approval.
     Requests,
@@ -164,9 +164,9 @@ pub enum Enrol {
 
 /// Enrolment tokens.
 #[derive(Subcommand)]
-pub enum Token {
+pub enum TokenCommand {
     /// Make a token, and print it.
-    New(Box<NewToken>),
+    New(Box<TokenOptions>),
     /// List tokens.
     List,
     /// End a token.
@@ -178,7 +178,7 @@ pub enum Token {
 
 /// What a token is to be good for.
 #[derive(Args)]
-pub struct NewToken {
+pub struct TokenOptions {
     /// Name of the device, for people; of one that is known, what is not said stays as it is.
     #[arg(long, default_value = "", required_unless_present_any = ["group", "device"])]
     pub name: String,
@@ -222,7 +222,7 @@ pub struct NewToken {
 
 /// What can be asked of rules.
 #[derive(Subcommand)]
-pub enum Rule {
+pub enum RuleCommand {
     /// Show what a rule would have said of a device's history: every decision with its reason.
     Test {
         /// The rule, by its id.
@@ -244,7 +244,7 @@ pub enum Rule {
 
 /// What can be done with devices.
 #[derive(Subcommand)]
-pub enum Device {
+pub enum DeviceCommand {
     /// List devices.
     List {
         /// As JSON.
@@ -295,7 +295,7 @@ pub enum Device {
 
 /// Accounts of people.
 #[derive(Subcommand)]
-pub enum Account {
+pub enum AccountCommand {
     /// List all accounts.
     List,
     /// Make an account, and print its first password, which must be changed at the first sign-in.
@@ -350,7 +350,7 @@ pub enum Account {
 
 /// The machine's clock.
 #[derive(Subcommand)]
-pub enum Clock {
+pub enum ClockCommand {
     /// Say what it shows, and by what time the collector goes.
     Show,
     /// Say that it is right after a step of it: what is due moves with it, and what is past its time is deleted again.
@@ -359,7 +359,7 @@ pub enum Clock {
 
 /// The audit log.
 #[derive(Subcommand)]
-pub enum Audit {
+pub enum AuditCommand {
     /// Check that no record was changed or removed.
     Verify,
 }

@@ -33,7 +33,7 @@ pub fn parse(source: &Source) -> Result<Config, ConfigError> {
 pub(crate) mod tests {
     use std::collections::BTreeSet;
 
-    use ioc_engine::config::{Channel, ConnectorKind};
+    use ioc_engine::config::ConnectorKind;
 
     use super::*;
 
@@ -42,13 +42,8 @@ pub(crate) mod tests {
     }
 
     /// The fault in a text that has one.
-    pub(crate) fn fault(text: &str) -> ConfigError {
+    fn fault(text: &str) -> ConfigError {
         parse(text).expect_err("a fault")
-    }
-
-    /// The only channel.
-    pub(crate) fn channel(text: &str) -> Channel {
-        parse(text).unwrap_or_else(|e| panic!("{e}")).channels.remove(0)
     }
 
     fn keys<T: ?Sized>(kind: &ConnectorKind<T>) -> BTreeSet<&'static str> {

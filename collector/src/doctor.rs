@@ -140,15 +140,15 @@ fn free_space(config: &Config) -> Finding {
 }
 
 fn store(config: &Config) -> Finding {
-    let looked = as_owner(&config.data, || {
+    let examined = as_owner(&config.data, || {
         ioc_store::version(&config.data).map(|version| (version, ioc_store::examine(&config.data, false)))
     });
-    let looked = match looked {
-        Ok(looked) => looked,
+    let examined = match examined {
+        Ok(examined) => examined,
         Err(error) => return Finding::broken(format!("{}: {error}", config.data.display()), "what the message says"),
     };
-    match looked {
-        Ok((version, looked)) => match looked {
+    match examined {
+        Ok((version, examined)) => match examined {
             Ok(findings) if findings.is_empty() => Finding::good(format!(
                 "the store is sound (schema {version}; every checksum: ioc-collector store check)"
             )),
@@ -176,11 +176,11 @@ fn wall_clock() -> Finding {
         );
     }
     let keepers = ["chronyd", "systemd-timesyn", "ntpd", "ntpsec"];
-    let kept = std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
+    let is_kept = std::fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
         let name = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         keepers.contains(&name.trim())
     });
-    if kept {
+    if is_kept {
         Finding::good("the clock is kept by a time service")
     } else {
         Finding::look("no time service runs on this machine", "apt install chrony, or timedatectl set-ntp true")

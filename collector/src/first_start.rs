@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use ioc_common::clock;
 
-use crate::serve::ServeError;
 use ioc_engine::account;
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::config::Config;
 use ioc_engine::pki::{Authority, PkiError};
 use ioc_store::audit;
-use ioc_store::{Change, Store};
+use ioc_store::{Change, Store, StoreError};
 
 /// The file in which the first administrator's password is left, once.
 pub const FIRST_PASSWORD_FILE: &str = "first-password";
@@ -36,11 +36,11 @@ pub type PreparedStart = (Authority, Box<dyn Store>, Option<PathBuf>);
 /// Opens what is there, and makes what a first start needs. Says where the password was left, if one was made.
 ///
 /// # Errors
-/// [`ServeError`] names the place.
-pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, ServeError> {
+/// [`FirstStartError`] names the place.
+pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart, FirstStartError> {
     let file = |path: &Path| {
         let path = path.to_owned();
-        move |source| ServeError::File { path, source }
+        move |source| FirstStartError::File { path, source }
     };
     let data = &config.data;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(file(data))?;
@@ -57,9 +57,9 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
             | (false, true, Some(Recreate::Authority))
             | (true, true, None)
             | (false, false, None) => {}
-            (_, _, Some(_)) => return Err(ServeError::NotAnew { path: data.clone() }),
+            (_, _, Some(_)) => return Err(FirstStartError::NotAnew { path: data.clone() }),
             (true, false, None) => return Err(ioc_store::missing_store(data).into()),
-            (false, true, None) => return Err(ServeError::KeysGone { path: pki }),
+            (false, true, None) => return Err(FirstStartError::KeysGone { path: pki }),
         }
     }
     if anew == Some(Recreate::Store) {
@@ -69,8 +69,8 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     // The store first: its lock keeps a second collector from making keys beside the first one's.
     let mut store = ioc_store::open(data)?;
     let authority = Authority::open(&pki, &config.site_name, now)?;
-    let record = |action: &str, subject: &str, detail: &str| {
-        let (action, subject, detail) = (action.to_owned(), subject.to_owned(), detail.to_owned());
+    let record = |action: AuditLogAction, subject: &str, detail: &str| {
+        let (action, subject, detail) = (action.as_str().to_owned(), subject.to_owned(), detail.to_owned());
         Change::Audit(audit::Entry { at: now, actor: String::new(), action, subject, detail })
     };
     let mut password_file = None;
@@ -83,18 +83,55 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
             std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(file(&path))?;
         out.write_all(format!("{password}\n").as_bytes()).and_then(|()| out.sync_all()).map_err(file(&path))?;
         let made = account::new_account(FIRST_ACCOUNT, ioc_store::Role::Administrator, &password, now)?;
-        store.commit(&[Change::Account(made), record("account.created", FIRST_ACCOUNT, "first start")])?;
+        store.commit(&[Change::Account(made), record(AuditLogAction::AccountCreated, FIRST_ACCOUNT, "first start")])?;
         password_file = Some(path);
     }
     match anew {
-        Some(Recreate::Store) => store.commit(&[record("store.made_anew", "ioc-watch.db", "on the command line")])?,
-        Some(Recreate::Authority) => store.commit(&[record("authority.made_anew", "pki", "on the command line")])?,
+        Some(Recreate::Store) => {
+            store.commit(&[record(AuditLogAction::StoreMadeAnew, "ioc-watch.db", "on the command line")])?
+        }
+        Some(Recreate::Authority) => {
+            store.commit(&[record(AuditLogAction::AuthorityMadeAnew, "pki", "on the command line")])?
+        }
         None => {}
     }
     match std::fs::remove_file(&making) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file(&making)(error)),
         _ => Ok((authority, store, password_file)),
     }
+}
+
+/// What a start needs is not there and cannot be made, or must not be.
+#[allow(missing_docs, reason = "the names of the fields say what they are")]
+#[derive(Debug, thiserror::Error)]
+pub enum FirstStartError {
+    /// Keys or certificates cannot be read or made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or directory cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Keys and certificates are gone.
+    #[error(
+        "{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a \
+         copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: \
+         ioc-collector prepare --anew authority",
+        path.display()
+    )]
+    KeysGone {
+        /// Where they were.
+        path: PathBuf,
+    },
+    /// Somebody asked for something new in the place of what is there.
+    #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
+    NotAnew { path: PathBuf },
 }
 
 #[cfg(test)]

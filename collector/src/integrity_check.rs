@@ -31,18 +31,18 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
     let (mut due_ms, mut deep) = (clock::boottime_ms() + FIRST_MS, false);
     loop {
         sleep_until(due_ms).await;
-        let Some(own) = reader.take() else { return };
+        let Some(taken) = reader.take() else { return };
         let task = tokio::task::spawn_blocking(move || {
-            let looked = look(|| own.examine(deep));
-            (own, looked)
+            let found = look(|| taken.examine(deep));
+            (taken, found)
         });
-        let (own, looked) = match task.await {
+        let (taken, found) = match task.await {
             Ok(done) => done,
             // The collector ends.
             Err(error) => return tracing::debug!(%error, "a look at the store was broken off"),
         };
-        reader = Some(own);
-        match looked {
+        reader = Some(taken);
+        match found {
             Ok(findings) => match engine.command(Command::Examined { findings, deep }).await {
                 Ok(_) if deep => keep_last(&path, clock::now()).await,
                 Ok(_) => {}
@@ -69,8 +69,9 @@ async fn sleep_until(boot_ms: u64) {
 /// What a look found, or with what words it panicked: the reader outlives it, and the next look comes.
 fn look(examine: impl FnOnce() -> Vec<String>) -> Result<Vec<String>, String> {
     catch_unwind(AssertUnwindSafe(examine)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().cloned();
-        said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        let message = panic.downcast_ref::<String>().cloned();
+        message
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_else(|| "no words".to_owned())
     })
 }

@@ -9,7 +9,8 @@ use clap::Parser as _;
 use serde_json::{Value, json};
 
 use ioc_collector::arguments::{
-    Account, Audit, Cli, CliCommand, Clock, Device, Enrol, Init, NewToken, Rule, StoreCommand, Token,
+    AccountCommand, AuditCommand, Cli, CliCommand, ClockCommand, DeviceCommand, EnrolCommand, Init, RuleCommand,
+    StoreCommand, TokenCommand, TokenOptions,
 };
 use ioc_collector::setup::{self, Answers, Mail};
 use ioc_collector::{cli, config, doctor, first_start, serve, xlsx};
@@ -86,7 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             config.channels.len()
         )),
         CliCommand::Enrol { command } => enrol(&runtime, command).await,
-        CliCommand::Rule { command: Rule::Test { rule, device, rules, from, until } } => {
+        CliCommand::Rule { command: RuleCommand::Test { rule, device, rules, from, until } } => {
             let text = rules.as_ref().map(std::fs::read_to_string).transpose();
             let text = text.with_context(|| format!("cannot read {}", rules.unwrap_or_default().display()))?;
             let mut body = json!({ "rule": rule, "rules": text });
@@ -100,7 +101,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         CliCommand::Device { command } => device(&runtime, command).await,
         CliCommand::Account { command } => account(&runtime, command).await,
-        CliCommand::Audit { command: Audit::Verify } => verify(&runtime).await,
+        CliCommand::Audit { command: AuditCommand::Verify } => verify(&runtime).await,
         CliCommand::Clock { command } => clock(&runtime, command).await,
         CliCommand::Init(_) | CliCommand::Docs { .. } => Ok(()),
     }
@@ -205,11 +206,11 @@ fn prepare(config: &Config, anew: Option<first_start::Recreate>) -> anyhow::Resu
     }
 }
 
-async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
+async fn enrol(runtime: &Path, command: EnrolCommand) -> anyhow::Result<()> {
     let request = |id: &str| format!("/api/v1/enrolments/{}", percent_encoded(id));
     match command {
-        Enrol::Token { command: Token::New(new) } => {
-            let NewToken {
+        EnrolCommand::Token { command: TokenCommand::New(new) } => {
+            let TokenOptions {
                 name,
                 group,
                 uses,
@@ -234,7 +235,7 @@ async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
             let _ = writeln!(std::io::stderr(), "token for {whom}, shown once:");
             say(&format!("{}\n", text(&answer["token"])))
         }
-        Enrol::Token { command: Token::List } => {
+        EnrolCommand::Token { command: TokenCommand::List } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let mut lines = String::new();
             for one in all["items"].as_array().into_iter().flatten() {
@@ -248,7 +249,7 @@ async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enrol::Token { command: Token::End { digest } } => {
+        EnrolCommand::Token { command: TokenCommand::End { digest } } => {
             let all = cli::ask(runtime, "GET", "/api/v1/tokens?limit=500", None).await?;
             let digests = all["items"].as_array().into_iter().flatten().map(|one| text(&one["digest"]));
             let found: Vec<String> = digests.filter(|whole| whole.starts_with(&digest)).collect();
@@ -256,7 +257,7 @@ async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
             cli::ask(runtime, "DELETE", &format!("/api/v1/tokens/{}", found.concat()), None).await?;
             say("ended\n")
         }
-        Enrol::Requests => {
+        EnrolCommand::Requests => {
             let all = cli::ask(runtime, "GET", "/api/v1/enrolments", None).await?;
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
@@ -268,21 +269,21 @@ async fn enrol(runtime: &Path, command: Enrol) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Enrol::Approve { request: id } => {
+        EnrolCommand::Approve { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": true }))).await?;
             say("approved; the machine gets its certificate when it asks again\n")
         }
-        Enrol::Refuse { request: id } => {
+        EnrolCommand::Refuse { request: id } => {
             cli::ask(runtime, "POST", &request(&id), Some(json!({ "approve": false }))).await?;
             say("refused\n")
         }
     }
 }
 
-async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
+async fn account(runtime: &Path, command: AccountCommand) -> anyhow::Result<()> {
     let path = |name: &str| format!("/api/v1/accounts/{}", percent_encoded(name));
     match command {
-        Account::List => {
+        AccountCommand::List => {
             let all = cli::ask(runtime, "GET", "/api/v1/accounts", None).await?;
             let mut lines = String::new();
             for one in all.as_array().into_iter().flatten() {
@@ -295,32 +296,32 @@ async fn account(runtime: &Path, command: Account) -> anyhow::Result<()> {
             }
             say(&lines)
         }
-        Account::Add { name, role, full_name, places } => {
+        AccountCommand::Add { name, role, full_name, places } => {
             let body = json!({ "name": name, "role": role, "full_name": full_name, "places": places });
             let answer = cli::ask(runtime, "POST", "/api/v1/accounts", Some(body)).await?;
             say(&format!("{}\n", text(&answer["password"])))
         }
-        Account::Places { name, places } => {
+        AccountCommand::Places { name, places } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "places": places }))).await?;
             Ok(())
         }
-        Account::Role { name, role } => {
+        AccountCommand::Role { name, role } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "role": role }))).await?;
             Ok(())
         }
-        Account::Disable { name } => {
+        AccountCommand::Disable { name } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": true }))).await?;
             Ok(())
         }
-        Account::Enable { name } => {
+        AccountCommand::Enable { name } => {
             cli::ask(runtime, "PATCH", &path(&name), Some(json!({ "disabled": false }))).await?;
             Ok(())
         }
-        Account::RemoveSecondFactor { name } => {
+        AccountCommand::RemoveSecondFactor { name } => {
             cli::ask(runtime, "DELETE", &format!("{}/second-factor", path(&name)), None).await?;
             Ok(())
         }
-        Account::Reset { name } => {
+        AccountCommand::Reset { name } => {
             let answer = cli::ask(runtime, "POST", &format!("{}/reset", path(&name)), None).await?;
             say(&format!("{}\n", text(&answer["password"])))
         }
@@ -341,9 +342,9 @@ fn register_of(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", file.display()))
 }
 
-async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
+async fn device(runtime: &Path, command: DeviceCommand) -> anyhow::Result<()> {
     match command {
-        Device::List { json, search } => {
+        DeviceCommand::List { json, search } => {
             let mut cursor = String::new();
             let mut all = Vec::new();
             loop {
@@ -372,7 +373,7 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             }
             say(&table)
         }
-        Device::Set { device, changes } => {
+        DeviceCommand::Set { device, changes } => {
             const KEYS: [&str; 12] = [
                 "name",
                 "kind",
@@ -401,13 +402,13 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
             cli::ask(runtime, "PATCH", &path, Some(body)).await?;
             say("kept\n")
         }
-        Device::Show { device } => {
+        DeviceCommand::Show { device } => {
             let answer =
                 cli::ask(runtime, "GET", &format!("/api/v1/devices/{}", percent_encoded(&device)), None).await?;
             say(&(serde_json::to_string_pretty(&answer)? + "\n"))
         }
-        Device::Settings { open } => settings(runtime, open).await,
-        Device::Import { file, check } => {
+        DeviceCommand::Settings { open } => settings(runtime, open).await,
+        DeviceCommand::Import { file, check } => {
             let table = register_of(&file)?;
             let path = format!("/api/v1/devices/import?check={check}");
             let answer = cli::send(runtime, "POST", &path, "text/csv", table).await?;
@@ -415,11 +416,11 @@ async fn device(runtime: &Path, command: Device) -> anyhow::Result<()> {
                 if check { "nothing was imported".to_owned() } else { format!("{} new or changed", answer["changed"]) };
             say(&format!("{} assets are in order; {done}\n", answer["assets"]))
         }
-        Device::Revoke { device } => {
+        DeviceCommand::Revoke { device } => {
             cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/revoke", percent_encoded(&device)), None).await?;
             say("revoked; its link is closed\n")
         }
-        Device::Release { device } => {
+        DeviceCommand::Release { device } => {
             cli::ask(runtime, "POST", &format!("/api/v1/devices/{}/release", percent_encoded(&device)), None).await?;
             say("it may report again\n")
         }
@@ -457,16 +458,16 @@ fn replayed(answer: &Value, language: &str) -> String {
     page + &format!("{} reports from {from} until {until}\n", answer["reports"])
 }
 
-async fn clock(runtime: &Path, command: Clock) -> anyhow::Result<()> {
+async fn clock(runtime: &Path, command: ClockCommand) -> anyhow::Result<()> {
     let answer = cli::ask(runtime, "GET", "/api/v1/clock", None).await?;
     let step_s = answer["step_s"].as_i64().or(answer["doubt_s"].as_i64());
     match (command, step_s) {
-        (Clock::Show, _) | (Clock::Confirm, None) => {
+        (ClockCommand::Show, _) | (ClockCommand::Confirm, None) => {
             let state = if step_s.is_some() { "to be confirmed; nothing is deleted until then" } else { "all is well" };
             let (now, wall) = (text(&answer["now"]), text(&answer["wall"]));
             say(&format!("the collector goes by {now}, the machine's clock shows {wall}: {state}\n"))
         }
-        (Clock::Confirm, Some(step_s)) => {
+        (ClockCommand::Confirm, Some(step_s)) => {
             cli::ask(runtime, "POST", "/api/v1/clock/confirm", Some(json!({ "step_s": step_s }))).await?;
             say("confirmed\n")
         }

@@ -40,7 +40,7 @@ type SeriesLabels = Vec<(String, String)>;
 /// Rows, each with its layout.
 type Rows = Vec<(DeviceHistoryRow, Arc<Layout>)>;
 /// What was read after a row.
-struct Found {
+struct RowsRead {
     rows: Rows,
     /// The numbers of the first and the last that there is, with those whose layout is missing.
     ends: Option<(u64, u64)>,
@@ -48,7 +48,7 @@ struct Found {
     unreadable: u64,
 }
 /// Numbers by series: milliseconds and value.
-type Batch = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
+type SeriesSamples = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
 
 /// Hands on what comes in, until the collector ends.
 pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
@@ -78,7 +78,7 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         });
         let Ok((taken, found)) = task.await else { return };
         reader = Some(taken);
-        let (from, Found { rows, ends, unreadable }) = match found {
+        let (from, RowsRead { rows, ends, unreadable }) = match found {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "remote write: the store cannot be read");
@@ -154,14 +154,14 @@ async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> O
 }
 
 /// Rows after one, each with its layout.
-fn read(reader: &dyn Reader, after: u64) -> Result<Found, StoreError> {
+fn read(reader: &dyn Reader, after: u64) -> Result<RowsRead, StoreError> {
     with_layouts(reader.rows_after(after, ROWS)?, |id| reader.layout(id))
 }
 
 fn with_layouts(
     found: Vec<DeviceHistoryRow>,
     layout_of: impl Fn(LayoutId) -> Result<Option<Layout>, StoreError>,
-) -> Result<Found, StoreError> {
+) -> Result<RowsRead, StoreError> {
     let mut layouts: BTreeMap<LayoutId, Option<Arc<Layout>>> = BTreeMap::new();
     let (mut rows, mut unreadable) = (Vec::new(), 0);
     let ends = found.first().zip(found.last()).map(|(first, last)| (first.row.number, last.row.number));
@@ -176,7 +176,7 @@ fn with_layouts(
             None => unreadable += 1,
         }
     }
-    Ok(Found { rows, ends, unreadable })
+    Ok(RowsRead { rows, ends, unreadable })
 }
 
 /// How far it has come; none only where nothing was ever kept.
@@ -249,7 +249,7 @@ async fn post(target: &RemoteWrite, body: Vec<u8>) -> Result<(), SendError> {
 
 /// A request's body.
 fn packed(exposed: &[ExposedLabel], rows: &[(DeviceHistoryRow, Arc<Layout>)]) -> Result<Vec<u8>, SendError> {
-    let mut batch = Batch::new();
+    let mut batch = SeriesSamples::new();
     for (arrived, layout) in rows {
         let shared = labels_of(&arrived.device, exposed);
         for (series, value) in layout.series().iter().zip(&arrived.row.values) {
@@ -281,7 +281,7 @@ fn labels_of(device: &DeviceInfo, exposed: &[ExposedLabel]) -> SeriesLabels {
 }
 
 /// `prometheus.WriteRequest` as Protocol Buffers: field 1 are the series; of each, field 1 are labels and field 2 samples.
-fn write_request(batch: &Batch) -> Vec<u8> {
+fn write_request(batch: &SeriesSamples) -> Vec<u8> {
     let mut out = Vec::new();
     for (labels, samples) in batch {
         let mut series = Vec::new();
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_request_is_written_as_protocol_buffers() {
         let labels = vec![("__name__".to_owned(), "up".to_owned())];
-        let batch = Batch::from([(labels, vec![(300, 1.5)])]);
+        let batch = SeriesSamples::from([(labels, vec![(300, 1.5)])]);
         // protoc --encode=prometheus.WriteRequest of {labels {name: "__name__" value: "up"} samples {value: 1.5 timestamp: 300}}
         let mut expected = vec![0x0a, 0x1e, 0x0a, 0x0e, 0x0a, 0x08];
         expected.extend_from_slice(b"__name__\x12\x02up");

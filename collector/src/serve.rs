@@ -14,8 +14,8 @@ use tokio::time::MissedTickBehavior;
 
 use ioc_common::clock;
 
-use crate::first_start::{FIRST_ACCOUNT, prepare};
-use crate::ingest::endpoint::Endpoint;
+use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
+use crate::ingest::endpoint::MqttEndpoint;
 use crate::{config, notify};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
@@ -179,10 +179,15 @@ impl Doors {
         Acceptor::new(listener, places_max, full, Arc::clone(&self.health), Arc::clone(&self.paced))
     }
 
-    fn endpoint(&self, tls: Arc<ServerConfig>, engine: EngineHandle, access: Arc<CertificateAllowlist>) -> Endpoint {
+    fn endpoint(
+        &self,
+        tls: Arc<ServerConfig>,
+        engine: EngineHandle,
+        access: Arc<CertificateAllowlist>,
+    ) -> MqttEndpoint {
         let (connections_max, newcomers) = (self.places.devices, self.places.newcomers);
         let (health, paced) = (Arc::clone(&self.health), Arc::clone(&self.paced));
-        Endpoint { tls, engine, access, health, connections_max, newcomers, paced }
+        MqttEndpoint { tls, engine, access, health, connections_max, newcomers, paced }
     }
 
     fn devices(&self, listener: TcpListener) -> Acceptor<TcpListener> {
@@ -376,6 +381,9 @@ fn divide_files(config: &Config, files_max: usize, health: &Health) -> Result<Pl
 #[allow(missing_docs, reason = "the names of the fields say what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// What a start needs cannot be opened or made.
+    #[error(transparent)]
+    FirstStart(#[from] FirstStartError),
     /// Keys or certificates cannot be read or made.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -389,20 +397,6 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    /// Keys and certificates are gone.
-    #[error(
-        "{}: keys and certificates are gone, and beside them lies the store of what they certified; mend: restore the directory from a \
-         copy (docs/operate.md); only if there is none, make new ones, after which every agent has to be enrolled again: \
-         ioc-collector prepare --anew authority",
-        path.display()
-    )]
-    KeysGone {
-        /// Where they were.
-        path: PathBuf,
-    },
-    /// Somebody asked for something new in the place of what is there.
-    #[error("{}: nothing is missing there that could be made anew; mend: leave --anew out", path.display())]
-    NotAnew { path: PathBuf },
     /// The system lets it open too few files.
     #[error(
         "only {files_max} files may be open, and it takes {least} to begin with; mend: raise LimitNOFILE of ioc-collector.service, or the hard \

@@ -118,20 +118,20 @@ impl<L: Listen> Acceptor<L> {
                         return Accepted { socket, peer, place };
                     }
                     L::turn_away(socket);
-                    self.refused(self.full, "all places are taken");
+                    self.count_refusal(self.full, "all places are taken");
                 }
                 // It was gone before it was taken: that is its own business.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => self.failed(&error).await,
+                Err(error) => self.back_off(&error).await,
             }
         }
     }
 
     /// Accept failed: for want of files the newest is turned away with the file that is kept for that, and then it is waited.
-    async fn failed(&mut self, error: &io::Error) {
+    async fn back_off(&mut self, error: &io::Error) {
         let no_files = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE].map(rustix::io::Errno::raw_os_error);
         let lacks_files = error.raw_os_error().is_some_and(|code| no_files.contains(&code));
-        self.refused(if lacks_files { "files" } else { "accept" }, &error.to_string());
+        self.count_refusal(if lacks_files { "files" } else { "accept" }, &error.to_string());
         if lacks_files && self.spare.take().is_some() {
             let newest = std::future::poll_fn(|context| self.listener.poll_accept(context)).now_or_never();
             if let Some(Ok((socket, _))) = newest {
@@ -144,7 +144,7 @@ impl<L: Listen> Acceptor<L> {
         self.spare = self.spare.take().or_else(|| File::open(SPARE).ok());
     }
 
-    fn refused(&self, reason: &'static str, detail: &str) {
+    fn count_refusal(&self, reason: &'static str, detail: &str) {
         self.health.refuse(reason);
         if let Some(left_out) = self.paced.allows(reason, None, clock::boottime_ms()) {
             tracing::warn!(reason, detail, left_out, "a connection could not be taken");

@@ -7,6 +7,7 @@ use ioc_judge::duty::Cover;
 use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 
 use crate::account::intent::Intent;
+use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
 use ioc_store::history::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
@@ -167,28 +168,6 @@ pub enum Command {
         /// Up to where, and what was deleted of what is folded.
         folded: CompactionResult,
     },
-}
-
-/// What someone did in a ticket system.
-#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketEvent {
-    /// Who, by their name there.
-    pub who: String,
-    pub act: TicketAct,
-}
-
-/// What can be done in a ticket system that means something to an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TicketAct {
-    /// They wrote this comment.
-    Comment(String),
-    /// It was given to this person; to someone whose name is not known when it is empty.
-    Assigned(String),
-    /// They call it resolved.
-    Resolved,
-    /// They call it open again.
-    Reopened,
 }
 
 /// What a token is to be good for.

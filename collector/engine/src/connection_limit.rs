@@ -151,11 +151,11 @@ pub struct ConnectionLimit {
     bounds: Bounds,
     /// How many may be connected who have shown a session, beside the strangers.
     known_max: usize,
-    all: Mutex<Connections>,
+    all: Mutex<Occupancy>,
 }
 
 #[derive(Debug, Default)]
-struct Connections {
+struct Occupancy {
     next: u64,
     /// Every stranger, by age.
     strangers: BTreeMap<u64, Stranger>,
@@ -201,7 +201,7 @@ impl ConnectionLimit {
     }
 }
 
-impl Connections {
+impl Occupancy {
     /// Which of these leaves first.
     fn first_to_leave(&self, places: &BTreeSet<u64>) -> Option<u64> {
         let stage = |id: &u64| self.strangers.get(id).map(|one| one.stage.load(Relaxed));

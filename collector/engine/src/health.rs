@@ -109,7 +109,7 @@ impl Health {
     }
 
     /// The engine is at work: it turned once more, or tried a commit again.
-    pub(crate) fn turned(&self) {
+    pub(crate) fn mark_alive(&self) {
         self.turned_ms.store(clock::boottime_ms().max(1), Relaxed);
     }
 
@@ -269,7 +269,7 @@ mod tests {
     fn an_engine_is_stuck_that_has_turned_once_and_not_for_a_minute() {
         let health = Health::default();
         assert_eq!(health.stuck_for_ms(), None, "before the first turn");
-        health.turned();
+        health.mark_alive();
         assert_eq!(health.stuck_for_ms(), None);
         // A machine that has just booted has no minute to look back on.
         let Some(before) = clock::boottime_ms().checked_sub(STUCK_MS + 1000).filter(|before| *before > 0) else {
@@ -277,7 +277,7 @@ mod tests {
         };
         health.turned_ms.store(before, Relaxed);
         assert!(health.stuck_for_ms().is_some_and(|passed_ms| passed_ms > STUCK_MS));
-        health.turned();
+        health.mark_alive();
         assert_eq!(health.stuck_for_ms(), None, "it turns again");
     }
 }

@@ -7,6 +7,7 @@
 pub mod acceptor;
 pub mod account;
 pub mod alert;
+pub mod audit_action;
 pub mod command;
 pub mod config;
 pub mod connection_limit;

@@ -7,7 +7,6 @@ use futures_util::future::BoxFuture;
 
 use ioc_judge::Notice;
 
-use crate::config::Config;
 use crate::http::SendError;
 
 /// A notice in words, in the site's language first.
@@ -34,8 +33,10 @@ pub struct Message<'m> {
     pub notice: &'m Notice,
     /// The notice in words.
     pub wording: &'m Wording,
-    /// What else is known of the site.
-    pub config: &'m Config,
+    /// The name of the site.
+    pub site_name: &'m str,
+    /// Where people reach the pages.
+    pub web_url: &'m str,
 }
 
 /// A channel for notices with its settings, checked.

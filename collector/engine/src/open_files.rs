@@ -69,13 +69,13 @@ impl OpenFiles {
     /// too few to begin with; then [`Self::needed`] of these says how many it would take.
     #[must_use]
     pub fn divide(max: usize, open: Option<usize>, connectors: usize, wanted: Places) -> Option<Self> {
-        let own = own(open, connectors);
+        let reserved = reserved(open, connectors);
         let web = wanted.strangers.all + wanted.signed_in;
-        let needed = own + wanted.devices + wanted.newcomers.all + web + wanted.probes;
+        let needed = reserved + wanted.devices + wanted.newcomers.all + web + wanted.probes;
         if max >= needed {
             return Some(Self { max, needed, places: wanted });
         }
-        let rest = max.checked_sub(own).filter(|rest| *rest >= PLACES_MIN)?;
+        let rest = max.checked_sub(reserved).filter(|rest| *rest >= PLACES_MIN)?;
         // Pages and probes have a share whatever the number of devices, and devices what is left.
         let share = |wanted: usize, least: usize| wanted.min((rest / 8).max(least.min(rest / 4)));
         let (web, probes) = (share(web, 64), share(wanted.probes, 8));
@@ -94,7 +94,7 @@ impl OpenFiles {
     /// The least limit that it begins with.
     #[must_use]
     pub fn least(open: Option<usize>, connectors: usize) -> usize {
-        own(open, connectors) + PLACES_MIN
+        reserved(open, connectors) + PLACES_MIN
     }
 
     /// What is to be said where the limit bears less than what is configured; nothing where it does.
@@ -115,7 +115,7 @@ impl OpenFiles {
 }
 
 /// What the collector needs for itself.
-fn own(open: Option<usize>, connectors: usize) -> usize {
+fn reserved(open: Option<usize>, connectors: usize) -> usize {
     open.unwrap_or(OPEN_AT_START) + LATER + PER_CONNECTOR * connectors + CONTROL_MAX + REFUSED_MAX
 }
 
@@ -167,7 +167,7 @@ mod tests {
                     assert!(max < OpenFiles::least(Some(open), connectors), "{max}");
                     continue;
                 };
-                assert!(sum(files.places) + own(Some(open), connectors) <= max, "{files:?}");
+                assert!(sum(files.places) + reserved(Some(open), connectors) <= max, "{files:?}");
                 assert!(files.places.devices > 0 && files.places.probes > 0, "{files:?}");
             }
         }

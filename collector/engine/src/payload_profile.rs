@@ -28,7 +28,7 @@ const SHIPPED: [(&str, &str); 2] = [
 
 /// A checked profile.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Profile {
+pub struct PayloadProfile {
     /// Its name in the configuration, unique.
     pub name: String,
     entries: Vec<ProfileValue>,
@@ -45,10 +45,10 @@ struct ProfileValue {
 
 /// Which devices speak by which profile.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Profiles {
+pub struct PayloadProfiles {
     /// In the order of the configuration: a pattern of device identifiers, which may end in `*`.
-    by_pattern: Vec<(String, Arc<Profile>)>,
-    plain: Option<Arc<Profile>>,
+    by_pattern: Vec<(String, Arc<PayloadProfile>)>,
+    plain: Option<Arc<PayloadProfile>>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +100,7 @@ pub struct ValuesForm {
     profile: Spanned<String>,
 }
 
-impl Profile {
+impl PayloadProfile {
     /// Reads and checks a profile, its examples included.
     ///
     /// # Errors
@@ -153,12 +153,12 @@ impl Profile {
     }
 }
 
-impl Profiles {
+impl PayloadProfiles {
     /// Checks `[[values]]`; files are looked for beside the configuration.
     pub fn check(source: &Source, forms: Vec<Spanned<ValuesForm>>) -> Result<Self, ConfigError> {
         let shipped = |name: &str| {
             let (name, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-            Some(Profile::parse(&Source::built_in(&format!("config/mqtt/{name}.toml"), text)).map(Arc::new))
+            Some(PayloadProfile::parse(&Source::built_in(&format!("config/mqtt/{name}.toml"), text)).map(Arc::new))
         };
         let mut profiles = Self { by_pattern: Vec::new(), plain: shipped("plain").transpose()? };
         for form in forms {
@@ -166,7 +166,7 @@ impl Profiles {
             let name = profile.get_ref();
             let found = if name.ends_with(".toml") {
                 let beside = source.path().parent().unwrap_or(Path::new("."));
-                Arc::new(Profile::parse(&Source::read(&beside.join(name))?)?)
+                Arc::new(PayloadProfile::parse(&Source::read(&beside.join(name))?)?)
             } else {
                 shipped(name).transpose()?.ok_or_else(|| {
                     let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
@@ -182,7 +182,7 @@ impl Profiles {
 
     /// The profile of a device.
     #[must_use]
-    pub fn of(&self, device: &str) -> Option<&Arc<Profile>> {
+    pub fn of(&self, device: &str) -> Option<&Arc<PayloadProfile>> {
         let matches = |pattern: &str| match pattern.strip_suffix('*') {
             Some(beginning) => device.starts_with(beginning),
             None => device == pattern,
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn every_shipped_profile_reads_its_examples() {
         for (name, text) in SHIPPED {
-            let profile = Profile::parse(&Source::built_in(name, text)).unwrap_or_else(|e| panic!("{e}"));
+            let profile = PayloadProfile::parse(&Source::built_in(name, text)).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(profile.name, name);
         }
         let listed = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/mqtt")).expect("profiles");
@@ -271,7 +271,7 @@ mod tests {
             values: Vec<Spanned<ValuesForm>>,
         }
         let form: Form = source.parse().unwrap_or_else(|e| panic!("{e}"));
-        let profiles = Profiles::check(&source, form.values).unwrap_or_else(|e| panic!("{e}"));
+        let profiles = PayloadProfiles::check(&source, form.values).unwrap_or_else(|e| panic!("{e}"));
         let name = |device: &str| profiles.of(device).map(|profile| profile.name.clone());
         assert_eq!(
             (name("th-7").as_deref(), name("socket").as_deref(), name("other").as_deref()),

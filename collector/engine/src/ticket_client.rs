@@ -5,7 +5,8 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-use crate::command::TicketEvent;
+use ioc_judge::{IncidentState, Priority, Severity};
+
 use crate::http::SendError;
 
 /// What a new ticket says.
@@ -19,10 +20,10 @@ pub struct NewTicket {
     pub body: String,
     /// Where the incident is shown.
     pub link: String,
-    /// The incident's severity, `info`, `warning` or `critical`.
-    pub severity: &'static str,
-    /// The incident's priority, `P1` to `P4`.
-    pub priority: &'static str,
+    /// The incident's severity.
+    pub severity: Severity,
+    /// The incident's priority.
+    pub priority: Priority,
     /// The device's name; empty without one.
     pub device: String,
 }
@@ -34,6 +35,28 @@ pub struct TicketChanges {
     pub cursor: String,
     /// What people did there.
     pub events: Vec<TicketEvent>,
+}
+
+/// What someone did in a ticket system.
+#[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketEvent {
+    /// Who, by their name there.
+    pub who: String,
+    pub act: TicketAct,
+}
+
+/// What can be done in a ticket system that means something to an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TicketAct {
+    /// They wrote this comment.
+    Comment(String),
+    /// It was given to this person; to someone whose name is not known when it is empty.
+    Assigned(String),
+    /// They call it resolved.
+    Resolved,
+    /// They call it open again.
+    Reopened,
 }
 
 /// A ticket system with its settings, checked.
@@ -64,8 +87,8 @@ pub trait TicketClient: Send {
     /// Writes on a ticket.
     fn comment<'c>(&'c mut self, ticket: &'c str, text: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
 
-    /// Brings a ticket into the status for this state of ours.
-    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, about: &'c NewTicket) -> Exchange<'c, ()>;
+    /// Brings a ticket into the status for this state of its incident.
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: IncidentState, about: &'c NewTicket) -> Exchange<'c, ()>;
 
     /// Reads what has become of a ticket since `cursor`, which is empty the first time.
     fn read<'c>(&'c mut self, ticket: &'c str, cursor: &'c str) -> Exchange<'c, TicketChanges>;

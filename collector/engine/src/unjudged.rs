@@ -108,11 +108,11 @@ pub fn unjudged(
             .iter()
             .zip(known.latest)
             .filter(|(series, _)| threshold.applies_to(series.metric(), series.subject()));
-        let mut told = false;
+        let mut has_series = false;
         let (mut subjects, mut since, mut never, mut why) = (Vec::new(), None, false, String::new());
         let mut any = false;
         for (series, value) in of_metric {
-            told = true;
+            has_series = true;
             if value.is_some() {
                 continue;
             }
@@ -137,7 +137,7 @@ pub fn unjudged(
             }
         }
         // A survey that failed from the start has no series yet.
-        if !told && let Some(reason) = failed {
+        if !has_series && let Some(reason) = failed {
             (any, never, why) = (true, true, reason.to_owned());
         }
         if any {

@@ -14,7 +14,7 @@ use crate::severity::{Priority, Severity};
 use crate::text::Text;
 
 /// Where an incident stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentState {
     /// Nobody has taken it yet.
@@ -32,6 +32,10 @@ pub enum IncidentState {
 }
 
 impl IncidentState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Acknowledged, Self::Repairing, Self::Resolved, Self::Closed, Self::Reopened];
+
     /// The name used in the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! By which certificate a link stands, and until when: it ends with its certificate, and does not outlive it because nobody hung up.
+//! By which certificate a connection stands, and until when: it ends with its certificate, and does not outlive it because nobody hung up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use ioc_engine::writer::CertificateAllowlist;
 /// How long nobody looks, where the end is further away: what was taken back without a word is found then.
 const LOOK_MAX: Duration = Duration::from_secs(30);
 
-/// The certificate of a link.
+/// The certificate of a connection.
 #[derive(Debug)]
 pub(super) struct CertificateValidity {
     pub(super) serial: String,
@@ -21,7 +21,7 @@ pub(super) struct CertificateValidity {
 }
 
 impl CertificateValidity {
-    /// Why the link may stand no longer; none while it may.
+    /// Why the connection may stand no longer; none while it may.
     pub(super) fn ended(&self, device: &DeviceId, now: Timestamp) -> Option<&'static str> {
         match () {
             () if self.until <= now => Some("certificate_ended"),
@@ -47,16 +47,16 @@ mod tests {
         let access = Arc::new(CertificateAllowlist::default());
         access.admit(device.clone(), "aa".to_owned());
         let now = Timestamp::from_millis(1_000_000);
-        let link = CertificateValidity {
+        let validity = CertificateValidity {
             serial: "aa".to_owned(),
             until: now.plus_millis(40_000),
             access: Arc::clone(&access),
         };
-        assert_eq!((link.ended(&device, now), link.look_in(now)), (None, LOOK_MAX));
-        assert_eq!(link.look_in(now.plus_millis(39_000)), Duration::from_secs(1));
-        assert_eq!(link.ended(&device, now.plus_millis(40_000)), Some("certificate_ended"));
+        assert_eq!((validity.ended(&device, now), validity.look_in(now)), (None, LOOK_MAX));
+        assert_eq!(validity.look_in(now.plus_millis(39_000)), Duration::from_secs(1));
+        assert_eq!(validity.ended(&device, now.plus_millis(40_000)), Some("certificate_ended"));
         access.expel(&device);
         access.admit(device.clone(), "bb".to_owned());
-        assert_eq!(link.ended(&device, now), Some("revoked"), "another certificate of it is good, this one is not");
+        assert_eq!(validity.ended(&device, now), Some("revoked"), "another certificate of it is good, this one is not");
     }
 }

@@ -25,7 +25,6 @@ use ioc_common::topic::{DownKind, UpKind};
 
 use super::certificate_validity::CertificateValidity;
 use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
-use super::endpoint::STAGE_TIMEOUT;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
 use ioc_engine::health::Health;
@@ -44,6 +43,8 @@ const UNACKNOWLEDGED_MIN: usize = 8;
 const UNACKNOWLEDGED_ALL: usize = 6144;
 /// … and at this many bytes of one connection, but for one message.
 const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
+/// How long the first byte, the handshake and CONNECT may take, each.
+pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one that has no place may take to be told so.
@@ -70,7 +71,7 @@ pub(super) struct Connection {
     topics: DeviceTopics,
     device: DeviceId,
     validity: CertificateValidity,
-    link: ConnectionId,
+    id: ConnectionId,
     shared: Arc<ConnectionDeps>,
     codec: Codec,
     read: BytesMut,
@@ -84,7 +85,7 @@ pub(super) struct Connection {
     paused_until: Option<Instant>,
     next_packet: u16,
     subscriptions: Subscriptions,
-    /// Without a packet for this long the engine is told, and for `idle` the link is closed.
+    /// Without a packet for this long the engine is told, and for `idle` the connection is closed.
     quiet_after: Duration,
     idle: Duration,
     /// When its last packet came.
@@ -100,7 +101,7 @@ type EndReason = (&'static str, String);
 pub(super) async fn connect(
     mut stream: TlsStream<TcpStream>,
     (device, validity): (DeviceId, CertificateValidity),
-    link: ConnectionId,
+    id: ConnectionId,
     peer: SocketAddr,
     shared: Arc<ConnectionDeps>,
 ) -> Result<Connection, EndReason> {
@@ -147,7 +148,7 @@ pub(super) async fn connect(
     };
     let (sender, down) = mpsc::unbounded_channel();
     let serial = validity.serial.clone();
-    let opened = EngineMessage::Opened { link, device: device.clone(), serial, keep_alive_s, peer, sender };
+    let opened = EngineMessage::Opened { connection: id, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
         return Err(("stopping", String::new()));
     }
@@ -160,7 +161,7 @@ pub(super) async fn connect(
         topics,
         device,
         validity,
-        link,
+        id,
         shared,
         codec,
         read,
@@ -204,13 +205,13 @@ async fn first_packet(
 /// Tells a device that there is no place for it now: its CONNECT is answered with return code 3, server unavailable.
 pub(super) async fn turn_away(mut stream: TlsStream<TcpStream>, device: &DeviceId) {
     let mut read = BytesMut::with_capacity(512);
-    let told = async {
+    let answer = async {
         if let Ok(Ok(())) = first_packet(&mut stream, &mut read, device).await {
             let _ = stream.write_all(&connack(3)).await;
             let _ = stream.shutdown().await;
         }
     };
-    let _ = timeout(TURN_AWAY_TIMEOUT, told).await;
+    let _ = timeout(TURN_AWAY_TIMEOUT, answer).await;
 }
 
 /// A CONNACK with this return code, table 3.1; no session was kept.
@@ -249,7 +250,7 @@ impl Connection {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
-        self.shared.engine.send(EngineMessage::Closed { link: self.link, device: self.device, quiet_ms }).await;
+        self.shared.engine.send(EngineMessage::Closed { connection: self.id, device: self.device, quiet_ms }).await;
     }
 
     async fn serve(&mut self) -> EndReason {
@@ -361,7 +362,7 @@ impl Connection {
     }
 
     async fn report_quiet(&mut self, quiet_ms: Option<i64>) -> Result<(), EndReason> {
-        self.forward(EngineMessage::Quiet { link: self.link, device: self.device.clone(), quiet_ms }).await
+        self.forward(EngineMessage::Quiet { connection: self.id, device: self.device.clone(), quiet_ms }).await
     }
 
     /// Takes a packet from the device.
@@ -406,7 +407,7 @@ impl Connection {
             self.send().await?;
             return Err(("subscribe", format!("{} to {filters:?}", self.device)));
         }
-        self.forward(EngineMessage::Subscribed { link: self.link, device: self.device.clone() }).await
+        self.forward(EngineMessage::Subscribed { connection: self.id, device: self.device.clone() }).await
     }
 
     async fn publish(&mut self, publish: Publish) -> Result<(), EndReason> {
@@ -419,10 +420,10 @@ impl Connection {
         let message = if kind == UpKind::Renew {
             let renew =
                 codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
-            EngineMessage::Renew { link: self.link, device: self.device.clone(), packet, csr: renew.csr }
+            EngineMessage::Renew { connection: self.id, device: self.device.clone(), packet, csr: renew.csr }
         } else if kind == UpKind::Values {
             let values = payload_profile::flatten(&publish.payload).map_err(|error| ("payload", error))?;
-            EngineMessage::Values { link: self.link, device: self.device.clone(), packet, values }
+            EngineMessage::Values { connection: self.id, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);
             if let Ok(report) = &report
@@ -433,7 +434,7 @@ impl Connection {
             let bytes = publish.payload.len();
             let packed = report.as_ref().ok().and_then(|report| history::pack_body(&report.body));
             EngineMessage::Report {
-                link: self.link,
+                connection: self.id,
                 device: self.device.clone(),
                 packet,
                 bytes,
@@ -481,7 +482,7 @@ impl Connection {
     fn put_message(&mut self, kind: DownKind, payload: Vec<u8>) {
         // A plain sensor asks for nothing, and is sent nothing.
         let Some(granted) = self.subscriptions.qos(kind) else { return };
-        // A watermark covers all that came before it, and the link loses nothing while it stands: to acknowledge each would
+        // A watermark covers all that came before it, and the connection loses nothing while it stands: to acknowledge each would
         // only cost both sides a packet a report.
         let (qos, packet_id) = if kind == DownKind::Committed || granted == QoS::AtMostOnce {
             (QoS::AtMostOnce, None)

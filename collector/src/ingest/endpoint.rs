@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
-use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use ioc_common::clock;
 
 use super::certificate_validity::CertificateValidity;
-use super::connection::{self, ConnectionDeps};
+use super::connection::{self, ConnectionDeps, STAGE_TIMEOUT};
 use super::newcomers::{NewcomerSlot, Newcomers};
 use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
@@ -30,12 +29,9 @@ use ioc_engine::pki;
 use ioc_engine::shutdown::stopped;
 use ioc_engine::writer::{CertificateAllowlist, EngineHandle};
 
-/// How long the first byte, the handshake and CONNECT may take, each.
-pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// What an endpoint needs.
 #[derive(Debug, Clone)]
-pub struct Endpoint {
+pub struct MqttEndpoint {
     /// TLS 1.3, with the collector's certificate and a look at the device's.
     pub tls: Arc<ServerConfig>,
     /// Where reports go.
@@ -52,7 +48,7 @@ pub struct Endpoint {
     pub paced: Arc<LogPace>,
 }
 
-impl Endpoint {
+impl MqttEndpoint {
     /// Serves `listener` until `stop` says so.
     pub async fn serve(self, mut acceptor: Acceptor<TcpListener>, mut stop: watch::Receiver<bool>) {
         let (engine, paced) = (self.engine, self.paced);
@@ -67,8 +63,8 @@ impl Endpoint {
         // As many as there are processors, so that whoever is let in does not wait for all who are not.
         let turns = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
         let places = Arc::new(Semaphore::new(self.connections_max));
-        let told = Arc::new(Semaphore::new(REFUSED_MAX));
-        let links = Arc::new(AtomicU64::new(1));
+        let turn_aways = Arc::new(Semaphore::new(REFUSED_MAX));
+        let connection_ids = Arc::new(AtomicU64::new(1));
         loop {
             let Accepted { socket, peer, place: file } = tokio::select! {
                 () = stopped(&mut stop) => return,
@@ -79,10 +75,10 @@ impl Endpoint {
                 tls: Arc::clone(&self.tls),
                 turns: Arc::clone(&turns),
                 places: Arc::clone(&places),
-                told: Arc::clone(&told),
+                turn_aways: Arc::clone(&turn_aways),
                 access: Arc::clone(&self.access),
                 shared: Arc::clone(&shared),
-                link: links.fetch_add(1, Relaxed),
+                connection_id: connection_ids.fetch_add(1, Relaxed),
                 peer,
             };
             // The handshake's large future must not stay with a connection that lives for weeks: it is boxed and dropped.
@@ -106,10 +102,10 @@ struct Admission {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
     /// How many are told at once that there is no place.
-    told: Arc<Semaphore>,
+    turn_aways: Arc<Semaphore>,
     access: Arc<CertificateAllowlist>,
     shared: Arc<ConnectionDeps>,
-    link: u64,
+    connection_id: u64,
     peer: SocketAddr,
 }
 
@@ -119,7 +115,7 @@ impl Admission {
         let admitted = tokio::select! {
             biased;
             admitted = self.try_admit(socket, newcomer) => admitted,
-            () = newcomer.taken() => Err(("newcomers", "its place was needed for later ones".to_owned())),
+            () = newcomer.evicted() => Err(("newcomers", "its place was needed for later ones".to_owned())),
         };
         match admitted {
             Ok(admitted) => Some(admitted),
@@ -182,12 +178,13 @@ impl Admission {
         let who = (device, validity);
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             // Those that there is room for are told so, and do not take it for a fault of the line.
-            if let Ok(_told) = self.told.try_acquire() {
+            if let Ok(_turn) = self.turn_aways.try_acquire() {
                 connection::turn_away(stream, &who.0).await;
             }
             return Err(("connections", format!("{}: as many connections are open as there are places", who.0)));
         };
-        let connection = connection::connect(stream, who, self.link, self.peer, Arc::clone(&self.shared)).await?;
+        let connection =
+            connection::connect(stream, who, self.connection_id, self.peer, Arc::clone(&self.shared)).await?;
         Ok((connection, place))
     }
 }

@@ -7,7 +7,7 @@
 /// Why a packet is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameError {
-    /// Against the standard: the link is closed without a word. Says how.
+    /// Against the standard: the connection is closed without a word. Says how.
     Malformed(&'static str),
     /// CONNECT goes on after its last field.
     Trailing,
@@ -72,7 +72,7 @@ fn flags(first: u8) -> Result<(), FrameError> {
 pub(super) fn inspect(packet: &[u8]) -> Result<(), FrameError> {
     let Some(first) = packet.first() else { return Ok(()) };
     let header = packet.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0).map_or(1, |place| place + 2);
-    let mut body = Body(packet.get(header..).unwrap_or_default());
+    let mut body = PacketBody(packet.get(header..).unwrap_or_default());
     match first >> 4 {
         CONNECT => connect(&mut body),
         SUBSCRIBE => {
@@ -100,7 +100,7 @@ pub(super) fn inspect(packet: &[u8]) -> Result<(), FrameError> {
     }
 }
 
-fn connect(body: &mut Body<'_>) -> Result<(), FrameError> {
+fn connect(body: &mut PacketBody<'_>) -> Result<(), FrameError> {
     match body.bytes()? {
         b"MQTT" => {}
         // The name of MQTT 3.1.
@@ -161,9 +161,9 @@ fn filter(filter: &str) -> Result<(), FrameError> {
 }
 
 /// What has not been read yet of a packet.
-struct Body<'a>(&'a [u8]);
+struct PacketBody<'a>(&'a [u8]);
 
-impl<'a> Body<'a> {
+impl<'a> PacketBody<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], FrameError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed("the packet ends too early"))?;
         self.0 = rest;

@@ -109,7 +109,7 @@ pub(super) struct NewcomerSlot {
 
 impl NewcomerSlot {
     /// Waits until a later one takes this slot.
-    pub(super) async fn taken(&self) {
+    pub(super) async fn evicted(&self) {
         self.leave.notified().await;
     }
 
@@ -147,7 +147,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     fn gone(slot: &NewcomerSlot) -> bool {
-        slot.taken().now_or_never().is_some()
+        slot.evicted().now_or_never().is_some()
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -4,7 +4,7 @@ use rmqtt_codec::types::QoS;
 
 use ioc_common::topic::DownKind;
 
-/// Filters of one link. There are no more than a device's own: two wildcards and a filter for each kind, so it needs no bound.
+/// Filters of one connection. There are no more than a device's own: two wildcards and a filter for each kind, so it needs no bound.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(Vec<(String, QoS)>);
 

@@ -15,7 +15,7 @@ type Pairs = HashMap<&'static str, String>;
 
 /// Alertmanager's body.
 pub(super) fn body(message: Message<'_>) -> serde_json::Value {
-    let Message { channel, notice, wording, config, .. } = message;
+    let Message { channel, notice, wording, site_name, web_url, .. } = message;
     let status = if notice.occasion == Occasion::Resolved { "resolved" } else { "firing" };
     let device = |text: fn(&DeviceInfo) -> String| notice.device.as_ref().map(text).unwrap_or_default();
     let labels: Pairs = [
@@ -27,7 +27,7 @@ pub(super) fn body(message: Message<'_>) -> serde_json::Value {
         ("kind", device(|info| info.kind.as_str().to_owned())),
         ("place", device(|info| as_line(&info.place))),
         ("incident", notice.incident.to_string()),
-        ("site", config.site_name.clone()),
+        ("site", site_name.to_owned()),
     ]
     .into();
     let annotations: Pairs = [
@@ -54,7 +54,7 @@ pub(super) fn body(message: Message<'_>) -> serde_json::Value {
         "groupLabels": group,
         "commonLabels": labels,
         "commonAnnotations": annotations,
-        "externalURL": config.web_url,
+        "externalURL": web_url,
         "alerts": [{
             "status": status,
             "labels": labels,

@@ -45,6 +45,28 @@ pub(crate) use text::wording;
 pub(crate) const CHANNELS: &[ConnectorKind<dyn Notifier>] =
     &[webhook::KIND, smtp::KIND, http::KIND, mqtt::KIND, syslog::KIND];
 
+/// Configurations with these kinds, for their tests.
+#[cfg(test)]
+mod testing {
+    use ioc_common::config::{ConfigError, Source};
+    use ioc_engine::config::{Channel, Config, ConnectorKinds};
+
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let kinds = ConnectorKinds { channels: super::CHANNELS, ..ConnectorKinds::default() };
+        Config::parse(&Source::built_in("collector.toml", text), &kinds)
+    }
+
+    /// The fault in a text that has one.
+    pub(super) fn fault(text: &str) -> ConfigError {
+        parse(text).expect_err("a fault")
+    }
+
+    /// The only channel.
+    pub(super) fn channel(text: &str) -> Channel {
+        parse(text).unwrap_or_else(|e| panic!("{e}")).channels.remove(0)
+    }
+}
+
 /// How long a message may take, whatever it is doing: longer than any of its own timeouts together.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1200);
 /// How often it is looked for notices on channels that nobody serves.
@@ -194,7 +216,18 @@ async fn deliver(group: &[OutboxEntry], config: &Config, links: &AcknowledgeLink
         count => format!("{}+{}", entry.key, count - 1),
     };
     let (address, wording) = (entry.address.as_str(), &wording);
-    channel.notifier.notify(Message { channel: &channel.name, key: &key, address, notice, wording, config }).await
+    channel
+        .notifier
+        .notify(Message {
+            channel: &channel.name,
+            key: &key,
+            address,
+            notice,
+            wording,
+            site_name: &config.site_name,
+            web_url: &config.web_url,
+        })
+        .await
 }
 
 /// The host of an address: the rest of it may be secret.

@@ -110,7 +110,7 @@ struct Outage {
 
 /// The other side asked us to stay away.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct RetryAfter {
     at: Instant,
     until: Instant,
 }
@@ -127,17 +127,17 @@ type Lane<'r> = (u64, &'r str, &'r str, &'r str);
 
 /// The queue of one channel, as far as it is not in the store.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct ChannelQueue {
     known: HashMap<String, Tracked>,
     in_flight: HashMap<u64, InFlight>,
     last_flight: u64,
     outage: Option<Outage>,
-    asked: Option<Asked>,
+    retry_after: Option<RetryAfter>,
     /// When the minute began, and how many messages went since.
     minute: Option<(Instant, u32)>,
 }
 
-impl Queue {
+impl ChannelQueue {
     /// Whether nothing is under way, nor waits for its outcome to be committed.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
@@ -243,7 +243,7 @@ impl Queue {
     }
 
     fn admit(&mut self, candidates: Vec<Candidate<'_>>, traits: ChannelTraits, now: Instant, plan: &mut SendPlan) {
-        if let Some(until) = self.asked.map(|asked| asked.until).filter(|until| *until > now) {
+        if let Some(until) = self.retry_after.map(|asked| asked.until).filter(|until| *until > now) {
             if !candidates.is_empty() {
                 wake(plan, Some(until), now);
             }
@@ -368,11 +368,11 @@ impl Queue {
     fn note_result(&mut self, result: &Result<(), SendError>, began: Instant, now: Instant) {
         match result {
             // Begun before the other side asked us to stay away, it says nothing against that.
-            Ok(()) if self.asked.is_some_and(|asked| began <= asked.at) => {}
+            Ok(()) if self.retry_after.is_some_and(|asked| began <= asked.at) => {}
             // Someone took it: all that waits may go now.
             Ok(()) => {
                 let was_away = self.outage.take().is_some();
-                self.asked = None;
+                self.retry_after = None;
                 for known in self.known.values_mut().filter(|known| known.tried && known.due > now && !known.told_when)
                 {
                     let most = if known.unanswered == 0 { EARLY_MAX } else { 1 };
@@ -387,8 +387,8 @@ impl Queue {
                 self.outage = Some(Outage { failures, until: now + doubled(RETRY_FIRST_MS, failures, RETRY_LAST_MS) });
                 if let Some(after) = error.retry_after() {
                     // Of several that were under way together the longest wait counts.
-                    let until = self.asked.map_or(now + after, |asked| asked.until.max(now + after));
-                    self.asked = Some(Asked { at: now, until });
+                    let until = self.retry_after.map_or(now + after, |asked| asked.until.max(now + after));
+                    self.retry_after = Some(RetryAfter { at: now, until });
                 }
             }
             Err(SendError::Later(_) | SendError::Refused { .. } | SendError::Never(_)) => {}

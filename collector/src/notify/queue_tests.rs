@@ -28,7 +28,7 @@ fn row(key: &str, incident: u64, step: u32, to: &str) -> PendingDelivery {
 
 /// A channel with its store: what waits, what was sent, and simulated time.
 struct Scene {
-    queue: Queue,
+    queue: ChannelQueue,
     rows: Vec<PendingDelivery>,
     traits: ChannelTraits,
     now: Instant,
@@ -40,7 +40,7 @@ impl Scene {
     fn new(traits: ChannelTraits, rows: Vec<PendingDelivery>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the beginning of simulated time")]
         let now = Instant::from_std(std::time::Instant::now());
-        Self { queue: Queue::default(), rows, traits, now, begun: Vec::new(), fell_back: Vec::new() }
+        Self { queue: ChannelQueue::default(), rows, traits, now, begun: Vec::new(), fell_back: Vec::new() }
     }
 
     /// What begins now.
@@ -268,7 +268,7 @@ fn what_was_told_when_to_come_is_not_brought_forward_with_what_stands_behind_it(
     scene.end(&Err(SendError::Away { why: "429".to_owned(), after: Some(Duration::from_secs(300)) }));
     scene.end(&Err(SendError::Later("451".to_owned())));
     // As if the channel as a whole had not been asked to wait: only what the entries know holds them.
-    scene.queue.asked = None;
+    scene.queue.retry_after = None;
     scene.rows.push(row("3-1", 3, 1, ""));
     assert_eq!(scene.begin(), [["3-1"]]);
     scene.end(&Ok(()));

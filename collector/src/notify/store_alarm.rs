@@ -103,7 +103,15 @@ fn send(recipients: Vec<AlarmRecipient>, notice: &Notice, config: &Arc<Config>) 
             let wording = text::wording(&notice, &config, language, None);
             let key = format!("0-{}-{}-{place}", notice.opened_at.as_secs(), channel.name);
             let (address, notice, wording, config) = (address.as_str(), &notice, &wording, config.as_ref());
-            let message = Message { channel: &channel.name, key: &key, address, notice, wording, config };
+            let message = Message {
+                channel: &channel.name,
+                key: &key,
+                address,
+                notice,
+                wording,
+                site_name: &config.site_name,
+                web_url: &config.web_url,
+            };
             for _ in 0..ATTEMPTS_MAX {
                 match channel.notifier.notify(message).await {
                     Ok(()) => return,

@@ -68,14 +68,14 @@ pub(super) fn combined<'n>(
         let all: Vec<Wording> = worded.iter().map(|(_, wording, _)| wording.clone()).collect();
         return Some((notice, digest(&all, config, language)));
     }
-    let spoken = language.unwrap_or(&config.language);
-    let title = match spoken {
+    let language = language.unwrap_or(&config.language);
+    let title = match language {
         "en" => "Not told before now",
         _ => "Chưa báo được trước đó",
     };
-    let heads: Vec<&str> = earlier.iter().map(|(one, ..)| headline(one, spoken)).collect();
+    let heads: Vec<&str> = earlier.iter().map(|(one, ..)| headline(one, language)).collect();
     let lines = earlier.iter().map(|(one, wording, at)| {
-        let why = as_line(one.reason.get(spoken));
+        let why = as_line(one.reason.get(language));
         format!("- {}: {}\n  {why}\n  {}\n", local(*at, config), wording.subject, wording.link)
     });
     let wording = Wording {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_notice_says_what_where_since_when_and_what_to_do_in_both_languages() {
-        let config = crate::config::tests::parse("[web]\nurl = \"https://ioc.example\"\n").expect("parses");
+        let config = crate::notify::testing::parse("[web]\nurl = \"https://ioc.example\"\n").expect("parses");
         let notice = Notice {
             incident: IncidentId(7),
             step: 1,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use ioc_common::clock::Timestamp;
 
-use super::queue::{ChannelTraits, Queue};
+use super::queue::{ChannelQueue, ChannelTraits};
 use ioc_engine::config::{Channel, Config};
 use ioc_engine::http::SendError;
 use ioc_store::{Delivery, DeliveryState, OutboxEntry, PendingDelivery};
@@ -74,7 +74,7 @@ impl ChannelTraits {
 
 /// Serves the channel `name` until the engine ends, the collector stops, or the channel is gone and nothing waits on it.
 pub(super) async fn serve<D: WorkerDeps>(deps: D, name: String, mut wakes: WakeSignals) {
-    let mut worker = Worker { deps, name, queue: Queue::default(), events: JoinSet::new() };
+    let mut worker = ChannelWorker { deps, name, queue: ChannelQueue::default(), events: JoinSet::new() };
     loop {
         wakes.outbox.mark_unchanged();
         let traits = {
@@ -102,14 +102,14 @@ pub(super) async fn serve<D: WorkerDeps>(deps: D, name: String, mut wakes: WakeS
     }
 }
 
-struct Worker<D> {
+struct ChannelWorker<D> {
     deps: D,
     name: String,
-    queue: Queue,
+    queue: ChannelQueue,
     events: JoinSet<WorkerEvent>,
 }
 
-impl<D: WorkerDeps> Worker<D> {
+impl<D: WorkerDeps> ChannelWorker<D> {
     /// Begins what can be begun. How long to sleep after it without a wake-up; nothing when the worker is at its end.
     async fn turn(&mut self, traits: Option<ChannelTraits>, stopping: bool) -> Option<Duration> {
         if stopping || self.deps.held() {
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn config(channels: &str) -> Arc<Config> {
-        Arc::new(crate::config::tests::parse(channels).expect("parses"))
+        Arc::new(crate::notify::testing::parse(channels).expect("parses"))
     }
 
     async fn soon(check: impl Fn() -> bool) {

@@ -17,15 +17,15 @@ use tokio::task::JoinSet;
 use ioc_common::backoff::doubled_ms;
 use ioc_common::clock;
 use ioc_common::config::{ConfigError, Spanned};
-use ioc_judge::{DeviceInfo, Incident, Notice, Occasion, TimelineStep};
+use ioc_judge::{DeviceInfo, Incident, IncidentState, Notice, Occasion, TimelineStep};
 
 use crate::notify::wording;
-use ioc_engine::command::{Command, TicketAct, TicketEvent};
+use ioc_engine::command::Command;
 use ioc_engine::config::{Config, ConfigContext, ConnectorKind, TicketSystem};
 use ioc_engine::health::Health;
 use ioc_engine::http::{SendError, backoff_ms, secret};
 use ioc_engine::local_time::local as local_time;
-use ioc_engine::ticket_client::{NewTicket, TicketClient, TicketConnector};
+use ioc_engine::ticket_client::{NewTicket, TicketAct, TicketClient, TicketConnector, TicketEvent};
 use ioc_engine::writer::EngineHandle;
 use ioc_store::template::{as_line, as_lines};
 use ioc_store::{Reader, StoreError, TicketQuery, TicketRecord};
@@ -48,16 +48,30 @@ const TEXT_MAX_CHARS: usize = 3000;
 /// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
 pub(crate) const SYSTEMS: &[ConnectorKind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
 
-/// The names of our states that a ticket can be brought into.
-const STATES: [&str; 6] = ["open", "acknowledged", "repairing", "resolved", "closed", "reopened"];
+/// Configurations with these kinds, for their tests.
+#[cfg(test)]
+mod testing {
+    use ioc_common::config::{ConfigError, Source};
+    use ioc_engine::config::{Config, ConnectorKinds};
 
-/// One of our states, as a key of the configuration.
-fn state_of_ours(context: &ConfigContext<'_>, state: &Spanned<String>) -> Result<String, ConfigError> {
-    if STATES.contains(&state.get_ref().as_str()) {
-        return Ok(state.get_ref().clone());
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let kinds = ConnectorKinds { tickets: super::SYSTEMS, ..ConnectorKinds::default() };
+        Config::parse(&Source::built_in("collector.toml", text), &kinds)
     }
-    let message = format!("found state {:?}; allowed are {}", state.get_ref(), STATES.join(", "));
-    Err(context.fault(state.span(), &message, "choose one of them"))
+
+    /// The fault in a text that has one.
+    pub(super) fn fault(text: &str) -> ConfigError {
+        parse(text).expect_err("a fault")
+    }
+}
+
+/// A state of incidents, as a key of the configuration.
+fn incident_state(context: &ConfigContext<'_>, name: &Spanned<String>) -> Result<IncidentState, ConfigError> {
+    IncidentState::ALL.into_iter().find(|state| state.as_str() == name.get_ref()).ok_or_else(|| {
+        let allowed = IncidentState::ALL.map(IncidentState::as_str).join(", ");
+        let message = format!("found state {:?}; allowed are {allowed}", name.get_ref());
+        context.fault(name.span(), &message, "choose one of them")
+    })
 }
 
 fn client(system: &TicketSystem) -> Result<Box<dyn TicketClient + '_>, SendError> {
@@ -301,10 +315,10 @@ async fn push(
         client.comment(&record.ticket, &lines.join("\n"), &about).await?;
     }
     record.step = new.last().map_or(record.step, |step| step.number);
-    let state = incident.state.as_str();
-    if record.pushed != state {
+    let state = incident.state;
+    if record.pushed != state.as_str() {
         client.set_state(&record.ticket, state, &about).await?;
-        state.clone_into(&mut record.pushed);
+        state.as_str().clone_into(&mut record.pushed);
     }
     Ok(())
 }
@@ -326,8 +340,8 @@ fn new_ticket(incident: &Incident, device: Option<DeviceInfo>, config: &Config) 
         subject: format!("[{}] {}", incident.id, wording.subject),
         body: wording.body,
         link: wording.link,
-        severity: incident.severity.as_str(),
-        priority: incident.priority.as_str(),
+        severity: incident.severity,
+        priority: incident.priority,
         device: name,
     }
 }

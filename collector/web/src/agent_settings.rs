@@ -90,14 +90,16 @@ impl AgentSettingsPage {
 
     /// What a group says, a line for each thing.
     fn lines(&self, group: &Group) -> Vec<String> {
-        let pushed = &group.pushed;
+        let settings = &group.settings;
         let mut lines = Vec::new();
-        lines.extend(pushed.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)));
-        lines.extend(pushed.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
-        if !pushed.forbid.is_empty() {
-            lines.push(format!("{}: {}", self.page_context.t("settings-forbid"), pushed.forbid.join(", ")));
+        lines.extend(
+            settings.interval.map(|every| format!("{}: {}", self.page_context.t("settings-interval"), every.0)),
+        );
+        lines.extend(settings.every.iter().map(|(name, every)| format!("{}: {}", name, every.0)));
+        if !settings.forbid.is_empty() {
+            lines.push(format!("{}: {}", self.page_context.t("settings-forbid"), settings.forbid.join(", ")));
         }
-        lines.extend(pushed.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
+        lines.extend(settings.endpoint.iter().map(|one| format!("{}: {}", one.name, one.address)));
         lines
     }
 

@@ -24,6 +24,7 @@ use super::view::PageContext;
 use ioc_engine::account;
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::{Actor, Intent, Origin};
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::{Answer, Command, CommandError};
 use ioc_engine::connection_limit::ConnectionSlot;
 use ioc_store::scope::AccessScope;
@@ -491,7 +492,7 @@ pub(super) async fn logout(State(app): State<App>, person: Person, headers: Head
 async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
     if let Some(cookie) = cookie(headers, COOKIE) {
         let digest = account::session_digest(&cookie);
-        let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.signed_out" };
+        let intent = Intent::EndSession { actor: person.actor(), digest, action: AuditLogAction::AccountSignedOut };
         let _ = app.engine.account_command(Command::Account(Box::new(intent))).await;
     }
 }

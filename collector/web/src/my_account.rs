@@ -23,6 +23,7 @@ use super::view::PageContext;
 use ioc_engine::account::hashing;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self, CredentialError};
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_engine::command::Answer;
 use ioc_store::Role;
 use ioc_store::template::one_line;
@@ -347,7 +348,7 @@ pub(super) async fn end_session(
     Path(digest): Path<String>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.session_ended" };
+    let intent = Intent::EndSession { actor: person.actor(), digest, action: AuditLogAction::AccountSessionEnded };
     match change_account(&app, &person, intent).await.map_err(|problem| or_confirm(problem, "/account")) {
         Ok(_) => Ok(Redirect::to("/account").into_response()),
         Err(Ok(elsewhere)) => Ok(elsewhere),

@@ -10,6 +10,7 @@ use ioc_judge::{Fault, Incident, Text, TimelineStep};
 
 use super::App;
 use super::auth::Person;
+use ioc_engine::audit_action::AuditLogAction;
 use ioc_store::DocumentRecord;
 use ioc_store::Right;
 use ioc_store::audit;
@@ -101,7 +102,7 @@ async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool
     if !app.accesses.is_news(&person.name, subject, at) {
         return true;
     }
-    let (actor, action) = (person.name.clone(), "personal.read".to_owned());
+    let (actor, action) = (person.name.clone(), AuditLogAction::PersonalRead.as_str().to_owned());
     let entry = audit::Entry { at, actor, action, subject: subject.to_owned(), detail: detail.to_owned() };
     let kept = app.engine.record_access(entry).await.is_ok();
     if !kept {

@@ -79,12 +79,12 @@ impl AcknowledgeLinks {
     /// What a link stands for; none when it is not ours or its time is over.
     #[must_use]
     pub fn check(&self, text: &str, now: Timestamp) -> Option<AcknowledgeLink> {
-        let (said, code) = text.rsplit_once('.')?;
-        let made = hex(&hmac::sign(&self.key, said.as_bytes()).as_ref()[..CODE_BYTES]);
+        let (content, code) = text.rsplit_once('.')?;
+        let made = hex(&hmac::sign(&self.key, content.as_bytes()).as_ref()[..CODE_BYTES]);
         if !secret::is_same(&made, code) {
             return None;
         }
-        let mut parts = said.split('.');
+        let mut parts = content.split('.');
         let incident = IncidentId(parts.next()?.parse().ok()?);
         let step = parts.next()?.parse().ok()?;
         let person = parts.next()?.to_owned();
@@ -97,10 +97,10 @@ impl AcknowledgeLink {
     /// Whether it can still be used: nobody has taken the incident since the step that it came with.
     #[must_use]
     pub fn is_fresh(&self, incident: &Incident, steps: &[TimelineStep]) -> bool {
-        let taken = |step: &TimelineStep| {
+        let is_taking = |step: &TimelineStep| {
             step.number > self.step && !matches!(step.state, IncidentState::Open | IncidentState::Reopened)
         };
-        incident.state.is_untaken() && !steps.iter().any(taken)
+        incident.state.is_untaken() && !steps.iter().any(is_taking)
     }
 }
 

@@ -58,15 +58,15 @@ pub struct Hashing {
 
 #[derive(Debug, Default)]
 struct Shared {
-    queue: Mutex<Queue<Job>>,
+    queue: Mutex<HashQueue<HashJob>>,
     wake: Condvar,
 }
 
-struct Job(Box<dyn FnOnce() + Send>);
+struct HashJob(Box<dyn FnOnce() + Send>);
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for HashJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
+        f.write_str("HashJob")
     }
 }
 
@@ -92,7 +92,7 @@ impl Hashing {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (done, answer) = oneshot::channel();
-        let job = Job(Box::new(move || {
+        let job = HashJob(Box::new(move || {
             // Nobody waits any more: the connection is gone.
             if !done.is_closed() {
                 let _ = done.send(work());
@@ -139,7 +139,7 @@ impl Shared {
 
 /// Who waits. Pure: it only says who is next.
 #[derive(Debug)]
-struct Queue<T> {
+struct HashQueue<T> {
     known: VecDeque<(String, T)>,
     /// By network, in the order of their turns; each by age.
     strangers: VecDeque<(IpAddr, VecDeque<(IpAddr, T)>)>,
@@ -147,13 +147,13 @@ struct Queue<T> {
     closed: bool,
 }
 
-impl<T> Default for Queue<T> {
+impl<T> Default for HashQueue<T> {
     fn default() -> Self {
         Self { known: VecDeque::new(), strangers: VecDeque::new(), turns_of_known: 0, closed: false }
     }
 }
 
-impl<T> Queue<T> {
+impl<T> HashQueue<T> {
     fn push(&mut self, asker: Asker, what: T) -> Result<(), Busy> {
         match asker {
             Asker::Known(who) => {
@@ -292,13 +292,13 @@ mod tests {
         assert!(MEMORY.take().is_some_and(|memory| memory.is_empty()), "no memory was taken for it");
     }
 
-    fn drained(queue: &mut Queue<&'static str>) -> Vec<&'static str> {
+    fn drained(queue: &mut HashQueue<&'static str>) -> Vec<&'static str> {
         std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
     fn networks_take_turns_and_the_known_go_first() {
-        let mut queue = Queue::default();
+        let mut queue = HashQueue::default();
         let flood = (0..1200).filter(|_| queue.push(Asker::Stranger(ip("192.0.2.1")), "flood").is_ok()).count();
         assert_eq!(flood, PER_ADDRESS_MAX);
         assert_eq!(queue.push(Asker::Stranger(ip("198.51.100.7")), "person"), Ok(()));
@@ -310,13 +310,13 @@ mod tests {
 
     #[test]
     fn a_full_queue_makes_room_for_networks_that_ask_less() {
-        let mut queue = Queue::default();
+        let mut queue = HashQueue::default();
         for network in 0..3 {
             for host in 0..24 {
                 let _ = queue.push(Asker::Stranger(ip(&format!("10.0.{network}.{host}"))), "flood");
             }
         }
-        let total = |queue: &Queue<_>| queue.strangers.iter().map(|(_, all)| all.len()).sum::<usize>();
+        let total = |queue: &HashQueue<_>| queue.strangers.iter().map(|(_, all)| all.len()).sum::<usize>();
         assert_eq!(total(&queue), STRANGERS_MAX);
         assert_eq!(queue.push(Asker::Stranger(ip("198.51.100.7")), "person"), Ok(()));
         assert_eq!(total(&queue), STRANGERS_MAX);
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_known_do_not_shut_out_strangers_for_good() {
-        let mut queue = Queue::default();
+        let mut queue = HashQueue::default();
         for n in 0..KNOWN_MAX {
             queue.push(Asker::Known(n.to_string()), "known").expect("a place");
         }

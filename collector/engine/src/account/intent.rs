@@ -1,6 +1,7 @@
 //! What is meant to be done with accounts. The engine alone reads an account, decides, and changes what was meant: nobody writes back a
 //! record that they read a while ago.
 
+use crate::audit_action::AuditLogAction;
 use ioc_common::clock::Timestamp;
 use ioc_store::Role;
 
@@ -159,8 +160,8 @@ pub enum Intent {
     EndSession {
         actor: Actor,
         digest: String,
-        /// The audit record's action, as `noun.verb`.
-        action: &'static str,
+        /// What the audit log calls it.
+        action: AuditLogAction,
     },
 }
 

@@ -16,7 +16,7 @@ pub struct Group {
     /// The devices that get these settings.
     pub scope: Scope,
     /// What is set; what is not stays as it stands on the machine.
-    pub pushed: RemoteSettings,
+    pub settings: RemoteSettings,
 }
 
 #[derive(Deserialize)]
@@ -59,13 +59,13 @@ pub(super) fn check(source: &Source, forms: Vec<GroupForm>) -> Result<Vec<Group>
             let message = format!("found {} endpoints; allowed are {ENDPOINTS_MAX}", form.endpoint.len());
             return Err(source.fault(span, &message, "remove some"));
         }
-        let pushed = RemoteSettings {
+        let settings = RemoteSettings {
             interval: form.interval,
             forbid: form.forbid.into_iter().map(Spanned::into_inner).collect(),
             every: form.every.into_iter().map(|(name, every)| (name.into_inner(), every)).collect(),
             endpoint: form.endpoint.into_iter().map(Spanned::into_inner).collect(),
         };
-        groups.push(Group { name, scope: form.scope, pushed });
+        groups.push(Group { name, scope: form.scope, settings });
     }
     Ok(groups)
 }
@@ -116,7 +116,7 @@ impl AssignedSettings {
         let mut whole = RemoteSettings::default();
         let mut names = Vec::new();
         for group in groups.iter().filter(|group| group.scope.covers(info)) {
-            whole.add(&group.pushed);
+            whole.add(&group.settings);
             names.push(group.name.clone());
         }
         // Texts, numbers and lists of them can always be written.

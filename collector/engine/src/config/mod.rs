@@ -14,7 +14,7 @@ use ioc_common::config::{Bounded, ConfigError, Source, Span, SpanWithin, Spanned
 use ioc_judge::duty::Plan;
 use ioc_judge::{DeviceInfo, RuleSet};
 
-use crate::payload_profile::{Profiles, ValuesForm};
+use crate::payload_profile::{PayloadProfiles, ValuesForm};
 use agent_settings::GroupForm;
 pub use agent_settings::{AssignedSettings, Group, SettingsState};
 pub use channel::{AlertSource, Channel, Heartbeat};
@@ -91,7 +91,7 @@ pub struct Config {
     pub settings: Vec<Group>,
     pub rules: RuleSet,
     /// What plain MQTT sensors say.
-    pub values: Profiles,
+    pub values: PayloadProfiles,
     /// The channels for notices.
     pub channels: Vec<Channel>,
     /// Ticket systems that incidents are carried to.
@@ -534,7 +534,7 @@ impl Config {
             fold_every: form.history.fold,
             fold_cpu_pct: form.history.fold_cpu_pct,
             history_keep: [form.history.keep, form.history.keep_5m, form.history.keep_1h],
-            values: Profiles::check(source, form.values)?,
+            values: PayloadProfiles::check(source, form.values)?,
             heartbeat: form.heartbeat.map(|form| form.check(source)).transpose()?,
             exposed_labels: form.prometheus.labels,
             remote_write: form.remote_write.map(|form| form.check(source)).transpose()?,

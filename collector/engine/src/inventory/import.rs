@@ -80,9 +80,9 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
             continue;
         }
         let line = lines.of(record.position().map_or(0, csv::Position::byte));
-        let mut told = |fault: String| faults.push(LineFault { line, fault });
+        let mut report = |fault: String| faults.push(LineFault { line, fault });
         if devices.len() == ASSETS_MAX {
-            told(format!("there are more than {ASSETS_MAX} assets; divide the table"));
+            report(format!("there are more than {ASSETS_MAX} assets; divide the table"));
             break;
         }
         match device_of(&columns, &record) {
@@ -97,12 +97,12 @@ pub fn read(text: &str) -> Result<Vec<NewDevice>, Vec<LineFault>> {
                         continue;
                     }
                     if let Some(earlier) = seen.insert((field, value.to_lowercase()), line) {
-                        told(format!("{field}: {value:?} stands in line {earlier} already"));
+                        report(format!("{field}: {value:?} stands in line {earlier} already"));
                     }
                 }
                 devices.push(device);
             }
-            Err(fault) => told(fault),
+            Err(fault) => report(fault),
         }
         if faults.len() >= FAULTS_MAX {
             break;

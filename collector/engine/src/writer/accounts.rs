@@ -9,6 +9,7 @@ use ioc_common::random::NoRandomness;
 use super::{CommandResult, Engine};
 use crate::account;
 use crate::account::intent::{Intent, Origin};
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::connection_limit::make_room;
 use guesses::{CodeGuesses, GUESSES_MAX};
@@ -16,9 +17,11 @@ use ioc_store::Role;
 use ioc_store::audit;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{AccountRecord, Change, Reader, StoreError};
-use permit::Sessions;
+use moment::Moment;
+use permit::IntentSessions;
 
 mod guesses;
+mod moment;
 mod permit;
 
 /// Failed attempts of one origin before it is locked out of an account.
@@ -39,8 +42,6 @@ const SAID_MS: u64 = 600_000;
 /// Wrong codes of the second factor within an hour after which a right one spares nobody from a lock.
 const CODES_MAX: u32 = 20;
 const HOUR_MS: u64 = 3_600_000;
-/// The two clocks are as good as the same within this.
-const CLOCKS_OFF_MS: i64 = 1000;
 /// Longest name in the audit log, characters.
 const NAME_MAX_CHARS: usize = 60;
 
@@ -62,7 +63,7 @@ struct FailureLog {
 
 /// All accounts, as they are committed or about to be, and who has tried to get in. Locks go by the boot clock.
 #[derive(Debug, Default)]
-pub(super) struct Accounts {
+pub(super) struct AccountRegistry {
     known: BTreeMap<String, AccountRecord>,
     tries: HashMap<String, Tries>,
     /// Of all strangers on one account: how many are left, and since when.
@@ -75,36 +76,10 @@ pub(super) struct Accounts {
     logged: HashMap<String, FailureLog>,
 }
 
-/// The moment, by both clocks.
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    now: Timestamp,
-    boot_ms: u64,
-    /// What the machine's clock shows: another time only after a step that is not followed yet.
-    wall: Timestamp,
-}
-
-impl Moment {
-    /// Checks a code and uses it up. While the clock is in doubt, one is taken by what the machine's shows, too: whoever is to say which is
-    /// right has to come in.
-    fn take(self, second: &mut SecondFactor, code: &str) -> bool {
-        if second.take(code, self.now).is_some() {
-            return true;
-        }
-        let off_ms = self.now.millis_since(self.wall);
-        if off_ms.abs() < CLOCKS_OFF_MS || second.take(code, self.wall).is_none() {
-            return false;
-        }
-        // What was taken is remembered by the time that is gone by.
-        second.shift(off_ms);
-        true
-    }
-}
-
 /// Changes that follow.
 type Changes = Vec<Change>;
 
-impl Accounts {
+impl AccountRegistry {
     /// # Errors
     /// [`StoreError`] when they cannot be read.
     pub(super) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
@@ -177,7 +152,7 @@ impl Accounts {
         self.wrong_codes.insert(name.to_owned(), (count, at.boot_ms / HOUR_MS));
         if count == CODES_MAX {
             let detail = format!("{count} wrong codes within the hour, the last from {}", from.peer);
-            changes.push(said(at, name, "account.codes_guessed", name, &detail));
+            changes.push(entry(at, name, AuditLogAction::AccountCodesGuessed, name, &detail));
         }
     }
 
@@ -198,7 +173,13 @@ impl Accounts {
     }
 
     /// Carries out what is meant, where it may be.
-    fn decide(&mut self, intent: Intent, sessions: &Sessions, at: Moment, changes: &mut Changes) -> CommandResult {
+    fn decide(
+        &mut self,
+        intent: Intent,
+        sessions: &IntentSessions,
+        at: Moment,
+        changes: &mut Changes,
+    ) -> CommandResult {
         self.permit(&intent, sessions, at)?;
         match intent {
             Intent::Attempt { .. }
@@ -213,7 +194,7 @@ impl Accounts {
                 }
                 let (digest, second_factor) = (actor.session().unwrap_or_default().to_owned(), self.has_second(&name));
                 changes.push(Change::SessionConfirmed { digest, at: at.now, second_factor });
-                changes.push(said(at, &name, "account.confirmed", &name, &format!("from {}", from.peer)));
+                changes.push(entry(at, &name, AuditLogAction::AccountConfirmed, &name, &format!("from {}", from.peer)));
                 Ok(Answer::Done)
             }
             Intent::Create { name, full_name, role, places, hash, actor } => {
@@ -224,7 +205,7 @@ impl Accounts {
                 let detail = shown(role, false, &places, "");
                 let made = account::with_hash(&name, role, hash, at.now);
                 let made = AccountRecord { full_name, places, must_change: true, ..made };
-                changes.push(said(at, actor.name(), "account.created", &name, &detail));
+                changes.push(entry(at, actor.name(), AuditLogAction::AccountCreated, &name, &detail));
                 self.keep(made, changes);
                 Ok(Answer::Done)
             }
@@ -240,12 +221,12 @@ impl Accounts {
                 account::set_password(known, hash, at.now);
                 known.must_change = true;
                 self.guesses.forget(&name);
-                changes.push(said(at, actor.name(), "account.password_reset", &name, ""));
+                changes.push(entry(at, actor.name(), AuditLogAction::AccountPasswordReset, &name, ""));
                 self.keep_and_end(&name, "", "password reset", actor.name(), at, changes)
             }
             Intent::RemoveSecond { name, actor } => {
                 self.get(&name)?.second_factor = None;
-                changes.push(said(at, actor.name(), "account.second_removed", &name, ""));
+                changes.push(entry(at, actor.name(), AuditLogAction::AccountSecondRemoved, &name, ""));
                 self.keep_and_end(&name, "", "second factor removed", actor.name(), at, changes)
             }
             Intent::ChoosePassword { actor, present, hash } => {
@@ -256,7 +237,7 @@ impl Accounts {
                 }
                 account::set_password(known, hash, at.now);
                 self.guesses.forget(name);
-                changes.push(said(at, name, "account.password_changed", name, ""));
+                changes.push(entry(at, name, AuditLogAction::AccountPasswordChanged, name, ""));
                 self.keep_and_end(name, except, "password changed", name, at, changes)
             }
             Intent::StartSecond { .. } | Intent::ConfirmSecond { .. } | Intent::EndSecond { .. } => {
@@ -271,13 +252,13 @@ impl Accounts {
                 }
                 let (token, record) = account::new_token(name, &label, role, &peer, at.now, life_ms)?;
                 let detail = format!("{label}, {}, until {}", role.as_str(), record.expires_at);
-                changes.push(said(at, name, "account.token_created", name, &detail));
+                changes.push(entry(at, name, AuditLogAction::AccountTokenCreated, name, &detail));
                 changes.push(Change::Session(record));
                 Ok(Answer::Secret(token))
             }
             Intent::EndSession { actor, digest, action } => {
                 changes.push(Change::SessionEnded { digest });
-                changes.push(said(at, actor.name(), action, actor.name(), ""));
+                changes.push(entry(at, actor.name(), action, actor.name(), ""));
                 Ok(Answer::Done)
             }
         }
@@ -299,8 +280,8 @@ impl Accounts {
                 }
                 // Codes that are guessed by the dozen, by somebody who may know the password, spare nobody any more.
                 let guessed = from.browser.is_none() && self.guesses.are_many(&name, at.boot_ms);
-                let spared = right && !guessed && self.wrong_codes(&name, at) < CODES_MAX;
-                if !spared {
+                let exempt = right && !guessed && self.wrong_codes(&name, at) < CODES_MAX;
+                if !exempt {
                     self.reserve(&name, &from, at).map_err(locked)?;
                 }
                 let known = self.known.get(&name);
@@ -311,7 +292,7 @@ impl Accounts {
                 Ok(Answer::Done)
             }
             Intent::Wrong { name, from } => {
-                self.failed(&name, &from, at, changes);
+                self.record_failure(&name, &from, at, changes);
                 Ok(Answer::Done)
             }
             Intent::Proved { name, hash, code, from } => {
@@ -348,7 +329,7 @@ impl Accounts {
         // Disabled, or given another password, while it was being looked at.
         let usable = |account: &&mut AccountRecord| !account.disabled && account.password == hash;
         let Some(account) = self.known.get_mut(name).filter(usable) else {
-            self.failed(name, from, at, changes);
+            self.record_failure(name, from, at, changes);
             return Err(wrong());
         };
         if !account.asks_for_code() {
@@ -363,8 +344,8 @@ impl Accounts {
         self.takes_codes(name, from, at)?;
         let second = self.get(name)?.second_factor.as_mut();
         if !second.is_some_and(|second| at.take(second, code)) {
-            self.guessed(name, from, at, changes);
-            self.failed(name, from, at, changes);
+            self.record_guess(name, from, at, changes);
+            self.record_failure(name, from, at, changes);
             return Err(wrong());
         }
         self.forgive(name, from);
@@ -380,11 +361,11 @@ impl Accounts {
     }
 
     /// The password was right and the code wrong: a known browser has attempts of its own, all others are counted together.
-    fn guessed(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+    fn record_guess(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
         if from.browser.is_none() && self.guesses.count(name, at.boot_ms) == GUESSES_MAX {
             tracing::warn!(account = name, from = from.peer, "somebody knows the password and guesses codes");
             let detail = format!("{GUESSES_MAX} wrong codes with the right password, the last from {}", from.peer);
-            changes.push(said(at, name, "account.password_known", name, &detail));
+            changes.push(entry(at, name, AuditLogAction::AccountPasswordKnown, name, &detail));
         }
     }
 
@@ -408,7 +389,7 @@ impl Accounts {
         let by =
             if federated.is_some() { format!("from {peer} by the identity provider") } else { format!("from {peer}") };
         changes.push(Change::Session(session));
-        changes.push(said(at, name, "account.signed_in", name, &by));
+        changes.push(entry(at, name, AuditLogAction::AccountSignedIn, name, &by));
         let account = self.get(name)?;
         (account.failures, account.locked_until) = (0, None);
         self.keep_same(name, changes);
@@ -428,7 +409,7 @@ impl Accounts {
     }
 
     /// A wrong password or code. It was counted when it was tried; what is written down is for whoever looks at accounts.
-    fn failed(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
+    fn record_failure(&mut self, name: &str, from: &Origin, at: Moment, changes: &mut Changes) {
         let locked_ms = self.tries.get(&Self::key(name, from)).map_or(0, |tries| tries.locked_until_ms);
         let Some(account) = self.known.get_mut(name) else { return };
         account.failures = account.failures.saturating_add(1);
@@ -446,7 +427,13 @@ impl Accounts {
                 0 => String::new(),
                 count => format!(", after {count} more that are not written down one by one"),
             };
-            changes.push(said(at, name, "account.sign_in_failed", name, &format!("from {}{more}", from.peer)));
+            changes.push(entry(
+                at,
+                name,
+                AuditLogAction::AccountSignInFailed,
+                name,
+                &format!("from {}{more}", from.peer),
+            ));
         } else {
             logged.left_out += 1;
         }
@@ -476,7 +463,7 @@ impl Accounts {
         }
         let was = shown(before.role, before.disabled, &before.places, &before.full_name);
         let detail = format!("{was} -> {}", shown(after.role, after.disabled, &after.places, &after.full_name));
-        changes.push(said(at, actor, "account.changed", name, &detail));
+        changes.push(entry(at, actor, AuditLogAction::AccountChanged, name, &detail));
         let ends = after.disabled || after.role != before.role || after.places != before.places;
         self.known.insert(name.to_owned(), after);
         if ends {
@@ -497,7 +484,7 @@ impl Accounts {
                 }
                 let made = SecondFactor::new()?;
                 known.second_factor = Some(made.clone());
-                changes.push(said(at, name, "account.second_started", name, ""));
+                changes.push(entry(at, name, AuditLogAction::AccountSecondStarted, name, ""));
                 self.keep_same(name, changes);
                 Ok(Answer::Second(made))
             }
@@ -513,7 +500,7 @@ impl Accounts {
                 let second = known.second_factor.as_mut().ok_or_else(|| conflict("there is no second factor"))?;
                 second.confirmed = true;
                 let codes = second.renew_recovery()?;
-                changes.push(said(at, name, "account.second_codes_made", name, ""));
+                changes.push(entry(at, name, AuditLogAction::AccountSecondCodesMade, name, ""));
                 self.keep_same(name, changes);
                 Ok(Answer::Codes(codes))
             }
@@ -526,7 +513,7 @@ impl Accounts {
                 }
                 self.get(name)?.second_factor = None;
                 changes.push(Change::SecondFactorEnded { account: name.to_owned() });
-                changes.push(said(at, name, "account.second_removed", name, ""));
+                changes.push(entry(at, name, AuditLogAction::AccountSecondRemoved, name, ""));
                 self.keep_same(name, changes);
                 Ok(Answer::Done)
             }
@@ -567,7 +554,7 @@ impl Accounts {
     ) -> CommandResult {
         self.keep_same(name, changes);
         changes.push(Change::SessionsEnded { account: name.to_owned(), except: except.to_owned() });
-        changes.push(said(at, actor, "account.sessions_ended", name, why));
+        changes.push(entry(at, actor, AuditLogAction::AccountSessionsEnded, name, why));
         Ok(Answer::Done)
     }
 }
@@ -611,15 +598,15 @@ fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> Stri
     format!("{role}{disabled}{places} {full_name}").trim_end().to_owned()
 }
 
-fn said(at: Moment, actor: &str, action: &str, subject: &str, detail: &str) -> Change {
-    let (actor, action) = (actor.to_owned(), action.to_owned());
+fn entry(at: Moment, actor: &str, action: AuditLogAction, subject: &str, detail: &str) -> Change {
+    let (actor, action) = (actor.to_owned(), action.as_str().to_owned());
     Change::Audit(audit::Entry { at: at.now, actor, action, subject: subject.to_owned(), detail: detail.to_owned() })
 }
 
 impl Engine {
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
-        let sessions = Sessions::of(&intent, self.reader.as_ref(), &self.batch.changes);
+        let sessions = IntentSessions::of(&intent, self.reader.as_ref(), &self.batch.changes);
         let sessions = sessions.map_err(|error| CommandError::Unavailable(error.to_string()))?;
         let at = Moment { now, boot_ms: clock::boottime_ms(), wall: clock::wall() };
         // What a refusal leaves behind, such as a failed attempt, is kept, too.

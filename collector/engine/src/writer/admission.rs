@@ -87,7 +87,7 @@ impl Engine {
     /// Whether a report is taken; else why not. It has taken its place in the order then.
     pub(super) fn admit(
         &mut self,
-        link: ConnectionId,
+        connection: ConnectionId,
         report: &Report,
         bytes: usize,
         now: Timestamp,
@@ -111,11 +111,11 @@ impl Engine {
         match weighed {
             Ok(0) => Ok(()),
             Ok(pause_ms) => {
-                self.connections.pause(link, pause_ms);
+                self.connections.pause(connection, pause_ms);
                 Ok(())
             }
             Err(kind) => {
-                self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
+                self.connections.pause(connection, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
                 self.judge(Input::Skipped { device, position: report.envelope.position }, now);
                 self.batch.touched.insert(device.clone());
                 Err(match kind {
@@ -131,7 +131,7 @@ impl Engine {
     /// A report that cannot be read. Why.
     pub(super) fn refuse_broken(
         &mut self,
-        link: ConnectionId,
+        connection: ConnectionId,
         device: &DeviceId,
         bytes: usize,
         refused: &Refused,
@@ -145,7 +145,7 @@ impl Engine {
             tracing::warn!(%device, error = %refused.error, "report refused");
         }
         if self.charge(device, BudgetKind::Broken, bytes, now).is_err() {
-            self.connections.pause(link, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
+            self.connections.pause(connection, REFUSED_PAUSE_MS + bytes as u64 / REFUSED_BYTES_A_MS);
         }
         refused.to_string()
     }

@@ -20,7 +20,7 @@ pub(super) struct Batch {
     pub(super) answers: Vec<(oneshot::Sender<CommandResult>, CommandResult)>,
     pub(super) asks: Vec<(DeviceId, Ask)>,
     pub(super) probes: Vec<DeviceId>,
-    /// Whose links are closed, and why.
+    /// Whose connections are closed, and why.
     pub(super) disconnects: Vec<(DeviceId, &'static str)>,
     pub(super) reports: u64,
     pub(super) values: u64,
@@ -96,7 +96,7 @@ mod tests {
         let body = Body::Event(Event { name: "e.e".to_owned(), text: String::new(), fields: Default::default() });
         let (packet, report) = (u16::try_from(seq).ok(), Ok(Box::new(Report { envelope, body })));
         let device = device.clone();
-        engine.send(EngineMessage::Report { link: 1, device, packet, bytes: 100, report, packed: None }).await;
+        engine.send(EngineMessage::Report { connection: 1, device, packet, bytes: 100, report, packed: None }).await;
     }
 
     /// The packets that are acknowledged next.
@@ -121,7 +121,8 @@ mod tests {
         let (engine, thread) = start(deps).expect("starts");
         let (sender, mut down) = mpsc::unbounded_channel();
         let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
-        let opened = EngineMessage::Opened { link: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
+        let opened =
+            EngineMessage::Opened { connection: 1, device: device.clone(), serial, keep_alive_s: 60, peer, sender };
         assert!(engine.send(opened).await);
         // A person asks for something: with it goes all that came before.
         report(&engine, &device, 1).await;

@@ -132,13 +132,13 @@ impl BudgetKind {
 
 /// What is left of an allowance.
 #[derive(Debug, Clone, Copy)]
-struct Bucket {
+struct AllowanceBucket {
     bytes: f64,
     records: f64,
     at_ms: u64,
 }
 
-impl Bucket {
+impl AllowanceBucket {
     const fn full(allowance: &Allowance, now_ms: u64) -> Self {
         Self { bytes: allowance.burst_bytes, records: allowance.burst_records, at_ms: now_ms }
     }
@@ -197,7 +197,7 @@ const LOG_MS: u64 = 60_000;
 /// What the engine remembers of one device.
 #[derive(Debug)]
 pub(super) struct DeviceUsage {
-    buckets: [Bucket; KINDS],
+    buckets: [AllowanceBucket; KINDS],
     /// The kinds it went beyond, a bit each, when it did so last, and when the judge was told.
     beyond: u16,
     overrun_ms: Option<u64>,
@@ -219,7 +219,7 @@ pub(super) struct DeviceUsage {
 
 impl DeviceUsage {
     fn new(now_ms: u64) -> Self {
-        let buckets = std::array::from_fn(|place| Bucket::full(&ALLOWANCES[place], now_ms));
+        let buckets = std::array::from_fn(|place| AllowanceBucket::full(&ALLOWANCES[place], now_ms));
         Self {
             buckets,
             beyond: 0,

@@ -9,6 +9,7 @@ use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::inventory::device::check_device;
@@ -53,13 +54,13 @@ impl Engine {
             Command::PlanWindow { window, overrule, actor } => self.plan_window(window, overrule, &actor, now),
             Command::EndWindow { id, actor } => {
                 self.decide(Input::EndWindow(id), now)?;
-                self.record(now, &actor, "window.ended", &id.to_string(), "");
+                self.record(now, &actor, AuditLogAction::WindowEnded, &id.to_string(), "");
                 Ok(Answer::Done)
             }
             Command::Cover { covers, instead_of, actor } => self.cover(covers, &instead_of, &actor, now),
             Command::Uncover { id, actor } => {
                 self.decide(Input::RemoveCover(id), now)?;
-                self.record(now, &actor, "cover.removed", &id.to_string(), "");
+                self.record(now, &actor, AuditLogAction::CoverRemoved, &id.to_string(), "");
                 Ok(Answer::Done)
             }
             Command::Handover(entry) => self.hand_over(entry, now),
@@ -74,7 +75,7 @@ impl Engine {
             }
             Command::SaveView(view) => self.save_view(view),
             Command::Delivered(deliveries) => {
-                self.delivered(deliveries, now);
+                self.record_deliveries(deliveries, now);
                 Ok(Answer::Done)
             }
             Command::FallBack(keys) => {
@@ -82,7 +83,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Command::Ticket { record, events } => self.ticket(*record, events, now),
-            Command::Examined { findings, deep } => self.examined(findings, deep, now),
+            Command::Examined { findings, deep } => self.record_examination(findings, deep, now),
             Command::ConfirmLoss { reason, actor } => self.confirm_loss(&reason, &actor, now),
             Command::Reload(config) => self.reload(*config, now),
             Command::ForgetRows { folded } => self.forget_rows(folded, now),
@@ -119,7 +120,7 @@ impl Engine {
         self.batch.touched.remove(device);
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.end_ways_in(device, now)?;
-        self.record(now, actor, "device.revoked", device.as_str(), "");
+        self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
         self.batch.disconnects.push((device.clone(), "revoked"));
         Ok(Answer::Done)
     }
@@ -184,7 +185,7 @@ impl Engine {
         self.config = config;
         self.send_all_settings(now);
         self.take_effects(out, now);
-        self.record(now, "", "config.reloaded", "collector.toml", "");
+        self.record(now, "", AuditLogAction::ConfigReloaded, "collector.toml", "");
         self.check_duty(now)
     }
 
@@ -204,11 +205,17 @@ impl Engine {
         }
         // A record of every deletion (article 6.3), and of every loss.
         if folded.gone.deleted > 0 {
-            self.record(now, "", "history.pruned", "", &format!("{} chunks past their time", folded.gone.deleted));
+            self.record(
+                now,
+                "",
+                AuditLogAction::HistoryPruned,
+                "",
+                &format!("{} chunks past their time", folded.gone.deleted),
+            );
         }
         if folded.gone.corrupt > 0 {
             let what = format!("{} rows or chunks could not be read", folded.gone.corrupt);
-            self.record(now, "", "history.corrupt", "", &what);
+            self.record(now, "", AuditLogAction::HistoryCorrupt, "", &what);
         }
         Ok(Answer::Done)
     }

@@ -92,7 +92,7 @@ impl Engine {
                         tracing::error!(%error, no_room = error.is_no_room(), "the store cannot be written; nothing is acknowledged until it can");
                     }
                     self.health.set_trouble(Some(error.to_string()));
-                    self.health.turned();
+                    self.health.mark_alive();
                     if self.health.stopping_for_ms().is_some_and(|passed| passed > STOP_MS) {
                         return false;
                     }

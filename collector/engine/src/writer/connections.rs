@@ -1,4 +1,4 @@
-//! The open links, as the engine sees them: who is connected, what is to be acknowledged, what is to be sent down.
+//! The open connections, as the engine sees them: who is connected, what is to be acknowledged, what is to be sent down.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use ioc_common::id::DeviceId;
 use ioc_common::report::Position;
 use ioc_common::topic::DownKind;
 
-/// So many messages of one link in one commit are a backlog, or a device that sends without a pause.
+/// So many messages of one connection in one commit are a backlog, or a device that sends without a pause.
 const HURRIED_MIN: usize = 8;
 
-/// Number of a link, unique while the collector runs.
+/// Number of a connection, unique while the collector runs.
 pub type ConnectionId = u64;
 
-/// What the engine sends down a link.
+/// What the engine sends down a connection.
 #[derive(Debug)]
 pub enum Down {
     /// Acknowledge these packets, and tell the watermark.
@@ -32,11 +32,11 @@ pub enum Down {
     },
     /// A message below `down/`, with its payload.
     Message(DownKind, Vec<u8>),
-    /// Close the link, and why.
+    /// Close the connection, and why.
     Close(&'static str),
 }
 
-/// The open links.
+/// The open connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     open: HashMap<ConnectionId, OpenConnection>,
@@ -62,7 +62,7 @@ struct OpenConnection {
 }
 
 impl Connections {
-    /// A new link. The one that the device had is closed.
+    /// A new connection. The one that the device had is closed.
     pub(super) fn open(
         &mut self,
         id: ConnectionId,
@@ -74,7 +74,7 @@ impl Connections {
             let _ = old.sender.send(Down::Close("replaced by a newer connection"));
         }
         self.peers.insert(device.clone(), peer);
-        let link = OpenConnection {
+        let connection = OpenConnection {
             device,
             sender,
             packets: Vec::new(),
@@ -85,15 +85,15 @@ impl Connections {
             messages: Vec::new(),
             dirty: false,
         };
-        self.open.insert(id, link);
+        self.open.insert(id, connection);
     }
 
-    /// Whether this link is a device's present one.
+    /// Whether this connection is a device's present one.
     pub(super) fn is_open(&self, id: ConnectionId) -> bool {
         self.open.contains_key(&id)
     }
 
-    /// A link is closed. True when it was the device's present one.
+    /// A connection is closed. True when it was the device's present one.
     pub(super) fn close(&mut self, id: ConnectionId, device: &DeviceId) -> bool {
         self.open.remove(&id);
         if self.by_device.get(device) == Some(&id) {
@@ -103,32 +103,32 @@ impl Connections {
         false
     }
 
-    /// Closes a device's link.
+    /// Closes a device's connection.
     pub(super) fn disconnect(&mut self, device: &DeviceId, why: &'static str) {
-        if let Some(link) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = link.sender.send(Down::Close(why));
+        if let Some(connection) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
+            let _ = connection.sender.send(Down::Close(why));
         }
     }
 
     fn touch(&mut self, id: ConnectionId) -> Option<&mut OpenConnection> {
-        let link = self.open.get_mut(&id)?;
-        if !link.dirty {
-            link.dirty = true;
+        let connection = self.open.get_mut(&id)?;
+        if !connection.dirty {
+            connection.dirty = true;
             self.dirty.push(id);
         }
-        Some(link)
+        Some(connection)
     }
 
     /// Acknowledges a packet after the commit.
     pub(super) fn acknowledge(&mut self, id: ConnectionId, packet: Option<u16>, refused: Option<String>) {
         let mut many = false;
-        if let Some(link) = self.touch(id) {
-            link.packets.extend(packet);
-            link.settled += 1;
-            many = link.settled >= HURRIED_MIN || link.pause_ms > 0;
-            link.greeting = true;
+        if let Some(connection) = self.touch(id) {
+            connection.packets.extend(packet);
+            connection.settled += 1;
+            many = connection.settled >= HURRIED_MIN || connection.pause_ms > 0;
+            connection.greeting = true;
             if refused.is_some() {
-                link.refused = refused;
+                connection.refused = refused;
             }
         }
         self.hurried |= many;
@@ -141,24 +141,24 @@ impl Connections {
 
     /// Lets a device be read only after a while.
     pub(super) fn pause(&mut self, id: ConnectionId, pause_ms: u64) {
-        if let Some(link) = self.open.get_mut(&id) {
-            link.pause_ms = link.pause_ms.max(pause_ms);
+        if let Some(connection) = self.open.get_mut(&id) {
+            connection.pause_ms = connection.pause_ms.max(pause_ms);
         }
     }
 
     /// Tells a device its watermark, so that it knows from where to go on.
     pub(super) fn greet(&mut self, id: ConnectionId) {
-        if let Some(link) = self.touch(id) {
-            link.greeting = true;
+        if let Some(connection) = self.touch(id) {
+            connection.greeting = true;
         }
     }
 
     /// Sends a message after the commit.
     pub(super) fn queue(&mut self, device: &DeviceId, kind: DownKind, payload: Vec<u8>) {
         if let Some(id) = self.by_device.get(device).copied()
-            && let Some(link) = self.touch(id)
+            && let Some(connection) = self.touch(id)
         {
-            link.messages.push((kind, payload));
+            connection.messages.push((kind, payload));
         }
     }
 
@@ -176,16 +176,17 @@ impl Connections {
     pub(super) fn flush(&mut self, watermark: impl Fn(&DeviceId) -> Position) {
         self.hurried = false;
         for id in std::mem::take(&mut self.dirty) {
-            let Some(link) = self.open.get_mut(&id) else { continue };
-            link.dirty = false;
-            if std::mem::take(&mut link.greeting) {
-                let payload = codec::committed(watermark(&link.device), link.refused.take());
-                let packets = std::mem::take(&mut link.packets);
-                let (settled, pause_ms) = (std::mem::take(&mut link.settled), std::mem::take(&mut link.pause_ms));
-                let _ = link.sender.send(Down::Committed { packets, payload, settled, pause_ms });
+            let Some(connection) = self.open.get_mut(&id) else { continue };
+            connection.dirty = false;
+            if std::mem::take(&mut connection.greeting) {
+                let payload = codec::committed(watermark(&connection.device), connection.refused.take());
+                let packets = std::mem::take(&mut connection.packets);
+                let (settled, pause_ms) =
+                    (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));
+                let _ = connection.sender.send(Down::Committed { packets, payload, settled, pause_ms });
             }
-            for (kind, payload) in link.messages.drain(..) {
-                let _ = link.sender.send(Down::Message(kind, payload));
+            for (kind, payload) in connection.messages.drain(..) {
+                let _ = connection.sender.send(Down::Message(kind, payload));
             }
         }
     }

@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::{Batch, CommandResult, Engine};
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::health::Examined;
 use ioc_store::Change;
@@ -34,7 +35,7 @@ impl Engine {
         let why = Text::new(of(|text| &text.vi), of(|text| &text.en));
         tracing::error!(lost = why.en, "the store has lost what was acknowledged; it goes on with what is left");
         if lost.fresh {
-            self.record(now, "", "store.loss_found", "ioc-watch.db", &why.en);
+            self.record(now, "", AuditLogAction::StoreLossFound, "ioc-watch.db", &why.en);
         }
         self.raise_self_fault("store-lost", LOST, why, now);
         self.health.set_missing(lost.all);
@@ -52,7 +53,7 @@ impl Engine {
             )));
         }
         self.batch.changes.push(Change::LossConfirmed);
-        self.record(now, actor, "store.loss_confirmed", "ioc-watch.db", reason);
+        self.record(now, actor, AuditLogAction::StoreLossConfirmed, "ioc-watch.db", reason);
         self.health.set_missing(Vec::new());
         let why = Text::new(format!("{actor} xác nhận: {reason}"), format!("{actor} confirms: {reason}"));
         self.decide(Input::SelfFault { key: "store-lost", incident: None, why }, now)?;
@@ -60,20 +61,26 @@ impl Engine {
     }
 
     /// A look at the store is over.
-    pub(super) fn examined(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
+    pub(super) fn record_examination(&mut self, findings: Vec<String>, deep: bool, now: Timestamp) -> CommandResult {
         // A quick look does not see all that a deep one does, and takes nothing back.
         let stands = self.state.has_self_fault("store-damaged");
         if findings.is_empty() && !deep && stands {
             return Ok(Answer::Done);
         }
         if findings.is_empty() {
-            self.record(now, "", "store.examined", "ioc-watch.db", "sound");
+            self.record(now, "", AuditLogAction::StoreExamined, "ioc-watch.db", "sound");
             let why = Text::new("Kho dữ liệu lành lặn.", "The store is sound.");
             self.decide(Input::SelfFault { key: "store-damaged", incident: None, why }, now)?;
         } else {
             let shown = findings.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
             tracing::error!(findings = findings.len(), shown, "the store is damaged");
-            self.record(now, "", "store.examined", "ioc-watch.db", &format!("{} findings: {shown}", findings.len()));
+            self.record(
+                now,
+                "",
+                AuditLogAction::StoreExamined,
+                "ioc-watch.db",
+                &format!("{} findings: {shown}", findings.len()),
+            );
             let why = Text::new(format!("Kho dữ liệu bị hỏng: {shown}"), format!("The store is damaged: {shown}"));
             self.raise_self_fault("store-damaged", DAMAGED, why, now);
         }

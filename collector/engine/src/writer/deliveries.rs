@@ -4,6 +4,7 @@ use ioc_common::clock::Timestamp;
 use ioc_judge::Notice;
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use ioc_store::{Change, Delivery, DeliveryState, OutboxEntry};
 
@@ -53,7 +54,7 @@ impl Engine {
                 entry.state.as_str()
             )));
         }
-        self.record(now, actor, "notice.resent", key, "");
+        self.record(now, actor, AuditLogAction::NoticeResent, key, "");
         let (state, attempts) = (DeliveryState::Waiting, 0);
         let key = key.to_owned();
         let delivery = Delivery { key, at: now, state, attempts, unanswered: 0, next_attempt_at: now, error: None };
@@ -63,13 +64,19 @@ impl Engine {
     }
 
     /// Keeps what became of deliveries; where one has failed often enough, its fallback takes over.
-    pub(super) fn delivered(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
+    pub(super) fn record_deliveries(&mut self, deliveries: Vec<Delivery>, now: Timestamp) {
         self.batch.visible |= !deliveries.is_empty();
         for delivery in deliveries {
             let given_up = delivery.state == DeliveryState::Dead;
             let failed_often = delivery.state == DeliveryState::Waiting && delivery.attempts >= FALLBACK_ATTEMPTS;
             if given_up {
-                self.record(now, "", "notice.given_up", &delivery.key, delivery.error.as_deref().unwrap_or_default());
+                self.record(
+                    now,
+                    "",
+                    AuditLogAction::NoticeGivenUp,
+                    &delivery.key,
+                    delivery.error.as_deref().unwrap_or_default(),
+                );
             }
             if given_up || failed_often {
                 self.fall_back(&delivery.key, now);

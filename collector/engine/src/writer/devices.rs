@@ -6,6 +6,7 @@ use ioc_judge::{DeviceInfo, Input};
 
 use super::Engine;
 use super::commands::checked_text;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::inventory::device::check_device;
 use ioc_store::Change;
@@ -27,7 +28,7 @@ impl Engine {
     }
 
     pub(super) fn persist_registered(&mut self, info: DeviceInfo, actor: &str, detail: &str, now: Timestamp) {
-        self.record(now, actor, "device.registered", info.id.as_str(), detail);
+        self.record(now, actor, AuditLogAction::DeviceRegistered, info.id.as_str(), detail);
         self.persist_device(info, now);
     }
 
@@ -39,7 +40,7 @@ impl Engine {
         };
         let old = serde_json::to_string(&known.info).unwrap_or_default();
         let new = serde_json::to_string(&info).unwrap_or_default();
-        self.record(now, actor, "device.described", info.id.as_str(), &format!("{old} -> {new}"));
+        self.record(now, actor, AuditLogAction::DeviceDescribed, info.id.as_str(), &format!("{old} -> {new}"));
         self.persist_device(info, now);
     }
 
@@ -57,7 +58,7 @@ impl Engine {
             return Err(CommandError::NotFound(format!("there is no device {device}")));
         }
         let text = checked_text(text, REMARK_MAX_CHARS)?;
-        self.record(now, actor, "device.remarked", device.as_str(), &text);
+        self.record(now, actor, AuditLogAction::DeviceRemarked, device.as_str(), &text);
         let fields = serde_json::json!({ "who": actor }).to_string();
         self.batch.visible = true;
         self.batch.changes.push(Change::Event { device, at: now, name: "remark".to_owned(), text, fields });

@@ -7,6 +7,7 @@ use ioc_judge::{Input, NewIncident, Notice, Occasion, Priority, Severity, Text, 
 
 use super::Engine;
 use super::commands::checked_text;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use ioc_store::template::one_line;
 use ioc_store::{Change, Handover};
@@ -43,7 +44,7 @@ impl Engine {
         window.title = one_line(&window.title, LINE_MAX_CHARS);
         let detail = serde_json::to_string(&window).unwrap_or_default();
         self.decide(Input::PlanWindow { window, overrule }, now)?;
-        self.record(now, actor, "window.planned", "", &detail);
+        self.record(now, actor, AuditLogAction::WindowPlanned, "", &detail);
         Ok(Answer::Done)
     }
 
@@ -71,7 +72,7 @@ impl Engine {
         }
         self.decide(Input::AddCovers(covers), now)?;
         for (rota, detail) in records {
-            self.record(now, actor, "cover.added", &rota, &detail);
+            self.record(now, actor, AuditLogAction::CoverAdded, &rota, &detail);
         }
         self.check_duty(now)
     }
@@ -79,7 +80,7 @@ impl Engine {
     pub(super) fn hand_over(&mut self, mut entry: Handover, now: Timestamp) -> super::CommandResult {
         (entry.text, entry.at) = (checked_text(&entry.text, HANDOVER_MAX_CHARS)?, now);
         let (who, rota) = (entry.who.clone(), entry.rota.clone());
-        self.record(now, &who, "duty.handover", &rota, &entry.text.chars().take(200).collect::<String>());
+        self.record(now, &who, AuditLogAction::DutyHandover, &rota, &entry.text.chars().take(200).collect::<String>());
         self.batch.visible = true;
         self.batch.changes.push(Change::Handover(entry));
         Ok(Answer::Done)
@@ -98,7 +99,7 @@ impl Engine {
             )));
         }
         to.iter_mut().for_each(|one| one.not_before = None);
-        self.record(now, actor, "contact.tested", person, "");
+        self.record(now, actor, AuditLogAction::ContactTested, person, "");
         // No incident has the number 0; the moment makes the key.
         let step = u32::try_from(now.as_secs().rem_euclid(i64::from(u32::MAX))).unwrap_or(0);
         let notice = Notice {

@@ -11,6 +11,7 @@ use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
 use super::token_binding;
 use super::{CommandResult, Engine};
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, NewToken};
 use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
 use ioc_common::random;
@@ -61,7 +62,13 @@ impl Engine {
         let token = Token::new(self.authority.fingerprint(), secret);
         let label = one_line(&label, TEXT_MAX_CHARS);
         let about = subject.as_ref().map_or(label.as_str(), DeviceId::as_str);
-        self.record(now, actor, "token.created", about, &format!("{uses} uses, valid for {life}, approval {approve}"));
+        self.record(
+            now,
+            actor,
+            AuditLogAction::TokenCreated,
+            about,
+            &format!("{uses} uses, valid for {life}, approval {approve}"),
+        );
         self.batch.changes.push(Change::Token(TokenRecord {
             digest: token.digest(),
             grant,
@@ -81,7 +88,7 @@ impl Engine {
     pub(super) fn end_token(&mut self, digest: String, actor: &str, now: Timestamp) -> CommandResult {
         let known = self.reader.token(&digest).map_err(|error| unread(&error))?;
         let record = known.ok_or_else(|| CommandError::NotFound("there is no such token".to_owned()))?;
-        self.record(now, actor, "token.ended", &record.label, &digest);
+        self.record(now, actor, AuditLogAction::TokenEnded, &record.label, &digest);
         self.batch.changes.push(Change::TokenEnded { digest, at: now });
         Ok(Answer::Done)
     }
@@ -114,7 +121,13 @@ impl Engine {
                 let mut reasons = known.reasons.clone();
                 reasons.push(ApprovalReason::Enrolled { device: known.info.id.clone() });
                 let again = RequestRecord { state: RequestState::Waiting, reasons, seen_at: now, ..known };
-                self.record(now, "", "enrolment.waits", again.info.id.as_str(), &format!("taken since, request {id}"));
+                self.record(
+                    now,
+                    "",
+                    AuditLogAction::EnrolmentWaits,
+                    again.info.id.as_str(),
+                    &format!("taken since, request {id}"),
+                );
                 self.batch.changes.push(Change::Request(Box::new(again)));
                 self.batch.visible = true;
                 return Ok(Answer::Waiting { request: id });
@@ -148,7 +161,13 @@ impl Engine {
             return Err(CommandError::Conflict(format!("{WAITING_MAX} machines wait already; approve or refuse some")));
         }
         let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
-        self.record(now, "", "enrolment.waits", info.id.as_str(), &format!("host {host:?} from {peer}, request {id}"));
+        self.record(
+            now,
+            "",
+            AuditLogAction::EnrolmentWaits,
+            info.id.as_str(),
+            &format!("host {host:?} from {peer}, request {id}"),
+        );
         self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
         self.batch.changes.push(Change::Request(Box::new(RequestRecord {
             id: id.clone(),
@@ -201,11 +220,23 @@ impl Engine {
                     known.reasons.push(knew);
                 }
                 known.state = RequestState::Approved;
-                self.record(now, actor, "enrolment.approved", known.info.id.as_str(), &format!("request {id}"));
+                self.record(
+                    now,
+                    actor,
+                    AuditLogAction::EnrolmentApproved,
+                    known.info.id.as_str(),
+                    &format!("request {id}"),
+                );
             }
             None => {
                 known.state = RequestState::Refused;
-                self.record(now, actor, "enrolment.refused", known.info.id.as_str(), &format!("request {id}"));
+                self.record(
+                    now,
+                    actor,
+                    AuditLogAction::EnrolmentRefused,
+                    known.info.id.as_str(),
+                    &format!("request {id}"),
+                );
             }
         }
         self.batch.changes.push(Change::Request(Box::new(known)));
@@ -249,7 +280,7 @@ impl Engine {
         });
         let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
         let detail = format!("host {host:?} from {peer}, certificate {}", issued.serial);
-        self.record(now, "", "device.enrolled", info.id.as_str(), &detail);
+        self.record(now, "", AuditLogAction::DeviceEnrolled, info.id.as_str(), &detail);
         let device = info.id.clone();
         self.allowlist.expel(&device);
         self.allowlist.admit(device.clone(), issued.serial.clone());
@@ -296,12 +327,18 @@ impl Engine {
     pub(super) fn quarantine(&mut self, device: DeviceId, now: Timestamp) {
         let peer = self.connections.last_peer(&device).map(|peer| peer.ip().to_string()).unwrap_or_default();
         tracing::error!(%device, peer, "two machines report under one identity; both are kept out until one is enrolled anew");
-        self.record(now, "", "device.quarantined", device.as_str(), &format!("the last of them came from {peer:?}"));
+        self.record(
+            now,
+            "",
+            AuditLogAction::DeviceQuarantined,
+            device.as_str(),
+            &format!("the last of them came from {peer:?}"),
+        );
         self.allowlist.expel(&device);
         self.drop_link(device, "its identity is on two machines", now);
     }
 
-    /// Closes a device's link after the commit, if it has one. Nobody else would say that it is lost.
+    /// Closes a device's connection after the commit, if it has one. Nobody else would say that it is lost.
     pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
         if self.connections.has(&device) {
             self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);
@@ -320,7 +357,7 @@ impl Engine {
         for (of, serial) in serials.into_iter().filter(|(of, _)| of == device) {
             self.allowlist.admit(of, serial);
         }
-        self.record(now, actor, "device.released", device.as_str(), "");
+        self.record(now, actor, AuditLogAction::DeviceReleased, device.as_str(), "");
         Ok(Answer::Done)
     }
 

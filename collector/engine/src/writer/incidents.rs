@@ -8,6 +8,7 @@ use ioc_judge::{Action, Alert, DeviceInfo, DeviceKind, Effect, Input, NewInciden
 
 use super::Engine;
 use crate::alert::{self, DeviceNames};
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use ioc_store::Change;
 
@@ -59,7 +60,7 @@ impl Engine {
         }
         let name = action.as_str();
         self.decide(Input::Act { incident, who: actor, action }, now)?;
-        self.record(now, actor, "incident.action", &incident.to_string(), name);
+        self.record(now, actor, AuditLogAction::IncidentAction, &incident.to_string(), name);
         Ok(Answer::Done)
     }
 
@@ -87,7 +88,13 @@ impl Engine {
         let attachment =
             Attachment { name: name.clone(), sha256: sha256.clone(), bytes, who: actor.to_owned(), at: now };
         self.decide(Input::Attach { incident, attachment }, now)?;
-        self.record(now, actor, "incident.attached", &incident.to_string(), &format!("{name} sha256 {sha256}"));
+        self.record(
+            now,
+            actor,
+            AuditLogAction::IncidentAttached,
+            &incident.to_string(),
+            &format!("{name} sha256 {sha256}"),
+        );
         self.batch.changes.push(Change::Attachment { incident, sha256, content });
         Ok(Answer::Done)
     }
@@ -95,7 +102,7 @@ impl Engine {
     pub(super) fn open(&mut self, manual: NewIncident, actor: &str, now: Timestamp) -> super::CommandResult {
         let opened = self.decide(Input::Open { who: actor, incident: manual }, now)?;
         let id = opened.ok_or_else(|| CommandError::Unavailable("no incident was opened".to_owned()))?;
-        self.record(now, actor, "incident.opened", &id.to_string(), "by hand");
+        self.record(now, actor, AuditLogAction::IncidentOpened, &id.to_string(), "by hand");
         Ok(Answer::Incident(id))
     }
 

@@ -43,11 +43,12 @@ use ioc_common::settings::SettingsOutcome;
 use ioc_common::topic::DownKind;
 use ioc_judge::{Effect, HostAnswer, Input, ReportVerdict, TimeLimits};
 
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::health::Health;
 use crate::pki::Authority;
-use accounts::Accounts;
+use accounts::AccountRegistry;
 use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
@@ -66,13 +67,13 @@ const BATCH_MAX: usize = 2048;
 /// The longest sleep without an input; the clocks are looked at as often.
 const SLEEP_MAX_MS: i64 = 2_000;
 
-/// What goes into the engine. `link` is the connection that it came by, and `device` whose certificate that has.
+/// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug)]
 pub enum EngineMessage {
-    /// A device's link is open.
+    /// A device's connection is open.
     Opened {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// By which certificate: its serial number, hex.
         serial: String,
@@ -84,24 +85,24 @@ pub enum EngineMessage {
         sender: mpsc::UnboundedSender<Down>,
     },
     /// The device has subscribed and can be told its watermark.
-    Subscribed { link: ConnectionId, device: DeviceId },
-    /// A device's link is closed.
+    Subscribed { connection: ConnectionId, device: DeviceId },
+    /// A device's connection is closed.
     Closed {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// How long ago its last packet came, milliseconds.
         quiet_ms: i64,
     },
-    /// Nothing comes any more on a link that still stands, or something does again.
+    /// Nothing comes any more on a connection that still stands, or something does again.
     Quiet {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// How long ago its last packet came, milliseconds; none when one came now.
         quiet_ms: Option<i64>,
     },
     /// Something came on a topic for reports.
     Report {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge; none for QoS 0.
         packet: Option<u16>,
@@ -114,7 +115,7 @@ pub enum EngineMessage {
     },
     /// Plain values of a sensor, by their paths.
     Values {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -122,7 +123,7 @@ pub enum EngineMessage {
     },
     /// A request for a renewed certificate.
     Renew {
-        link: ConnectionId,
+        connection: ConnectionId,
         device: DeviceId,
         /// Its packet, to acknowledge.
         packet: Option<u16>,
@@ -230,7 +231,7 @@ pub struct Engine {
     probes: mpsc::UnboundedSender<HostProbe>,
     outbox: watch::Sender<u64>,
     pages: watch::Sender<u64>,
-    accounts: Accounts,
+    accounts: AccountRegistry,
     /// The whole software list that is kept of each device that reported one since the start.
     software: HashMap<DeviceId, String>,
     /// What devices reported last of their settings.
@@ -294,7 +295,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
     let reported = reader.settings()?.into_iter();
     let settings =
         reported.filter_map(|(info, outcome)| Some((info.id, serde_json::from_str(&outcome?).ok()?))).collect();
-    let accounts = Accounts::read(reader.as_ref())?;
+    let accounts = AccountRegistry::read(reader.as_ref())?;
     let (rules, plan) = (Arc::new(config.rules.clone()), Arc::new(config.plan.clone()));
     let (state, effects) = ioc_judge::State::restore(rules, plan, limits, snapshot, now);
     let (outbox, pages) = (watch::channel(0).0, watch::channel(0).0);
@@ -393,7 +394,7 @@ impl Engine {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
-        self.health.turned();
+        self.health.mark_alive();
         self.check_disk(now);
         let mut stop = false;
         self.batch.inputs += inputs.len();
@@ -424,11 +425,11 @@ impl Engine {
 
     fn take(&mut self, message: EngineMessage, now: Timestamp) {
         match message {
-            EngineMessage::Report { link, device, packet, bytes, report, packed } => {
-                let refused = self.take_report(link, &device, bytes, (report, packed), now);
-                self.connections.acknowledge(link, packet, refused);
+            EngineMessage::Report { connection, device, packet, bytes, report, packed } => {
+                let refused = self.take_report(connection, &device, bytes, (report, packed), now);
+                self.connections.acknowledge(connection, packet, refused);
             }
-            EngineMessage::Opened { link, device, serial, keep_alive_s, peer, sender } => {
+            EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
                     let _ = sender.send(Down::Close("revoked"));
@@ -438,32 +439,34 @@ impl Engine {
                     let _ = sender.send(Down::Close(kind.label()));
                     return;
                 }
-                self.connections.open(link, device.clone(), peer, sender);
+                self.connections.open(connection, device.clone(), peer, sender);
                 self.judge(Input::Connected { device: &device, keep_alive_s }, now);
             }
-            EngineMessage::Subscribed { link, device } => {
+            EngineMessage::Subscribed { connection, device } => {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
                     self.drop_link(device, kind.label(), now);
                 } else if self.state.device(&device).is_some() {
-                    self.connections.greet(link);
+                    self.connections.greet(connection);
                     self.resend_settings(&device, now);
                 }
             }
-            EngineMessage::Closed { link, device, quiet_ms } => {
-                if self.connections.close(link, &device) {
+            EngineMessage::Closed { connection, device, quiet_ms } => {
+                if self.connections.close(connection, &device) {
                     self.judge(Input::LinkBroken { device: &device, quiet_ms }, now);
                 }
             }
-            EngineMessage::Quiet { link, device, quiet_ms } if self.connections.is_open(link) => match quiet_ms {
-                Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
-                None => self.judge(Input::LinkAlive { device: &device }, now),
-            },
-            EngineMessage::Values { link, device, packet, values } => {
-                self.take_values(link, &device, packet, &values, now);
+            EngineMessage::Quiet { connection, device, quiet_ms } if self.connections.is_open(connection) => {
+                match quiet_ms {
+                    Some(quiet_ms) => self.judge(Input::LinkIdle { device: &device, quiet_ms }, now),
+                    None => self.judge(Input::LinkAlive { device: &device }, now),
+                }
             }
-            EngineMessage::Renew { link, device, packet, csr } => {
-                // A link that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
-                let gone = !self.connections.is_open(link)
+            EngineMessage::Values { connection, device, packet, values } => {
+                self.take_values(connection, &device, packet, &values, now);
+            }
+            EngineMessage::Renew { connection, device, packet, csr } => {
+                // A connection that was closed meanwhile, since the device was taken out or enrolled anew, asks for nobody.
+                let gone = !self.connections.is_open(connection)
                     || self.batch.disconnects.iter().any(|(disconnects, _)| *disconnects == device);
                 if gone || self.state.device(&device).is_none() || self.state.is_quarantined(&device) {
                     return;
@@ -472,7 +475,7 @@ impl Engine {
                 if refused.is_none() {
                     self.renew(&device, &csr, now);
                 }
-                self.connections.acknowledge(link, packet, refused);
+                self.connections.acknowledge(connection, packet, refused);
             }
             EngineMessage::HostProbed { device, answer } => {
                 self.judge(Input::HostProbed { device: &device, answer }, now);
@@ -481,7 +484,7 @@ impl Engine {
                 let answer = self.carry_out(*command, now);
                 self.batch.answers.push((reply, answer));
             }
-            // A link that is closed has nothing more to say.
+            // A connection that is closed has nothing more to say.
             EngineMessage::Quiet { .. } | EngineMessage::Stop => {}
         }
     }
@@ -489,7 +492,7 @@ impl Engine {
     /// Takes a report. Why it was refused, when it was.
     fn take_report(
         &mut self,
-        link: ConnectionId,
+        connection: ConnectionId,
         device: &DeviceId,
         bytes: usize,
         (report, packed): (Result<Box<Report>, Refused>, Option<Vec<u8>>),
@@ -497,9 +500,9 @@ impl Engine {
     ) -> Option<String> {
         let report = match report {
             Ok(report) => report,
-            Err(refused) => return Some(self.refuse_broken(link, device, bytes, &refused, now)),
+            Err(refused) => return Some(self.refuse_broken(connection, device, bytes, &refused, now)),
         };
-        if let Err(why) = self.admit(link, &report, bytes, now) {
+        if let Err(why) = self.admit(connection, &report, bytes, now) {
             return Some(why);
         }
         let mut out = Vec::new();
@@ -549,7 +552,13 @@ impl Engine {
                 Effect::Fault(fault) => self.batch.changes.push(Change::Fault(fault)),
                 Effect::Incident(incident) => self.batch.changes.push(Change::Incident(incident)),
                 Effect::Step(step) => {
-                    self.record(now, &step.who, "incident.step", &step.incident.to_string(), &step.note.en);
+                    self.record(
+                        now,
+                        &step.who,
+                        AuditLogAction::IncidentStep,
+                        &step.incident.to_string(),
+                        &step.note.en,
+                    );
                     self.tell_ticket_systems(step.incident);
                     self.batch.changes.push(Change::Step(step));
                 }
@@ -566,19 +575,19 @@ impl Engine {
                 Effect::ProbeHost(device) => self.batch.probes.push(device),
                 Effect::Ask(device, ask) => self.batch.asks.push((device, ask)),
                 Effect::Record { device, action, detail } => {
-                    self.record(now, "", action.as_str(), device.as_str(), &detail);
+                    self.record(now, "", AuditLogAction::Judged(action), device.as_str(), &detail);
                 }
             }
         }
     }
 
     /// Writes into the audit log; what stands there waits for no company.
-    fn record(&mut self, at: Timestamp, actor: &str, action: &str, subject: &str, detail: &str) {
+    fn record(&mut self, at: Timestamp, actor: &str, action: AuditLogAction, subject: &str, detail: &str) {
         self.batch.urgent = true;
         self.batch.changes.push(Change::Audit(audit::Entry {
             at,
             actor: actor.to_owned(),
-            action: action.to_owned(),
+            action: action.as_str().to_owned(),
             subject: subject.to_owned(),
             detail: detail.to_owned(),
         }));
@@ -587,7 +596,7 @@ impl Engine {
     fn renew(&mut self, device: &DeviceId, csr: &str, now: Timestamp) {
         match self.authority.issue_device(csr, device, now, self.config.device_life.as_millis()) {
             Ok(issued) => {
-                self.record(now, "", "certificate.renewed", device.as_str(), &issued.serial);
+                self.record(now, "", AuditLogAction::CertificateRenewed, device.as_str(), &issued.serial);
                 self.allowlist.admit(device.clone(), issued.serial.clone());
                 self.renewed(device);
                 self.batch.changes.push(Change::Certificate {

@@ -7,16 +7,17 @@ use ioc_common::settings::{SettingsOutcome, Signed, signed_text};
 use ioc_common::topic::DownKind;
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::config::{AssignedSettings, SettingsState};
 
 impl Engine {
-    /// A device's link can be sent something: what was given on an earlier one may not have arrived.
+    /// A device's connection can be sent something: what was given on an earlier one may not have arrived.
     pub(super) fn resend_settings(&mut self, device: &DeviceId, now: Timestamp) {
         self.sent_settings.remove(device);
         self.send_settings(device, now);
     }
 
-    /// Sends a device its settings where it has others; once on each link.
+    /// Sends a device its settings where it has others; once on each connection.
     pub(super) fn send_settings(&mut self, device: &DeviceId, now: Timestamp) {
         let Some(info) = self.state.device(device).map(|known| &known.info).filter(|_| self.connections.has(device))
         else {
@@ -62,7 +63,8 @@ impl Engine {
         }
         let known = self.settings.insert(device.clone(), reported.clone());
         if reported != SettingsOutcome::default() {
-            let action = if reported.applied { "settings.applied" } else { "settings.refused" };
+            let action =
+                if reported.applied { AuditLogAction::SettingsApplied } else { AuditLogAction::SettingsRefused };
             self.record(now, "", action, device.as_str(), &format!("version {} {}", reported.version, reported.why));
         }
         // It started anew, and says what it has; what it just refused is not offered again.

@@ -5,7 +5,8 @@ use ioc_common::id::IncidentId;
 use ioc_judge::Action;
 
 use super::Engine;
-use crate::command::{Answer, TicketAct, TicketEvent};
+use crate::command::Answer;
+use crate::ticket_client::{TicketAct, TicketEvent};
 use ioc_store::template::one_line;
 use ioc_store::{Change, TicketRecord};
 

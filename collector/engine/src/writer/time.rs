@@ -15,6 +15,7 @@ use ioc_common::report::{Body, Report, State as Document};
 use ioc_judge::{Input, NewIncident, Severity, Text};
 
 use super::Engine;
+use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError};
 use crate::health::ClockState;
 use ioc_store::{Change, ClockMark};
@@ -109,7 +110,7 @@ impl Time {
         let (reading, boot_id) = (clocks.read(), clocks.boot_id());
         let (keeper, doubt_ms) = match mark {
             None => (Keeper::new(reading), None),
-            Some(mark) => believed(mark, &boot_id, reading),
+            Some(mark) => keeper_at_start(mark, &boot_id, reading),
         };
         clocks.believe(keeper.offset_ms());
         let step_ms = mark.filter(|mark| mark.boot_id == boot_id).and_then(|mark| mark.step_ms);
@@ -169,17 +170,17 @@ impl Time {
 }
 
 /// What is believed at a start, and by how much the clock is ahead where that is in doubt.
-fn believed(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
+fn keeper_at_start(mark: &ClockMark, boot_id: &str, reading: ClockReading) -> (Keeper, Option<i64>) {
     if mark.boot_id == boot_id && !boot_id.is_empty() {
-        let then = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
-        return (Keeper::resume(then.offset_ms(), mark.boot_ms), mark.doubt_ms);
+        let last = ClockReading { wall: mark.at, boot_ms: mark.boot_ms };
+        return (Keeper::resume(last.offset_ms(), mark.boot_ms), mark.doubt_ms);
     }
     let passed_ms = reading.wall.millis_since(mark.at);
     let held = mark.step_ms.is_some() && passed_ms > FOLLOW_MAX_MS;
     if !(-ioc_common::keeper::STEP_MS..=OFF_BELIEVED_MAX_MS).contains(&passed_ms) || held {
         // Nobody knows how long the machine was off. Time goes on from the last commit, and the rest is a step like any other.
-        let then = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
-        return (Keeper::resume(then.offset_ms(), reading.boot_ms), mark.doubt_ms);
+        let last = ClockReading { wall: mark.at, boot_ms: reading.boot_ms };
+        return (Keeper::resume(last.offset_ms(), reading.boot_ms), mark.doubt_ms);
     }
     (Keeper::new(reading), if passed_ms > OFF_MAX_MS { Some(passed_ms) } else { mark.doubt_ms })
 }
@@ -214,7 +215,7 @@ impl Engine {
         let now = self.time.keeper.now(reading);
         if let Some(step_ms) = self.time.step_ms.take() {
             let detail = format!("the machine's clock is back after a step by {}", spelt(step_ms));
-            self.record(now, "", "clock.returned", "", &detail);
+            self.record(now, "", AuditLogAction::ClockReturned, "", &detail);
             self.clock_is_well(now, reading);
         } else if !self.time.looked && self.time.doubt_ms.is_none() {
             // It may have come back, or been confirmed by a reboot, while the collector was off.
@@ -224,7 +225,7 @@ impl Engine {
         if let Some(doubt_ms) = self.time.doubt_ms {
             if self.time.is_trusted(doubt_ms, reading) {
                 self.time.doubt_ms = None;
-                self.record(now, "", "clock.confirmed", "", "by trusted time");
+                self.record(now, "", AuditLogAction::ClockConfirmed, "", "by trusted time");
                 self.clock_is_well(now, reading);
             } else {
                 self.say_clock(reading);
@@ -241,7 +242,7 @@ impl Engine {
             self.time.forget_witnesses();
             let detail = format!("{now} -> {}, by {}; not followed until it is confirmed", reading.wall, spelt(by_ms));
             tracing::error!(%detail, "the machine's clock was stepped");
-            self.record(now, "", "clock.stepped", "", &detail);
+            self.record(now, "", AuditLogAction::ClockStepped, "", &detail);
             self.mark_clock(reading);
         }
         self.say_clock(reading);
@@ -260,7 +261,7 @@ impl Engine {
         self.accounts.shift(by_ms);
         self.batch.changes.push(Change::ClockStepped { at: now, by_ms });
         self.take_effects(out, now);
-        let action = if whose.is_empty() { "clock.followed" } else { "clock.confirmed" };
+        let action = if whose.is_empty() { AuditLogAction::ClockFollowed } else { AuditLogAction::ClockConfirmed };
         let by = if whose.is_empty() { String::new() } else { format!(", by {whose}") };
         let detail = format!("{was} -> {now}, by {}{by}", spelt(by_ms));
         tracing::warn!(%detail, "the machine's clock is followed");
@@ -297,7 +298,13 @@ impl Engine {
                     return Err(other());
                 }
                 self.time.doubt_ms = None;
-                self.record(now, actor, "clock.confirmed", "", &format!("{now}, ahead by {}", spelt(doubt_ms)));
+                self.record(
+                    now,
+                    actor,
+                    AuditLogAction::ClockConfirmed,
+                    "",
+                    &format!("{now}, ahead by {}", spelt(doubt_ms)),
+                );
                 self.clock_is_well(now, reading);
             }
             (None, None) => return Err(CommandError::Conflict("the clock is not in doubt".to_owned())),

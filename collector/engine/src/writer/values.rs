@@ -17,19 +17,19 @@ impl Engine {
     /// Takes a message of a plain sensor.
     pub(super) fn take_values(
         &mut self,
-        link: ConnectionId,
+        connection: ConnectionId,
         device: &DeviceId,
         packet: Option<u16>,
         values: &[(String, f64)],
         now: Timestamp,
     ) {
         let Some(known) = self.state.device(device) else {
-            self.connections.acknowledge(link, packet, Some("this device is not enrolled".to_owned()));
+            self.connections.acknowledge(connection, packet, Some("this device is not enrolled".to_owned()));
             return;
         };
         let Some(profile) = self.config.values.of(device.as_str()).cloned() else {
             let why = "no profile reads what this device says; see [[values]] of the configuration".to_owned();
-            self.connections.acknowledge(link, packet, Some(why));
+            self.connections.acknowledge(connection, packet, Some(why));
             return;
         };
         let read = profile.read(values);
@@ -40,7 +40,7 @@ impl Engine {
             if self.budgets.may_log(device, self.boot_ms) {
                 tracing::warn!(%device, why, "values refused");
             }
-            self.connections.acknowledge(link, packet, Some(why));
+            self.connections.acknowledge(connection, packet, Some(why));
             return;
         }
         // Messages of one device may differ in what they hold; the layout is all that was ever seen.
@@ -52,7 +52,7 @@ impl Engine {
             }
         }
         let Ok(layout) = Layout::new(series) else {
-            self.connections.acknowledge(link, packet, Some("it has too many series".to_owned()));
+            self.connections.acknowledge(connection, packet, Some("it has too many series".to_owned()));
             return;
         };
         let mut position = known.watermark;
@@ -79,10 +79,10 @@ impl Engine {
                 lost: None,
             };
             let report = Box::new(Report { envelope, body });
-            refused = self.take_report(link, device, bytes, (Ok(report), None), now).or(refused);
+            refused = self.take_report(connection, device, bytes, (Ok(report), None), now).or(refused);
         }
         // Once, for all of it.
-        self.connections.acknowledge(link, packet, refused);
+        self.connections.acknowledge(connection, packet, refused);
     }
 }
 

@@ -100,7 +100,7 @@ impl Notifier for HttpChannel {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{fault, parse};
+    use crate::notify::testing::{fault, parse};
 
     #[test]
     fn the_shipped_examples_parse() {

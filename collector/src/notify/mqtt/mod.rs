@@ -83,7 +83,7 @@ impl Notifier for MqttChannel {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{channel, fault};
+    use crate::notify::testing::{channel, fault};
 
     const BUS: &str =
         "[[channel]]\nname = \"bus\"\ntype = \"mqtt\"\nserver = \"broker:8883\"\ntopic = \"ioc/{{severity}}\"\n";

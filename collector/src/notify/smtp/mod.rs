@@ -88,7 +88,7 @@ impl Notifier for SmtpChannel {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{channel, fault};
+    use crate::notify::testing::{channel, fault};
 
     const MAIL: &str = "[[channel]]\nname = \"mail\"\ntype = \"smtp\"\nserver = \"mail\"\nfrom = \"x@y\"\n";
 

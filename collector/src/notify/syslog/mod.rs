@@ -45,7 +45,7 @@ impl Notifier for SyslogChannel {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::fault;
+    use crate::notify::testing::fault;
 
     #[test]
     fn its_server_has_a_port() {

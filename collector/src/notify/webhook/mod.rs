@@ -54,7 +54,7 @@ impl Notifier for WebhookChannel {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::fault;
+    use crate::notify::testing::fault;
 
     #[test]
     fn its_url_is_whole() {

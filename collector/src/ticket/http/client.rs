@@ -4,10 +4,11 @@
 
 use serde_json::Value;
 
-use super::{HttpTicketSystem, Request};
-use ioc_engine::command::{TicketAct, TicketEvent};
+use ioc_judge::IncidentState;
+
+use super::{HttpTicketSystem, RequestTemplate};
 use ioc_engine::http::{self, SendError};
-use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::{escape_of, fill, percent_encoded, spaced};
 
 /// A client of such a system, with its session.
@@ -31,7 +32,7 @@ impl<'a> HttpTicketClient<'a> {
     }
 
     /// Sends a request and gives the value its answer holds at the place that the request names.
-    async fn ask(&mut self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
+    async fn ask(&mut self, request: &RequestTemplate, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         if let (Some(login), None) = (&self.system.session, &self.session) {
             let session = self.exchange(login, RequestValues::default()).await?;
             self.session = Some(session.ok_or_else(|| SendError::Later("the answer holds no session".to_owned()))?);
@@ -39,7 +40,7 @@ impl<'a> HttpTicketClient<'a> {
         self.exchange(request, about).await
     }
 
-    async fn exchange(&self, request: &Request, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
+    async fn exchange(&self, request: &RequestTemplate, about: RequestValues<'_>) -> Result<Option<String>, SendError> {
         let value = |name: &str| {
             let of = |text: fn(&NewTicket) -> &str| about.incident.map(|incident| text(incident).to_owned());
             match name {
@@ -51,8 +52,8 @@ impl<'a> HttpTicketClient<'a> {
                 "subject" => of(|incident| &incident.subject),
                 "body" => of(|incident| &incident.body),
                 "link" => of(|incident| &incident.link),
-                "severity" => of(|incident| incident.severity),
-                "priority" => of(|incident| incident.priority),
+                "severity" => of(|incident| incident.severity.as_str()),
+                "priority" => of(|incident| incident.priority.as_str()),
                 "device" => of(|incident| &incident.device),
                 _ => None,
             }
@@ -107,10 +108,10 @@ impl TicketClient for HttpTicketClient<'_> {
         })
     }
 
-    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, about: &'c NewTicket) -> Exchange<'c, ()> {
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: IncidentState, about: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
-            let Some(set) = self.system.set.get(state) else { return Ok(()) };
-            self.ask(set, RequestValues { ticket, text: state, incident: Some(about) }).await.map(|_| ())
+            let Some(set) = self.system.set.get(&state) else { return Ok(()) };
+            self.ask(set, RequestValues { ticket, text: state.as_str(), incident: Some(about) }).await.map(|_| ())
         })
     }
 
@@ -123,12 +124,7 @@ impl TicketClient for HttpTicketClient<'_> {
             let status = self.ask(read, RequestValues { ticket, ..RequestValues::default() }).await?;
             let status =
                 status.ok_or_else(|| SendError::Later(format!("the answer holds no status at {:?}", read.answer)))?;
-            let act = match self.system.meaning.get(&status).map(String::as_str) {
-                Some("acknowledge") => Some(TicketAct::Assigned(String::new())),
-                Some("resolve") => Some(TicketAct::Resolved),
-                Some("reopen") => Some(TicketAct::Reopened),
-                _ => None,
-            };
+            let act = self.system.meaning.get(&status).map(|meaning| meaning.act());
             // At the first look its status is what it was made with.
             let act = act.filter(|_| !cursor.is_empty() && cursor != status);
             let events = act.map(|act| TicketEvent { who: status.clone(), act }).into_iter().collect();

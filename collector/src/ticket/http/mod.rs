@@ -2,16 +2,17 @@
 
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
+use ioc_judge::IncidentState;
 
-use super::state_of_ours;
+use super::incident_state;
 use ioc_engine::config::{ConfigContext, ConnectorKind, TICKET_PLACEHOLDERS};
-use ioc_engine::ticket_client::{TicketClient, TicketConnector};
+use ioc_engine::ticket_client::{TicketAct, TicketClient, TicketConnector};
 
 pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
     name: "http",
@@ -21,13 +22,41 @@ pub(super) const KIND: ConnectorKind<dyn TicketConnector> = ConnectorKind {
 };
 
 /// What a status of theirs can mean.
-const MEANINGS: [&str; 3] = ["acknowledge", "resolve", "reopen"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StatusMeaning {
+    Acknowledge,
+    Resolve,
+    Reopen,
+}
+
+impl StatusMeaning {
+    const ALL: [Self; 3] = [Self::Acknowledge, Self::Resolve, Self::Reopen];
+
+    /// The name used in the configuration.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "acknowledge",
+            Self::Resolve => "resolve",
+            Self::Reopen => "reopen",
+        }
+    }
+
+    /// What somebody did there who brought a ticket into such a status.
+    const fn act(self) -> TicketAct {
+        match self {
+            Self::Acknowledge => TicketAct::Assigned(String::new()),
+            Self::Resolve => TicketAct::Resolved,
+            Self::Reopen => TicketAct::Reopened,
+        }
+    }
+}
+
 const METHODS: [&str; 4] = ["GET", "POST", "PUT", "PATCH"];
 
 /// A request of one's own.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Request {
+struct RequestTemplate {
     #[serde(default = "post")]
     method: String,
     url: String,
@@ -50,13 +79,13 @@ struct HttpTicketKeys {
     content_type: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    session: Option<Spanned<Request>>,
-    find: Option<Spanned<Request>>,
-    create: Spanned<Request>,
-    comment: Option<Spanned<Request>>,
+    session: Option<Spanned<RequestTemplate>>,
+    find: Option<Spanned<RequestTemplate>>,
+    create: Spanned<RequestTemplate>,
+    comment: Option<Spanned<RequestTemplate>>,
     #[serde(default)]
-    set: BTreeMap<Spanned<String>, Spanned<Request>>,
-    read: Option<Spanned<Request>>,
+    set: BTreeMap<Spanned<String>, Spanned<RequestTemplate>>,
+    read: Option<Spanned<RequestTemplate>>,
     #[serde(default)]
     meaning: BTreeMap<String, Spanned<String>>,
 }
@@ -68,35 +97,35 @@ struct HttpTicketSystem {
     /// Header lines of all requests.
     headers: BTreeMap<String, String>,
     /// Opens a session; `{{session}}` stands for what its answer holds.
-    session: Option<Request>,
+    session: Option<RequestTemplate>,
     /// Looks whether there is a ticket already.
-    find: Option<Request>,
+    find: Option<RequestTemplate>,
     /// Makes a ticket.
-    create: Request,
+    create: RequestTemplate,
     /// Says something on a ticket.
-    comment: Option<Request>,
-    /// Brings a ticket into the state that fits ours, by our states.
-    set: BTreeMap<String, Request>,
+    comment: Option<RequestTemplate>,
+    /// Brings a ticket into the status for a state of its incident.
+    set: HashMap<IncidentState, RequestTemplate>,
     /// Asks for a ticket's status.
-    read: Option<Request>,
-    /// What its statuses mean to us: acknowledge, resolve or reopen.
-    meaning: BTreeMap<String, String>,
+    read: Option<RequestTemplate>,
+    /// What its statuses mean to us.
+    meaning: BTreeMap<String, StatusMeaning>,
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
     let form: HttpTicketKeys = keys.read()?;
-    if let Some(meaning) = form.meaning.values().find(|one| !MEANINGS.contains(&one.get_ref().as_str())) {
-        let message = format!("found meaning {:?}; allowed are {}", meaning.get_ref(), MEANINGS.join(", "));
-        return Err(context.fault(meaning.span(), &message, "choose one of them"));
+    let mut meaning = BTreeMap::new();
+    for (status, name) in form.meaning {
+        meaning.insert(status, status_meaning(context, &name)?);
     }
-    let mut set = BTreeMap::new();
-    for (ours, request) in form.set {
-        set.insert(state_of_ours(context, &ours)?, checked(context, request, false)?);
+    let mut set = HashMap::new();
+    for (state, request) in form.set {
+        set.insert(incident_state(context, &state)?, checked(context, request, false)?);
     }
     for (header, value) in &form.headers {
         context.check_header((header, value), &TICKET_PLACEHOLDERS, context.span())?;
     }
-    let optional = |request: Option<Spanned<Request>>, answers: bool| {
+    let optional = |request: Option<Spanned<RequestTemplate>>, answers: bool| {
         request.map(|request| checked(context, request, answers)).transpose()
     };
     Ok(Arc::new(HttpTicketSystem {
@@ -108,12 +137,24 @@ fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketC
         comment: optional(form.comment, false)?,
         set,
         read: optional(form.read, true)?,
-        meaning: form.meaning.into_iter().map(|(status, meaning)| (status, meaning.into_inner())).collect(),
+        meaning,
     }))
 }
 
+fn status_meaning(context: &ConfigContext<'_>, name: &Spanned<String>) -> Result<StatusMeaning, ConfigError> {
+    StatusMeaning::ALL.into_iter().find(|meaning| meaning.as_str() == name.get_ref()).ok_or_else(|| {
+        let allowed = StatusMeaning::ALL.map(StatusMeaning::as_str).join(", ");
+        let message = format!("found meaning {:?}; allowed are {allowed}", name.get_ref());
+        context.fault(name.span(), &message, "choose one of them")
+    })
+}
+
 /// A request whose parts are what they should be. `answers` says that a value of its answer is needed.
-fn checked(context: &ConfigContext<'_>, request: Spanned<Request>, answers: bool) -> Result<Request, ConfigError> {
+fn checked(
+    context: &ConfigContext<'_>,
+    request: Spanned<RequestTemplate>,
+    answers: bool,
+) -> Result<RequestTemplate, ConfigError> {
     let span = request.span();
     let request = request.into_inner();
     for text in [&request.url, &request.body] {
@@ -146,7 +187,7 @@ impl TicketConnector for HttpTicketSystem {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{fault, parse};
+    use crate::ticket::testing::{fault, parse};
 
     #[test]
     fn the_shipped_examples_parse() {

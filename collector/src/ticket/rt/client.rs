@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use ioc_judge::IncidentState;
+
 use super::RtSystem;
 use crate::ticket::comment_event;
-use ioc_engine::command::{TicketAct, TicketEvent};
 use ioc_engine::http::{self, Request, SendError};
-use ioc_engine::ticket_client::{Exchange, NewTicket, TicketChanges, TicketClient};
+use ioc_engine::ticket_client::{Exchange, NewTicket, TicketAct, TicketChanges, TicketClient, TicketEvent};
 use ioc_store::template::percent_encoded;
 
 /// Transactions that are asked for in one go: what RT allows.
@@ -124,9 +125,9 @@ impl TicketClient for RtClient<'_> {
     }
 
     /// RT leaves a ticket as it is that has the status already.
-    fn set_state<'c>(&'c mut self, ticket: &'c str, state: &'c str, _: &'c NewTicket) -> Exchange<'c, ()> {
+    fn set_state<'c>(&'c mut self, ticket: &'c str, state: IncidentState, _: &'c NewTicket) -> Exchange<'c, ()> {
         Box::pin(async move {
-            let Some(status) = self.rt.status.get(state) else { return Ok(()) };
+            let Some(status) = self.rt.status.get(&state) else { return Ok(()) };
             let body = json!({ "Status": status });
             self.ask("PUT", &format!("ticket/{}", percent_encoded(ticket)), Some(body)).await.map(|_| ())
         })

@@ -2,29 +2,30 @@
 
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use ioc_common::config::{ConfigError, Spanned, Table};
+use ioc_judge::IncidentState;
 
-use super::state_of_ours;
+use super::incident_state;
 use ioc_engine::config::{ConfigContext, ConnectorKind};
 use ioc_engine::ticket_client::{TicketClient, TicketConnector};
 
 pub(super) const KIND: ConnectorKind<dyn TicketConnector> =
     ConnectorKind { name: "rt", required: &["url", "queue", "user"], optional: &["status"], check };
 
-/// RT's status for each of our states, where the configuration says no other.
-const STATUS: [(&str, &str); 6] = [
-    ("open", "open"),
-    ("acknowledged", "open"),
-    ("repairing", "open"),
-    ("reopened", "open"),
-    ("resolved", "resolved"),
-    ("closed", "resolved"),
-];
+/// RT's status for a state of incidents, where the configuration says no other.
+const fn status_of(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Open | IncidentState::Acknowledged | IncidentState::Repairing | IncidentState::Reopened => {
+            "open"
+        }
+        IncidentState::Resolved | IncidentState::Closed => "resolved",
+    }
+}
 
 #[derive(Deserialize)]
 struct RtKeys {
@@ -43,17 +44,17 @@ struct RtSystem {
     queue: String,
     /// The name of the user whose token we show: what it writes is not read back.
     user: String,
-    /// Its status for each of our states.
-    status: BTreeMap<String, String>,
+    /// Its status for each state of incidents.
+    status: HashMap<IncidentState, String>,
 }
 
 fn check(context: &ConfigContext<'_>, keys: Table<'_>) -> Result<Arc<dyn TicketConnector>, ConfigError> {
     let form: RtKeys = keys.read()?;
     let url = context.whole_url(form.url)?.trim_end_matches('/').to_owned();
-    let mut status: BTreeMap<String, String> =
-        STATUS.iter().map(|(ours, theirs)| ((*ours).to_owned(), (*theirs).to_owned())).collect();
-    for (ours, theirs) in form.status {
-        status.insert(state_of_ours(context, &ours)?, theirs);
+    let mut status: HashMap<IncidentState, String> =
+        IncidentState::ALL.into_iter().map(|state| (state, status_of(state).to_owned())).collect();
+    for (state, name) in form.status {
+        status.insert(incident_state(context, &state)?, name);
     }
     Ok(Arc::new(RtSystem { url, queue: form.queue, user: form.user, status }))
 }
@@ -74,7 +75,7 @@ impl TicketConnector for RtSystem {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{fault, parse};
+    use crate::ticket::testing::{fault, parse};
 
     #[test]
     fn the_shipped_example_parses() {

@@ -6,7 +6,7 @@
 
 use ioc_common::clock::Timestamp;
 
-use super::{Accounts, Moment};
+use super::{AccountRegistry, Moment};
 use crate::account;
 use crate::account::intent::{Actor, Intent};
 use crate::command::{CommandError, Unproven};
@@ -14,14 +14,14 @@ use ioc_store::{AccountRecord, Change, Reader, Role, SessionRecord, StoreError};
 
 /// The sessions that something is about.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
+pub(super) struct IntentSessions {
     /// Of who asks.
     asking: Option<SessionRecord>,
     /// What is to be ended: a session, or a token.
     ended: Option<SessionRecord>,
 }
 
-impl Sessions {
+impl IntentSessions {
     /// # Errors
     /// [`StoreError`] when they cannot be read.
     pub(super) fn of(intent: &Intent, reader: &dyn Reader, changes: &[Change]) -> Result<Self, StoreError> {
@@ -55,7 +55,7 @@ fn after(kept: Option<SessionRecord>, of: &str, changes: &[Change]) -> Option<Se
 }
 
 #[cfg(test)]
-impl Sessions {
+impl IntentSessions {
     pub(super) const fn of_both(asking: Option<SessionRecord>, ended: Option<SessionRecord>) -> Self {
         Self { asking, ended }
     }
@@ -104,9 +104,9 @@ fn demand(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord
     }
 }
 
-impl Accounts {
+impl AccountRegistry {
     /// Whether who asks may have this done.
-    pub(super) fn permit(&self, intent: &Intent, sessions: &Sessions, at: Moment) -> Result<(), CommandError> {
+    pub(super) fn permit(&self, intent: &Intent, sessions: &IntentSessions, at: Moment) -> Result<(), CommandError> {
         let Some(actor) = intent.actor() else { return Ok(()) };
         if let Intent::EndSession { digest, .. } = intent
             && sessions.ended.as_ref().is_none_or(|one| one.account != actor.name())

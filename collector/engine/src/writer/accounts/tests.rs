@@ -17,12 +17,12 @@ fn from(network: &str) -> Origin {
 }
 
 /// Accounts with these names; each one's hash is its name.
-fn accounts(all: &[(&str, Role)]) -> Accounts {
+fn accounts(all: &[(&str, Role)]) -> AccountRegistry {
     let known = all.iter().map(|(name, role)| {
         let account = account::with_hash(name, *role, (*name).to_owned(), Timestamp::from_millis(WALL));
         ((*name).to_owned(), account)
     });
-    Accounts { known: known.collect(), ..Accounts::default() }
+    AccountRegistry { known: known.collect(), ..AccountRegistry::default() }
 }
 
 fn machine() -> Actor {
@@ -34,17 +34,17 @@ fn owner(name: &str, digest: &str) -> Actor {
     Actor::Session { account: name.to_owned(), digest: digest.to_owned() }
 }
 
-fn attempt(all: &mut Accounts, name: &str, network: &str, boot_ms: u64) -> CommandResult {
+fn attempt(all: &mut AccountRegistry, name: &str, network: &str, boot_ms: u64) -> CommandResult {
     let intent = Intent::Attempt { name: name.to_owned(), code: String::new(), from: from(network) };
-    all.decide(intent, &Sessions::default(), at(boot_ms), &mut Vec::new())
+    all.decide(intent, &IntentSessions::default(), at(boot_ms), &mut Vec::new())
 }
 
-fn proved(all: &mut Accounts, name: &str, hash: &str, code: &str) -> (CommandResult, Changes) {
+fn proved(all: &mut AccountRegistry, name: &str, hash: &str, code: &str) -> (CommandResult, Changes) {
     let mut changes = Vec::new();
     let (name, hash, code) = (name.to_owned(), hash.to_owned(), code.to_owned());
     let carried = all.decide(
         Intent::Proved { name, hash, code, from: from("10.0.0.1") },
-        &Sessions::default(),
+        &IntentSessions::default(),
         at(0),
         &mut changes,
     );
@@ -73,7 +73,7 @@ fn an_attempt_is_counted_before_anything_is_looked_at() {
 #[test]
 fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     let mut all = accounts(&[("admin", Role::Administrator)]);
-    let round = |all: &mut Accounts, boot_ms| {
+    let round = |all: &mut AccountRegistry, boot_ms| {
         let from = (0..1000).map(|n| format!("10.1.{}.{}", n / 250, n % 250));
         from.filter(|from| attempt(all, "admin", from, boot_ms).is_ok()).count()
     };
@@ -82,14 +82,15 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     assert_eq!(round(&mut all, STRANGERS_MS), 1, "slowed, not shut");
     assert!(attempt(&mut all, "admin", "10.2.0.1", 0).is_ok());
     let known = Origin { browser: Some("abc".to_owned()), ..from("10.1.0.1") };
-    let tries = |all: &mut Accounts| {
+    let tries = |all: &mut AccountRegistry| {
         let intent = Intent::Attempt { name: "admin".to_owned(), code: String::new(), from: known.clone() };
-        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new())
+        all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new())
     };
     assert_eq!((0..20).filter(|_| tries(&mut all).is_ok()).count(), 5, "it has attempts of its own, and no more");
     // Whoever has the second factor comes through.
     let start = Intent::StartSecond { actor: owner("admin", "s") };
-    let Ok(Answer::Second(_)) = all.decide(start, &Sessions::of_owner("admin", "s", at(0)), at(0), &mut Vec::new())
+    let Ok(Answer::Second(_)) =
+        all.decide(start, &IntentSessions::of_owner("admin", "s", at(0)), at(0), &mut Vec::new())
     else {
         panic!("started")
     };
@@ -97,7 +98,7 @@ fn a_known_browser_and_a_right_code_are_spared_and_many_strangers_are_slowed() {
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
     let intent = Intent::Attempt { name: "admin".to_owned(), code: codes[0].clone(), from: from("10.1.0.1") };
-    assert!(all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok());
+    assert!(all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new()).is_ok());
     // Made-up names and addresses cannot fill the memory, nor make it forget who is locked.
     for n in 0..2 * TRIES_MAX {
         let _ = attempt(&mut all, &format!("name{n}"), "10.3.0.1", 10);
@@ -130,7 +131,7 @@ fn whoever_was_on_the_way_in_does_not_come_in_by_what_was() {
             "reset" => Intent::Reset { name, hash, actor: machine() },
             _ => Intent::ChoosePassword { actor: owner("lan", "s"), present: "lan".to_owned(), hash },
         };
-        all.decide(intent, &Sessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new()).expect("done");
+        all.decide(intent, &IntentSessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new()).expect("done");
         let (carried, changes) = proved(&mut all, "lan", "lan", "");
         assert_eq!(carried.expect_err("refused"), CommandError::Forbidden(WRONG.to_owned()), "{meanwhile}");
         assert!(!changes.iter().any(|change| matches!(change, Change::Session(_))), "{meanwhile}");
@@ -142,12 +143,12 @@ fn a_failed_attempt_changes_nothing_but_the_count() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Administrator)]);
     // It begins before an administrator decides, and ends after it.
     attempt(&mut all, "lan", "10.0.0.1", 0).expect("may try");
-    all.decide(alter("lan", Some(Role::Viewer), Some(true)), &Sessions::default(), at(0), &mut Vec::new())
+    all.decide(alter("lan", Some(Role::Viewer), Some(true)), &IntentSessions::default(), at(0), &mut Vec::new())
         .expect("done");
     let mut changes = Vec::new();
     all.decide(
         Intent::Wrong { name: "lan".to_owned(), from: from("10.0.0.1") },
-        &Sessions::default(),
+        &IntentSessions::default(),
         at(0),
         &mut changes,
     )
@@ -163,15 +164,15 @@ fn a_failed_attempt_changes_nothing_but_the_count() {
 #[test]
 fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undone() {
     let mut all = accounts(&[("admin", Role::Administrator), ("lan", Role::Technician)]);
-    let lan = |all: &Accounts| all.known["lan"].clone();
-    let altered = |all: &mut Accounts, change: fn(&mut AccountChange)| {
+    let lan = |all: &AccountRegistry| all.known["lan"].clone();
+    let altered = |all: &mut AccountRegistry, change: fn(&mut AccountChange)| {
         let mut to = AccountChange { full_name: None, role: None, places: None, disabled: None };
         change(&mut to);
         let AccountChange { full_name, role, places, disabled } = to;
         let (name, actor) = ("lan".to_owned(), machine());
         let mut changes = Vec::new();
         let intent = Intent::Alter { name, full_name, role, places, disabled, actor };
-        all.decide(intent, &Sessions::default(), at(0), &mut changes).expect("done");
+        all.decide(intent, &IntentSessions::default(), at(0), &mut changes).expect("done");
         changes.iter().any(|change| matches!(change, Change::SessionsEnded { account, .. } if account == "lan"))
     };
     // Each of these is of another administrator, who had seen none of the others.
@@ -184,15 +185,15 @@ fn what_nobody_means_to_change_stays_and_what_was_changed_meanwhile_is_not_undon
     assert_eq!((kept.full_name.as_str(), kept.role, kept.disabled), ("Lan Anh", Role::Viewer, true));
     assert_eq!((kept.places, kept.password.as_str()), (vec!["Tầng 2".to_owned()], "lan"));
     // Whoever chose a password for the account as it was does not choose it for the account as it is.
-    let choose = |all: &mut Accounts| {
+    let choose = |all: &mut AccountRegistry| {
         let (present, hash) = ("lan".to_owned(), "chosen".to_owned());
         let intent = Intent::ChoosePassword { actor: owner("lan", "s"), present, hash };
-        all.decide(intent, &Sessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new())
+        all.decide(intent, &IntentSessions::of_owner("lan", "s", at(0)), at(0), &mut Vec::new())
     };
     assert!(choose(&mut all).is_err(), "it was disabled meanwhile");
     altered(&mut all, |to| to.disabled = Some(false));
     let reset = Intent::Reset { name: "lan".to_owned(), hash: "reset".to_owned(), actor: machine() };
-    all.decide(reset, &Sessions::default(), at(0), &mut Vec::new()).expect("done");
+    all.decide(reset, &IntentSessions::default(), at(0), &mut Vec::new()).expect("done");
     assert!(matches!(choose(&mut all), Err(CommandError::Conflict(_))), "it was given another one meanwhile");
     assert_eq!((lan(&all).password.as_str(), lan(&all).must_change), ("reset", true));
 }
@@ -209,11 +210,11 @@ fn there_is_always_an_administrator() {
             disabled: None,
             actor: machine(),
         };
-        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok()
+        all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new()).is_ok()
     });
     assert_eq!(demoted, [true, false], "two in one commit leave one");
-    assert!(all.decide(alter("admin", None, Some(true)), &Sessions::default(), at(0), &mut Vec::new()).is_err());
-    let created = |all: &mut Accounts| {
+    assert!(all.decide(alter("admin", None, Some(true)), &IntentSessions::default(), at(0), &mut Vec::new()).is_err());
+    let created = |all: &mut AccountRegistry| {
         let intent = Intent::Create {
             name: "nam".to_owned(),
             full_name: String::new(),
@@ -222,7 +223,7 @@ fn there_is_always_an_administrator() {
             hash: "h".to_owned(),
             actor: machine(),
         };
-        all.decide(intent, &Sessions::default(), at(0), &mut Vec::new()).is_ok()
+        all.decide(intent, &IntentSessions::default(), at(0), &mut Vec::new()).is_ok()
     };
     assert!(created(&mut all) && !created(&mut all), "no account is made twice");
 }
@@ -230,11 +231,11 @@ fn there_is_always_an_administrator() {
 #[test]
 fn wrong_passwords_by_the_hundred_are_a_few_records_and_none_is_uncounted() {
     let mut all = accounts(&[("admin", Role::Administrator)]);
-    let wrong = |all: &mut Accounts, times: u32, boot_ms| {
+    let wrong = |all: &mut AccountRegistry, times: u32, boot_ms| {
         let mut changes = Vec::new();
         for _ in 0..times {
             let intent = Intent::Wrong { name: "admin".to_owned(), from: from("10.0.0.9") };
-            all.decide(intent, &Sessions::default(), at(boot_ms), &mut changes).expect("counted");
+            all.decide(intent, &IntentSessions::default(), at(boot_ms), &mut changes).expect("counted");
         }
         let records = changes.into_iter().filter_map(|change| match change {
             Change::Audit(entry) => Some(entry.detail),
@@ -255,9 +256,9 @@ fn guessed_codes_are_counted_even_while_locked_and_then_spare_nobody() {
     second.confirmed = true;
     let codes = second.renew_recovery().expect("random");
     all.known.get_mut("lan").expect("there").second_factor = Some(second);
-    let tries = |all: &mut Accounts, code: &str, changes: &mut Changes| {
+    let tries = |all: &mut AccountRegistry, code: &str, changes: &mut Changes| {
         let intent = Intent::Attempt { name: "lan".to_owned(), code: code.to_owned(), from: from("10.0.0.9") };
-        all.decide(intent, &Sessions::default(), at(0), changes)
+        all.decide(intent, &IntentSessions::default(), at(0), changes)
     };
     let mut changes = Vec::new();
     for n in 0..CODES_MAX - 1 {
@@ -279,15 +280,15 @@ fn whoever_knows_the_password_guesses_a_bounded_number_of_codes_from_however_man
     let codes = second.renew_recovery().expect("random");
     all.known.get_mut("lan").expect("there").second_factor = Some(second);
     let mut changes = Vec::new();
-    let mut enter = |all: &mut Accounts, hash: Option<&str>, code: &str, from: Origin, boot_ms| {
+    let mut enter = |all: &mut AccountRegistry, hash: Option<&str>, code: &str, from: Origin, boot_ms| {
         let (name, code) = ("lan".to_owned(), code.to_owned());
         let attempt = Intent::Attempt { name: name.clone(), code: code.clone(), from: from.clone() };
-        all.decide(attempt, &Sessions::default(), at(boot_ms), &mut changes)?;
+        all.decide(attempt, &IntentSessions::default(), at(boot_ms), &mut changes)?;
         let then = match hash {
             Some(hash) => Intent::Proved { name, hash: hash.to_owned(), code, from },
             None => Intent::Wrong { name, from },
         };
-        all.decide(then, &Sessions::default(), at(boot_ms), &mut changes)
+        all.decide(then, &IntentSessions::default(), at(boot_ms), &mut changes)
     };
     let network = |n: usize| from(&format!("2001:db8:{n:x}::/64"));
     for n in 1000..1500 {
@@ -323,7 +324,7 @@ fn a_session_of_the_identity_provider_is_as_fresh_as_its_proof_and_never_of_tomo
         let intent =
             Intent::Federated { name: "boss".to_owned(), proved_at, second_factor: false, peer: "10.0.0.1".to_owned() };
         assert!(
-            matches!(all.decide(intent, &Sessions::default(), at(0), &mut changes), Ok(Answer::Secret(_))),
+            matches!(all.decide(intent, &IntentSessions::default(), at(0), &mut changes), Ok(Answer::Secret(_))),
             "they come in all the same"
         );
         let session = changes.iter().find_map(|change| match change {

@@ -229,7 +229,14 @@ impl Rig {
             lost: None,
         };
         let report = Ok(Box::new(Report { envelope, body }));
-        self.turn(Some(EngineMessage::Report { link: 1, device, packet: None, bytes: 1000, packed: None, report }));
+        self.turn(Some(EngineMessage::Report {
+            connection: 1,
+            device,
+            packet: None,
+            bytes: 1000,
+            packed: None,
+            report,
+        }));
     }
 
     pub(in crate::writer) fn audit(&self, action: &str) -> Vec<String> {

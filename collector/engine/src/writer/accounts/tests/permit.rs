@@ -6,7 +6,7 @@ use crate::account::intent::Actor;
 use crate::command::Unproven;
 use ioc_store::SessionRecord;
 
-impl Sessions {
+impl IntentSessions {
     /// One that its owner opened at this moment, by the password alone.
     pub(super) fn of_owner(name: &str, digest: &str, at: Moment) -> Self {
         Self::asking(session(name, digest, at))
@@ -19,7 +19,7 @@ fn session(name: &str, digest: &str, at: Moment) -> SessionRecord {
 }
 
 /// An administrator with a second factor and codes to recover with, one without, and a technician with one.
-fn people() -> (Accounts, Vec<String>) {
+fn people() -> (AccountRegistry, Vec<String>) {
     let mut all = accounts(&[
         ("boss", Role::Administrator),
         ("bare", Role::Administrator),
@@ -68,7 +68,7 @@ fn changes_of(actor: &Actor) -> [Vec<Intent>; 2] {
     let (label, peer) = ("robot".to_owned(), "::1".to_owned());
     let own = vec![
         Intent::NewToken { actor: actor(), label, role: Role::Viewer, life_ms: 1000, peer },
-        Intent::EndSession { actor: actor(), digest: "robot".to_owned(), action: "account.session_ended" },
+        Intent::EndSession { actor: actor(), digest: "robot".to_owned(), action: AuditLogAction::AccountSessionEnded },
     ];
     [others, own]
 }
@@ -79,7 +79,7 @@ fn asked(session: &SessionRecord, at: Moment) -> Vec<Result<(), CommandError>> {
     let robot = SessionRecord { digest: "robot".to_owned(), label: "robot".to_owned(), ..session.clone() };
     let all = changes_of(&actor).into_iter().flatten();
     let done = all.map(|intent| {
-        let sessions = Sessions::of_both(Some(session.clone()), Some(robot.clone()));
+        let sessions = IntentSessions::of_both(Some(session.clone()), Some(robot.clone()));
         people().0.decide(intent, &sessions, at, &mut Vec::new()).map(|_| ())
     });
     done.collect()
@@ -129,7 +129,7 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
     forbidden(SessionRecord { expires_at: at(0).now, ..shown.clone() });
     let of_another = |asking: Option<SessionRecord>| {
         let intent = Intent::Reset { name: "lan".to_owned(), hash: "new".to_owned(), actor: owner("boss", "s") };
-        people().0.decide(intent, &Sessions::of_both(asking, None), at(0), &mut Vec::new())
+        people().0.decide(intent, &IntentSessions::of_both(asking, None), at(0), &mut Vec::new())
     };
     assert!(of_another(Some(shown.clone())).is_ok());
     for asking in [None, Some(SessionRecord { account: "bare".to_owned(), ..shown.clone() })] {
@@ -137,13 +137,18 @@ fn a_token_an_ended_session_and_one_of_another_change_nothing() {
     }
     // Whose right was taken away in the same breath.
     let (mut all, _) = people();
-    all.decide(alter("boss", Some(Role::Viewer), None), &Sessions::default(), at(0), &mut Vec::new()).expect("done");
+    all.decide(alter("boss", Some(Role::Viewer), None), &IntentSessions::default(), at(0), &mut Vec::new())
+        .expect("done");
     let intent = Intent::Reset { name: "lan".to_owned(), hash: "new".to_owned(), actor: owner("boss", "s") };
-    let sessions = Sessions::of_both(Some(shown.clone()), None);
+    let sessions = IntentSessions::of_both(Some(shown.clone()), None);
     assert!(matches!(all.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::Forbidden(_))));
     // Nobody ends what is not theirs.
-    let intent = Intent::EndSession { actor: owner("boss", "s"), digest: "t".to_owned(), action: "x" };
-    let sessions = Sessions::of_both(Some(shown), Some(session("lan", "t", at(0))));
+    let intent = Intent::EndSession {
+        actor: owner("boss", "s"),
+        digest: "t".to_owned(),
+        action: AuditLogAction::AccountSessionEnded,
+    };
+    let sessions = IntentSessions::of_both(Some(shown), Some(session("lan", "t", at(0))));
     assert!(matches!(people().0.decide(intent, &sessions, at(0), &mut Vec::new()), Err(CommandError::NotFound(_))));
 }
 
@@ -165,7 +170,7 @@ fn ones_own_second_factor_is_set_up_by_a_fresh_password_and_changed_by_itself() 
         let asking = SessionRecord { second_factor, ..session(name, "s", at(0)) };
         let code = if name == "tech" { codes[0].as_str() } else { "" };
         let mut changes = Vec::new();
-        let sessions = Sessions::of_both(Some(asking), None);
+        let sessions = IntentSessions::of_both(Some(asking), None);
         (all.decide(of(name, kind, code), &sessions, when, &mut changes).map(|_| ()), changes)
     };
     let stale = || Err(CommandError::Unproven(Unproven::Stale));
@@ -200,7 +205,7 @@ fn a_sign_in_and_a_confirmation_remember_whether_a_code_was_shown() {
         let (actor, hash, code) = (owner(name, "s"), name.to_owned(), code.to_owned());
         let intent = Intent::Confirm { actor, hash, code, from: from("::1") };
         let mut changes = Vec::new();
-        all.decide(intent, &Sessions::of_owner(name, "s", at(0)), at(0), &mut changes).expect("confirmed");
+        all.decide(intent, &IntentSessions::of_owner(name, "s", at(0)), at(0), &mut changes).expect("confirmed");
         assert_eq!(made(&changes), Some(shown), "{name}");
     }
 }
@@ -214,7 +219,7 @@ fn a_session_counts_as_it_is_after_what_is_about_to_be_committed() {
         Change::SessionsEnded { account, except }
     };
     let gone = |account: &str| Change::SecondFactorEnded { account: account.to_owned() };
-    let after = |change: Change| Sessions::after(Some(kept.clone()), "s", &[change]);
+    let after = |change: Change| IntentSessions::after(Some(kept.clone()), "s", &[change]);
     for (change, there) in [
         (ended("s"), false),
         (ended("t"), true),
