@@ -185,6 +185,15 @@ pub struct NewToken {
     pub approve: bool,
 }
 
+impl Command {
+    /// Whether who asks is answered only once it is committed. A wrong password is answered before: a name that does not exist leaves
+    /// nothing to commit, and the time that the disk takes must not tell which names do.
+    #[must_use]
+    pub(crate) fn waits_for_commit(&self) -> bool {
+        !matches!(self, Self::Account(intent) if matches!(**intent, Intent::Wrong { .. }))
+    }
+}
+
 /// The answer to a command.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]

@@ -526,6 +526,8 @@ fn requests(open: Open<'_>, dir: &Path) {
     let approved = RequestRecord { state: RequestState::Approved, ..request };
     store.commit(&[Change::Request(Box::new(approved.clone()))]).expect("commits");
     assert!(reader.requests().expect("reads").is_empty());
+    assert_eq!(reader.requests_of(&id(1)).expect("reads"), std::slice::from_ref(&approved));
+    assert!(reader.requests_of(&id(2)).expect("reads").is_empty());
     assert_eq!(reader.request("r").expect("reads"), Some(approved));
     store.commit(&[Change::RequestsPruned { before: at(2) }]).expect("commits");
     assert!(reader.request("r").expect("reads").is_some());

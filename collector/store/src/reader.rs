@@ -158,6 +158,9 @@ pub trait Reader: Send {
     /// Machines that wait for a person, the oldest first.
     fn requests(&self) -> Result<Vec<RequestRecord>, StoreError>;
 
+    /// Machines that asked to be a device, whatever became of it.
+    fn requests_of(&self, device: &DeviceId) -> Result<Vec<RequestRecord>, StoreError>;
+
     /// Whether a device was ever given a certificate.
     fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError>;
 

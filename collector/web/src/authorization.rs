@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::App;
 use super::auth::Person;
 use ioc_engine::command::{Answer, Command, CommandError};
-use ioc_engine::writer::EngineHandle;
+use ioc_engine::writer::{EngineHandle, SessionRef};
 use ioc_store::Right;
 use ioc_store::audit;
 use ioc_store::scope::AccessScope;
@@ -213,7 +213,14 @@ impl App {
             let places = person.scope.places().join("; ");
             return Err(CommandError::NotFound(format!("it is not within the places of your account: {places}")));
         }
-        self.engine.0.command(command).await.map_err(|error| match error {
+        let carried = if person.session.is_empty() {
+            // Whoever sits at this machine.
+            self.engine.0.command(command).await
+        } else {
+            let session = SessionRef { account: person.name.clone(), digest: person.session.clone() };
+            self.engine.0.command_of(session, command).await
+        };
+        carried.map_err(|error| match error {
             CommandError::Warned(warnings) => CommandError::Warned(within_reach(warnings, &person.scope)),
             other => other,
         })

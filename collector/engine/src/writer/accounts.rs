@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::random::NoRandomness;
 
-use super::{CommandResult, Engine};
+use super::{CommandResult, Engine, SessionRef};
 use crate::account;
 use crate::account::intent::{Intent, Origin};
 use crate::audit_action::AuditLogAction;
@@ -604,6 +604,18 @@ fn entry(at: Moment, actor: &str, action: AuditLogAction, subject: &str, detail:
 }
 
 impl Engine {
+    /// Whether a session still is what it was when its rights were looked at: whatever takes a right away ends it.
+    pub(super) fn check_session(&self, session: &SessionRef, now: Timestamp) -> Result<(), CommandError> {
+        let SessionRef { account, digest } = session;
+        let found = permit::session_now(self.reader.as_ref(), digest, &self.batch.changes);
+        let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let stands = found.is_some_and(|one| one.account == *account && one.expires_at > now);
+        if stands && self.accounts.known.get(account).is_some_and(|account| !account.disabled) {
+            return Ok(());
+        }
+        Err(CommandError::Forbidden("your session has ended meanwhile; sign in again".to_owned()))
+    }
+
     /// Has the accounts decide, and keeps what follows.
     pub(super) fn person(&mut self, intent: Intent, now: Timestamp) -> CommandResult {
         let sessions = IntentSessions::of(&intent, self.reader.as_ref(), &self.batch.changes);

@@ -148,9 +148,9 @@ type Bilingual = (&'static str, &'static str);
 const LOST: (Bilingual, Bilingual) = (
     ("Kho dữ liệu mất những gì đã xác nhận", "The store has lost what was acknowledged"),
     (
-        "Mở trang Quản trị xem mất gì. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. \
+        "Mở trang Quản trị xem mất gì và những gì không sao ra được. Phần còn lại đã được sao vào thư mục «damaged-…» trong thư mục dữ liệu. \
          Nếu có bản sao lưu mới hơn: dừng dịch vụ, phục hồi, chạy lại. Sau đó xác nhận trên trang Quản trị.",
-        "See on the page Administration what is missing. What is left was copied into the directory damaged-… of the data directory. \
+        "See on the page Administration what is missing, and what could not be copied. What is left was copied into the directory damaged-… of the data directory. \
          With a newer backup: stop the service, restore it, start again. Then confirm on the page Administration.",
     ),
 );

@@ -1,6 +1,7 @@
 //! How machines come in: tokens, binding to registered assets, and the queue of those that wait for a person.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::Span;
@@ -21,6 +22,12 @@ use ioc_store::{ApprovalReason, Change, Grant, RequestRecord, RequestState, Stor
 
 /// Most machines that wait at a time: whoever has a token cannot fill the disk.
 const WAITING_MAX: usize = 1000;
+/// Of them of one address, or of one network of IPv6.
+const NETWORK_WAITING_MAX: usize = 250;
+/// How many may wait with a token beyond those that it lets in: who is installed twice asks as another.
+const WAITING_SPARE: usize = 8;
+/// How often it is looked for machines that do not ask any more, milliseconds.
+const FORGET_MS: u64 = 3_600_000;
 /// How long a machine that asks no more is kept in the queue, milliseconds.
 const WAITING_MS: i64 = 7 * 86_400_000;
 /// How old the moment of its last question may become, milliseconds.
@@ -146,6 +153,7 @@ impl Engine {
             }
             None => {}
         }
+        let left = record.uses_max.saturating_sub(record.uses).saturating_sub(used_now);
         let (info, mut reasons) = match record.grant {
             Grant::Device { info, base } => (self.since(*info, base.map(|base| *base))?, Vec::new()),
             Grant::Group { template } => self.bind(request, *template, peer)?,
@@ -156,10 +164,7 @@ impl Engine {
         if reasons.is_empty() {
             return self.issue(info, request, digest, peer, now);
         }
-        let waiting = self.reader.requests().map_err(|error| unread(&error))?.len();
-        if waiting >= WAITING_MAX {
-            return Err(CommandError::Conflict(format!("{WAITING_MAX} machines wait already; approve or refuse some")));
-        }
+        self.check_waiting((&digest, left), peer, now)?;
         let host: String = one_line(&request.facts.hostname, TEXT_MAX_CHARS);
         self.record(
             now,
@@ -168,7 +173,6 @@ impl Engine {
             info.id.as_str(),
             &format!("host {host:?} from {peer}, request {id}"),
         );
-        self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
         self.batch.changes.push(Change::Request(Box::new(RequestRecord {
             id: id.clone(),
             token: digest,
@@ -183,6 +187,44 @@ impl Engine {
         })));
         self.batch.visible = true;
         Ok(Answer::Waiting { request: id })
+    }
+
+    /// Whether one more machine may wait for a person, with a token that lets in so many more: whoever has one fills no places but those it is for, and whoever sits at one
+    /// address not those of all others.
+    fn check_waiting(&self, (token, left): (&str, u32), peer: &str, now: Timestamp) -> Result<(), CommandError> {
+        let mut waiting: HashMap<String, RequestRecord> = HashMap::new();
+        let known = self.reader.requests().map_err(|error| unread(&error))?;
+        waiting.extend(known.into_iter().map(|request| (request.id.clone(), request)));
+        for change in &self.batch.changes {
+            match change {
+                Change::Request(request) => drop(waiting.insert(request.id.clone(), (**request).clone())),
+                Change::RequestGone(id) => drop(waiting.remove(id)),
+                _ => {}
+            }
+        }
+        // Those that have not asked for a week are as good as gone.
+        waiting.retain(|_, one| one.state == RequestState::Waiting && now.millis_since(one.seen_at) <= WAITING_MS);
+        let full = |what: String| Err(CommandError::Conflict(format!("{what} wait already; approve or refuse some")));
+        if waiting.len() >= WAITING_MAX {
+            return full(format!("{WAITING_MAX} machines"));
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX).saturating_add(WAITING_SPARE);
+        if waiting.values().filter(|one| one.token == token).count() >= most {
+            return full("as many machines as this token is for".to_owned());
+        }
+        let network = network_of(peer);
+        if waiting.values().filter(|one| network_of(&one.peer) == network).count() >= NETWORK_WAITING_MAX {
+            return full(format!("{NETWORK_WAITING_MAX} machines of your address"));
+        }
+        Ok(())
+    }
+
+    /// Forgets, now and then, machines that have not asked for a week.
+    pub(super) fn forget_requests(&mut self, now: Timestamp) {
+        if self.boot_ms.saturating_sub(self.requests_seen_ms) >= FORGET_MS {
+            self.requests_seen_ms = self.boot_ms;
+            self.batch.changes.push(Change::RequestsPruned { before: now.plus_millis(-WAITING_MS) });
+        }
     }
 
     /// A request as it is, with what this commit does to it.
@@ -314,7 +356,15 @@ impl Engine {
                 _ => break,
             }
         }
-        for request in self.reader.requests().map_err(|error| unread(&error))? {
+        // Those that a person approved and that did not come for their certificate yet, too.
+        let known = self.reader.requests_of(device).map_err(|error| unread(&error))?;
+        let mut ids: BTreeSet<String> = known.into_iter().map(|request| request.id).collect();
+        ids.extend(self.batch.changes.iter().filter_map(|change| match change {
+            Change::Request(request) => Some(request.id.clone()),
+            _ => None,
+        }));
+        for id in ids {
+            let Some(request) = self.request_now(&id)? else { continue };
             if request.info.id == *device && request.state != RequestState::Refused {
                 let refused = RequestRecord { state: RequestState::Refused, ..request };
                 self.batch.changes.push(Change::Request(Box::new(refused)));
@@ -494,7 +544,19 @@ impl Engine {
 }
 
 /// What a machine's request is called.
+/// The address itself, or the network of IPv6 that whoever has one address of has all of.
+fn network_of(peer: &str) -> String {
+    let address = peer.parse::<IpAddr>().map(|address| address.to_canonical());
+    match address {
+        Ok(IpAddr::V6(address)) => format!("{:x?}", &address.segments()[..4]),
+        _ => peer.to_owned(),
+    }
+}
+
 fn request_id(csr: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
     hex(digest.as_ref().get(..8).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,8 +134,20 @@ pub enum EngineMessage {
     HostProbed { device: DeviceId, answer: HostAnswer },
     /// A command, and where its answer goes.
     Command(Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
+    /// A command of whoever has this session or token, which has to stand when it is carried out: much can happen while the rest of a
+    /// request comes in.
+    CommandOf(SessionRef, Box<Command>, oneshot::Sender<Result<Answer, CommandError>>),
     /// Commit what is there, and end.
     Stop,
+}
+
+/// A session or a token, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRef {
+    /// The name of the account.
+    pub account: String,
+    /// SHA-256 of what the browser or program shows, hex.
+    pub digest: String,
 }
 
 /// A wish to ask a host whether it is there.
@@ -180,11 +192,26 @@ impl EngineHandle {
     /// [`CommandError`] when the engine or the judge refuses it; [`CommandError::Unavailable`] when it was not committed within 20 s, or the
     /// engine has ended.
     pub async fn command(&self, command: Command) -> Result<Answer, CommandError> {
+        self.ask(|sender| EngineMessage::Command(Box::new(command), sender)).await
+    }
+
+    /// Has a command of somebody's session carried out, if that still stands by then.
+    ///
+    /// # Errors
+    /// As [`Self::command`]; [`CommandError::Forbidden`] when the session has ended.
+    pub async fn command_of(&self, session: SessionRef, command: Command) -> Result<Answer, CommandError> {
+        self.ask(|sender| EngineMessage::CommandOf(session, Box::new(command), sender)).await
+    }
+
+    async fn ask(
+        &self,
+        message: impl FnOnce(oneshot::Sender<CommandResult>) -> EngineMessage,
+    ) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
         // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
         let asked = async {
-            self.sender.send(EngineMessage::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+            self.sender.send(message(sender)).await.map_err(|_| gone())?;
             receiver.await.map_err(|_| gone())?
         };
         match tokio::time::timeout(Duration::from_secs(20), asked).await {
@@ -242,6 +269,8 @@ pub struct Engine {
     /// The boot clock at this turn, and when the disk was looked at last, milliseconds.
     boot_ms: u64,
     disk_seen_ms: u64,
+    /// When machines that do not ask any more were last looked for, boot clock.
+    requests_seen_ms: u64,
     batch: Batch,
     /// A commit was given up: the engine ends, and keeps nothing any more.
     given_up: bool,
@@ -323,6 +352,7 @@ fn build(deps: EngineDeps) -> Result<Engine, StoreError> {
         budgets: budget::Budgets::new(clock::boottime_ms()),
         boot_ms: clock::boottime_ms(),
         disk_seen_ms: 0,
+        requests_seen_ms: clock::boottime_us() / 1000,
         batch: Batch::default(),
         given_up: false,
         forget_limit: commands::FORGET_ROWS_MIN,
@@ -396,11 +426,12 @@ impl Engine {
         self.boot_ms = started_us / 1000;
         self.health.mark_alive();
         self.check_disk(now);
+        self.forget_requests(now);
         let mut stop = false;
         self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {
             stop |= matches!(message, EngineMessage::Stop);
-            let command = matches!(message, EngineMessage::Command(..));
+            let command = matches!(message, EngineMessage::Command(..) | EngineMessage::CommandOf(..));
             self.batch.urgent |= command;
             self.take(message, now);
             if command {
@@ -481,7 +512,17 @@ impl Engine {
                 self.judge(Input::HostProbed { device: &device, answer }, now);
             }
             EngineMessage::Command(command, reply) => {
+                let waits = command.waits_for_commit();
                 let answer = self.carry_out(*command, now);
+                if waits {
+                    self.batch.answers.push((reply, answer));
+                } else {
+                    let _ = reply.send(answer);
+                }
+            }
+            EngineMessage::CommandOf(session, command, reply) => {
+                let stands = self.check_session(&session, now);
+                let answer = stands.and_then(|()| self.carry_out(*command, now));
                 self.batch.answers.push((reply, answer));
             }
             // A connection that is closed has nothing more to say.

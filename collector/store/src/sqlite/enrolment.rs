@@ -3,6 +3,7 @@
 use rusqlite::{Row, params};
 
 use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
 
 use super::commit::{Commit, json};
 use super::reader::{SqliteReader, body, limit_of, moment};
@@ -77,4 +78,9 @@ pub(super) fn request(reader: &SqliteReader, id: &str) -> Result<Option<RequestR
 
 pub(super) fn requests(reader: &SqliteReader) -> Result<Vec<RequestRecord>, StoreError> {
     reader.all("SELECT body FROM request WHERE waiting ORDER BY at, id", &[], |row| body(row, 0))
+}
+
+pub(super) fn requests_of(reader: &SqliteReader, device: &DeviceId) -> Result<Vec<RequestRecord>, StoreError> {
+    let sql = "SELECT body FROM request WHERE json_extract(body, '$.info.id') = ?1 ORDER BY at, id";
+    reader.all(sql, &[&device.as_str()], |row| body(row, 0))
 }

@@ -121,6 +121,17 @@ pub(super) fn marked(dir: &Path) -> Option<(String, u64)> {
     }
 }
 
+/// What is to be said of files that were not copied aside; nothing when all were.
+fn not_copied(names: &[&str]) -> Option<Text> {
+    let names = names.join(", ");
+    (!names.is_empty()).then(|| {
+        Text::new(
+            format!("Không sao được ra chỗ khác trước khi mở (thiếu chỗ hoặc lỗi ổ đĩa): {names}."),
+            format!("Not copied aside before the store was opened (no room, or the disk failed): {names}."),
+        )
+    })
+}
+
 /// The lock alone, for work on a store that is not opened.
 pub(super) struct Held {
     _lock: File,
@@ -194,7 +205,7 @@ impl Opening {
         match (&self.watermark, known) {
             // Its log held everything, and cannot be read from its beginning.
             (Watermark::Read(mark), None) if mark.commits > 0 => {
-                self.copy_aside();
+                let _ = self.copy_aside();
                 return Err(StoreError::Gone { path });
             }
             (Watermark::Read(mark), Some(known)) if mark.id != known.id => lost.push(Text::new(
@@ -224,31 +235,56 @@ impl Opening {
             lost.extend(fold_mark::compare(connection, &self.dir)?.map(fold_mark::Mismatch::text));
         }
         if !lost.is_empty() {
-            self.copy_aside();
+            lost.extend(self.copy_aside());
         }
         Ok(lost)
     }
 
-    /// Copies what is there aside, as far as there is room: whoever wants to save more out of it finds it as it was.
-    fn copy_aside(&self) {
+    /// Copies what is there aside, as far as there is room: whoever wants to save more out of it finds it as it was. What is to be said
+    /// of what could not be copied.
+    fn copy_aside(&self) -> Option<Text> {
         let aside = self.dir.join(format!("damaged-{}", clock::now().as_millis() / 1000));
         let room = rustix::fs::statvfs(&self.dir).map_or(0, |found| found.f_bavail * found.f_frsize);
-        // The log first: it is small, and gone once the store is written.
-        let mut left = room.saturating_sub(SPARE_BYTES);
-        let made = std::fs::create_dir(&aside);
-        for name in [FILES[1], "ioc-watch.db-shm", FILES[0]] {
+        if let Err(error) = std::fs::create_dir(&aside) {
+            tracing::error!(copy = %aside.display(), %error, "nothing of the store could be copied aside");
+            return not_copied(&FILES);
+        }
+        let (copied, left_out) = self.copy_to(&aside, room);
+        tracing::error!(copy = %aside.display(), ?copied, ?left_out, "what is left of the store was copied aside before it was opened");
+        not_copied(&left_out)
+    }
+
+    /// Copies the files of the store, as far as there is room: which were copied, and which were not.
+    fn copy_to(&self, aside: &Path, mut room: u64) -> (Vec<&'static str>, Vec<&'static str>) {
+        let (mut copied, mut left_out) = (Vec::new(), Vec::new());
+        // The logs first: they are small, and gone once the store is written. What is large leaves room for what comes in.
+        for (name, spare) in [
+            (FILES[1], 0),
+            ("ioc-watch.db-shm", 0),
+            (FILES[3], 0),
+            ("history.db-shm", 0),
+            (FILES[0], SPARE_BYTES),
+            (FILES[2], SPARE_BYTES),
+        ] {
             let from = self.dir.join(name);
             let Ok(about) = std::fs::metadata(&from) else { continue };
-            if about.len() > left || made.is_err() {
-                tracing::warn!(file = %from.display(), "it is not copied aside: there is no room");
+            if about.len().saturating_add(spare) > room {
+                tracing::warn!(file = %from.display(), bytes = about.len(), room, "it is not copied aside: there is no room");
+                left_out.push(name);
                 continue;
             }
             match std::fs::copy(&from, aside.join(name)) {
-                Ok(bytes) => left -= bytes,
-                Err(error) => tracing::warn!(file = %from.display(), %error, "it could not be copied aside"),
+                Ok(bytes) => {
+                    room = room.saturating_sub(bytes);
+                    copied.push(name);
+                }
+                Err(error) => {
+                    tracing::warn!(file = %from.display(), %error, "it could not be copied aside");
+                    left_out.push(name);
+                }
             }
         }
-        tracing::error!(copy = %aside.display(), "what is left of the store was copied aside before it was opened");
+        (copied, left_out)
     }
 
     /// The store is open: from now on its commits are counted. What was found lost stays in the store until a person confirms it.
@@ -409,6 +445,40 @@ mod tests {
         assert!(refused.contains(&std::process::id().to_string()) && refused.contains("mend"), "{refused}");
         drop(first);
         assert!(SqliteStore::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn what_there_is_no_room_to_copy_aside_is_said_and_the_log_is_copied_first() {
+        let dir = tempfile::tempdir().expect("directory");
+        for (name, bytes) in [(FILES[0], 5000), (FILES[1], 3000), (FILES[2], 700), (FILES[3], 2000)] {
+            std::fs::write(dir.path().join(name), vec![1; bytes]).expect("written");
+        }
+        let opening = Opening {
+            lock: lock(dir.path()).expect("locked"),
+            watermark: Watermark::Missing,
+            dir: dir.path().to_owned(),
+            store: true,
+            history: true,
+        };
+        let copied = |room: u64| {
+            let aside = tempfile::tempdir().expect("directory");
+            let (copied, left_out) = opening.copy_to(aside.path(), room);
+            for name in &copied {
+                assert_eq!(std::fs::read(aside.path().join(name)).expect("there").len() % 100, 0);
+            }
+            (copied, left_out)
+        };
+        assert_eq!(copied(SPARE_BYTES + 20_000), (vec![FILES[1], FILES[3], FILES[0], FILES[2]], vec![]));
+        assert_eq!(copied(SPARE_BYTES + 6_000), (vec![FILES[1], FILES[3], FILES[2]], vec![FILES[0]]));
+        assert_eq!(
+            copied(5_000),
+            (vec![FILES[1], FILES[3]], vec![FILES[0], FILES[2]]),
+            "logs take no part of the reserve"
+        );
+        assert_eq!(copied(2_500).0, [FILES[3]]);
+        let text = not_copied(&copied(2_500).1).expect("said");
+        assert!(text.en.contains("ioc-watch.db-wal") && text.vi.contains("history.db"), "{text:?}");
+        assert_eq!(not_copied(&[]), None);
     }
 
     #[test]

@@ -314,6 +314,10 @@ impl Reader for SqliteReader {
         enrolment::requests(self)
     }
 
+    fn requests_of(&self, device: &DeviceId) -> Result<Vec<RequestRecord>, StoreError> {
+        enrolment::requests_of(self, device)
+    }
+
     fn is_enrolled(&self, device: &DeviceId) -> Result<bool, StoreError> {
         certificate::is_enrolled(self, device)
     }

@@ -25,11 +25,20 @@ impl IntentSessions {
     /// # Errors
     /// [`StoreError`] when they cannot be read.
     pub(super) fn of(intent: &Intent, reader: &dyn Reader, changes: &[Change]) -> Result<Self, StoreError> {
-        let find = |digest: &str| Ok::<_, StoreError>(after(reader.session(digest)?, digest, changes));
+        let find = |digest: &str| session_now(reader, digest, changes);
         let asking = intent.actor().and_then(Actor::session).map(find).transpose()?.flatten();
         let ended = if let Intent::EndSession { digest, .. } = intent { find(digest)? } else { None };
         Ok(Self { asking, ended })
     }
+}
+
+/// A session as it is now, with what this commit does to it.
+pub(super) fn session_now(
+    reader: &dyn Reader,
+    digest: &str,
+    changes: &[Change],
+) -> Result<Option<SessionRecord>, StoreError> {
+    Ok(after(reader.session(digest)?, digest, changes))
 }
 
 /// A session as it is after what is decided and not committed yet.

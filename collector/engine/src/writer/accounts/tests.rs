@@ -2,6 +2,7 @@ use super::*;
 use crate::account::intent::Actor;
 
 mod permit;
+mod session;
 
 const WALL: i64 = 1_800_000_000_000;
 
