@@ -6,6 +6,7 @@ use std::time::Duration;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
+use super::end_cause::EndCause;
 use ioc_engine::writer::CertificateAllowlist;
 
 /// How long nobody looks, where the end is further away: what was taken back without a word is found then.
@@ -22,10 +23,10 @@ pub(super) struct CertificateValidity {
 
 impl CertificateValidity {
     /// Why the connection may stand no longer; none while it may.
-    pub(super) fn ended(&self, device: &DeviceId, now: Timestamp) -> Option<&'static str> {
+    pub(super) fn ended(&self, device: &DeviceId, now: Timestamp) -> Option<EndCause> {
         match () {
-            () if self.until <= now => Some("certificate_ended"),
-            () if !self.access.allows(device, &self.serial) => Some("revoked"),
+            () if self.until <= now => Some(EndCause::CertificateEnded),
+            () if !self.access.allows(device, &self.serial) => Some(EndCause::Revoked),
             () => None,
         }
     }
@@ -54,9 +55,13 @@ mod tests {
         };
         assert_eq!((validity.ended(&device, now), validity.look_in(now)), (None, LOOK_MAX));
         assert_eq!(validity.look_in(now.plus_millis(39_000)), Duration::from_secs(1));
-        assert_eq!(validity.ended(&device, now.plus_millis(40_000)), Some("certificate_ended"));
+        assert_eq!(validity.ended(&device, now.plus_millis(40_000)), Some(EndCause::CertificateEnded));
         access.expel(&device);
         access.admit(device.clone(), "bb".to_owned());
-        assert_eq!(validity.ended(&device, now), Some("revoked"), "another certificate of it is good, this one is not");
+        assert_eq!(
+            validity.ended(&device, now),
+            Some(EndCause::Revoked),
+            "another certificate of it is good, this one is not"
+        );
     }
 }

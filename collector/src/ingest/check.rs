@@ -10,6 +10,7 @@ use ioc_common::codec::PAYLOAD_MAX_BYTES;
 use ioc_common::id::DeviceId;
 use ioc_common::topic::{MAJOR, ROOT, UpKind};
 
+use super::end_cause::EndCause;
 use super::frame;
 
 /// Largest packet until CONNECT is accepted.
@@ -39,31 +40,31 @@ impl DeviceTopics {
     }
 
     /// Checks a CONNECT.
-    pub(super) fn connect(&self, connect: &Connect) -> Result<(), &'static str> {
+    pub(super) fn connect(&self, connect: &Connect) -> Result<(), EndCause> {
         if connect.protocol.level() != 4 {
-            return Err("protocol");
+            return Err(EndCause::Protocol);
         }
         if *connect.client_id != *self.device.as_str() {
-            return Err("client_id");
+            return Err(EndCause::ClientId);
         }
         if let Some(will) = &connect.last_will {
             let is_farewell = will.topic.strip_prefix(self.up.as_str()) == Some(UpKind::Gone.as_str());
             if !is_farewell || will.qos == QoS::ExactlyOnce || will.retain {
-                return Err("will");
+                return Err(EndCause::Will);
             }
         }
         Ok(())
     }
 
     /// The kind of a PUBLISH that this device may send.
-    pub(super) fn publish(&self, publish: &Publish) -> Result<UpKind, &'static str> {
+    pub(super) fn publish(&self, publish: &Publish) -> Result<UpKind, EndCause> {
         if publish.qos == QoS::ExactlyOnce {
-            return Err("qos2");
+            return Err(EndCause::Qos2);
         }
-        let kind = publish.topic.strip_prefix(self.up.as_str()).and_then(UpKind::parse).ok_or("topic")?;
+        let kind = publish.topic.strip_prefix(self.up.as_str()).and_then(UpKind::parse).ok_or(EndCause::Topic)?;
         // Saying "gone" is the endpoint's own business.
         if kind == UpKind::Gone || publish.retain {
-            return Err("topic");
+            return Err(EndCause::Topic);
         }
         Ok(kind)
     }
@@ -75,8 +76,8 @@ impl DeviceTopics {
     }
 
     /// Checks a SUBSCRIBE as a whole.
-    pub(super) fn filters<T>(filters: &[T]) -> Result<(), &'static str> {
-        if filters.is_empty() || filters.len() > FILTERS_MAX { Err("filters") } else { Ok(()) }
+    pub(super) fn filters<T>(filters: &[T]) -> Result<(), EndCause> {
+        if filters.is_empty() || filters.len() > FILTERS_MAX { Err(EndCause::Filters) } else { Ok(()) }
     }
 }
 
@@ -140,12 +141,16 @@ mod tests {
     fn a_device_speaks_under_its_own_prefix_only() {
         let up = topics().up;
         assert_eq!(topics().publish(&publish(&format!("{up}sample"), QoS::AtLeastOnce)), Ok(UpKind::Sample));
-        assert_eq!(topics().publish(&publish(&format!("{up}sample"), QoS::ExactlyOnce)), Err("qos2"));
+        assert_eq!(topics().publish(&publish(&format!("{up}sample"), QoS::ExactlyOnce)), Err(EndCause::Qos2));
         for bad in ["gone", "", "nonsense", "sample/x", "sample\0", "#", "+"] {
-            assert_eq!(topics().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)), Err("topic"), "{bad}");
+            assert_eq!(
+                topics().publish(&publish(&format!("{up}{bad}"), QoS::AtLeastOnce)),
+                Err(EndCause::Topic),
+                "{bad}"
+            );
         }
         let other = DeviceTopics::new(DeviceId::new("srv-02").expect("valid")).up;
-        assert_eq!(topics().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err("topic"));
+        assert_eq!(topics().publish(&publish(&format!("{other}sample"), QoS::AtLeastOnce)), Err(EndCause::Topic));
     }
 
     #[test]
@@ -170,6 +175,6 @@ mod tests {
     fn connect_is_bound_to_the_certificate() {
         let connect = Connect { clean_session: true, keep_alive: 30, client_id: "srv-01".into(), ..Default::default() };
         assert_eq!(topics().connect(&connect), Ok(()));
-        assert_eq!(topics().connect(&Connect { client_id: "srv-02".into(), ..connect }), Err("client_id"));
+        assert_eq!(topics().connect(&Connect { client_id: "srv-02".into(), ..connect }), Err(EndCause::ClientId));
     }
 }

@@ -25,6 +25,7 @@ use ioc_common::topic::{DownKind, UpKind};
 
 use super::certificate_validity::CertificateValidity;
 use super::check::{CONNECT_MAX_BYTES, DeviceTopics, PACKET_MAX_BYTES};
+use super::end_cause::EndCause;
 use super::frame::{self, FrameError};
 use super::subscription::Subscriptions;
 use ioc_engine::health::Health;
@@ -94,8 +95,8 @@ pub(super) struct Connection {
     is_quiet: bool,
 }
 
-/// Why a connection ended.
-type EndReason = (&'static str, String);
+/// Why a connection ended, with what belongs to it.
+type EndReason = (EndCause, String);
 
 /// Waits for CONNECT, checks and answers it.
 pub(super) async fn connect(
@@ -109,38 +110,31 @@ pub(super) async fn connect(
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
     let first = timeout(STAGE_TIMEOUT, first_packet(&mut stream, &mut read, &device)).await;
-    let right = first.map_err(|_| ("connect_timeout", "no CONNECT".to_owned()))??;
+    let right = first.map_err(|_| (EndCause::ConnectTimeout, "no CONNECT".to_owned()))??;
     let checked = match right {
         Err(fault) => Err(refused(fault, &device)),
         Ok(()) => match codec.decode(&mut read) {
             Ok(Some((Packet::Connect(connect), _))) => match topics.connect(&connect) {
                 Ok(()) => Ok(connect),
-                Err(reason) => Err((reason, format!("{device} with client ID {:?}", connect.client_id))),
+                Err(cause) => Err((cause, format!("{device} with client ID {:?}", connect.client_id))),
             },
             _ => Err(refused(FrameError::Malformed("CONNECT"), &device)),
         },
     };
     let connect = match checked {
         Ok(connect) => connect,
-        Err((reason, detail)) => {
-            let code = match reason {
-                "protocol" => Some(1),
-                "client_id" => Some(2),
-                "will" => Some(5),
-                // [MQTT-3.1.4-1]: without a CONNACK.
-                _ => None,
-            };
-            if let Some(code) = code {
+        Err((cause, detail)) => {
+            if let Some(code) = cause.return_code() {
                 let _ = timeout(WRITE_TIMEOUT, stream.write_all(&connack(code))).await;
             }
             let _ = timeout(WRITE_TIMEOUT, stream.shutdown()).await;
-            return Err((reason, detail));
+            return Err((cause, detail));
         }
     };
     timeout(WRITE_TIMEOUT, stream.write_all(&connack(0)))
         .await
-        .map_err(|_| ("write_timeout", "CONNACK".to_owned()))?
-        .map_err(|error| ("socket", error.to_string()))?;
+        .map_err(|_| (EndCause::WriteTimeout, "CONNACK".to_owned()))?
+        .map_err(|error| (EndCause::Socket, error.to_string()))?;
     codec.set_max_size(PACKET_MAX_BYTES);
     let keep_alive_s = match connect.keep_alive {
         0 => KEEP_ALIVE_MAX_S,
@@ -150,7 +144,7 @@ pub(super) async fn connect(
     let serial = validity.serial.clone();
     let opened = EngineMessage::Opened { connection: id, device: device.clone(), serial, keep_alive_s, peer, sender };
     if !shared.engine.send(opened).await {
-        return Err(("stopping", String::new()));
+        return Err((EndCause::Stopping, String::new()));
     }
     shared.health.connections.fetch_add(1, Relaxed);
     tracing::debug!(%device, %peer, keep_alive_s, "connected");
@@ -195,9 +189,9 @@ async fn first_packet(
             return Ok(frame::inspect(read.get(..end).unwrap_or_default()));
         }
         match stream.read_buf(read).await {
-            Ok(0) => return Err(("closed", "before CONNECT".to_owned())),
+            Ok(0) => return Err((EndCause::Closed, "before CONNECT".to_owned())),
             Ok(_) => {}
-            Err(error) => return Err(("socket", error.to_string())),
+            Err(error) => return Err((EndCause::Socket, error.to_string())),
         }
     }
 }
@@ -221,24 +215,25 @@ const fn connack(code: u8) -> [u8; 4] {
 
 /// A fault against the protocol as the reason of an end.
 fn refused(fault: FrameError, device: &DeviceId) -> EndReason {
-    match fault {
-        FrameError::Malformed(how) => ("packet", format!("{device}: {how}")),
-        FrameError::Trailing => ("connect_trailing_bytes", device.to_string()),
-        FrameError::Protocol => ("protocol", format!("{device} speaks another version")),
-        FrameError::Identifier => ("client_id", format!("{device} with no client ID")),
-    }
+    let detail = match fault {
+        FrameError::Malformed(how) => format!("{device}: {how}"),
+        FrameError::Trailing => device.to_string(),
+        FrameError::Protocol => format!("{device} speaks another version"),
+        FrameError::Identifier => format!("{device} with no client ID"),
+    };
+    (fault.into(), detail)
 }
 
 impl Connection {
     /// Serves the connection until it ends.
     pub(super) async fn run(mut self) {
-        let (reason, detail) = self.serve().await;
+        let (cause, detail) = self.serve().await;
         self.shared.health.connections.fetch_sub(1, Relaxed);
         if !self.unacknowledged.is_empty() {
             self.shared.busy.fetch_sub(1, Relaxed);
         }
-        // What went beyond a budget was counted and said by the engine.
-        if !matches!(reason, "disconnected" | "closed" | "stopping") && !reason.starts_with("budget_") {
+        if cause.is_refusal() {
+            let reason = cause.as_str();
             self.shared.health.refuse(reason);
             if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
@@ -246,7 +241,7 @@ impl Connection {
         }
         let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
         // That the collector ends says nothing of a device: at its next start all of them are waited for.
-        if reason == "stopping" {
+        if cause == EndCause::Stopping {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
@@ -268,8 +263,8 @@ impl Connection {
             }
             if look <= turn {
                 let now = clock::now();
-                if let Some(why) = self.validity.ended(&self.device, now) {
-                    return (why, self.validity.serial.clone());
+                if let Some(cause) = self.validity.ended(&self.device, now) {
+                    return (cause, self.validity.serial.clone());
                 }
                 look = turn + self.validity.look_in(now);
             }
@@ -307,7 +302,7 @@ impl Connection {
             tokio::select! {
                 biased;
                 down = self.down.recv() => {
-                    let Some(down) = down else { return ("stopping", String::new()) };
+                    let Some(down) = down else { return (EndCause::Stopping, String::new()) };
                     if let Err(end) = self.put(down) {
                         return end;
                     }
@@ -319,21 +314,21 @@ impl Connection {
                 }
                 () = &mut alarm, if !alarm.is_elapsed() => {}
                 received = self.stream.read_buf(&mut self.read), if may_read => match received {
-                    Ok(0) => return ("closed", String::new()),
+                    Ok(0) => return (EndCause::Closed, String::new()),
                     Ok(_) => {}
-                    Err(error) => return ("closed", error.to_string()),
+                    Err(error) => return (EndCause::Closed, error.to_string()),
                 },
                 // What has come counts, however late it is looked at.
                 () = std::future::ready(()), if over => {
                     if self.is_quiet {
-                        return ("keep_alive", format!("nothing came for {} s", self.idle.as_secs()));
+                        return (EndCause::KeepAlive, format!("nothing came for {} s", self.idle.as_secs()));
                     }
                     self.is_quiet = true;
                     if let Err(end) = self.report_quiet(Some(milliseconds(self.last_packet_at.elapsed()))).await {
                         return end;
                     }
                 }
-                () = stopped(&mut stop) => return ("stopping", String::new()),
+                () = stopped(&mut stop) => return (EndCause::Stopping, String::new()),
             }
         }
     }
@@ -351,7 +346,7 @@ impl Connection {
         let refused = |fault| refused(fault, &self.device);
         let Some(end) = frame::packet_end(&self.read, PACKET_MAX_BYTES).map_err(refused)? else { return Ok(false) };
         frame::inspect(self.read.get(..end).unwrap_or_default()).map_err(refused)?;
-        let decoded = self.codec.decode(&mut self.read).map_err(|error| ("packet", error.to_string()))?;
+        let decoded = self.codec.decode(&mut self.read).map_err(|error| (EndCause::Packet, error.to_string()))?;
         let Some((packet, _)) = decoded else { return Ok(false) };
         self.last_packet_at = Instant::now();
         if std::mem::take(&mut self.is_quiet) {
@@ -383,8 +378,8 @@ impl Connection {
                 }
                 self.encode(Packet::UnsubscribeAck { packet_id });
             }
-            Packet::Disconnect => return Err(("disconnected", String::new())),
-            other => return Err(("packet", format!("unexpected packet type {:#04x}", other.packet_type()))),
+            Packet::Disconnect => return Err((EndCause::Disconnected, String::new())),
+            other => return Err((EndCause::Packet, format!("unexpected packet type {:#04x}", other.packet_type()))),
         }
         Ok(())
     }
@@ -393,7 +388,7 @@ impl Connection {
     where
         T: std::ops::Deref<Target = str> + std::fmt::Debug,
     {
-        DeviceTopics::filters(filters).map_err(|reason| (reason, self.device.to_string()))?;
+        DeviceTopics::filters(filters).map_err(|cause| (cause, self.device.to_string()))?;
         let mut status = Vec::with_capacity(filters.len());
         for (filter, asked) in filters {
             status.push(match self.topics.subscribe(filter) {
@@ -405,7 +400,7 @@ impl Connection {
         self.encode(Packet::SubscribeAck { packet_id, status });
         if foreign {
             self.send().await?;
-            return Err(("subscribe", format!("{} to {filters:?}", self.device)));
+            return Err((EndCause::Subscribe, format!("{} to {filters:?}", self.device)));
         }
         self.forward(EngineMessage::Subscribed { connection: self.id, device: self.device.clone() }).await
     }
@@ -414,22 +409,22 @@ impl Connection {
         let kind = self
             .topics
             .publish(&publish)
-            .map_err(|reason| (reason, format!("{} to {:?}", self.device, publish.topic)))?;
+            .map_err(|cause| (cause, format!("{} to {:?}", self.device, publish.topic)))?;
         let packet = publish.packet_id.map(NonZeroU16::get);
         // Decoding copies: nothing holds on to the read buffer.
         let message = if kind == UpKind::Renew {
-            let renew =
-                codec::read_message::<Renew>(&publish.payload).map_err(|error| ("payload", error.to_string()))?;
+            let renew = codec::read_message::<Renew>(&publish.payload)
+                .map_err(|error| (EndCause::Payload, error.to_string()))?;
             EngineMessage::Renew { connection: self.id, device: self.device.clone(), packet, csr: renew.csr }
         } else if kind == UpKind::Values {
-            let values = payload_profile::flatten(&publish.payload).map_err(|error| ("payload", error))?;
+            let values = payload_profile::flatten(&publish.payload).map_err(|error| (EndCause::Payload, error))?;
             EngineMessage::Values { connection: self.id, device: self.device.clone(), packet, values }
         } else {
             let report = codec::open(kind, &publish.payload);
             if let Ok(report) = &report
                 && report.envelope.device != self.device
             {
-                return Err(("device", format!("{} reports as {}", self.device, report.envelope.device)));
+                return Err((EndCause::Device, format!("{} reports as {}", self.device, report.envelope.device)));
             }
             let bytes = publish.payload.len();
             let packed = report.as_ref().ok().and_then(|report| history::pack_body(&report.body));
@@ -451,7 +446,7 @@ impl Connection {
     }
 
     async fn forward(&mut self, message: EngineMessage) -> Result<(), EndReason> {
-        if self.shared.engine.send(message).await { Ok(()) } else { Err(("stopping", String::new())) }
+        if self.shared.engine.send(message).await { Ok(()) } else { Err((EndCause::Stopping, String::new())) }
     }
 
     /// Takes what the engine sends down.
@@ -475,7 +470,7 @@ impl Connection {
                 self.put_message(kind, payload);
                 Ok(())
             }
-            Down::Close(why) => Err((why, String::new())),
+            Down::Close(cause) => Err((EndCause::ByEngine(cause), String::new())),
         }
     }
 
@@ -516,8 +511,8 @@ impl Connection {
         };
         match timeout(WRITE_TIMEOUT, written).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(("closed", error.to_string())),
-            Err(_) => Err(("write_timeout", self.device.to_string())),
+            Ok(Err(error)) => Err((EndCause::Closed, error.to_string())),
+            Err(_) => Err((EndCause::WriteTimeout, self.device.to_string())),
         }
     }
 }

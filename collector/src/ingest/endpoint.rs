@@ -19,6 +19,7 @@ use ioc_common::clock;
 
 use super::certificate_validity::CertificateValidity;
 use super::connection::{self, ConnectionDeps, STAGE_TIMEOUT};
+use super::end_cause::EndCause;
 use super::newcomers::{NewcomerSlot, Newcomers};
 use ioc_engine::acceptor::{Accepted, Acceptor};
 use ioc_engine::connection_limit::Bounds;
@@ -115,11 +116,12 @@ impl Admission {
         let admitted = tokio::select! {
             biased;
             admitted = self.try_admit(socket, newcomer) => admitted,
-            () = newcomer.evicted() => Err(("newcomers", "its place was needed for later ones".to_owned())),
+            () = newcomer.evicted() => Err((EndCause::Newcomers, "its place was needed for later ones".to_owned())),
         };
         match admitted {
             Ok(admitted) => Some(admitted),
-            Err((reason, detail)) => {
+            Err((cause, detail)) => {
+                let reason = cause.as_str();
                 self.shared.health.refuse(reason);
                 if let Some(left_out) = self.shared.paced.allows(reason, None, clock::boottime_ms()) {
                     tracing::info!(peer = %self.peer, reason, detail, left_out, "connection refused");
@@ -145,31 +147,33 @@ impl Admission {
         }
     }
 
-    async fn try_admit(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> Result<Admitted, (&'static str, String)> {
-        let late = |reason: &'static str| move |_| (reason, "took too long".to_owned());
+    async fn try_admit(&self, socket: TcpStream, newcomer: &NewcomerSlot) -> Result<Admitted, (EndCause, String)> {
+        let late = |cause: EndCause| move |_| (cause, "took too long".to_owned());
         // A socket that sends nothing takes no place among the handshakes.
         let mut byte = [0];
-        let first = tokio::time::timeout(STAGE_TIMEOUT, socket.peek(&mut byte)).await.map_err(late("silent"))?;
-        if first.map_err(|error| ("socket", error.to_string()))? == 0 {
-            return Err(("closed", "before TLS".to_owned()));
+        let first =
+            tokio::time::timeout(STAGE_TIMEOUT, socket.peek(&mut byte)).await.map_err(late(EndCause::Silent))?;
+        if first.map_err(|error| (EndCause::Socket, error.to_string()))? == 0 {
+            return Err((EndCause::Closed, "before TLS".to_owned()));
         }
         let _ = socket.set_nodelay(true);
         let stream = tokio::time::timeout(STAGE_TIMEOUT, self.handshake(socket, newcomer))
             .await
-            .map_err(late("handshake_timeout"))?
-            .map_err(|error| ("tls", error.to_string()))?;
+            .map_err(late(EndCause::HandshakeTimeout))?
+            .map_err(|error| (EndCause::Tls, error.to_string()))?;
         let (device, serial, until) = {
             let (_, session) = stream.get_ref();
             let certificate = session.peer_certificates().and_then(|chain| chain.first());
-            let certificate = certificate.ok_or_else(|| ("certificate", "none was shown".to_owned()))?;
-            let (device, serial) = pki::device_of(certificate).map_err(|why| ("certificate", why.to_owned()))?;
-            let until =
-                pki::ends_at(certificate).ok_or_else(|| ("certificate", "its end cannot be read".to_owned()))?;
+            let certificate = certificate.ok_or_else(|| (EndCause::Certificate, "none was shown".to_owned()))?;
+            let (device, serial) =
+                pki::device_of(certificate).map_err(|why| (EndCause::Certificate, why.to_owned()))?;
+            let until = pki::ends_at(certificate)
+                .ok_or_else(|| (EndCause::Certificate, "its end cannot be read".to_owned()))?;
             (device, serial, until)
         };
         if !self.access.allows(&device, &serial) {
             return Err((
-                "revoked",
+                EndCause::Revoked,
                 format!("{device} with certificate {serial} is not enrolled, was revoked or is kept out"),
             ));
         }
@@ -181,7 +185,10 @@ impl Admission {
             if let Ok(_turn) = self.turn_aways.try_acquire() {
                 connection::turn_away(stream, &who.0).await;
             }
-            return Err(("connections", format!("{}: as many connections are open as there are places", who.0)));
+            return Err((
+                EndCause::Connections,
+                format!("{}: as many connections are open as there are places", who.0),
+            ));
         };
         let connection =
             connection::connect(stream, who, self.connection_id, self.peer, Arc::clone(&self.shared)).await?;

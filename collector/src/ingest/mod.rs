@@ -4,6 +4,7 @@
 mod certificate_validity;
 mod check;
 mod connection;
+mod end_cause;
 pub mod endpoint;
 mod frame;
 mod newcomers;

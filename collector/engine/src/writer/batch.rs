@@ -9,7 +9,7 @@ use ioc_common::report::Ask;
 use ioc_judge::Effect;
 use ioc_store::Change;
 
-use super::CommandResult;
+use super::{CloseCause, CommandResult};
 
 /// What one commit holds, and what follows it.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(super) struct Batch {
     pub(super) asks: Vec<(DeviceId, Ask)>,
     pub(super) probes: Vec<DeviceId>,
     /// Whose connections are closed, and why.
-    pub(super) disconnects: Vec<(DeviceId, &'static str)>,
+    pub(super) disconnects: Vec<(DeviceId, CloseCause)>,
     pub(super) reports: u64,
     pub(super) values: u64,
     pub(super) notices: bool,
@@ -105,7 +105,7 @@ mod tests {
             match tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
                 Down::Committed { packets, .. } if !packets.is_empty() => return packets,
                 Down::Committed { .. } | Down::Message(..) => {}
-                Down::Close(why) => panic!("closed: {why}"),
+                Down::Close(cause) => panic!("closed: {}", cause.as_str()),
             }
         }
     }

@@ -8,7 +8,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::device::UPLINK_DEPTH_MAX;
 use ioc_judge::{DeviceInfo, Input};
 
-use super::Engine;
+use super::{CloseCause, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
@@ -121,7 +121,7 @@ impl Engine {
         self.batch.changes.push(Change::Revoked { device: device.clone(), at: now });
         self.end_ways_in(device, now)?;
         self.record(now, actor, AuditLogAction::DeviceRevoked, device.as_str(), "");
-        self.batch.disconnects.push((device.clone(), "revoked"));
+        self.batch.disconnects.push((device.clone(), CloseCause::Revoked));
         Ok(Answer::Done)
     }
 

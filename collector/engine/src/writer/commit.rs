@@ -47,8 +47,8 @@ impl Engine {
             self.health.reports.fetch_add(batch.reports, Relaxed);
             self.health.values.fetch_add(batch.values, Relaxed);
         }
-        for (device, why) in &batch.disconnects {
-            self.connections.disconnect(device, why);
+        for (device, cause) in &batch.disconnects {
+            self.connections.disconnect(device, *cause);
         }
         for (device, ask) in batch.asks {
             if let Ok(payload) = codec::write_message(&ask) {

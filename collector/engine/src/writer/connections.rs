@@ -33,7 +33,36 @@ pub enum Down {
     /// A message below `down/`, with its payload.
     Message(DownKind, Vec<u8>),
     /// Close the connection, and why.
-    Close(&'static str),
+    Close(CloseCause),
+}
+
+/// Why the engine has a connection closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCause {
+    /// The device's right to report was taken.
+    Revoked,
+    /// The device has connected anew.
+    Replaced,
+    /// Another machine was enrolled as this device.
+    EnrolledAnew,
+    /// Two machines report under this identity.
+    Quarantined,
+    /// The device brings more than this budget allows, which is counted and logged already.
+    OverBudget(&'static str),
+}
+
+impl CloseCause {
+    /// The name used in metrics and the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Replaced => "replaced by a newer connection",
+            Self::EnrolledAnew => "enrolled anew",
+            Self::Quarantined => "its identity is on two machines",
+            Self::OverBudget(budget) => budget,
+        }
+    }
 }
 
 /// The open connections.
@@ -71,7 +100,7 @@ impl Connections {
         sender: mpsc::UnboundedSender<Down>,
     ) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
-            let _ = old.sender.send(Down::Close("replaced by a newer connection"));
+            let _ = old.sender.send(Down::Close(CloseCause::Replaced));
         }
         self.peers.insert(device.clone(), peer);
         let connection = OpenConnection {
@@ -104,9 +133,9 @@ impl Connections {
     }
 
     /// Closes a device's connection.
-    pub(super) fn disconnect(&mut self, device: &DeviceId, why: &'static str) {
+    pub(super) fn disconnect(&mut self, device: &DeviceId, cause: CloseCause) {
         if let Some(connection) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = connection.sender.send(Down::Close(why));
+            let _ = connection.sender.send(Down::Close(cause));
         }
     }
 

@@ -11,7 +11,7 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{Device, DeviceInfo, Input, Presence, Text};
 
 use super::token_binding;
-use super::{CommandResult, Engine};
+use super::{CloseCause, CommandResult, Engine};
 use crate::audit_action::AuditLogAction;
 use crate::command::{Answer, CommandError, NewToken};
 use crate::inventory::device::{TEXT_MAX_CHARS, check_device, id_of};
@@ -326,7 +326,7 @@ impl Engine {
         let device = info.id.clone();
         self.allowlist.expel(&device);
         self.allowlist.admit(device.clone(), issued.serial.clone());
-        self.drop_link(device.clone(), "enrolled anew", now);
+        self.drop_connection(device.clone(), CloseCause::EnrolledAnew, now);
         let why = Text::new("Thiết bị đã được đăng ký lại.", "The device was enrolled anew.");
         self.judge(Input::Released { device: &device, why }, now);
         self.judge(Input::Enrolled(info), now);
@@ -385,14 +385,14 @@ impl Engine {
             &format!("the last of them came from {peer:?}"),
         );
         self.allowlist.expel(&device);
-        self.drop_link(device, "its identity is on two machines", now);
+        self.drop_connection(device, CloseCause::Quarantined, now);
     }
 
     /// Closes a device's connection after the commit, if it has one. Nobody else would say that it is lost.
-    pub(super) fn drop_link(&mut self, device: DeviceId, why: &'static str, now: Timestamp) {
+    pub(super) fn drop_connection(&mut self, device: DeviceId, cause: CloseCause, now: Timestamp) {
         if self.connections.has(&device) {
             self.judge(Input::LinkBroken { device: &device, quiet_ms: 0 }, now);
-            self.batch.disconnects.push((device, why));
+            self.batch.disconnects.push((device, cause));
         }
     }
 

@@ -53,7 +53,7 @@ use batch::{Batch, is_urgent};
 use budget::BudgetKind;
 pub use certificate_allowlist::CertificateAllowlist;
 use connections::Connections;
-pub use connections::{ConnectionId, Down};
+pub use connections::{CloseCause, ConnectionId, Down};
 pub use incidents::FILE_MAX_BYTES;
 pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
@@ -463,11 +463,11 @@ impl Engine {
             EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
-                    let _ = sender.send(Down::Close("revoked"));
+                    let _ = sender.send(Down::Close(CloseCause::Revoked));
                     return;
                 }
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
-                    let _ = sender.send(Down::Close(kind.label()));
+                    let _ = sender.send(Down::Close(CloseCause::OverBudget(kind.label())));
                     return;
                 }
                 self.connections.open(connection, device.clone(), peer, sender);
@@ -475,7 +475,7 @@ impl Engine {
             }
             EngineMessage::Subscribed { connection, device } => {
                 if let Err(kind) = self.charge(&device, BudgetKind::Subscriptions, 0, now) {
-                    self.drop_link(device, kind.label(), now);
+                    self.drop_connection(device, CloseCause::OverBudget(kind.label()), now);
                 } else if self.state.device(&device).is_some() {
                     self.connections.greet(connection);
                     self.resend_settings(&device, now);
