@@ -67,7 +67,7 @@ pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<Strin
     let metrics: Vec<&str> = rules
         .for_device(known.info)
         .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
-            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
+            RuleCondition::Number(condition) => Some(condition.metric.name),
             _ => None,
         })
         .collect();
@@ -91,8 +91,8 @@ pub fn unjudged(
     let mut found = Vec::new();
     for place in known.info_rules(rules) {
         let rule = &rules.rules()[usize::from(place)];
-        let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
-        let metric = threshold.metric.name;
+        let RuleCondition::Number(condition) = &rule.condition else { continue };
+        let metric = condition.metric.name;
         let probe = probe_of(metric);
         let outcome = known.outcomes.iter().find(|report| report.probe == probe).map(|report| &report.outcome);
         if matches!(outcome, Some(ProbeOutcome::Absent { .. })) {
@@ -107,7 +107,7 @@ pub fn unjudged(
             .series()
             .iter()
             .zip(known.latest)
-            .filter(|(series, _)| threshold.applies_to(series.metric(), series.subject()));
+            .filter(|(series, _)| condition.applies_to(series.metric(), series.subject()));
         let mut told = false;
         let (mut subjects, mut since, mut never, mut why) = (Vec::new(), None, false, String::new());
         let mut any = false;
