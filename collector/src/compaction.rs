@@ -16,7 +16,7 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
-use ioc_store::history::compaction::{CompactionResult, Compactor, Progress, WINDOW_ROWS, due_row, past_chunk};
+use ioc_store::compaction::{CompactionResult, Compactor, Progress, WINDOW_ROWS, due_row, past_chunk};
 use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.

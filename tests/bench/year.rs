@@ -12,7 +12,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::history::compaction::{self, Compactor, Progress};
+use ioc_store::compaction::{self, Compactor, Progress};
 use ioc_store::history::fold::PackedChunk;
 use ioc_store::history::{self, Tier};
 use ioc_store::{Archive, ArchiveChange, Change, Reader, Store};

@@ -8,7 +8,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 
 use crate::account::intent::Intent;
 use ioc_store::audit;
-use ioc_store::history::compaction::CompactionResult;
+use ioc_store::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 

@@ -13,8 +13,8 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
 use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
+use ioc_store::chart::{self, ChartQuery, Line};
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
 

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
-use ioc_common::layout::{Layout, Series};
+use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::Position;
 use ioc_common::software::{Item, Software};
 use ioc_judge::duty::Cover;

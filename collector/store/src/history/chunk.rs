@@ -3,9 +3,10 @@
 //! A chunk as reported has the times of its samples once for all series; a chunk of summaries has once for all series of how many
 //! samples each slot is. Who wants one series reads that one.
 
+use super::checksum::{Corrupt, proven, sealed};
 use super::column::{self, UNKNOWN};
 use super::row::{read_varint, varint};
-use super::{Corrupt, grid, ints, proven, sealed};
+use super::{grid, ints};
 
 /// Version of a chunk's form, its first byte.
 const VERSION: u8 = 2;

@@ -4,7 +4,7 @@
 
 use ioc_common::report::Body;
 
-use super::{Corrupt, proven, sealed};
+use super::checksum::{Corrupt, proven, sealed};
 
 /// Version of the row's form, its first byte.
 const VERSION: u8 = 1;

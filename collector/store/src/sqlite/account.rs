@@ -4,8 +4,9 @@ use rusqlite::{Row, params};
 
 use ioc_common::clock::Timestamp;
 
-use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, moment, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, moment, required};
 use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \

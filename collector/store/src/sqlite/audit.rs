@@ -2,8 +2,9 @@
 
 use rusqlite::{Row, ToSql, params};
 
-use super::commit::{Commit, signed};
-use super::reader::{SqliteReader, below, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{below, limit_of, required, signed};
 use crate::StoreError;
 use crate::audit::{self, Entry, Record};
 

@@ -10,10 +10,11 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 
 use super::certificate;
-use super::commit::{Commit, json};
+use super::commit::Commit;
 use super::fault::severity_of;
 use super::newest::{Latest, Newest, NewestByDevice};
-use super::reader::{SqliteReader, body, limit_of, moment, required};
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, moment, required};
 use crate::inventory::DeviceRecord;
 use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
 

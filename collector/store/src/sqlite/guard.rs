@@ -19,7 +19,8 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::{FILES, database, fold_mark};
+use super::file::{FILES, database};
+use super::fold_mark;
 use crate::{StoreError, StoreLosses};
 
 /// Held by the one writer.

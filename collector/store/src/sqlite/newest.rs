@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
-use super::commit::signed;
+use super::value::signed;
 use crate::history::{self, Corrupt};
 
 /// Version of the form of a row of the log, its first byte.

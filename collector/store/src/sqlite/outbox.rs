@@ -5,9 +5,10 @@ use rusqlite::{Row, params};
 use ioc_common::id::IncidentId;
 use ioc_judge::Severity;
 
-use super::commit::{Commit, signed};
+use super::commit::Commit;
 use super::fault::{rank, severity_of};
-use super::reader::{SqliteReader, limit_of, moment, required};
+use super::query::SqliteReader;
+use super::value::{limit_of, moment, required, signed};
 use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \

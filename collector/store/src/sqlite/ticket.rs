@@ -4,8 +4,9 @@ use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
 
-use super::commit::{Commit, signed};
-use super::reader::{SqliteReader, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{limit_of, required, signed};
 use crate::{StoreError, TicketQuery, TicketRecord};
 
 pub(super) fn mark_due(commit: &Commit<'_>, system: &str, incident: IncidentId) -> rusqlite::Result<()> {

@@ -13,9 +13,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
-use super::chunk::or_unknown;
-use super::fold::{Block, Summaries};
-use super::{Tier, row};
+use crate::history::chunk::or_unknown;
+use crate::history::fold::{Block, Summaries};
+use crate::history::{Tier, row};
 use crate::{Archive, ArchiveChange, OpenBlock, Reader, StoreError, StoredRow, Unrecorded};
 
 mod parallel;

@@ -6,8 +6,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 
-use super::chunk::{Parts, Summary};
-use super::{Corrupt, Tier};
+use crate::history::chunk::{Parts, Summary};
+use crate::history::{Corrupt, Tier};
 use crate::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
 /// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.

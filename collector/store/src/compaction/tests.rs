@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::chart::{self, ChartQuery};
+use crate::chart::{self, ChartQuery};
 use crate::history::{self, chunk};
 use crate::{Change, ChunkQuery, Store, StoredChunks};
 use ioc_common::clock;
