@@ -132,7 +132,7 @@ pub enum Command {
         actor: String,
     },
     /// Keep an audit record, and nothing else.
-    Note(audit::Entry),
+    Note(audit::AuditEntry),
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
     /// What is meant to be done with an account.

@@ -13,7 +13,7 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
 use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
-use ioc_store::chart::{self, ChartQuery, Line};
+use ioc_store::chart::{self, ChartLine, ChartQuery};
 use ioc_store::history::Tier;
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
@@ -168,8 +168,8 @@ impl DeviceSituation<'_> {
 
 /// When each of these series was last known, of their lines.
 #[must_use]
-pub fn last_known(lines: impl IntoIterator<Item = (String, Line)>) -> HashMap<String, Timestamp> {
-    let last = |line: &Line| line.iter().rev().find(|(_, summary)| summary.count > 0).map(|(at, _)| *at);
+pub fn last_known(lines: impl IntoIterator<Item = (String, ChartLine)>) -> HashMap<String, Timestamp> {
+    let last = |line: &ChartLine| line.iter().rev().find(|(_, summary)| summary.count > 0).map(|(at, _)| *at);
     lines.into_iter().filter_map(|(name, line)| Some((name, Timestamp::from_millis(last(&line)?)))).collect()
 }
 

@@ -55,7 +55,7 @@ pub struct CompactionResult {
 
 /// Whether there is more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum CompactionProgress {
     /// A slice is done; another follows.
     More,
     /// All of it is done.
@@ -91,10 +91,10 @@ pub fn round(
     let mut compactor = Compactor::new(reader, archive)?;
     let through = due_row(reader, now)?;
     while compactor.all_folded() < through {
-        while compactor.gather(through)? == Progress::More {}
+        while compactor.gather(through)? == CompactionProgress::More {}
     }
-    while compactor.merge(now)? == Progress::More {}
-    while forget && compactor.delete(keep_ms, now)? == Progress::More {}
+    while compactor.merge(now)? == CompactionProgress::More {}
+    while forget && compactor.delete(keep_ms, now)? == CompactionProgress::More {}
     compactor.archive.sync()?;
     let result = compactor.take_result()?;
     compactor.recorded(result)?;
@@ -202,15 +202,15 @@ impl<'s> Compactor<'s> {
     ///
     /// # Errors
     /// [`StoreError`] when something cannot be read or written.
-    pub fn gather(&mut self, through: u64) -> Result<Progress, StoreError> {
+    pub fn gather(&mut self, through: u64) -> Result<CompactionProgress, StoreError> {
         self.turn_to(None)?;
         if !self.window.full {
             self.read_slice(through)?;
-            return Ok(Progress::More);
+            return Ok(CompactionProgress::More);
         }
         if !self.window.rows.is_empty() {
             self.pack_slice()?;
-            return Ok(Progress::More);
+            return Ok(CompactionProgress::More);
         }
         self.write()?;
         let window = std::mem::take(&mut self.window);
@@ -225,7 +225,7 @@ impl<'s> Compactor<'s> {
             self.layouts.clear();
             self.devices.clear();
         }
-        Ok(Progress::Done)
+        Ok(CompactionProgress::Done)
     }
 
     /// Adds changes, and writes all that there are when they are many.
@@ -358,12 +358,12 @@ impl<'s> Compactor<'s> {
     ///
     /// # Errors
     /// [`StoreError`] when something cannot be read or written.
-    pub fn merge(&mut self, now: Timestamp) -> Result<Progress, StoreError> {
+    pub fn merge(&mut self, now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let past = past_chunk(now);
         let crowded = |(_, count): &(&(i64, DeviceId), &u32)| **count > PIECES_MAX;
         let Some(first) = self.open.iter().find(|(block, count)| block.0 <= past || crowded(&(block, count))) else {
             self.write()?;
-            return Ok(Progress::Done);
+            return Ok(CompactionProgress::Done);
         };
         let start = first.0.0;
         // Of one chunk's span at a time: a day of an hour's summaries is changed by one thread.
@@ -397,26 +397,26 @@ impl<'s> Compactor<'s> {
                 self.open.insert(block, 1);
             }
         }
-        Ok(Progress::More)
+        Ok(CompactionProgress::More)
     }
 
     /// A slice of deleting what is past its time, and of giving the room back. `keep_ms`: how long each tier is kept, milliseconds.
     ///
     /// # Errors
     /// [`StoreError`] when something cannot be written.
-    pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<Progress, StoreError> {
+    pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let Some((tier, keep_ms)) = Tier::ALL.into_iter().zip(keep_ms).nth(self.deleting) else {
             if self.archive.give_back()? {
-                return Ok(Progress::More);
+                return Ok(CompactionProgress::More);
             }
             self.deleting = 0;
-            return Ok(Progress::Done);
+            return Ok(CompactionProgress::Done);
         };
         let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
         if deleted < SLICE_DELETED {
             self.deleting += 1;
         }
-        Ok(Progress::More)
+        Ok(CompactionProgress::More)
     }
 }
 

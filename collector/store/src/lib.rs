@@ -43,7 +43,7 @@ pub use enrolment::{ApprovalReason, Grant, RequestRecord, RequestState, TokenRec
 pub use error::StoreError;
 pub use new_device::NewDevice;
 pub use outbox::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery};
-pub use query::{DeviceQuery, DeviceSort, DeviceState, FaultQuery, PlaceCount, RecordKind};
+pub use query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCount, RecordKind};
 pub use reader::Reader;
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,

@@ -144,7 +144,12 @@ pub trait Reader: Send {
     fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError>;
 
     /// Audit records, the newest first, below a number, with these words in them.
-    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
+    fn audit_before(
+        &self,
+        before: Option<u64>,
+        search: &str,
+        limit: usize,
+    ) -> Result<Vec<audit::AuditRecord>, StoreError>;
 
     /// A token by the digest of its secret.
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;
@@ -180,7 +185,7 @@ pub trait Reader: Send {
     fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError>;
 
     /// Audit records after a number, oldest first.
-    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::AuditRecord>, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -185,7 +185,7 @@ pub(super) struct LogQuery {
 #[template(path = "audit.html")]
 struct LogPage {
     page_context: PageContext,
-    records: Vec<audit::Record>,
+    records: Vec<audit::AuditRecord>,
     search: String,
     next: Option<u64>,
 }

@@ -613,7 +613,13 @@ fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> Stri
 
 fn said(at: Moment, actor: &str, action: &str, subject: &str, detail: &str) -> Change {
     let (actor, action) = (actor.to_owned(), action.to_owned());
-    Change::Audit(audit::Entry { at: at.now, actor, action, subject: subject.to_owned(), detail: detail.to_owned() })
+    Change::Audit(audit::AuditEntry {
+        at: at.now,
+        actor,
+        action,
+        subject: subject.to_owned(),
+        detail: detail.to_owned(),
+    })
 }
 
 impl Engine {

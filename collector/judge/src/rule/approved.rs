@@ -9,7 +9,7 @@ use ioc_common::config::Spanned;
 
 use super::condition::RuleCondition;
 use super::descriptor::KindDescriptor;
-use super::document::{Baseline, Difference, DocumentRule};
+use super::document::{Baseline, DifferingTexts, DocumentRule};
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     required: &["document", "path", "approved"],
@@ -42,9 +42,9 @@ struct Keys {
 struct Approved(BTreeSet<String>);
 
 impl Baseline for Approved {
-    fn differences<'t>(&'t self, _: &'t BTreeSet<String>, found: &'t BTreeSet<String>) -> Vec<Difference<'t>> {
+    fn differences<'t>(&'t self, _: &'t BTreeSet<String>, found: &'t BTreeSet<String>) -> Vec<DifferingTexts<'t>> {
         let texts = found.difference(&self.0).map(String::as_str).collect();
-        vec![Difference { texts, vi: "Ngoài danh sách được duyệt", en: "Not on the approved list" }]
+        vec![DifferingTexts { texts, vi: "Ngoài danh sách được duyệt", en: "Not on the approved list" }]
     }
 }
 

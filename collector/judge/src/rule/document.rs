@@ -43,7 +43,11 @@ impl PartialEq for DocumentRule {
 /// What a kind compares the texts of a document with.
 pub(super) trait Baseline: Comparable + fmt::Debug + Send + Sync {
     /// How what was found differs from what is right: `accepted` is what was there when it was first seen, or a person last accepted it.
-    fn differences<'t>(&'t self, accepted: &'t BTreeSet<String>, found: &'t BTreeSet<String>) -> Vec<Difference<'t>>;
+    fn differences<'t>(
+        &'t self,
+        accepted: &'t BTreeSet<String>,
+        found: &'t BTreeSet<String>,
+    ) -> Vec<DifferingTexts<'t>>;
 }
 
 /// What a document held for one rule.
@@ -56,7 +60,7 @@ pub struct Comparison {
 }
 
 /// Texts that should not be there, or should, and what is said of them.
-pub(super) struct Difference<'t> {
+pub(super) struct DifferingTexts<'t> {
     pub(super) texts: Vec<&'t str>,
     pub(super) vi: &'static str,
     pub(super) en: &'static str,
@@ -140,7 +144,7 @@ impl DocumentRule {
     pub fn deviation(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
         let (mut vi, mut en) = (Vec::new(), Vec::new());
         let (mut many_vi, mut many_en) = (Vec::new(), Vec::new());
-        for Difference { texts, vi: what_vi, en: what_en } in self.baseline.differences(accepted, found) {
+        for DifferingTexts { texts, vi: what_vi, en: what_en } in self.baseline.differences(accepted, found) {
             if !texts.is_empty() {
                 let rest = texts.len().saturating_sub(NAMED_MAX);
                 let named = texts.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
@@ -173,7 +177,7 @@ mod tests {
     struct Nothing;
 
     impl Baseline for Nothing {
-        fn differences<'t>(&'t self, _: &'t BTreeSet<String>, _: &'t BTreeSet<String>) -> Vec<Difference<'t>> {
+        fn differences<'t>(&'t self, _: &'t BTreeSet<String>, _: &'t BTreeSet<String>) -> Vec<DifferingTexts<'t>> {
             Vec::new()
         }
     }

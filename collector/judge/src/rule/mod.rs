@@ -361,7 +361,8 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
              title = {{ vi = \"x\", en = \"x\" }}\nadvice = {{ vi = \"x\", en = \"x\" }}\n"
         );
         for key in keys {
-            let (_, value) = VALUES.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("VALUES lacks {key}"));
+            let (_, value) =
+                VALUES.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("VALUES lacks {key}"));
             text += &format!("{key} = {value}\n");
         }
         text

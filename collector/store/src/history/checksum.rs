@@ -3,14 +3,14 @@
 use std::fmt;
 
 /// With its checksum behind it.
-pub(crate) fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     let crc = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
     bytes
 }
 
 /// What stands between version and checksum, when both are right.
-pub(crate) fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
+pub(crate) fn without_checksum(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
     let (body, crc) = bytes.split_last_chunk::<4>().ok_or(Corrupt)?;
     if crc32fast::hash(body).to_le_bytes() != *crc {
         return Err(Corrupt);
@@ -21,7 +21,7 @@ pub(crate) fn proven(bytes: &[u8], version: u8) -> Result<&[u8], Corrupt> {
 /// Whether a row or a chunk is as it was written.
 #[must_use]
 pub fn is_whole(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|version| proven(bytes, *version).is_ok())
+    bytes.first().is_some_and(|version| without_checksum(bytes, *version).is_ok())
 }
 
 /// A row or a chunk that does not match its checksum or form.

@@ -3,7 +3,7 @@
 //! A chunk as reported has the times of its samples once for all series; a chunk of summaries has once for all series of how many
 //! samples each slot is. Who wants one series reads that one.
 
-use super::checksum::{Corrupt, proven, sealed};
+use super::checksum::{Corrupt, with_checksum, without_checksum};
 use super::column::{self, UNKNOWN};
 use super::row::{read_varint, varint};
 use super::{grid, ints};
@@ -82,7 +82,7 @@ impl<'c> Parts<'c> {
     /// # Errors
     /// [`Corrupt`] when it is not as it was written.
     pub fn of(chunk: &'c [u8]) -> Result<Self, Corrupt> {
-        let mut rest = proven(chunk, VERSION)?;
+        let mut rest = without_checksum(chunk, VERSION)?;
         let head = part(&mut rest)?;
         let count = read_varint(&mut rest)?;
         if count > SERIES_MAX {
@@ -182,7 +182,7 @@ fn assemble<'v, T: ?Sized + 'v>(
     varint(&mut bytes, count);
     bytes.append(&mut directory);
     bytes.append(&mut bodies);
-    sealed(bytes)
+    with_checksum(bytes)
 }
 
 fn write_summaries(bytes: &mut Vec<u8>, slots: &[Summary], counts: &[i64]) {
@@ -350,7 +350,7 @@ mod tests {
         fn anything_else_is_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             // Even with a checksum that fits.
             bytes.insert(0, VERSION);
-            let bytes = sealed(bytes);
+            let bytes = with_checksum(bytes);
             if let Ok(parts) = Parts::of(&bytes) {
                 let _ = (parts.times(), parts.values(20, |_| true), parts.summaries(|_| true));
             }

@@ -15,6 +15,6 @@ pub mod row;
 mod tier;
 
 pub use checksum::{Corrupt, is_whole};
-pub(crate) use checksum::{proven, sealed};
+pub(crate) use checksum::{with_checksum, without_checksum};
 pub use row::{pack, pack_body, unpack};
 pub use tier::Tier;

@@ -56,7 +56,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// A connection that only reads, with folded history beside the store.
-pub(super) fn reading(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let fault = |source| database(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;

@@ -164,7 +164,7 @@ mod tests {
                 });
             }
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), device.to_string());
-            changes.push(Change::Audit(audit::Entry {
+            changes.push(Change::Audit(audit::AuditEntry {
                 at: at(number),
                 actor,
                 action,
@@ -210,7 +210,7 @@ mod tests {
             for number in 1..=4 {
                 let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), String::new());
                 let at = Timestamp::from_millis(number);
-                let entry = audit::Entry { at, actor, action, subject, detail: number.to_string() };
+                let entry = audit::AuditEntry { at, actor, action, subject, detail: number.to_string() };
                 store.commit(&[Change::Audit(entry)]).expect("kept");
             }
             store.close().expect("closed");

@@ -385,7 +385,13 @@ mod tests {
 
     fn note(text: &str) -> Change {
         let (actor, action, subject) = (String::new(), "test".to_owned(), String::new());
-        Change::Audit(audit::Entry { at: Timestamp::from_millis(1), actor, action, subject, detail: text.to_owned() })
+        Change::Audit(audit::AuditEntry {
+            at: Timestamp::from_millis(1),
+            actor,
+            action,
+            subject,
+            detail: text.to_owned(),
+        })
     }
 
     /// A store with so many commits, as it lies on disk when its collector is killed.

@@ -52,7 +52,7 @@ fn bring_up(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<
     if found == known {
         return Ok(None);
     }
-    let copy = if found > 0 { Some(copied(connection, path, found)?) } else { None };
+    let copy = if found > 0 { Some(copy_of(connection, path, found)?) } else { None };
     let transaction = connection.transaction().map_err(fault)?;
     if found == 0 {
         transaction.execute_batch(include_str!("schema.sql")).map_err(fault)?;
@@ -70,7 +70,7 @@ fn bring_up(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<
 }
 
 /// A copy of the store as it is, durable before anything is changed. History is not copied: versions only add to it.
-fn copied(connection: &Connection, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
+fn copy_of(connection: &Connection, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
     let copy = path.with_file_name(format!("ioc-watch.v{version}.{}.db", clock::now().as_millis() / 1000));
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(|source| database(&copy, source))?;
     let synced = std::fs::File::open(&copy).and_then(|file| file.sync_all());

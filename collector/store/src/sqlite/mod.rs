@@ -45,7 +45,7 @@ use rusqlite::Connection;
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
 use commit::{Commit, WriterCache};
-use connection::{prepare, reading};
+use connection::{open_for_reading, prepare};
 pub(crate) use file::FILES;
 use file::{FILE, database};
 pub(crate) use guard::put_aside;
@@ -108,7 +108,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
-        Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
+        Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
     }
 }
 
@@ -151,7 +151,7 @@ impl Store for SqliteStore {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         let newest = self.cache.newest.clone();
-        let connection = reading(&self.path)?;
+        let connection = open_for_reading(&self.path)?;
         let reader = SqliteReader::new(self.path.clone(), connection, newest);
         Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
     }

@@ -20,7 +20,7 @@ pub(super) struct SqliteReader {
     /// What is newest of each device.
     pub(super) newest: NewestByDevice,
     /// Who has an account on a machine is left out of what is read.
-    pub(super) sealed: bool,
+    pub(super) hides_names: bool,
     /// Only some places are shown.
     pub(super) limited: bool,
 }
@@ -32,7 +32,7 @@ impl SqliteReader {
         connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
             Ok(heard.last_heard(context.get(0)?))
         })?;
-        Ok(Self { path, connection, newest, sealed: false, limited: false })
+        Ok(Self { path, connection, newest, hides_names: false, limited: false })
     }
 
     pub(super) fn all<T>(

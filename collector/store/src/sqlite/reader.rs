@@ -14,7 +14,7 @@ use super::{
     account, archive, audit, certificate, clock, coverage, device, document, duty, enrolment, event, examine, fault,
     incident, maintenance, outbox, sample, snapshot, software, ticket,
 };
-use crate::audit::Record;
+use crate::audit::AuditRecord;
 use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
@@ -27,7 +27,7 @@ use crate::{
 
 impl Reader for SqliteReader {
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError> {
-        (self.sealed, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
+        (self.hides_names, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
@@ -184,7 +184,7 @@ impl Reader for SqliteReader {
         certificate::by_end(self, limit)
     }
 
-    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
+    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::before(self, before, search, limit)
     }
 
@@ -232,7 +232,7 @@ impl Reader for SqliteReader {
         account::session(self, digest)
     }
 
-    fn audit(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::after(self, after, limit)
     }
 

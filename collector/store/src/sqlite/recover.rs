@@ -229,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         for number in 0..400 {
-            let entry = audit::Entry {
+            let entry = audit::AuditEntry {
                 at: Timestamp::from_millis(number),
                 actor: "lan".to_owned(),
                 action: "test.done".to_owned(),
@@ -280,7 +280,7 @@ mod tests {
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), number.to_string());
             let at = Timestamp::from_millis(number);
             store
-                .commit(&[Change::Audit(audit::Entry { at, actor, action, subject, detail: String::new() })])
+                .commit(&[Change::Audit(audit::AuditEntry { at, actor, action, subject, detail: String::new() })])
                 .expect("kept");
         }
         store.close().expect("closed");
