@@ -32,6 +32,10 @@ pub enum IncidentState {
 }
 
 impl IncidentState {
+    /// Every state, in the order in which an incident goes through them.
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Acknowledged, Self::Repairing, Self::Resolved, Self::Closed, Self::Reopened];
+
     /// The name used in the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -301,10 +301,9 @@ async fn push(
         client.comment(&record.ticket, &lines.join("\n"), &about).await?;
     }
     record.step = new.last().map_or(record.step, |step| step.number);
-    let state = incident.state.as_str();
-    if record.pushed != state {
-        client.set_state(&record.ticket, state, &about).await?;
-        state.clone_into(&mut record.pushed);
+    if record.state != Some(incident.state) {
+        client.set_state(&record.ticket, incident.state.as_str(), &about).await?;
+        record.state = Some(incident.state);
     }
     Ok(())
 }
