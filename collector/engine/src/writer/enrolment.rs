@@ -461,3 +461,6 @@ fn request_id(csr: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, csr.as_bytes());
     hex(digest.as_ref().get(..8).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;
