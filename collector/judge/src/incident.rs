@@ -32,7 +32,7 @@ pub enum IncidentState {
 }
 
 impl IncidentState {
-    /// Every state, in the order in which an incident goes through them.
+    /// Every state.
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Acknowledged, Self::Repairing, Self::Resolved, Self::Closed, Self::Reopened];
 

@@ -65,7 +65,7 @@ pub enum CompactionProgress {
 /// The number of the last row that is old enough to be folded at a moment; 0 when there is none.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
+/// [`StoreError`] when the store is damaged or the disk fails.
 pub fn due_row(reader: &dyn Reader, now: Timestamp) -> Result<u64, StoreError> {
     reader.last_row_before(now.plus_millis(-GRACE_MS))
 }
@@ -80,7 +80,7 @@ pub const fn past_chunk(now: Timestamp) -> i64 {
 /// `keep_ms`: how long each tier is kept, milliseconds.
 ///
 /// # Errors
-/// [`StoreError`] when something cannot be read or written; what was folded until then stays.
+/// [`StoreError`] when a file of the store is damaged, or the disk is full or failing; what was folded until then stays.
 pub fn round(
     reader: &dyn Reader,
     archive: &mut dyn Archive,
@@ -141,7 +141,7 @@ impl<'s> Compactor<'s> {
     /// Goes on where the archive's writer ended.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     pub fn new(reader: &'s dyn Reader, archive: &'s mut dyn Archive) -> Result<Self, StoreError> {
         // What is there may not be on disk yet, and rows are deleted by it.
         archive.sync()?;
@@ -184,7 +184,7 @@ impl<'s> Compactor<'s> {
     /// What was done since the last call; what is gone, since it was [`Self::recorded`].
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     pub fn take_result(&mut self) -> Result<CompactionResult, StoreError> {
         let gone = self.archive.unrecorded()?;
         Ok(CompactionResult { through: self.all_folded, rows: std::mem::take(&mut self.rows), gone })
@@ -193,7 +193,7 @@ impl<'s> Compactor<'s> {
     /// What is gone stands in the audit log now.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be written; it is told again then.
+    /// [`StoreError`] when the disk is full, read-only or failing; it is told again then.
     pub fn recorded(&mut self, result: CompactionResult) -> Result<(), StoreError> {
         if result.gone == Unrecorded::default() { Ok(()) } else { self.archive.recorded(result.gone) }
     }
@@ -201,7 +201,7 @@ impl<'s> Compactor<'s> {
     /// A slice of putting down a window of rows by device, up to a row at most.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read or written.
+    /// [`StoreError`] when a file of the store is damaged, or the disk is full or failing.
     pub fn gather(&mut self, through: u64) -> Result<CompactionProgress, StoreError> {
         self.turn_to(None)?;
         if !self.window.full {
@@ -357,7 +357,7 @@ impl<'s> Compactor<'s> {
     /// A slice of merging pieces: of chunks that are past, and of those that have too many.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read or written.
+    /// [`StoreError`] when a file of the store is damaged, or the disk is full or failing.
     pub fn merge(&mut self, now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let past = past_chunk(now);
         let crowded = |(_, count): &(&(i64, DeviceId), &u32)| **count > PIECES_MAX;
@@ -403,7 +403,7 @@ impl<'s> Compactor<'s> {
     /// A slice of deleting what is past its time, and of giving the room back. `keep_ms`: how long each tier is kept, milliseconds.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be written.
+    /// [`StoreError`] when the disk is full, read-only or failing.
     pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let Some((tier, keep_ms)) = Tier::ALL.into_iter().zip(keep_ms).nth(self.deleting) else {
             if self.archive.give_back()? {

@@ -21,7 +21,7 @@ use crate::{
 /// Reads what is committed.
 ///
 /// # Errors
-/// Each of these says [`StoreError`] when the store, or what is asked for in it, cannot be read. What is not there is no error.
+/// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
 pub trait Reader: Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;

@@ -111,7 +111,7 @@ impl<'c> Parts<'c> {
     /// When its samples were taken, milliseconds since its beginning, ascending.
     ///
     /// # Errors
-    /// [`Corrupt`] when that cannot be read.
+    /// [`Corrupt`] when its moments are not of the form that a chunk has.
     pub fn times(&self) -> Result<Vec<i64>, Corrupt> {
         let mut rest = self.head;
         let count = usize::try_from(read_varint(&mut rest)?).ok().filter(|count| *count <= SAMPLES_MAX);
@@ -121,7 +121,7 @@ impl<'c> Parts<'c> {
     /// The numbers of its series at `count` times, by number; *not a number* where none is known. Only those that are `wanted`.
     ///
     /// # Errors
-    /// [`Corrupt`] when one cannot be read.
+    /// [`Corrupt`] when a series that is wanted is not of the form that a chunk has.
     pub fn values(&self, count: usize, wanted: impl Fn(u32) -> bool) -> Result<Vec<(u32, Vec<f64>)>, Corrupt> {
         let wanted = self.series.iter().filter(|(number, _)| wanted(*number));
         wanted.map(|&(number, mut packed)| Ok((number, column::read(&mut packed, count)?))).collect()
@@ -130,7 +130,7 @@ impl<'c> Parts<'c> {
     /// The summaries of its series in their slots, by number; of no samples where nothing was reported. Only those that are `wanted`.
     ///
     /// # Errors
-    /// [`Corrupt`] when one cannot be read.
+    /// [`Corrupt`] when a series that is wanted is not of the form that a chunk has.
     pub fn summaries(&self, wanted: impl Fn(u32) -> bool) -> Result<Vec<(u32, Vec<Summary>)>, Corrupt> {
         let mut rest = self.head;
         let slots = usize::try_from(read_varint(&mut rest)?).ok().filter(|count| *count <= SAMPLES_MAX);

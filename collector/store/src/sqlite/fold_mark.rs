@@ -94,7 +94,7 @@ pub(super) fn compare(connection: &Connection, dir: &Path) -> Result<Option<Mism
         for name in [HISTORY, FILES[3], "history.db-shm"] {
             let path = dir.join(name);
             if path.exists() {
-                let to = dir.join(name.replacen(HISTORY, &format!("{}.other-{stamp}", HISTORY), 1));
+                let to = dir.join(name.replacen(HISTORY, &format!("{HISTORY}.other-{stamp}"), 1));
                 std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
             }
         }

@@ -183,7 +183,7 @@ impl Opening {
     /// left is copied aside first: opening it goes on from what can be read.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the store is damaged or the disk fails.
     pub(super) fn compare(&self, connection: &Connection) -> Result<Vec<Text>, StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
@@ -255,7 +255,7 @@ impl Opening {
     /// The store is open: from now on its commits are counted. What was found lost stays in the store until a person confirms it.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk is full, read-only or failing.
     pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, StoreLosses), StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
