@@ -17,7 +17,7 @@ use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
 use ioc_engine::writer::EngineHandle;
-use ioc_store::history::compaction::{CompactionResult, Compactor, Progress, WINDOW_ROWS, due_row, past_chunk};
+use ioc_store::compaction::{CompactionProgress, CompactionResult, Compactor, WINDOW_ROWS, due_row, past_chunk};
 use ioc_store::{Archive, Reader, StoreError};
 
 /// From the start to the first round, microseconds.
@@ -144,7 +144,7 @@ impl Folding {
             let share = self.share(compactor, now_us - since, BEHIND_US);
             // A few, and then rows again: neither waits for all of the other.
             for _ in 0..MERGES_AT_ONCE {
-                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == Progress::Done
+                if self.slice(compactor, share, &mut |compactor| compactor.merge(now))? == CompactionProgress::Done
                     || !self.goes_on()
                 {
                     break;
@@ -180,9 +180,9 @@ impl Folding {
         &self,
         compactor: &mut Compactor<'s>,
         share: u64,
-        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<Progress, StoreError>,
+        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<CompactionProgress, StoreError>,
     ) -> Result<bool, StoreError> {
-        while self.slice(compactor, share, slice)? == Progress::More {
+        while self.slice(compactor, share, slice)? == CompactionProgress::More {
             if !self.goes_on() {
                 return Ok(false);
             }
@@ -195,8 +195,8 @@ impl Folding {
         &self,
         compactor: &mut Compactor<'s>,
         share: u64,
-        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<Progress, StoreError>,
-    ) -> Result<Progress, StoreError> {
+        slice: &mut dyn FnMut(&mut Compactor<'s>) -> Result<CompactionProgress, StoreError>,
+    ) -> Result<CompactionProgress, StoreError> {
         let before_us = clock::thread_cpu_us();
         let progress = slice(compactor)?;
         let used_us = clock::thread_cpu_us() - before_us + compactor.take_threads_us();

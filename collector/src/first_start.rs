@@ -71,7 +71,7 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     let authority = Authority::open(&pki, &config.site_name, now)?;
     let record = |action: AuditLogAction, subject: &str, detail: &str| {
         let (action, subject, detail) = (action.as_str().to_owned(), subject.to_owned(), detail.to_owned());
-        Change::Audit(audit::Entry { at: now, actor: String::new(), action, subject, detail })
+        Change::Audit(audit::AuditEntry { at: now, actor: String::new(), action, subject, detail })
     };
     let mut password_file = None;
     if store.reader()?.account(FIRST_ACCOUNT)?.is_none() {

@@ -492,8 +492,8 @@ async fn verify(runtime: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn record_of(item: &Value) -> anyhow::Result<audit::Record> {
-    Ok(audit::Record {
+fn record_of(item: &Value) -> anyhow::Result<audit::AuditRecord> {
+    Ok(audit::AuditRecord {
         number: item["number"].as_u64().context("a record has no number")?,
         at: text(&item["at"]).parse()?,
         actor: text(&item["actor"]),

@@ -10,8 +10,8 @@ use ioc_common::id::DeviceId;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::history::chart::{self, ChartQuery};
-use ioc_store::history::compaction::{self, Compactor, Progress, WINDOW_ROWS};
+use ioc_store::chart::{self, ChartQuery};
+use ioc_store::compaction::{self, CompactionProgress, Compactor, WINDOW_ROWS};
 use ioc_store::history::{self, Tier};
 use ioc_store::{Change, ChunkQuery, Reader, Store, StoreError};
 use ioc_tests::harness::free_port;
@@ -155,14 +155,14 @@ fn fleet(figures: &mut Figures, devices: usize) -> anyhow::Result<()> {
         }
         let before = written_bytes();
         while compactor.all_folded() < through {
-            while timed(&mut gathering_us, &mut slice_us, || compactor.gather(through))? == Progress::More {}
+            while timed(&mut gathering_us, &mut slice_us, || compactor.gather(through))? == CompactionProgress::More {}
         }
         written += written_bytes() - before;
         delete_rows(store.as_mut(), through, &mut deleting)?;
     }
     chart("  the same in pieces")?;
     let before = written_bytes();
-    while timed(&mut merging_us, &mut slice_us, || compactor.merge(past))? == Progress::More {}
+    while timed(&mut merging_us, &mut slice_us, || compactor.merge(past))? == CompactionProgress::More {}
     written += written_bytes() - before;
     chart("  the same once its chunk is whole")?;
     let per = |number: u64| number as f64 / values as f64;
@@ -210,8 +210,8 @@ fn enrolled(store: &mut dyn Store, devices: usize) -> anyhow::Result<Vec<Machine
 fn timed(
     sum_us: &mut u64,
     longest_us: &mut u64,
-    slice: impl FnOnce() -> Result<Progress, StoreError>,
-) -> Result<Progress, StoreError> {
+    slice: impl FnOnce() -> Result<CompactionProgress, StoreError>,
+) -> Result<CompactionProgress, StoreError> {
     let started_us = clock::thread_cpu_us();
     let progress = slice();
     let took_us = clock::thread_cpu_us() - started_us;

@@ -12,7 +12,7 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_common::report::{Body, Position};
 use ioc_judge::{DeviceInfo, DeviceKind};
-use ioc_store::history::compaction::{self, Compactor, Progress};
+use ioc_store::compaction::{self, CompactionProgress, Compactor};
 use ioc_store::history::fold::PackedChunk;
 use ioc_store::history::{self, Tier};
 use ioc_store::{Archive, ArchiveChange, Change, Reader, Store};
@@ -418,7 +418,7 @@ fn delete(figures: &mut Figures, data: &Path, days: usize, fleet: &str) -> anyho
         let slice = clock::boottime_us();
         let progress = compactor.delete(keep_ms, midnight)?;
         longest_us = longest_us.max(clock::boottime_us() - slice);
-        if progress == Progress::Done {
+        if progress == CompactionProgress::Done {
             break;
         }
     }

@@ -9,7 +9,7 @@ use ioc_judge::{Action, Alert, NewIncident, Refusal, Warning, Window};
 use crate::account::intent::Intent;
 use crate::ticket_client::TicketEvent;
 use ioc_store::audit;
-use ioc_store::history::compaction::CompactionResult;
+use ioc_store::compaction::CompactionResult;
 use ioc_store::totp::SecondFactor;
 use ioc_store::{Delivery, Handover, NewDevice, SavedView, TicketRecord};
 
@@ -133,7 +133,7 @@ pub enum Command {
         actor: String,
     },
     /// Keep an audit record, and nothing else.
-    Note(audit::Entry),
+    Note(audit::AuditEntry),
     /// Keep a list of devices for a person, or forget it.
     SaveView(SavedView),
     /// What is meant to be done with an account.

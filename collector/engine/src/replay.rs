@@ -14,8 +14,9 @@ use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::{Body, Envelope, Facts, Hello, Losses, Position, Report, Sample, State as Document};
 use ioc_judge::{DeviceInfo, Effect, Fault, FaultState, Input, RuleSet, Snapshot, State, Text, TimeLimits};
 
+use ioc_store::chart;
 use ioc_store::history::fold::Block;
-use ioc_store::history::{Tier, chart, chunk};
+use ioc_store::history::{Tier, chunk};
 use ioc_store::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
 /// How much folded history is read in one go, milliseconds.

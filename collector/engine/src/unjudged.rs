@@ -13,8 +13,8 @@ use ioc_common::layout::Layout;
 use ioc_common::report::{Hello, ProbeOutcome, ProbeReport};
 use ioc_judge::{DeviceInfo, RuleCondition, RuleSet, Text};
 
+use ioc_store::chart::{self, ChartLine, ChartQuery};
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::inventory::DeviceRecord;
 use ioc_store::{DocumentRecord, Reader, StoreError};
 
@@ -67,7 +67,7 @@ pub fn unknown_series(known: &DeviceSituation<'_>, rules: &RuleSet) -> Vec<Strin
     let metrics: Vec<&str> = rules
         .for_device(known.info)
         .filter_map(|rule| match &rules.rules()[usize::from(rule)].condition {
-            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
+            RuleCondition::Number(condition) => Some(condition.metric.name),
             _ => None,
         })
         .collect();
@@ -91,8 +91,8 @@ pub fn unjudged(
     let mut found = Vec::new();
     for place in known.info_rules(rules) {
         let rule = &rules.rules()[usize::from(place)];
-        let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
-        let metric = threshold.metric.name;
+        let RuleCondition::Number(condition) = &rule.condition else { continue };
+        let metric = condition.metric.name;
         let probe = probe_of(metric);
         let outcome = known.outcomes.iter().find(|report| report.probe == probe).map(|report| &report.outcome);
         if matches!(outcome, Some(ProbeOutcome::Absent { .. })) {
@@ -107,7 +107,7 @@ pub fn unjudged(
             .series()
             .iter()
             .zip(known.latest)
-            .filter(|(series, _)| threshold.applies_to(series.metric(), series.subject()));
+            .filter(|(series, _)| condition.applies_to(series.metric(), series.subject()));
         let mut has_series = false;
         let (mut subjects, mut since, mut never, mut why) = (Vec::new(), None, false, String::new());
         let mut any = false;
@@ -168,8 +168,8 @@ impl DeviceSituation<'_> {
 
 /// When each of these series was last known, of their lines.
 #[must_use]
-pub fn last_known(lines: impl IntoIterator<Item = (String, Line)>) -> HashMap<String, Timestamp> {
-    let last = |line: &Line| line.iter().rev().find(|(_, summary)| summary.count > 0).map(|(at, _)| *at);
+pub fn last_known(lines: impl IntoIterator<Item = (String, ChartLine)>) -> HashMap<String, Timestamp> {
+    let last = |line: &ChartLine| line.iter().rev().find(|(_, summary)| summary.count > 0).map(|(at, _)| *at);
     lines.into_iter().filter_map(|(name, line)| Some((name, Timestamp::from_millis(last(&line)?)))).collect()
 }
 

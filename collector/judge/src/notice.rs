@@ -96,9 +96,9 @@ pub struct Notice {
 impl Notice {
     /// The same without the names of people: it leaves the house, and says where to look.
     #[must_use]
-    pub fn sealed(self) -> Self {
+    pub fn without_names(self) -> Self {
         let Self { title, reason, advice, .. } = self;
-        let (title, reason, advice) = (title.sealed(), reason.sealed(), advice.sealed());
+        let (title, reason, advice) = (title.without_names(), reason.without_names(), advice.without_names());
         Self { title, reason, advice, ..self }
     }
 
@@ -153,7 +153,7 @@ mod tests {
             to_all: false,
             to: Vec::new(),
         };
-        let sealed = notice.sealed();
+        let sealed = notice.without_names();
         let written = crate::text::kept(|| serde_json::to_string(&sealed)).expect("written");
         assert!(!written.contains("lan") && written.contains("1 name"), "{written}");
     }

@@ -31,7 +31,7 @@ use crate::incident::{Incident, IncidentState, Refusal};
 use crate::maintenance::Window;
 use crate::presence::Presence;
 use crate::rule::document::Comparison;
-use crate::rule::{RuleCondition, RuleSet};
+use crate::rule::{RuleCondition, RuleKind, RuleSet};
 use crate::severity::Severity;
 use crate::text::Text;
 pub use device::Device;
@@ -227,7 +227,7 @@ impl State {
 
     fn restore_fault(&mut self, fault: Fault, now: Timestamp, out: &mut Vec<Effect>) {
         let of_device = self.is_device_fault(&fault) || fault.title.is_some();
-        if of_device && self.rules.find(&fault.rule).is_some_and(|rule| rule.condition == RuleCondition::Budget) {
+        if of_device && self.rules.find(&fault.rule).is_some_and(|rule| rule.kind == RuleKind::Budget) {
             self.watch_budget(&fault.device, now);
         }
         if let Some(device) = self.devices.get_mut(&fault.device).filter(|_| of_device) {
@@ -258,7 +258,7 @@ impl State {
         let Some(rule) = self.rules.find(&fault.rule) else { return false };
         match &rule.condition {
             RuleCondition::Silent | RuleCondition::Budget => true,
-            RuleCondition::Threshold(_) => false,
+            RuleCondition::Number(_) => false,
             RuleCondition::Document(condition) => {
                 let is_it = |place: u16| self.rules.rules()[usize::from(place)].id == fault.rule;
                 let device = self.devices.get(&fault.device);

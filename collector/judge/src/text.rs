@@ -130,7 +130,7 @@ impl Text {
 
     /// The same without the names, for good: for what leaves the house.
     #[must_use]
-    pub fn sealed(self) -> Self {
+    pub fn without_names(self) -> Self {
         Self { personal: None, ..self }
     }
 

@@ -316,9 +316,9 @@ async fn push(
     }
     record.step = new.last().map_or(record.step, |step| step.number);
     let state = incident.state;
-    if record.pushed != state.as_str() {
+    if record.state != Some(state) {
         client.set_state(&record.ticket, state, &about).await?;
-        state.as_str().clone_into(&mut record.pushed);
+        record.state = Some(state);
     }
     Ok(())
 }

@@ -149,76 +149,44 @@ impl PartKind {
 }
 
 /// The one writer of folded history.
+///
+/// # Errors
+/// Each of these says [`StoreError`] when the file of history is damaged, or the disk is full, read-only or failing; what was kept until then
+/// stays.
 pub trait Archive: Send {
     /// The numbers that stand for these series, in order.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written.
     fn series(&mut self, names: &[&str]) -> Result<Vec<u32>, StoreError>;
 
     /// Up to which row every device is folded.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn all_folded(&self) -> Result<u64, StoreError>;
 
     /// Up to which row a device is folded.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn folded(&self, device: &DeviceId) -> Result<u64, StoreError>;
 
     /// Of which chunks there are pieces: their beginnings, and whose.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn open_blocks(&self) -> Result<Vec<(i64, DeviceId)>, StoreError>;
 
     /// A chunk as reported of a device, and its pieces.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn block(&self, device: &DeviceId, chunk: i64) -> Result<OpenBlock, StoreError>;
 
     /// A whole chunk of a device, by its tier and beginning.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn chunk(&self, device: &DeviceId, tier: Tier, chunk: i64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// What was deleted and what could not be read since [`Self::recorded`].
-    ///
-    /// # Errors
-    /// [`StoreError`] when the file of history is damaged or the disk fails.
     fn unrecorded(&self) -> Result<Unrecorded, StoreError>;
 
-    /// So much of it stands in the audit log now.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written; it is told again then.
+    /// So much of it stands in the audit log now. Where that is not kept, it is told again.
     fn recorded(&mut self, done: Unrecorded) -> Result<(), StoreError>;
 
     /// Makes changes, all of them or none. A power cut may take back the newest until [`Self::sync`].
-    ///
-    /// # Errors
-    /// [`StoreError`] when nothing of it was kept.
     fn write(&mut self, changes: &[ArchiveChange]) -> Result<(), StoreError>;
 
     /// Deletes chunks of a tier that end before a moment, at most `limit` of them, and says how many.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written.
     fn delete_before(&mut self, tier: Tier, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
 
     /// Gives a little of the room that deletions left back to the file system; whether there is more to give.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be written.
     fn give_back(&mut self) -> Result<bool, StoreError>;
 
     /// Has everything that was written survive a power cut; only then may rows be deleted.
-    ///
-    /// # Errors
-    /// [`StoreError`] when that is not so.
     fn sync(&mut self) -> Result<(), StoreError>;
 }

@@ -5,10 +5,10 @@ use ioc_common::clock::Timestamp;
 use ioc_common::encoding::hex;
 use serde::Serialize;
 
-/// What is to be recorded.
+/// What is to be recorded in the audit log.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     pub at: Timestamp,
     /// Who: a person's account, `local:<uid>` for the command line, or empty for the collector itself.
     pub actor: String,
@@ -23,7 +23,7 @@ pub struct Entry {
 /// A record of the log.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Record {
+pub struct AuditRecord {
     /// Number, from 1, without a gap.
     pub number: u64,
     pub at: Timestamp,
@@ -44,16 +44,16 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 
 /// The record that follows `previous` (its hash, and its number).
 #[must_use]
-pub fn seal(previous: &str, number: u64, entry: &Entry) -> Record {
-    let Entry { at, actor, action, subject, detail } = entry.clone();
+pub fn seal(previous: &str, number: u64, entry: &AuditEntry) -> AuditRecord {
+    let AuditEntry { at, actor, action, subject, detail } = entry.clone();
     let hash = digest(previous, number, entry);
-    Record { number, at, actor, action, subject, detail, hash }
+    AuditRecord { number, at, actor, action, subject, detail, hash }
 }
 
 /// Whether `record` follows the record with the hash `previous`.
 #[must_use]
-pub fn follows(previous: &str, record: &Record) -> bool {
-    let entry = Entry {
+pub fn follows(previous: &str, record: &AuditRecord) -> bool {
+    let entry = AuditEntry {
         at: record.at,
         actor: record.actor.clone(),
         action: record.action.clone(),
@@ -64,7 +64,7 @@ pub fn follows(previous: &str, record: &Record) -> bool {
 }
 
 /// Every field with its length before it, so that no two records can read alike.
-fn digest(previous: &str, number: u64, entry: &Entry) -> String {
+fn digest(previous: &str, number: u64, entry: &AuditEntry) -> String {
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     context.update(b"ioc-watch audit 1\n");
     context.update(previous.as_bytes());
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn any_change_breaks_the_chain() {
-        let entry = |detail: &str| Entry {
+        let entry = |detail: &str| AuditEntry {
             at: Timestamp::from_millis(5),
             actor: "lan".into(),
             action: "incident.acknowledged".into(),
@@ -94,7 +94,7 @@ mod tests {
         let second = seal(&first.hash, 2, &entry("b"));
         assert!(follows(GENESIS, &first) && follows(&first.hash, &second));
         assert!(!follows(GENESIS, &second), "a record in between is missing");
-        assert!(!follows(&first.hash, &Record { detail: "c".into(), ..second.clone() }));
-        assert!(!follows(&first.hash, &Record { subject: "INC-000001b".into(), detail: String::new(), ..second }));
+        assert!(!follows(&first.hash, &AuditRecord { detail: "c".into(), ..second.clone() }));
+        assert!(!follows(&first.hash, &AuditRecord { subject: "INC-000001b".into(), detail: String::new(), ..second }));
     }
 }

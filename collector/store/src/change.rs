@@ -194,5 +194,5 @@ pub enum Change {
         by_ms: i64,
     },
     /// A record for the audit log.
-    Audit(audit::Entry),
+    Audit(audit::AuditEntry),
 }

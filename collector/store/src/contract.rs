@@ -5,8 +5,8 @@
 
 mod certificates;
 mod clock;
+mod compaction;
 mod failures;
-mod folding;
 mod limits;
 mod losses;
 mod outbox;
@@ -16,7 +16,7 @@ use std::path::Path;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, FaultId, IncidentId};
-use ioc_common::layout::{Layout, Series};
+use ioc_common::layout::{Layout, LayoutId, Series};
 use ioc_common::report::Position;
 use ioc_common::software::{Item, Software};
 use ioc_judge::duty::Cover;
@@ -50,7 +50,7 @@ pub(crate) fn check(open: impl Fn(&Path) -> Box<dyn Store>) {
         requests,
         audit_chain,
         all_or_nothing,
-        folding::rows_and_folding,
+        compaction::rows_and_compaction,
         limits::limits,
         clock::clock,
         certificates::certificates,
@@ -142,11 +142,11 @@ fn devices_and_samples(open: Open<'_>, dir: &Path) {
     assert_eq!(list(DeviceQuery { after: Some("d-002".into()), limit: 9, ..Default::default() }), ["d-003", "d-005"]);
     assert_eq!(list(DeviceQuery { search: "MÁY ts-5".into(), limit: 9, ..Default::default() }), ["d-005"]);
     let of = |query: DeviceQuery| list(DeviceQuery { limit: 9, ..query });
-    let bad = DeviceQuery { state: DeviceState::Bad, ..Default::default() };
+    let bad = DeviceQuery { state: DeviceStateFilter::Bad, ..Default::default() };
     assert_eq!(of(bad.clone()), ["d-001", "d-003", "d-005"]);
     assert_eq!(reader.devices_count(&bad).expect("reads"), 3);
-    assert_eq!(of(DeviceQuery { state: DeviceState::Live, ..Default::default() }), ["d-002"]);
-    assert!(of(DeviceQuery { state: DeviceState::Silent, ..Default::default() }).is_empty());
+    assert_eq!(of(DeviceQuery { state: DeviceStateFilter::Live, ..Default::default() }), ["d-002"]);
+    assert!(of(DeviceQuery { state: DeviceStateFilter::Silent, ..Default::default() }).is_empty());
     let by_seen = DeviceQuery { sort: DeviceSort::Seen, ..Default::default() };
     assert_eq!(of(by_seen.clone()), ["d-002", "d-001", "d-003", "d-005"]);
     assert_eq!(list(DeviceQuery { skip: 1, limit: 2, ..by_seen }), ["d-001", "d-003"]);
@@ -543,7 +543,7 @@ fn requests(open: Open<'_>, dir: &Path) {
 
 fn audit_chain(open: Open<'_>, dir: &Path) {
     let entry = |n: i64| {
-        Change::Audit(audit::Entry {
+        Change::Audit(audit::AuditEntry {
             at: at(n),
             actor: "lan".into(),
             action: "account.signed_in".into(),

@@ -94,7 +94,7 @@ pub fn unjudged_machines(area: CoverageArea, facts: &CoverageFacts, rules: &Rule
         .iter()
         .filter(|rule| against.contains(&rule.id))
         .filter_map(|rule| match &rule.condition {
-            RuleCondition::Threshold(threshold) => Some(threshold.metric.name),
+            RuleCondition::Number(condition) => Some(condition.metric.name),
             RuleCondition::Document(_) | RuleCondition::Silent | RuleCondition::Budget => None,
         })
         .collect();

@@ -2,19 +2,9 @@
 
 use std::path::Path;
 
+use crate::record::RecoveredTable;
 use crate::sqlite::{self, SqliteStore};
 use crate::{Store, StoreError};
-
-/// What became of a table that was recovered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecoveredTable {
-    /// The table's name in the database.
-    pub table: String,
-    /// Rows that are in the new store.
-    pub rows: u64,
-    /// Places that could not be read; each may have held many rows.
-    pub damaged: u64,
-}
 
 /// Opens or makes the store in a directory, for this process alone. What is found to be lost does not keep it from opening: see
 /// [`Store::lost`].
@@ -37,7 +27,7 @@ pub fn is_there(dir: &Path) -> bool {
 /// # Errors
 /// [`StoreError`] when it is damaged or not ours to read, or was written by a newer version.
 pub fn version(dir: &Path) -> Result<i64, StoreError> {
-    SqliteStore::version(dir)
+    sqlite::version(dir)
 }
 
 /// Looks over the store in a directory, whoever writes it, and says what is wrong, a line each. `deep` reads every checksum, which takes as

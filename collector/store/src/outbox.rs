@@ -104,6 +104,9 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Delivered, Self::Dead];
+
     /// The name used in the API and the database.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -112,12 +115,6 @@ impl DeliveryState {
             Self::Delivered => "delivered",
             Self::Dead => "dead",
         }
-    }
-
-    /// The state of a name.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Waiting, Self::Delivered, Self::Dead].into_iter().find(|state| state.as_str() == text)
     }
 }
 

@@ -13,7 +13,7 @@ pub struct DeviceQuery {
     /// Only at these places; anywhere when there are none.
     pub places: Vec<String>,
     /// Only devices in this state.
-    pub state: DeviceState,
+    pub state: DeviceStateFilter,
     /// In which order; devices that are alike in it are ordered by identifier.
     pub sort: DeviceSort,
     /// The other way round.
@@ -40,7 +40,7 @@ pub struct PlaceCount {
 
 /// Devices in which state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceState {
+pub enum DeviceStateFilter {
     /// In whatever state.
     #[default]
     Any,
@@ -56,7 +56,7 @@ pub enum DeviceState {
     NeverSeen,
 }
 
-impl DeviceState {
+impl DeviceStateFilter {
     /// Every choice with its name in addresses.
     pub const ALL: [(Self, &'static str); 6] = [
         (Self::Any, ""),

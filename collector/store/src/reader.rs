@@ -21,7 +21,7 @@ use crate::{
 /// Reads what is committed.
 ///
 /// # Errors
-/// Each of these says [`StoreError`] when the store, or what is asked for in it, cannot be read. What is not there is no error.
+/// Each of these says [`StoreError`] when the store, or the row that is asked for, is damaged, or the disk fails. What is not there is no error.
 pub trait Reader: Send {
     /// From now on it shows only devices within reach, what belongs to them, and incidents of them or of the centre as a whole.
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError>;
@@ -144,7 +144,12 @@ pub trait Reader: Send {
     fn certificates(&self, limit: usize) -> Result<Vec<(DeviceId, Timestamp)>, StoreError>;
 
     /// Audit records, the newest first, below a number, with these words in them.
-    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
+    fn audit_before(
+        &self,
+        before: Option<u64>,
+        search: &str,
+        limit: usize,
+    ) -> Result<Vec<audit::AuditRecord>, StoreError>;
 
     /// A token by the digest of its secret.
     fn token(&self, digest: &str) -> Result<Option<TokenRecord>, StoreError>;
@@ -183,7 +188,7 @@ pub trait Reader: Send {
     fn session(&self, digest: &str) -> Result<Option<SessionRecord>, StoreError>;
 
     /// Audit records after a number, oldest first.
-    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::Record>, StoreError>;
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<audit::AuditRecord>, StoreError>;
 
     /// Rows of one device's history that are still rows, after a number, in the order of their arrival. Corrupt rows are errors.
     fn rows(&self, device: &DeviceId, after: u64) -> Result<Vec<HistoryRow>, StoreError>;

@@ -29,7 +29,7 @@ impl AccessScope {
 
     /// The same for whoever may not see who has an account on a machine.
     #[must_use]
-    pub fn sealed(self) -> Self {
+    pub fn without_names(self) -> Self {
         Self(self.0, Identities::Sealed)
     }
 

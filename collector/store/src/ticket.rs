@@ -1,13 +1,12 @@
 //! Incidents on their way to ticket systems.
 
-use serde::{Deserialize, Serialize};
-
 use ioc_common::clock::Timestamp;
 use ioc_common::id::IncidentId;
+use ioc_judge::IncidentState;
 
 /// What a ticket system knows of an incident.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketRecord {
     /// The ticket system, by its name in the configuration.
     pub system: String,
@@ -16,8 +15,8 @@ pub struct TicketRecord {
     pub ticket: String,
     /// The last step of the timeline that was carried there.
     pub step: u32,
-    /// The state that was last set there.
-    pub pushed: String,
+    /// The incident's state as it was last set there; none where that must be done anew.
+    pub state: Option<IncidentState>,
     /// Up to where it was read, in the system's own terms.
     pub seen: String,
     /// Attempts that failed since the last that did not.

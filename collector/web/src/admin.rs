@@ -73,9 +73,9 @@ impl AdminPage {
 
     fn limit(rule: &Rule) -> String {
         match &rule.condition {
-            RuleCondition::Threshold(threshold) => {
+            RuleCondition::Number(condition) => {
                 let limit = rule.limit().unwrap_or_default();
-                format!("{} {limit}", threshold.metric.name)
+                format!("{} {limit}", condition.metric.name)
             }
             RuleCondition::Document(listed) => listed.document.clone(),
             RuleCondition::Silent | RuleCondition::Budget => String::new(),
@@ -185,7 +185,7 @@ pub(super) struct LogQuery {
 #[template(path = "audit.html")]
 struct LogPage {
     page_context: PageContext,
-    records: Vec<audit::Record>,
+    records: Vec<audit::AuditRecord>,
     search: String,
     next: Option<u64>,
 }

@@ -31,7 +31,7 @@ use ioc_engine::replay::Replayer;
 use ioc_engine::unjudged;
 use ioc_engine::writer::time::spelt;
 use ioc_store::inventory::DeviceRecord;
-use ioc_store::{DeviceQuery, DeviceState, FaultQuery, Reader, StoreError, TicketQuery};
+use ioc_store::{DeviceQuery, DeviceStateFilter, FaultQuery, Reader, StoreError, TicketQuery};
 
 /// Most items in one answer.
 const LIMIT_MAX: usize = 500;
@@ -142,7 +142,7 @@ pub(super) async fn devices(
     Query(query): Query<ListQuery>,
 ) -> ApiResult<Page<DeviceItem>> {
     let limit = query.limit();
-    let state = if query.bad { DeviceState::Bad } else { DeviceState::Any };
+    let state = if query.bad { DeviceStateFilter::Bad } else { DeviceStateFilter::Any };
     let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
     let items = app
         .read(&person.scope, move |reader| {

@@ -157,7 +157,7 @@ impl FromRequestParts<App> for Person {
         let name = account.name;
         let mut person = Self { name, role, token_role, scope, language, session: digest, federated, wants_second };
         if !person.may(Right::Personal) {
-            person.scope = person.scope.sealed();
+            person.scope = person.scope.without_names();
         }
         if person.may(rights::needed(&parts.method, route)) {
             return Ok(person);

@@ -166,7 +166,7 @@ impl EngineGateway {
     }
 
     /// Keeps a record of what was read.
-    pub(super) async fn record_access(&self, entry: audit::Entry) -> Result<Answer, CommandError> {
+    pub(super) async fn record_access(&self, entry: audit::AuditEntry) -> Result<Answer, CommandError> {
         self.send(&Requester::Note, Command::Note(entry)).await
     }
 

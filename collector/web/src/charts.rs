@@ -24,8 +24,8 @@ use super::pages::{Failure, PageResult, page_context, show};
 use super::problem::Problem;
 use super::tone::Tone;
 use super::view::PageContext;
+use ioc_store::chart::{self, ChartLine, ChartQuery};
 use ioc_store::history::Tier;
-use ioc_store::history::chart::{self, ChartQuery, Line};
 use ioc_store::history::chunk::Summary;
 use ioc_store::scope::AccessScope;
 use ioc_store::template::{csv_field, percent_encoded};
@@ -81,7 +81,7 @@ pub(super) const FIRST_MS: i64 = 24 * 3_600_000;
 const FIRST: usize = 4;
 
 /// What goes into one chart: its metric and its lines.
-pub(super) type ChartLines = (String, Vec<(String, Line)>);
+pub(super) type ChartLines = (String, Vec<(String, ChartLine)>);
 
 /// The lines of the charts on a device's own page.
 pub(super) fn first_of(
@@ -111,7 +111,7 @@ fn read_groups(
         device,
         &ChartQuery { from, until, tier: Tier::for_span(until - from), names, most: POINTS },
     )?;
-    let take = |names: Vec<String>, lines: &mut BTreeMap<String, Line>| {
+    let take = |names: Vec<String>, lines: &mut BTreeMap<String, ChartLine>| {
         names.into_iter().filter_map(|name| lines.remove_entry(&name)).collect()
     };
     Ok(groups.into_iter().map(|(metric, names)| (metric, take(names, &mut lines))).collect())
@@ -231,7 +231,13 @@ fn step_of(range: f64) -> f64 {
     step * power
 }
 
-fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from: i64, until: i64) -> Option<Chart> {
+fn draw(
+    page_context: &PageContext,
+    metric: &str,
+    lines: &[(String, ChartLine)],
+    from: i64,
+    until: i64,
+) -> Option<Chart> {
     let known = metric::find(metric);
     let all = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, one)| one));
     let (least, most) =
@@ -304,7 +310,7 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
 }
 
 /// The usual distance between two points.
-fn usual_gap(line: &Line) -> i64 {
+fn usual_gap(line: &ChartLine) -> i64 {
     let mut gaps: Vec<i64> = line.iter().zip(line.iter().skip(1)).map(|(one, next)| next.0 - one.0).collect();
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).copied().unwrap_or(0)
@@ -484,7 +490,7 @@ async fn answer(
     scope: &AccessScope,
     id: &str,
     query: HistoryQuery,
-) -> Result<(Tier, BTreeMap<String, Line>), Problem> {
+) -> Result<(Tier, BTreeMap<String, ChartLine>), Problem> {
     let device = device_id(id)?;
     let until = query.until.unwrap_or_else(clock::now);
     let from = query.from.unwrap_or_else(|| until.plus_millis(-24 * 3_600_000));

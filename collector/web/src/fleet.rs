@@ -26,7 +26,7 @@ use ioc_engine::power_score::rooms;
 use ioc_store::coverage::{self, Coverage};
 use ioc_store::place;
 use ioc_store::template::percent_encoded;
-use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, SavedView, StoreError};
+use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, Reader, SavedView, StoreError};
 
 /// Devices that need someone, and incidents, on the first page.
 const FIRST: usize = 12;
@@ -144,7 +144,7 @@ pub(super) async fn overview(State(app): State<App>, person: Person, headers: He
     let found = app
         .read(&person.scope, move |reader| {
             let bad = DeviceQuery {
-                state: DeviceState::Bad,
+                state: DeviceStateFilter::Bad,
                 sort: DeviceSort::State,
                 limit: FIRST + 1,
                 ..DeviceQuery::default()
@@ -191,7 +191,7 @@ impl ListAddress {
             search: self.search.chars().take(TEXT_MAX).collect(),
             kinds: DeviceKind::ALL.into_iter().filter(|kind| kind.as_str() == self.kind).collect(),
             places: filled(&self.place).into_iter().collect(),
-            state: named(&DeviceState::ALL, &self.state).unwrap_or_default(),
+            state: named(&DeviceStateFilter::ALL, &self.state).unwrap_or_default(),
             sort: named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
             descending: !self.descending.is_empty(),
             skip: (page - 1) * ROWS,
@@ -209,7 +209,7 @@ impl ListAddress {
     pub(super) fn to_query_string(&self) -> String {
         let query = self.query();
         let kind = query.kinds.first().map_or("", |kind| kind.as_str());
-        let state = name_in(&DeviceState::ALL, query.state);
+        let state = name_in(&DeviceStateFilter::ALL, query.state);
         let sort = if query.sort == DeviceSort::Name { "" } else { name_in(&DeviceSort::ALL, query.sort) };
         let descending = if query.descending { "1" } else { "" };
         let all = [
@@ -394,7 +394,7 @@ mod tests {
         };
         assert_eq!(address.to_query_string(), "search=m%C3%A1y%201%262&kind=server");
         let query = address.query();
-        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceState::Any, 200));
+        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceStateFilter::Any, 200));
         let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };
         assert_eq!(far.query().skip, 0, "what is no number is the first page");
     }

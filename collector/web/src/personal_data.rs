@@ -103,7 +103,7 @@ async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool
         return true;
     }
     let (actor, action) = (person.name.clone(), AuditLogAction::PersonalRead.as_str().to_owned());
-    let entry = audit::Entry { at, actor, action, subject: subject.to_owned(), detail: detail.to_owned() };
+    let entry = audit::AuditEntry { at, actor, action, subject: subject.to_owned(), detail: detail.to_owned() };
     let kept = app.engine.record_access(entry).await.is_ok();
     if !kept {
         app.accesses.forget(&person.name, subject);

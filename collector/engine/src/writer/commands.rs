@@ -14,7 +14,7 @@ use crate::command::{Answer, Command, CommandError};
 use crate::config::Config;
 use crate::inventory::device::check_device;
 use ioc_store::Change;
-use ioc_store::history::compaction::CompactionResult;
+use ioc_store::compaction::CompactionResult;
 use ioc_store::{NewDevice, SavedView};
 
 /// How long rows of history are deleted in one go, about, microseconds.

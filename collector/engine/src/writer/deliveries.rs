@@ -14,8 +14,8 @@ const FALLBACK_ATTEMPTS: u32 = 3;
 impl Engine {
     /// Puts a notice into the outbox: once for every channel that carries all, once for every way to a person.
     pub(super) fn enqueue_notice(&mut self, notice: &Notice, now: Timestamp) {
-        let sealed = notice.clone().sealed();
-        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&sealed)) else { return };
+        let shown = notice.clone().without_names();
+        let Ok(text) = ioc_judge::text::kept(|| serde_json::to_string(&shown)) else { return };
         let key = |channel: &str| format!("{}-{}-{channel}", notice.incident.0, notice.step);
         let (severity, step) = (notice.severity, notice.step);
         let entry = |key, channel: &str| OutboxEntry {

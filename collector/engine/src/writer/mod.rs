@@ -625,7 +625,7 @@ impl Engine {
     /// Writes into the audit log; what stands there waits for no company.
     fn record(&mut self, at: Timestamp, actor: &str, action: AuditLogAction, subject: &str, detail: &str) {
         self.batch.urgent = true;
-        self.batch.changes.push(Change::Audit(audit::Entry {
+        self.batch.changes.push(Change::Audit(audit::AuditEntry {
             at,
             actor: actor.to_owned(),
             action: action.as_str().to_owned(),

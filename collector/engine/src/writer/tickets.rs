@@ -60,7 +60,7 @@ impl Engine {
                 let Err(refusal) = self.act(id, action, &who, now) else {
                     // It stands there already, and may have gone on since.
                     if let Some(incident) = self.state.incident(id).filter(|_| moves) {
-                        incident.state.as_str().clone_into(&mut record.pushed);
+                        record.state = Some(incident.state);
                     }
                     continue;
                 };
@@ -69,7 +69,7 @@ impl Engine {
                 if let Err(error) = self.act(id, Action::Comment { text }, &record.system, now) {
                     tracing::warn!(incident = %id, %error, "what was done on a ticket could not be written down");
                 }
-                record.pushed = String::new();
+                record.state = None;
             }
         }
         self.batch.changes.push(Change::Ticket(record));

@@ -1,7 +1,7 @@
 //! Kind `budget`: the device brings more than any honest one would (the engine counts, and says when). It has no keys of its own.
 
-use super::RuleCondition;
-use super::kind::{self, KindDescriptor};
+use super::condition::RuleCondition;
+use super::descriptor::{self, KindDescriptor};
 
 pub(super) const DESCRIPTOR: KindDescriptor =
-    kind::without_keys(|context, keys| kind::read_no_keys(context, keys).map(|()| RuleCondition::Budget));
+    descriptor::without_keys(|_, keys| descriptor::read_no_keys(keys).map(|()| RuleCondition::Budget));

@@ -1,6 +1,8 @@
 //! What the kinds share that look into a document: at what it holds and did not (`change`), or at what it must not hold (`approved`).
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +10,7 @@ use serde_json::Value;
 use ioc_common::config::{ConfigError, Source, Spanned};
 use ioc_common::document;
 
-use super::{approved, change};
+use super::comparable::Comparable;
 use crate::text::Text;
 
 /// Most texts of one document that are compared, by their order.
@@ -19,24 +21,33 @@ const TEXT_MAX_CHARS: usize = 200;
 const NAMED_MAX: usize = 10;
 
 /// Which texts of a document, and what is right there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct DocumentRule {
     /// The document, by its name.
     pub document: String,
     /// Where in it, as it was written.
     pub path: String,
     /// What is right there.
-    pub baseline: Baseline,
+    pub(super) baseline: Arc<dyn Baseline>,
     segments: Vec<Segment>,
 }
 
-/// What the texts of a document are compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Baseline {
-    /// What was there when it was first seen, or when a person last accepted it.
-    Accepted,
-    /// What is approved: anything else is wrong, what is lacking is not.
-    Approved(BTreeSet<String>),
+impl PartialEq for DocumentRule {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { document, path, baseline, segments } = self;
+        (document, path, segments) == (&other.document, &other.path, &other.segments)
+            && baseline.is_equal(other.baseline.as_any())
+    }
+}
+
+/// What a kind compares the texts of a document with.
+pub(super) trait Baseline: Comparable + fmt::Debug + Send + Sync {
+    /// How what was found differs from what is right: `accepted` is what was there when it was first seen, or a person last accepted it.
+    fn differences<'t>(
+        &'t self,
+        accepted: &'t BTreeSet<String>,
+        found: &'t BTreeSet<String>,
+    ) -> Vec<DifferingTexts<'t>>;
 }
 
 /// What a document held for one rule.
@@ -49,7 +60,7 @@ pub struct Comparison {
 }
 
 /// Texts that should not be there, or should, and what is said of them.
-pub(super) struct Difference<'t> {
+pub(super) struct DifferingTexts<'t> {
     pub(super) texts: Vec<&'t str>,
     pub(super) vi: &'static str,
     pub(super) en: &'static str,
@@ -67,7 +78,7 @@ impl DocumentRule {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn new(document: &str, path: &str, baseline: Baseline) -> Result<Self, &'static str> {
+    pub(super) fn new(document: &str, path: &str, baseline: Arc<dyn Baseline>) -> Result<Self, &'static str> {
         if !document::is_name(document) {
             return Err("a document is named in 1 to 32 characters of a-z 0-9 -");
         }
@@ -90,7 +101,7 @@ impl DocumentRule {
         source: &Source,
         document: &Spanned<String>,
         path: &Spanned<String>,
-        baseline: Baseline,
+        baseline: Arc<dyn Baseline>,
     ) -> Result<Self, ConfigError> {
         Self::new(document.get_ref(), path.get_ref(), baseline).map_err(|why| {
             let message = format!("found document {:?} and path {:?}; {why}", document.get_ref(), path.get_ref());
@@ -131,13 +142,9 @@ impl DocumentRule {
     /// Why what was found is wrong; none when it is right.
     #[must_use]
     pub fn deviation(&self, accepted: &BTreeSet<String>, found: &BTreeSet<String>) -> Option<Text> {
-        let differences = match &self.baseline {
-            Baseline::Accepted => change::differences(accepted, found),
-            Baseline::Approved(approved) => approved::differences(approved, found),
-        };
         let (mut vi, mut en) = (Vec::new(), Vec::new());
         let (mut many_vi, mut many_en) = (Vec::new(), Vec::new());
-        for Difference { texts, vi: what_vi, en: what_en } in differences {
+        for DifferingTexts { texts, vi: what_vi, en: what_en } in self.baseline.differences(accepted, found) {
             if !texts.is_empty() {
                 let rest = texts.len().saturating_sub(NAMED_MAX);
                 let named = texts.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
@@ -166,6 +173,15 @@ impl DocumentRule {
 mod tests {
     use super::*;
 
+    #[derive(Debug, PartialEq)]
+    struct Nothing;
+
+    impl Baseline for Nothing {
+        fn differences<'t>(&'t self, _: &'t BTreeSet<String>, _: &'t BTreeSet<String>) -> Vec<DifferingTexts<'t>> {
+            Vec::new()
+        }
+    }
+
     #[test]
     fn paths_find_what_they_say() {
         let document: Value = serde_json::from_str(
@@ -173,7 +189,7 @@ mod tests {
         )
         .unwrap_or_else(|e| panic!("{e}"));
         let found = |path: &str| {
-            let rule = DocumentRule::new("accounts", path, Baseline::Accepted).unwrap_or_else(|e| panic!("{e}"));
+            let rule = DocumentRule::new("accounts", path, Arc::new(Nothing)).unwrap_or_else(|e| panic!("{e}"));
             rule.found(&document).into_iter().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(found("/accounts/*/name"), "lan root");
@@ -181,7 +197,7 @@ mod tests {
         assert_eq!(found("/accounts/*/uid"), "0");
         assert_eq!((found("/accounts/name"), found("/none/*")), (String::new(), String::new()));
         for wrong in ["accounts", "/a//b", "/*x", "/*?"] {
-            assert!(DocumentRule::new("accounts", wrong, Baseline::Accepted).is_err(), "{wrong}");
+            assert!(DocumentRule::new("accounts", wrong, Arc::new(Nothing)).is_err(), "{wrong}");
         }
     }
 }

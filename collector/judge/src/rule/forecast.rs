@@ -1,14 +1,16 @@
 //! Kind `forecast`: what a value will be if it goes on as it did.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{SpanWithin, Spanned};
 
-use super::kind::KindDescriptor;
+use super::descriptor::KindDescriptor;
+use super::number::{Limit, Measure, Quantity, ReasonParts};
+use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
-use super::threshold::{self, Limit, Measure, NumberKeys};
-use super::wording::ReasonParts;
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -16,11 +18,11 @@ pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     optional: &["for", "except"],
     overridable: &["raise", "clear", "for"],
     check: |context, keys| {
-        let Keys { metric, raise, clear, within, ahead, hold, except } = context.read(keys)?;
-        let measure = Measure::Forecast { within_ms: within.as_millis(), ahead_ms: ahead.as_millis() };
-        NumberKeys { metric, raise, clear, hold, except }.check(context, measure)
+        let Keys { metric, raise, clear, within, ahead, hold, except } = keys.read()?;
+        let measure = Forecast { within_ms: within.as_millis(), ahead_ms: ahead.as_millis() };
+        NumberKeys { metric, raise, clear, hold, except }.check(context, Arc::new(measure))
     },
-    amend: threshold::amend,
+    amend: number_keys::amend,
 };
 
 #[derive(Deserialize)]
@@ -40,15 +42,41 @@ struct Keys {
 /// Fewer moments than this say nothing about where a value is going.
 const MOMENTS_MIN: usize = 6;
 
+/// What the value will be if it goes on as it did.
+#[derive(Debug, PartialEq)]
+struct Forecast {
+    /// From how far back, milliseconds.
+    within_ms: i64,
+    /// How far ahead, milliseconds.
+    ahead_ms: i64,
+}
+
+impl Measure for Forecast {
+    fn quantity(&self) -> Quantity {
+        Quantity::Value
+    }
+
+    fn number(&self, window: &mut SampleWindow, value: Option<f64>, at: Timestamp) -> Option<f64> {
+        value_ahead(window, self.within_ms, self.ahead_ms, value?, at)
+    }
+
+    fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
+        let ReasonParts { metric, subject, limit, unit, raise, .. } = words;
+        let ahead = ReasonParts::span(self.ahead_ms);
+        let (vi, en) = match raise {
+            Limit::Above(_) => ("vượt", "above"),
+            Limit::Below(_) => ("dưới", "below"),
+        };
+        Text::new(
+            format!("{}{subject}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
+            format!("{}{subject}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
+        )
+    }
+}
+
 /// The straight line of least squares through the window, and where it leads. Nothing is said before half of the time to look back
 /// has been seen.
-pub(super) fn value_ahead(
-    window: &mut SampleWindow,
-    within_ms: i64,
-    ahead_ms: i64,
-    value: f64,
-    at: Timestamp,
-) -> Option<f64> {
+fn value_ahead(window: &mut SampleWindow, within_ms: i64, ahead_ms: i64, value: f64, at: Timestamp) -> Option<f64> {
     window.bounds(within_ms, value, at);
     let first = window.moments().next().map(|(moment, _)| moment)?;
     if at.millis_since(first) * 2 < within_ms || window.moments().count() < MOMENTS_MIN {
@@ -65,20 +93,6 @@ pub(super) fn value_ahead(
     });
     let slope = if below > 0.0 { above / below } else { 0.0 };
     Some(mean_y + slope * (ahead_ms as f64 / 3_600_000.0 - mean_x))
-}
-
-/// Why it was raised.
-pub(super) fn reason(words: &ReasonParts<'_>, ahead_ms: i64) -> Text {
-    let ReasonParts { metric, subject, limit, unit, raise, .. } = words;
-    let ahead = ReasonParts::span(ahead_ms);
-    let (vi, en) = match raise {
-        Limit::Above(_) => ("vượt", "above"),
-        Limit::Below(_) => ("dưới", "below"),
-    };
-    Text::new(
-        format!("{}{subject}: với đà hiện nay, sau {ahead} sẽ {vi} {limit}{unit}.", metric.vi),
-        format!("{}{subject}: if it goes on as it does, it will be {en} {limit}{unit} in {ahead}.", metric.en),
-    )
 }
 
 #[cfg(test)]

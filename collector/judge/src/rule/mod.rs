@@ -1,21 +1,25 @@
 //! Rules are data: what is bad, for how long, when it is good again, how bad, and what to do.
 //!
-//! Read from `config/rules.toml`. Each kind is one file; [`RuleKind`] is the list of them. What kinds share that look at a number of a series is
-//! in [`threshold`], of those that look into a document in [`document`].
+//! Read from `config/rules.toml`. Each kind is one file; [`RuleKind`] is the list of them. What kinds share that judge a number of a series is in
+//! [`number`], of those that look into a document in [`document`].
 
 mod approved;
 mod budget;
 mod change;
+mod comparable;
+mod condition;
+mod descriptor;
 pub mod document;
 mod forecast;
 mod kind;
 mod missing;
+pub mod number;
+mod number_keys;
 mod rate;
 mod sample_window;
 mod silent;
 mod stuck;
-pub mod threshold;
-mod wording;
+mod threshold;
 
 use serde::Deserialize;
 
@@ -25,41 +29,14 @@ use crate::device::DeviceInfo;
 use crate::scope::Scope;
 use crate::severity::Severity;
 use crate::text::Text;
-use document::{Baseline, DocumentRule};
+pub use condition::RuleCondition;
+use descriptor::{OverrideChanges, RuleContext};
 pub use kind::RuleKind;
-use kind::{OverrideChanges, RuleContext};
+use number::Limit;
 pub(crate) use sample_window::SampleWindow;
-use threshold::{Limit, Threshold};
 
 /// Most rules in one set: bounds the work per sample.
 pub const RULES_MAX: usize = 500;
-
-/// What a rule looks at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RuleCondition {
-    /// A number beyond a limit.
-    Threshold(Threshold),
-    /// A document that holds something else than it should.
-    Document(DocumentRule),
-    /// The device is no longer heard ([`crate::presence`]).
-    Silent,
-    /// The device brings more than any honest one would ([`crate::Input::OverBudget`]).
-    Budget,
-}
-
-impl RuleCondition {
-    /// The kind, by its name in the configuration.
-    #[must_use]
-    pub const fn kind(&self) -> RuleKind {
-        match self {
-            Self::Threshold(threshold) => threshold.measure.kind(),
-            Self::Document(DocumentRule { baseline: Baseline::Accepted, .. }) => RuleKind::Change,
-            Self::Document(DocumentRule { baseline: Baseline::Approved(_), .. }) => RuleKind::Approved,
-            Self::Silent => RuleKind::Silent,
-            Self::Budget => RuleKind::Budget,
-        }
-    }
-}
 
 /// A rule: what is bad, for which devices, and what to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +49,8 @@ pub struct Rule {
     pub severity: Severity,
     /// The devices that it is for.
     pub scope: Scope,
+    /// Its kind.
+    pub kind: RuleKind,
     /// What it looks at.
     pub condition: RuleCondition,
     /// What is wrong, in a few words.
@@ -88,15 +67,15 @@ impl Rule {
     /// Its limit as people write it, such as `> 90 %`; none for what has no limit.
     #[must_use]
     pub fn limit(&self) -> Option<String> {
-        let RuleCondition::Threshold(threshold) = &self.condition else { return None };
-        let sign = if matches!(threshold.raise, Limit::Above(_)) { '>' } else { '<' };
-        Some(format!("{sign} {} {}", threshold.raise.number(), threshold.metric.unit_shown()).trim_end().to_owned())
+        let RuleCondition::Number(condition) = &self.condition else { return None };
+        let sign = if matches!(condition.raise, Limit::Above(_)) { '>' } else { '<' };
+        Some(format!("{sign} {} {}", condition.raise.number(), condition.metric.unit_shown()).trim_end().to_owned())
     }
 
     /// Whether it tells of a change that a person can accept.
     #[must_use]
     pub fn is_change(&self) -> bool {
-        matches!(&self.condition, RuleCondition::Document(document) if document.baseline == Baseline::Accepted)
+        self.kind == RuleKind::Change
     }
 
     /// Whether this rule is for this device.
@@ -230,17 +209,13 @@ impl RuleSet {
     /// The silence rule that is for this device, the first of the file.
     #[must_use]
     pub fn silent_for(&self, info: &DeviceInfo) -> Option<&Rule> {
-        self.for_device(info)
-            .map(|place| &self.rules[usize::from(place)])
-            .find(|rule| rule.condition == RuleCondition::Silent)
+        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Silent)
     }
 
     /// The rule about budgets that is for this device, the first of the file.
     #[must_use]
     pub fn budget_for(&self, info: &DeviceInfo) -> Option<&Rule> {
-        self.for_device(info)
-            .map(|place| &self.rules[usize::from(place)])
-            .find(|rule| rule.condition == RuleCondition::Budget)
+        self.for_device(info).map(|place| &self.rules[usize::from(place)]).find(|rule| rule.kind == RuleKind::Budget)
     }
 }
 
@@ -263,12 +238,13 @@ fn check(
         let message = format!("found a second rule {id:?}; allowed is one rule per id");
         return Err(source.fault(form.id.span(), &message, "rename or remove one of them"));
     }
-    let condition = (form.kind.descriptor().check)(&RuleContext { source, span, id, kind: form.kind }, keys)?;
+    let condition = form.kind.check(&RuleContext { source, span }, id, keys)?;
     Ok(Rule {
         id: form.id.into_inner(),
         article: form.article,
         severity: form.severity,
         scope: form.scope,
+        kind: form.kind,
         condition,
         title: form.title,
         advice: form.advice,
@@ -298,10 +274,9 @@ fn apply_override(
         return Err(source.fault(form.why.span(), "found an override without a reason", mend));
     }
     let was = &rules[of];
-    let context = RuleContext { source, span: whole, id: &was.id, kind: was.condition.kind() };
+    let context = RuleContext { source, span: whole };
     let changes = OverrideChanges { raise: form.raise, clear: form.clear, hold: form.r#for, approved: form.approved };
-    context.check_changes(&changes)?;
-    let condition = (context.kind.descriptor().amend)(&context, &was.condition, changes)?;
+    let condition = was.kind.amend(&context, &was.condition, changes)?;
     let severity = form.severity.unwrap_or(was.severity);
     let override_reason = form.why.into_inner();
     Ok((of, Rule { severity, scope: form.scope, condition, override_reason, off: form.off, ..was.clone() }))
@@ -386,7 +361,8 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
              title = {{ vi = \"x\", en = \"x\" }}\nadvice = {{ vi = \"x\", en = \"x\" }}\n"
         );
         for key in keys {
-            let (_, value) = VALUES.iter().find(|(known, _)| known == key).expect("a value");
+            let (_, value) =
+                VALUES.iter().find(|(known, _)| known == key).unwrap_or_else(|| panic!("VALUES lacks {key}"));
             text += &format!("{key} = {value}\n");
         }
         text
@@ -398,7 +374,7 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
             let form = kind.descriptor();
             let all: Vec<&str> = form.required.iter().chain(form.optional).copied().collect();
             let set = parse(&of_kind(kind, &all)).unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(set.rules()[0].condition.kind(), kind);
+            assert_eq!(set.rules()[0].kind, kind);
             assert!(parse(&of_kind(kind, form.required)).is_ok(), "{kind:?} wants no more");
             for lacking in form.required {
                 let rest: Vec<&str> = all.iter().copied().filter(|key| key != lacking).collect();
@@ -447,9 +423,54 @@ advice = { vi = "Dọn tệp cũ.", en = "Remove old files." }
         let stuck = of_kind(RuleKind::Stuck, &["metric", "for"]);
         let set = parse(&format!("{stuck}{over}for = \"2h\"\n")).unwrap_or_else(|e| panic!("{e}"));
         let seconds = set.rules().iter().map(|rule| match &rule.condition {
-            RuleCondition::Threshold(threshold) => (threshold.raise.number(), threshold.hold_ms),
+            RuleCondition::Number(number) => (number.raise.number(), number.hold_ms),
             _ => (0.0, 0),
         });
         assert_eq!(seconds.collect::<Vec<_>>(), [(300.0, 0), (7200.0, 0)]);
+    }
+
+    #[test]
+    fn every_rule_about_an_account_says_whose_only_to_who_may_know() {
+        let shipped = Source::built_in("rules.toml", include_str!("../../../../config/rules.toml"));
+        let set = RuleSet::parse(&shipped).unwrap_or_else(|fault| panic!("{fault}"));
+        let mut about_people = 0;
+        for rule in set.rules() {
+            let RuleCondition::Number(number) = &rule.condition else { continue };
+            let series = format!("{}|lan.nguyen", number.metric.name);
+            let mut text = number.raised_reason(&series, 1.0, &[]);
+            let named = |text: &Text| text.vi.contains("lan.nguyen") || text.en.contains("lan.nguyen");
+            assert_eq!(text.is_personal(), number.metric.is_personal(), "{}", rule.id);
+            if number.metric.is_personal() {
+                about_people += 1;
+                assert!(!named(&text), "{}: {text:?}", rule.id);
+                text.open();
+                assert!(named(&text), "{}: {text:?}", rule.id);
+            }
+        }
+        assert!(about_people >= 2, "{about_people}");
+    }
+
+    #[test]
+    fn what_is_read_again_is_the_same_until_something_of_it_changes() {
+        for kind in RuleKind::ALL {
+            let form = kind.descriptor();
+            let all: Vec<&str> = form.required.iter().chain(form.optional).copied().collect();
+            let text = of_kind(kind, &all);
+            let set = parse(&text).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(set, parse(&text).unwrap_or_else(|e| panic!("{e}")));
+            let other = [
+                ("{ above = 90 }", "{ above = 91 }"),
+                ("{ below = 85 }", "{ below = 84 }"),
+                ("\"5m\"", "\"6m\""),
+                ("\"10m\"", "\"11m\""),
+                ("\"1d\"", "\"2d\""),
+                ("true", "false"),
+                ("[\"root\"]", "[\"lan\"]"),
+            ];
+            for (was, is) in other.into_iter().filter(|(was, _)| text.contains(was)) {
+                let changed = parse(&text.replace(was, is)).unwrap_or_else(|e| panic!("{e}"));
+                assert_ne!(set, changed, "{kind:?} {is}");
+            }
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! Kind `rate`: how far a value rose above its lowest, or fell below its highest, within a time.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::config::{ConfigError, SpanWithin, Spanned};
 
-use super::kind::{KindDescriptor, RuleContext};
+use super::descriptor::{KindDescriptor, RuleContext};
+use super::number::{Limit, Measure, Quantity, ReasonParts};
+use super::number_keys::{self, NumberKeys};
 use super::sample_window::SampleWindow;
-use super::threshold::{self, Limit, Measure, NumberKeys};
-use super::wording::ReasonParts;
 use crate::text::Text;
 
 pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
@@ -16,15 +18,14 @@ pub(super) const DESCRIPTOR: KindDescriptor = KindDescriptor {
     optional: &["fall", "for", "except"],
     overridable: &["raise", "clear", "for"],
     check: |context, keys| {
-        let Keys { metric, raise, clear, within, fall, hold, except } = context.read(keys)?;
+        let Keys { metric, raise, clear, within, fall, hold, except } = keys.read()?;
         check_raise(context, &raise)?;
-        let within_ms = within.as_millis();
-        let measure = if fall { Measure::Fall { within_ms } } else { Measure::Rise { within_ms } };
-        NumberKeys { metric, raise, clear, hold, except }.check(context, measure)
+        let measure = Move { falls: fall, within_ms: within.as_millis() };
+        NumberKeys { metric, raise, clear, hold, except }.check(context, Arc::new(measure))
     },
     amend: |context, condition, changes| {
         changes.raise.as_ref().map_or(Ok(()), |raise| check_raise(context, raise))?;
-        threshold::amend(context, condition, changes)
+        number_keys::amend(context, condition, changes)
     },
 };
 
@@ -52,25 +53,34 @@ fn check_raise(context: &RuleContext<'_>, raise: &Spanned<Limit>) -> Result<(), 
     Err(context.source.fault(raise.span(), message, "write { above = N }, and fall = true for a fall"))
 }
 
-/// How far `value` lies above the lowest of the window.
-pub(super) fn rise(window: &mut SampleWindow, within_ms: i64, value: f64, at: Timestamp) -> f64 {
-    value - window.bounds(within_ms, value, at).0
+/// How far it rose above its lowest within a time, or fell below its highest.
+#[derive(Debug, PartialEq)]
+struct Move {
+    falls: bool,
+    /// The time that is looked back over, milliseconds.
+    within_ms: i64,
 }
 
-/// How far `value` lies below the highest of the window.
-pub(super) fn fall(window: &mut SampleWindow, within_ms: i64, value: f64, at: Timestamp) -> f64 {
-    window.bounds(within_ms, value, at).1 - value
-}
+impl Measure for Move {
+    fn quantity(&self) -> Quantity {
+        Quantity::Difference
+    }
 
-/// Why it was raised.
-pub(super) fn reason(words: &ReasonParts<'_>, rises: bool, within_ms: i64) -> Text {
-    let ReasonParts { metric, subject, value, limit, unit, .. } = words;
-    let (vi, en) = if rises { ("tăng", "rose by") } else { ("giảm", "fell by") };
-    let within = ReasonParts::span(within_ms);
-    Text::new(
-        format!("{}{subject}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
-        format!("{}{subject}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
-    )
+    fn number(&self, window: &mut SampleWindow, value: Option<f64>, at: Timestamp) -> Option<f64> {
+        let value = value?;
+        let (lowest, highest) = window.bounds(self.within_ms, value, at);
+        Some(if self.falls { highest - value } else { value - lowest })
+    }
+
+    fn raised_reason(&self, words: &ReasonParts<'_>) -> Text {
+        let ReasonParts { metric, subject, value, limit, unit, .. } = words;
+        let (vi, en) = if self.falls { ("giảm", "fell by") } else { ("tăng", "rose by") };
+        let within = ReasonParts::span(self.within_ms);
+        Text::new(
+            format!("{}{subject}: {vi} {value}{unit} trong {within}, quá {limit}{unit}.", metric.vi),
+            format!("{}{subject}: {en} {value}{unit} within {within}, more than {limit}{unit}.", metric.en),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -81,11 +91,14 @@ mod tests {
     fn it_counts_from_the_lowest_or_the_highest_of_the_time() {
         let at = |minutes: i64| Timestamp::from_millis(minutes * 60_000);
         let (mut up, mut down) = (SampleWindow::default(), SampleWindow::default());
+        let moved = |falls: bool, window: &mut SampleWindow, value: f64, minute: i64| {
+            Move { falls, within_ms: 600_000 }.number(window, Some(value), at(minute)).expect("known")
+        };
         for (minute, value) in [(0, 20.0), (5, 18.0)] {
-            rise(&mut up, 600_000, value, at(minute));
-            fall(&mut down, 600_000, value, at(minute));
+            moved(false, &mut up, value, minute);
+            moved(true, &mut down, value, minute);
         }
-        assert_eq!((rise(&mut up, 600_000, 21.0, at(9)), fall(&mut down, 600_000, 17.0, at(9))), (3.0, 3.0));
-        assert_eq!(fall(&mut down, 600_000, 17.0, at(12)), 1.0, "what is older does not count");
+        assert_eq!((moved(false, &mut up, 21.0, 9), moved(true, &mut down, 17.0, 9)), (3.0, 3.0));
+        assert_eq!(moved(true, &mut down, 17.0, 12), 1.0, "what is older does not count");
     }
 }

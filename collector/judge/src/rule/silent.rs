@@ -1,7 +1,7 @@
 //! Kind `silent`: the device is no longer heard (its presence says when). It has no keys of its own.
 
-use super::RuleCondition;
-use super::kind::{self, KindDescriptor};
+use super::condition::RuleCondition;
+use super::descriptor::{self, KindDescriptor};
 
 pub(super) const DESCRIPTOR: KindDescriptor =
-    kind::without_keys(|context, keys| kind::read_no_keys(context, keys).map(|()| RuleCondition::Silent));
+    descriptor::without_keys(|_, keys| descriptor::read_no_keys(keys).map(|()| RuleCondition::Silent));

@@ -1,8 +1,9 @@
 //! The clock is stepped at every state: the same happens after the same real time as without it.
 
+use super::fleet::{Fleet, device, no_plan};
 use super::*;
 use crate::duty::Plan;
-use crate::{Scope, Window, WindowSchedule};
+use crate::{HostAnswer, Scope, Window, WindowSchedule};
 
 const PLAN: &str = r#"
 person = [
@@ -281,5 +282,106 @@ fn what_is_known_of_a_device_and_its_incident_is_as_old_as_it_was() {
         let before = moments(&scene);
         scene.state.shift(by_ms, scene.now().plus_millis(by_ms), &mut Vec::new());
         assert_eq!(moments(&scene), before.map(|at| at.plus_millis(by_ms)), "{by_ms}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_series_is_as_long_ago_after_a_step_as_before() {
+    const RULES: &str = r#"
+[[rule]]
+id = "rate"
+kind = "rate"
+severity = "warning"
+metric = "fs.used_pct"
+within = "10m"
+raise = { above = 8 }
+clear = { below = 2 }
+title = { vi = "x", en = "x" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "stuck"
+kind = "stuck"
+severity = "warning"
+metric = "load.1"
+for = "10m"
+title = { vi = "x", en = "x" }
+advice = { vi = "x", en = "x" }
+[[rule]]
+id = "forecast"
+kind = "forecast"
+severity = "warning"
+metric = "fs.used_pct"
+within = "30m"
+ahead = "1h"
+raise = { above = 98 }
+clear = { below = 95 }
+title = { vi = "x", en = "x" }
+advice = { vi = "x", en = "x" }
+"#;
+    let run = |step: Option<(i64, i64)>| {
+        let rules = RuleSet::parse(&Source::built_in("rules.toml", RULES)).unwrap_or_else(|e| panic!("{e}"));
+        let start = Timestamp::from_millis(START_MS);
+        let (rules, plan, limits) = (Arc::new(rules), Arc::default(), TimeLimits::default());
+        let (state, _) = State::restore(rules, plan, limits, Snapshot::default(), start);
+        let mut run = Run { state, real_ms: 0, stepped_ms: 0, seq: 0, log: Vec::new() };
+        run.input(Input::Enrolled(DeviceInfo::new(id(), DeviceKind::Server, "DB 1")));
+        run.input(Input::Connected { device: &id(), keep_alive_s: 10 });
+        run.report(hello("boot-a", &["/"]));
+        // Half a percent in a minute up to 42 %, a leap to 64 %, where it stands, and two percent in a minute. The load never moves.
+        for second in (0..3600).step_by(10) {
+            if let Some((_, by_ms)) = step.filter(|(at_s, _)| *at_s == second) {
+                run.until(second * 1000 - 500);
+                run.step_clock(by_ms);
+            }
+            run.until(second * 1000);
+            let used = match second {
+                0..1500 => 30.0 + second as f64 / 120.0,
+                1500..2400 => 64.0,
+                _ => 64.0 + (second - 2400) as f64 / 30.0,
+            };
+            run.report(sample(&[used]));
+        }
+        run.log.retain(|(_, line)| line.starts_with("fault"));
+        run.log
+    };
+    let expected = run(None);
+    for rule in ["rate", "stuck", "forecast"] {
+        assert!(expected.iter().any(|(_, line)| line.contains(rule)), "{rule}: {expected:#?}");
+    }
+    for at_s in (30..3600).step_by(370) {
+        for by_ms in STEPS_MS.into_iter().flat_map(|by_ms| [by_ms, -by_ms]) {
+            assert_eq!(run(Some((at_s, by_ms))), expected, "a step by {} s at {at_s} s", by_ms / 1000);
+        }
+    }
+}
+
+#[test]
+fn an_uplink_that_cannot_be_asked_is_waited_for_as_long_as_without_a_step() {
+    let run = |by_ms: i64| {
+        let mut fleet = Fleet::behind_switch(4, no_plan());
+        let devices: Vec<DeviceId> = (0..4).map(|number| device(&format!("d-{number}"))).collect();
+        for device in &devices {
+            fleet.input(Input::LinkBroken { device, quiet_ms: 0 }).expect("allowed");
+        }
+        fleet.pass(15_000);
+        for device in &devices {
+            fleet.input(Input::HostProbed { device, answer: HostAnswer::No }).expect("allowed");
+        }
+        assert!(fleet.asked.contains(&device("sw-1")) && fleet.notices.is_empty());
+        fleet.input(Input::HostProbed { device: &device("sw-1"), answer: HostAnswer::Unknown }).expect("allowed");
+        fleet.pass(5000);
+        assert!(fleet.notices.is_empty(), "it is counted still");
+        fleet.now = fleet.now.plus_millis(by_ms);
+        fleet.state.shift(by_ms, fleet.now, &mut Vec::new());
+        let after = (0..120).find(|_| {
+            fleet.pass(1000);
+            !fleet.notices.is_empty()
+        });
+        (after, fleet.notices.len(), fleet.incidents.values().map(|one| one.raised).collect::<Vec<_>>())
+    };
+    let expected = run(0);
+    assert_eq!((expected.1, &expected.2), (1, &vec![5]), "{expected:?}");
+    for by_ms in STEPS_MS.into_iter().flat_map(|by_ms| [by_ms, -by_ms]) {
+        assert_eq!(run(by_ms), expected, "a step by {} s", by_ms / 1000);
     }
 }

@@ -69,8 +69,7 @@ impl State {
             device.beyond_until = None;
         }
         let rules = std::sync::Arc::clone(&self.rules);
-        let is_budget =
-            |rule: &str| rules.find(rule).is_some_and(|rule| rule.condition == crate::rule::RuleCondition::Budget);
+        let is_budget = |rule: &str| rules.find(rule).is_some_and(|rule| rule.kind == crate::rule::RuleKind::Budget);
         let keys: Vec<_> =
             self.device_faults_of(id).filter(|(key, _)| is_budget(&key.1)).map(|(key, _)| key.clone()).collect();
         for fault in keys.iter().filter_map(|key| self.device_faults.remove(key)).collect::<Vec<_>>() {

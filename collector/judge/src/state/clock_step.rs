@@ -65,8 +65,8 @@ impl State {
             }
             out.push(Effect::Incident(Box::new(incident.clone())));
         }
-        for asking in self.uplink_checks.values_mut() {
-            asking.shift(by_ms);
+        for check in self.uplink_checks.values_mut() {
+            check.shift(by_ms);
         }
         self.wakes = std::mem::take(&mut self.wakes).into_iter().map(|(at, id)| (moved(at), id)).collect();
         // Windows are looked at by the new time at once: one may be over, or not have begun.

@@ -13,7 +13,7 @@ use crate::device::{DeviceInfo, UPLINK_DEPTH_MAX};
 use crate::effect::{AuditAction, Effect, ReportVerdict};
 use crate::fault::{Fault, FaultState};
 use crate::presence::Presence;
-use crate::rule::threshold::{Measure, Threshold};
+use crate::rule::number::NumberRule;
 use crate::rule::{Rule, RuleCondition, SampleWindow};
 use crate::severity::Severity;
 use crate::text::Text;
@@ -226,21 +226,21 @@ impl State {
         let mut changes = Vec::new();
         for (place, binding) in bindings.iter().enumerate() {
             let rule = &rules.rules()[usize::from(binding.rule)];
-            let RuleCondition::Threshold(threshold) = &rule.condition else { continue };
+            let RuleCondition::Number(condition) = &rule.condition else { continue };
             let found =
-                value_of(binding.source, sample, device, now).filter(|value| threshold.metric.plausible(*value));
+                value_of(binding.source, sample, device, now).filter(|value| condition.metric.plausible(*value));
             let (Some(state), Some(window)) =
                 (device.series_states.get_mut(place), device.sample_windows.get_mut(place))
             else {
                 continue;
             };
-            if gap && (found.is_some() || threshold.measure == Measure::Missing) {
-                threshold.measure.after_silence(window);
+            if gap && (found.is_some() || condition.judges_unknown()) {
+                condition.after_silence(window);
                 if matches!(state, SeriesState::Pending { .. }) {
                     *state = SeriesState::Good;
                 }
             }
-            let Some(value) = threshold.measure.number(window, found, at) else { continue };
+            let Some(value) = condition.number(window, found, at) else { continue };
             if let SeriesState::Raised(fault) = state
                 && fault.state == FaultState::Unknown
             {
@@ -248,7 +248,7 @@ impl State {
                 fault.state = FaultState::Raised;
                 out.push(Effect::Fault(fault.as_ref().clone()));
             }
-            match advance(state, threshold, value, at) {
+            match advance(state, condition, value, at) {
                 Transition::Stay => {}
                 Transition::Raise(since) => changes.push((place, value, Some(since))),
                 Transition::Clear => changes.push((place, value, None)),
@@ -282,9 +282,9 @@ impl State {
         let number = self.new_fault();
         let Some(device) = self.devices.get_mut(id) else { return };
         let Some(layout) = device.layout.clone() else { return };
-        let RuleCondition::Threshold(threshold) = &rule.condition else { return };
+        let RuleCondition::Number(condition) = &rule.condition else { return };
         let series = series_state::series_name(binding.source, &layout).to_owned();
-        let reason = threshold.raised_reason(&series, value, &device.texts);
+        let reason = condition.raised_reason(&series, value, &device.texts);
         let key = (id.clone(), rule.id.clone(), series);
         let fault = Fault { value: Some(value), ..Fault::raised(number, key, rule.severity, since, reason) };
         out.push(Effect::Fault(fault.clone()));
@@ -303,9 +303,9 @@ impl State {
         out: &mut Vec<Effect>,
     ) {
         let Some(device) = self.devices.get_mut(id) else { return };
-        let RuleCondition::Threshold(threshold) = &rule.condition else { return };
+        let RuleCondition::Number(condition) = &rule.condition else { return };
         if let SeriesState::Raised(fault) = std::mem::take(&mut device.series_states[place]) {
-            let why = threshold.cleared_reason(value);
+            let why = condition.cleared_reason(value);
             self.clear(*fault, at, now, &why, out);
         }
     }
@@ -366,11 +366,11 @@ enum Transition {
     Clear,
 }
 
-fn advance(state: &mut SeriesState, threshold: &Threshold, value: f64, at: Timestamp) -> Transition {
-    let beyond = threshold.raise.crossed(value);
+fn advance(state: &mut SeriesState, condition: &NumberRule, value: f64, at: Timestamp) -> Transition {
+    let beyond = condition.raise.crossed(value);
     match state {
         SeriesState::Good if !beyond => Transition::Stay,
-        SeriesState::Good if threshold.hold_ms == 0 => Transition::Raise(at),
+        SeriesState::Good if condition.hold_ms == 0 => Transition::Raise(at),
         SeriesState::Good => {
             *state = SeriesState::Pending { since: at };
             Transition::Stay
@@ -384,9 +384,9 @@ fn advance(state: &mut SeriesState, threshold: &Threshold, value: f64, at: Times
             if at < *since {
                 *since = at;
             }
-            if at.millis_since(*since) >= threshold.hold_ms { Transition::Raise(*since) } else { Transition::Stay }
+            if at.millis_since(*since) >= condition.hold_ms { Transition::Raise(*since) } else { Transition::Stay }
         }
-        SeriesState::Raised(_) if threshold.clear.crossed(value) => Transition::Clear,
+        SeriesState::Raised(_) if condition.clear.crossed(value) => Transition::Clear,
         SeriesState::Raised(_) => Transition::Stay,
     }
 }

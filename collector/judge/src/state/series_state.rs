@@ -59,13 +59,13 @@ pub(crate) enum SeriesState {
 pub(crate) fn bind(rules: &RuleSet, layout: &Layout, info: &DeviceInfo) -> Arc<[Binding]> {
     let mut bindings = Vec::new();
     for rule in rules.for_device(info) {
-        let RuleCondition::Threshold(threshold) = &rules.rules()[usize::from(rule)].condition else { continue };
-        if let Some(source) = ValueSource::computed(threshold.metric.name) {
+        let RuleCondition::Number(condition) = &rules.rules()[usize::from(rule)].condition else { continue };
+        if let Some(source) = ValueSource::computed(condition.metric.name) {
             bindings.push(Binding { rule, source });
             continue;
         }
         for (at, series) in layout.series().iter().enumerate() {
-            if let (true, Ok(at)) = (threshold.applies_to(series.metric(), series.subject()), u16::try_from(at)) {
+            if let (true, Ok(at)) = (condition.applies_to(series.metric(), series.subject()), u16::try_from(at)) {
                 bindings.push(Binding { rule, source: ValueSource::Series(at) });
             }
         }

@@ -92,8 +92,8 @@ impl State {
             device.presence = Presence::Suspect { since, until: Timestamp::MAX, probing: true };
         }
         let waiting = (id.clone(), since, host);
-        if let Some(asking) = self.uplink_checks.get_mut(&uplink) {
-            asking.waiting.push(waiting);
+        if let Some(check) = self.uplink_checks.get_mut(&uplink) {
+            check.waiting.push(waiting);
             return true;
         }
         let until = match presence {
@@ -117,10 +117,10 @@ impl State {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) {
-        let Some(asking) = self.uplink_checks.get_mut(uplink) else { return };
+        let Some(check) = self.uplink_checks.get_mut(uplink) else { return };
         match answer {
             HostAnswer::No => {
-                let since = asking.waiting.iter().map(|(_, since, _)| *since).min().unwrap_or(now);
+                let since = check.waiting.iter().map(|(_, since, _)| *since).min().unwrap_or(now);
                 let silent = matches!(self.devices.get(uplink).map(|one| one.presence), Some(Presence::Silent { .. }));
                 if silent {
                     return self.settle_waiting(uplink, now, out);
@@ -132,26 +132,26 @@ impl State {
                 self.fall_silent(uplink, since, HostAnswer::No, &reason, now, out);
             }
             HostAnswer::Yes => self.settle_waiting(uplink, now, out),
-            HostAnswer::Unknown if asking.counting => self.settle_waiting(uplink, now, out),
+            HostAnswer::Unknown if check.counting => self.settle_waiting(uplink, now, out),
             HostAnswer::Unknown => {
-                asking.counting = true;
-                asking.until = now.plus_millis(COUNT_MS);
-                self.wakes.insert((asking.until, uplink.clone()));
+                check.counting = true;
+                check.until = now.plus_millis(COUNT_MS);
+                self.wakes.insert((check.until, uplink.clone()));
             }
         }
     }
 
     /// Whether the wait for an uplink is over at `now`.
     pub(super) fn uplink_deadline_passed(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        if self.uplink_checks.get(uplink).is_some_and(|asking| asking.until <= now) {
+        if self.uplink_checks.get(uplink).is_some_and(|check| check.until <= now) {
             self.uplink_answered(uplink, HostAnswer::Unknown, now, out);
         }
     }
 
     /// Judges everyone who waits for this uplink: under its incident when it is down or too many are lost at once, else each alone.
     pub(super) fn settle_waiting(&mut self, uplink: &DeviceId, now: Timestamp, out: &mut Vec<Effect>) {
-        let Some(asking) = self.uplink_checks.remove(uplink) else { return };
-        let lost = asking.waiting.len();
+        let Some(check) = self.uplink_checks.remove(uplink) else { return };
+        let lost = check.waiting.len();
         let behind = self.devices.get(uplink).into_iter().flat_map(|device| &device.behind);
         let there = behind.filter(|id| {
             self.devices
@@ -160,14 +160,14 @@ impl State {
         });
         let many = lost >= LOST_MIN && lost * 2 >= there.count();
         if many && self.silent_fault(uplink, "").is_none() && self.silent_fault(uplink, BEHIND).is_none() {
-            let since = asking.waiting.iter().map(|(_, since, _)| *since).min().unwrap_or(now);
+            let since = check.waiting.iter().map(|(_, since, _)| *since).min().unwrap_or(now);
             let reason = Text::new(
                 format!("{lost} thiết bị phía sau mất liên lạc cùng lúc: đường mạng qua thiết bị này có thể đã đứt."),
                 format!("{lost} devices behind it were lost at once: the network through it may be cut."),
             );
             self.raise_silence(uplink, BEHIND, since, &reason, now, out);
         }
-        for (id, since, host) in asking.waiting {
+        for (id, since, host) in check.waiting {
             let waits = |presence| matches!(presence, Presence::Suspect { probing: true, .. });
             if self.devices.get(&id).is_some_and(|device| waits(device.presence)) {
                 self.call_silent(&id, since, host, now, out);

@@ -3,9 +3,10 @@
 //! A chunk as reported has the times of its samples once for all series; a chunk of summaries has once for all series of how many
 //! samples each slot is. Who wants one series reads that one.
 
+use super::checksum::{Corrupt, with_checksum, without_checksum};
 use super::column::{self, UNKNOWN};
 use super::row::{read_varint, varint};
-use super::{Corrupt, grid, ints, proven, sealed};
+use super::{grid, ints};
 
 /// Version of a chunk's form, its first byte.
 const VERSION: u8 = 2;
@@ -81,7 +82,7 @@ impl<'c> Parts<'c> {
     /// # Errors
     /// [`Corrupt`] when it is not as it was written.
     pub fn of(chunk: &'c [u8]) -> Result<Self, Corrupt> {
-        let mut rest = proven(chunk, VERSION)?;
+        let mut rest = without_checksum(chunk, VERSION)?;
         let head = part(&mut rest)?;
         let count = read_varint(&mut rest)?;
         if count > SERIES_MAX {
@@ -110,7 +111,7 @@ impl<'c> Parts<'c> {
     /// When its samples were taken, milliseconds since its beginning, ascending.
     ///
     /// # Errors
-    /// [`Corrupt`] when that cannot be read.
+    /// [`Corrupt`] when its moments are not of the form that a chunk has.
     pub fn times(&self) -> Result<Vec<i64>, Corrupt> {
         let mut rest = self.head;
         let count = usize::try_from(read_varint(&mut rest)?).ok().filter(|count| *count <= SAMPLES_MAX);
@@ -120,7 +121,7 @@ impl<'c> Parts<'c> {
     /// The numbers of its series at `count` times, by number; *not a number* where none is known. Only those that are `wanted`.
     ///
     /// # Errors
-    /// [`Corrupt`] when one cannot be read.
+    /// [`Corrupt`] when a series that is wanted is not of the form that a chunk has.
     pub fn values(&self, count: usize, wanted: impl Fn(u32) -> bool) -> Result<Vec<(u32, Vec<f64>)>, Corrupt> {
         let wanted = self.series.iter().filter(|(number, _)| wanted(*number));
         wanted.map(|&(number, mut packed)| Ok((number, column::read(&mut packed, count)?))).collect()
@@ -129,7 +130,7 @@ impl<'c> Parts<'c> {
     /// The summaries of its series in their slots, by number; of no samples where nothing was reported. Only those that are `wanted`.
     ///
     /// # Errors
-    /// [`Corrupt`] when one cannot be read.
+    /// [`Corrupt`] when a series that is wanted is not of the form that a chunk has.
     pub fn summaries(&self, wanted: impl Fn(u32) -> bool) -> Result<Vec<(u32, Vec<Summary>)>, Corrupt> {
         let mut rest = self.head;
         let slots = usize::try_from(read_varint(&mut rest)?).ok().filter(|count| *count <= SAMPLES_MAX);
@@ -181,7 +182,7 @@ fn assemble<'v, T: ?Sized + 'v>(
     varint(&mut bytes, count);
     bytes.append(&mut directory);
     bytes.append(&mut bodies);
-    sealed(bytes)
+    with_checksum(bytes)
 }
 
 fn write_summaries(bytes: &mut Vec<u8>, slots: &[Summary], counts: &[i64]) {
@@ -349,7 +350,7 @@ mod tests {
         fn anything_else_is_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             // Even with a checksum that fits.
             bytes.insert(0, VERSION);
-            let bytes = sealed(bytes);
+            let bytes = with_checksum(bytes);
             if let Ok(parts) = Parts::of(&bytes) {
                 let _ = (parts.times(), parts.values(20, |_| true), parts.summaries(|_| true));
             }

@@ -5,8 +5,9 @@
 use pco::ChunkConfig;
 use pco::standalone::{simple_compress, simple_decompress};
 
+use super::checksum::Corrupt;
 use super::row::{EXACT_MAX, SCALE, read_varint, varint};
-use super::{Corrupt, grid, ints};
+use super::{grid, ints};
 
 /// How hard `pco` tries; beyond this it takes longer and saves nothing.
 const LEVEL: usize = 8;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::checksum::Corrupt;
 use super::chunk::{self, Parts, Summary};
 use super::column::UNKNOWN;
-use super::{Corrupt, Tier};
+use super::tier::Tier;
 
 /// All series of one device over one chunk's span.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -4,7 +4,7 @@
 //! among small ones. Both cost a few nanoseconds a number, and stay within some hundredths of what entropy coding makes of numbers that
 //! wander.
 
-use super::Corrupt;
+use super::checksum::Corrupt;
 use super::row::{read_varint, unzigzag, varint, zigzag};
 
 /// Numbers of a run.

@@ -4,7 +4,7 @@
 
 use ioc_common::report::Body;
 
-use super::{Corrupt, proven, sealed};
+use super::checksum::{Corrupt, with_checksum, without_checksum};
 
 /// Version of the row's form, its first byte.
 const VERSION: u8 = 1;
@@ -46,7 +46,7 @@ pub fn pack(values: &[Option<f64>]) -> Vec<u8> {
         };
         bytes[forms + place / 4] |= form << (place % 4 * 2);
     }
-    sealed(bytes)
+    with_checksum(bytes)
 }
 
 /// Packs the numbers of a report that is a sample; nothing of any other.
@@ -74,7 +74,7 @@ pub fn unpack(row: &[u8]) -> Result<Vec<Option<f64>>, Corrupt> {
 /// [`Corrupt`] when it is anything else.
 pub fn unpack_into(row: &[u8], values: &mut Vec<Option<f64>>) -> Result<(), Corrupt> {
     values.clear();
-    let mut rest = proven(row, VERSION)?;
+    let mut rest = without_checksum(row, VERSION)?;
     let count = usize::try_from(read_varint(&mut rest)?).map_err(|_| Corrupt)?;
     if count > ioc_common::layout::LAYOUT_MAX_SERIES {
         return Err(Corrupt);

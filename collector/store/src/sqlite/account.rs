@@ -1,11 +1,13 @@
 //! People's accounts, their sessions and tokens of the API, and the lists they keep for themselves.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, params};
 
 use ioc_common::clock::Timestamp;
 
-use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, moment, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, moment, required, word};
 use crate::{AccountRecord, Role, SavedView, SessionRecord, StoreError, collation};
 
 const ACCOUNT_COLUMNS: &str = "SELECT name, full_name, role, password, earlier, password_at, must_change, disabled, failures, \
@@ -92,10 +94,11 @@ pub(super) fn end_session(commit: &Commit<'_>, digest: &str) -> rusqlite::Result
 }
 
 fn account_record(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    let name: String = row.get(0)?;
     Ok(AccountRecord {
-        name: row.get(0)?,
+        role: word(row, 2, || format!("the account {name}"))?,
+        name,
         full_name: row.get(1)?,
-        role: role(row, 2)?.unwrap_or(Role::Viewer),
         password: row.get(3)?,
         earlier: body(row, 4)?,
         password_at: required(row, 5)?,
@@ -109,11 +112,16 @@ fn account_record(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
 }
 
 fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
+    let account: String = row.get(1)?;
+    let role = match row.get_ref(3)? {
+        ValueRef::Null => None,
+        _ => Some(word(row, 3, || format!("a session or token of the account {account}"))?),
+    };
     Ok(SessionRecord {
         digest: row.get(0)?,
-        account: row.get(1)?,
+        account,
         label: row.get(2)?,
-        role: role(row, 3)?,
+        role,
         peer: row.get(4)?,
         created_at: required(row, 5)?,
         expires_at: required(row, 6)?,
@@ -121,12 +129,6 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         confirmed_at: required(row, 8)?,
         second_factor: row.get(9)?,
     })
-}
-
-/// A role; the least, where a newer version wrote one that is not known here.
-fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Role>> {
-    let text: Option<String> = row.get(column)?;
-    Ok(text.map(|text| Role::parse(&text).unwrap_or(Role::Viewer)))
 }
 
 pub(super) fn find(reader: &SqliteReader, name: &str) -> Result<Option<AccountRecord>, StoreError> {

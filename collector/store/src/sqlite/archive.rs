@@ -9,17 +9,16 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use super::commit::signed;
-use super::reader::{SqliteReader, limit_of};
-use super::{BUSY_MS, connection, database, fold_mark};
+use super::file::{BUSY_MS, HISTORY, database};
+use super::query::SqliteReader;
+use super::value::{limit_of, signed};
+use super::{connection, fold_mark};
 use crate::history::Tier;
 use crate::history::chunk::Parts;
 use crate::{
     Archive, ArchiveChange, ChunkQuery, DamagedPart, OpenBlock, StoreError, StoredChunk, StoredChunks, Unrecorded,
 };
 
-/// The file's name, beside the main one.
-pub(super) const FILE: &str = "history.db";
 /// Version of the schema, kept as `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 /// Size of a page; taken at the first start only.
@@ -44,7 +43,7 @@ pub(super) struct SqliteArchive {
 
 impl SqliteArchive {
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let path = dir.join(FILE);
+        let path = dir.join(HISTORY);
         let fault = |source| database(&path, source);
         let connection = Connection::open(&path).map_err(fault)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;

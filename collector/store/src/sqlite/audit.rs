@@ -2,14 +2,15 @@
 
 use rusqlite::{Row, ToSql, params};
 
-use super::commit::{Commit, signed};
-use super::reader::{SqliteReader, below, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{below, limit_of, required, signed};
 use crate::StoreError;
-use crate::audit::{self, Entry, Record};
+use crate::audit::{self, AuditEntry, AuditRecord};
 
 pub(super) const COLUMNS: &str = "SELECT number, at, actor, action, subject, detail, hash FROM audit";
 
-pub(super) fn append(commit: &mut Commit<'_>, entry: &Entry) -> rusqlite::Result<()> {
+pub(super) fn append(commit: &mut Commit<'_>, entry: &AuditEntry) -> rusqlite::Result<()> {
     let (number, previous) = &commit.last_audit;
     let record = audit::seal(previous, number + 1, entry);
     commit.run(
@@ -28,8 +29,8 @@ pub(super) fn append(commit: &mut Commit<'_>, entry: &Entry) -> rusqlite::Result
     Ok(())
 }
 
-pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    Ok(Record {
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
+    Ok(AuditRecord {
         number: row.get::<_, i64>(0)?.unsigned_abs(),
         at: required(row, 1)?,
         actor: row.get(2)?,
@@ -40,7 +41,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
-pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+pub(super) fn after(reader: &SqliteReader, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
     let sql = format!("{COLUMNS} WHERE number > ?1 ORDER BY number LIMIT ?2");
     reader.all(&sql, &[&signed(after), &limit_of(limit)], record)
 }
@@ -50,7 +51,7 @@ pub(super) fn before(
     number: Option<u64>,
     search: &str,
     limit: usize,
-) -> Result<Vec<Record>, StoreError> {
+) -> Result<Vec<AuditRecord>, StoreError> {
     let words: Vec<String> = search.split_whitespace().take(8).map(str::to_lowercase).collect();
     let mut sql = format!("{COLUMNS} WHERE number < ?1");
     for place in 0..words.len() {

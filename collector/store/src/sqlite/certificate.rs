@@ -7,7 +7,8 @@ use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 
 use super::commit::Commit;
-use super::reader::{SqliteReader, body, limit_of, required};
+use super::query::SqliteReader;
+use super::value::{body, limit_of, required};
 use crate::{CERTIFICATES_MAX, StoreError};
 
 pub(super) fn put(

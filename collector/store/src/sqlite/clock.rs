@@ -7,9 +7,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use ioc_common::clock::Timestamp;
 
-use super::commit::{Commit, json};
+use super::commit::Commit;
 use super::enrolment;
-use super::reader::{SqliteReader, body};
+use super::query::SqliteReader;
+use super::value::{body, json};
 use crate::totp;
 use crate::{ClockMark, RequestRecord, StoreError, TokenRecord};
 

@@ -1,11 +1,8 @@
-//! One commit: which noun writes which change.
-//!
-//! The list is whole: a change that is added has nowhere to go until its noun writes it, and the compiler says so.
+//! One commit: what the nouns write through, and what the writer knows without asking. [`super::apply`] says which noun writes which change.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
-use serde::Serialize;
 
 use ioc_common::clock::{self as time, Timestamp};
 use ioc_common::id::DeviceId;
@@ -13,11 +10,6 @@ use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
 use super::newest::{self, Changed, Lag, NewestByDevice};
-use super::{
-    account, audit, certificate, clock, device, document, duty, enrolment, event, fault, fold_mark, guard, incident,
-    maintenance, outbox, sample, software, ticket,
-};
-use crate::Change;
 use crate::audit::GENESIS;
 
 /// What the writer knows without asking the database.
@@ -38,7 +30,8 @@ pub(super) struct WriterCache {
 }
 
 impl WriterCache {
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Up to row `folded` all is folded; `keeps_all` while the clock is in doubt.
+    pub(super) fn read(connection: &Connection, folded: i64, keeps_all: bool) -> rusqlite::Result<Self> {
         let mut numbers = HashMap::new();
         let mut statement = connection.prepare("SELECT id, number FROM device")?;
         for row in statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
@@ -49,13 +42,11 @@ impl WriterCache {
         }
         let (newest, lag) = newest::restore(connection)?;
         let largest: Option<i64> = connection.query_row("SELECT max(number) FROM sample", [], |row| row.get(0))?;
-        let folded = fold_mark::rows(connection)?;
         let next_row = largest.unwrap_or(0).max(newest.largest_row()).max(folded) + 1;
         let last = connection.query_row("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1", [], |row| {
             Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?))
         });
         let last_audit = last.optional()?.unwrap_or_else(|| (0, GENESIS.to_owned()));
-        let keeps_all = clock::mark(connection)?.is_some_and(|mark| mark.keeps_all());
         Ok(Self {
             numbers,
             layouts: HashSet::new(),
@@ -101,9 +92,13 @@ impl<'s> Commit<'s> {
         })
     }
 
-    /// Makes the changes durable, in order, as the commit of a number; all of them or none.
-    pub(super) fn make(mut self, changes: &[Change], number: u64) -> rusqlite::Result<()> {
-        let mut result = changes.iter().try_for_each(|change| self.apply(change));
+    /// Makes what `write` changes durable, as the commit of a number; all of it or nothing.
+    pub(super) fn make(
+        mut self,
+        number: u64,
+        write: impl FnOnce(&mut Self) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let mut result = write(&mut self);
         if result.is_ok() {
             let made = (self.first_row, self.received);
             result = self.changed.write(&self.transaction, number, made, &self.cache.newest, &self.cache.lag);
@@ -188,80 +183,4 @@ impl<'s> Commit<'s> {
     pub(super) fn prune(&self, sql: &str, before_ms: i64) -> rusqlite::Result<usize> {
         if self.keeps_all { Ok(0) } else { self.run(sql, [before_ms]) }
     }
-
-    #[allow(
-        clippy::too_many_lines,
-        reason = "one line or two per change; splitting it would hide that the list is whole"
-    )]
-    fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
-        match change {
-            Change::Sample { device, position, at, layout, row, newest } => {
-                sample::append(self, device, (*position, *at), (*layout, row), *newest)
-            }
-            Change::Watermark { device, position, last_heard, last_sample, clock_error_ms } => {
-                self.set_watermark(device, *position, (*last_heard, *last_sample), *clock_error_ms)
-            }
-            Change::Layout(layout) => sample::put_layout(self, layout),
-            Change::Device { info, at } => device::put(self, info, *at),
-            Change::Revoked { device, at } => device::revoke(self, device, *at),
-            Change::Presence { device, presence } => device::put_presence(self, device, presence),
-            Change::Hello { device, at, boot_id, fingerprint, interval_s, keep_alive_s, body } => {
-                let made = (boot_id.as_str(), fingerprint.as_str());
-                device::put_hello(self, device, *at, made, (*interval_s, *keep_alive_s), body)
-            }
-            Change::Losses { device, ledger } => device::put_losses(self, device, ledger),
-            Change::Document { device, name, at, body } => document::put(self, device, name, *at, body),
-            Change::Comparison { device, rule, comparison } => document::put_comparison(self, device, rule, comparison),
-            Change::Event { device, at, name, text, fields } => event::put(self, device, *at, name, text, fields),
-            Change::EventsPruned { device, keep } => event::prune(self, device, *keep),
-            Change::Software { device, at, report } => software::put(self, device, *at, report),
-            Change::SoftwareCleared { device } => software::clear(self, device),
-            Change::Fault(fault) => fault::put(self, fault),
-            Change::Incident(incident) => incident::put(self, incident),
-            Change::Step(step) => incident::put_step(self, step),
-            Change::Attachment { incident, sha256, content } => incident::attach(self, *incident, sha256, content),
-            Change::Outbox(entry) => outbox::put(self, entry),
-            Change::Delivery(delivery) => outbox::record_delivery(self, delivery),
-            Change::TicketDue { system, incident } => ticket::mark_due(self, system, *incident),
-            Change::Ticket(record) => ticket::update(self, record),
-            Change::Window(window) => maintenance::put(self, window),
-            Change::WindowGone { id, at } => maintenance::end(self, *id, *at),
-            Change::Cover(cover) => duty::put_cover(self, cover),
-            Change::CoverGone(id) => duty::end_cover(self, *id),
-            Change::Handover(entry) => duty::put_handover(self, entry),
-            Change::Token(token) => enrolment::put_token(self, token),
-            Change::TokenUsed { digest, at, device: _ } => enrolment::use_token(self, digest, *at),
-            Change::TokenEnded { digest, at } => enrolment::end_token(self, digest, *at),
-            Change::Request(request) => enrolment::put_request(self, request),
-            Change::RequestSeen { id, at } => enrolment::see_request(self, id, *at),
-            Change::RequestGone(id) => enrolment::remove_request(self, id),
-            Change::RequestsPruned { before } => enrolment::prune_requests(self, *before),
-            Change::Certificate { device, serial, at, expires_at, revoke_previous } => {
-                certificate::put(self, device, serial, *at, *expires_at, *revoke_previous)
-            }
-            Change::Account(account) => account::put(self, account),
-            Change::View(view) => account::put_view(self, view),
-            Change::Session(session) => account::put_session(self, session),
-            Change::SessionsEnded { account, except } => account::end_sessions(self, account, except),
-            Change::SessionConfirmed { digest, at, second_factor } => {
-                account::confirm_session(self, digest, *at, *second_factor)
-            }
-            Change::SecondFactorEnded { account } => account::end_second_factor(self, account),
-            Change::SessionEnded { digest } => account::end_session(self, digest),
-            Change::LossConfirmed => guard::confirm_loss(self),
-            Change::Clock(mark) => clock::put_mark(self, mark),
-            Change::ClockStepped { at, by_ms } => clock::step(self, *at, *by_ms),
-            Change::Audit(entry) => audit::append(self, entry),
-        }
-    }
-}
-
-/// SQLite's integers are signed; every number here lies below 2^63 (the codec sees to it).
-pub(super) const fn signed(value: u64) -> i64 {
-    value as i64
-}
-
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
-    ioc_judge::text::kept(|| serde_json::to_string(value))
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{BUSY_MS, archive, database};
+use super::file::{BUSY_MS, HISTORY, database};
 use crate::StoreError;
 
 /// Page cache of the writer, KiB.
@@ -56,14 +56,14 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// A connection that only reads, with folded history beside the store.
-pub(super) fn reading(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let fault = |source| database(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS)).map_err(fault)?;
     // What a reader keeps for itself leaves no file behind.
     connection.pragma_update(None, "temp_store", "MEMORY").map_err(fault)?;
-    let history = path.with_file_name(archive::FILE);
+    let history = path.with_file_name(HISTORY);
     connection
         .execute("ATTACH DATABASE ?1 AS history", [history.to_string_lossy()])
         .map_err(|source| database(&history, source))?;

@@ -8,9 +8,9 @@ use rusqlite::Row;
 use ioc_common::layout::Layout;
 use ioc_common::report::{ProbeOutcome, ProbeReport};
 
-use super::commit::signed;
 use super::device;
-use super::reader::{SqliteReader, body};
+use super::query::SqliteReader;
+use super::value::{body, signed};
 use crate::coverage::{AREAS, CoverageFacts};
 use crate::{StoreError, history};
 

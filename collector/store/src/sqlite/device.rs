@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::types::Type;
 use rusqlite::{Row, ToSql, params};
 
 use ioc_common::clock::Timestamp;
@@ -10,12 +9,13 @@ use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceInfo, LossLedger, Presence, PresenceState};
 
 use super::certificate;
-use super::commit::{Commit, json};
+use super::commit::Commit;
 use super::fault::severity_of;
 use super::newest::{Latest, Newest, NewestByDevice};
-use super::reader::{SqliteReader, body, limit_of, moment, required};
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, moment, required, word};
 use crate::inventory::DeviceRecord;
-use crate::{Counts, DeviceQuery, DeviceSort, DeviceState, PlaceCount, StoreError, collation, history};
+use crate::{Counts, DeviceQuery, DeviceSort, DeviceStateFilter, PlaceCount, StoreError, collation, history};
 
 pub(super) const COLUMNS: &str = "SELECT d.info, d.enrolled_at, d.revoked_at, p.body, d.number, h.boot_id, h.fingerprint, \
      h.interval_s, h.keep_alive_s, \
@@ -47,13 +47,16 @@ impl Condition {
         all.one_of("d.kind", query.kinds.iter().map(|kind| kind.as_str().to_owned()));
         all.one_of("d.place", query.places.iter().cloned());
         all.sql += &match query.state {
-            DeviceState::Any => String::new(),
+            DeviceStateFilter::Any => String::new(),
             // The faulty ones are found once, and not by a look at each device.
-            DeviceState::Bad => format!(
+            DeviceStateFilter::Bad => format!(
                 " AND ({STATE} IN ({}) OR d.number IN (SELECT device FROM fault WHERE open AND severity >= 2))",
-                states_of(DeviceState::Bad)
+                states_of(DeviceStateFilter::Bad)
             ),
-            state @ (DeviceState::Live | DeviceState::Silent | DeviceState::Away | DeviceState::NeverSeen) => {
+            state @ (DeviceStateFilter::Live
+            | DeviceStateFilter::Silent
+            | DeviceStateFilter::Away
+            | DeviceStateFilter::NeverSeen) => {
                 format!(" AND {STATE} IN ({})", states_of(state))
             }
         };
@@ -84,25 +87,25 @@ impl Condition {
 }
 
 /// Whether a device in this state of presence is among those that a list asks for, whatever its faults.
-const fn is_asked_for(asked: DeviceState, state: PresenceState) -> bool {
+const fn is_asked_for(asked: DeviceStateFilter, state: PresenceState) -> bool {
     let whose = match state {
-        PresenceState::Live => DeviceState::Live,
-        PresenceState::Away => DeviceState::Away,
-        PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => DeviceState::Silent,
-        PresenceState::NeverSeen => DeviceState::NeverSeen,
+        PresenceState::Live => DeviceStateFilter::Live,
+        PresenceState::Away => DeviceStateFilter::Away,
+        PresenceState::Silent | PresenceState::HostDown | PresenceState::Suspect => DeviceStateFilter::Silent,
+        PresenceState::NeverSeen => DeviceStateFilter::NeverSeen,
     };
     match asked {
-        DeviceState::Any => true,
-        DeviceState::Bad => matches!(whose, DeviceState::Silent | DeviceState::NeverSeen),
-        DeviceState::Live => matches!(whose, DeviceState::Live),
-        DeviceState::Silent => matches!(whose, DeviceState::Silent),
-        DeviceState::Away => matches!(whose, DeviceState::Away),
-        DeviceState::NeverSeen => matches!(whose, DeviceState::NeverSeen),
+        DeviceStateFilter::Any => true,
+        DeviceStateFilter::Bad => matches!(whose, DeviceStateFilter::Silent | DeviceStateFilter::NeverSeen),
+        DeviceStateFilter::Live => matches!(whose, DeviceStateFilter::Live),
+        DeviceStateFilter::Silent => matches!(whose, DeviceStateFilter::Silent),
+        DeviceStateFilter::Away => matches!(whose, DeviceStateFilter::Away),
+        DeviceStateFilter::NeverSeen => matches!(whose, DeviceStateFilter::NeverSeen),
     }
 }
 
 /// The names of these states, for a list in SQL.
-fn states_of(asked: DeviceState) -> String {
+fn states_of(asked: DeviceStateFilter) -> String {
     let states = PresenceState::ALL.into_iter().filter(|state| is_asked_for(asked, *state));
     states.map(|state| format!("'{}'", state.as_str())).collect::<Vec<_>>().join(", ")
 }
@@ -205,14 +208,6 @@ pub(super) fn put_losses(commit: &Commit<'_>, device: &DeviceId, ledger: &LossLe
     Ok(())
 }
 
-/// A column that holds a state of presence.
-fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<PresenceState> {
-    let text: String = row.get(column)?;
-    PresenceState::parse(&text).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("unknown presence {text:?}").into())
-    })
-}
-
 /// A device, with what is newest of it.
 pub(super) fn record(row: &Row<'_>, newest: &NewestByDevice) -> rusqlite::Result<DeviceRecord> {
     let (record, latest) = without_numbers(row, newest)?;
@@ -301,7 +296,13 @@ pub(super) fn places_by_state(reader: &SqliteReader) -> Result<Vec<PlaceCount>, 
                WHERE d.revoked_at IS NULL GROUP BY 1, 2, 3";
     reader.all(sql, &[], |row| {
         let count = row.get::<_, i64>(3)?.unsigned_abs();
-        Ok(PlaceCount { place: row.get(0)?, state: state(row, 1)?, worst: severity_of(row.get(2)?), count })
+        let place: String = row.get(0)?;
+        Ok(PlaceCount {
+            place: place.clone(),
+            state: word(row, 1, || format!("the devices at {place:?}"))?,
+            worst: severity_of(row.get(2)?),
+            count,
+        })
     })
 }
 
@@ -315,7 +316,9 @@ pub(super) fn counts(reader: &SqliteReader) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
     let sql = "SELECT coalesce(p.state, 'never_seen'), count(*) FROM device d LEFT JOIN presence p ON p.device = d.number \
                WHERE d.revoked_at IS NULL GROUP BY 1";
-    for (state, count) in reader.all(sql, &[], |row| Ok((state(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs())))? {
+    for (state, count) in reader.all(sql, &[], |row| {
+        Ok((word(row, 0, || "the devices of a presence".to_owned())?, row.get::<_, i64>(1)?.unsigned_abs()))
+    })? {
         counts.devices += count;
         match state {
             PresenceState::Live => counts.live += count,

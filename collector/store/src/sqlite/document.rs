@@ -9,8 +9,9 @@ use ioc_common::id::DeviceId;
 use ioc_judge::DeviceInfo;
 use ioc_judge::rule::document::Comparison;
 
-use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, required};
 use crate::{DocumentRecord, StoreError};
 
 pub(super) fn put(

@@ -4,8 +4,9 @@ use rusqlite::params;
 
 use ioc_judge::duty::Cover;
 
-use super::commit::{Commit, json, signed};
-use super::reader::{SqliteReader, body, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, required, signed};
 use crate::{Handover, StoreError};
 
 pub(super) fn put_cover(commit: &Commit<'_>, cover: &Cover) -> rusqlite::Result<()> {

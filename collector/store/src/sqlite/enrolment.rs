@@ -5,8 +5,9 @@ use rusqlite::{Row, params};
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, limit_of, moment};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, moment};
 use crate::{RequestRecord, RequestState, StoreError, TokenRecord};
 
 const TOKEN_COLUMNS: &str = "SELECT body, uses, used_at, ended_at FROM token";

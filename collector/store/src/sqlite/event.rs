@@ -5,8 +5,9 @@ use rusqlite::params;
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 
-use super::commit::{Commit, signed};
-use super::reader::{SqliteReader, body, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, limit_of, required, signed};
 use crate::{EventRecord, StoreError};
 
 pub(super) fn put(

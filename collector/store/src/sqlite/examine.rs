@@ -3,9 +3,9 @@
 use rusqlite::Connection;
 
 use super::audit::{COLUMNS, record};
-use super::commit::signed;
+use super::file::FILES;
 use super::fold_mark;
-use super::reader::limit_of;
+use super::value::{limit_of, signed};
 use crate::audit;
 use crate::history;
 
@@ -21,7 +21,7 @@ const TEXTS: [(&str, &str); 5] =
 /// error. `deep` compares indexes with their tables and reads every checksum, which takes as long as reading everything does.
 pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
     let mut findings = Vec::new();
-    for (schema, file) in [("main", super::FILES[0]), ("history", super::FILES[2])] {
+    for (schema, file) in [("main", FILES[0]), ("history", FILES[2])] {
         let pragma = if deep { "integrity_check" } else { "quick_check" };
         let asked = format!("PRAGMA {schema}.{pragma}({FINDINGS_MAX})");
         let found = connection.prepare(&asked).and_then(|mut statement| {
@@ -36,8 +36,8 @@ pub(super) fn examine(connection: &Connection, deep: bool) -> Vec<String> {
         }
     }
     match fold_mark::mismatch(connection) {
-        Ok(found) => findings.extend(found.map(|found| format!("{}: {}", super::FILES[2], found.text().en))),
-        Err(error) => findings.push(format!("{}: {error}", super::FILES[2])),
+        Ok(found) => findings.extend(found.map(|found| format!("{}: {}", FILES[2], found.text().en))),
+        Err(error) => findings.push(format!("{}: {error}", FILES[2])),
     }
     findings.extend(texts(connection));
     findings.extend(chain(connection).err());
@@ -164,7 +164,7 @@ mod tests {
                 });
             }
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), device.to_string());
-            changes.push(Change::Audit(audit::Entry {
+            changes.push(Change::Audit(audit::AuditEntry {
                 at: at(number),
                 actor,
                 action,
@@ -210,7 +210,7 @@ mod tests {
             for number in 1..=4 {
                 let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), String::new());
                 let at = Timestamp::from_millis(number);
-                let entry = audit::Entry { at, actor, action, subject, detail: number.to_string() };
+                let entry = audit::AuditEntry { at, actor, action, subject, detail: number.to_string() };
                 store.commit(&[Change::Audit(entry)]).expect("kept");
             }
             store.close().expect("closed");
@@ -247,14 +247,14 @@ mod tests {
                 .expect("commits");
         }
         let sql = "UPDATE layout SET series = '[\"load.5' WHERE id = ?1";
-        store.connection.execute(sql, [super::signed(damaged.0)]).expect("damaged");
+        store.connection.execute(sql, [crate::sqlite::value::signed(damaged.0)]).expect("damaged");
         let found = SqliteStore::examine(dir.path(), false).expect("read").concat();
         assert!(found.contains("layout"), "{found}");
         let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
         assert_eq!(reader.snapshot(now).expect("the collector starts").devices.len(), 2);
         let later = now.plus_millis(5 * 3_600_000);
         let year = [366 * 86_400_000; 3];
-        let done = history::compaction::round(reader.as_ref(), archive.as_mut(), year, later, true).expect("folds");
+        let done = crate::compaction::round(reader.as_ref(), archive.as_mut(), year, later, true).expect("folds");
         assert_eq!((done.rows, done.gone.corrupt), (1, 1));
     }
 }

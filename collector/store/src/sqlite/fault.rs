@@ -4,8 +4,9 @@ use rusqlite::{ToSql, params};
 
 use ioc_judge::{Fault, Severity};
 
-use super::commit::{Commit, json, signed};
-use super::reader::{SqliteReader, below, body, limit_of};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{below, body, json, limit_of, signed};
 use crate::{FaultQuery, StoreError};
 
 pub(super) fn put(commit: &Commit<'_>, fault: &Fault) -> rusqlite::Result<()> {

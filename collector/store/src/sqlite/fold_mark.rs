@@ -12,7 +12,8 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::WriterCache;
-use super::{FILES, archive, connection as connections, database, newest};
+use super::file::{BUSY_MS, FILES, HISTORY, database};
+use super::{connection as connections, newest};
 use crate::StoreError;
 
 /// Devices whose newest numbers are written elsewhere in one go, before rows are deleted.
@@ -90,10 +91,10 @@ pub(super) fn compare(connection: &Connection, dir: &Path) -> Result<Option<Mism
     });
     if found == Some(Mismatch::Foreign) {
         let stamp = clock::now().as_millis() / 1000;
-        for name in [archive::FILE, FILES[3], "history.db-shm"] {
+        for name in [HISTORY, FILES[3], "history.db-shm"] {
             let path = dir.join(name);
             if path.exists() {
-                let to = dir.join(name.replacen(archive::FILE, &format!("{}.other-{stamp}", archive::FILE), 1));
+                let to = dir.join(name.replacen(HISTORY, &format!("{HISTORY}.other-{stamp}"), 1));
                 std::fs::rename(&path, &to).map_err(|source| StoreError::File { path, source })?;
             }
         }
@@ -116,7 +117,7 @@ pub(super) fn settle(connection: &Connection, dir: &Path, store: &str) -> Result
             }
         }
     });
-    settled.map_err(|source| database(&dir.join(archive::FILE), source))
+    settled.map_err(|source| database(&dir.join(HISTORY), source))
 }
 
 /// Up to which row numbers are taken by what a history holds.
@@ -135,10 +136,10 @@ pub(super) fn secure(history: &Connection) -> rusqlite::Result<()> {
 
 /// The token of the history in `dir` up to which it is safe.
 fn newest_token(dir: &Path) -> Result<Option<String>, StoreError> {
-    let path = dir.join(archive::FILE);
+    let path = dir.join(HISTORY);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let read = Connection::open_with_flags(&path, flags).and_then(|history| {
-        history.busy_timeout(std::time::Duration::from_millis(super::BUSY_MS))?;
+        history.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
         let sql = "SELECT token FROM secured ORDER BY number DESC LIMIT 1";
         history.query_row(sql, [], |row| row.get(0)).optional()
     });
@@ -195,7 +196,7 @@ fn with_history<T>(
     dir: &Path,
     ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    connection.execute("ATTACH DATABASE ?1 AS history", [dir.join(archive::FILE).to_string_lossy()])?;
+    connection.execute("ATTACH DATABASE ?1 AS history", [dir.join(HISTORY).to_string_lossy()])?;
     let answer = ask(connection);
     connection.execute("DETACH DATABASE history", [])?;
     answer
@@ -217,8 +218,9 @@ mod tests {
     use ioc_judge::{DeviceInfo, DeviceKind};
 
     use super::*;
+    use crate::compaction;
     use crate::history::fold::Block;
-    use crate::history::{self, Tier, chunk, compaction};
+    use crate::history::{self, Tier, chunk};
     use crate::sqlite::SqliteStore;
     use crate::{Change, ChunkQuery, Store as _};
 

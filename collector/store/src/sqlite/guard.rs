@@ -19,7 +19,8 @@ use ioc_common::encoding::hex;
 use ioc_judge::Text;
 
 use super::commit::Commit;
-use super::{FILES, database, fold_mark};
+use super::file::{FILES, database};
+use super::fold_mark;
 use crate::{StoreError, StoreLosses};
 
 /// Held by the one writer.
@@ -193,7 +194,7 @@ impl Opening {
     /// left is copied aside first: opening it goes on from what can be read.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be read.
+    /// [`StoreError`] when the store is damaged or the disk fails.
     pub(super) fn compare(&self, connection: &Connection) -> Result<Vec<Text>, StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
@@ -290,7 +291,7 @@ impl Opening {
     /// The store is open: from now on its commits are counted. What was found lost stays in the store until a person confirms it.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written.
+    /// [`StoreError`] when the disk is full, read-only or failing.
     pub(super) fn finish(self, connection: &Connection, lost: &[Text]) -> Result<(Guard, StoreLosses), StoreError> {
         let path = self.dir.join(FILES[0]);
         let fault = |source| database(&path, source);
@@ -420,7 +421,13 @@ mod tests {
 
     fn note(text: &str) -> Change {
         let (actor, action, subject) = (String::new(), "test".to_owned(), String::new());
-        Change::Audit(audit::Entry { at: Timestamp::from_millis(1), actor, action, subject, detail: text.to_owned() })
+        Change::Audit(audit::AuditEntry {
+            at: Timestamp::from_millis(1),
+            actor,
+            action,
+            subject,
+            detail: text.to_owned(),
+        })
     }
 
     /// A store with so many commits, as it lies on disk when its collector is killed.

@@ -6,9 +6,10 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_judge::{Incident, IncidentState, TimelineStep};
 
-use super::commit::{Commit, json, signed};
+use super::commit::Commit;
 use super::outbox;
-use super::reader::{SqliteReader, below, body, limit_of};
+use super::query::SqliteReader;
+use super::value::{below, body, json, limit_of, signed};
 use crate::{StoreError, WholeIncident};
 
 pub(super) fn put(commit: &Commit<'_>, incident: &Incident) -> rusqlite::Result<()> {

@@ -5,8 +5,9 @@ use rusqlite::params;
 use ioc_common::clock::Timestamp;
 use ioc_judge::Window;
 
-use super::commit::{Commit, json, signed};
-use super::reader::{SqliteReader, body, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, required, signed};
 use crate::StoreError;
 
 pub(super) fn put(commit: &Commit<'_>, window: &Window) -> rusqlite::Result<()> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use ioc_common::clock;
 
-use super::{FILE, SqliteStore, database};
+use super::file::{FILE, database};
 use crate::StoreError;
 
 /// What makes a version out of the one before it: the first leads from 1 to 2.
@@ -22,22 +22,20 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     Ok(())
 }
 
-impl SqliteStore {
-    /// Whether there is a store in `dir` that can be read, and of which version. Nothing is changed.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it cannot be opened, or was written by a newer version.
-    pub(crate) fn version(dir: &Path) -> Result<i64, StoreError> {
-        let path = dir.join(FILE);
-        let fault = |source| database(&path, source);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
-        let found = version_of(&connection).map_err(fault)?;
-        if found > newest(STEPS) {
-            return Err(StoreError::Newer { path: path.clone(), found, known: newest(STEPS) });
-        }
-        Ok(found)
+/// Whether there is a store in `dir` that can be read, and of which version. Nothing is changed.
+///
+/// # Errors
+/// [`StoreError`] when it cannot be opened, or was written by a newer version.
+pub(crate) fn version(dir: &Path) -> Result<i64, StoreError> {
+    let path = dir.join(FILE);
+    let fault = |source| database(&path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(fault)?;
+    let found = version_of(&connection).map_err(fault)?;
+    if found > newest(STEPS) {
+        return Err(StoreError::Newer { path: path.clone(), found, known: newest(STEPS) });
     }
+    Ok(found)
 }
 
 fn version_of(connection: &Connection) -> rusqlite::Result<i64> {
@@ -54,7 +52,7 @@ fn bring_up(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<
     if found == known {
         return Ok(None);
     }
-    let copy = if found > 0 { Some(copied(connection, path, found)?) } else { None };
+    let copy = if found > 0 { Some(copy_of(connection, path, found)?) } else { None };
     let transaction = connection.transaction().map_err(fault)?;
     if found == 0 {
         transaction.execute_batch(include_str!("schema.sql")).map_err(fault)?;
@@ -72,7 +70,7 @@ fn bring_up(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<
 }
 
 /// A copy of the store as it is, durable before anything is changed. History is not copied: versions only add to it.
-fn copied(connection: &Connection, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
+fn copy_of(connection: &Connection, path: &Path, version: i64) -> Result<PathBuf, StoreError> {
     let copy = path.with_file_name(format!("ioc-watch.v{version}.{}.db", clock::now().as_millis() / 1000));
     connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(|source| database(&copy, source))?;
     let synced = std::fs::File::open(&copy).and_then(|file| file.sync_all());
@@ -110,7 +108,7 @@ mod tests {
         // This version again.
         let refused = bring_up(&mut connection, &path, &[]).expect_err("newer").to_string();
         assert!(refused.contains("version is 2") && refused.contains("install the newer version"), "{refused}");
-        assert!(SqliteStore::version(dir.path()).is_err());
+        assert!(version(dir.path()).is_err());
         // A step that fails leaves all as it was.
         let broken = [steps[0], "CREATE nonsense"];
         assert!(bring_up(&mut connection, &path, &broken).is_err());

@@ -1,9 +1,10 @@
 //! The embedded store: SQLite in WAL mode with `synchronous=FULL`, one writer, group commit.
 //!
-//! [`commit`] says which noun writes a change, [`reader`] which noun answers a question; the SQL of a noun, both ways, is in its own file.
+//! [`apply`] says which noun writes a change, [`reader`] which noun answers a question; the SQL of a noun, both ways, is in its own file.
 //! The rest keeps the files: [`connection`], [`migration`], [`guard`], [`examine`], [`recover`].
 
 mod account;
+mod apply;
 mod archive;
 mod audit;
 mod certificate;
@@ -18,6 +19,7 @@ mod enrolment;
 mod event;
 mod examine;
 mod fault;
+mod file;
 mod fold_mark;
 mod guard;
 mod incident;
@@ -25,6 +27,7 @@ mod maintenance;
 mod migration;
 mod newest;
 mod outbox;
+mod query;
 mod reader;
 mod recover;
 mod redaction;
@@ -33,6 +36,7 @@ mod scope;
 mod snapshot;
 mod software;
 mod ticket;
+mod value;
 
 use std::path::{Path, PathBuf};
 
@@ -40,15 +44,16 @@ use rusqlite::Connection;
 
 use super::{Archive, Change, Reader, Store, StoreError, StoreLosses};
 use archive::SqliteArchive;
-use commit::{Commit, WriterCache, signed};
-use connection::{prepare, reading};
+use commit::{Commit, WriterCache};
+use connection::{open_for_reading, prepare};
+pub(crate) use file::FILES;
+use file::{FILE, database};
 pub(crate) use guard::put_aside;
 use guard::{Guard, Opening};
-use reader::SqliteReader;
+pub(crate) use migration::version;
+use query::SqliteReader;
 pub(crate) use recover::recover;
-
-/// How long a lock that another process holds (a backup) is waited for.
-const BUSY_MS: u64 = 10_000;
+use value::signed;
 
 /// The embedded store.
 #[derive(Debug)]
@@ -59,11 +64,6 @@ pub(crate) struct SqliteStore {
     guard: Guard,
     lost: StoreLosses,
 }
-
-/// The store's file.
-const FILE: &str = "ioc-watch.db";
-/// Everything that is the store: what happens, and folded history, each with its write-ahead log.
-pub(crate) const FILES: [&str; 4] = [FILE, "ioc-watch.db-wal", archive::FILE, "history.db-wal"];
 
 impl SqliteStore {
     /// Opens or makes the store in `dir`, for this process alone. What is found to be lost does not keep it from opening: see
@@ -84,7 +84,10 @@ impl SqliteStore {
         // Made here, so that readers find it.
         SqliteArchive::open(dir)?;
         fold_mark::settle(&connection, dir, guard.id())?;
-        let cache = WriterCache::read(&connection).map_err(|source| database(&path, source))?;
+        let folded = fold_mark::rows(&connection).map_err(|source| database(&path, source))?;
+        let believed = clock::mark(&connection).map_err(|source| database(&path, source))?;
+        let keeps_all = believed.is_some_and(|mark| mark.keeps_all());
+        let cache = WriterCache::read(&connection, folded, keeps_all).map_err(|source| database(&path, source))?;
         let mut store = Self { path, connection, cache, guard, lost };
         // What was in the log so far is put into its place: a log that is damaged later holds only what came later.
         // On a full disk that waits.
@@ -97,7 +100,7 @@ impl SqliteStore {
     /// Whether there is a store in `dir`, sound or not: a file without tables is none.
     #[must_use]
     pub(crate) fn is_there(dir: &Path) -> bool {
-        dir.join(FILE).exists() && !matches!(Self::version(dir), Ok(0))
+        dir.join(FILE).exists() && !matches!(version(dir), Ok(0))
     }
 
     /// Looks over the store in `dir`, whoever writes it, and says what is wrong, a line each. `deep` reads every checksum.
@@ -105,7 +108,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when it cannot be opened.
     pub(crate) fn examine(dir: &Path, deep: bool) -> Result<Vec<String>, StoreError> {
-        Ok(examine::examine(&reading(&dir.join(FILE))?, deep))
+        Ok(examine::examine(&open_for_reading(&dir.join(FILE))?, deep))
     }
 }
 
@@ -117,7 +120,9 @@ impl Store for SqliteStore {
             self.cache.waits_for_disk = true;
         }
         let commit = Commit::begin(&mut self.connection, &mut self.cache);
-        let made = commit.and_then(|commit| commit.make(changes, self.guard.next()));
+        let made = commit.and_then(|commit| {
+            commit.make(self.guard.next(), |commit| changes.iter().try_for_each(|change| apply::apply(commit, change)))
+        });
         made.map_err(|source| database(&self.path, source))?;
         self.guard.committed();
         Ok(())
@@ -146,16 +151,10 @@ impl Store for SqliteStore {
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
         let newest = self.cache.newest.clone();
-        let connection = reading(&self.path)?;
+        let connection = open_for_reading(&self.path)?;
         let reader = SqliteReader::new(self.path.clone(), connection, newest);
         Ok(Box::new(reader.map_err(|source| database(&self.path, source))?))
     }
-}
-
-fn database(path: &Path, source: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
-    let no_room = source.sqlite_error_code().is_some_and(|code| matches!(code, DiskFull | ReadOnly | SystemIoFailure));
-    StoreError::Database { path: path.to_owned(), source: Box::new(source), no_room }
 }
 
 #[cfg(test)]

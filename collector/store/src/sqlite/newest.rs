@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use ioc_common::layout::LayoutId;
 use ioc_common::report::Position;
 
-use super::commit::signed;
+use super::value::signed;
 use crate::history::{self, Corrupt};
 
 /// Version of the form of a row of the log, its first byte.
@@ -381,11 +381,11 @@ fn encode<'n>(entries: impl Iterator<Item = (i64, &'n Newest)>, first_row: i64, 
             history::row::signed_varint(&mut bytes, latest_row.wrapping_sub(first_row));
         }
     }
-    history::sealed(bytes)
+    history::with_checksum(bytes)
 }
 
 fn decode(row: &[u8]) -> Result<Vec<Entry>, Corrupt> {
-    let mut rest = history::proven(row, VERSION)?;
+    let mut rest = history::without_checksum(row, VERSION)?;
     let received = history::row::read_signed_varint(&mut rest)?;
     let first_row = history::row::read_signed_varint(&mut rest)?;
     let mut entries = Vec::new();

@@ -5,9 +5,10 @@ use rusqlite::{Row, params};
 use ioc_common::id::IncidentId;
 use ioc_judge::Severity;
 
-use super::commit::{Commit, signed};
+use super::commit::Commit;
 use super::fault::{rank, severity_of};
-use super::reader::{SqliteReader, limit_of, moment, required};
+use super::query::SqliteReader;
+use super::value::{limit_of, moment, required, signed, word};
 use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery, StoreError};
 
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
@@ -76,17 +77,16 @@ fn waiting_entry(row: &Row<'_>) -> rusqlite::Result<PendingDelivery> {
 }
 
 pub(super) fn entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
-    let state: String = row.get(7)?;
+    let key: String = row.get(0)?;
     Ok(OutboxEntry {
-        key: row.get(0)?,
+        state: word(row, 7, || format!("the notice {key}"))?,
+        key,
         incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
         channel: row.get(2)?,
         notice: row.get(3)?,
         created_at: required(row, 4)?,
         attempts: row.get(5)?,
         next_attempt_at: required(row, 6)?,
-        // What cannot be read is tried again: twice is better than never.
-        state: DeliveryState::parse(&state).unwrap_or(DeliveryState::Waiting),
         last_error: row.get(8)?,
         delivered_at: moment(row, 9)?,
         person: row.get(10)?,

@@ -1,26 +1,20 @@
-//! A reader: its connection, what a noun's queries are asked through, and which noun answers what.
+//! A reader: which noun answers what.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-
-use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
-use serde::de::DeserializeOwned;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::{DeviceId, IncidentId};
 use ioc_common::layout::{Layout, LayoutId};
-use ioc_common::report::Position;
 use ioc_common::software::Item;
 use ioc_judge::duty::Cover;
 use ioc_judge::{DeviceInfo, Fault, Incident, Snapshot, Window};
 
-use super::newest::NewestByDevice;
+use super::query::SqliteReader;
 use super::{
-    account, archive, audit, certificate, clock, coverage, database, device, document, duty, enrolment, event, examine,
-    fault, incident, maintenance, outbox, sample, snapshot, software, ticket,
+    account, archive, audit, certificate, clock, coverage, device, document, duty, enrolment, event, examine, fault,
+    incident, maintenance, outbox, sample, snapshot, software, ticket,
 };
-use crate::audit::Record;
+use crate::audit::AuditRecord;
 use crate::coverage::CoverageFacts;
 use crate::inventory::DeviceRecord;
 use crate::scope::AccessScope;
@@ -31,113 +25,9 @@ use crate::{
     TokenRecord, WholeIncident,
 };
 
-/// A reader with its own connection.
-#[derive(Debug)]
-pub(super) struct SqliteReader {
-    path: PathBuf,
-    connection: Connection,
-    /// What is newest of each device.
-    pub(super) newest: NewestByDevice,
-    /// Who has an account on a machine is left out of what is read.
-    pub(super) sealed: bool,
-    /// Only some places are shown.
-    pub(super) limited: bool,
-}
-
-impl SqliteReader {
-    pub(super) fn new(path: PathBuf, connection: Connection, newest: NewestByDevice) -> rusqlite::Result<Self> {
-        let heard = newest.clone();
-        // For lists that are sorted by it.
-        connection.create_scalar_function("last_heard", 1, FunctionFlags::SQLITE_UTF8, move |context| {
-            Ok(heard.last_heard(context.get(0)?))
-        })?;
-        Ok(Self { path, connection, newest, sealed: false, limited: false })
-    }
-
-    pub(super) fn all<T>(
-        &self,
-        sql: &str,
-        params: &[&dyn ToSql],
-        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let run = || {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            let rows = statement.query_map(params, &mut read)?;
-            rows.collect::<rusqlite::Result<Vec<T>>>()
-        };
-        let mut run = run;
-        run().map_err(|source| database(&self.path, source))
-    }
-
-    pub(super) fn one<T>(
-        &self,
-        sql: &str,
-        params: &[&dyn ToSql],
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, StoreError> {
-        let run = || self.connection.prepare_cached(sql)?.query_row(params, read).optional();
-        run().map_err(|source| database(&self.path, source))
-    }
-
-    /// Changes what is this connection's own.
-    pub(super) fn run(&self, sql: &str, params: &[&dyn ToSql]) -> Result<usize, StoreError> {
-        let run = || self.connection.prepare_cached(sql)?.execute(params);
-        run().map_err(|source| database(&self.path, source))
-    }
-
-    pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection.execute_batch(sql).map_err(|source| database(&self.path, source))
-    }
-
-    pub(super) fn number(&self, id: &DeviceId) -> Result<i64, StoreError> {
-        Ok(self.one("SELECT number FROM device WHERE id = ?1", &[&id.as_str()], |row| row.get(0))?.unwrap_or(-1))
-    }
-
-    /// How many rows of a table belong to a device, counted up to `most`.
-    fn count_of(&self, table: &str, device: &DeviceId, most: u64) -> Result<u64, StoreError> {
-        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE device = ?1 LIMIT ?2)");
-        let most = limit_of(usize::try_from(most).unwrap_or(usize::MAX));
-        Ok(self.one(&sql, &[&self.number(device)?, &most], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
-    }
-
-    pub(super) fn content(&self, what: &'static str, why: &impl ToString) -> StoreError {
-        StoreError::Content { path: self.path.clone(), what, why: why.to_string() }
-    }
-}
-
-/// A JSON column.
-pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str()?;
-    serde_json::from_str(text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
-}
-
-pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
-}
-
-pub(super) fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Ok(Timestamp::from_millis(row.get(column)?))
-}
-
-pub(super) fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
-    let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
-    Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
-}
-
-pub(super) fn limit_of(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-/// The number below which to continue, for lists that show the newest first.
-pub(super) fn below(before: Option<u64>) -> i64 {
-    before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
-}
-
 impl Reader for SqliteReader {
     fn limit(&mut self, scope: &AccessScope) -> Result<(), StoreError> {
-        (self.sealed, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
+        (self.hides_names, self.limited) = (!scope.sees_names(), !scope.is_everywhere());
         if scope.is_everywhere() { Ok(()) } else { self.limit_to(scope) }
     }
 
@@ -294,7 +184,7 @@ impl Reader for SqliteReader {
         certificate::by_end(self, limit)
     }
 
-    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<Record>, StoreError> {
+    fn audit_before(&self, before: Option<u64>, search: &str, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::before(self, before, search, limit)
     }
 
@@ -346,7 +236,7 @@ impl Reader for SqliteReader {
         account::session(self, digest)
     }
 
-    fn audit(&self, after: u64, limit: usize) -> Result<Vec<Record>, StoreError> {
+    fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
         audit::after(self, after, limit)
     }
 

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags, params_from_iter};
 use ioc_common::clock;
 use ioc_judge::Text;
 
+use super::file::{FILES, database};
 use super::guard::{self, Held};
-use super::{FILES, database};
+use super::value::signed;
 use crate::{RecoveredTable, StoreError};
 
 /// Rows of one transaction.
@@ -200,7 +201,7 @@ fn say(target: &Connection, saved: &[RecoveredTable], dir: &Path) -> rusqlite::R
     // Which store this is stands on a page of its own, which may be the damaged one; its watermark knows it, too.
     if let Some((id, commits)) = guard::marked(dir) {
         let sql = "INSERT OR IGNORE INTO state (one, id, commits, lost) VALUES (1, ?1, ?2, '')";
-        target.execute(sql, rusqlite::params![id, super::signed(commits)])?;
+        target.execute(sql, rusqlite::params![id, signed(commits)])?;
     }
     let damaged: Vec<String> = saved.iter().filter(|one| one.damaged > 0).map(|one| one.table.clone()).collect();
     if damaged.is_empty() {
@@ -228,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let mut store = SqliteStore::open(dir.path()).expect("opens");
         for number in 0..400 {
-            let entry = audit::Entry {
+            let entry = audit::AuditEntry {
                 at: Timestamp::from_millis(number),
                 actor: "lan".to_owned(),
                 action: "test.done".to_owned(),
@@ -279,7 +280,7 @@ mod tests {
             let (actor, action, subject) = ("lan".to_owned(), "test.done".to_owned(), number.to_string());
             let at = Timestamp::from_millis(number);
             store
-                .commit(&[Change::Audit(audit::Entry { at, actor, action, subject, detail: String::new() })])
+                .commit(&[Change::Audit(audit::AuditEntry { at, actor, action, subject, detail: String::new() })])
                 .expect("kept");
         }
         store.close().expect("closed");

@@ -12,7 +12,7 @@ use ioc_common::layout::{Layout, Series};
 use ioc_common::metric;
 use ioc_judge::{Fault, Incident};
 
-use super::reader::SqliteReader;
+use super::query::SqliteReader;
 use crate::inventory::DeviceRecord;
 use crate::{DocumentRecord, EventRecord, StoreError};
 
@@ -29,7 +29,7 @@ fn numbered(series: &str, number: usize) -> Series {
 
 impl SqliteReader {
     pub(super) fn layout_as_shown(&self, layout: Layout) -> Option<Layout> {
-        if !self.sealed || !layout.series().iter().any(|series| is_personal(series.as_str())) {
+        if !self.hides_names || !layout.series().iter().any(|series| is_personal(series.as_str())) {
             return Some(layout);
         }
         let shown = |(place, series): (usize, &Series)| {
@@ -41,7 +41,7 @@ impl SqliteReader {
     }
 
     pub(super) fn hello_as_shown(&self, text: String) -> String {
-        if !self.sealed {
+        if !self.hides_names {
             return text;
         }
         let Ok(mut hello) = serde_json::from_str::<Value>(&text) else { return "{}".to_owned() };
@@ -55,14 +55,14 @@ impl SqliteReader {
     }
 
     pub(super) fn documents_as_shown(&self, mut all: Vec<DocumentRecord>) -> Vec<DocumentRecord> {
-        if self.sealed {
+        if self.hides_names {
             all.retain(|one| !document::is_of_people(&one.name));
         }
         all
     }
 
     pub(super) fn event_as_shown(&self, mut event: EventRecord) -> EventRecord {
-        if self.sealed && document::PERSONAL_EVENTS.iter().any(|of| event.name.starts_with(of)) {
+        if self.hides_names && document::PERSONAL_EVENTS.iter().any(|of| event.name.starts_with(of)) {
             event.text.clear();
             event.fields.retain(|name, _| name == "count");
         }
@@ -70,7 +70,7 @@ impl SqliteReader {
     }
 
     pub(super) fn fault_as_shown(&self, mut fault: Fault) -> Fault {
-        if self.sealed && is_personal(&fault.series) {
+        if self.hides_names && is_personal(&fault.series) {
             fault.series = numbered(&fault.series, 0).as_str().to_owned();
         }
         fault
@@ -105,7 +105,7 @@ impl SqliteReader {
     }
 
     pub(super) fn names_as_shown(&self, mut names: HashMap<u32, String>) -> HashMap<u32, String> {
-        if self.sealed {
+        if self.hides_names {
             names.retain(|_, name| !is_personal(name));
         }
         names

@@ -12,8 +12,9 @@ use ioc_common::layout::{Layout, LayoutId};
 use ioc_common::report::Position;
 use ioc_judge::DeviceInfo;
 
-use super::commit::{Commit, json, signed};
-use super::reader::{SqliteReader, body, limit_of, position, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, position, required, signed};
 use crate::history;
 use crate::{DeviceHistoryRow, HistoryRow, StoreError, StoredRow};
 

@@ -10,7 +10,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::report::SensorFacts;
 use ioc_judge::{Device, DeviceInfo, Snapshot};
 
-use super::reader::{SqliteReader, body};
+use super::query::SqliteReader;
+use super::value::body;
 use super::{device as devices, duty, maintenance, sample};
 use crate::StoreError;
 

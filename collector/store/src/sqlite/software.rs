@@ -6,8 +6,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::software::{Item, Software};
 
-use super::commit::{Commit, json};
-use super::reader::{SqliteReader, body, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{body, json, limit_of, required};
 use crate::StoreError;
 
 pub(super) fn put(commit: &Commit<'_>, device: &DeviceId, at: Timestamp, report: &Software) -> rusqlite::Result<()> {

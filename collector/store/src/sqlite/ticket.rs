@@ -3,9 +3,11 @@
 use rusqlite::{Row, params};
 
 use ioc_common::id::IncidentId;
+use ioc_judge::IncidentState;
 
-use super::commit::{Commit, signed};
-use super::reader::{SqliteReader, limit_of, required};
+use super::commit::Commit;
+use super::query::SqliteReader;
+use super::value::{limit_of, required, signed, word};
 use crate::{StoreError, TicketQuery, TicketRecord};
 
 pub(super) fn mark_due(commit: &Commit<'_>, system: &str, incident: IncidentId) -> rusqlite::Result<()> {
@@ -28,7 +30,7 @@ pub(super) fn update(commit: &Commit<'_>, record: &TicketRecord) -> rusqlite::Re
             signed(record.incident.0),
             record.ticket,
             record.step,
-            record.pushed,
+            record.state.map_or("", IncidentState::as_str),
             record.seen,
             record.attempts,
             record.next_at.as_millis(),
@@ -39,12 +41,18 @@ pub(super) fn update(commit: &Commit<'_>, record: &TicketRecord) -> rusqlite::Re
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<TicketRecord> {
+    let system: String = row.get(0)?;
+    let incident = IncidentId(row.get::<_, i64>(1)?.unsigned_abs());
     Ok(TicketRecord {
-        system: row.get(0)?,
-        incident: IncidentId(row.get::<_, i64>(1)?.unsigned_abs()),
+        // An empty text stands for none.
+        state: match row.get_ref(4)?.as_str()? {
+            "" => None,
+            _ => Some(word(row, 4, || format!("the ticket of {incident} in {system}"))?),
+        },
+        system,
+        incident,
         ticket: row.get(2)?,
         step: row.get(3)?,
-        pushed: row.get(4)?,
         seen: row.get(5)?,
         attempts: row.get(6)?,
         next_at: required(row, 7)?,

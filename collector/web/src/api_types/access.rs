@@ -43,8 +43,8 @@ pub(crate) struct AuditRecord {
     hash: String,
 }
 
-impl From<ioc_store::audit::Record> for AuditRecord {
-    fn from(inside: ioc_store::audit::Record) -> Self {
+impl From<ioc_store::audit::AuditRecord> for AuditRecord {
+    fn from(inside: ioc_store::audit::AuditRecord) -> Self {
         Self {
             number: inside.number,
             at: inside.at,

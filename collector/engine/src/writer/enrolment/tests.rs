@@ -6,6 +6,8 @@ use super::super::time::tests::{Machine, Rig};
 use super::*;
 use crate::command::Command;
 
+mod group_token;
+
 fn csr() -> String {
     let key = KeyPair::generate().expect("key");
     CertificateParams::default().serialize_request(&key).expect("request").pem().expect("pem")

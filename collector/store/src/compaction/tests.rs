@@ -1,5 +1,5 @@
 use super::*;
-use crate::history::chart::{self, ChartQuery};
+use crate::chart::{self, ChartQuery};
 use crate::history::{self, chunk};
 use crate::{Change, ChunkQuery, Store, StoredChunks};
 use ioc_common::clock;
@@ -81,10 +81,10 @@ fn what_is_gone_is_told_until_it_stands_in_the_audit_log() {
     let gone = {
         let (reader, mut archive) = (store.reader().expect("reads"), store.archive().expect("opens"));
         let mut compactor = Compactor::new(reader.as_ref(), archive.as_mut()).expect("begins");
-        while compactor.gather(2).expect("gathers") == Progress::More {}
-        while compactor.merge(later).expect("merges") == Progress::More {}
+        while compactor.gather(2).expect("gathers") == CompactionProgress::More {}
+        while compactor.merge(later).expect("merges") == CompactionProgress::More {}
         // It is ended between two slices of deleting, and nobody was told.
-        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), Progress::More);
+        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), CompactionProgress::More);
         compactor.take_result().expect("reads").gone
     };
     assert_eq!(gone, Unrecorded { deleted: 1, corrupt: 1 });
@@ -96,7 +96,7 @@ fn what_is_gone_is_told_until_it_stands_in_the_audit_log() {
     assert_eq!(told.gone, gone, "the next one tells it");
     // Of the first tier nothing is left; of the second there is a chunk.
     for _ in 0..2 {
-        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), Progress::More);
+        assert_eq!(compactor.delete(YEAR, later).expect("deletes"), CompactionProgress::More);
     }
     compactor.recorded(told).expect("written");
     assert_eq!(
@@ -170,7 +170,7 @@ fn charts_are_whole_whatever_is_folded() {
     compactor.use_threads(2);
     // In windows, and with a look after each slice; rows go as soon as they may.
     for part in [through / 3, through / 2, through] {
-        while compactor.gather(part).expect("gathers") == Progress::More {
+        while compactor.gather(part).expect("gathers") == CompactionProgress::More {
             assert!(look(store.as_mut(), None) == before);
         }
         let done = compactor.take_result().expect("reads");
@@ -178,7 +178,7 @@ fn charts_are_whole_whatever_is_folded() {
         assert!(look(store.as_mut(), Some(part)) == before, "through {part}");
     }
     assert!(compactor.has_past(later));
-    while compactor.merge(later).expect("merges") == Progress::More {
+    while compactor.merge(later).expect("merges") == CompactionProgress::More {
         assert!(look(store.as_mut(), None) == before);
     }
     assert!(!compactor.has_past(later), "what goes on is not merged");
@@ -217,7 +217,7 @@ fn ended_at_any_moment_it_comes_to_the_same() {
         }
         drop(compactor);
         let mut compactor = Compactor::new(reader, archive.as_mut()).expect("opens");
-        while compactor.gather(through).expect("gathers") == Progress::More {}
+        while compactor.gather(through).expect("gathers") == CompactionProgress::More {}
         for _ in 0..slices {
             let _ = compactor.merge(then).expect("merges");
         }
@@ -245,11 +245,11 @@ fn pieces_of_one_chunk_do_not_pile_up() {
     fill(store.as_mut(), 1, from, 30);
     let before = line(reader.as_ref(), 1, Tier::Raw, from, from.plus_millis(4 * HOUR));
     let mut compactor = Compactor::new(reader.as_ref(), archive.as_mut()).expect("opens");
-    while compactor.gather(1).expect("gathers") == Progress::More {}
+    while compactor.gather(1).expect("gathers") == CompactionProgress::More {}
     let open = (from.as_millis(), device(1));
     compactor.open.insert(open.clone(), u32::try_from(many).expect("small"));
-    while compactor.gather(30).expect("gathers") == Progress::More {}
-    while compactor.merge(from).expect("merges") == Progress::More {}
+    while compactor.gather(30).expect("gathers") == CompactionProgress::More {}
+    while compactor.merge(from).expect("merges") == CompactionProgress::More {}
     assert_eq!(compactor.open, BTreeMap::from([(open, 1)]));
     drop(compactor);
     let stored = read(reader.as_ref(), 1, Tier::Raw, from, from.plus_millis(4 * HOUR));

@@ -13,9 +13,9 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::{LayoutId, Series};
 
-use super::chunk::or_unknown;
-use super::fold::{Block, Summaries};
-use super::{Tier, row};
+use crate::history::chunk::or_unknown;
+use crate::history::fold::{Block, Summaries};
+use crate::history::{Tier, row};
 use crate::{Archive, ArchiveChange, DamagedPart, OpenBlock, PartKind, Reader, StoreError, StoredRow, Unrecorded};
 
 mod parallel;
@@ -55,7 +55,7 @@ pub struct CompactionResult {
 
 /// Whether there is more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum CompactionProgress {
     /// A slice is done; another follows.
     More,
     /// All of it is done.
@@ -65,7 +65,7 @@ pub enum Progress {
 /// The number of the last row that is old enough to be folded at a moment; 0 when there is none.
 ///
 /// # Errors
-/// [`StoreError`] when the store cannot be read.
+/// [`StoreError`] when the store is damaged or the disk fails.
 pub fn due_row(reader: &dyn Reader, now: Timestamp) -> Result<u64, StoreError> {
     reader.last_row_before(now.plus_millis(-GRACE_MS))
 }
@@ -80,7 +80,7 @@ pub const fn past_chunk(now: Timestamp) -> i64 {
 /// `keep_ms`: how long each tier is kept, milliseconds.
 ///
 /// # Errors
-/// [`StoreError`] when something cannot be read or written; what was folded until then stays.
+/// [`StoreError`] when a file of the store is damaged, or the disk is full or failing; what was folded until then stays.
 pub fn round(
     reader: &dyn Reader,
     archive: &mut dyn Archive,
@@ -91,10 +91,10 @@ pub fn round(
     let mut compactor = Compactor::new(reader, archive)?;
     let through = due_row(reader, now)?;
     while compactor.all_folded() < through {
-        while compactor.gather(through)? == Progress::More {}
+        while compactor.gather(through)? == CompactionProgress::More {}
     }
-    while compactor.merge(now)? == Progress::More {}
-    while forget && compactor.delete(keep_ms, now)? == Progress::More {}
+    while compactor.merge(now)? == CompactionProgress::More {}
+    while forget && compactor.delete(keep_ms, now)? == CompactionProgress::More {}
     compactor.archive.sync()?;
     let result = compactor.take_result()?;
     compactor.recorded(result)?;
@@ -141,7 +141,7 @@ impl<'s> Compactor<'s> {
     /// Goes on where the archive's writer ended.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     pub fn new(reader: &'s dyn Reader, archive: &'s mut dyn Archive) -> Result<Self, StoreError> {
         // What is there may not be on disk yet, and rows are deleted by it.
         archive.sync()?;
@@ -184,7 +184,7 @@ impl<'s> Compactor<'s> {
     /// What was done since the last call; what is gone, since it was [`Self::recorded`].
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be read.
+    /// [`StoreError`] when the file of history is damaged or the disk fails.
     pub fn take_result(&mut self) -> Result<CompactionResult, StoreError> {
         let gone = self.archive.unrecorded()?;
         Ok(CompactionResult { through: self.all_folded, rows: std::mem::take(&mut self.rows), gone })
@@ -193,7 +193,7 @@ impl<'s> Compactor<'s> {
     /// What is gone stands in the audit log now.
     ///
     /// # Errors
-    /// [`StoreError`] when the archive cannot be written; it is told again then.
+    /// [`StoreError`] when the disk is full, read-only or failing; it is told again then.
     pub fn recorded(&mut self, result: CompactionResult) -> Result<(), StoreError> {
         if result.gone == Unrecorded::default() { Ok(()) } else { self.archive.recorded(result.gone) }
     }
@@ -201,16 +201,16 @@ impl<'s> Compactor<'s> {
     /// A slice of putting down a window of rows by device, up to a row at most.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read or written.
-    pub fn gather(&mut self, through: u64) -> Result<Progress, StoreError> {
+    /// [`StoreError`] when a file of the store is damaged, or the disk is full or failing.
+    pub fn gather(&mut self, through: u64) -> Result<CompactionProgress, StoreError> {
         self.turn_to(None)?;
         if !self.window.full {
             self.read_slice(through)?;
-            return Ok(Progress::More);
+            return Ok(CompactionProgress::More);
         }
         if !self.window.rows.is_empty() {
             self.pack_slice()?;
-            return Ok(Progress::More);
+            return Ok(CompactionProgress::More);
         }
         self.write()?;
         let window = std::mem::take(&mut self.window);
@@ -226,7 +226,7 @@ impl<'s> Compactor<'s> {
             self.layouts.clear();
             self.devices.clear();
         }
-        Ok(Progress::Done)
+        Ok(CompactionProgress::Done)
     }
 
     /// Adds changes, and writes all that there are when they are many.
@@ -356,13 +356,13 @@ impl<'s> Compactor<'s> {
     /// A slice of merging pieces: of chunks that are past, and of those that have too many.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be read or written.
-    pub fn merge(&mut self, now: Timestamp) -> Result<Progress, StoreError> {
+    /// [`StoreError`] when a file of the store is damaged, or the disk is full or failing.
+    pub fn merge(&mut self, now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let past = past_chunk(now);
         let crowded = |(_, count): &(&(i64, DeviceId), &u32)| **count > PIECES_MAX;
         let Some(first) = self.open.iter().find(|(block, count)| block.0 <= past || crowded(&(block, count))) else {
             self.write()?;
-            return Ok(Progress::Done);
+            return Ok(CompactionProgress::Done);
         };
         let start = first.0.0;
         // Of one chunk's span at a time: a day of an hour's summaries is changed by one thread.
@@ -396,26 +396,26 @@ impl<'s> Compactor<'s> {
                 self.open.insert(block, 1);
             }
         }
-        Ok(Progress::More)
+        Ok(CompactionProgress::More)
     }
 
     /// A slice of deleting what is past its time, and of giving the room back. `keep_ms`: how long each tier is kept, milliseconds.
     ///
     /// # Errors
-    /// [`StoreError`] when something cannot be written.
-    pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<Progress, StoreError> {
+    /// [`StoreError`] when the disk is full, read-only or failing.
+    pub fn delete(&mut self, keep_ms: [i64; 3], now: Timestamp) -> Result<CompactionProgress, StoreError> {
         let Some((tier, keep_ms)) = Tier::ALL.into_iter().zip(keep_ms).nth(self.deleting) else {
             if self.archive.give_back()? {
-                return Ok(Progress::More);
+                return Ok(CompactionProgress::More);
             }
             self.deleting = 0;
-            return Ok(Progress::Done);
+            return Ok(CompactionProgress::Done);
         };
         let deleted = self.archive.delete_before(tier, now.plus_millis(-keep_ms), SLICE_DELETED)?;
         if deleted < SLICE_DELETED {
             self.deleting += 1;
         }
-        Ok(Progress::More)
+        Ok(CompactionProgress::More)
     }
 }
 

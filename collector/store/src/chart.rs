@@ -6,8 +6,8 @@ use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;
 use ioc_common::layout::Layout;
 
-use super::chunk::{Parts, Summary};
-use super::{Corrupt, Tier};
+use crate::history::chunk::{Parts, Summary};
+use crate::history::{Corrupt, Tier};
 use crate::{ChunkQuery, HistoryRow, Reader, StoreError, StoredChunks};
 
 /// Most bytes of rows that are read for a chart, the newest. A machine as others brings a thirtieth of it between two foldings.
@@ -17,7 +17,11 @@ pub const ROWS_MAX_BYTES: u64 = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// [`StoreError`] when a chunk or row of the device is damaged, or the store is gone.
-pub fn read(reader: &dyn Reader, device: &DeviceId, wanted: &ChartQuery) -> Result<BTreeMap<String, Line>, StoreError> {
+pub fn read(
+    reader: &dyn Reader,
+    device: &DeviceId,
+    wanted: &ChartQuery,
+) -> Result<BTreeMap<String, ChartLine>, StoreError> {
     let query = ChunkQuery {
         device,
         tier: wanted.tier,
@@ -54,7 +58,7 @@ pub fn layouts_of(rows: &[HistoryRow], reader: &dyn Reader) -> Result<HashMap<u6
 }
 
 /// A series as it was, by time: each moment or slot, milliseconds, with what it comes down to.
-pub type Line = Vec<(i64, Summary)>;
+pub type ChartLine = Vec<(i64, Summary)>;
 
 /// Which lines of a device to read, and how fine.
 #[derive(Debug, Clone)]
@@ -89,7 +93,7 @@ impl ChartQuery {
     }
 
     /// Adds what is known of a moment to a line, or to its last point when both are of one.
-    fn add(&self, line: &mut Line, step: i64, at: i64, one: Summary) {
+    fn add(&self, line: &mut ChartLine, step: i64, at: i64, one: Summary) {
         let place = if step > 0 { self.from + (at - self.from) / step * step } else { at };
         match line.last_mut() {
             Some((last, sum)) if (step > 0 || self.tier != Tier::Raw) && *last == place => *sum = sum.and(one),
@@ -98,12 +102,12 @@ impl ChartQuery {
     }
 
     /// Adds values in the order of their times. What falls into one point is summed up first, with one division for all of it.
-    fn add_values(&self, line: &mut Line, step: i64, values: impl Iterator<Item = (i64, f64)>) {
+    fn add_values(&self, line: &mut ChartLine, step: i64, values: impl Iterator<Item = (i64, f64)>) {
         if step == 0 {
             line.extend(values.map(|(at, value)| (at, Summary::of(value))));
             return;
         }
-        let close = |line: &mut Line, open: Option<(i64, Summary, f64)>| {
+        let close = |line: &mut ChartLine, open: Option<(i64, Summary, f64)>| {
             if let Some((at, one, sum)) = open {
                 self.add(line, step, at, Summary { mean: sum / f64::from(one.count.max(1)), ..one });
             }
@@ -137,8 +141,9 @@ impl ChartQuery {
         chunks: &StoredChunks,
         rows: &[HistoryRow],
         layouts: &HashMap<u64, Layout>,
-    ) -> Result<BTreeMap<String, Line>, Corrupt> {
-        let mut lines: BTreeMap<String, Line> = self.names.iter().map(|name| (name.clone(), Line::new())).collect();
+    ) -> Result<BTreeMap<String, ChartLine>, Corrupt> {
+        let mut lines: BTreeMap<String, ChartLine> =
+            self.names.iter().map(|name| (name.clone(), ChartLine::new())).collect();
         let step = self.step();
         let names: HashMap<u32, &String> = chunks
             .names
@@ -176,7 +181,7 @@ impl ChartQuery {
         Ok(lines)
     }
 
-    fn add_rows(&self, rows: &[HistoryRow], layouts: &HashMap<u64, Layout>, lines: &mut BTreeMap<String, Line>) {
+    fn add_rows(&self, rows: &[HistoryRow], layouts: &HashMap<u64, Layout>, lines: &mut BTreeMap<String, ChartLine>) {
         // Where each wanted series stands in each layout.
         let mut places: HashMap<u64, Vec<(String, usize)>> = HashMap::new();
         for (id, layout) in layouts {

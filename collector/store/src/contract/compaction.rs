@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::*;
 
-pub(super) fn rows_and_folding(open: Open<'_>, dir: &Path) {
+pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     let mut store = open(dir);
     enrol(store.as_mut(), 1);
     for seq in 1..=10 {

@@ -1,0 +1,166 @@
+//! Values as columns hold them, both ways.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::report::Position;
+use ioc_judge::{IncidentState, PresenceState};
+
+use crate::{DeliveryState, Role};
+
+/// SQLite's integers are signed; every number here lies below 2^63 (the codec sees to it).
+pub(super) const fn signed(value: u64) -> i64 {
+    value as i64
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> rusqlite::Result<String> {
+    ioc_judge::text::kept(|| serde_json::to_string(value))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// A JSON column.
+pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+/// A set of words of which a column holds one.
+pub(super) trait Word: Copy + 'static {
+    /// What the words say, for errors.
+    const WHAT: &'static str;
+    const ALL: &'static [Self];
+
+    fn text(self) -> &'static str;
+}
+
+impl Word for Role {
+    const WHAT: &'static str = "role";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Word for DeliveryState {
+    const WHAT: &'static str = "state";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Word for IncidentState {
+    const WHAT: &'static str = "state";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Word for PresenceState {
+    const WHAT: &'static str = "presence";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn text(self) -> &'static str {
+        self.as_str()
+    }
+}
+
+/// A column that holds a word. One that there is not is an error that says in which row it stands.
+pub(super) fn word<T: Word>(row: &Row<'_>, column: usize, whose: impl FnOnce() -> String) -> rusqlite::Result<T> {
+    let text = row.get_ref(column)?.as_str()?;
+    T::ALL.iter().copied().find(|one| one.text() == text).ok_or_else(|| {
+        let known: Vec<&str> = T::ALL.iter().map(|one| one.text()).collect();
+        let why = format!("{}: found {} {text:?}; there are {}", whose(), T::WHAT, known.join(", "));
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
+    })
+}
+
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
+}
+
+pub(super) fn required(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Ok(Timestamp::from_millis(row.get(column)?))
+}
+
+pub(super) fn position(row: &Row<'_>, epoch: usize, seq: usize) -> rusqlite::Result<Position> {
+    let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.unwrap_or(0).unsigned_abs());
+    Ok(Position { epoch: number(epoch)?, seq: number(seq)? })
+}
+
+pub(super) fn limit_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The number below which to continue, for lists that show the newest first.
+pub(super) fn below(before: Option<u64>) -> i64 {
+    before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use ioc_common::clock::Timestamp;
+    use ioc_common::id::IncidentId;
+    use ioc_judge::IncidentState;
+
+    use crate::sqlite::SqliteStore;
+    use crate::{AccountRecord, Change, OutboxEntry, Reader, Role, Store as _, StoreError, TicketQuery};
+
+    const NOW: Timestamp = Timestamp::from_millis(1000);
+
+    #[test]
+    fn a_word_that_there_is_not_is_an_error_that_names_its_row() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut store = SqliteStore::open(dir.path()).expect("opens");
+        let account = AccountRecord {
+            name: "lan".into(),
+            full_name: "Lan".into(),
+            role: Role::DutyOfficer,
+            places: Vec::new(),
+            password: String::new(),
+            earlier: Vec::new(),
+            password_at: NOW,
+            must_change: false,
+            disabled: false,
+            failures: 0,
+            locked_until: None,
+            second_factor: None,
+        };
+        let notice = OutboxEntry::new("7/1/sms".into(), IncidentId(7), "sms", "{}", NOW);
+        let changes = [
+            Change::Account(account.clone()),
+            Change::TicketDue { system: "glpi".into(), incident: IncidentId(7) },
+            Change::Outbox(notice.clone()),
+        ];
+        store.commit(&changes).expect("commits");
+        let reader = store.reader().expect("reads");
+        let tickets = |reader: &dyn Reader| reader.tickets(&TicketQuery::Of(IncidentId(7)), 9);
+        assert_eq!(reader.accounts().expect("read"), [account]);
+        assert_eq!(tickets(reader.as_ref()).expect("read")[0].state, Some(IncidentState::Open));
+        assert_eq!(reader.outbox_entry("7/1/sms").expect("read"), Some(notice));
+        store.connection.execute_batch("UPDATE ticket SET pushed = ''").expect("written");
+        assert_eq!(tickets(reader.as_ref()).expect("read")[0].state, None);
+
+        let damage =
+            "UPDATE account SET role = 'chief'; UPDATE ticket SET pushed = 'done'; UPDATE outbox SET state = 'sent'";
+        store.connection.execute_batch(damage).expect("damaged");
+        let said = |error: Option<StoreError>| error.map(|error| error.to_string()).unwrap_or_default();
+        let account = said(reader.accounts().err());
+        assert!(account.contains("the account lan: found role \"chief\"; there are viewer, "), "{account}");
+        let ticket = said(tickets(reader.as_ref()).err());
+        assert!(
+            ticket.contains("the ticket of INC-000007 in glpi: found state \"done\"; there are open, "),
+            "{ticket}"
+        );
+        let notice = said(reader.outbox_entry("7/1/sms").err());
+        assert!(notice.contains("the notice 7/1/sms: found state \"sent\"; there are waiting, "), "{notice}");
+    }
+}
