@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use source::{Source, breaks, for_tests};
 
 mod cargo;
+mod documents;
 mod rings;
 mod source;
 
