@@ -399,6 +399,20 @@ fn no_file_points_outside_the_repository() {
 }
 
 #[test]
+fn nothing_is_left_of_a_merge() {
+    // Two versions of a passage that nobody chose from, as git writes them.
+    let begins =
+        |line: &str| ["<<<<<<<", ">>>>>>>"].iter().any(|mark| line == *mark || line.starts_with(&format!("{mark} ")));
+    assert!(begins("<<<<<<< HEAD") && begins(">>>>>>> branch") && !begins("<<<<<<<<<< a heading"));
+    let mut faults = Vec::new();
+    for (path, text) in texts() {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| begins(line));
+        faults.extend(lines.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn nothing_is_fetched_from_an_address_of_a_registry() {
     // Ordinary clients know them. Debian's own may stand where lists of apt are read: they are named after it.
     let registries = [
