@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use source::{Source, breaks, for_tests};
 
 mod cargo;
+mod documents;
+mod rings;
 mod source;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -392,6 +394,20 @@ fn no_file_points_outside_the_repository() {
                 faults.push(format!("{}:{}: points at {found}, which is not here", path.display(), number + 1));
             }
         }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_of_a_merge() {
+    // Two versions of a passage that nobody chose from, as git writes them.
+    let begins =
+        |line: &str| ["<<<<<<<", ">>>>>>>"].iter().any(|mark| line == *mark || line.starts_with(&format!("{mark} ")));
+    assert!(begins("<<<<<<< HEAD") && begins(">>>>>>> branch") && !begins("<<<<<<<<<< a heading"));
+    let mut faults = Vec::new();
+    for (path, text) in texts() {
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| begins(line));
+        faults.extend(lines.map(|(number, line)| format!("{}:{number}: {line}", path.display())));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

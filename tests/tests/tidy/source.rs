@@ -198,6 +198,11 @@ impl Source {
         at
     }
 
+    /// With what is there for tests only.
+    pub(crate) fn with_tests(text: &str) -> Self {
+        Self { tokens: tokens(text), test_modules: Vec::new(), only_tests: false }
+    }
+
     /// Where its modules for tests may lie, below the root of the tree: files, and folders.
     fn test_places(&self, own: &Path) -> Vec<PathBuf> {
         let dir = own.parent().unwrap_or(Path::new(""));
@@ -217,16 +222,34 @@ impl Source {
 
     /// Every path that it names, as full as it can be told from this file.
     pub(crate) fn paths(&self, own: &Path) -> BTreeSet<Vec<String>> {
+        self.read(module_of(own)).resolved()
+    }
+
+    /// What it names as the file of `module`, each with the module that it stands in.
+    pub(crate) fn names(&self, module: Vec<String>) -> Names {
+        let reader = self.read(module);
+        Names {
+            modules: reader.modules,
+            named: reader.named,
+            imports: reader.scoped_imports,
+            globs: reader.scoped_globs,
+        }
+    }
+
+    fn read(&self, module: Vec<String>) -> TokenReader<'_> {
         let mut reader = TokenReader {
             tokens: &self.tokens,
-            module: module_of(own),
+            modules: BTreeSet::from([module.clone()]),
+            module,
             inline: Vec::new(),
             named: Vec::new(),
             imports: BTreeMap::new(),
             globs: Vec::new(),
+            scoped_imports: Vec::new(),
+            scoped_globs: Vec::new(),
         };
         reader.read();
-        reader.resolved()
+        reader
     }
 
     /// Whether its brackets pair: what is taken for a literal or a comment is one.
@@ -268,15 +291,30 @@ pub(crate) fn for_tests(all: &BTreeMap<PathBuf, Source>) -> BTreeSet<PathBuf> {
     all.keys().filter(|path| places.iter().any(|place| path.starts_with(place))).cloned().collect()
 }
 
+/// What a file names, before anything is resolved.
+pub(crate) struct Names {
+    /// The file's own module, and those that stand in it.
+    pub(crate) modules: BTreeSet<Vec<String>>,
+    /// Paths as they stand, `self` and `super` too.
+    pub(crate) named: Vec<(Vec<String>, Vec<String>)>,
+    /// By whom, the name that it has there, and what it is.
+    pub(crate) imports: Vec<(Vec<String>, String, Vec<String>)>,
+    /// By whom, and what is taken in whole.
+    pub(crate) globs: Vec<(Vec<String>, Vec<String>)>,
+}
+
 struct TokenReader<'a> {
     tokens: &'a [Token],
     module: Vec<String>,
+    modules: BTreeSet<Vec<String>>,
     /// Modules in this file, with the depth at which they end.
     inline: Vec<(String, usize)>,
     /// Paths as they stand, each with the module that it stands in.
     named: Vec<(Vec<String>, Vec<String>)>,
     imports: BTreeMap<String, Vec<Vec<String>>>,
     globs: Vec<Vec<String>>,
+    scoped_imports: Vec<(Vec<String>, String, Vec<String>)>,
+    scoped_globs: Vec<(Vec<String>, Vec<String>)>,
 }
 
 impl TokenReader<'_> {
@@ -296,6 +334,7 @@ impl TokenReader<'_> {
                 Word(word) if word == "mod" && self.tokens.get(at + 2) == Some(&Sign('{')) => {
                     if let Some(Word(name)) = self.tokens.get(at + 1) {
                         self.inline.push((name.clone(), depth + 1));
+                        self.modules.insert(self.here());
                     }
                     at += 1;
                 }
@@ -348,7 +387,8 @@ impl TokenReader<'_> {
                 at + 1
             }
             Some(Sign('*')) => {
-                let full = self.full(&path, &self.here());
+                let full = full(&path, &self.here());
+                self.scoped_globs.push((self.here(), full.clone()));
                 self.globs.push(full);
                 self.named.push((path, self.here()));
                 at + 1
@@ -363,7 +403,8 @@ impl TokenReader<'_> {
                     name = word(self.tokens.get(at + 1)).unwrap_or("_").to_owned();
                     at += 2;
                 }
-                let full = self.full(&path, &self.here());
+                let full = full(&path, &self.here());
+                self.scoped_imports.push((self.here(), name.clone(), full.clone()));
                 self.imports.entry(name).or_default().push(full);
                 self.named.push((path, self.here()));
                 at
@@ -371,20 +412,10 @@ impl TokenReader<'_> {
         }
     }
 
-    /// A path from the crate's root, where it begins with `self` or `super`.
-    fn full(&self, path: &[String], here: &[String]) -> Vec<String> {
-        let supers = path.iter().take_while(|word| *word == "super" || *word == "self").count();
-        if supers == 0 {
-            return path.to_vec();
-        }
-        let up = path[..supers].iter().filter(|word| *word == "super").count();
-        here[..here.len().saturating_sub(up).max(1)].iter().chain(&path[supers..]).cloned().collect()
-    }
-
     fn resolved(&self) -> BTreeSet<Vec<String>> {
         let mut found = BTreeSet::new();
         for (path, here) in &self.named {
-            let full = self.full(path, here);
+            let full = full(path, here);
             // A name may have been given by another name's import.
             let (mut names, mut round) = (vec![full], 0);
             while let Some(name) = names.pop() {
@@ -405,6 +436,16 @@ impl TokenReader<'_> {
         }
         found
     }
+}
+
+/// A path from the crate's root, where it begins with `self` or `super`.
+pub(crate) fn full(path: &[String], here: &[String]) -> Vec<String> {
+    let supers = path.iter().take_while(|word| *word == "super" || *word == "self").count();
+    if supers == 0 {
+        return path.to_vec();
+    }
+    let up = path[..supers].iter().filter(|word| *word == "super").count();
+    here[..here.len().saturating_sub(up).max(1)].iter().chain(&path[supers..]).cloned().collect()
 }
 
 /// Whether `named` has the words of `wall` (`crate::web`, `clock::now`, `tokio`) beside each other in it.

@@ -600,7 +600,13 @@ fn shown(role: Role, disabled: bool, places: &[String], full_name: &str) -> Stri
 
 fn entry(at: Moment, actor: &str, action: AuditLogAction, subject: &str, detail: &str) -> Change {
     let (actor, action) = (actor.to_owned(), action.as_str().to_owned());
-    Change::Audit(audit::AuditEntry { at: at.now, actor, action, subject: subject.to_owned(), detail: detail.to_owned() })
+    Change::Audit(audit::AuditEntry {
+        at: at.now,
+        actor,
+        action,
+        subject: subject.to_owned(),
+        detail: detail.to_owned(),
+    })
 }
 
 impl Engine {

@@ -296,7 +296,7 @@ fn names(reader: &SqliteReader, chunks: &[StoredChunk], wanted: &[String]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::compaction::{Compactor, Progress};
+    use crate::compaction::{CompactionProgress, Compactor};
     use crate::history::fold::Block;
     use ioc_common::layout::LayoutId;
 
@@ -317,7 +317,7 @@ mod tests {
         {
             let mut compactor = Compactor::new(reader.as_ref(), &mut archive).expect("begins");
             let later = Timestamp::from_millis(2 * 86_400_000);
-            while compactor.merge(later).expect("merges") == Progress::More {}
+            while compactor.merge(later).expect("merges") == CompactionProgress::More {}
             assert_eq!(compactor.take_result().expect("reads").gone.corrupt, 2);
         }
         let whole = archive.chunk(&device, Tier::Raw, 0).expect("reads").expect("there");
