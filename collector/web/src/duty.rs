@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
+use ioc_judge::duty::Person as Human;
 use ioc_judge::duty::calendar::{self, Shift};
-use ioc_judge::duty::{Cover, Person as Human, Rota};
+use ioc_judge::duty::{Cover, Rota};
 
-use super::App;
-use super::api::ApiResult;
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::incidents::refused;
-use super::maintenance::moment;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::view::PageContext;
+use crate::api::ApiResult;
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::maintenance::moment;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::{Handover, OutboxEntry};
@@ -36,10 +36,10 @@ const BOOK: usize = 30;
 const DEAD: usize = 50;
 
 /// A rota as it is shown.
-pub(super) struct RotaRow {
+pub(crate) struct RotaRow {
     id: String,
-    pub(super) name: String,
-    pub(super) now: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) now: Vec<String>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
 }
@@ -53,7 +53,7 @@ struct PersonRow {
 
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub(super) struct CoverForm {
+pub(crate) struct CoverForm {
     rota: String,
     person: String,
     from: String,
@@ -83,7 +83,7 @@ fn person_name<'s>(config: &'s Config, id: &'s str) -> &'s str {
     config.plan.person(id).map_or(id, |person| person.name.as_str())
 }
 
-pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
+pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
     let named = |people: &[String]| people.iter().map(|id| person_name(config, id).to_owned()).collect::<Vec<_>>();
     let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
         id: rota.id.clone(),
@@ -165,7 +165,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
     Ok(show_again(&page, refused))
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     render(&app, page_context, CoverForm::default(), None).await
 }
@@ -184,7 +184,7 @@ async fn carry_out(
     match done {
         Ok(_) => Ok(Redirect::to("/duty").into_response()),
         Err(error) => {
-            let text = refused(&page_context, &error);
+            let text = refusal_text(&page_context, &error);
             render(app, page_context, form, Some(text)).await
         }
     }
@@ -202,7 +202,7 @@ fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
     })
 }
 
-pub(super) async fn cover(
+pub(crate) async fn cover(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -217,7 +217,7 @@ pub(super) async fn cover(
 /// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct SwapForm {
+pub(crate) struct SwapForm {
     first: String,
     second: String,
     note: String,
@@ -254,7 +254,7 @@ fn swap_of(form: &SwapForm, asker: &Person) -> Result<Command, CommandError> {
     Ok(Command::Cover { covers, instead_of, actor: asker.name.clone() })
 }
 
-pub(super) async fn swap(
+pub(crate) async fn swap(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -265,7 +265,7 @@ pub(super) async fn swap(
     carry_out(&app, (page_context, &person), CoverForm::default(), command).await
 }
 
-pub(super) async fn api_swap(
+pub(crate) async fn api_swap(
     State(app): State<App>,
     person: Person,
     Json(form): Json<SwapForm>,
@@ -274,7 +274,7 @@ pub(super) async fn api_swap(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn uncover(
+pub(crate) async fn uncover(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -292,12 +292,12 @@ pub(super) async fn uncover(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct BookForm {
+pub(crate) struct BookForm {
     rota: String,
     text: String,
 }
 
-pub(super) async fn hand_over(
+pub(crate) async fn hand_over(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -308,7 +308,7 @@ pub(super) async fn hand_over(
     carry_out(&app, (page_context, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 
-pub(super) async fn test(
+pub(crate) async fn test(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -320,11 +320,11 @@ pub(super) async fn test(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct ResendForm {
+pub(crate) struct ResendForm {
     key: String,
 }
 
-pub(super) async fn resend(
+pub(crate) async fn resend(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -337,7 +337,7 @@ pub(super) async fn resend(
 
 /// The duty plan as it is followed.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct DutyAnswer {
+pub(crate) struct DutyAnswer {
     rotas: Vec<RotaItem>,
     /// Holes in the plan.
     gaps: Vec<api_types::Text>,
@@ -346,7 +346,7 @@ pub(super) struct DutyAnswer {
 
 /// A rota.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct RotaItem {
+pub(crate) struct RotaItem {
     id: String,
     name: String,
     /// Who is on duty now.
@@ -357,14 +357,14 @@ pub(super) struct RotaItem {
 
 /// A shift.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct ShiftItem {
+pub(crate) struct ShiftItem {
     from: Timestamp,
     until: Timestamp,
     people: Vec<String>,
 }
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
-pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
+pub(crate) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
     let covers = app.read(&person.scope, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
@@ -380,7 +380,7 @@ pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<Dut
 /// Someone stands in, as the API takes it.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CoverBody {
+pub(crate) struct CoverBody {
     rota: String,
     person: String,
     from: Timestamp,
@@ -389,7 +389,7 @@ pub(super) struct CoverBody {
     note: String,
 }
 
-pub(super) async fn api_cover(
+pub(crate) async fn api_cover(
     State(app): State<App>,
     person: Person,
     Json(body): Json<CoverBody>,
@@ -401,7 +401,7 @@ pub(super) async fn api_cover(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn api_uncover(
+pub(crate) async fn api_uncover(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,

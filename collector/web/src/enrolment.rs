@@ -3,7 +3,8 @@
 use askama::Template;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::IntoResponse as _;
+use axum::response::{Redirect, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,20 +14,20 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
-use super::App;
-use super::api::{ApiResult, ListQuery, Page, device_id, device_of};
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::rate_limit;
-use super::server::Peer;
-use super::view::PageContext;
+use crate::api::{ApiResult, ListQuery, Page, device_id};
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::device::inventory::device_of;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use crate::rate_limit;
+use crate::server::Peer;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
-use ioc_store::NewDevice;
 use ioc_store::scope::AccessScope;
-use ioc_store::{ApprovalReason, FaultQuery, Grant, RequestRecord, TokenRecord};
+use ioc_store::{ApprovalReason, FaultQuery, Grant, NewDevice, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: &str = "1d";
@@ -37,11 +38,11 @@ const TOKENS: usize = 200;
 /// How long a machine that waits should leave between two questions, seconds.
 const RETRY_AFTER_S: u32 = 10;
 /// Largest table of assets, bytes.
-pub(super) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a new token is to be good for, as programs say it: what is not named here is said of the device.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub(super) struct TokenBody {
+pub(crate) struct TokenBody {
     #[serde(default)]
     life: Option<String>,
     #[serde(default)]
@@ -74,7 +75,7 @@ async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(
 
 /// A token that was made.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct NewTokenAnswer {
+pub(crate) struct NewTokenAnswer {
     /// The token; it is shown here and never again.
     token: String,
     /// Which device it makes, where that is known.
@@ -82,7 +83,7 @@ pub(super) struct NewTokenAnswer {
 }
 
 /// Makes a token.
-pub(super) async fn api_new(
+pub(crate) async fn api_new(
     State(app): State<App>,
     person: Person,
     Json(body): Json<TokenBody>,
@@ -96,7 +97,7 @@ pub(super) async fn api_new(
 }
 
 /// Tokens, the newest first, without their secrets.
-pub(super) async fn api_tokens(
+pub(crate) async fn api_tokens(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
@@ -108,7 +109,7 @@ pub(super) async fn api_tokens(
 }
 
 /// Ends a token.
-pub(super) async fn api_end(
+pub(crate) async fn api_end(
     State(app): State<App>,
     person: Person,
     Path(digest): Path<String>,
@@ -118,7 +119,7 @@ pub(super) async fn api_end(
 }
 
 /// Machines that wait for a person.
-pub(super) async fn api_requests(
+pub(crate) async fn api_requests(
     State(app): State<App>,
     person: Person,
 ) -> ApiResult<Vec<api_types::enrolment::RequestRecord>> {
@@ -128,7 +129,7 @@ pub(super) async fn api_requests(
 /// A person's word on a machine that waits.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ApprovalDecision {
+pub(crate) struct ApprovalDecision {
     /// Whether it may come in.
     approve: bool,
     /// What it is, where that is not what was proposed.
@@ -137,7 +138,7 @@ pub(super) struct ApprovalDecision {
 }
 
 /// Lets a machine in, or refuses it.
-pub(super) async fn api_decide(
+pub(crate) async fn api_decide(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
@@ -162,13 +163,13 @@ async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
-pub(super) struct ImportQuery {
+pub(crate) struct ImportQuery {
     /// Only say what would be done.
     check: bool,
 }
 
 /// Takes a table of assets in: all of it, or nothing.
-pub(super) async fn api_import(
+pub(crate) async fn api_import(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ImportQuery>,
@@ -188,7 +189,7 @@ pub(super) async fn api_import(
 
 /// A table that was taken in, or only looked at.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct ImportResult {
+pub(crate) struct ImportResult {
     /// How many assets it holds.
     assets: usize,
     /// How many of them are new or said differently; none when it was only looked at.
@@ -203,7 +204,7 @@ async fn import_devices(app: &App, person: &Person, devices: Vec<NewDevice>) -> 
 }
 
 /// A machine asks to come in.
-pub(super) async fn enrol(
+pub(crate) async fn enrol(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<EnrolRequest>,
@@ -234,7 +235,7 @@ pub(super) async fn enrol(
 /// What the page's forms send: each names what it does.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct EnrolForm {
+pub(crate) struct EnrolForm {
     r#do: String,
     // A token.
     group: String,
@@ -379,7 +380,7 @@ async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: 
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), EnrolmentResult::default()).await
 }
 
@@ -394,7 +395,7 @@ fn server_of(app: &App) -> String {
     )
 }
 
-pub(super) async fn act(
+pub(crate) async fn act(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,

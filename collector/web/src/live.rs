@@ -12,9 +12,9 @@ use futures_util::stream::{self, Stream};
 
 use ioc_common::clock;
 
-use super::App;
-use super::auth::Person;
-use super::problem::Problem;
+use crate::app::App;
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_store::Role;
 use ioc_store::scope::AccessScope;
 
@@ -53,7 +53,7 @@ async fn account_access(app: &App, session: &str) -> Option<AccountAccess> {
     })
 }
 
-pub(super) async fn live(
+pub(crate) async fn live(
     State(app): State<App>,
     person: Person,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {

@@ -11,14 +11,13 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Scope, Window, WindowSchedule};
 
-use super::App;
-use super::api::ApiResult;
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::incidents::refused;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::view::PageContext;
+use crate::api::ApiResult;
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::scope::AccessScope;
@@ -27,7 +26,7 @@ use ioc_store::{Reader, StoreError};
 /// A form, as a person filled it in.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub(super) struct WindowForm {
+pub(crate) struct WindowForm {
     title: String,
     devices: String,
     places: String,
@@ -91,7 +90,7 @@ impl WindowForm {
 }
 
 /// A moment as browsers send it, in the site's time zone.
-pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+pub(crate) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
     let local = text.trim().parse::<jiff::civil::DateTime>().ok();
     let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
     moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
@@ -166,7 +165,7 @@ async fn render(app: &App, page_context: PageContext, form: WindowForm, error: O
             };
             let mut rows: Vec<WindowRow> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
-            let text = error.map(|error| refused(&page_context, error));
+            let text = error.map(|error| refusal_text(&page_context, error));
             let warned = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
             let refused = text.is_some();
@@ -176,12 +175,12 @@ async fn render(app: &App, page_context: PageContext, form: WindowForm, error: O
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     render(&app, page_context, WindowForm::default(), None).await
 }
 
-pub(super) async fn plan(
+pub(crate) async fn plan(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -201,7 +200,7 @@ pub(super) async fn plan(
     }
 }
 
-pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> PageResult {
+pub(crate) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     match app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
@@ -209,7 +208,7 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
+pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
     let access = person.scope.clone();
     Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
 }
@@ -217,7 +216,7 @@ pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResul
 /// A window as the API takes it.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WindowBody {
+pub(crate) struct WindowBody {
     title: String,
     #[serde(default)]
     scope: api_types::maintenance::Scope,
@@ -228,7 +227,7 @@ pub(super) struct WindowBody {
     overrule: bool,
 }
 
-pub(super) async fn api_plan(
+pub(crate) async fn api_plan(
     State(app): State<App>,
     person: Person,
     Json(body): Json<WindowBody>,
@@ -240,7 +239,7 @@ pub(super) async fn api_plan(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn api_end(
+pub(crate) async fn api_end(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,

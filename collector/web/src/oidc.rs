@@ -11,8 +11,9 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 
+use crate::problem::Problem;
 use ioc_engine::config::Oidc;
 use ioc_engine::http::{self, Request, SendError};
 use ioc_store::template::percent_encoded;
@@ -256,6 +257,39 @@ fn showed_second(config: &Oidc, claims: &Value) -> bool {
     let kinds = METHODS.iter().filter(|kind| kind.iter().any(|method| amr.contains(method))).count();
     let acr = claims["acr"].as_str().is_some_and(|acr| config.second_factor_acr.iter().any(|one| one == acr));
     config.second_factor_always || acr || kinds > 1 || amr.contains(&"mfa")
+}
+
+/// How long what the provider says of itself is believed, and how long that it does not answer.
+const KNOWN_MS: u64 = 600_000;
+const SILENT_MS: u64 = 1000;
+
+/// What the identity provider said of itself: strangers must not make us ask it without end.
+#[derive(Default)]
+pub(crate) struct ProviderCache(tokio::sync::Mutex<Option<Discovered>>);
+
+struct Discovered {
+    issuer: String,
+    found: Result<Provider, String>,
+    at_ms: u64,
+}
+
+impl ProviderCache {
+    pub(crate) async fn ask(&self, config: &Oidc) -> Result<Provider, Problem> {
+        let mut known = self.0.lock().await;
+        let now_ms = clock::boottime_ms();
+        if let Some(Discovered { issuer, found, at_ms }) = known.as_ref()
+            && *issuer == config.issuer
+            && now_ms.saturating_sub(*at_ms) < if found.is_ok() { KNOWN_MS } else { SILENT_MS }
+        {
+            return found.clone().map_err(Problem::unavailable);
+        }
+        let found = discover(config).await.map_err(|error| {
+            tracing::warn!(%error, "sign-in by the identity provider");
+            error.to_string()
+        });
+        *known = Some(Discovered { issuer: config.issuer.clone(), found: found.clone(), at_ms: clock::boottime_ms() });
+        found.map_err(Problem::unavailable)
+    }
 }
 
 #[cfg(test)]
