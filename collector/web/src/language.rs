@@ -24,7 +24,7 @@ pub(crate) struct LanguageForm {
 
 /// The page that shows what a form was sent to: where only a form goes, it stands on the page above.
 fn page_of(path: &str) -> &str {
-    let forms = ["/duty", "/people", "/account", "/maintenance", "/login"];
+    let forms = ["/duty", "/accounts", "/account", "/maintenance", "/login"];
     let above = forms.into_iter().find(|page| path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')));
     let path = path.strip_suffix("/remarks").unwrap_or(path);
     above.unwrap_or(if path == "/devices/views" { "/devices" } else { path })

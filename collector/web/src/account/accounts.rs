@@ -181,7 +181,7 @@ async fn show_accounts(
     error: Option<Problem>,
     made: Option<(String, String)>,
 ) -> PageResult {
-    let error = match error.map(|problem| or_confirm(problem, "/people")) {
+    let error = match error.map(|problem| or_confirm(problem, "/accounts")) {
         Some(Ok(elsewhere)) => return Ok(elsewhere),
         Some(Err(problem)) => Some(problem),
         None => None,
@@ -189,7 +189,7 @@ async fn show_accounts(
     match app.read(&page_context.scope, |reader| Ok((reader.accounts()?, reader.places()?))).await {
         Ok((accounts, places)) => {
             let refused = error.is_some();
-            let error = error.map(|problem| FormRefusal::of(&problem, &page_context, "/people"));
+            let error = error.map(|problem| FormRefusal::of(&problem, &page_context, "/accounts"));
             // What was refused for want of a second factor says so itself.
             page_context.wants_second &= error.as_ref().is_none_or(|refusal| refusal.mend.is_none());
             let roles = Role::ALL.map(Role::as_str);
@@ -259,7 +259,7 @@ pub(crate) async fn change(
         }
         AccountAction::RemoveSecond => {
             return match remove_second(&app, &person, &name).await {
-                Ok(()) => Ok(Redirect::to("/people").into_response()),
+                Ok(()) => Ok(Redirect::to("/accounts").into_response()),
                 Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
             };
         }
@@ -270,7 +270,7 @@ pub(crate) async fn change(
         }
     };
     match alter(&app, &person, &name, &change).await {
-        Ok(()) => Ok(Redirect::to("/people").into_response()),
+        Ok(()) => Ok(Redirect::to("/accounts").into_response()),
         Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
     }
 }

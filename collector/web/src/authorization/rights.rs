@@ -48,7 +48,7 @@ const READS: &[(&str, Right)] = &[
     ("/audit", Right::Audit),
     ("/admin", Right::Administer),
     ("/api/v1/store", Right::Administer),
-    ("/people", Right::Administer),
+    ("/accounts", Right::Administer),
     ("/enrolment", Right::Administer),
     ("/settings", Right::Administer),
     ("/api/v1/settings", Right::Administer),

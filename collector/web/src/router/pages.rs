@@ -72,8 +72,8 @@ fn work() -> Router<App> {
 /// Accounts, and signing in.
 fn people() -> Router<App> {
     Router::new()
-        .route("/people", get(account::accounts::page).post(account::accounts::add))
-        .route("/people/{name}", post(account::accounts::change))
+        .route("/accounts", get(account::accounts::page).post(account::accounts::add))
+        .route("/accounts/{name}", post(account::accounts::change))
         .route("/account", get(account::my_account::page))
         .route("/account/password", post(account::my_account::password))
         .route("/account/confirm", get(sign_in::confirm::page).post(sign_in::confirm::press))

@@ -106,7 +106,7 @@ pub(crate) struct NextQuery {
 
 /// A page of ours, and nowhere else.
 pub(crate) fn next_of(text: &str) -> &'static str {
-    ["/people", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
+    ["/accounts", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
 }
 
 async fn show(app: &App, person: &Person, page_context: PageContext, next: &str, error: Option<String>) -> PageResult {
