@@ -100,7 +100,7 @@ fn forms(name: &str) -> Vec<(String, String)> {
         of("do=disable"),
         of("do=enable"),
         of("do=reset"),
-        of("do=second-off"),
+        of("do=remove-second-factor"),
         ("/account/tokens".to_owned(), "label=x&role=viewer&days=1".to_owned()),
     ]
 }

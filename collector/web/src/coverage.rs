@@ -27,7 +27,7 @@ use ioc_store::{Counts, FaultQuery, Reader, Right, StoreError};
 /// Faults on one page.
 const FAULTS: usize = 500;
 /// Machines on one page that told nothing.
-const SILENT: usize = 500;
+const MACHINES: usize = 500;
 
 /// How old what is said of coverage may be, milliseconds.
 const COVERAGE_MS: i64 = 5000;
@@ -104,7 +104,8 @@ pub(crate) async fn page(
     // Passwords are of people: their accounts are named here.
     let personal = area.name == "passwords";
     if personal
-        && !(person.may(Right::Personal) && personal_data::list_seen(&app, &person, "accounts of all machines").await)
+        && !(person.may(Right::Personal)
+            && personal_data::record_list_access(&app, &person, "accounts of all machines").await)
     {
         let detail = page_context.t("not-allowed");
         return Err(Failure::new(page_context, Problem::forbidden(detail)));
@@ -119,13 +120,13 @@ pub(crate) async fn page(
             faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
             let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
             let unjudged = coverage::unjudged_machines(area, &reader.coverage()?, &config.rules);
-            let unjudged = reader.machines_of(&unjudged, SILENT)?;
-            Ok((faults, names, reader.machines_without(area.document, SILENT)?, unjudged))
+            let unjudged = reader.machines_of(&unjudged, MACHINES)?;
+            Ok((faults, names, reader.machines_without(area.document, MACHINES)?, unjudged))
         })
         .await;
     match found {
         Ok((mut faults, names, without_report, unjudged)) => {
-            personal_data::open_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
+            personal_data::reveal_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
             Ok(show(&CoverageDetailPage { page_context, name: area.name, faults, without_report, unjudged, names }))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),

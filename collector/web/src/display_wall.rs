@@ -25,8 +25,8 @@ use ioc_store::template::percent_encoded;
 const INCIDENTS: usize = 8;
 
 #[derive(Template)]
-#[template(path = "wall.html")]
-struct WallPage {
+#[template(path = "display-wall.html")]
+struct DisplayWallPage {
     page_context: PageContext,
     counts: Counts,
     coverage: Vec<Coverage>,
@@ -38,7 +38,7 @@ struct WallPage {
     live: String,
 }
 
-impl WallPage {
+impl DisplayWallPage {
     fn name_of<'s>(&'s self, incident: &'s Incident) -> &'s str {
         name_of(&self.names, incident.device.as_ref())
     }
@@ -62,13 +62,13 @@ impl WallPage {
     }
 
     fn since(&self, at: &Timestamp) -> String {
-        self.page_context.length(self.page_context.now.millis_since(*at))
+        self.page_context.duration(self.page_context.now.millis_since(*at))
     }
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct WallQuery {
+pub(crate) struct DisplayWallQuery {
     token: String,
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn page(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Query(query): Query<WallQuery>,
+    Query(query): Query<DisplayWallQuery>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let (now, app_read, scope) = (page_context.now, app.clone(), person.scope.clone());
@@ -96,12 +96,12 @@ pub(crate) async fn page(
     };
     let config = app.config();
     let outlook = calendar::outlook(&config.plan, &covers, page_context.now);
-    let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.now.join(", "))).collect();
+    let duty = rota_rows(&config, &outlook).into_iter().map(|rota| (rota.name, rota.on_duty.join(", "))).collect();
     let live = if query.token.is_empty() {
         "/live".to_owned()
     } else {
         format!("/live?token={}", percent_encoded(&query.token))
     };
     let coverage = coverage::compute(&facts, &config.rules);
-    Ok(show(&WallPage { page_context, counts, coverage, incidents, names, duty, live }))
+    Ok(show(&DisplayWallPage { page_context, counts, coverage, incidents, names, duty, live }))
 }

@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
-use ioc_judge::duty::Person as Human;
+use ioc_judge::duty::Person as DutyPerson;
 use ioc_judge::duty::calendar::{self, Shift};
 use ioc_judge::duty::{Cover, Rota};
 
 use crate::api::ApiResult;
 use crate::api_types::{self, all};
 use crate::app::App;
-use crate::maintenance::moment;
+use crate::maintenance::parse_moment;
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
 use crate::person::Person;
@@ -31,15 +31,15 @@ use ioc_store::{Handover, OutboxEntry};
 /// Shifts of one rota that are shown.
 const SHIFTS: usize = 20;
 /// Entries of the duty book that are shown.
-const BOOK: usize = 30;
+const BOOK_ENTRIES: usize = 30;
 /// Notices that were given up and are shown.
-const DEAD: usize = 50;
+const UNDELIVERED: usize = 50;
 
 /// A rota as it is shown.
 pub(crate) struct RotaRow {
     id: String,
     pub(crate) name: String,
-    pub(crate) now: Vec<String>,
+    pub(crate) on_duty: Vec<String>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct RotaRow {
 struct PersonRow {
     id: String,
     name: String,
-    ways: Vec<(String, String, Option<OutboxEntry>)>,
+    contacts: Vec<(String, String, Option<OutboxEntry>)>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -72,10 +72,10 @@ struct DutyPage {
     /// Shifts that can change hands: what the form sends, and how it is shown.
     shifts: Vec<(String, String)>,
     book: Vec<Handover>,
-    dead: Vec<OutboxEntry>,
+    undelivered: Vec<OutboxEntry>,
     form: CoverForm,
     error: Option<String>,
-    planned: bool,
+    has_plan: bool,
 }
 
 /// A person's name, or their identifier where the plan does not know them any more.
@@ -88,7 +88,7 @@ pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec
     let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
         id: rota.id.clone(),
         name: rota.name.clone(),
-        now: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
+        on_duty: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
         until: shifts.first().map(|shift| shift.until),
         shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
     };
@@ -96,7 +96,11 @@ pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec
 }
 
 /// The next shifts of all rotas, each with who has it.
-fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &PageContext) -> Vec<(String, String)> {
+fn swappable_shifts(
+    config: &Config,
+    outlook: &[(&Rota, Vec<Shift>)],
+    page_context: &PageContext,
+) -> Vec<(String, String)> {
     let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
     all.flat_map(|(rota, shift)| {
         shift.people.iter().map(move |id| {
@@ -119,20 +123,25 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &Pa
 async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
     let found = app
         .read(&page_context.scope, |reader| {
-            Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
+            Ok((
+                reader.covers()?,
+                reader.contacts()?,
+                reader.handovers(BOOK_ENTRIES)?,
+                reader.outbox_dead(UNDELIVERED)?,
+            ))
         })
         .await;
-    let (covers, contacts, book, dead) = match found {
+    let (covers, contacts, book, undelivered) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let (config, now) = (app.config(), page_context.now);
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
-    let person = |human: &Human| PersonRow {
+    let person = |human: &DutyPerson| PersonRow {
         id: human.id.clone(),
         name: human.name.clone(),
-        ways: human
+        contacts: human
             .contacts
             .iter()
             .map(|contact| {
@@ -147,7 +156,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
     });
-    let shifts = swappable(&config, &outlook, &page_context);
+    let shifts = swappable_shifts(&config, &outlook, &page_context);
     let refused = error.is_some();
     let page = DutyPage {
         shifts,
@@ -156,10 +165,10 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         covers: covers.collect(),
         people: config.plan.people.iter().map(person).collect(),
         book,
-        dead,
+        undelivered,
         form,
         error,
-        planned: !config.plan.people.is_empty(),
+        has_plan: !config.plan.people.is_empty(),
         page_context,
     };
     Ok(show_again(&page, refused))
@@ -195,8 +204,8 @@ fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
         id: 0,
         rota: form.rota.clone(),
         person: form.person.clone(),
-        from: moment("from", &form.from, config)?,
-        until: moment("until", &form.until, config)?,
+        from: parse_moment("from", &form.from, config)?,
+        until: parse_moment("until", &form.until, config)?,
         who: String::new(),
         note: form.note.clone(),
     })
@@ -274,7 +283,7 @@ pub(crate) async fn api_swap(
     Ok(StatusCode::CREATED)
 }
 
-pub(crate) async fn uncover(
+pub(crate) async fn remove_cover(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -308,7 +317,7 @@ pub(crate) async fn hand_over(
     carry_out(&app, (page_context, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 
-pub(crate) async fn test(
+pub(crate) async fn test_contact(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -401,7 +410,7 @@ pub(crate) async fn api_cover(
     Ok(StatusCode::CREATED)
 }
 
-pub(crate) async fn api_uncover(
+pub(crate) async fn api_remove_cover(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,

@@ -66,7 +66,12 @@ fn life_of(text: &str) -> Result<Span, Problem> {
     Ok(life)
 }
 
-async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(String, Option<String>), Problem> {
+async fn create_token(
+    app: &App,
+    person: &Person,
+    new: NewToken,
+    life: Span,
+) -> Result<(String, Option<String>), Problem> {
     match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
         Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
         _ => Err(Problem::internal("unexpected answer")),
@@ -83,7 +88,7 @@ pub(crate) struct NewTokenAnswer {
 }
 
 /// Makes a token.
-pub(crate) async fn api_new(
+pub(crate) async fn api_create_token(
     State(app): State<App>,
     person: Person,
     Json(body): Json<TokenBody>,
@@ -92,7 +97,7 @@ pub(crate) async fn api_new(
     let device = device_of(body.device)?;
     let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
     let new = NewToken { device, label: body.purpose, group, uses, approve };
-    let (token, device) = make(&app, &person, new, life).await?;
+    let (token, device) = create_token(&app, &person, new, life).await?;
     Ok((StatusCode::CREATED, Json(NewTokenAnswer { token, device })))
 }
 
@@ -109,7 +114,7 @@ pub(crate) async fn api_tokens(
 }
 
 /// Ends a token.
-pub(crate) async fn api_end(
+pub(crate) async fn api_end_token(
     State(app): State<App>,
     person: Person,
     Path(digest): Path<String>,
@@ -147,14 +152,14 @@ pub(crate) async fn api_decide(
     let approved = match decision {
         ApprovalDecision { approve: false, .. } => None,
         ApprovalDecision { device: Some(device), .. } => Some(device.into()),
-        ApprovalDecision { device: None, .. } => Some(proposal(&app, &id).await?),
+        ApprovalDecision { device: None, .. } => Some(proposed_device(&app, &id).await?),
     };
     app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a machine would be.
-async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
+async fn proposed_device(app: &App, id: &str) -> Result<NewDevice, Problem> {
     let missing = format!("no machine waits as {id}");
     let asked = id.to_owned();
     let request = app.read(&AccessScope::EVERYWHERE, move |reader| reader.request(&asked)).await?;
@@ -235,7 +240,7 @@ pub(crate) async fn enrol(
 /// What the page's forms send: each names what it does.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct EnrolForm {
+pub(crate) struct EnrolmentForm {
     r#do: String,
     // A token.
     group: String,
@@ -259,15 +264,15 @@ pub(crate) struct EnrolForm {
     check: String,
 }
 
-impl EnrolForm {
+impl EnrolmentForm {
     /// What the page offers at first.
-    fn blank() -> Self {
+    fn initial() -> Self {
         Self { group: "1".into(), uses: "50".into(), life: "7d".into(), ..Self::default() }
     }
 
     /// What was refused, to be mended; the page's other forms as at first.
-    fn again(self) -> Self {
-        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::blank() } }
+    fn for_correction(self) -> Self {
+        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::initial() } }
     }
 
     fn device(&self) -> NewDevice {
@@ -300,7 +305,7 @@ struct EnrolmentResult {
 impl EnrolmentResult {
     /// A token was made: with the command that uses it, `how` in between.
     fn token(app: &App, token: String, how: &str) -> Self {
-        let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
+        let command = format!("ioc-agent enrol {how}--server {} {token}", server_address(app));
         Self { token: Some((token, command)), ..Self::default() }
     }
 }
@@ -313,7 +318,7 @@ struct EnrolmentPage {
     collisions: Vec<Fault>,
     requests: Vec<RequestRecord>,
     tokens: Vec<TokenRecord>,
-    form: EnrolForm,
+    form: EnrolmentForm,
     done: EnrolmentResult,
 }
 
@@ -338,15 +343,15 @@ impl EnrolmentPage {
     }
 
     /// Whether people should think twice.
-    fn is_odd(request: &RequestRecord) -> bool {
+    fn needs_attention(request: &RequestRecord) -> bool {
         request.reasons.iter().any(|reason| *reason != ApprovalReason::Asked)
     }
 
-    fn lives(&self, token: &TokenRecord) -> bool {
+    fn is_usable(&self, token: &TokenRecord) -> bool {
         token.refusal(self.page_context.now, 0).is_none()
     }
 
-    fn what(token: &TokenRecord) -> &str {
+    fn token_name(token: &TokenRecord) -> &str {
         match &token.grant {
             Grant::Device { info, .. } => &info.name,
             Grant::Group { .. } => &token.label,
@@ -365,7 +370,7 @@ impl EnrolmentPage {
     }
 }
 
-async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: EnrolmentResult) -> PageResult {
+async fn show_page(app: &App, page_context: PageContext, form: EnrolmentForm, done: EnrolmentResult) -> PageResult {
     let read = app.read(&page_context.scope, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
         let collisions = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
@@ -381,11 +386,11 @@ async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: 
 }
 
 pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
-    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), EnrolmentResult::default()).await
+    show_page(&app, page_context(&app, &person, &headers), EnrolmentForm::initial(), EnrolmentResult::default()).await
 }
 
 /// Where agents ask to come in: host and port of the page.
-fn server_of(app: &App) -> String {
+fn server_address(app: &App) -> String {
     let config = app.config();
     let url: Option<axum::http::Uri> = config.web_url.parse().ok();
     let authority = url.and_then(|url| url.authority().cloned());
@@ -399,21 +404,21 @@ pub(crate) async fn act(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Form(form): Form<EnrolForm>,
+    Form(form): Form<EnrolmentForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     match carry_out(&app, &person, &form).await {
         Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
-        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolForm::blank(), done).await,
-        Ok(Some(done)) => show_page(&app, page_context, form.again(), done).await,
+        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolmentForm::initial(), done).await,
+        Ok(Some(done)) => show_page(&app, page_context, form.for_correction(), done).await,
         Err(problem) => {
             let done = EnrolmentResult { error: Some(problem.detail().to_owned()), ..EnrolmentResult::default() };
-            show_page(&app, page_context, form.again(), done).await
+            show_page(&app, page_context, form.for_correction(), done).await
         }
     }
 }
 
-async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Option<EnrolmentResult>, Problem> {
+async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<Option<EnrolmentResult>, Problem> {
     let actor = person.name.clone();
     match form.r#do.as_str() {
         "token" => {
@@ -424,7 +429,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 uses.parse().map_err(|_| Problem::invalid(format!("uses: found {uses:?}; allowed is a number")))?;
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
-            let (token, _) = make(app, person, new, life).await?;
+            let (token, _) = create_token(app, person, new, life).await?;
             Ok(Some(EnrolmentResult::token(app, token, "")))
         }
         "anew" => {
@@ -433,7 +438,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let known = app.read(&person.scope, move |reader| reader.device(&id)).await?;
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
-            let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
+            let (token, _) = create_token(app, person, new, life_of(TOKEN_LIFE)?).await?;
             Ok(Some(EnrolmentResult::token(app, token, "--anew ")))
         }
         "release" => {
@@ -455,7 +460,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 label: shown.label,
                 place: shown.place,
                 tags: shown.tags,
-                ..proposal(app, &form.which).await?
+                ..proposed_device(app, &form.which).await?
             };
             app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
                 .await?;

@@ -172,7 +172,7 @@ mod tests {
                 "why-",
                 "collector-",
                 "certificate-",
-                "second-",
+                "second-factor-",
                 "assets-",
                 "password-",
                 "rooms-",

@@ -81,8 +81,8 @@ impl WindowForm {
             }
         } else {
             WindowSchedule::Once {
-                from: moment("from", &self.from, config)?,
-                until: moment("until", &self.until, config)?,
+                from: parse_moment("from", &self.from, config)?,
+                until: parse_moment("until", &self.until, config)?,
             }
         };
         Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
@@ -90,7 +90,7 @@ impl WindowForm {
 }
 
 /// A moment as browsers send it, in the site's time zone.
-pub(crate) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+pub(crate) fn parse_moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
     let local = text.trim().parse::<jiff::civil::DateTime>().ok();
     let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
     moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
@@ -101,7 +101,7 @@ struct WindowRow {
     window: Window,
     open: bool,
     next: Option<(Timestamp, Timestamp)>,
-    on: String,
+    subject: String,
 }
 
 #[derive(Template)]
@@ -112,12 +112,12 @@ struct MaintenancePage {
     form: WindowForm,
     error: Option<String>,
     /// What speaks against it can be overruled.
-    warned: bool,
+    can_overrule: bool,
     kinds: Vec<&'static str>,
 }
 
 /// The windows that touch what is within reach; devices and places that are not are left out of them, and so is what spoke against them.
-fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
+fn visible_windows(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
     if access.is_everywhere() {
         return Ok(windows);
@@ -153,23 +153,23 @@ fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, Store
 async fn render(app: &App, page_context: PageContext, form: WindowForm, error: Option<&CommandError>) -> PageResult {
     let now = page_context.now;
     let access = page_context.scope.clone();
-    match app.read(&page_context.scope, move |reader| shown(reader, &access)).await {
+    match app.read(&page_context.scope, move |reader| visible_windows(reader, &access)).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
                 let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
                 let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
                 let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
-                let on = all.collect::<Vec<_>>().join(", ");
-                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), on, window }
+                let subject = all.collect::<Vec<_>>().join(", ");
+                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), subject, window }
             };
             let mut rows: Vec<WindowRow> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
             let text = error.map(|error| refusal_text(&page_context, error));
-            let warned = matches!(error, Some(CommandError::Warned(_)));
+            let can_overrule = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
             let refused = text.is_some();
-            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, warned, kinds }, refused))
+            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, can_overrule, kinds }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
@@ -210,7 +210,7 @@ pub(crate) async fn end(State(app): State<App>, person: Person, headers: HeaderM
 
 pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
     let access = person.scope.clone();
-    Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
+    Ok(Json(all(app.read(&person.scope, move |reader| visible_windows(reader, &access)).await?)))
 }
 
 /// A window as the API takes it.

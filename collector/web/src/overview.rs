@@ -24,12 +24,12 @@ use ioc_store::coverage::{self, Coverage};
 use ioc_store::{Counts, DeviceQuery, DeviceSort, DeviceState, Reader, StoreError, place};
 
 /// Devices that need someone, and incidents, on the first page.
-const FIRST: usize = 12;
+const ROWS_MAX: usize = 12;
 /// UPS and sensors that the first page looks at.
-const AROUND: usize = 1000;
+const ROOM_DEVICES_MAX: usize = 1000;
 
 /// Power and climate of a room.
-struct RoomGlance {
+struct RoomSummary {
     name: String,
     /// Score of its power; none where no UPS is watched.
     score: Option<u8>,
@@ -46,7 +46,7 @@ struct OverviewPage {
     page_context: PageContext,
     counts: Counts,
     coverage: Vec<Coverage>,
-    rooms: Vec<RoomGlance>,
+    rooms: Vec<RoomSummary>,
     rows: Vec<DeviceRow>,
     /// More devices that need someone than are shown.
     more: bool,
@@ -71,16 +71,16 @@ impl OverviewPage {
 }
 
 /// Rooms in which a UPS or a sensor is watched, the worst first.
-fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlance>, StoreError> {
+fn room_summaries(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomSummary>, StoreError> {
     let kinds = vec![DeviceKind::Ups, DeviceKind::Sensor];
-    let records = reader.devices(&DeviceQuery { kinds, limit: AROUND, ..DeviceQuery::default() })?;
+    let records = reader.devices(&DeviceQuery { kinds, limit: ROOM_DEVICES_MAX, ..DeviceQuery::default() })?;
     let layouts = layouts_of(&records, reader)?;
     let with_values = with_values(&records, &layouts);
-    let mut glances: BTreeMap<String, RoomGlance> = BTreeMap::new();
-    let mut at = |name: &str, tell: &dyn Fn(&mut RoomGlance)| {
+    let mut glances: BTreeMap<String, RoomSummary> = BTreeMap::new();
+    let mut at = |name: &str, tell: &dyn Fn(&mut RoomSummary)| {
         let name = name.trim();
         let entry = glances.entry(name.to_owned());
-        tell(entry.or_insert_with(|| RoomGlance {
+        tell(entry.or_insert_with(|| RoomSummary {
             name: name.to_owned(),
             score: None,
             temperature: None,
@@ -117,7 +117,7 @@ fn rooms_at_a_glance(reader: &dyn Reader, now: Timestamp) -> Result<Vec<RoomGlan
             glance.tone = glance.tone.min(tone);
         }
     }
-    let mut glances: Vec<RoomGlance> = glances.into_values().collect();
+    let mut glances: Vec<RoomSummary> = glances.into_values().collect();
     glances.sort_by_cached_key(|room| (room.tone, ioc_store::collation::key(&room.name)));
     Ok(glances)
 }
@@ -132,15 +132,15 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
             let bad = DeviceQuery {
                 state: DeviceState::Bad,
                 sort: DeviceSort::State,
-                limit: FIRST + 1,
+                limit: ROWS_MAX + 1,
                 ..DeviceQuery::default()
             };
             let mut rows = rows_of(&bad, reader, now)?;
-            let more = rows.len() > FIRST;
-            rows.truncate(FIRST);
-            let incidents = reader.incidents(None, true, None, FIRST)?;
+            let more = rows.len() > ROWS_MAX;
+            rows.truncate(ROWS_MAX);
+            let incidents = reader.incidents(None, true, None, ROWS_MAX)?;
             let names = names_of(devices_of(&incidents), reader)?;
-            let rooms = rooms_at_a_glance(reader, now)?;
+            let rooms = room_summaries(reader, now)?;
             let waiting = if administers { reader.requests()?.len() as u64 } else { 0 };
             let counts = reader.counts()?;
             Ok((counts, app_read.coverage(&scope, reader, counts, now)?, rooms, rows, more, incidents, names, waiting))

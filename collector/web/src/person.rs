@@ -23,7 +23,7 @@ pub(crate) struct Person {
     /// The organisation's identity provider says who they are.
     pub(crate) federated: bool,
     /// An administrator who is to be told to set a second factor up: without one they change no account.
-    pub(crate) wants_second: bool,
+    pub(crate) second_factor_advised: bool,
 }
 
 impl Person {

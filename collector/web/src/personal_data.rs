@@ -9,7 +9,7 @@ use crate::person::Person;
 use ioc_store::{DocumentRecord, Right, audit};
 
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
-pub(crate) async fn seen(app: &App, person: &Person, device: &DeviceId, documents: &mut Vec<DocumentRecord>) {
+pub(crate) async fn retain_allowed(app: &App, person: &Person, device: &DeviceId, documents: &mut Vec<DocumentRecord>) {
     let is_personal = |one: &DocumentRecord| document::is_of_people(&one.name);
     if !documents.iter().any(is_personal) {
         return;
@@ -21,12 +21,12 @@ pub(crate) async fn seen(app: &App, person: &Person, device: &DeviceId, document
 }
 
 /// Has it recorded that a person sees a list of such data of many machines; whether it is.
-pub(crate) async fn list_seen(app: &App, person: &Person, list: &str) -> bool {
+pub(crate) async fn record_list_access(app: &App, person: &Person, list: &str) -> bool {
     record(app, person, list, "list").await
 }
 
 /// Puts the names into texts that have any, for who may see them, when it is on record that they do.
-async fn open(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>) {
+async fn reveal(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>) {
     if !texts.iter().any(|text| text.is_personal()) {
         return;
     }
@@ -36,17 +36,17 @@ async fn open(app: &App, person: &Person, subject: &str, texts: Vec<&mut Text>) 
 }
 
 /// The same for faults of a device, or a list of them.
-pub(crate) async fn open_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
-    open(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
+pub(crate) async fn reveal_faults(app: &App, person: &Person, subject: &str, faults: &mut [Fault]) {
+    reveal(app, person, subject, faults.iter_mut().map(|fault| &mut fault.reason).collect()).await;
 }
 
 /// The same for incidents.
-pub(crate) async fn open_incidents(app: &App, person: &Person, subject: &str, incidents: &mut [Incident]) {
-    open(app, person, subject, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
+pub(crate) async fn reveal_incidents(app: &App, person: &Person, subject: &str, incidents: &mut [Incident]) {
+    reveal(app, person, subject, incidents.iter_mut().map(|incident| &mut incident.reason).collect()).await;
 }
 
 /// The same for all that an incident says.
-pub(crate) async fn open_incident(
+pub(crate) async fn reveal_incident(
     app: &App,
     person: &Person,
     incident: &mut Incident,
@@ -56,12 +56,12 @@ pub(crate) async fn open_incident(
     let subject = incident.id.to_string();
     let steps = steps.iter_mut().map(|step| &mut step.note);
     let faults = faults.iter_mut().map(|fault| &mut fault.reason);
-    open(app, person, &subject, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
+    reveal(app, person, &subject, std::iter::once(&mut incident.reason).chain(steps).chain(faults).collect()).await;
 }
 
 async fn record(app: &App, person: &Person, subject: &str, detail: &str) -> bool {
     let at = clock::now();
-    if !app.accesses.is_news(&person.name, subject, at) {
+    if !app.accesses.needs_record(&person.name, subject, at) {
         return true;
     }
     let (actor, action) = (person.name.clone(), "personal.read".to_owned());

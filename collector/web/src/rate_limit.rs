@@ -38,7 +38,7 @@ const SESSION: Rate = Rate { name: "session", burst: 300.0, per_second: 50.0 };
 /// Passwords and codes that someone who is signed in shows or chooses.
 const ACCOUNT: Rate = Rate { name: "account", burst: 20.0, per_second: 0.2 };
 /// A network has so many times what an address has.
-const NETWORK: f64 = 4.0;
+const NETWORK_FACTOR: f64 = 4.0;
 /// Buckets of each kind that are kept. Beyond that those go of which least was taken: they are as good as never seen.
 const BUCKETS_MAX: usize = 10_000;
 
@@ -115,7 +115,7 @@ impl RateLimiter {
         let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
         let both = [
             (BucketKey::Address(rate.name, address_of(peer)), 1.0),
-            (BucketKey::Network(rate.name, network_of(peer)), NETWORK),
+            (BucketKey::Network(rate.name, network_of(peer)), NETWORK_FACTOR),
         ];
         for (whose, times) in &both {
             if let Some(wait) = all.of(whose.clone(), rate, *times, now_ms).wait_s() {
@@ -170,7 +170,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// When the bucket is empty: status 429.
-    pub(crate) fn sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn take_sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
         let taken = match browser {
             Some(browser) => self.take_known(SIGN_IN, browser, now_ms()),
             None => self.take_unauthenticated(SIGN_IN, peer),
@@ -182,7 +182,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// When the bucket is empty: status 429.
-    pub(crate) fn account(&self, account: &str) -> Result<(), Problem> {
+    pub(crate) fn take_account(&self, account: &str) -> Result<(), Problem> {
         let taken = self.take_known(ACCOUNT, account, now_ms());
         taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
     }
@@ -286,9 +286,9 @@ mod tests {
     #[test]
     fn a_browser_that_is_known_does_not_wait_for_its_neighbours() {
         let (limits, peer) = (RateLimiter::default(), Peer::Remote(ip("192.0.2.1")));
-        while limits.sign_in(&peer, None).is_ok() {}
-        assert!(limits.sign_in(&peer, Some("browser")).is_ok());
-        assert!((0..100).any(|_| limits.sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");
-        assert!(limits.sign_in(&Peer::Local(0), None).is_ok());
+        while limits.take_sign_in(&peer, None).is_ok() {}
+        assert!(limits.take_sign_in(&peer, Some("browser")).is_ok());
+        assert!((0..100).any(|_| limits.take_sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");
+        assert!(limits.take_sign_in(&Peer::Local(0), None).is_ok());
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct RecentAccesses(Mutex<HashMap<(String, String), Timestamp>>);
 
 impl RecentAccesses {
     /// Whether this reading is to be recorded.
-    pub(crate) fn is_news(&self, person: &str, subject: &str, now: Timestamp) -> bool {
+    pub(crate) fn needs_record(&self, person: &str, subject: &str, now: Timestamp) -> bool {
         let mut accesses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (person.to_owned(), subject.to_owned());
         if accesses.get(&key).is_some_and(|at| now.millis_since(*at) < RECORD_EVERY_MS) {

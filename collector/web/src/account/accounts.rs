@@ -16,7 +16,7 @@ use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
-use crate::sign_in::confirm::{FormRefusal, change_account, or_confirm};
+use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use ioc_engine::account::hashing::{self, Asker};
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self};
@@ -29,14 +29,14 @@ pub(crate) const LINE_MAX_CHARS: usize = 100;
 /// Longest name of a place, characters.
 const PLACE_MAX_CHARS: usize = 200;
 
-pub(crate) async fn known(app: &App, name: &str) -> Result<AccountRecord, Problem> {
+pub(crate) async fn find_account(app: &App, name: &str) -> Result<AccountRecord, Problem> {
     let asked = name.to_owned();
     let found = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&asked)).await?;
     found.ok_or_else(|| Problem::not_found(format!("there is no account {name:?}")))
 }
 
 /// Does something slow with passwords for someone who is signed in, on the hashing thread.
-pub(crate) async fn slowly<T: Send + 'static>(
+pub(crate) async fn on_hashing_thread<T: Send + 'static>(
     app: &App,
     person: &Person,
     work: impl FnOnce() -> T + Send + 'static,
@@ -45,40 +45,40 @@ pub(crate) async fn slowly<T: Send + 'static>(
 }
 
 /// A password that its owner must change, and its hash.
-async fn fresh(app: &App, person: &Person) -> Result<(String, String), Problem> {
+async fn make_password(app: &App, person: &Person) -> Result<(String, String), Problem> {
     let password = account::new_password().map_err(|error| Problem::internal(error.to_string()))?;
     let text = password.clone();
-    let hash = slowly(app, person, move || hashing::hash(&text)).await?;
+    let hash = on_hashing_thread(app, person, move || hashing::hash(&text)).await?;
     let hash = hash.map_err(|error| Problem::internal(error.to_string()))?;
     Ok((password, hash))
 }
 
 /// A new account; what it gives back is its first password, which is shown once.
-async fn make(app: &App, person: &Person, form: &AccountForm) -> Result<String, Problem> {
+async fn create_account(app: &App, person: &Person, form: &NewAccountForm) -> Result<String, Problem> {
     account::check_name(&form.name).map_err(|error| Problem::invalid(error.to_string()))?;
-    let role = role_of(form.role)?;
-    let places = places_of(&form.places)?;
-    let (password, hash) = fresh(app, person).await?;
+    let role = required_role(form.role)?;
+    let places = checked_places(&form.places)?;
+    let (password, hash) = make_password(app, person).await?;
     let (name, full_name) = (form.name.clone(), one_line(&form.full_name, LINE_MAX_CHARS));
     change_account(app, person, Intent::Create { name, full_name, role, places, hash, actor: person.actor() }).await?;
     Ok(password)
 }
 
 /// A new password that its owner must change; every session of theirs ends.
-async fn reset(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
-    let (password, hash) = fresh(app, person).await?;
+async fn reset_password(app: &App, person: &Person, name: &str) -> Result<String, Problem> {
+    let (password, hash) = make_password(app, person).await?;
     change_account(app, person, Intent::Reset { name: name.to_owned(), hash, actor: person.actor() }).await?;
     Ok(password)
 }
 
 /// Takes an account's second factor away: its owner has lost it.
-async fn remove_second(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
+async fn remove_second_factor(app: &App, person: &Person, name: &str) -> Result<(), Problem> {
     change_account(app, person, Intent::RemoveSecond { name: name.to_owned(), actor: person.actor() }).await?;
     Ok(())
 }
 
 /// The places that an account is limited to, checked.
-fn places_of(places: &[String]) -> Result<Vec<String>, Problem> {
+fn checked_places(places: &[String]) -> Result<Vec<String>, Problem> {
     let mut places: Vec<String> = places.iter().map(|place| one_line(place, PLACE_MAX_CHARS)).collect();
     places.retain(|place| !place.is_empty());
     places.sort_unstable();
@@ -93,20 +93,20 @@ fn places_of(places: &[String]) -> Result<Vec<String>, Problem> {
 async fn alter(app: &App, person: &Person, name: &str, form: &ChangeForm) -> Result<(), Problem> {
     let role = form.role.map(Role::from);
     let full_name = form.full_name.as_deref().map(|text| one_line(text, LINE_MAX_CHARS));
-    let places = form.places.as_deref().map(places_of).transpose()?;
+    let places = form.places.as_deref().map(checked_places).transpose()?;
     let (name, disabled, actor) = (name.to_owned(), form.disabled, person.actor());
     change_account(app, person, Intent::Alter { name, full_name, role, places, disabled, actor }).await?;
     Ok(())
 }
 
-fn role_of(role: Option<access::Role>) -> Result<Role, Problem> {
+fn required_role(role: Option<access::Role>) -> Result<Role, Problem> {
     let none = || Problem::invalid(format!("role: found none; allowed are {}", Role::ALL.map(Role::as_str).join(", ")));
     role.map(Role::from).ok_or_else(none)
 }
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct AccountForm {
+pub(crate) struct NewAccountForm {
     name: String,
     full_name: String,
     #[serde(with = "or_empty")]
@@ -138,7 +138,7 @@ pub(crate) struct AddForm {
 }
 
 /// Places as a form has them: after semicolons.
-fn split(places: &str) -> Vec<String> {
+fn split_places(places: &str) -> Vec<String> {
     places.split(';').map(|place| place.trim().to_owned()).filter(|place| !place.is_empty()).collect()
 }
 
@@ -150,10 +150,10 @@ struct AccountsPage {
     /// Where devices stand, to choose from.
     places: Vec<String>,
     roles: [&'static str; 6],
-    form: AccountForm,
+    form: NewAccountForm,
     error: Option<FormRefusal>,
     /// Whose password was made, and the password: shown once.
-    made: Option<(String, String)>,
+    new_password: Option<(String, String)>,
 }
 
 impl AccountsPage {
@@ -177,11 +177,11 @@ impl AccountsPage {
 async fn show_accounts(
     app: &App,
     mut page_context: PageContext,
-    form: AccountForm,
+    form: NewAccountForm,
     error: Option<Problem>,
-    made: Option<(String, String)>,
+    new_password: Option<(String, String)>,
 ) -> PageResult {
-    let error = match error.map(|problem| or_confirm(problem, "/accounts")) {
+    let error = match error.map(|problem| redirect_to_confirm(problem, "/accounts")) {
         Some(Ok(elsewhere)) => return Ok(elsewhere),
         Some(Err(problem)) => Some(problem),
         None => None,
@@ -191,16 +191,16 @@ async fn show_accounts(
             let refused = error.is_some();
             let error = error.map(|problem| FormRefusal::of(&problem, &page_context, "/accounts"));
             // What was refused for want of a second factor says so itself.
-            page_context.wants_second &= error.as_ref().is_none_or(|refusal| refusal.mend.is_none());
+            page_context.second_factor_advised &= error.as_ref().is_none_or(|refusal| refusal.remedy.is_none());
             let roles = Role::ALL.map(Role::as_str);
-            Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, made }, refused))
+            Ok(show_again(&AccountsPage { page_context, accounts, places, roles, form, error, new_password }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
 pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
-    show_accounts(&app, page_context(&app, &person, &headers), AccountForm::default(), None, None).await
+    show_accounts(&app, page_context(&app, &person, &headers), NewAccountForm::default(), None, None).await
 }
 
 pub(crate) async fn add(
@@ -211,10 +211,10 @@ pub(crate) async fn add(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let AddForm { name, full_name, role, places } = form;
-    let form = AccountForm { name, full_name, role, places: split(&places) };
-    match make(&app, &person, &form).await {
+    let form = NewAccountForm { name, full_name, role, places: split_places(&places) };
+    match create_account(&app, &person, &form).await {
         Ok(password) => {
-            show_accounts(&app, page_context, AccountForm::default(), None, Some((form.name, password))).await
+            show_accounts(&app, page_context, NewAccountForm::default(), None, Some((form.name, password))).await
         }
         Err(problem) => show_accounts(&app, page_context, form, Some(problem), None).await,
     }
@@ -224,7 +224,7 @@ names! {
     /// What the page does with an account.
     AccountAction {
         Reset = "reset",
-        RemoveSecond = "second-off",
+        RemoveSecondFactor = "remove-second-factor",
         Disable = "disable",
         Enable = "enable",
         Alter = "role",
@@ -232,7 +232,7 @@ names! {
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct DoForm {
+pub(crate) struct AccountActionForm {
     r#do: AccountAction,
     #[serde(default, deserialize_with = "or_empty::deserialize")]
     role: Option<access::Role>,
@@ -245,33 +245,33 @@ pub(crate) async fn change(
     person: Person,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Form(form): Form<DoForm>,
+    Form(form): Form<AccountActionForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let change = match form.r#do {
         AccountAction::Reset => {
-            return match reset(&app, &person, &name).await {
+            return match reset_password(&app, &person, &name).await {
                 Ok(password) => {
-                    show_accounts(&app, page_context, AccountForm::default(), None, Some((name, password))).await
+                    show_accounts(&app, page_context, NewAccountForm::default(), None, Some((name, password))).await
                 }
-                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
+                Err(problem) => show_accounts(&app, page_context, NewAccountForm::default(), Some(problem), None).await,
             };
         }
-        AccountAction::RemoveSecond => {
-            return match remove_second(&app, &person, &name).await {
+        AccountAction::RemoveSecondFactor => {
+            return match remove_second_factor(&app, &person, &name).await {
                 Ok(()) => Ok(Redirect::to("/accounts").into_response()),
-                Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
+                Err(problem) => show_accounts(&app, page_context, NewAccountForm::default(), Some(problem), None).await,
             };
         }
         AccountAction::Disable => ChangeForm { disabled: Some(true), ..ChangeForm::default() },
         AccountAction::Enable => ChangeForm { disabled: Some(false), ..ChangeForm::default() },
         AccountAction::Alter => {
-            ChangeForm { role: form.role, places: Some(split(&form.places)), ..ChangeForm::default() }
+            ChangeForm { role: form.role, places: Some(split_places(&form.places)), ..ChangeForm::default() }
         }
     };
     match alter(&app, &person, &name, &change).await {
         Ok(()) => Ok(Redirect::to("/accounts").into_response()),
-        Err(problem) => show_accounts(&app, page_context, AccountForm::default(), Some(problem), None).await,
+        Err(problem) => show_accounts(&app, page_context, NewAccountForm::default(), Some(problem), None).await,
     }
 }
 
@@ -319,9 +319,9 @@ pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResul
 pub(crate) async fn api_add(
     State(app): State<App>,
     person: Person,
-    Json(form): Json<AccountForm>,
+    Json(form): Json<NewAccountForm>,
 ) -> Result<(StatusCode, Json<NewPassword>), Problem> {
-    let password = make(&app, &person, &form).await?;
+    let password = create_account(&app, &person, &form).await?;
     Ok((StatusCode::CREATED, Json(NewPassword { name: form.name, password })))
 }
 
@@ -335,12 +335,12 @@ pub(crate) async fn api_change(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn api_remove_second(
+pub(crate) async fn api_remove_second_factor(
     State(app): State<App>,
     person: Person,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    remove_second(&app, &person, &name).await?;
+    remove_second_factor(&app, &person, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -349,6 +349,6 @@ pub(crate) async fn api_reset(
     person: Person,
     Path(name): Path<String>,
 ) -> ApiResult<NewPassword> {
-    let password = reset(&app, &person, &name).await?;
+    let password = reset_password(&app, &person, &name).await?;
     Ok(Json(NewPassword { name, password }))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::Timestamp;
 
-use crate::account::accounts::{LINE_MAX_CHARS, known, slowly};
+use crate::account::accounts::{LINE_MAX_CHARS, find_account, on_hashing_thread};
 use crate::api::ApiResult;
 use crate::api_types::access::{self, SecondFactorAction};
 use crate::app::App;
@@ -19,7 +19,7 @@ use crate::person::Person;
 use crate::problem::Problem;
 use crate::qr::{Code, code_of};
 use crate::server::Peer;
-use crate::sign_in::confirm::{FormRefusal, change_account, or_confirm};
+use crate::sign_in::confirm::{FormRefusal, change_account, redirect_to_confirm};
 use crate::sign_in::password::origin_of;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::account::{self, CredentialError, hashing};
@@ -32,13 +32,19 @@ use ioc_store::{AccountRecord, Role, SessionRecord};
 const TOKEN_DAYS_MAX: i64 = 366;
 
 /// A password that its owner chose. All their other sessions end.
-async fn choose(app: &App, person: &Person, form: PasswordForm) -> Result<Result<(), CredentialError>, Problem> {
-    app.limits.account(&person.name)?;
-    let before = known(app, &person.name).await?;
+async fn change_password(
+    app: &App,
+    person: &Person,
+    form: PasswordForm,
+) -> Result<Result<(), CredentialError>, Problem> {
+    app.limits.take_account(&person.name)?;
+    let before = find_account(app, &person.name).await?;
     let present = before.password.clone();
     let PasswordForm { present: shown, new } = form;
-    let changed =
-        slowly(app, person, move || account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))).await?;
+    let changed = on_hashing_thread(app, person, move || {
+        account::check_change(&before, &shown, &new).map(|()| hashing::hash(&new))
+    })
+    .await?;
     let hash = match changed {
         Ok(hash) => hash.map_err(|error| Problem::internal(error.to_string()))?,
         Err(why) => return Ok(Err(why)),
@@ -87,12 +93,12 @@ struct MyAccountPage {
     account: AccountRecord,
     sessions: Vec<SessionRecord>,
     /// The person must set a second factor up before anything else.
-    lacks_second: bool,
+    lacks_second_factor: bool,
     roles: Vec<&'static str>,
     /// Tokens need a second factor, which there is not.
-    no_second: bool,
+    without_second_factor: bool,
     /// The session that this page is shown in.
-    here: String,
+    current_session: String,
     error: Option<FormRefusal>,
     /// What was done.
     done: Option<&'static str>,
@@ -123,7 +129,7 @@ impl MyAccountPage {
         self.account.second_factor.as_ref().map_or(0, |second| second.left() as u64)
     }
 
-    fn lives(&self, until: &Timestamp) -> bool {
+    fn is_valid(&self, until: &Timestamp) -> bool {
         *until > self.page_context.now
     }
 }
@@ -157,22 +163,22 @@ async fn show_account(app: &App, person: &Person, mut page_context: PageContext,
             let code = code.and_then(|second| code_of(&second.uri(&page_context.site, &account.name)));
             let refused = error.is_some();
             // It may have been set up by this very request; and what was refused for want of one says so itself.
-            let says_so = error.as_ref().is_some_and(|refusal| refusal.mend.is_some());
-            page_context.wants_second &= !account.asks_for_code() && !says_so;
+            let says_so = error.as_ref().is_some_and(|refusal| refusal.remedy.is_some());
+            page_context.second_factor_advised &= !account.asks_for_code() && !says_so;
             // A token gets what its owner has, or less.
             let roles = Role::ALL.into_iter().filter(|role| role.is_within(account.role));
             let roles = roles.map(Role::as_str).collect();
-            let here = person.session.clone();
-            let no_second = !person.federated && !account.asks_for_code();
-            let lacks_second = account.lacks_second(&app.config().second_for);
+            let current_session = person.session.clone();
+            let without_second_factor = !person.federated && !account.asks_for_code();
+            let lacks_second_factor = account.lacks_second(&app.config().second_for);
             let page = MyAccountPage {
                 page_context,
                 account,
                 sessions,
-                lacks_second,
+                lacks_second_factor,
                 roles,
-                no_second,
-                here,
+                without_second_factor,
+                current_session,
                 error,
                 done,
                 token,
@@ -191,7 +197,7 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
     show_account(&app, &person, page_context, Feedback::default()).await
 }
 
-fn why(page_context: &PageContext, why: CredentialError) -> String {
+fn refusal_of(page_context: &PageContext, why: CredentialError) -> String {
     page_context.t(match why {
         CredentialError::Name => "password-name",
         CredentialError::Length => "password-length",
@@ -208,12 +214,12 @@ pub(crate) async fn password(
     Form(form): Form<PasswordForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let feedback = match choose(&app, &person, form).await {
+    let feedback = match change_password(&app, &person, form).await {
         Ok(Ok(())) => Feedback { done: Some("password-changed"), ..Feedback::default() },
         Ok(Err(refusal)) => {
-            Feedback { error: Some(FormRefusal::new(why(&page_context, refusal))), ..Feedback::default() }
+            Feedback { error: Some(FormRefusal::new(refusal_of(&page_context, refusal))), ..Feedback::default() }
         }
-        Err(problem) => match or_confirm(problem, "/account") {
+        Err(problem) => match redirect_to_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
             Err(problem) => refused(&problem, &page_context),
         },
@@ -231,7 +237,7 @@ pub(crate) async fn token(
     let page_context = page_context(&app, &person, &headers);
     let feedback = match make_token(&app, &person, &peer, &form).await {
         Ok(token) => Feedback { token: Some(token), ..Feedback::default() },
-        Err(problem) => match or_confirm(problem, "/account") {
+        Err(problem) => match redirect_to_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
             Err(problem) => refused(&problem, &page_context),
         },
@@ -242,14 +248,14 @@ pub(crate) async fn token(
 /// What is to be done with one's own second factor.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SecondForm {
+pub(crate) struct SecondFactorForm {
     r#do: SecondFactorAction,
     #[serde(default)]
     code: String,
 }
 
 /// What came of it.
-enum SecondDone {
+enum SecondFactorOutcome {
     /// It is set up: its owner has to show that they have it.
     Started(SecondFactor),
     /// These codes to recover with are shown once.
@@ -258,14 +264,14 @@ enum SecondDone {
     Off,
 }
 
-async fn change_second(
+async fn change_second_factor(
     app: &App,
     person: &Person,
     peer: &Peer,
     headers: &HeaderMap,
-    form: &SecondForm,
-) -> Result<SecondDone, Problem> {
-    app.limits.account(&person.name)?;
+    form: &SecondFactorForm,
+) -> Result<SecondFactorOutcome, Problem> {
+    app.limits.take_account(&person.name)?;
     let (actor, code) = (person.actor(), form.code.clone());
     let from = origin_of(app, peer, headers, &person.name);
     let intent = match form.r#do {
@@ -275,29 +281,31 @@ async fn change_second(
         SecondFactorAction::Off => Intent::EndSecond { actor, code, from },
     };
     Ok(match change_account(app, person, intent).await? {
-        Answer::Second(second) => SecondDone::Started(second),
-        Answer::Codes(codes) => SecondDone::Codes(codes),
-        _ => SecondDone::Off,
+        Answer::Second(second) => SecondFactorOutcome::Started(second),
+        Answer::Codes(codes) => SecondFactorOutcome::Codes(codes),
+        _ => SecondFactorOutcome::Off,
     })
 }
 
-pub(crate) async fn second(
+pub(crate) async fn second_factor(
     State(app): State<App>,
     person: Person,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Form(form): Form<SecondForm>,
+    Form(form): Form<SecondFactorForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
-    let feedback = match change_second(&app, &person, &peer, &headers, &form).await {
-        Ok(SecondDone::Started(_)) => Feedback::default(),
-        Ok(SecondDone::Codes(recovery)) => Feedback { done: Some("second-done"), recovery, ..Feedback::default() },
-        Ok(SecondDone::Off) => Feedback { done: Some("second-gone"), ..Feedback::default() },
+    let feedback = match change_second_factor(&app, &person, &peer, &headers, &form).await {
+        Ok(SecondFactorOutcome::Started(_)) => Feedback::default(),
+        Ok(SecondFactorOutcome::Codes(recovery)) => {
+            Feedback { done: Some("second-factor-done"), recovery, ..Feedback::default() }
+        }
+        Ok(SecondFactorOutcome::Off) => Feedback { done: Some("second-factor-gone"), ..Feedback::default() },
         Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
             let error = Some(FormRefusal::new(page_context.t("login-code-wrong")));
             Feedback { error, ..Feedback::default() }
         }
-        Err(problem) => match or_confirm(problem, "/account") {
+        Err(problem) => match redirect_to_confirm(problem, "/account") {
             Ok(elsewhere) => return Ok(elsewhere),
             Err(problem) => refused(&problem, &page_context),
         },
@@ -307,7 +315,7 @@ pub(crate) async fn second(
 
 /// What came of a change of one's second factor; what does not belong to it is left out.
 #[derive(Default, Serialize, schemars::JsonSchema)]
-pub(crate) struct SecondAnswer {
+pub(crate) struct SecondFactorAnswer {
     /// For an authenticator app, in letters.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -319,22 +327,22 @@ pub(crate) struct SecondAnswer {
     recovery: Vec<String>,
 }
 
-pub(crate) async fn api_second(
+pub(crate) async fn api_second_factor(
     State(app): State<App>,
     person: Person,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Json(form): Json<SecondForm>,
-) -> ApiResult<SecondAnswer> {
+    Json(form): Json<SecondFactorForm>,
+) -> ApiResult<SecondFactorAnswer> {
     let site = app.config().site_name.clone();
-    Ok(Json(match change_second(&app, &person, &peer, &headers, &form).await? {
-        SecondDone::Started(second) => SecondAnswer {
+    Ok(Json(match change_second_factor(&app, &person, &peer, &headers, &form).await? {
+        SecondFactorOutcome::Started(second) => SecondFactorAnswer {
             uri: Some(second.uri(&site, &person.name)),
             secret: Some(second.shown()),
-            ..SecondAnswer::default()
+            ..SecondFactorAnswer::default()
         },
-        SecondDone::Codes(recovery) => SecondAnswer { recovery, ..SecondAnswer::default() },
-        SecondDone::Off => SecondAnswer::default(),
+        SecondFactorOutcome::Codes(recovery) => SecondFactorAnswer { recovery, ..SecondFactorAnswer::default() },
+        SecondFactorOutcome::Off => SecondFactorAnswer::default(),
     }))
 }
 
@@ -347,7 +355,7 @@ pub(crate) async fn end_session(
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.session_ended" };
-    match change_account(&app, &person, intent).await.map_err(|problem| or_confirm(problem, "/account")) {
+    match change_account(&app, &person, intent).await.map_err(|problem| redirect_to_confirm(problem, "/account")) {
         Ok(_) => Ok(Redirect::to("/account").into_response()),
         Err(Ok(elsewhere)) => Ok(elsewhere),
         Err(Err(problem)) if problem.status() == StatusCode::NOT_FOUND => Err(Failure::not_found(page_context)),
@@ -363,7 +371,7 @@ pub(crate) async fn api_password(
     person: Person,
     Json(form): Json<PasswordForm>,
 ) -> Result<StatusCode, Problem> {
-    match choose(&app, &person, form).await? {
+    match change_password(&app, &person, form).await? {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(why) => Err(Problem::invalid(why.to_string())),
     }

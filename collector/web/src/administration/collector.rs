@@ -59,7 +59,7 @@ struct AdminPage {
 }
 
 impl AdminPage {
-    fn is_soon(&self, at: &Timestamp) -> bool {
+    fn ends_soon(&self, at: &Timestamp) -> bool {
         at.millis_since(self.page_context.now) < SOON_MS
     }
 
@@ -80,7 +80,7 @@ impl AdminPage {
     }
 }
 
-fn mebibytes(page_context: &PageContext, bytes: u64) -> String {
+fn size_text(page_context: &PageContext, bytes: u64) -> String {
     if bytes >= 10 << 30 {
         return format!("{} GiB", page_context.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
     }
@@ -88,7 +88,7 @@ fn mebibytes(page_context: &PageContext, bytes: u64) -> String {
 }
 
 /// The collector's own state.
-fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<StatusLine> {
+fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<StatusLine> {
     let health = &app.health;
     let fact = |name, value: String, tone| StatusLine { name, value, tone };
     let good = |name, value: String| fact(name, value, Tone::Good);
@@ -121,8 +121,8 @@ fn facts_of(app: &App, page_context: &PageContext, config: &Config) -> Vec<Statu
         good("collector-queue", health.queue.load(Relaxed).to_string()),
         good("collector-notices", health.notices_delivered.load(Relaxed).to_string()),
         fact("collector-failed", failed.to_string(), if failed > 0 { Tone::Warning } else { Tone::Good }),
-        good("collector-sizes", mebibytes(page_context, stored)),
-        fact("collector-room", mebibytes(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
+        good("collector-sizes", size_text(page_context, stored)),
+        fact("collector-room", size_text(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
     ]
 }
 
@@ -152,7 +152,7 @@ pub(crate) async fn page(State(app): State<App>, person: Person, headers: Header
     let collector_certificates =
         collector_certificates.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
     let page = AdminPage {
-        facts: facts_of(&app, &page_context, &config),
+        facts: status_lines(&app, &page_context, &config),
         lost: app.health.missing(),
         refused: app.health.all_refused(),
         channels: channels.collect(),

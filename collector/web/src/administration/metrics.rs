@@ -29,7 +29,7 @@ use ioc_store::inventory::DeviceRecord;
 use ioc_store::scope::AccessScope;
 
 /// Devices that are read in one go.
-const AT_ONCE: usize = 200;
+const BATCH_DEVICES: usize = 200;
 
 pub(crate) async fn fleet(State(app): State<App>, person: Person) -> Response {
     let pages = stream::unfold(Some(String::new()), move |after| {
@@ -49,14 +49,14 @@ pub(crate) async fn fleet(State(app): State<App>, person: Person) -> Response {
 
 /// Some devices after one, and after which to go on.
 async fn page(app: &App, scope: &AccessScope, after: String) -> Result<(String, Option<String>), Problem> {
-    let query = DeviceQuery { after: Some(after), limit: AT_ONCE, ..DeviceQuery::default() };
+    let query = DeviceQuery { after: Some(after), limit: BATCH_DEVICES, ..DeviceQuery::default() };
     let found = app.read(scope, move |reader| {
         let records = reader.devices(&query)?;
         let layouts = layouts_of(&records, reader)?;
         Ok((records, layouts))
     });
     let (records, layouts) = found.await?;
-    let next = records.last().filter(|_| records.len() == AT_ONCE).map(|record| record.info.id.to_string());
+    let next = records.last().filter(|_| records.len() == BATCH_DEVICES).map(|record| record.info.id.to_string());
     let config = app.config();
     let mut text = String::new();
     for record in &records {

@@ -54,23 +54,23 @@ const KEY_METRICS: [&str; 22] = [
 /// Charts on one page.
 const CHARTS_MAX: usize = 12;
 /// The span of the charts on a device's own page.
-pub(crate) const FIRST_MS: i64 = 24 * 3_600_000;
+pub(crate) const DEVICE_PAGE_SPAN_MS: i64 = 24 * 3_600_000;
 /// How many these are.
-const FIRST: usize = 4;
+const DEVICE_PAGE_CHARTS: usize = 4;
 
 /// What goes into one chart: its metric and its lines.
 pub(crate) type ChartLines = (String, Vec<(String, Line)>);
 
 /// The lines of the charts on a device's own page.
-pub(crate) fn first_of(
+pub(crate) fn read_first(
     id: &DeviceId,
     layout: Option<&Layout>,
     reader: &dyn Reader,
     now: Timestamp,
 ) -> Result<Vec<ChartLines>, StoreError> {
     let mut groups = layout.map(|layout| groups(layout, "")).unwrap_or_default();
-    groups.truncate(FIRST);
-    read_groups(reader, id, groups, now.as_millis() - FIRST_MS, now.as_millis())
+    groups.truncate(DEVICE_PAGE_CHARTS);
+    read_groups(reader, id, groups, now.as_millis() - DEVICE_PAGE_SPAN_MS, now.as_millis())
 }
 
 pub(crate) fn read_groups(
@@ -181,7 +181,7 @@ pub(crate) struct Mark {
 }
 
 /// A number as a person reads it: three digits that count.
-pub(crate) fn read_aloud(value: f64) -> String {
+pub(crate) fn rounded(value: f64) -> String {
     let size = value.abs();
     let (scaled, sign) = match size {
         _ if size >= 1e12 => (value / 1e12, "T"),
@@ -202,7 +202,7 @@ pub(crate) fn read_aloud(value: f64) -> String {
 }
 
 /// A step that people count in, so that there are about four of them.
-fn step_of(range: f64) -> f64 {
+fn axis_step(range: f64) -> f64 {
     let rough = range / 4.0;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|step| step * power >= rough).unwrap_or(10.0);
@@ -221,31 +221,30 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
     // What begins at zero in nature is drawn from zero, unless the whole of it is far away from there.
     let low = if percent || (least >= 0.0 && least < most * 0.6) { 0.0 } else { least };
     let high = if percent { most.max(100.0) } else { most };
-    let step = step_of(if high > low { high - low } else { high.abs().max(1.0) });
+    let step = axis_step(if high > low { high - low } else { high.abs().max(1.0) });
     let (low, high) =
         ((low / step).floor() * step, ((high / step).ceil() * step).max((low / step).floor() * step + step));
     let x = |at: i64| LEFT + (at - from) as f64 / (until - from).max(1) as f64 * (WIDTH - LEFT);
     let y = |value: f64| HEIGHT - (value - low) / (high - low) * HEIGHT;
     let single = lines.len() == 1;
     let drawn = lines.iter().map(|(name, line)| {
-        let gap = ((until - from) / i64::try_from(POINTS).unwrap_or(1) * 3).max(usual_gap(line) * 3);
+        let gap = ((until - from) / i64::try_from(POINTS).unwrap_or(1) * 3).max(usual_step(line) * 3);
         let (mut path, mut band) = (String::new(), String::new());
         let mut stretch: Vec<(f64, &Summary)> = Vec::new();
         let mut before = None;
         for (at, one) in line {
             if before.is_some_and(|before| at - before > gap) {
-                close(&mut path, &mut band, &stretch, &y, single);
+                close_stretch(&mut path, &mut band, &stretch, &y, single);
                 stretch.clear();
             }
             stretch.push((x(*at), one));
             before = Some(*at);
         }
-        close(&mut path, &mut band, &stretch, &y, single);
+        close_stretch(&mut path, &mut band, &stretch, &y, single);
         let subject = Series::new(name, "");
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
-        let shown = |value: Option<f64>| {
-            value.map(|value| page_context.localized_number(read_aloud(value))).unwrap_or_default()
-        };
+        let shown =
+            |value: Option<f64>| value.map(|value| page_context.localized_number(rounded(value))).unwrap_or_default();
         ChartLine {
             name: subject.to_owned(),
             path,
@@ -258,7 +257,7 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
     let mut levels = Vec::new();
     let mut level = low;
     while level <= high + step / 2.0 && levels.len() < 12 {
-        levels.push((y(level), page_context.localized_number(read_aloud(level))));
+        levels.push((y(level), page_context.localized_number(rounded(level))));
         level += step;
     }
     Some(Chart {
@@ -271,7 +270,7 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
         levels,
         moments: (0..=4)
             .map(|part| from + (until - from) * part / 4)
-            .map(|at| (x(at), page_context.axis(at, until - from)))
+            .map(|at| (x(at), page_context.axis_label(at, until - from)))
             .collect(),
         marks: Vec::new(),
         low,
@@ -282,14 +281,20 @@ fn draw(page_context: &PageContext, metric: &str, lines: &[(String, Line)], from
 }
 
 /// The usual distance between two points.
-fn usual_gap(line: &Line) -> i64 {
+fn usual_step(line: &Line) -> i64 {
     let mut gaps: Vec<i64> = line.iter().zip(line.iter().skip(1)).map(|(one, next)| next.0 - one.0).collect();
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).copied().unwrap_or(0)
 }
 
 /// Adds a stretch without holes to a path, and to its band.
-fn close(path: &mut String, band: &mut String, stretch: &[(f64, &Summary)], y: &dyn Fn(f64) -> f64, banded: bool) {
+fn close_stretch(
+    path: &mut String,
+    band: &mut String,
+    stretch: &[(f64, &Summary)],
+    y: &dyn Fn(f64) -> f64,
+    banded: bool,
+) {
     use std::fmt::Write as _;
     for (place, (x, one)) in stretch.iter().enumerate() {
         let _ = write!(path, "{}{x:.1} {:.1}", if place == 0 { "M" } else { "L" }, y(one.mean));

@@ -23,7 +23,7 @@ use crate::device::chart::{self, Chart};
 use crate::device::documents::{self, DocumentCard};
 use crate::device::list::item_of;
 use crate::device::row::{DeviceRow, layouts_of};
-use crate::device::video_wall::{self, Screens};
+use crate::device::video_wall::{self, VideoWall};
 use crate::page::context::PageContext;
 use crate::page::{Failure, PageResult, page_context, show};
 use crate::person::Person;
@@ -61,7 +61,7 @@ struct DevicePage {
     incidents: Vec<Incident>,
     numbers: Vec<LatestValue>,
     documents: Vec<DocumentCard>,
-    screens: Option<Screens>,
+    video_wall: Option<VideoWall>,
     /// How it stands with its settings, and why not.
     settings: Option<(SettingsState, String)>,
     events: Vec<EventRecord>,
@@ -116,8 +116,8 @@ pub(crate) async fn page(
             let events = reader.events(&id, None, EVENTS)?;
             let software = reader.software_list(&id)?.map(|(_, at)| at);
             let children = children_of(&id, reader, now)?;
-            let lines = chart::first_of(&id, layout.as_ref(), reader, now)?;
-            let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::FIRST_MS), now)?;
+            let lines = chart::read_first(&id, layout.as_ref(), reader, now)?;
+            let windows = chart::windows_of(&record.info, reader, now.plus_millis(-chart::DEVICE_PAGE_SPAN_MS), now)?;
             let row = DeviceRow::new(record, &layouts, now);
             Ok(Some(DevicePageData {
                 row,
@@ -150,18 +150,18 @@ pub(crate) async fn page(
             windows,
             unjudged,
         })) => {
-            personal_data::seen(&app, &person, &row.record.info.id, &mut documents).await;
-            personal_data::open_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
+            personal_data::retain_allowed(&app, &person, &row.record.info.id, &mut documents).await;
+            personal_data::reveal_faults(&app, &person, row.record.info.id.as_str(), &mut faults).await;
             let english = page_context.language == "en";
             let differing = app.config().rules.overridden_for(&row.record.info);
             let numbers = layout.map(|layout| numbers(&layout, &row.record.latest, english)).unwrap_or_default();
             let outcomes = unjudged::outcomes_of(&documents, hello.as_ref());
-            let screens = video_wall::of(&page_context, &documents);
+            let video_wall = video_wall::video_wall_of(&page_context, &documents);
             let is_reporting = matches!(row.state, DeviceState::Live | DeviceState::Stale);
             let settings = agent_settings::state_of(&row.record.info, &app.config().settings, &documents);
-            let documents = documents::show_all(&page_context, &documents, is_reporting);
+            let documents = documents::cards_of(&page_context, &documents, is_reporting);
             let probes = outcomes.iter().map(|report| shown_probe(&page_context, report)).collect();
-            let charts = chart::draw_all(&page_context, lines, &incidents, &windows, chart::FIRST_MS);
+            let charts = chart::draw_all(&page_context, lines, &incidents, &windows, chart::DEVICE_PAGE_SPAN_MS);
             let sensor = hello.as_ref().and_then(|hello| hello.sensor.clone());
             Ok(show(&DevicePage {
                 page_context,
@@ -174,7 +174,7 @@ pub(crate) async fn page(
                 incidents,
                 numbers,
                 documents,
-                screens,
+                video_wall,
                 settings,
                 events,
                 software,
@@ -256,6 +256,6 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<S
         })
         .await?;
     let Some((item, hello, mut faults, unjudged)) = found else { return Err(Problem::not_found(missing)) };
-    personal_data::open_faults(&app, &person, item.info.id.as_str(), &mut faults).await;
+    personal_data::reveal_faults(&app, &person, item.info.id.as_str(), &mut faults).await;
     Ok(Json(DeviceDetails { item, hello, faults: all(faults), unjudged: all(unjudged) }))
 }

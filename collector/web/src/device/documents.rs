@@ -72,7 +72,7 @@ impl DocumentTable {
 }
 
 /// Lays out documents; what is not of the expected form is left out of the page, not of the store.
-pub(crate) fn show_all(
+pub(crate) fn cards_of(
     page_context: &PageContext,
     records: &[DocumentRecord],
     is_reporting: bool,
@@ -195,7 +195,7 @@ pub(crate) async fn api(
     let id = device_id(&id)?;
     let asked = id.clone();
     let mut found = app.read(&person.scope, move |reader| reader.documents(&asked)).await?;
-    personal_data::seen(&app, &person, &id, &mut found).await;
+    personal_data::retain_allowed(&app, &person, &id, &mut found).await;
     let whole = found.into_iter().map(|record| {
         let doc: Value = serde_json::from_str(&record.body).unwrap_or_default();
         DocumentItem { name: record.name, at: record.at, doc }

@@ -49,8 +49,8 @@ impl ListAddress {
             search: self.search.chars().take(TEXT_MAX).collect(),
             kinds: DeviceKind::ALL.into_iter().filter(|kind| kind.as_str() == self.kind).collect(),
             places: filled(&self.place).into_iter().collect(),
-            state: named(&DeviceState::ALL, &self.state).unwrap_or_default(),
-            sort: named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
+            state: value_named(&DeviceState::ALL, &self.state).unwrap_or_default(),
+            sort: value_named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
             descending: !self.descending.is_empty(),
             skip: (page - 1) * ROWS,
             limit: ROWS,
@@ -67,8 +67,8 @@ impl ListAddress {
     pub(crate) fn to_query_string(&self) -> String {
         let query = self.query();
         let kind = query.kinds.first().map_or("", |kind| kind.as_str());
-        let state = name_in(&DeviceState::ALL, query.state);
-        let sort = if query.sort == DeviceSort::Name { "" } else { name_in(&DeviceSort::ALL, query.sort) };
+        let state = name_of_value(&DeviceState::ALL, query.state);
+        let sort = if query.sort == DeviceSort::Name { "" } else { name_of_value(&DeviceSort::ALL, query.sort) };
         let descending = if query.descending { "1" } else { "" };
         let all = [
             ("search", query.search.as_str()),
@@ -83,16 +83,16 @@ impl ListAddress {
     }
 
     /// The same for another page.
-    fn at_page(&self, page: usize) -> String {
+    fn page_address(&self, page: usize) -> String {
         format!("/devices?{}&page={page}", self.to_query_string())
     }
 }
 
-fn named<T: Copy>(all: &[(T, &'static str)], name: &str) -> Option<T> {
+fn value_named<T: Copy>(all: &[(T, &'static str)], name: &str) -> Option<T> {
     all.iter().find(|(_, its)| *its == name).map(|(one, _)| *one)
 }
 
-fn name_in<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static str {
+fn name_of_value<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static str {
     all.iter().find(|(its, _)| *its == one).map_or("", |(_, name)| name)
 }
 
@@ -111,7 +111,7 @@ struct DevicesPage {
 
 impl DevicesPage {
     /// The address that sorts by a column; the other way round where it is sorted by that one already.
-    fn sorted_by(&self, name: &str) -> String {
+    fn sort_address(&self, name: &str) -> String {
         let same = self.is_sorted_by(name);
         let descending = if same && !self.query.descending { "1".to_owned() } else { String::new() };
         let address = ListAddress { sort: name.to_owned(), descending, ..self.address.clone() };
@@ -119,7 +119,7 @@ impl DevicesPage {
     }
 
     fn is_sorted_by(&self, name: &str) -> bool {
-        named(&DeviceSort::ALL, name) == Some(self.query.sort)
+        value_named(&DeviceSort::ALL, name) == Some(self.query.sort)
     }
 
     /// What `aria-sort` of a column says.

@@ -15,11 +15,11 @@ const SCREENS_MAX: usize = 144;
 /// Longest text on a screen, characters.
 const TEXT_MAX: usize = 20;
 
-/// A wall, ready to be drawn.
-pub(crate) struct Screens {
+/// A video wall, ready to be drawn.
+pub(crate) struct VideoWall {
     pub(crate) width: usize,
     pub(crate) height: usize,
-    pub(crate) all: Vec<Screen>,
+    pub(crate) screens: Vec<Screen>,
 }
 
 /// A screen on the wall.
@@ -30,7 +30,7 @@ pub(crate) struct Screen {
     pub(crate) connector: String,
     pub(crate) panel: String,
     /// Its mode, or what is wrong with it.
-    pub(crate) says: String,
+    pub(crate) text: String,
     /// All of it, for whoever points at it or has it read out.
     pub(crate) title: String,
 }
@@ -45,7 +45,7 @@ impl Screen {
     }
 }
 
-fn short(text: &str) -> String {
+fn truncated(text: &str) -> String {
     text.chars().take(TEXT_MAX).collect()
 }
 
@@ -55,7 +55,7 @@ fn usual_columns(count: usize) -> usize {
 }
 
 /// The wall that a document of displays tells of; none where there is no screen.
-pub(crate) fn of(page_context: &PageContext, records: &[DocumentRecord]) -> Option<Screens> {
+pub(crate) fn video_wall_of(page_context: &PageContext, records: &[DocumentRecord]) -> Option<VideoWall> {
     let record = records.iter().find(|record| record.name == "displays")?;
     let displays: Displays = serde_json::from_str(&record.body).ok()?;
     let there = |name: &str| displays.connectors.iter().find(|one| one.is_called(name));
@@ -92,7 +92,7 @@ pub(crate) fn of(page_context: &PageContext, records: &[DocumentRecord]) -> Opti
         let panel = panel.map(|panel| format!("{} {}", panel.maker, panel.model).trim().to_owned()).unwrap_or_default();
         let mode = found.map(|one| one.mode.clone()).unwrap_or_default();
         let words: Vec<String> = wrong.iter().map(|kind| page_context.word("screen", kind)).collect();
-        let says = match () {
+        let text = match () {
             () if !words.is_empty() => words.join(", "),
             () if !on => page_context.t("screen-empty"),
             () => mode.clone(),
@@ -103,15 +103,15 @@ pub(crate) fn of(page_context: &PageContext, records: &[DocumentRecord]) -> Opti
             x: place % columns * (WIDTH + GAP),
             y: place / columns * (HEIGHT + GAP),
             tone,
-            connector: short(&name),
-            panel: short(&panel),
-            says: short(&says),
+            connector: truncated(&name),
+            panel: truncated(&panel),
+            text: truncated(&text),
             title,
         }
     };
     let rows = names.len().div_ceil(columns);
-    let all = names.into_iter().enumerate().map(screen).collect();
-    Some(Screens { width: columns * (WIDTH + GAP) - GAP, height: rows * (HEIGHT + GAP) - GAP, all })
+    let screens = names.into_iter().enumerate().map(screen).collect();
+    Some(VideoWall { width: columns * (WIDTH + GAP) - GAP, height: rows * (HEIGHT + GAP) - GAP, screens })
 }
 
 #[cfg(test)]

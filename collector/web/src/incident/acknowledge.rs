@@ -32,7 +32,7 @@ struct AcknowledgePage {
 }
 
 /// The link, or a page that says that it is worth nothing.
-fn opened(
+fn open_link(
     app: &App,
     peer: &Peer,
     headers: &HeaderMap,
@@ -68,7 +68,7 @@ pub(crate) async fn page(
     headers: HeaderMap,
     Path(text): Path<String>,
 ) -> PageResult {
-    let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+    let (page_context, link) = open_link(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = app
         .read(&AccessScope::EVERYWHERE, move |reader| {
@@ -89,13 +89,13 @@ pub(crate) async fn page(
 }
 
 /// The button. Whoever previews links (chats, mail filters) only reads; taking needs a press.
-pub(crate) async fn take(
+pub(crate) async fn acknowledge(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Path(text): Path<String>,
 ) -> PageResult {
-    let (page_context, link) = opened(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
+    let (page_context, link) = open_link(&app, &peer, &headers, &text).map_err(|failure| *failure)?;
     let id = link.incident;
     let found = match app.read(&AccessScope::EVERYWHERE, move |reader| reader.incident(id)).await {
         Ok(found) => found,

@@ -55,12 +55,12 @@ impl AlertBody {
         let firing = match self.status.to_ascii_lowercase().as_str() {
             "firing" => true,
             "resolved" => false,
-            _ => return Err(format!("status: found {:?}; allowed are firing, resolved", cleaned(&self.status))),
+            _ => return Err(format!("status: found {:?}; allowed are firing, resolved", sanitized(&self.status))),
         };
         let label = |name: &str| self.labels.get(name).map_or("", String::as_str);
-        let note = |name: &str| self.annotations.get(name).map(|text| cleaned(text)).filter(|text| !text.is_empty());
+        let note = |name: &str| self.annotations.get(name).map(|text| sanitized(text)).filter(|text| !text.is_empty());
         let name = if label("alertname").is_empty() { "alert" } else { label("alertname") };
-        let title = note("summary").unwrap_or_else(|| cleaned(name));
+        let title = note("summary").unwrap_or_else(|| sanitized(name));
         let reason = note("description").unwrap_or_else(|| title.clone());
         let severity = match label("severity") {
             "critical" | "page" | "emergency" => Severity::Critical,
@@ -71,15 +71,15 @@ impl AlertBody {
         let fingerprint = if self.fingerprint.is_empty() {
             let mut labels: Vec<_> = self.labels.iter().collect();
             labels.sort();
-            cleaned(&format!("{labels:?}"))
+            sanitized(&format!("{labels:?}"))
         } else {
-            cleaned(&self.fingerprint)
+            sanitized(&self.fingerprint)
         };
         let names = alert::names(&self.labels);
         let alert = Alert {
             // The engine knows who is registered.
             device: source_device.clone(),
-            name: format!("{source}/{}", cleaned(name)),
+            name: format!("{source}/{}", sanitized(name)),
             fingerprint,
             severity,
             title: Text::new(title.clone(), title),
@@ -92,7 +92,7 @@ impl AlertBody {
 }
 
 /// A text of another system, without what cannot be shown.
-fn cleaned(text: &str) -> String {
+fn sanitized(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(ALERT_TEXT_MAX_CHARS).collect()
 }
 

@@ -95,7 +95,8 @@ impl IncidentPage {
         let incident = &self.data.incident;
         let first = self.data.notices.iter().filter_map(|notice| notice.delivered_at).min();
         let span = |at: Option<Timestamp>| {
-            at.map(|at| self.page_context.length(at.millis_since(incident.opened_at))).unwrap_or_else(|| "–".to_owned())
+            at.map(|at| self.page_context.duration(at.millis_since(incident.opened_at)))
+                .unwrap_or_else(|| "–".to_owned())
         };
         vec![
             ("time-to-notice", span(first)),
@@ -107,7 +108,7 @@ impl IncidentPage {
     /// What is left until a deadline, or how long it has passed.
     fn time_left(&self, at: &Timestamp) -> (bool, String) {
         let left = at.millis_since(self.page_context.now);
-        (left < 0, self.page_context.length(left.abs()))
+        (left < 0, self.page_context.duration(left.abs()))
     }
 
     fn is_joined(&self, fault: &Fault) -> bool {
@@ -136,7 +137,7 @@ async fn render(
     let now = page_context.now;
     match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, now)).await {
         Ok(Some(mut data)) => {
-            personal_data::open_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
+            personal_data::reveal_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
             let tone = Tone::of_incident(&data.incident);
             let again = refused.is_some();
             let (error, form) = refused.map_or((None, HashMap::new()), |(error, form)| (Some(error), form));
@@ -231,7 +232,7 @@ pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u
     let (found, tickets) = found;
     let (mut incident, mut timeline, notices) =
         found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
-    personal_data::open_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
+    personal_data::reveal_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
     let tickets = tickets.into_iter().map(|ticket| TicketItem {
         page: page_of(&ticket, &app.config()),
         system: ticket.system,

@@ -23,7 +23,7 @@ pub(crate) async fn api(
             reader.faults(&FaultQuery { device, open: active, before, ..FaultQuery::default() }, limit)
         })
         .await?;
-    personal_data::open_faults(&app, &person, "faults", &mut items).await;
+    personal_data::reveal_faults(&app, &person, "faults", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|fault| fault.id.0.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

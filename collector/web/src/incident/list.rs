@@ -80,7 +80,7 @@ pub(crate) async fn api(
     let (before, device, limit, active) = (query.before()?, query.device()?, query.limit(), query.active);
     let mut items =
         app.read(&person.scope, move |reader| reader.incidents(device.as_ref(), active, before, limit)).await?;
-    personal_data::open_incidents(&app, &person, "incidents", &mut items).await;
+    personal_data::reveal_incidents(&app, &person, "incidents", &mut items).await;
     let next_cursor = items.last().filter(|_| items.len() == limit).map(|incident| incident.id.0.to_string());
     Ok(Json(Page { items: all(items), next_cursor }))
 }

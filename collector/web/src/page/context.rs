@@ -25,7 +25,7 @@ pub(crate) struct PageContext {
     /// What that person may do.
     rights: Vec<Right>,
     /// They are an administrator who has no second factor yet.
-    pub(crate) wants_second: bool,
+    pub(crate) second_factor_advised: bool,
     /// The places where that person may look and act.
     pub(crate) scope: AccessScope,
     /// Only the inside is asked for, to be put into a page that stands.
@@ -42,7 +42,7 @@ impl PageContext {
             agencies: app.config().agencies.clone(),
             person: person.to_owned(),
             rights: Vec::new(),
-            wants_second: false,
+            second_factor_advised: false,
             scope: AccessScope::EVERYWHERE,
             fragment,
             now: clock::now(),
@@ -50,9 +50,9 @@ impl PageContext {
     }
 
     /// The same for this person.
-    pub(crate) fn of(self, person: &Person) -> Self {
+    pub(crate) fn for_person(self, person: &Person) -> Self {
         let rights = Right::ALL.into_iter().filter(|right| person.may(*right)).collect();
-        Self { rights, wants_second: person.wants_second, scope: person.scope.clone(), ..self }
+        Self { rights, second_factor_advised: person.second_factor_advised, scope: person.scope.clone(), ..self }
     }
 
     fn may(&self, right: Right) -> bool {
@@ -150,7 +150,7 @@ impl PageContext {
     }
 
     /// A moment below a chart of this span, milliseconds.
-    pub(crate) fn axis(&self, at: i64, span: i64) -> String {
+    pub(crate) fn axis_label(&self, at: i64, span: i64) -> String {
         let format = match span / 3_600_000 {
             0..=26 => "%H:%M",
             27..=200 => "%d/%m %H:%M",
@@ -189,7 +189,7 @@ impl PageContext {
     }
 
     /// A length of time in words, in its largest unit.
-    pub(crate) fn length(&self, ms: i64) -> String {
+    pub(crate) fn duration(&self, ms: i64) -> String {
         let seconds = ms.max(0).unsigned_abs() / 1000;
         if seconds < 10 {
             // Whoever is texts within seconds wants to see the tenths.

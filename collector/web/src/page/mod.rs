@@ -67,7 +67,7 @@ pub(crate) fn show_again(page: &impl Template, refused: bool) -> Response {
 }
 
 pub(crate) fn page_context(app: &App, person: &Person, headers: &HeaderMap) -> PageContext {
-    PageContext::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).of(person)
+    PageContext::new(app, &person.language, &person.name, headers.contains_key("x-fragment")).for_person(person)
 }
 
 pub(crate) async fn not_found(State(app): State<App>, headers: HeaderMap) -> Response {

@@ -18,7 +18,7 @@ use ioc_store::{DeviceQuery, DeviceSort, place};
 /// Sensors on one page.
 const SENSORS: usize = 200;
 /// What watches the rooms, not the computers in them.
-const AROUND: [DeviceKind; 5] =
+const ROOM_KINDS: [DeviceKind; 5] =
     [DeviceKind::Sensor, DeviceKind::Ups, DeviceKind::Meter, DeviceKind::Cooling, DeviceKind::Projector];
 
 #[derive(Template)]
@@ -58,7 +58,7 @@ pub(crate) async fn page(
     let now = page_context.now;
     let page = query.page.parse::<usize>().unwrap_or(1).clamp(1, 100_000);
     let asked = DeviceQuery {
-        kinds: AROUND.to_vec(),
+        kinds: ROOM_KINDS.to_vec(),
         sort: DeviceSort::Place,
         skip: (page - 1) * SENSORS,
         limit: SENSORS,

@@ -112,10 +112,10 @@ fn devices_api(all: &mut DescribedRouter) {
     all.get("/tokens", enrolment::api_tokens, "Enrolment tokens, newest first, without their secrets")
         .query::<ListQuery>()
         .answers::<Page<TokenRecord>>(200);
-    all.post("/tokens", enrolment::api_new, "A new enrolment token, shown once")
+    all.post("/tokens", enrolment::api_create_token, "A new enrolment token, shown once")
         .body::<enrolment::TokenBody>()
         .answers::<enrolment::NewTokenAnswer>(201);
-    all.delete("/tokens/{digest}", enrolment::api_end, "Ends an enrolment token").done(204);
+    all.delete("/tokens/{digest}", enrolment::api_end_token, "Ends an enrolment token").done(204);
     all.get("/enrolments", enrolment::api_requests, "Machines that wait to be let in")
         .answers::<Vec<RequestRecord>>(200);
     all.post("/enrolments/{id}", enrolment::api_decide, "Lets a machine in, or refuses it")
@@ -163,7 +163,7 @@ fn incidents_api(all: &mut DescribedRouter) {
     all.post("/duty/swaps", duty::api_swap, "Two shifts change hands, both or neither")
         .body::<duty::SwapForm>()
         .done(201);
-    all.delete("/duty/covers/{id}", duty::api_uncover, "Nobody stands in any more").done(204);
+    all.delete("/duty/covers/{id}", duty::api_remove_cover, "Nobody stands in any more").done(204);
 }
 
 fn people_api(all: &mut DescribedRouter) {
@@ -180,7 +180,7 @@ fn people_api(all: &mut DescribedRouter) {
     all.get("/accounts", account::accounts::api_list, "All accounts")
         .answers::<Vec<account::accounts::AccountItem>>(200);
     all.post("/accounts", account::accounts::api_add, "A new account; its first password is shown once")
-        .body::<account::accounts::AccountForm>()
+        .body::<account::accounts::NewAccountForm>()
         .answers::<account::accounts::NewPassword>(201);
     all.patch("/accounts/{name}", account::accounts::api_change, "Changes an account")
         .body::<account::accounts::ChangeForm>()
@@ -189,7 +189,7 @@ fn people_api(all: &mut DescribedRouter) {
         .answers::<account::accounts::NewPassword>(200);
     all.delete(
         "/accounts/{name}/second-factor",
-        account::accounts::api_remove_second,
+        account::accounts::api_remove_second_factor,
         "Takes an account's second factor away: its owner has lost it",
     )
     .done(204);
@@ -198,11 +198,11 @@ fn people_api(all: &mut DescribedRouter) {
         .done(204);
     all.post(
         "/account/second-factor",
-        account::my_account::api_second,
+        account::my_account::api_second_factor,
         "One's own second factor: start, confirm, recovery, off",
     )
-    .body::<account::my_account::SecondForm>()
-    .answers::<account::my_account::SecondAnswer>(200);
+    .body::<account::my_account::SecondFactorForm>()
+    .answers::<account::my_account::SecondFactorAnswer>(200);
     all.post("/account/tokens", account::my_account::api_token, "A token of one's own, shown once")
         .body::<account::my_account::TokenForm>()
         .answers::<account::my_account::NewApiToken>(201);

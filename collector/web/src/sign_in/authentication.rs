@@ -12,7 +12,7 @@ use ioc_common::clock;
 
 use crate::app::App;
 use crate::authorization::rights;
-use crate::cookie::{COOKIE, cookie};
+use crate::cookie::{SESSION_COOKIE, cookie};
 use crate::language::language_of;
 use crate::page::Failure;
 use crate::page::context::PageContext;
@@ -43,17 +43,17 @@ impl FromRequestParts<App> for Person {
                 language,
                 session,
                 federated: false,
-                wants_second: false,
+                second_factor_advised: false,
             });
         }
         let shown = credential_of(&parts.headers, &parts.uri);
         let is_token = shown.as_ref().is_some_and(|(_, kind)| *kind != CredentialKind::Cookie);
-        let of_wall = shown.as_ref().is_some_and(|(_, kind)| *kind == CredentialKind::Address);
+        let by_address = shown.as_ref().is_some_and(|(_, kind)| *kind == CredentialKind::Address);
         // A program that shows a token is led by no browser.
         if !is_token && parts.method != axum::http::Method::GET && !same_origin(&parts.headers) {
             return Err(Problem::forbidden("this request comes from another site").into_response());
         }
-        let Some((shown, _)) = shown else { return Err(sign_in_first(wants_page)) };
+        let Some((shown, _)) = shown else { return Err(sign_in_required(wants_page)) };
         let digest = account::session_digest(&shown);
         let now = clock::now();
         app.limits.take_session(&digest).map_err(|refused| *refused)?;
@@ -65,11 +65,11 @@ impl FromRequestParts<App> for Person {
         let found = found.await.map_err(IntoResponse::into_response)?;
         // A session is no token, and a token no session.
         let found = found.filter(|(session, account)| {
-            let kind = session.label.is_empty() != is_token && (!of_wall || session.role == Some(Role::Viewer));
+            let kind = session.label.is_empty() != is_token && (!by_address || session.role == Some(Role::Viewer));
             session.expires_at > now && !account.disabled && kind
         });
         app.limits.note_session(&digest, found.is_some());
-        let Some((session, account)) = found else { return Err(sign_in_first(wants_page)) };
+        let Some((session, account)) = found else { return Err(sign_in_required(wants_page)) };
         if let Some(place) = parts.extensions.get::<Arc<ConnectionSlot>>() {
             place.prove(&digest);
         }
@@ -95,9 +95,10 @@ impl FromRequestParts<App> for Person {
         let federated = session.federated;
         // Where it is a duty, or the password comes first, the page of the account says so itself.
         let leads = role == Role::Administrator && !is_token && !federated;
-        let wants_second = leads && !account.asks_for_code() && !lacks && !account.is_due(now);
+        let second_factor_advised = leads && !account.asks_for_code() && !lacks && !account.is_due(now);
         let name = account.name;
-        let mut person = Self { name, role, token_role, scope, language, session: digest, federated, wants_second };
+        let mut person =
+            Self { name, role, token_role, scope, language, session: digest, federated, second_factor_advised };
         if !person.may(Right::Personal) {
             person.scope = person.scope.sealed();
         }
@@ -105,7 +106,7 @@ impl FromRequestParts<App> for Person {
             return Ok(person);
         }
         if wants_page {
-            let page_context = PageContext::new(app, &person.language, &person.name, false).of(&person);
+            let page_context = PageContext::new(app, &person.language, &person.name, false).for_person(&person);
             let detail = page_context.t("not-allowed");
             return Err(Failure::new(page_context, Problem::forbidden(detail)).into_response());
         }
@@ -128,19 +129,19 @@ pub(crate) enum CredentialKind {
 pub(crate) fn credential_of(headers: &HeaderMap, uri: &Uri) -> Option<(String, CredentialKind)> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer "));
-    let on_wall = bearer.is_none() && matches!(uri.path(), "/wall" | "/live");
+    let may_by_address = bearer.is_none() && matches!(uri.path(), "/wall" | "/live");
     let in_address = uri
         .query()
-        .filter(|_| on_wall)
+        .filter(|_| may_by_address)
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("token=")))
         .map(|token| (token, CredentialKind::Address));
     let token = bearer.map(|token| (token, CredentialKind::Bearer)).or(in_address);
     let token = token.filter(|(token, _)| token.starts_with(account::TOKEN_PREFIX));
     let token = token.map(|(token, kind)| (token.to_owned(), kind));
-    token.or_else(|| cookie(headers, COOKIE).map(|cookie| (cookie, CredentialKind::Cookie)))
+    token.or_else(|| cookie(headers, SESSION_COOKIE).map(|cookie| (cookie, CredentialKind::Cookie)))
 }
 
-fn sign_in_first(wants_page: bool) -> Response {
+fn sign_in_required(wants_page: bool) -> Response {
     if wants_page {
         return Redirect::to("/login").into_response();
     }

@@ -17,7 +17,7 @@ use crate::page::{PageResult, page_context, show_again};
 use crate::person::Person;
 use crate::problem::Problem;
 use crate::server::Peer;
-use crate::sign_in::password::{self, origin_of, show_password};
+use crate::sign_in::password::{self, check_password, origin_of};
 use ioc_engine::account::hashing::Asker;
 use ioc_engine::account::intent::Intent;
 use ioc_engine::command::{Answer, Command, Unproven};
@@ -63,17 +63,17 @@ async fn confirm(
     if person.session.is_empty() {
         return Ok(());
     }
-    app.limits.account(&person.name)?;
+    app.limits.take_account(&person.name)?;
     let ConfirmForm { password, code, .. } = form;
     let (name, actor) = (person.name.clone(), person.actor());
     let from = origin_of(app, &peer, headers, &name);
-    let hash = show_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
+    let hash = check_password(app, &name, password, &code, &from, Asker::Known(name.clone())).await?;
     match app.engine.account_command(Command::Account(Box::new(Intent::Confirm { actor, hash, code, from }))).await {
         Ok(Answer::NeedsCode) => {
             Err(Problem::unauthorized("code: this account has a second factor; give its code, too"))
         }
         Ok(_) => Ok(()),
-        Err(error) => Err(password::refused(error)),
+        Err(error) => Err(password::sign_in_refusal(error)),
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct NextQuery {
 }
 
 /// A page of ours, and nowhere else.
-pub(crate) fn next_of(text: &str) -> &'static str {
+pub(crate) fn allowed_next(text: &str) -> &'static str {
     ["/accounts", "/account"].into_iter().find(|allowed| *allowed == text).unwrap_or("/account")
 }
 
@@ -114,7 +114,7 @@ async fn show(app: &App, person: &Person, page_context: PageContext, next: &str,
     let known = app.read(&AccessScope::EVERYWHERE, move |reader| reader.account(&name)).await;
     let needs_code = known.ok().flatten().is_some_and(|account| account.asks_for_code());
     let refused = error.is_some();
-    let page = ConfirmPage { page_context, next: next_of(next), needs_code, federated: person.federated, error };
+    let page = ConfirmPage { page_context, next: allowed_next(next), needs_code, federated: person.federated, error };
     Ok(show_again(&page, refused))
 }
 
@@ -128,14 +128,14 @@ pub(crate) async fn page(
     show(&app, &person, page_context, &query.next, None).await
 }
 
-pub(crate) async fn press(
+pub(crate) async fn submit(
     State(app): State<App>,
     person: Person,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     Form(form): Form<ConfirmForm>,
 ) -> PageResult {
-    let next = next_of(&form.next);
+    let next = allowed_next(&form.next);
     match confirm(&app, &person, peer, &headers, form).await {
         Ok(()) => Ok(Redirect::to(next).into_response()),
         Err(problem) => {
@@ -151,7 +151,7 @@ pub(crate) async fn press(
 }
 
 /// Where a page sends someone who has to show again who they are; otherwise the problem as it is.
-pub(crate) fn or_confirm(problem: Problem, next: &str) -> Result<Response, Problem> {
+pub(crate) fn redirect_to_confirm(problem: Problem, next: &str) -> Result<Response, Problem> {
     if problem.unproven() == Some(Unproven::Stale) {
         return Ok(Redirect::to(&format!("/account/confirm?next={next}")).into_response());
     }
@@ -162,12 +162,12 @@ pub(crate) fn or_confirm(problem: Problem, next: &str) -> Result<Response, Probl
 pub(crate) struct FormRefusal {
     pub(crate) text: String,
     /// Where that can be mended, and what the link there is called.
-    pub(crate) mend: Option<(String, String)>,
+    pub(crate) remedy: Option<(String, String)>,
 }
 
 impl FormRefusal {
     pub(crate) const fn new(text: String) -> Self {
-        Self { text, mend: None }
+        Self { text, remedy: None }
     }
 
     /// What has to be shown is said in the reader's language, with the way to it; `next` is the page that they are on.
@@ -175,12 +175,12 @@ impl FormRefusal {
         let t = |key: &str| page_context.t(key);
         match problem.unproven() {
             Some(Unproven::NoSecondFactor) => {
-                let mend = ("/account#second-factor".to_owned(), t("second-start-link"));
-                Self { text: t("second-needed"), mend: Some(mend) }
+                let remedy = ("/account#second-factor".to_owned(), t("second-factor-start-link"));
+                Self { text: t("second-factor-needed"), remedy: Some(remedy) }
             }
             Some(Unproven::SilentProvider) => {
-                let mend = (format!("/login/oidc?again={}", next_of(next)), t("confirm-federated"));
-                Self { text: t("second-provider"), mend: Some(mend) }
+                let remedy = (format!("/login/oidc?again={}", allowed_next(next)), t("confirm-federated"));
+                Self { text: t("second-factor-provider"), remedy: Some(remedy) }
             }
             Some(Unproven::Stale) | None => Self::new(problem.detail().to_owned()),
         }

@@ -13,7 +13,7 @@ use ioc_common::clock;
 use ioc_common::encoding::hex;
 
 use crate::app::App;
-use crate::cookie::{COOKIE, cookie, set_cookie};
+use crate::cookie::{SESSION_COOKIE, cookie, set_cookie};
 use crate::language::language_of;
 use crate::page::context::PageContext;
 use crate::person::Person;
@@ -43,7 +43,7 @@ pub(crate) struct Credentials {
 }
 
 /// What credentials are good for.
-pub(crate) enum SignedIn {
+pub(crate) enum SignInOutcome {
     /// The cookie.
     Cookie(String),
     /// A code is needed, too: the hash that the password matches.
@@ -83,7 +83,7 @@ fn known_cookie(app: &App, headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// What the engine refuses is told to whoever signs in: the same for every account, there or not.
-pub(crate) fn refused(error: CommandError) -> Problem {
+pub(crate) fn sign_in_refusal(error: CommandError) -> Problem {
     match error {
         CommandError::Forbidden(why) => Problem::unauthorized(why),
         error => error.into(),
@@ -91,7 +91,7 @@ pub(crate) fn refused(error: CommandError) -> Problem {
 }
 
 /// As whom someone who signs in waits for a hash.
-fn asker_of(peer: &Peer, from: &Origin) -> Asker {
+fn hashing_asker(peer: &Peer, from: &Origin) -> Asker {
     match (&from.browser, peer) {
         (Some(browser), _) => Asker::Known(format!("browser {browser}")),
         (None, Peer::Remote(address)) => Asker::Stranger(*address),
@@ -100,7 +100,7 @@ fn asker_of(peer: &Peer, from: &Origin) -> Asker {
 }
 
 /// Has an attempt counted and the password looked at: gives the hash that it matches.
-pub(crate) async fn show_password(
+pub(crate) async fn check_password(
     app: &App,
     name: &str,
     password: String,
@@ -111,14 +111,14 @@ pub(crate) async fn show_password(
     let person = |intent| app.engine.account_command(Command::Account(Box::new(intent)));
     let (name, from) = (name.to_owned(), from.clone());
     let attempt = Intent::Attempt { name: name.clone(), code: code.to_owned(), from: from.clone() };
-    let Answer::Hash(hash) = person(attempt).await.map_err(refused)? else {
+    let Answer::Hash(hash) = person(attempt).await.map_err(sign_in_refusal)? else {
         return Err(Problem::internal("sign-in failed"));
     };
     let asked = hash.clone();
     match app.hashing.run(asker, move || account::verify(&asked, &password)).await {
         Ok(true) => Ok(hash),
         Ok(false) => {
-            person(Intent::Wrong { name, from }).await.map_err(refused)?;
+            person(Intent::Wrong { name, from }).await.map_err(sign_in_refusal)?;
             Err(Problem::unauthorized("name, password or code is wrong"))
         }
         Err(busy) => {
@@ -134,20 +134,20 @@ async fn try_sign_in(
     peer: Peer,
     headers: &HeaderMap,
     credentials: Credentials,
-) -> Result<SignedIn, Problem> {
+) -> Result<SignInOutcome, Problem> {
     let Credentials { name, password, code } = credentials;
     let from = origin_of(app, &peer, headers, &name);
-    app.limits.sign_in(&peer, from.browser.as_deref())?;
-    let hash = show_password(app, &name, password, &code, &from, asker_of(&peer, &from)).await?;
+    app.limits.take_sign_in(&peer, from.browser.as_deref())?;
+    let hash = check_password(app, &name, password, &code, &from, hashing_asker(&peer, &from)).await?;
     sign_in(app, Intent::Proved { name, hash, code, from }).await
 }
 
 /// Asks the engine to let someone in.
-pub(crate) async fn sign_in(app: &App, intent: Intent) -> Result<SignedIn, Problem> {
+pub(crate) async fn sign_in(app: &App, intent: Intent) -> Result<SignInOutcome, Problem> {
     let hash = if let Intent::Proved { hash, .. } = &intent { hash.clone() } else { String::new() };
-    match app.engine.account_command(Command::Account(Box::new(intent))).await.map_err(refused)? {
-        Answer::Secret(cookie) => Ok(SignedIn::Cookie(cookie)),
-        Answer::NeedsCode => Ok(SignedIn::NeedsCode(hash)),
+    match app.engine.account_command(Command::Account(Box::new(intent))).await.map_err(sign_in_refusal)? {
+        Answer::Secret(cookie) => Ok(SignInOutcome::Cookie(cookie)),
+        Answer::NeedsCode => Ok(SignInOutcome::NeedsCode(hash)),
         _ => Err(Problem::internal("sign-in failed")),
     }
 }
@@ -159,7 +159,7 @@ const PENDING_SIGN_IN: &str = "sign-in code";
 
 /// Has the browser keep whose password was right, by which hash, and whose code is still to come: sealed, so that nothing has to be kept
 /// here. It is bound to the password, so that another one ends it.
-fn awaiting_second_factor(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
+fn seal_pending_sign_in(app: &App, name: &str, hash: &str) -> Result<String, Problem> {
     let until_ms = clock::boottime_ms() + CODE_MS;
     app.seal.close(PENDING_SIGN_IN, &[name, hash], until_ms).map_err(|error| Problem::internal(error.to_string()))
 }
@@ -200,13 +200,13 @@ pub(crate) fn render_login(
     (status, Html(page.render().unwrap_or_default())).into_response()
 }
 
-fn signed_in(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
+fn signed_in_response(app: &App, headers: &HeaderMap, name: &str, cookie: &str) -> Response {
     with_cookies(app, headers, name, cookie, Redirect::to("/").into_response())
 }
 
 /// A session's cookie, and the one that the browser is known by.
 fn with_cookies(app: &App, headers: &HeaderMap, name: &str, cookie: &str, mut response: Response) -> Response {
-    let session = set_cookie(COOKIE, cookie, account::SESSION_MS / 1000);
+    let session = set_cookie(SESSION_COOKIE, cookie, account::SESSION_MS / 1000);
     for one in std::iter::once(session).chain(known_cookie(app, headers, name)) {
         if let Ok(one) = header::HeaderValue::from_str(&one) {
             response.headers_mut().append(header::SET_COOKIE, one);
@@ -226,8 +226,8 @@ pub(crate) async fn login(
     }
     let name = credentials.name.clone();
     match try_sign_in(&app, peer, &headers, credentials).await {
-        Ok(SignedIn::Cookie(cookie)) => signed_in(&app, &headers, &name, &cookie),
-        Ok(SignedIn::NeedsCode(hash)) => match awaiting_second_factor(&app, &name, &hash) {
+        Ok(SignInOutcome::Cookie(cookie)) => signed_in_response(&app, &headers, &name, &cookie),
+        Ok(SignInOutcome::NeedsCode(hash)) => match seal_pending_sign_in(&app, &name, &hash) {
             Ok(pending_sign_in) => render_login(&app, &headers, None, Some(pending_sign_in)),
             Err(problem) => render_login(&app, &headers, Some(problem), None),
         },
@@ -255,32 +255,32 @@ pub(crate) async fn login_code(
         return Redirect::to("/login").into_response();
     };
     let from = origin_of(&app, &peer, &headers, &name);
-    if let Err(problem) = app.limits.sign_in(&peer, from.browser.as_deref()) {
+    if let Err(problem) = app.limits.take_sign_in(&peer, from.browser.as_deref()) {
         return render_login(&app, &headers, Some(problem), Some(form.pending_sign_in));
     }
     let tried = async {
         // Counted like a password before it is looked at.
         let attempt = Intent::Attempt { name: name.clone(), code: form.code.clone(), from: from.clone() };
-        app.engine.account_command(Command::Account(Box::new(attempt))).await.map_err(refused)?;
+        app.engine.account_command(Command::Account(Box::new(attempt))).await.map_err(sign_in_refusal)?;
         sign_in(&app, Intent::Proved { name: name.clone(), hash, code: form.code, from: from.clone() }).await
     };
     match tried.await {
-        Ok(SignedIn::Cookie(cookie)) => {
+        Ok(SignInOutcome::Cookie(cookie)) => {
             app.seal.spend(&form.pending_sign_in);
-            signed_in(&app, &headers, &name, &cookie)
+            signed_in_response(&app, &headers, &name, &cookie)
         }
-        Ok(SignedIn::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.pending_sign_in)),
+        Ok(SignInOutcome::NeedsCode(_)) => render_login(&app, &headers, None, Some(form.pending_sign_in)),
         Err(problem) => render_login(&app, &headers, Some(problem), Some(form.pending_sign_in)),
     }
 }
 
 pub(crate) async fn logout(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {
     end_session(&app, &person, &headers).await;
-    ([(header::SET_COOKIE, set_cookie(COOKIE, "", 0))], Redirect::to("/login")).into_response()
+    ([(header::SET_COOKIE, set_cookie(SESSION_COOKIE, "", 0))], Redirect::to("/login")).into_response()
 }
 
 async fn end_session(app: &App, person: &Person, headers: &HeaderMap) {
-    if let Some(cookie) = cookie(headers, COOKIE) {
+    if let Some(cookie) = cookie(headers, SESSION_COOKIE) {
         let digest = account::session_digest(&cookie);
         let intent = Intent::EndSession { actor: person.actor(), digest, action: "account.signed_out" };
         let _ = app.engine.account_command(Command::Account(Box::new(intent))).await;
@@ -297,7 +297,7 @@ pub(crate) async fn api_sign_in(
         return Err(Problem::forbidden("this request comes from another site"));
     }
     let name = credentials.name.clone();
-    let SignedIn::Cookie(cookie) = try_sign_in(&app, peer, &headers, credentials).await? else {
+    let SignInOutcome::Cookie(cookie) = try_sign_in(&app, peer, &headers, credentials).await? else {
         return Err(Problem::unauthorized("code: this account has a second factor; give its code, too"));
     };
     Ok(with_cookies(&app, &headers, &name, &cookie, StatusCode::NO_CONTENT.into_response()))
@@ -305,5 +305,5 @@ pub(crate) async fn api_sign_in(
 
 pub(crate) async fn api_sign_out(State(app): State<App>, person: Person, headers: HeaderMap) -> Response {
     end_session(&app, &person, &headers).await;
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(COOKIE, "", 0))]).into_response()
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, set_cookie(SESSION_COOKIE, "", 0))]).into_response()
 }

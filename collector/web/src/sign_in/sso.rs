@@ -9,13 +9,13 @@ use serde::Deserialize;
 use ioc_common::clock::{self, Timestamp};
 
 use crate::app::App;
-use crate::cookie::{COOKIE, cookie, cookie_text, set_cookie};
+use crate::cookie::{SESSION_COOKIE, cookie, cookie_with_same_site, set_cookie};
 use crate::language::language_of;
 use crate::oidc::{self, Attempt};
 use crate::page::context::PageContext;
 use crate::problem::Problem;
 use crate::server::Peer;
-use crate::sign_in::confirm::next_of;
+use crate::sign_in::confirm::allowed_next;
 use crate::sign_in::password::render_login;
 use ioc_engine::account;
 use ioc_engine::account::intent::Intent;
@@ -39,55 +39,55 @@ fn secret() -> Result<String, Problem> {
 
 /// The cookie that holds an attempt, sealed: nothing of it is kept here, so that no stranger can fill a place of others.
 fn state_cookie(state: &str, seconds: u64) -> String {
-    cookie_text(STATE_COOKIE, state, "Lax", i64::try_from(seconds).unwrap_or(0))
+    cookie_with_same_site(STATE_COOKIE, state, "Lax", i64::try_from(seconds).unwrap_or(0))
 }
 
 /// Seals an attempt, and the page that it leads to. What is asked of the provider stands in an address that can be changed; what its answer
 /// must hold stands here.
-fn close(app: &App, attempt: &Attempt, next: &str) -> Result<String, Problem> {
-    let Attempt { state, nonce, verifier, again_since } = attempt;
-    let again = again_since.map(|at| at.as_millis().to_string()).unwrap_or_default();
+fn seal_attempt(app: &App, attempt: &Attempt, next: &str) -> Result<String, Problem> {
+    let Attempt { state, nonce, verifier, reauthenticate_since } = attempt;
+    let again = reauthenticate_since.map(|at| at.as_millis().to_string()).unwrap_or_default();
     let sealed = app.seal.close(ATTEMPT, &[state, nonce, verifier, &again, next], now_ms() + ATTEMPT_MS);
     sealed.map_err(|error| Problem::internal(error.to_string()))
 }
 
-fn open(app: &App, sealed: &str) -> Option<(Attempt, String)> {
+fn open_attempt(app: &App, sealed: &str) -> Option<(Attempt, String)> {
     let [state, nonce, verifier, again, next] = app.seal.open(ATTEMPT, sealed, now_ms())?;
-    let again_since = if again.is_empty() { None } else { Some(Timestamp::from_millis(again.parse().ok()?)) };
-    Some((Attempt { state, nonce, verifier, again_since }, next))
+    let reauthenticate_since = if again.is_empty() { None } else { Some(Timestamp::from_millis(again.parse().ok()?)) };
+    Some((Attempt { state, nonce, verifier, reauthenticate_since }, next))
 }
 
-fn configured(app: &App) -> Result<Oidc, Problem> {
+fn configured_provider(app: &App) -> Result<Oidc, Problem> {
     app.config().oidc.clone().ok_or_else(|| Problem::not_found("no identity provider is configured"))
 }
 
-fn back_of(app: &App) -> String {
+fn redirect_uri(app: &App) -> String {
     format!("{}/login/oidc/back", app.config().web_url)
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct OutQuery {
+pub(crate) struct BeginQuery {
     /// The page that asks them to show again who they are.
     again: Option<String>,
 }
 
 /// Sends the browser to the provider.
-pub(crate) async fn out(
+pub(crate) async fn begin(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Query(query): Query<OutQuery>,
+    Query(query): Query<BeginQuery>,
 ) -> Response {
     let begun = async {
-        app.limits.sign_in(&peer, None)?;
-        let config = configured(&app)?;
-        let provider = app.provider.ask(&config).await?;
-        let next = query.again.as_deref().map_or("/", next_of);
-        let again_since = query.again.as_ref().map(|_| clock::now());
-        let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()?, again_since };
-        let address = oidc::address(&config, &provider, &attempt, &back_of(&app));
-        Ok((address, close(&app, &attempt, next)?))
+        app.limits.take_sign_in(&peer, None)?;
+        let config = configured_provider(&app)?;
+        let provider = app.provider.get(&config).await?;
+        let next = query.again.as_deref().map_or("/", allowed_next);
+        let reauthenticate_since = query.again.as_ref().map(|_| clock::now());
+        let attempt = Attempt { state: secret()?, nonce: secret()?, verifier: secret()?, reauthenticate_since };
+        let address = oidc::authorization_url(&config, &provider, &attempt, &redirect_uri(&app));
+        Ok((address, seal_attempt(&app, &attempt, next)?))
     };
     match begun.await {
         Ok((address, sealed)) => {
@@ -100,20 +100,20 @@ pub(crate) async fn out(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct BackQuery {
+pub(crate) struct CallbackQuery {
     code: String,
     state: String,
     error: String,
 }
 
 /// The browser comes back, with a code or a refusal.
-pub(crate) async fn back(
+pub(crate) async fn callback(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-    Query(query): Query<BackQuery>,
+    Query(query): Query<CallbackQuery>,
 ) -> Response {
-    match come_back(&app, &peer, &headers, query).await {
+    match finish(&app, &peer, &headers, query).await {
         Ok((value, next)) => {
             // Whoever is sent on from another site brings no strict cookie: the way in leads over a page of our own.
             let page_context = PageContext::new(&app, &language_of(&headers, &app.config().language), "", false);
@@ -122,7 +122,7 @@ pub(crate) async fn back(
                 page_context.t("overview")
             );
             let forget = state_cookie("", 0);
-            let session = set_cookie(COOKIE, &value, account::SESSION_MS / 1000);
+            let session = set_cookie(SESSION_COOKIE, &value, account::SESSION_MS / 1000);
             let mut response = (StatusCode::OK, Html(page)).into_response();
             for one in [forget, session] {
                 if let Ok(one) = header::HeaderValue::from_str(&one) {
@@ -136,9 +136,14 @@ pub(crate) async fn back(
 }
 
 /// Checks who comes back, and gives the cookie of their session and the page to lead to.
-async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery) -> Result<(String, String), Problem> {
-    app.limits.sign_in(peer, None)?;
-    let config = configured(app)?;
+async fn finish(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+    query: CallbackQuery,
+) -> Result<(String, String), Problem> {
+    app.limits.take_sign_in(peer, None)?;
+    let config = configured_provider(app)?;
     let now = clock::now();
     if !query.error.is_empty() {
         let why: String = query.error.chars().filter(|letter| !letter.is_control()).take(100).collect();
@@ -146,13 +151,14 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
     }
     // Whoever has not begun it does not end it either.
     let sealed = cookie(headers, STATE_COOKIE).unwrap_or_default();
-    let opened = open(app, &sealed).filter(|(attempt, _)| ioc_store::secret::is_same(&attempt.state, &query.state));
+    let opened =
+        open_attempt(app, &sealed).filter(|(attempt, _)| ioc_store::secret::is_same(&attempt.state, &query.state));
     let Some((attempt, next)) = opened else {
         return Err(Problem::forbidden("this sign-in was not begun here, or took too long; begin again"));
     };
-    let provider = app.provider.ask(&config).await?;
-    let proved =
-        oidc::redeem(&config, &provider, &attempt, &query.code, &back_of(app), now).await.map_err(|error| {
+    let provider = app.provider.get(&config).await?;
+    let verified =
+        oidc::redeem(&config, &provider, &attempt, &query.code, &redirect_uri(app), now).await.map_err(|error| {
             if let Some(left_out) = app.paced.allows("identity provider", peer.address(), now_ms()) {
                 tracing::warn!(%error, %peer, left_out, "sign-in by the identity provider");
             }
@@ -160,8 +166,8 @@ async fn come_back(app: &App, peer: &Peer, headers: &HeaderMap, query: BackQuery
             Problem::forbidden(error.to_string())
         })?;
     app.seal.spend(&sealed);
-    let oidc::Proved { name, at: proved_at, second_factor } = proved;
-    let intent = Intent::Federated { name, proved_at, second_factor, peer: peer.to_string() };
+    let oidc::VerifiedIdentity { name, authenticated_at, second_factor } = verified;
+    let intent = Intent::Federated { name, proved_at: authenticated_at, second_factor, peer: peer.to_string() };
     match app.engine.account_command(Command::Account(Box::new(intent))).await? {
         Answer::Secret(cookie) => Ok((cookie, next)),
         _ => Err(Problem::internal("sign-in failed")),
