@@ -1,12 +1,12 @@
-//! Coverage: of how many machines an area is in order; and the page of one area, with those that are not and why (articles 7, 8.2, 9.2, 13.2).
+//! Coverage: of how many machines an area is in order; and the page of one area, with those that are not and why (articles 7, 8.2, 9.2,
+//! 13.2).
 
 use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use axum::response::IntoResponse as _;
-use axum::response::Redirect;
+use axum::response::{IntoResponse as _, Redirect};
 
 use ioc_common::clock::Timestamp;
 use ioc_common::id::DeviceId;

@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse as _;
-use axum::response::{Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -4,8 +4,8 @@ use ioc_engine::account::intent::Actor;
 use ioc_store::scope::AccessScope;
 use ioc_store::{Right, Role};
 
-/// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for this
-/// route is refused here, before anything is done ([`rights`]).
+/// Who is asking: a signed-in person, a program with a token, or the command line on this machine. Whoever may not ask for a route is
+/// refused before its handler has one (`sign_in::authentication`).
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     /// Account name, or `local:<uid>`.

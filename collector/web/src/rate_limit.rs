@@ -1,15 +1,14 @@
 //! How often one may ask: a bucket of requests for each address that has shown nothing yet, and one for each session that is known.
 //!
-//! What someone makes up costs the address that it comes from, before anything is looked up ([`limit_unauthenticated`]); a bucket of one's own has only
-//! who is known. Whoever turns out to be welcome gets back what it cost.
+//! What someone makes up costs the address that it comes from, before anything is looked up (`sign_in::authentication`); a bucket of
+//! one's own has only who is known. Whoever turns out to be welcome gets back what it cost.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::{HeaderValue, header};
-use axum::response::IntoResponse as _;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
 use ioc_common::clock;
 

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse as _;
-use axum::response::Redirect;
+use axum::response::{IntoResponse as _, Redirect};
 use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};

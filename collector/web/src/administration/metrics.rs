@@ -1,8 +1,8 @@
-//! The newest numbers of the whole fleet for Prometheus and whatever reads its text format:
+//! For Prometheus and whatever reads its text format: the collector's own numbers, and the newest of the whole fleet:
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 //!
-//! Written device by device as it is read, so that ten thousand of them take no more memory than a few hundred. A device that is not
-//! heard has no numbers here: Prometheus then marks its series as stale, which is what they are.
+//! The fleet is written device by device as it is read, so that ten thousand of them take no more memory than a few hundred. A device
+//! that is not heard has no numbers here: Prometheus then marks its series as stale, which is what they are.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -97,6 +97,22 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
+pub(crate) async fn collector(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    person: Result<Person, Response>,
+) -> Result<Response, Problem> {
+    let here = match peer {
+        Peer::Remote(address) => address.is_loopback(),
+        Peer::Local(_) => true,
+    };
+    if !here && person.is_err() {
+        return Err(Problem::unauthorized("metrics are for this machine or for signed-in people"));
+    }
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], app.health.metrics()).into_response())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,20 +158,4 @@ mod tests {
         write_device(&mut text, &record, &layouts, &[]);
         assert_eq!(text, "iocw_device_up{device=\"srv-1\"} 0\niocw_device_reports_lost_total{device=\"srv-1\"} 0\n");
     }
-}
-
-pub(crate) async fn collector(
-    State(app): State<App>,
-    Extension(peer): Extension<Peer>,
-    person: Result<Person, Response>,
-) -> Result<Response, Problem> {
-    let here = match peer {
-        Peer::Remote(address) => address.is_loopback(),
-        Peer::Local(_) => true,
-    };
-    if !here && person.is_err() {
-        return Err(Problem::unauthorized("metrics are for this machine or for signed-in people"));
-    }
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], app.health.metrics()).into_response())
 }

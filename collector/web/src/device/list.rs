@@ -3,8 +3,7 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use axum::response::IntoResponse as _;
-use axum::response::{Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use serde::Deserialize;
 
@@ -236,28 +235,6 @@ pub(crate) async fn save_view(
     Ok(Redirect::to(&back).into_response())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_says_what_is_asked_and_nothing_more() {
-        let address = ListAddress {
-            search: "máy 1&2".into(),
-            kind: "server".into(),
-            state: "nonsense".into(),
-            sort: "name".into(),
-            page: "3".into(),
-            ..ListAddress::default()
-        };
-        assert_eq!(address.to_query_string(), "search=m%C3%A1y%201%262&kind=server");
-        let query = address.query();
-        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceState::Any, 200));
-        let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };
-        assert_eq!(far.query().skip, 0, "what is no number is the first page");
-    }
-}
-
 /// A device as the API has it: the record, with its newest numbers by name.
 pub(crate) fn item_of(record: DeviceRecord, reader: &dyn Reader) -> Result<DeviceItem, StoreError> {
     let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
@@ -284,4 +261,26 @@ pub(crate) async fn api(
         })
         .await?;
     Ok(Json(items))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_is_asked_and_nothing_more() {
+        let address = ListAddress {
+            search: "máy 1&2".into(),
+            kind: "server".into(),
+            state: "nonsense".into(),
+            sort: "name".into(),
+            page: "3".into(),
+            ..ListAddress::default()
+        };
+        assert_eq!(address.to_query_string(), "search=m%C3%A1y%201%262&kind=server");
+        let query = address.query();
+        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceState::Any, 200));
+        let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };
+        assert_eq!(far.query().skip, 0, "what is no number is the first page");
+    }
 }

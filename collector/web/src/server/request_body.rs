@@ -1,6 +1,7 @@
 //! How long the other side may take to send a body, and to take an answer in.
 //!
-//! There is an allowance of time at first, and more of it for every byte that moves, so that a slow line is served and one that is slow
+//! There is an allowance of time at first, and more of it for every byte that moves, so that a slow line is served and one that is slow on
+//! purpose is not: whoever moves a byte every few seconds has used it up as soon as whoever moves none.
 
 use std::future::Future as _;
 use std::io;

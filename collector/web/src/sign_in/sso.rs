@@ -2,8 +2,7 @@
 
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse as _;
-use axum::response::{Html, Redirect, Response};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
