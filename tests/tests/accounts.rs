@@ -57,7 +57,7 @@ async fn a_leaked_token_of_an_administrator_changes_no_account() {
         let (status, text) = ask(&rig, "127.0.0.1", &["-X", method, "-H", &bearer], path, Some(body)).await;
         assert_eq!(status, 403, "{method} {path}: {text}");
     }
-    for path in ["/people", "/people/lan", "/account/tokens", "/account/second-factor", "/account/password"] {
+    for path in ["/accounts", "/accounts/lan", "/account/tokens", "/account/second-factor", "/account/password"] {
         let form = [
             "-H",
             &bearer,
@@ -93,14 +93,14 @@ fn changes(name: &str) -> Vec<(&'static str, String, Value, u16)> {
 
 /// The same by the forms of the pages.
 fn forms(name: &str) -> Vec<(String, String)> {
-    let of = |fields: &str| (format!("/people/{name}"), fields.to_owned());
+    let of = |fields: &str| (format!("/accounts/{name}"), fields.to_owned());
     vec![
-        ("/people".to_owned(), format!("name={name}-by-page&full_name=&role=administrator&places=")),
+        ("/accounts".to_owned(), format!("name={name}-by-page&full_name=&role=administrator&places=")),
         of("do=role&role=leader&places="),
         of("do=disable"),
         of("do=enable"),
         of("do=reset"),
-        of("do=second-off"),
+        of("do=remove-second-factor"),
         ("/account/tokens".to_owned(), "label=x&role=viewer&days=1".to_owned()),
     ]
 }

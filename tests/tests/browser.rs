@@ -196,7 +196,7 @@ async fn show_second_factor(browser: &Browser, rig: &Rig, base: &str) {
     let password = std::fs::read_to_string(rig.data().join("first-password")).unwrap().trim().to_owned();
     ioc_tests::second_factor::sign_in(rig, &jar, "admin", &password).await;
     let code = ioc_tests::second_factor::set_up(rig, &jar).await.recovery.remove(0);
-    browser.go(&format!("{base}/account/confirm?next=/people")).await;
+    browser.go(&format!("{base}/account/confirm?next=/accounts")).await;
     browser.type_into("input[name=password]", &password).await;
     browser.type_into("input[name=code]", &code).await;
     browser.click("main button.primary").await;
@@ -438,7 +438,7 @@ async fn every_page_fits_a_phone_and_says_when_its_link_is_lost() {
         "/coverage/antivirus",
         "/admin",
         "/audit",
-        "/people",
+        "/accounts",
         "/account",
         "/api",
         "/wall",

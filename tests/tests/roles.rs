@@ -113,7 +113,7 @@ async fn each_role_does_what_it_is_there_for_and_no_more() {
         assert_eq!(client.ask("POST", "/api/v1/duty/covers", book.clone()).await.0, duty, "{role}");
         assert_eq!(client.ask("GET", "/api/v1/audit", None).await.0, audit, "{role}");
         assert_eq!(client.ask("POST", "/api/v1/devices", device.clone()).await.0, administer, "{role}");
-        let (status, page) = client.ask("GET", "/people", None).await;
+        let (status, page) = client.ask("GET", "/accounts", None).await;
         assert_eq!(status, if role == "administrator" { 200 } else { 403 }, "{role}");
         assert!(role == "administrator" || page.contains("Vai trò của bạn"), "{page}");
         let (_, page) = client.ask("GET", "/incidents/1", None).await;
@@ -404,8 +404,8 @@ const FORMS: [(&str, &[&str]); 21] = [
     ("/duty/resend", &["key"]),
     ("/maintenance", &["title", "devices", "kind", "repeat", "from", "until", "at", "minutes", "d1", "freeze"]),
     ("/maintenance/1/end", &["x"]),
-    ("/people", &["name", "full_name", "role", "places"]),
-    ("/people/nobody", &["do", "role", "places"]),
+    ("/accounts", &["name", "full_name", "role", "places"]),
+    ("/accounts/nobody", &["do", "role", "places"]),
     ("/account/second-factor", &["do", "code"]),
 ];
 
@@ -461,7 +461,7 @@ async fn no_form_falls_over_what_is_typed_into_it() {
         "/incidents",
         "/duty",
         "/maintenance",
-        "/people",
+        "/accounts",
         "/enrolment",
         "/audit",
         "/incidents/1",

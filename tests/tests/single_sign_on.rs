@@ -111,7 +111,7 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
     }
     let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
     let _provider = provider.expect("scripts/test installs oidc-provider-mock");
-    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/people"));
+    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/accounts"));
     let leads = || async { curl(&dir.path().join("first"), &[&begin]).await.0 == "303" };
     eventually("the provider answers", leads).await.unwrap();
 
@@ -135,12 +135,12 @@ async fn accounts_are_changed_only_by_who_signed_in_lately_at_the_provider() {
         assert_eq!(makes(jar(sub), "by-none").await.0, "403", "{sub}: as before");
     }
     // Whoever is asked to show again who they are is led to the provider, asked there, and led back to where they were.
-    let (_, _, page) = curl(&jar("silent"), &[&format!("{base}/account/confirm?next=/people")]).await;
-    assert!(page.contains("/login/oidc?again=/people"), "{page}");
+    let (_, _, page) = curl(&jar("silent"), &[&format!("{base}/account/confirm?next=/accounts")]).await;
+    assert!(page.contains("/login/oidc?again=/accounts"), "{page}");
     let (_, there, _) = curl(&jar("silent"), &[&again]).await;
     assert!(there.contains("prompt=login") && there.contains("max_age=0"), "{there}");
     let (status, page) = comes_back(&jar("silent"), &again, "fresh", as_it_is).await;
-    assert!(status == "200" && page.contains("url=/people\""), "{status} {page}");
+    assert!(status == "200" && page.contains("url=/accounts\""), "{status} {page}");
     let (status, _, text) = makes(jar("silent"), "by-boss").await;
     assert!(status.starts_with('2'), "{status} {text}");
     // It leads to pages of ours only.
@@ -179,7 +179,7 @@ async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_facto
     }
     let provider = provider.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
     let _provider = provider.expect("scripts/test installs oidc-provider-mock");
-    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/people"));
+    let (begin, again) = (format!("{base}/login/oidc"), format!("{base}/login/oidc?again=/accounts"));
     let jar = |name: &str| dir.path().join(name);
     let leads = || async { curl(&jar("first"), &[&begin]).await.0 == "303" };
     eventually("the provider answers", leads).await.unwrap();
@@ -187,12 +187,12 @@ async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_facto
     assert!(curl(&jar("first"), &[&again]).await.1.ends_with("&acr_values=gold"));
     for (sub, may) in [("silent", false), ("password", false), ("amr", true), ("acr", true)] {
         let (status, page) = comes_back(&jar(sub), &again, sub, str::to_owned).await;
-        assert!(status == "200" && page.contains("url=/people"), "{sub} comes in: {status} {page}");
+        assert!(status == "200" && page.contains("url=/accounts"), "{sub} comes in: {status} {page}");
         let (url, body) = (format!("{base}/api/v1/accounts"), json!({ "name": format!("by-{sub}"), "role": "viewer" }));
         let (status, _, why) =
             curl(&jar(sub), &["-H", "content-type: application/json", "-d", &body.to_string(), &url]).await;
         let fields = format!("name=page-{sub}&full_name=&role=viewer&places=");
-        let (by_page, _, page) = curl(&jar(sub), &["-d", &fields, &format!("{base}/people")]).await;
+        let (by_page, _, page) = curl(&jar(sub), &["-d", &fields, &format!("{base}/accounts")]).await;
         if may {
             assert_eq!((status.as_str(), by_page.as_str()), ("201", "200"), "{sub}: {why} {page}");
             continue;
@@ -203,7 +203,7 @@ async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_facto
         );
         assert!(why.contains("second_factor_always") && why.contains("second_factor_acr"), "it names the keys: {why}");
         assert!(by_page == "409" && page.contains("second_factor_always"), "{sub}: {by_page} {page}");
-        assert!(page.contains("/login/oidc?again=/people"), "{page}");
+        assert!(page.contains("/login/oidc?again=/accounts"), "{page}");
         assert!(!page.contains("bạn chưa bật"), "it is the provider's to have one: {page}");
     }
     // The configuration says that it always asks; who is in comes in anew.
@@ -212,7 +212,7 @@ async fn accounts_are_changed_only_by_whom_the_provider_asked_for_a_second_facto
     let always = || async {
         comes_back(&jar("silent"), &again, "silent", str::to_owned).await;
         let fields = "name=by-silent&full_name=&role=viewer&places=";
-        curl(&jar("silent"), &["-d", fields, &format!("{base}/people")]).await.0 == "200"
+        curl(&jar("silent"), &["-d", fields, &format!("{base}/accounts")]).await.0 == "200"
     };
     eventually("the configuration is taken", always).await.unwrap();
     rig.stop().await.unwrap();

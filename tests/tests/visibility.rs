@@ -121,7 +121,7 @@ async fn paths(rig: &Rig, devices: [&str; 2], incidents: &[u64]) -> Vec<String> 
     }
     assert!(all.len() > 15, "the description names the routes: {all:?}");
     // Pages stand in one table of the source: a new one is in it, and is asked here.
-    let source = include_str!("../../collector/web/src/lib.rs");
+    let source = include_str!("../../collector/web/src/router/pages.rs");
     let pages = source.split(".route(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
     all.extend(pages.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
     all.retain(|path| !matches!(path.as_str(), "/live" | "/login/oidc" | "/login/oidc/back"));

@@ -12,18 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use ioc_common::clock::{self, Timestamp};
 use ioc_judge::Text;
+use ioc_judge::duty::Person as DutyPerson;
 use ioc_judge::duty::calendar::{self, Shift};
-use ioc_judge::duty::{Cover, Person as Human, Rota};
+use ioc_judge::duty::{Cover, Rota};
 
-use super::App;
-use super::api::ApiResult;
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::incidents::refused;
-use super::maintenance::moment;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::view::PageContext;
+use crate::api::ApiResult;
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::maintenance::parse_moment;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::{Handover, OutboxEntry};
@@ -31,15 +31,15 @@ use ioc_store::{Handover, OutboxEntry};
 /// Shifts of one rota that are shown.
 const SHIFTS: usize = 20;
 /// Entries of the duty book that are shown.
-const BOOK: usize = 30;
+const BOOK_ENTRIES: usize = 30;
 /// Notices that were given up and are shown.
-const DEAD: usize = 50;
+const UNDELIVERED: usize = 50;
 
 /// A rota as it is shown.
-pub(super) struct RotaRow {
+pub(crate) struct RotaRow {
     id: String,
-    pub(super) name: String,
-    pub(super) now: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) on_duty: Vec<String>,
     until: Option<Timestamp>,
     shifts: Vec<(Timestamp, Timestamp, Vec<String>)>,
 }
@@ -48,12 +48,12 @@ pub(super) struct RotaRow {
 struct PersonRow {
     id: String,
     name: String,
-    ways: Vec<(String, String, Option<OutboxEntry>)>,
+    contacts: Vec<(String, String, Option<OutboxEntry>)>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub(super) struct CoverForm {
+pub(crate) struct CoverForm {
     rota: String,
     person: String,
     from: String,
@@ -72,10 +72,10 @@ struct DutyPage {
     /// Shifts that can change hands: what the form sends, and how it is shown.
     shifts: Vec<(String, String)>,
     book: Vec<Handover>,
-    dead: Vec<OutboxEntry>,
+    undelivered: Vec<OutboxEntry>,
     form: CoverForm,
     error: Option<String>,
-    planned: bool,
+    has_plan: bool,
 }
 
 /// A person's name, or their identifier where the plan does not know them any more.
@@ -83,12 +83,12 @@ fn person_name<'s>(config: &'s Config, id: &'s str) -> &'s str {
     config.plan.person(id).map_or(id, |person| person.name.as_str())
 }
 
-pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
+pub(crate) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec<RotaRow> {
     let named = |people: &[String]| people.iter().map(|id| person_name(config, id).to_owned()).collect::<Vec<_>>();
     let row = |(rota, shifts): &(&Rota, Vec<Shift>)| RotaRow {
         id: rota.id.clone(),
         name: rota.name.clone(),
-        now: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
+        on_duty: shifts.first().map(|shift| named(&shift.people)).unwrap_or_default(),
         until: shifts.first().map(|shift| shift.until),
         shifts: shifts.iter().skip(1).take(SHIFTS).map(|one| (one.from, one.until, named(&one.people))).collect(),
     };
@@ -96,7 +96,11 @@ pub(super) fn rota_rows(config: &Config, outlook: &[(&Rota, Vec<Shift>)]) -> Vec
 }
 
 /// The next shifts of all rotas, each with who has it.
-fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &PageContext) -> Vec<(String, String)> {
+fn swappable_shifts(
+    config: &Config,
+    outlook: &[(&Rota, Vec<Shift>)],
+    page_context: &PageContext,
+) -> Vec<(String, String)> {
     let all = outlook.iter().flat_map(|(rota, shifts)| shifts.iter().take(SHIFTS).map(move |shift| (rota, shift)));
     all.flat_map(|(rota, shift)| {
         shift.people.iter().map(move |id| {
@@ -119,20 +123,25 @@ fn swappable(config: &Config, outlook: &[(&Rota, Vec<Shift>)], page_context: &Pa
 async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Option<String>) -> PageResult {
     let found = app
         .read(&page_context.scope, |reader| {
-            Ok((reader.covers()?, reader.contacts()?, reader.handovers(BOOK)?, reader.outbox_dead(DEAD)?))
+            Ok((
+                reader.covers()?,
+                reader.contacts()?,
+                reader.handovers(BOOK_ENTRIES)?,
+                reader.outbox_dead(UNDELIVERED)?,
+            ))
         })
         .await;
-    let (covers, contacts, book, dead) = match found {
+    let (covers, contacts, book, undelivered) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
     let (config, now) = (app.config(), page_context.now);
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
-    let person = |human: &Human| PersonRow {
+    let person = |human: &DutyPerson| PersonRow {
         id: human.id.clone(),
         name: human.name.clone(),
-        ways: human
+        contacts: human
             .contacts
             .iter()
             .map(|contact| {
@@ -147,7 +156,7 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         let name = person_name(&config, &cover.person).to_owned();
         (cover, name)
     });
-    let shifts = swappable(&config, &outlook, &page_context);
+    let shifts = swappable_shifts(&config, &outlook, &page_context);
     let refused = error.is_some();
     let page = DutyPage {
         shifts,
@@ -156,16 +165,16 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
         covers: covers.collect(),
         people: config.plan.people.iter().map(person).collect(),
         book,
-        dead,
+        undelivered,
         form,
         error,
-        planned: !config.plan.people.is_empty(),
+        has_plan: !config.plan.people.is_empty(),
         page_context,
     };
     Ok(show_again(&page, refused))
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     render(&app, page_context, CoverForm::default(), None).await
 }
@@ -184,7 +193,7 @@ async fn carry_out(
     match done {
         Ok(_) => Ok(Redirect::to("/duty").into_response()),
         Err(error) => {
-            let text = refused(&page_context, &error);
+            let text = refusal_text(&page_context, &error);
             render(app, page_context, form, Some(text)).await
         }
     }
@@ -195,14 +204,14 @@ fn cover_of(form: &CoverForm, config: &Config) -> Result<Cover, CommandError> {
         id: 0,
         rota: form.rota.clone(),
         person: form.person.clone(),
-        from: moment("from", &form.from, config)?,
-        until: moment("until", &form.until, config)?,
+        from: parse_moment("from", &form.from, config)?,
+        until: parse_moment("until", &form.until, config)?,
         who: String::new(),
         note: form.note.clone(),
     })
 }
 
-pub(super) async fn cover(
+pub(crate) async fn cover(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -217,7 +226,7 @@ pub(super) async fn cover(
 /// Two shifts that change hands, each as the page names it: rota, beginning and end in milliseconds, person.
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct SwapForm {
+pub(crate) struct SwapForm {
     first: String,
     second: String,
     note: String,
@@ -254,7 +263,7 @@ fn swap_of(form: &SwapForm, asker: &Person) -> Result<Command, CommandError> {
     Ok(Command::Cover { covers, instead_of, actor: asker.name.clone() })
 }
 
-pub(super) async fn swap(
+pub(crate) async fn swap(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -265,7 +274,7 @@ pub(super) async fn swap(
     carry_out(&app, (page_context, &person), CoverForm::default(), command).await
 }
 
-pub(super) async fn api_swap(
+pub(crate) async fn api_swap(
     State(app): State<App>,
     person: Person,
     Json(form): Json<SwapForm>,
@@ -274,7 +283,7 @@ pub(super) async fn api_swap(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn uncover(
+pub(crate) async fn remove_cover(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -292,12 +301,12 @@ pub(super) async fn uncover(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct BookForm {
+pub(crate) struct BookForm {
     rota: String,
     text: String,
 }
 
-pub(super) async fn hand_over(
+pub(crate) async fn hand_over(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -308,7 +317,7 @@ pub(super) async fn hand_over(
     carry_out(&app, (page_context, &person), CoverForm::default(), Ok(Command::Handover(entry))).await
 }
 
-pub(super) async fn test(
+pub(crate) async fn test_contact(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -320,11 +329,11 @@ pub(super) async fn test(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct ResendForm {
+pub(crate) struct ResendForm {
     key: String,
 }
 
-pub(super) async fn resend(
+pub(crate) async fn resend(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -337,7 +346,7 @@ pub(super) async fn resend(
 
 /// The duty plan as it is followed.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct DutyAnswer {
+pub(crate) struct DutyAnswer {
     rotas: Vec<RotaItem>,
     /// Holes in the plan.
     gaps: Vec<api_types::Text>,
@@ -346,7 +355,7 @@ pub(super) struct DutyAnswer {
 
 /// A rota.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct RotaItem {
+pub(crate) struct RotaItem {
     id: String,
     name: String,
     /// Who is on duty now.
@@ -357,14 +366,14 @@ pub(super) struct RotaItem {
 
 /// A shift.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct ShiftItem {
+pub(crate) struct ShiftItem {
     from: Timestamp,
     until: Timestamp,
     people: Vec<String>,
 }
 
 /// Who is on duty, who comes next, and what is wrong with the plan.
-pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
+pub(crate) async fn api(State(app): State<App>, person: Person) -> ApiResult<DutyAnswer> {
     let covers = app.read(&person.scope, |reader| reader.covers()).await?;
     let (config, now) = (app.config(), clock::now());
     let outlook = calendar::outlook(&config.plan, &covers, now);
@@ -380,7 +389,7 @@ pub(super) async fn api(State(app): State<App>, person: Person) -> ApiResult<Dut
 /// Someone stands in, as the API takes it.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CoverBody {
+pub(crate) struct CoverBody {
     rota: String,
     person: String,
     from: Timestamp,
@@ -389,7 +398,7 @@ pub(super) struct CoverBody {
     note: String,
 }
 
-pub(super) async fn api_cover(
+pub(crate) async fn api_cover(
     State(app): State<App>,
     person: Person,
     Json(body): Json<CoverBody>,
@@ -401,7 +410,7 @@ pub(super) async fn api_cover(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn api_uncover(
+pub(crate) async fn api_remove_cover(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,

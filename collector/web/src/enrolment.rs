@@ -13,20 +13,20 @@ use ioc_common::config::Span;
 use ioc_common::enrolment::{EnrolRequest, EnrolWaiting};
 use ioc_judge::{DeviceKind, Fault, IDENTITY_COLLISION};
 
-use super::App;
-use super::api::{ApiResult, ListQuery, Page, device_id, device_of};
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::rate_limit;
-use super::server::Peer;
-use super::view::PageContext;
+use crate::api::{ApiResult, ListQuery, Page, device_id};
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::device::inventory::device_of;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
+use crate::rate_limit;
+use crate::server::Peer;
 use ioc_engine::command::{Answer, Command, NewToken};
 use ioc_engine::inventory::import::{self, LineFault};
-use ioc_store::NewDevice;
 use ioc_store::scope::AccessScope;
-use ioc_store::{ApprovalReason, FaultQuery, Grant, RequestRecord, TokenRecord};
+use ioc_store::{ApprovalReason, FaultQuery, Grant, NewDevice, RequestRecord, TokenRecord};
 
 /// How long a token can be used, unless something else is asked.
 const TOKEN_LIFE: &str = "1d";
@@ -37,11 +37,11 @@ const TOKENS: usize = 200;
 /// How long a machine that waits should leave between two questions, seconds.
 const RETRY_AFTER_S: u32 = 10;
 /// Largest table of assets, bytes.
-pub(super) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const TABLE_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a new token is to be good for, as programs say it: what is not named here is said of the device.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
-pub(super) struct TokenBody {
+pub(crate) struct TokenBody {
     #[serde(default)]
     life: Option<String>,
     #[serde(default)]
@@ -65,7 +65,12 @@ fn life_of(text: &str) -> Result<Span, Problem> {
     Ok(life)
 }
 
-async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(String, Option<String>), Problem> {
+async fn create_token(
+    app: &App,
+    person: &Person,
+    new: NewToken,
+    life: Span,
+) -> Result<(String, Option<String>), Problem> {
     match app.carry_out(person, Command::NewToken { info: new, life, actor: person.name.clone() }).await? {
         Answer::Token { token, device } => Ok((token, device.map(|device| device.to_string()))),
         _ => Err(Problem::internal("unexpected answer")),
@@ -74,7 +79,7 @@ async fn make(app: &App, person: &Person, new: NewToken, life: Span) -> Result<(
 
 /// A token that was made.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct NewTokenAnswer {
+pub(crate) struct NewTokenAnswer {
     /// The token; it is shown here and never again.
     token: String,
     /// Which device it makes, where that is known.
@@ -82,7 +87,7 @@ pub(super) struct NewTokenAnswer {
 }
 
 /// Makes a token.
-pub(super) async fn api_new(
+pub(crate) async fn api_create_token(
     State(app): State<App>,
     person: Person,
     Json(body): Json<TokenBody>,
@@ -91,12 +96,12 @@ pub(super) async fn api_new(
     let device = device_of(body.device)?;
     let (group, approve, uses) = (body.group, body.approve, body.uses.unwrap_or(1));
     let new = NewToken { device, label: body.purpose, group, uses, approve };
-    let (token, device) = make(&app, &person, new, life).await?;
+    let (token, device) = create_token(&app, &person, new, life).await?;
     Ok((StatusCode::CREATED, Json(NewTokenAnswer { token, device })))
 }
 
 /// Tokens, the newest first, without their secrets.
-pub(super) async fn api_tokens(
+pub(crate) async fn api_tokens(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ListQuery>,
@@ -108,7 +113,7 @@ pub(super) async fn api_tokens(
 }
 
 /// Ends a token.
-pub(super) async fn api_end(
+pub(crate) async fn api_end_token(
     State(app): State<App>,
     person: Person,
     Path(digest): Path<String>,
@@ -118,7 +123,7 @@ pub(super) async fn api_end(
 }
 
 /// Machines that wait for a person.
-pub(super) async fn api_requests(
+pub(crate) async fn api_requests(
     State(app): State<App>,
     person: Person,
 ) -> ApiResult<Vec<api_types::enrolment::RequestRecord>> {
@@ -128,7 +133,7 @@ pub(super) async fn api_requests(
 /// A person's word on a machine that waits.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ApprovalDecision {
+pub(crate) struct ApprovalDecision {
     /// Whether it may come in.
     approve: bool,
     /// What it is, where that is not what was proposed.
@@ -137,7 +142,7 @@ pub(super) struct ApprovalDecision {
 }
 
 /// Lets a machine in, or refuses it.
-pub(super) async fn api_decide(
+pub(crate) async fn api_decide(
     State(app): State<App>,
     person: Person,
     Path(id): Path<String>,
@@ -146,14 +151,14 @@ pub(super) async fn api_decide(
     let approved = match decision {
         ApprovalDecision { approve: false, .. } => None,
         ApprovalDecision { device: Some(device), .. } => Some(device.into()),
-        ApprovalDecision { device: None, .. } => Some(proposal(&app, &id).await?),
+        ApprovalDecision { device: None, .. } => Some(proposed_device(&app, &id).await?),
     };
     app.carry_out(&person, Command::DecideRequest { id, approved, actor: person.name.clone() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a machine would be.
-async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
+async fn proposed_device(app: &App, id: &str) -> Result<NewDevice, Problem> {
     let missing = format!("no machine waits as {id}");
     let asked = id.to_owned();
     let request = app.read(&AccessScope::EVERYWHERE, move |reader| reader.request(&asked)).await?;
@@ -162,13 +167,13 @@ async fn proposal(app: &App, id: &str) -> Result<NewDevice, Problem> {
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
-pub(super) struct ImportQuery {
+pub(crate) struct ImportQuery {
     /// Only say what would be done.
     check: bool,
 }
 
 /// Takes a table of assets in: all of it, or nothing.
-pub(super) async fn api_import(
+pub(crate) async fn api_import(
     State(app): State<App>,
     person: Person,
     Query(query): Query<ImportQuery>,
@@ -188,7 +193,7 @@ pub(super) async fn api_import(
 
 /// A table that was taken in, or only looked at.
 #[derive(Serialize, schemars::JsonSchema)]
-pub(super) struct ImportResult {
+pub(crate) struct ImportResult {
     /// How many assets it holds.
     assets: usize,
     /// How many of them are new or said differently; none when it was only looked at.
@@ -203,7 +208,7 @@ async fn import_devices(app: &App, person: &Person, devices: Vec<NewDevice>) -> 
 }
 
 /// A machine asks to come in.
-pub(super) async fn enrol(
+pub(crate) async fn enrol(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<EnrolRequest>,
@@ -234,7 +239,7 @@ pub(super) async fn enrol(
 /// What the page's forms send: each names what it does.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct EnrolForm {
+pub(crate) struct EnrolmentForm {
     r#do: String,
     // A token.
     group: String,
@@ -258,15 +263,15 @@ pub(super) struct EnrolForm {
     check: String,
 }
 
-impl EnrolForm {
+impl EnrolmentForm {
     /// What the page offers at first.
-    fn blank() -> Self {
+    fn initial() -> Self {
         Self { group: "1".into(), uses: "50".into(), life: "7d".into(), ..Self::default() }
     }
 
     /// What was refused, to be mended; the page's other forms as at first.
-    fn again(self) -> Self {
-        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::blank() } }
+    fn for_correction(self) -> Self {
+        if self.r#do == "token" { self } else { Self { table: self.table, ..Self::initial() } }
     }
 
     fn device(&self) -> NewDevice {
@@ -299,7 +304,7 @@ struct EnrolmentResult {
 impl EnrolmentResult {
     /// A token was made: with the command that uses it, `how` in between.
     fn token(app: &App, token: String, how: &str) -> Self {
-        let command = format!("ioc-agent enrol {how}--server {} {token}", server_of(app));
+        let command = format!("ioc-agent enrol {how}--server {} {token}", server_address(app));
         Self { token: Some((token, command)), ..Self::default() }
     }
 }
@@ -312,7 +317,7 @@ struct EnrolmentPage {
     collisions: Vec<Fault>,
     requests: Vec<RequestRecord>,
     tokens: Vec<TokenRecord>,
-    form: EnrolForm,
+    form: EnrolmentForm,
     done: EnrolmentResult,
 }
 
@@ -337,15 +342,15 @@ impl EnrolmentPage {
     }
 
     /// Whether people should think twice.
-    fn is_odd(request: &RequestRecord) -> bool {
+    fn needs_attention(request: &RequestRecord) -> bool {
         request.reasons.iter().any(|reason| *reason != ApprovalReason::Asked)
     }
 
-    fn lives(&self, token: &TokenRecord) -> bool {
+    fn is_usable(&self, token: &TokenRecord) -> bool {
         token.refusal(self.page_context.now, 0).is_none()
     }
 
-    fn what(token: &TokenRecord) -> &str {
+    fn token_name(token: &TokenRecord) -> &str {
         match &token.grant {
             Grant::Device { info, .. } => &info.name,
             Grant::Group { .. } => &token.label,
@@ -364,7 +369,7 @@ impl EnrolmentPage {
     }
 }
 
-async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: EnrolmentResult) -> PageResult {
+async fn show_page(app: &App, page_context: PageContext, form: EnrolmentForm, done: EnrolmentResult) -> PageResult {
     let read = app.read(&page_context.scope, |reader| {
         let rules = [IDENTITY_COLLISION.to_owned()];
         let collisions = reader.faults(&FaultQuery { rules: &rules, open: true, ..FaultQuery::default() }, TOKENS)?;
@@ -379,12 +384,12 @@ async fn show_page(app: &App, page_context: PageContext, form: EnrolForm, done: 
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
-    show_page(&app, page_context(&app, &person, &headers), EnrolForm::blank(), EnrolmentResult::default()).await
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    show_page(&app, page_context(&app, &person, &headers), EnrolmentForm::initial(), EnrolmentResult::default()).await
 }
 
 /// Where agents ask to come in: host and port of the page.
-fn server_of(app: &App) -> String {
+fn server_address(app: &App) -> String {
     let config = app.config();
     let url: Option<axum::http::Uri> = config.web_url.parse().ok();
     let authority = url.and_then(|url| url.authority().cloned());
@@ -394,25 +399,25 @@ fn server_of(app: &App) -> String {
     )
 }
 
-pub(super) async fn act(
+pub(crate) async fn act(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
-    Form(form): Form<EnrolForm>,
+    Form(form): Form<EnrolmentForm>,
 ) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     match carry_out(&app, &person, &form).await {
         Ok(None) => Ok(Redirect::to("/enrolment").into_response()),
-        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolForm::blank(), done).await,
-        Ok(Some(done)) => show_page(&app, page_context, form.again(), done).await,
+        Ok(Some(done)) if done.faults.is_empty() => show_page(&app, page_context, EnrolmentForm::initial(), done).await,
+        Ok(Some(done)) => show_page(&app, page_context, form.for_correction(), done).await,
         Err(problem) => {
             let done = EnrolmentResult { error: Some(problem.detail().to_owned()), ..EnrolmentResult::default() };
-            show_page(&app, page_context, form.again(), done).await
+            show_page(&app, page_context, form.for_correction(), done).await
         }
     }
 }
 
-async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Option<EnrolmentResult>, Problem> {
+async fn carry_out(app: &App, person: &Person, form: &EnrolmentForm) -> Result<Option<EnrolmentResult>, Problem> {
     let actor = person.name.clone();
     match form.r#do.as_str() {
         "token" => {
@@ -423,7 +428,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 uses.parse().map_err(|_| Problem::invalid(format!("uses: found {uses:?}; allowed is a number")))?;
             let (label, approve) = (form.purpose.clone(), !form.approve.is_empty());
             let new = NewToken { device: form.device(), label, group, uses, approve };
-            let (token, _) = make(app, person, new, life).await?;
+            let (token, _) = create_token(app, person, new, life).await?;
             Ok(Some(EnrolmentResult::token(app, token, "")))
         }
         "anew" => {
@@ -432,7 +437,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
             let known = app.read(&person.scope, move |reader| reader.device(&id)).await?;
             let info = known.ok_or_else(|| Problem::not_found(missing))?.info;
             let new = NewToken { device: info.into(), label: String::new(), group: false, uses: 1, approve: false };
-            let (token, _) = make(app, person, new, life_of(TOKEN_LIFE)?).await?;
+            let (token, _) = create_token(app, person, new, life_of(TOKEN_LIFE)?).await?;
             Ok(Some(EnrolmentResult::token(app, token, "--anew ")))
         }
         "release" => {
@@ -454,7 +459,7 @@ async fn carry_out(app: &App, person: &Person, form: &EnrolForm) -> Result<Optio
                 label: shown.label,
                 place: shown.place,
                 tags: shown.tags,
-                ..proposal(app, &form.which).await?
+                ..proposed_device(app, &form.which).await?
             };
             app.carry_out(person, Command::DecideRequest { id: form.which.clone(), approved: Some(approved), actor })
                 .await?;

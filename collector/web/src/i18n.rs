@@ -1,4 +1,4 @@
-//! Texts of the pages, in Fluent, Vietnamese first.
+//! The texts of the pages in Fluent, Vietnamese first.
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
@@ -8,28 +8,28 @@ const VI: &str = include_str!("../locales/vi.ftl");
 const EN: &str = include_str!("../locales/en.ftl");
 
 /// The texts of both languages.
-pub(super) struct Texts {
+pub(crate) struct Texts {
     vi: FluentBundle<FluentResource>,
     en: FluentBundle<FluentResource>,
 }
 
 impl Texts {
-    pub(super) fn load() -> Self {
+    pub(crate) fn load() -> Self {
         Self { vi: bundle("vi", VI), en: bundle("en", EN) }
     }
 
     /// The text `key` in `language`; the key itself when there is none, which a test rules out.
-    pub(super) fn get(&self, language: &str, key: &str) -> String {
+    pub(crate) fn get(&self, language: &str, key: &str) -> String {
         self.with(language, key, &FluentArgs::new())
     }
 
     /// Whether there is a text `key`.
-    pub(super) fn has(&self, language: &str, key: &str) -> bool {
+    pub(crate) fn has(&self, language: &str, key: &str) -> bool {
         if language == "en" { &self.en } else { &self.vi }.has_message(key)
     }
 
     /// The text `key` with arguments.
-    pub(super) fn with(&self, language: &str, key: &str, args: &FluentArgs<'_>) -> String {
+    pub(crate) fn with(&self, language: &str, key: &str, args: &FluentArgs<'_>) -> String {
         let bundle = if language == "en" { &self.en } else { &self.vi };
         let pattern = bundle.get_message(key).and_then(|message| message.value());
         match pattern {
@@ -53,6 +53,7 @@ fn bundle(language: &str, source: &str) -> FluentBundle<FluentResource> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+    use std::path::Path;
 
     fn keys(source: &str) -> BTreeSet<&str> {
         let starts = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
@@ -124,40 +125,22 @@ mod tests {
         }
     }
 
+    /// The text of all files below a folder.
+    fn read_all(dir: &Path, all: &mut String) {
+        for entry in std::fs::read_dir(dir).expect("a folder").flatten() {
+            if entry.path().is_dir() {
+                read_all(&entry.path(), all);
+            } else {
+                *all += &std::fs::read_to_string(entry.path()).expect("read");
+            }
+        }
+    }
+
     #[test]
     fn every_text_that_is_used_exists_and_every_text_is_used() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
-        let templates = std::fs::read_dir(dir)
-            .expect("templates")
-            .flatten()
-            .map(|entry| std::fs::read_to_string(entry.path()).expect("read"));
-        let sources = [
-            include_str!("view.rs"),
-            include_str!("pages.rs"),
-            include_str!("admin.rs"),
-            include_str!("fleet.rs"),
-            include_str!("enrolment.rs"),
-            include_str!("agent_settings.rs"),
-            include_str!("auth.rs"),
-            include_str!("charts.rs"),
-            include_str!("accounts.rs"),
-            include_str!("wall.rs"),
-            include_str!("document.rs"),
-            include_str!("rooms.rs"),
-            include_str!("site_plan.rs"),
-            include_str!("coverage_detail.rs"),
-            include_str!("video_wall.rs"),
-            include_str!("clock.rs"),
-            include_str!("confirm.rs"),
-            include_str!("custody.rs"),
-            include_str!("my_account.rs"),
-            include_str!("sso.rs"),
-            include_str!("incidents.rs"),
-            include_str!("acknowledge.rs"),
-            include_str!("maintenance.rs"),
-            include_str!("duty.rs"),
-        ];
-        let all: String = templates.chain(sources.map(str::to_owned)).collect();
+        let mut all = String::new();
+        read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/templates")), &mut all);
+        read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut all);
         let calls = [".t(\"", " t(\"", "t_key(\"", ".count(\""];
         let used: BTreeSet<&str> =
             calls.iter().flat_map(|call| all.split(call).skip(1)).filter_map(|rest| rest.split('"').next()).collect();
@@ -189,7 +172,7 @@ mod tests {
                 "why-",
                 "collector-",
                 "certificate-",
-                "second-",
+                "second-factor-",
                 "assets-",
                 "password-",
                 "rooms-",

@@ -12,9 +12,9 @@ use futures_util::stream::{self, Stream};
 
 use ioc_common::clock;
 
-use super::App;
-use super::auth::Person;
-use super::problem::Problem;
+use crate::app::App;
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_store::Role;
 use ioc_store::scope::AccessScope;
 
@@ -53,7 +53,7 @@ async fn account_access(app: &App, session: &str) -> Option<AccountAccess> {
     })
 }
 
-pub(super) async fn live(
+pub(crate) async fn events(
     State(app): State<App>,
     person: Person,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -62,7 +62,7 @@ pub(super) async fn live(
     let wake = app.engine.pages_wake();
     let session = person.session;
     let first = if session.is_empty() { None } else { account_access(&app, &session).await };
-    let events = stream::unfold((wake, true, open), move |(mut wake, begins, open)| {
+    let all = stream::unfold((wake, true, open), move |(mut wake, begins, open)| {
         let (app, session, first) = (app.clone(), session.clone(), first.clone());
         async move {
             if !begins {
@@ -82,7 +82,7 @@ pub(super) async fn live(
             Some((Ok(event("changed")), (wake, false, open)))
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(event("alive"))))
+    Ok(Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).event(event("alive"))))
 }
 
 /// An event without content. A browser passes over one whose data are empty (HTML, "server-sent events", dispatch), and axum

@@ -11,14 +11,13 @@ use ioc_common::clock::{self, Timestamp};
 use ioc_common::id::DeviceId;
 use ioc_judge::{DeviceKind, Scope, Window, WindowSchedule};
 
-use super::App;
-use super::api::ApiResult;
-use super::api_types::{self, all};
-use super::auth::Person;
-use super::incidents::refused;
-use super::pages::{Failure, PageResult, page_context, show_again};
-use super::problem::Problem;
-use super::view::PageContext;
+use crate::api::ApiResult;
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::problem::Problem;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_store::scope::AccessScope;
@@ -27,7 +26,7 @@ use ioc_store::{Reader, StoreError};
 /// A form, as a person filled it in.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub(super) struct WindowForm {
+pub(crate) struct WindowForm {
     title: String,
     devices: String,
     places: String,
@@ -82,8 +81,8 @@ impl WindowForm {
             }
         } else {
             WindowSchedule::Once {
-                from: moment("from", &self.from, config)?,
-                until: moment("until", &self.until, config)?,
+                from: parse_moment("from", &self.from, config)?,
+                until: parse_moment("until", &self.until, config)?,
             }
         };
         Ok(Window { id: 0, title: self.title.clone(), scope, when, freeze, who: String::new(), overruled: Vec::new() })
@@ -91,7 +90,7 @@ impl WindowForm {
 }
 
 /// A moment as browsers send it, in the site's time zone.
-pub(super) fn moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
+pub(crate) fn parse_moment(field: &str, text: &str, config: &Config) -> Result<Timestamp, CommandError> {
     let local = text.trim().parse::<jiff::civil::DateTime>().ok();
     let moment = local.and_then(|local| ioc_judge::local_time::instant(local, &config.timezone));
     moment.ok_or_else(|| CommandError::Invalid(format!("{field}: allowed is a date and a time")))
@@ -102,7 +101,7 @@ struct WindowRow {
     window: Window,
     open: bool,
     next: Option<(Timestamp, Timestamp)>,
-    on: String,
+    subject: String,
 }
 
 #[derive(Template)]
@@ -113,12 +112,12 @@ struct MaintenancePage {
     form: WindowForm,
     error: Option<String>,
     /// What speaks against it can be overruled.
-    warned: bool,
+    can_overrule: bool,
     kinds: Vec<&'static str>,
 }
 
 /// The windows that touch what is within reach; devices and places that are not are left out of them, and so is what spoke against them.
-fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
+fn visible_windows(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, StoreError> {
     let mut windows = reader.windows()?;
     if access.is_everywhere() {
         return Ok(windows);
@@ -154,34 +153,34 @@ fn shown(reader: &dyn Reader, access: &AccessScope) -> Result<Vec<Window>, Store
 async fn render(app: &App, page_context: PageContext, form: WindowForm, error: Option<&CommandError>) -> PageResult {
     let now = page_context.now;
     let access = page_context.scope.clone();
-    match app.read(&page_context.scope, move |reader| shown(reader, &access)).await {
+    match app.read(&page_context.scope, move |reader| visible_windows(reader, &access)).await {
         Ok(windows) => {
             let row = |window: Window| {
                 let scope = &window.scope;
                 let kinds = scope.kinds.iter().map(|kind| page_context.name("kind", kind.as_str()));
                 let tags = scope.tags.iter().map(|tag| format!("#{tag}"));
                 let all = scope.devices.iter().cloned().chain(scope.places.iter().cloned()).chain(tags).chain(kinds);
-                let on = all.collect::<Vec<_>>().join(", ");
-                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), on, window }
+                let subject = all.collect::<Vec<_>>().join(", ");
+                WindowRow { open: window.open_until(now).is_some(), next: window.next(now), subject, window }
             };
             let mut rows: Vec<WindowRow> = windows.into_iter().map(row).collect();
             rows.sort_by_key(|row| row.next);
-            let text = error.map(|error| refused(&page_context, error));
-            let warned = matches!(error, Some(CommandError::Warned(_)));
+            let text = error.map(|error| refusal_text(&page_context, error));
+            let can_overrule = matches!(error, Some(CommandError::Warned(_)));
             let kinds = DeviceKind::ALL.map(DeviceKind::as_str).to_vec();
             let refused = text.is_some();
-            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, warned, kinds }, refused))
+            Ok(show_again(&MaintenancePage { page_context, rows, form, error: text, can_overrule, kinds }, refused))
         }
         Err(problem) => Err(Failure::new(page_context, problem)),
     }
 }
 
-pub(super) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     render(&app, page_context, WindowForm::default(), None).await
 }
 
-pub(super) async fn plan(
+pub(crate) async fn plan(
     State(app): State<App>,
     person: Person,
     headers: HeaderMap,
@@ -201,7 +200,7 @@ pub(super) async fn plan(
     }
 }
 
-pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> PageResult {
+pub(crate) async fn end(State(app): State<App>, person: Person, headers: HeaderMap, Path(id): Path<u64>) -> PageResult {
     let page_context = page_context(&app, &person, &headers);
     match app.carry_out(&person, Command::EndWindow { id, actor: person.name.clone() }).await {
         Ok(_) => Ok(Redirect::to("/maintenance").into_response()),
@@ -209,15 +208,15 @@ pub(super) async fn end(State(app): State<App>, person: Person, headers: HeaderM
     }
 }
 
-pub(super) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
+pub(crate) async fn api_list(State(app): State<App>, person: Person) -> ApiResult<Vec<api_types::maintenance::Window>> {
     let access = person.scope.clone();
-    Ok(Json(all(app.read(&person.scope, move |reader| shown(reader, &access)).await?)))
+    Ok(Json(all(app.read(&person.scope, move |reader| visible_windows(reader, &access)).await?)))
 }
 
 /// A window as the API takes it.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WindowBody {
+pub(crate) struct WindowBody {
     title: String,
     #[serde(default)]
     scope: api_types::maintenance::Scope,
@@ -228,7 +227,7 @@ pub(super) struct WindowBody {
     overrule: bool,
 }
 
-pub(super) async fn api_plan(
+pub(crate) async fn api_plan(
     State(app): State<App>,
     person: Person,
     Json(body): Json<WindowBody>,
@@ -240,7 +239,7 @@ pub(super) async fn api_plan(
     Ok(StatusCode::CREATED)
 }
 
-pub(super) async fn api_end(
+pub(crate) async fn api_end(
     State(app): State<App>,
     person: Person,
     Path(id): Path<u64>,

@@ -11,18 +11,19 @@ use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use ioc_common::clock::Timestamp;
+use ioc_common::clock::{self, Timestamp};
 
+use crate::problem::Problem;
 use ioc_engine::config::Oidc;
 use ioc_engine::http::{self, Request, SendError};
 use ioc_store::template::percent_encoded;
 
 /// How long the provider may take to answer: a person waits.
-const ANSWER: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How far clocks may differ, seconds.
 const SKEW_S: i64 = 60;
 /// Has the provider ask who someone is though it knows them, and say when it did (OpenID Connect Core 1.0, 3.1.2.1).
-const AGAIN: [(&str, &str); 2] = [("prompt", "login"), ("max_age", "0")];
+const REAUTHENTICATE: [(&str, &str); 2] = [("prompt", "login"), ("max_age", "0")];
 
 /// Why nobody came in.
 #[derive(Debug, thiserror::Error)]
@@ -64,16 +65,16 @@ pub(crate) struct Attempt {
     /// Proves that whoever redeems the code is who asked for it.
     pub(crate) verifier: String,
     /// When it was begun, where the provider is to ask anew who it is, however lately that was.
-    pub(crate) again_since: Option<Timestamp>,
+    pub(crate) reauthenticate_since: Option<Timestamp>,
 }
 
-/// Whoever came in.
+/// Who someone is, as the provider's signed token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Proved {
+pub(crate) struct VerifiedIdentity {
     /// Their name.
     pub(crate) name: String,
     /// When they last showed the provider who they are, where it says so: it may have let a browser through that did days ago.
-    pub(crate) at: Option<Timestamp>,
+    pub(crate) authenticated_at: Option<Timestamp>,
     /// Whether it asked for a second factor then, as far as it says so, or the configuration does.
     pub(crate) second_factor: bool,
 }
@@ -93,7 +94,7 @@ pub(crate) async fn discover(config: &Oidc) -> Result<Provider, OidcError> {
 
 /// Where the browser goes to sign in.
 #[must_use]
-pub(crate) fn address(config: &Oidc, provider: &Provider, attempt: &Attempt, back: &str) -> String {
+pub(crate) fn authorization_url(config: &Oidc, provider: &Provider, attempt: &Attempt, back: &str) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, attempt.verifier.as_bytes()));
     let fields = [
         ("response_type", "code"),
@@ -105,10 +106,10 @@ pub(crate) fn address(config: &Oidc, provider: &Provider, attempt: &Attempt, bac
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
     ];
-    let again: &[(&str, &str)] = if attempt.again_since.is_some() { &AGAIN } else { &[] };
+    let again: &[(&str, &str)] = if attempt.reauthenticate_since.is_some() { &REAUTHENTICATE } else { &[] };
     // Who is asked anew is so because accounts are to be changed, which needs a second factor.
     let wanted = config.second_factor_acr.join(" ");
-    let acr = (attempt.again_since.is_some() && !wanted.is_empty()).then_some(("acr_values", wanted.as_str()));
+    let acr = (attempt.reauthenticate_since.is_some() && !wanted.is_empty()).then_some(("acr_values", wanted.as_str()));
     let all = fields.iter().chain(again).chain(&acr);
     let query: Vec<String> = all.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     let joint = if provider.authorization_endpoint.contains('?') { '&' } else { '?' };
@@ -126,7 +127,7 @@ pub(crate) async fn redeem(
     code: &str,
     back: &str,
     now: Timestamp,
-) -> Result<Proved, OidcError> {
+) -> Result<VerifiedIdentity, OidcError> {
     #[derive(Deserialize)]
     struct Tokens {
         id_token: String,
@@ -147,19 +148,20 @@ pub(crate) async fn redeem(
         headers: vec![("authorization".to_owned(), format!("Basic {basic}"))],
         body: body.join("&").into_bytes(),
     };
-    let tokens: Tokens = read(&http::send_within(ANSWER, request).await?)?;
+    let tokens: Tokens = read(&http::send_within(ANSWER_TIMEOUT, request).await?)?;
     let keys: Value = read(&get(&provider.jwks_uri).await?)?;
-    let claims = verified(&tokens.id_token, &keys)?;
-    check(config, provider, attempt, &claims, now)?;
-    let at = proved_at(attempt, &claims, now)?;
+    let claims = verified_claims(&tokens.id_token, &keys)?;
+    check_claims(config, provider, attempt, &claims, now)?;
+    let authenticated_at = authenticated_at(attempt, &claims, now)?;
     let name = claims[&config.claim].as_str();
     let name = name.ok_or_else(|| answer(format!("the token has no claim {:?}", config.claim)))?.to_owned();
-    Ok(Proved { name, at, second_factor: showed_second(config, &claims) })
+    Ok(VerifiedIdentity { name, authenticated_at, second_factor: used_second_factor(config, &claims) })
 }
 
 async fn get(url: &str) -> Result<String, SendError> {
     let (method, content_type) = ("GET", "application/json");
-    http::send_within(ANSWER, Request { method, url, content_type, headers: Vec::new(), body: Vec::new() }).await
+    http::send_within(ANSWER_TIMEOUT, Request { method, url, content_type, headers: Vec::new(), body: Vec::new() })
+        .await
 }
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, OidcError> {
@@ -172,7 +174,7 @@ fn decoded(part: &str) -> Result<Vec<u8>, OidcError> {
 
 /// The claims of a token that one of these keys signed (RFC 7515, 7517, 7518). Only RS256 and ES256 are taken: what names another way,
 /// or none, is not.
-fn verified(token: &str, keys: &Value) -> Result<Value, OidcError> {
+fn verified_claims(token: &str, keys: &Value) -> Result<Value, OidcError> {
     let mut parts = token.split('.');
     let (Some(head), Some(body), Some(sign), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return Err(answer("the token is not signed"));
@@ -203,7 +205,7 @@ fn verified(token: &str, keys: &Value) -> Result<Value, OidcError> {
 }
 
 /// Whether the token is for us, of now and of this attempt (OpenID Connect Core 1.0, 3.1.3.7).
-fn check(
+fn check_claims(
     config: &Oidc,
     provider: &Provider,
     attempt: &Attempt,
@@ -230,13 +232,13 @@ fn check(
 
 /// When whoever signed in showed who they are (`auth_time`; OpenID Connect Core 1.0, 2 and 3.1.3.7). Where the provider was to ask anew,
 /// it is not taken at its address' word: whoever holds the browser can change that.
-fn proved_at(attempt: &Attempt, claims: &Value, now: Timestamp) -> Result<Option<Timestamp>, OidcError> {
+fn authenticated_at(attempt: &Attempt, claims: &Value, now: Timestamp) -> Result<Option<Timestamp>, OidcError> {
     let skew_ms = SKEW_S * 1000;
     let at = claims["auth_time"].as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64));
     if at.is_some_and(|at| at.millis_since(now) > skew_ms) {
         return Err(answer(format!("auth_time of the token is not as it must be: {}", claims["auth_time"])));
     }
-    match (attempt.again_since, at) {
+    match (attempt.reauthenticate_since, at) {
         (Some(_), None) => Err(OidcError::Stale("its token has no auth_time".to_owned())),
         (Some(since), Some(at)) if since.millis_since(at) > skew_ms => {
             Err(OidcError::Stale(format!("it last did so at {at}")))
@@ -251,11 +253,44 @@ const METHODS: [&[&str]; 3] =
 
 /// Whether the provider says that it asked for a second factor: `amr` has `mfa`, or methods of two kinds; or `acr` is one that the
 /// configuration names (OpenID Connect Core 1.0, 2). One that says neither is taken at the configuration's word alone.
-fn showed_second(config: &Oidc, claims: &Value) -> bool {
+fn used_second_factor(config: &Oidc, claims: &Value) -> bool {
     let amr: Vec<&str> = claims["amr"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let kinds = METHODS.iter().filter(|kind| kind.iter().any(|method| amr.contains(method))).count();
     let acr = claims["acr"].as_str().is_some_and(|acr| config.second_factor_acr.iter().any(|one| one == acr));
     config.second_factor_always || acr || kinds > 1 || amr.contains(&"mfa")
+}
+
+/// How long what the provider says of itself is believed, and how long that it does not answer.
+const FOUND_VALID_MS: u64 = 600_000;
+const FAILURE_VALID_MS: u64 = 1000;
+
+/// What the identity provider said of itself: strangers must not make us ask it without end.
+#[derive(Default)]
+pub(crate) struct ProviderCache(tokio::sync::Mutex<Option<Discovered>>);
+
+struct Discovered {
+    issuer: String,
+    found: Result<Provider, String>,
+    at_ms: u64,
+}
+
+impl ProviderCache {
+    pub(crate) async fn get(&self, config: &Oidc) -> Result<Provider, Problem> {
+        let mut known = self.0.lock().await;
+        let now_ms = clock::boottime_ms();
+        if let Some(Discovered { issuer, found, at_ms }) = known.as_ref()
+            && *issuer == config.issuer
+            && now_ms.saturating_sub(*at_ms) < if found.is_ok() { FOUND_VALID_MS } else { FAILURE_VALID_MS }
+        {
+            return found.clone().map_err(Problem::unavailable);
+        }
+        let found = discover(config).await.map_err(|error| {
+            tracing::warn!(%error, "sign-in by the identity provider");
+            error.to_string()
+        });
+        *known = Some(Discovered { issuer: config.issuer.clone(), found: found.clone(), at_ms: clock::boottime_ms() });
+        found.map_err(Problem::unavailable)
+    }
 }
 
 #[cfg(test)]
@@ -303,7 +338,7 @@ mod tests {
             (json!({ "acr": "gold" }), false, true),
             (json!({ "acr": ["gold"] }), false, false),
         ] {
-            let found = [&config(), &named, &always].map(|config| showed_second(config, &claims));
+            let found = [&config(), &named, &always].map(|config| used_second_factor(config, &claims));
             assert_eq!(found, [silent, by_acr, true], "{claims}");
         }
     }
@@ -323,13 +358,14 @@ mod tests {
             token_endpoint: String::new(),
             jwks_uri: String::new(),
         };
-        let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), again_since: None };
+        let attempt =
+            Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), reauthenticate_since: None };
         let header = json!({ "alg": "ES256", "kid": "1" });
         let claims =
             json!({ "iss": "https://idp", "aud": ["ioc"], "exp": 1000, "nonce": "n", "preferred_username": "lan" });
         let now = Timestamp::from_millis(900_000);
-        let good = verified(&signed(&pair, &header, &claims), &keys).expect("signed by a known key");
-        assert!(check(&config, &provider, &attempt, &good, now).is_ok());
+        let good = verified_claims(&signed(&pair, &header, &claims), &keys).expect("signed by a known key");
+        assert!(check_claims(&config, &provider, &attempt, &good, now).is_ok());
 
         for (field, wrong) in [
             ("iss", json!("https://other")),
@@ -341,41 +377,41 @@ mod tests {
         ] {
             let mut claims = claims.clone();
             claims[field] = wrong;
-            let read = verified(&signed(&pair, &header, &claims), &keys).expect("signed");
-            assert!(check(&config, &provider, &attempt, &read, now).is_err(), "{field}");
+            let read = verified_claims(&signed(&pair, &header, &claims), &keys).expect("signed");
+            assert!(check_claims(&config, &provider, &attempt, &read, now).is_err(), "{field}");
         }
         for header in
             [json!({ "alg": "none" }), json!({ "alg": "HS256", "kid": "1" }), json!({ "alg": "ES256", "kid": "2" })]
         {
-            assert!(verified(&signed(&pair, &header, &claims), &keys).is_err(), "{header}");
+            assert!(verified_claims(&signed(&pair, &header, &claims), &keys).is_err(), "{header}");
         }
         let token = signed(&pair, &header, &claims);
         let (begin, sign) = token.rsplit_once('.').expect("three parts");
         let (head, _) = begin.split_once('.').expect("three parts");
         let other = URL_SAFE_NO_PAD
             .encode(json!({ "iss": "https://idp", "aud": "ioc", "preferred_username": "admin" }).to_string());
-        assert!(verified(&format!("{head}.{other}.{sign}"), &keys).is_err(), "changed after it was signed");
-        let place = address(&config, &provider, &attempt, "https://ioc/login/oidc/back");
+        assert!(verified_claims(&format!("{head}.{other}.{sign}"), &keys).is_err(), "changed after it was signed");
+        let place = authorization_url(&config, &provider, &attempt, "https://ioc/login/oidc/back");
         assert!(
             place.starts_with("https://idp/a?response_type=code&client_id=ioc&redirect_uri=https%3A%2F%2Fioc"),
             "{place}"
         );
         assert!(!place.contains("prompt="), "{place}");
-        let again = Attempt { again_since: Some(now), ..attempt };
-        let place = address(&config, &provider, &again, "https://ioc/login/oidc/back");
+        let again = Attempt { reauthenticate_since: Some(now), ..attempt };
+        let place = authorization_url(&config, &provider, &again, "https://ioc/login/oidc/back");
         assert!(place.ends_with("&prompt=login&max_age=0"), "{place}");
         let gold = Oidc { second_factor_acr: vec!["gold".into(), "platinum".into()], ..config };
-        let place = address(&gold, &provider, &again, "https://ioc/login/oidc/back");
+        let place = authorization_url(&gold, &provider, &again, "https://ioc/login/oidc/back");
         assert!(place.ends_with("&max_age=0&acr_values=gold%20platinum"), "{place}");
     }
 
     #[test]
     fn who_is_to_be_asked_anew_was_asked_when_the_token_says_so_and_not_otherwise() {
         let now = Timestamp::from_millis(10_000_000);
-        let at = |again_since: Option<i64>, auth_time: Value| {
-            let again_since = again_since.map(Timestamp::from_millis);
-            let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), again_since };
-            proved_at(&attempt, &json!({ "auth_time": auth_time }), now).map(|at| at.map(Timestamp::as_millis))
+        let at = |reauthenticate_since: Option<i64>, auth_time: Value| {
+            let reauthenticate_since = reauthenticate_since.map(Timestamp::from_millis);
+            let attempt = Attempt { state: "s".into(), nonce: "n".into(), verifier: "v".into(), reauthenticate_since };
+            authenticated_at(&attempt, &json!({ "auth_time": auth_time }), now).map(|at| at.map(Timestamp::as_millis))
         };
         // Whoever comes in as usual may have signed in there long ago, or nobody knows when.
         assert_eq!(at(None, json!(100)).expect("taken"), Some(100_000));
@@ -388,10 +424,10 @@ mod tests {
         // Clocks may differ by a minute, and no more.
         assert_eq!(at(Some(9_900_000), json!(9_840)).expect("taken"), Some(9_840_000));
         assert!(matches!(at(Some(9_900_000), json!(9_839)), Err(OidcError::Stale(_))));
-        for again_since in [None, Some(9_900_000)] {
-            assert_eq!(at(again_since, json!(10_060)).expect("taken"), Some(10_060_000));
+        for reauthenticate_since in [None, Some(9_900_000)] {
+            assert_eq!(at(reauthenticate_since, json!(10_060)).expect("taken"), Some(10_060_000));
             for ahead in [json!(10_061), json!(1e300)] {
-                assert!(matches!(at(again_since, ahead.clone()), Err(OidcError::Answer(_))), "{ahead}");
+                assert!(matches!(at(reauthenticate_since, ahead.clone()), Err(OidcError::Answer(_))), "{ahead}");
             }
         }
     }

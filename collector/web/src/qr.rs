@@ -1,19 +1,19 @@
-//! QR codes (ISO/IEC 18004), drawn as one path: labels of assets, and what authenticator apps read.
+//! QR codes (ISO/IEC 18004) drawn as one path, for asset labels and authenticator apps.
 
 use qrcode::{Color, EcLevel, QrCode};
 
 /// A code as a path of squares.
-pub(super) struct Code {
+pub(crate) struct Code {
     /// Modules on a side, with the quiet zone that readers need.
-    pub(super) side: usize,
-    pub(super) path: String,
+    pub(crate) side: usize,
+    pub(crate) path: String,
 }
 
 /// Modules that stay empty around a code (ISO/IEC 18004).
 const QUIET: usize = 4;
 
 /// The code for a text; nothing where that is too long.
-pub(super) fn code_of(text: &str) -> Option<Code> {
+pub(crate) fn code_of(text: &str) -> Option<Code> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();
     let mut path = String::new();

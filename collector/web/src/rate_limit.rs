@@ -1,49 +1,43 @@
 //! How often one may ask: a bucket of requests for each address that has shown nothing yet, and one for each session that is known.
 //!
-//! What someone makes up costs the address that it comes from, before anything is looked up ([`limit_unauthenticated`]); a bucket of one's own has only
-//! who is known. Whoever turns out to be welcome gets back what it cost.
+//! What someone makes up costs the address that it comes from, before anything is looked up (`sign_in::authentication`); a bucket of
+//! one's own has only who is known. Whoever turns out to be welcome gets back what it cost.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use ioc_common::clock;
 
-use super::App;
-use super::auth;
-use super::problem::Problem;
-use super::server::Peer;
-use ioc_engine::account;
+use crate::problem::Problem;
+use crate::server::Peer;
 use ioc_engine::connection_limit::{address_of, make_room, network_of};
 
 /// How much at once, and how many in a second from then on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     name: &'static str,
     burst: f64,
     per_second: f64,
 }
 
 /// Whatever strangers ask for that is looked up.
-pub(super) const REQUESTS: Rate = Rate { name: "requests", burst: 600.0, per_second: 40.0 };
+pub(crate) const REQUESTS: Rate = Rate { name: "requests", burst: 600.0, per_second: 40.0 };
 /// Signing in, and all that could be guessed on the way: whoever guesses is slow.
-pub(super) const SIGN_IN: Rate = Rate { name: "sign-in", burst: 60.0, per_second: 1.0 };
+pub(crate) const SIGN_IN: Rate = Rate { name: "sign-in", burst: 60.0, per_second: 1.0 };
 /// Enrolling; whoever has a good token gets it back.
-pub(super) const ENROL: Rate = Rate { name: "enrol", burst: 300.0, per_second: 5.0 };
+pub(crate) const ENROL: Rate = Rate { name: "enrol", burst: 300.0, per_second: 5.0 };
 /// Links out of notices, and alerts of other systems; the same.
-pub(super) const LINK: Rate = Rate { name: "link", burst: 60.0, per_second: 1.0 };
+pub(crate) const LINK: Rate = Rate { name: "link", burst: 60.0, per_second: 1.0 };
 /// A session: pages that live ask once a second, programs in series.
 const SESSION: Rate = Rate { name: "session", burst: 300.0, per_second: 50.0 };
 /// Passwords and codes that someone who is signed in shows or chooses.
 const ACCOUNT: Rate = Rate { name: "account", burst: 20.0, per_second: 0.2 };
-
 /// A network has so many times what an address has.
-const NETWORK: f64 = 4.0;
+const NETWORK_FACTOR: f64 = 4.0;
 /// Buckets of each kind that are kept. Beyond that those go of which least was taken: they are as good as never seen.
 const BUCKETS_MAX: usize = 10_000;
 
@@ -103,7 +97,7 @@ impl Buckets {
 
 /// What is left, by who asks. Strangers cannot touch the buckets of those who are known.
 #[derive(Debug, Default)]
-pub(super) struct RateLimiter {
+pub(crate) struct RateLimiter {
     unauthenticated: Mutex<Buckets>,
     known: Mutex<Buckets>,
 }
@@ -116,11 +110,11 @@ impl RateLimiter {
     ///
     /// # Errors
     /// The answer with status 429 that says when to ask again.
-    fn take(&self, rate: Rate, peer: IpAddr, now_ms: u64) -> Result<(), Refused> {
+    pub(crate) fn take(&self, rate: Rate, peer: IpAddr, now_ms: u64) -> Result<(), Refused> {
         let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
         let both = [
             (BucketKey::Address(rate.name, address_of(peer)), 1.0),
-            (BucketKey::Network(rate.name, network_of(peer)), NETWORK),
+            (BucketKey::Network(rate.name, network_of(peer)), NETWORK_FACTOR),
         ];
         for (whose, times) in &both {
             if let Some(wait) = all.of(whose.clone(), rate, *times, now_ms).wait_s() {
@@ -133,7 +127,7 @@ impl RateLimiter {
         Ok(())
     }
 
-    fn give_back(&self, rate: Rate, peer: IpAddr) {
+    pub(crate) fn give_back(&self, rate: Rate, peer: IpAddr) {
         let mut all = self.unauthenticated.lock().unwrap_or_else(PoisonError::into_inner);
         for whose in [BucketKey::Address(rate.name, address_of(peer)), BucketKey::Network(rate.name, network_of(peer))]
         {
@@ -157,7 +151,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// The answer with status 429 that says when to ask again.
-    pub(super) fn take_unauthenticated(&self, rate: Rate, peer: &Peer) -> Result<(), Refused> {
+    pub(crate) fn take_unauthenticated(&self, rate: Rate, peer: &Peer) -> Result<(), Refused> {
         match peer {
             Peer::Local(_) => Ok(()),
             Peer::Remote(address) => self.take(rate, *address, now_ms()),
@@ -165,7 +159,7 @@ impl RateLimiter {
     }
 
     /// Gives one back: they turned out to be welcome.
-    pub(super) fn refund(&self, rate: Rate, peer: &Peer) {
+    pub(crate) fn refund(&self, rate: Rate, peer: &Peer) {
         if let Peer::Remote(address) = peer {
             self.give_back(rate, *address);
         }
@@ -175,7 +169,7 @@ impl RateLimiter {
     ///
     /// # Errors
     /// When the bucket is empty: status 429.
-    pub(super) fn sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
+    pub(crate) fn take_sign_in(&self, peer: &Peer, browser: Option<&str>) -> Result<(), Problem> {
         let taken = match browser {
             Some(browser) => self.take_known(SIGN_IN, browser, now_ms()),
             None => self.take_unauthenticated(SIGN_IN, peer),
@@ -187,13 +181,13 @@ impl RateLimiter {
     ///
     /// # Errors
     /// When the bucket is empty: status 429.
-    pub(super) fn account(&self, account: &str) -> Result<(), Problem> {
+    pub(crate) fn take_account(&self, account: &str) -> Result<(), Problem> {
         let taken = self.take_known(ACCOUNT, account, now_ms());
         taken.map_err(|_| Problem::too_many("too many attempts; wait a minute"))
     }
 
     /// Whether a session was found lately.
-    fn is_known_session(&self, digest: &str) -> bool {
+    pub(crate) fn is_known_session(&self, digest: &str) -> bool {
         let all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.0.contains_key(&BucketKey::Known(SESSION.name, digest.to_owned()))
     }
@@ -203,12 +197,12 @@ impl RateLimiter {
     ///
     /// # Errors
     /// When the bucket is empty: status 429.
-    pub(super) fn take_session(&self, digest: &str) -> Result<(), Refused> {
+    pub(crate) fn take_session(&self, digest: &str) -> Result<(), Refused> {
         if self.is_known_session(digest) { self.take_known(SESSION, digest, now_ms()) } else { Ok(()) }
     }
 
     /// Remembers whether the session was found.
-    pub(super) fn note_session(&self, digest: &str, found: bool) {
+    pub(crate) fn note_session(&self, digest: &str, found: bool) {
         if found {
             if !self.is_known_session(digest) {
                 let _ = self.take_known(SESSION, digest, now_ms());
@@ -220,11 +214,11 @@ impl RateLimiter {
     }
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     clock::boottime_ms()
 }
 
-fn refused(wait_s: f64) -> Refused {
+pub(crate) fn refused(wait_s: f64) -> Refused {
     let mut answer = Problem::too_many(format!("too many requests; ask again in {wait_s} s")).into_response();
     if let Ok(value) = HeaderValue::from_str(&format!("{wait_s}")) {
         answer.headers_mut().insert(header::RETRY_AFTER, value);
@@ -234,35 +228,7 @@ fn refused(wait_s: f64) -> Refused {
 
 /// What an answer carries whose asker was welcome without a session, such as a machine with a good token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ValidToken;
-
-/// Nothing is looked up for these, or they are counted in their own way: a person can always see the page to sign in.
-fn is_exempt(path: &str) -> bool {
-    path.starts_with("/static/")
-        || matches!(path, "/favicon.ico" | "/healthz" | "/login" | "/login/code" | "/api/v1/session")
-}
-
-/// Has strangers pay for what they ask, by their address, before anything is looked up.
-pub(super) async fn limit_unauthenticated(State(app): State<App>, request: Request, next: Next) -> Response {
-    let peer = match request.extensions().get::<Peer>() {
-        Some(Peer::Remote(address)) if !is_exempt(request.uri().path()) => *address,
-        _ => return next.run(request).await,
-    };
-    let digest =
-        auth::credential_of(request.headers(), request.uri()).map(|(shown, _)| account::session_digest(&shown));
-    let known = || digest.as_ref().is_some_and(|digest| app.limits.is_known_session(digest));
-    if known() {
-        return next.run(request).await;
-    }
-    if let Err(refused) = app.limits.take(REQUESTS, peer, now_ms()) {
-        return *refused;
-    }
-    let response = next.run(request).await;
-    if response.extensions().get::<ValidToken>().is_some() || known() {
-        app.limits.give_back(REQUESTS, peer);
-    }
-    response
-}
+pub(crate) struct ValidToken;
 
 #[cfg(test)]
 mod tests {
@@ -319,9 +285,9 @@ mod tests {
     #[test]
     fn a_browser_that_is_known_does_not_wait_for_its_neighbours() {
         let (limits, peer) = (RateLimiter::default(), Peer::Remote(ip("192.0.2.1")));
-        while limits.sign_in(&peer, None).is_ok() {}
-        assert!(limits.sign_in(&peer, Some("browser")).is_ok());
-        assert!((0..100).any(|_| limits.sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");
-        assert!(limits.sign_in(&Peer::Local(0), None).is_ok());
+        while limits.take_sign_in(&peer, None).is_ok() {}
+        assert!(limits.take_sign_in(&peer, Some("browser")).is_ok());
+        assert!((0..100).any(|_| limits.take_sign_in(&peer, Some("browser")).is_err()), "but it has a bound, too");
+        assert!(limits.take_sign_in(&Peer::Local(0), None).is_ok());
     }
 }

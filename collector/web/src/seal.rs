@@ -1,5 +1,6 @@
-//! What a browser keeps for us while someone is on their way in: sealed, so that nobody else reads or changes it, and without a place here
-//! that strangers could fill. The key is made at every start, so what is sealed is good until the collector starts anew.
+//! Sealed texts that a browser keeps for us while someone signs in, so that strangers can neither read, change nor pile them up.
+//!
+//! The key is made at every start: what is sealed is good until the collector starts anew.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use ioc_common::random;
+
 use ioc_engine::pki::PkiError;
 
 /// Longest text that is opened: a cookie holds 4 KiB.

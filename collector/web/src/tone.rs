@@ -1,15 +1,14 @@
-//! The colours of the pages: how something is, at a glance. The classes of `static/app.css` have the same names, and so have the texts
-//! `tone-*` and `wall-*`.
+//! The colours of the pages, by how something is: the classes of `static/app.css` and the texts `tone-*` have the same names.
 
 use std::fmt;
 
 use ioc_judge::{Incident, Severity};
 
-use super::api_types::device::DeviceState;
+use crate::api_types::device::DeviceState;
 
 /// A colour, by what it says; the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     /// Someone must act now.
     Bad,
     /// Someone must look at it.
@@ -24,7 +23,7 @@ pub(super) enum Tone {
 
 impl Tone {
     /// The class of the style sheet, and the end of the text's key.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Warning => "warning",
@@ -35,7 +34,7 @@ impl Tone {
     }
 
     /// Of a device in this state, whose worst open fault is of this severity.
-    pub(super) const fn of_device(state: DeviceState, worst: Option<Severity>) -> Self {
+    pub(crate) const fn of_device(state: DeviceState, worst: Option<Severity>) -> Self {
         match (state, worst) {
             (DeviceState::Silent | DeviceState::HostDown, _) | (_, Some(Severity::Critical)) => Self::Bad,
             (DeviceState::Suspect | DeviceState::Stale, _) | (_, Some(Severity::Warning)) => Self::Warning,
@@ -45,7 +44,7 @@ impl Tone {
     }
 
     /// Of an incident: one that is over is good.
-    pub(super) const fn of_incident(incident: &Incident) -> Self {
+    pub(crate) const fn of_incident(incident: &Incident) -> Self {
         match (incident.state.is_active(), incident.severity) {
             (false, _) => Self::Good,
             (true, Severity::Critical) => Self::Bad,

@@ -18,22 +18,6 @@ const KNOWN: &[(&str, &str, &[&str])] = &[
     ("agent/probe/src", "crate", &["ports", "protection"]),
     // Tests of the folding and of the contract open a store, and tests of SQLite fold and keep the contract.
     ("collector/store/src", "crate", &["compaction", "contract", "directory", "sqlite"]),
-    (
-        "collector/web/src",
-        "crate",
-        &[
-            "admin",
-            "agent_settings",
-            "api",
-            "auth",
-            "charts",
-            "document",
-            "pages",
-            "personal_data",
-            "video_wall",
-            "view",
-        ],
-    ),
     ("common/src", "crate", &["clock", "keeper"]),
     ("common/src", "crate", &["config", "redact"]),
     ("common/src", "crate", &["document", "reading"]),

@@ -1,0 +1,4 @@
+//! Accounts: one's own, and all of them.
+
+pub(crate) mod accounts;
+pub(crate) mod my_account;

@@ -1,0 +1,165 @@
+//! The page *Administration*: how the collector itself is, its channels, rules and certificates.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::HeaderMap;
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::{Rule, RuleCondition, Text};
+
+use crate::app::App;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show};
+use crate::person::Person;
+use crate::tone::Tone;
+use ioc_engine::config::Config;
+use ioc_engine::pki;
+use ioc_store::ChannelTally;
+
+/// Certificates of devices that are listed, those that end the soonest.
+const CERTIFICATES: usize = 10;
+/// A certificate that ends before this is worth a look: milliseconds.
+const SOON_MS: i64 = 30 * 86_400_000;
+
+/// A line of the collector's own state.
+struct StatusLine {
+    /// Key of its name.
+    name: &'static str,
+    value: String,
+    tone: Tone,
+}
+
+/// A channel with what became of its notices.
+struct ChannelRow {
+    name: String,
+    kind: &'static str,
+    target: String,
+    severity: &'static str,
+    always: bool,
+    fallback: String,
+    tally: ChannelTally,
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+struct AdminPage {
+    page_context: PageContext,
+    facts: Vec<StatusLine>,
+    /// What the store lost and nobody has confirmed.
+    lost: Vec<Text>,
+    refused: Vec<(&'static str, u64)>,
+    channels: Vec<ChannelRow>,
+    rules: Vec<Rule>,
+    /// What it is for, by the key of its text, and when it ends.
+    collector_certificates: Vec<(&'static str, Option<Timestamp>)>,
+    certificates: Vec<(DeviceId, Timestamp)>,
+}
+
+impl AdminPage {
+    fn ends_soon(&self, at: &Timestamp) -> bool {
+        at.millis_since(self.page_context.now) < SOON_MS
+    }
+
+    /// Whom a rule is for, where that is not everyone.
+    fn scope_text(&self, rule: &Rule) -> String {
+        self.page_context.scope_text(&rule.scope)
+    }
+
+    fn limit(rule: &Rule) -> String {
+        match &rule.condition {
+            RuleCondition::Number(condition) => {
+                let limit = rule.limit().unwrap_or_default();
+                format!("{} {limit}", condition.metric.name)
+            }
+            RuleCondition::Document(listed) => listed.document.clone(),
+            RuleCondition::Silent | RuleCondition::Budget => String::new(),
+        }
+    }
+}
+
+fn size_text(page_context: &PageContext, bytes: u64) -> String {
+    if bytes >= 10 << 30 {
+        return format!("{} GiB", page_context.decimal(&(bytes as f64 / 1_073_741_824.0), 1));
+    }
+    format!("{} MiB", page_context.decimal(&(bytes as f64 / 1_048_576.0), 1))
+}
+
+/// The collector's own state.
+fn status_lines(app: &App, page_context: &PageContext, config: &Config) -> Vec<StatusLine> {
+    let health = &app.health;
+    let fact = |name, value: String, tone| StatusLine { name, value, tone };
+    let good = |name, value: String| fact(name, value, Tone::Good);
+    let trouble = health.trouble();
+    let (commits, commit_us) = (health.commits.load(Relaxed), health.commit_us.load(Relaxed));
+    let mean_ms = if commits == 0 { 0.0 } else { commit_us as f64 / commits as f64 / 1000.0 };
+    let failed = health.notices_failed.load(Relaxed);
+    let stored = ioc_store::size(&config.data);
+    let room = rustix::fs::statvfs(&config.data);
+    let room = room.map_or((0, 0), |fs| (fs.f_bavail * fs.f_frsize, fs.f_blocks * fs.f_frsize));
+    let tight = room.1 > 0 && room.0 < room.1 / 10;
+    vec![
+        match trouble {
+            Some(why) => fact("collector-store", why, Tone::Bad),
+            None => good("collector-store", page_context.t("collector-writable")),
+        },
+        match health.examined() {
+            None => good("collector-examined", page_context.t("collector-examined-not-yet")),
+            Some(examined) if examined.findings.is_empty() => good(
+                "collector-examined",
+                format!("{} · {}", page_context.t("collector-sound"), page_context.ago(&examined.at)),
+            ),
+            Some(examined) => fact("collector-examined", examined.findings.join("; "), Tone::Bad),
+        },
+        good("collector-version", env!("CARGO_PKG_VERSION").to_owned()),
+        good("collector-since", page_context.ago(&app.since)),
+        good("collector-connections", health.connections.load(Relaxed).to_string()),
+        good("collector-reports", health.reports.load(Relaxed).to_string()),
+        good("collector-commit", format!("{} ms", page_context.decimal(&mean_ms, 2))),
+        good("collector-queue", health.queue.load(Relaxed).to_string()),
+        good("collector-notices", health.notices_delivered.load(Relaxed).to_string()),
+        fact("collector-failed", failed.to_string(), if failed > 0 { Tone::Warning } else { Tone::Good }),
+        good("collector-sizes", size_text(page_context, stored)),
+        fact("collector-room", size_text(page_context, room.0), if tight { Tone::Bad } else { Tone::Good }),
+    ]
+}
+
+pub(crate) async fn page(State(app): State<App>, person: Person, headers: HeaderMap) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let config = app.config();
+    let found = app.read(&person.scope, |reader| Ok((reader.deliveries()?, reader.certificates(CERTIFICATES)?))).await;
+    let (tallies, certificates) = match found {
+        Ok(found) => found,
+        Err(problem) => return Err(Failure::new(page_context, problem)),
+    };
+    let channels = config.channels.iter().map(|channel| ChannelRow {
+        name: channel.name.clone(),
+        kind: channel.kind,
+        target: channel.notifier.target(),
+        severity: channel.min_severity.as_str(),
+        always: channel.always,
+        fallback: channel.fallback.clone().unwrap_or_default(),
+        tally: tallies.iter().find(|tally| tally.channel == channel.name).cloned().unwrap_or_default(),
+    });
+    let web = config.web_certificate.as_ref().map(|(certificate, _)| certificate.clone());
+    let pki_dir = config.data.join("pki");
+    let collector_certificates = vec![
+        ("certificate-authority", pki::end_of(&pki_dir.join("ca.pem"))),
+        ("certificate-server", pki::end_of(&pki_dir.join("server.pem"))),
+    ];
+    let collector_certificates =
+        collector_certificates.into_iter().chain(web.map(|path| ("certificate-web", pki::end_of(&path)))).collect();
+    let page = AdminPage {
+        facts: status_lines(&app, &page_context, &config),
+        lost: app.health.missing(),
+        refused: app.health.all_refused(),
+        channels: channels.collect(),
+        rules: config.rules.rules().to_vec(),
+        collector_certificates,
+        certificates,
+        page_context,
+    };
+    Ok(show(&page))
+}

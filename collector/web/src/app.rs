@@ -1,0 +1,117 @@
+//! What every handler can reach: the ways to store and engine, the configuration, texts and limits.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use ioc_common::clock::{self, Timestamp};
+
+use crate::authorization::EngineGateway;
+use crate::i18n::Texts;
+use crate::oidc::ProviderCache;
+use crate::person::Person;
+use crate::problem::Problem;
+use crate::rate_limit::RateLimiter;
+use crate::readers::StoreReaders;
+use crate::recent_accesses::RecentAccesses;
+use crate::seal::Seal;
+use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
+use ioc_engine::account::hashing::Hashing;
+use ioc_engine::command::{Answer, Command, CommandError};
+use ioc_engine::config::Config;
+use ioc_engine::connection_limit::PerKeyLimit;
+use ioc_engine::health::Health;
+use ioc_engine::log_pace::LogPace;
+use ioc_engine::pki::PkiError;
+use ioc_engine::writer::EngineHandle;
+use ioc_store::coverage::CoverageFacts;
+use ioc_store::scope::AccessScope;
+use ioc_store::{Reader, StoreError};
+
+/// Live pages of one session, such as of one token on several walls, and of all.
+const LIVE_PER_SESSION_MAX: usize = 32;
+const LIVE_MAX: usize = 1000;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) engine: EngineGateway,
+    pub(crate) health: Arc<Health>,
+    config: watch::Receiver<Arc<Config>>,
+    readers: StoreReaders,
+    pub(crate) texts: Arc<Texts>,
+    /// All that is hashed goes through this.
+    pub(crate) hashing: Hashing,
+    pub(crate) accesses: Arc<RecentAccesses>,
+    pub(crate) links: Arc<AcknowledgeLinks>,
+    /// What browsers keep of a sign-in that is not finished.
+    pub(crate) seal: Arc<Seal>,
+    /// What the identity provider said of itself.
+    pub(crate) provider: Arc<ProviderCache>,
+    /// Live pages that are open, by session.
+    pub(crate) live: Arc<PerKeyLimit>,
+    /// What strangers cause to be written down.
+    pub(crate) paced: Arc<LogPace>,
+    pub(crate) limits: Arc<RateLimiter>,
+    /// What coverage was last made of, and when.
+    pub(crate) covered: Arc<Mutex<Option<(Timestamp, CoverageFacts)>>>,
+    /// When it started.
+    pub(crate) since: Timestamp,
+}
+
+impl App {
+    /// Pages and API over these readers.
+    ///
+    /// # Errors
+    /// When the system gives no randomness, or no thread.
+    pub fn new(
+        engine: EngineHandle,
+        health: Arc<Health>,
+        config: watch::Receiver<Arc<Config>>,
+        readers: Vec<Box<dyn Reader>>,
+        limited: Vec<Box<dyn Reader>>,
+        links: Arc<AcknowledgeLinks>,
+    ) -> Result<Self, PkiError> {
+        let started = Hashing::start();
+        Ok(Self {
+            engine: EngineGateway::new(engine),
+            health,
+            config,
+            readers: StoreReaders::new(readers, limited),
+            texts: Arc::new(Texts::load()),
+            hashing: started.map_err(|error| PkiError::Make(format!("the hashing thread: {error}")))?,
+            accesses: Arc::default(),
+            links,
+            seal: Arc::new(Seal::new()?),
+            provider: Arc::default(),
+            live: PerKeyLimit::new(LIVE_PER_SESSION_MAX, LIVE_MAX),
+            paced: Arc::default(),
+            covered: Arc::default(),
+            limits: Arc::default(),
+            since: clock::now(),
+        })
+    }
+
+    /// Says now and then how much of what strangers do was not written down.
+    pub fn paced(&self) -> Arc<LogPace> {
+        Arc::clone(&self.paced)
+    }
+
+    /// Reads from the store, off the async threads: what this scope shows of it.
+    pub(crate) async fn read<T, F>(&self, scope: &AccessScope, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.read(scope, read).await
+    }
+
+    /// Has carried out what a person asks for, as far as their rights and their places reach.
+    pub(crate) async fn carry_out(&self, person: &Person, command: Command) -> Result<Answer, CommandError> {
+        self.engine.carry_out(&self.readers, person, command).await
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+}

@@ -1,0 +1,134 @@
+//! Coverage: of how many machines an area is in order; and the page of one area, with those that are not and why (articles 7, 8.2, 9.2,
+//! 13.2).
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::DeviceId;
+use ioc_judge::{DeviceInfo, Fault};
+
+use crate::app::App;
+use crate::device::name::{name_of, names_of};
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, show};
+use crate::person::Person;
+use crate::personal_data;
+use crate::problem::Problem;
+use crate::tone::Tone;
+use ioc_store::coverage::{self, AREAS, CoverageFacts};
+use ioc_store::scope::AccessScope;
+use ioc_store::{Counts, FaultQuery, Reader, Right, StoreError};
+
+/// Faults on one page.
+const FAULTS: usize = 500;
+/// Machines on one page that told nothing.
+const MACHINES: usize = 500;
+
+/// How old what is said of coverage may be, milliseconds.
+const COVERAGE_MS: i64 = 5000;
+
+impl App {
+    /// What coverage is made of, at most this old: it goes over the whole fleet, and everyone who watches asks for it.
+    pub(crate) fn coverage(
+        &self,
+        scope: &AccessScope,
+        reader: &dyn Reader,
+        counts: Counts,
+        now: Timestamp,
+    ) -> Result<CoverageFacts, StoreError> {
+        if !scope.is_everywhere() {
+            return reader.coverage();
+        }
+        // Who reports is counted by whoever asks, so that a page never says two things of it.
+        let with_counts = |facts: CoverageFacts| CoverageFacts { devices: counts.devices, live: counts.live, ..facts };
+        if let Ok(kept) = self.covered.lock()
+            && let Some((at, facts)) = kept.as_ref()
+            && (0..COVERAGE_MS).contains(&now.millis_since(*at))
+        {
+            return Ok(with_counts(facts.clone()));
+        }
+        let facts = reader.coverage()?;
+        if let Ok(mut kept) = self.covered.lock() {
+            *kept = Some((now, facts.clone()));
+        }
+        Ok(with_counts(facts))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "coverage-detail.html")]
+struct CoverageDetailPage {
+    page_context: PageContext,
+    name: &'static str,
+    faults: Vec<Fault>,
+    /// Machines that told nothing of the area.
+    without_report: Vec<DeviceInfo>,
+    /// Machines on which a rule of the area cannot be judged; their pages say which and why.
+    unjudged: Vec<DeviceInfo>,
+    names: HashMap<DeviceId, String>,
+}
+
+impl CoverageDetailPage {
+    fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
+        name_of(&self.names, Some(&fault.device))
+    }
+
+    const fn tone(fault: &Fault) -> Tone {
+        match fault.severity {
+            ioc_judge::Severity::Critical => Tone::Bad,
+            ioc_judge::Severity::Warning => Tone::Warning,
+            ioc_judge::Severity::Info => Tone::Away,
+        }
+    }
+}
+
+/// What speaks against an area.
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    if name == "reporting" {
+        return Ok(Redirect::to("/devices?state=bad").into_response());
+    }
+    let Some(area) = AREAS.into_iter().find(|area| area.name == name) else {
+        return Err(Failure::not_found(page_context));
+    };
+    // Passwords are of people: their accounts are named here.
+    let personal = area.name == "passwords";
+    if personal
+        && !(person.may(Right::Personal)
+            && personal_data::record_list_access(&app, &person, "accounts of all machines").await)
+    {
+        let detail = page_context.t("not-allowed");
+        return Err(Failure::new(page_context, Problem::forbidden(detail)));
+    }
+    let config = app.config();
+    let rules = coverage::rules_against(area, &config.rules);
+    let found = app
+        .read(&person.scope, move |reader| {
+            let query = FaultQuery { open: true, rules: &rules, ..FaultQuery::default() };
+            let mut faults = reader.faults(&query, FAULTS)?;
+            let worth = |fault: &Fault| fault.value.unwrap_or(0.0);
+            faults.sort_by(|a, b| b.severity.cmp(&a.severity).then(worth(b).total_cmp(&worth(a))));
+            let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
+            let unjudged = coverage::unjudged_machines(area, &reader.coverage()?, &config.rules);
+            let unjudged = reader.machines_of(&unjudged, MACHINES)?;
+            Ok((faults, names, reader.machines_without(area.document, MACHINES)?, unjudged))
+        })
+        .await;
+    match found {
+        Ok((mut faults, names, without_report, unjudged)) => {
+            personal_data::reveal_faults(&app, &person, &format!("{name} of all machines"), &mut faults).await;
+            Ok(show(&CoverageDetailPage { page_context, name: area.name, faults, without_report, unjudged, names }))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}

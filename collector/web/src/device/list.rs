@@ -1,0 +1,286 @@
+//! The list of devices, searched, filtered, sorted and paged by the store, and the saved lists; as a page and in the API.
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+
+use ioc_common::clock;
+use ioc_judge::DeviceKind;
+
+use crate::api::{ApiResult, ListQuery, Page};
+use crate::api_types::device::DeviceItem;
+use crate::app::App;
+use crate::device::row::{DeviceRow, rows_of};
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, ROWS, page_context, show};
+use crate::person::Person;
+use crate::problem::Problem;
+use ioc_engine::command::{Command, CommandError};
+use ioc_store::inventory::DeviceRecord;
+use ioc_store::template::percent_encoded;
+use ioc_store::{DeviceQuery, DeviceSort, DeviceStateFilter, Reader, SavedView, StoreError};
+
+/// Longest name of a list, and longest search, characters.
+const TEXT_MAX: usize = 100;
+
+/// What a list of devices is asked for, as it stands in the address.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ListAddress {
+    search: String,
+    kind: String,
+    place: String,
+    state: String,
+    sort: String,
+    descending: String,
+    page: String,
+}
+
+impl ListAddress {
+    /// What it means. What cannot be read says nothing.
+    pub(crate) fn query(&self) -> DeviceQuery {
+        let filled = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let page = self.page.parse::<usize>().unwrap_or(1).clamp(1, 1_000_000);
+        DeviceQuery {
+            search: self.search.chars().take(TEXT_MAX).collect(),
+            kinds: DeviceKind::ALL.into_iter().filter(|kind| kind.as_str() == self.kind).collect(),
+            places: filled(&self.place).into_iter().collect(),
+            state: value_named(&DeviceStateFilter::ALL, &self.state).unwrap_or_default(),
+            sort: value_named(&DeviceSort::ALL, &self.sort).unwrap_or(DeviceSort::Name),
+            descending: !self.descending.is_empty(),
+            skip: (page - 1) * ROWS,
+            limit: ROWS,
+            ..DeviceQuery::default()
+        }
+    }
+
+    /// Whether it asks for this place.
+    pub(crate) fn is_at(&self, place: &str) -> bool {
+        self.place == place
+    }
+
+    /// The same, written the shortest way; without the page.
+    pub(crate) fn to_query_string(&self) -> String {
+        let query = self.query();
+        let kind = query.kinds.first().map_or("", |kind| kind.as_str());
+        let state = name_of_value(&DeviceStateFilter::ALL, query.state);
+        let sort = if query.sort == DeviceSort::Name { "" } else { name_of_value(&DeviceSort::ALL, query.sort) };
+        let descending = if query.descending { "1" } else { "" };
+        let all = [
+            ("search", query.search.as_str()),
+            ("kind", kind),
+            ("place", &self.place),
+            ("state", state),
+            ("sort", sort),
+            ("descending", descending),
+        ];
+        let filled = all.iter().filter(|(_, value)| !value.is_empty());
+        filled.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect::<Vec<_>>().join("&")
+    }
+
+    /// The same for another page.
+    fn page_address(&self, page: usize) -> String {
+        format!("/devices?{}&page={page}", self.to_query_string())
+    }
+}
+
+fn value_named<T: Copy>(all: &[(T, &'static str)], name: &str) -> Option<T> {
+    all.iter().find(|(_, its)| *its == name).map(|(one, _)| *one)
+}
+
+fn name_of_value<T: Copy + PartialEq>(all: &[(T, &'static str)], one: T) -> &'static str {
+    all.iter().find(|(its, _)| *its == one).map_or("", |(_, name)| name)
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage {
+    page_context: PageContext,
+    address: ListAddress,
+    query: DeviceQuery,
+    total: u64,
+    rows: Vec<DeviceRow>,
+    places: Vec<String>,
+    views: Vec<SavedView>,
+    refused: Option<&'static str>,
+}
+
+impl DevicesPage {
+    /// The address that sorts by a column; the other way round where it is sorted by that one already.
+    fn sort_address(&self, name: &str) -> String {
+        let same = self.is_sorted_by(name);
+        let descending = if same && !self.query.descending { "1".to_owned() } else { String::new() };
+        let address = ListAddress { sort: name.to_owned(), descending, ..self.address.clone() };
+        format!("/devices?{}", address.to_query_string())
+    }
+
+    fn is_sorted_by(&self, name: &str) -> bool {
+        value_named(&DeviceSort::ALL, name) == Some(self.query.sort)
+    }
+
+    /// What `aria-sort` of a column says.
+    fn order_of(&self, name: &str) -> &'static str {
+        match (self.is_sorted_by(name), self.query.descending) {
+            (false, _) => "none",
+            (true, false) => "ascending",
+            (true, true) => "descending",
+        }
+    }
+
+    fn page(&self) -> usize {
+        self.query.skip / ROWS + 1
+    }
+
+    fn first(&self) -> u64 {
+        self.query.skip as u64 + 1
+    }
+
+    fn last(&self) -> u64 {
+        self.query.skip as u64 + self.rows.len() as u64
+    }
+
+    fn has_next(&self) -> bool {
+        self.last() < self.total
+    }
+
+    /// Whether this view is what is shown.
+    fn is_shown(&self, view: &SavedView) -> bool {
+        view.query == self.address.to_query_string()
+    }
+
+    fn is_plain(&self) -> bool {
+        self.address.to_query_string().is_empty()
+    }
+}
+
+async fn render(
+    app: &App,
+    person: &Person,
+    headers: &HeaderMap,
+    address: ListAddress,
+    refused: Option<&'static str>,
+) -> PageResult {
+    let page_context = page_context(app, person, headers);
+    let (now, query, account) = (page_context.now, address.query(), person.name.clone());
+    let asked = query.clone();
+    let found = app
+        .read(&person.scope, move |reader| {
+            let rows = rows_of(&asked, reader, now)?;
+            Ok((reader.devices_count(&asked)?, rows, reader.places()?, reader.views(&account)?))
+        })
+        .await;
+    match found {
+        Ok((total, rows, places, views)) => {
+            Ok(show(&DevicesPage { page_context, address, query, total, rows, places, views, refused }))
+        }
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+/// The list of devices.
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Query(address): Query<ListAddress>,
+) -> PageResult {
+    render(&app, &person, &headers, address, None).await
+}
+
+/// A list to keep, under a name.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ViewForm {
+    name: String,
+    /// The query of the page's address.
+    #[serde(default)]
+    query: String,
+    #[serde(default)]
+    remove: String,
+}
+
+/// Keeps a list for the person who asks, or forgets it.
+pub(crate) async fn save_view(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Form(form): Form<ViewForm>,
+) -> Result<Response, Failure> {
+    let refuse = |problem| Failure::new(page_context(&app, &person, &headers), problem);
+    let read = format!("/devices?{}", form.query).parse::<axum::http::Uri>().ok();
+    let address = read.and_then(|uri| Query::<ListAddress>::try_from_uri(&uri).ok()).map(|Query(address)| address);
+    let address = address.ok_or_else(|| refuse(Problem::invalid("query: it cannot be read")))?;
+    let written = address.to_query_string();
+    let name: String = form.name.trim().chars().filter(|letter| !letter.is_control()).take(TEXT_MAX).collect();
+    let removing = !form.remove.is_empty();
+    let refused = match () {
+        () if name.is_empty() => Some("view-nameless"),
+        () if !removing && written.is_empty() => Some("view-plain"),
+        () => None,
+    };
+    if refused.is_some() {
+        return render(&app, &person, &headers, address, refused).await;
+    }
+    let query = if removing { String::new() } else { written.clone() };
+    let view = SavedView { account: person.name.clone(), name, query };
+    match app.carry_out(&person, Command::SaveView(view)).await {
+        // How many one may keep is decided where they are kept.
+        Err(CommandError::Conflict(_)) => return render(&app, &person, &headers, address, Some("view-many")).await,
+        Err(error) => return Err(refuse(error.into())),
+        Ok(_) => {}
+    }
+    let back = if removing { "/devices".to_owned() } else { format!("/devices?{written}") };
+    Ok(Redirect::to(&back).into_response())
+}
+
+/// A device as the API has it: the record, with its newest numbers by name.
+pub(crate) fn item_of(record: DeviceRecord, reader: &dyn Reader) -> Result<DeviceItem, StoreError> {
+    let layout = record.layout.map(|id| reader.layout(id)).transpose()?.flatten();
+    let names = layout.iter().flat_map(|layout| layout.series().iter().map(|series| series.as_str().to_owned()));
+    let values = names.zip(record.latest.iter().copied()).collect();
+    Ok(DeviceItem::new(record, values, clock::now()))
+}
+
+pub(crate) async fn api(
+    State(app): State<App>,
+    person: Person,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Page<DeviceItem>> {
+    let limit = query.limit();
+    let state = if query.bad { DeviceStateFilter::Bad } else { DeviceStateFilter::Any };
+    let ask = DeviceQuery { search: query.search, state, after: query.cursor, limit, ..DeviceQuery::default() };
+    let items = app
+        .read(&person.scope, move |reader| {
+            let records = reader.devices(&ask)?;
+            let full = records.len() == limit;
+            let next = records.last().filter(|_| full).map(|record| record.info.id.to_string());
+            let items = records.into_iter().map(|record| item_of(record, reader)).collect::<Result<Vec<_>, _>>()?;
+            Ok(Page { items, next_cursor: next })
+        })
+        .await?;
+    Ok(Json(items))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_is_asked_and_nothing_more() {
+        let address = ListAddress {
+            search: "máy 1&2".into(),
+            kind: "server".into(),
+            state: "nonsense".into(),
+            sort: "name".into(),
+            page: "3".into(),
+            ..ListAddress::default()
+        };
+        assert_eq!(address.to_query_string(), "search=m%C3%A1y%201%262&kind=server");
+        let query = address.query();
+        assert_eq!((query.kinds, query.state, query.skip), (vec![DeviceKind::Server], DeviceStateFilter::Any, 200));
+        let far = ListAddress { page: "99999999999999999999".into(), ..ListAddress::default() };
+        assert_eq!(far.query().skip, 0, "what is no number is the first page");
+    }
+}

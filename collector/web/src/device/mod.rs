@@ -1,0 +1,16 @@
+//! Devices: the list, and one with all that is known of it; a file for each thing that is asked of a device.
+
+pub(crate) mod agent_settings;
+mod chart;
+pub(crate) mod details;
+pub(crate) mod documents;
+pub(crate) mod events;
+pub(crate) mod history;
+pub(crate) mod inventory;
+pub(crate) mod labels;
+pub(crate) mod list;
+pub(crate) mod name;
+pub(crate) mod replay;
+pub(crate) mod row;
+pub(crate) mod software;
+mod video_wall;

@@ -1,0 +1,245 @@
+//! One incident with all that happened and everything people do with it; as a page and in the API.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use ioc_common::clock::Timestamp;
+use ioc_common::id::{DeviceId, IncidentId};
+use ioc_judge::incident::IncidentRecord;
+use ioc_judge::{Action, Fault, Incident, IncidentState, TimelineStep};
+
+use crate::api::{ApiResult, LIMIT};
+use crate::api_types::incident::NoticeItem;
+use crate::api_types::{self, all};
+use crate::app::App;
+use crate::device::name::{name_of, names_of};
+use crate::device::row::DeviceRow;
+use crate::page::context::PageContext;
+use crate::page::{Failure, PageResult, page_context, refusal_text, show_again};
+use crate::person::Person;
+use crate::personal_data;
+use crate::problem::Problem;
+use crate::tone::Tone;
+use ioc_engine::command::Command;
+use ioc_engine::config::page_of;
+use ioc_store::{FaultQuery, OutboxEntry, Reader, StoreError, TicketQuery, TicketRecord};
+
+/// Tickets of one incident that are shown.
+const TICKETS: usize = 20;
+/// Faults of one incident that are shown.
+const FAULTS: usize = 200;
+
+/// What is read for one incident.
+struct IncidentPageData {
+    incident: Incident,
+    steps: Vec<TimelineStep>,
+    notices: Vec<OutboxEntry>,
+    tickets: Vec<TicketRecord>,
+    device: Option<DeviceRow>,
+    faults: Vec<Fault>,
+    names: HashMap<DeviceId, String>,
+}
+
+fn read_page_data(id: IncidentId, reader: &dyn Reader, now: Timestamp) -> Result<Option<IncidentPageData>, StoreError> {
+    let Some((incident, steps, notices)) = reader.incident(id)? else { return Ok(None) };
+    let record = incident.device.as_ref().map(|device| reader.device(device)).transpose()?.flatten();
+    let device = record.map(|record| DeviceRow::new(record, &HashMap::new(), now));
+    let faults = reader.faults(&FaultQuery { incident: Some(id), ..FaultQuery::default() }, FAULTS)?;
+    let names = names_of(faults.iter().map(|fault| &fault.device), reader)?;
+    let tickets = reader.tickets(&TicketQuery::Of(id), TICKETS)?;
+    Ok(Some(IncidentPageData { incident, steps, notices, tickets, device, faults, names }))
+}
+
+#[derive(Template)]
+#[template(path = "incident.html")]
+struct IncidentPage {
+    page_context: PageContext,
+    data: IncidentPageData,
+    /// Where each ticket is seen.
+    ticket_pages: Vec<String>,
+    /// The rules that tell of a change that a person can accept.
+    changes: Vec<String>,
+    tone: Tone,
+    /// Why what was asked for was refused.
+    error: Option<String>,
+    /// What was written when it was refused: nothing of it is lost.
+    form: HashMap<String, String>,
+}
+
+impl IncidentPage {
+    fn incident(&self) -> &Incident {
+        &self.data.incident
+    }
+
+    fn record(&self) -> &IncidentRecord {
+        &self.data.incident.record
+    }
+
+    fn field_value(&self, field: &str) -> &str {
+        self.form.get(field).map_or("", String::as_str)
+    }
+
+    fn name_of<'s>(&'s self, fault: &'s Fault) -> &'s str {
+        name_of(&self.data.names, Some(&fault.device))
+    }
+
+    /// From the fault to the first notice that arrived, and to when someone took it (article 6.2).
+    fn response_times(&self) -> Vec<(&'static str, String)> {
+        let incident = &self.data.incident;
+        let first = self.data.notices.iter().filter_map(|notice| notice.delivered_at).min();
+        let span = |at: Option<Timestamp>| {
+            at.map(|at| self.page_context.duration(at.millis_since(incident.opened_at)))
+                .unwrap_or_else(|| "–".to_owned())
+        };
+        vec![
+            ("time-to-notice", span(first)),
+            ("time-to-acknowledge", span(incident.acknowledged_at)),
+            ("time-to-resolve", span(incident.resolved_at)),
+        ]
+    }
+
+    /// What is left until a deadline, or how long it has passed.
+    fn time_left(&self, at: &Timestamp) -> (bool, String) {
+        let left = at.millis_since(self.page_context.now);
+        (left < 0, self.page_context.duration(left.abs()))
+    }
+
+    fn is_joined(&self, fault: &Fault) -> bool {
+        let incident = &self.data.incident;
+        let opened_it = incident.device.as_ref() == Some(&fault.device) && incident.rule == fault.rule;
+        !opened_it && incident.raised > 1 && fault.state.is_open()
+    }
+
+    /// What changed under it may be right.
+    fn can_accept(&self) -> bool {
+        self.data.faults.iter().any(|fault| fault.state.is_open() && self.changes.contains(&fault.rule))
+    }
+
+    fn can_reopen(&self) -> bool {
+        let over = matches!(self.incident().state, IncidentState::Resolved | IncidentState::Closed);
+        over && self.record().merged_into.is_none()
+    }
+}
+
+async fn render(
+    app: &App,
+    (page_context, person): (PageContext, &Person),
+    id: u64,
+    refused: Option<(String, HashMap<String, String>)>,
+) -> Result<Response, Failure> {
+    let now = page_context.now;
+    match app.read(&page_context.scope, move |reader| read_page_data(IncidentId(id), reader, now)).await {
+        Ok(Some(mut data)) => {
+            personal_data::reveal_incident(app, person, &mut data.incident, &mut data.steps, &mut data.faults).await;
+            let tone = Tone::of_incident(&data.incident);
+            let again = refused.is_some();
+            let (error, form) = refused.map_or((None, HashMap::new()), |(error, form)| (Some(error), form));
+            let config = app.config();
+            let ticket_pages = data.tickets.iter().map(|ticket| page_of(ticket, &config)).collect();
+            let changes =
+                config.rules.rules().iter().filter(|rule| rule.is_change()).map(|rule| rule.id.clone()).collect();
+            Ok(show_again(&IncidentPage { page_context, data, ticket_pages, changes, tone, error, form }, again))
+        }
+        Ok(None) => Err(Failure::not_found(page_context)),
+        Err(problem) => Err(Failure::new(page_context, problem)),
+    }
+}
+
+pub(crate) async fn page(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    render(&app, (page_context, &person), id, None).await
+}
+
+/// Does what a form of the page asks.
+pub(crate) async fn act(
+    State(app): State<App>,
+    person: Person,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+    Form(form): Form<HashMap<String, String>>,
+) -> PageResult {
+    let page_context = page_context(&app, &person, &headers);
+    let value = Value::Object(form.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
+    let action: Action = match serde_json::from_value::<api_types::action::Action>(value) {
+        Ok(action) => action.into(),
+        Err(error) => return render(&app, (page_context, &person), id, Some((error.to_string(), form))).await,
+    };
+    let command = Command::Act { incident: IncidentId(id), action, actor: person.name.clone() };
+    match app.carry_out(&person, command).await {
+        Ok(_) => Ok(Redirect::to(&format!("/incidents/{id}")).into_response()),
+        Err(error) => {
+            let text = refusal_text(&page_context, &error);
+            render(&app, (page_context, &person), id, Some((text, form))).await
+        }
+    }
+}
+
+pub(crate) async fn api_act(
+    State(app): State<App>,
+    person: Person,
+    Path(id): Path<u64>,
+    Json(action): Json<api_types::action::Action>,
+) -> Result<StatusCode, Problem> {
+    let action = action.into();
+    app.carry_out(&person, Command::Act { incident: IncidentId(id), action, actor: person.name.clone() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// An incident with all that happened.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct IncidentDetails {
+    #[serde(flatten)]
+    incident: api_types::incident::Incident,
+    timeline: Vec<api_types::incident::TimelineStep>,
+    tickets: Vec<TicketItem>,
+    notices: Vec<NoticeItem>,
+}
+
+/// An incident in a ticket system.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct TicketItem {
+    system: String,
+    /// Its identifier there; empty before it is there.
+    ticket: String,
+    /// Where people read it.
+    page: String,
+    /// Up to which step of the timeline it was told.
+    step: u32,
+    /// Why it was not told more.
+    error: Option<String>,
+}
+
+pub(crate) async fn api(State(app): State<App>, person: Person, Path(id): Path<u64>) -> ApiResult<IncidentDetails> {
+    let id_of = IncidentId(id);
+    let found = app
+        .read(&person.scope, move |reader| {
+            let whole = reader.incident(id_of)?;
+            Ok((whole, reader.tickets(&TicketQuery::Of(id_of), LIMIT)?))
+        })
+        .await?;
+    let (found, tickets) = found;
+    let (mut incident, mut timeline, notices) =
+        found.ok_or_else(|| Problem::not_found(format!("there is no incident {id}")))?;
+    personal_data::reveal_incident(&app, &person, &mut incident, &mut timeline, &mut []).await;
+    let tickets = tickets.into_iter().map(|ticket| TicketItem {
+        page: page_of(&ticket, &app.config()),
+        system: ticket.system,
+        ticket: ticket.ticket,
+        step: ticket.step,
+        error: ticket.error,
+    });
+    let (tickets, timeline, notices) = (tickets.collect(), all(timeline), all(notices));
+    Ok(Json(IncidentDetails { incident: incident.into(), timeline, tickets, notices }))
+}

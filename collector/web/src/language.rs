@@ -1,0 +1,61 @@
+//! In which language someone reads, and the button that changes it.
+
+use axum::Form;
+use axum::http::{HeaderMap, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::cookie::{cookie, set_cookie};
+
+const LANGUAGE_COOKIE: &str = "__Host-ioc-language";
+
+pub(crate) fn language_of(headers: &HeaderMap, default: &str) -> String {
+    match cookie(headers, LANGUAGE_COOKIE).as_deref() {
+        Some("vi") => "vi".to_owned(),
+        Some("en") => "en".to_owned(),
+        _ => default.to_owned(),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct LanguageForm {
+    language: String,
+}
+
+/// The page that shows what a form was sent to: where only a form goes, it stands on the page above.
+fn page_of(path: &str) -> &str {
+    let forms = ["/duty", "/accounts", "/account", "/maintenance", "/login"];
+    let above = forms.into_iter().find(|page| path.strip_prefix(page).is_some_and(|rest| rest.starts_with('/')));
+    let path = path.strip_suffix("/remarks").unwrap_or(path);
+    above.unwrap_or(if path == "/devices/views" { "/devices" } else { path })
+}
+
+pub(crate) async fn choose(headers: HeaderMap, Form(form): Form<LanguageForm>) -> Response {
+    let language = if form.language == "en" { "en" } else { "vi" };
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    // Back to the page of ours that it was pressed on, and to nowhere else.
+    let from = text(header::REFERER).and_then(|from| from.parse::<Uri>().ok());
+    let from = from.filter(|from| from.authority().map(axum::http::uri::Authority::as_str) == text(header::HOST));
+    let from = from.as_ref().and_then(|from| from.path_and_query()).map(axum::http::uri::PathAndQuery::as_str);
+    let back = from.filter(|path| path.starts_with('/') && !path.starts_with("//")).map_or("/", page_of);
+    ([(header::SET_COOKIE, set_cookie(LANGUAGE_COOKIE, language, 31_536_000))], Redirect::to(back)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_of;
+
+    #[test]
+    fn the_other_language_leads_back_to_a_page() {
+        for (from, back) in [
+            ("/incidents/7?x=1", "/incidents/7?x=1"),
+            ("/duty/covers", "/duty"),
+            ("/devices/views", "/devices"),
+            ("/devices/srv-01/remarks", "/devices/srv-01"),
+            ("/devices/srv-01", "/devices/srv-01"),
+            ("/login/code", "/login"),
+        ] {
+            assert_eq!(page_of(from), back);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The routes of the API, each with what it takes and gives.
+
+use crate::api::openapi::{self, DescribedRouter};
+use crate::api::{ListQuery, Page};
+use crate::api_types::access::AuditRecord;
+use crate::api_types::action::Action;
+use crate::api_types::device::{DeviceItem, NewDevice, SoftwareItem};
+use crate::api_types::enrolment::{RequestRecord, TokenRecord};
+use crate::api_types::incident::{EventRecord, Fault, Incident};
+use crate::api_types::maintenance::Window;
+use crate::api_types::power::Room;
+use crate::api_types::replay::Replay;
+use crate::{account, administration, device, duty, enrolment, incident, maintenance, room, sign_in};
+use ioc_engine::writer::FILE_MAX_BYTES;
+
+/// Largest set of rules that is tried.
+const RULES_MAX_BYTES: usize = 1024 * 1024;
+/// Largest body with another system's alerts.
+const ALERTS_MAX_BYTES: usize = 1024 * 1024;
+
+/// The API, each route with what it takes and gives.
+pub(super) fn routes() -> DescribedRouter {
+    let mut all = DescribedRouter::new();
+    devices_api(&mut all);
+    incidents_api(&mut all);
+    people_api(&mut all);
+    all
+}
+
+fn devices_api(all: &mut DescribedRouter) {
+    all.get("/devices", device::list::api, "Devices, a page of them")
+        .query::<ListQuery>()
+        .answers::<Page<DeviceItem>>(200);
+    all.post("/devices", device::inventory::api_register, "Registers a device without an agent")
+        .body::<NewDevice>()
+        .done(201);
+    all.post_large(
+        "/devices/import",
+        enrolment::api_import,
+        enrolment::TABLE_MAX_BYTES,
+        "Takes a table of assets in: all of it, or nothing",
+    )
+    .query::<enrolment::ImportQuery>()
+    .raw_body("text/csv")
+    .answers::<enrolment::ImportResult>(200);
+    all.get("/devices/{id}", device::details::api, "A device with its newest values, hello and open faults")
+        .answers::<device::details::DeviceDetails>(200);
+    all.put(
+        "/devices/{id}",
+        device::inventory::api_describe,
+        "Changes what is said of a device; what is not given is empty from then on",
+    )
+    .body::<NewDevice>()
+    .done(204);
+    all.patch("/devices/{id}", device::inventory::api_amend, "Changes only what is given of what is said of a device")
+        .body::<NewDevice>()
+        .done(204);
+    all.get("/devices/{id}/documents", device::documents::api, "What surveys found, each whole")
+        .answers::<Vec<device::documents::DocumentItem>>(200);
+    all.get("/devices/{id}/events", device::events::api, "What happened on a device, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<EventRecord>>(200);
+    all.post(
+        "/devices/{id}/remarks",
+        device::events::api_remark,
+        "Writes something down about a device, among what happened there",
+    )
+    .body::<device::events::RemarkBody>()
+    .done(201);
+    all.get("/devices/{id}/software", device::software::api, "Its software, a page of it")
+        .query::<ListQuery>()
+        .answers::<Page<SoftwareItem>>(200);
+    all.get("/devices/{id}/history", device::history::api, "Its numbers over time")
+        .query::<device::history::HistoryQuery>()
+        .answers::<device::history::History>(200);
+    all.get("/devices/{id}/history.csv", device::history::csv, "The same as CSV")
+        .query::<device::history::HistoryQuery>()
+        .file("text/csv");
+    all.post_large(
+        "/devices/{id}/replay",
+        device::replay::api,
+        RULES_MAX_BYTES,
+        "What a rule would have said of its history",
+    )
+    .body::<device::replay::ReplayBody>()
+    .answers::<Replay>(200);
+    all.post("/devices/{id}/revoke", device::inventory::api_revoke, "Takes its right to report, and drops its link")
+        .done(204);
+    all.get(
+        "/store",
+        administration::store::api,
+        "How the store stands: whether it can be written, what it lost, what a look at it found",
+    )
+    .answers::<administration::store::StoreStatus>(200);
+    all.post(
+        "/store/confirm",
+        administration::store::api_confirm,
+        "Confirms what the store lost, so that the collector calls itself ready again",
+    )
+    .body::<administration::store::Confirmation>()
+    .done(204);
+    all.post(
+        "/devices/{id}/release",
+        device::inventory::api_release,
+        "Lets it report again whose identity was found on two machines",
+    )
+    .done(204);
+    all.get("/settings", device::agent_settings::api, "What agents are given to set, and how each stands with it")
+        .query::<ListQuery>()
+        .answers::<Page<device::agent_settings::SettingsItem>>(200);
+    all.get("/rooms", room::power::api, "The power of each room").answers::<Vec<Room>>(200);
+    all.get("/tokens", enrolment::api_tokens, "Enrolment tokens, newest first, without their secrets")
+        .query::<ListQuery>()
+        .answers::<Page<TokenRecord>>(200);
+    all.post("/tokens", enrolment::api_create_token, "A new enrolment token, shown once")
+        .body::<enrolment::TokenBody>()
+        .answers::<enrolment::NewTokenAnswer>(201);
+    all.delete("/tokens/{digest}", enrolment::api_end_token, "Ends an enrolment token").done(204);
+    all.get("/enrolments", enrolment::api_requests, "Machines that wait to be let in")
+        .answers::<Vec<RequestRecord>>(200);
+    all.post("/enrolments/{id}", enrolment::api_decide, "Lets a machine in, or refuses it")
+        .body::<enrolment::ApprovalDecision>()
+        .done(204);
+}
+
+fn incidents_api(all: &mut DescribedRouter) {
+    all.get("/faults", incident::faults::api, "Faults, newest first").query::<ListQuery>().answers::<Page<Fault>>(200);
+    all.get("/incidents", incident::list::api, "Incidents, newest first")
+        .query::<ListQuery>()
+        .answers::<Page<Incident>>(200);
+    all.post("/incidents", incident::open::api, "Opens an incident by hand")
+        .body::<incident::open::OpenForm>()
+        .answers::<incident::open::OpenedIncident>(201);
+    all.get("/incidents/{id}", incident::details::api, "An incident with timeline, notices and tickets")
+        .answers::<incident::details::IncidentDetails>(200);
+    all.post("/incidents/{id}/actions", incident::details::api_act, "Does something with an incident")
+        .body::<Action>()
+        .done(204);
+    all.post_large(
+        "/incidents/{id}/files",
+        incident::attachments::attach,
+        FILE_MAX_BYTES,
+        "Adds a file: the body is its content",
+    )
+    .query::<incident::attachments::FileQuery>()
+    .raw_body("application/octet-stream")
+    .done(201);
+    all.get("/incidents/{id}/files/{sha256}", incident::attachments::file, "Gives a file back")
+        .file("application/octet-stream");
+    all.post_large(
+        "/alerts/{source}",
+        incident::alerts::api,
+        ALERTS_MAX_BYTES,
+        "Takes in what another system says: Alertmanager's webhook, with that source's own token",
+    )
+    .body::<incident::alerts::AlertsBody>()
+    .done(204);
+    all.get("/windows", maintenance::api_list, "Maintenance windows").answers::<Vec<Window>>(200);
+    all.post("/windows", maintenance::api_plan, "Plans one").body::<maintenance::WindowBody>().done(201);
+    all.delete("/windows/{id}", maintenance::api_end, "Ends one").done(204);
+    all.get("/duty", duty::api, "Who is on duty, the next shifts, and gaps").answers::<duty::DutyAnswer>(200);
+    all.post("/duty/covers", duty::api_cover, "Someone stands in").body::<duty::CoverBody>().done(201);
+    all.post("/duty/swaps", duty::api_swap, "Two shifts change hands, both or neither")
+        .body::<duty::SwapForm>()
+        .done(201);
+    all.delete("/duty/covers/{id}", duty::api_remove_cover, "Nobody stands in any more").done(204);
+}
+
+fn people_api(all: &mut DescribedRouter) {
+    all.post("/session", sign_in::password::api_sign_in, "Signs in: sets a cookie")
+        .body::<sign_in::password::Credentials>()
+        .done(204);
+    all.delete("/session", sign_in::password::api_sign_out, "Signs out").done(204);
+    all.post("/session/confirm", sign_in::confirm::api, "Shows again who one is, before accounts are changed")
+        .body::<sign_in::confirm::ConfirmForm>()
+        .done(204);
+    all.get("/audit", administration::audit::api, "The audit log in order, each record with its hash")
+        .query::<administration::audit::AuditQuery>()
+        .answers::<Page<AuditRecord>>(200);
+    all.get("/accounts", account::accounts::api_list, "All accounts")
+        .answers::<Vec<account::accounts::AccountItem>>(200);
+    all.post("/accounts", account::accounts::api_add, "A new account; its first password is shown once")
+        .body::<account::accounts::NewAccountForm>()
+        .answers::<account::accounts::NewPassword>(201);
+    all.patch("/accounts/{name}", account::accounts::api_change, "Changes an account")
+        .body::<account::accounts::ChangeForm>()
+        .done(204);
+    all.post("/accounts/{name}/reset", account::accounts::api_reset, "A new password, shown once")
+        .answers::<account::accounts::NewPassword>(200);
+    all.delete(
+        "/accounts/{name}/second-factor",
+        account::accounts::api_remove_second_factor,
+        "Takes an account's second factor away: its owner has lost it",
+    )
+    .done(204);
+    all.post("/account/password", account::my_account::api_password, "Changes one's own password")
+        .body::<account::my_account::PasswordForm>()
+        .done(204);
+    all.post(
+        "/account/second-factor",
+        account::my_account::api_second_factor,
+        "One's own second factor: start, confirm, recovery, off",
+    )
+    .body::<account::my_account::SecondFactorForm>()
+    .answers::<account::my_account::SecondFactorAnswer>(200);
+    all.post("/account/tokens", account::my_account::api_token, "A token of one's own, shown once")
+        .body::<account::my_account::TokenForm>()
+        .answers::<account::my_account::NewApiToken>(201);
+    all.get("/clock", administration::clock::api, "The machine's clock beside the time by which the collector goes")
+        .answers::<administration::clock::ClockAnswer>(200);
+    all.post(
+        "/clock/confirm",
+        administration::clock::api_confirm,
+        "A person says that the machine's clock is right after a step of it",
+    )
+    .body::<administration::clock::ConfirmForm>()
+    .done(204);
+    all.get("/openapi.json", openapi::openapi, "This description").object(200);
+}

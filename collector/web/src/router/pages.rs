@@ -1,0 +1,119 @@
+//! The routes of the pages, and of what machines ask for beside the API; `tests/tests/visibility.rs` reads them here.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+
+use ioc_common::enrolment::ENROL_PATH;
+
+use crate::api::openapi;
+use crate::app::App;
+use crate::{
+    account, administration, coverage, device, display_wall, duty, enrolment, incident, language, live, maintenance,
+    overview, room, sign_in,
+};
+
+/// All of them.
+pub(super) fn routes() -> Router<App> {
+    [centre(), devices(), work(), people(), administration(), machines()].into_iter().fold(Router::new(), Router::merge)
+}
+
+/// The centre as a whole, and what all pages need.
+fn centre() -> Router<App> {
+    Router::new()
+        .route("/", get(overview::page))
+        .route("/rooms", get(room::power::page))
+        .route("/plan", get(room::site_plan::page))
+        .route("/sensors", get(room::sensors::page))
+        .route("/coverage/{area}", get(coverage::page))
+        .route("/wall", get(display_wall::page))
+        .route("/language", post(language::choose))
+        .route("/live", get(live::events))
+}
+
+/// Devices, and how they come in.
+fn devices() -> Router<App> {
+    Router::new()
+        .route("/devices", get(device::list::page))
+        .route("/devices/views", post(device::list::save_view))
+        .route("/devices/{id}", get(device::details::page))
+        .route("/devices/{id}/history", get(device::history::page))
+        .route("/devices/{id}/software", get(device::software::page))
+        .route("/devices/{id}/software.csv", get(device::software::csv))
+        .route("/devices/{id}/remarks", post(device::events::remark))
+        .route("/devices/{id}/label", get(device::labels::single))
+        .route("/labels", get(device::labels::sheet))
+        .route(
+            "/enrolment",
+            get(enrolment::page).post(enrolment::act).layer(DefaultBodyLimit::max(enrolment::TABLE_MAX_BYTES)),
+        )
+}
+
+/// Incidents, duty and maintenance.
+fn work() -> Router<App> {
+    Router::new()
+        .route("/incidents", get(incident::list::page))
+        .route("/incidents/new", get(incident::open::page).post(incident::open::open))
+        .route("/incidents/{id}", get(incident::details::page).post(incident::details::act))
+        .route("/a/{link}", get(incident::acknowledge::page).post(incident::acknowledge::acknowledge))
+        .route("/duty", get(duty::page))
+        .route("/duty/covers", post(duty::cover))
+        .route("/duty/swap", post(duty::swap))
+        .route("/duty/covers/{id}/remove", post(duty::remove_cover))
+        .route("/duty/book", post(duty::hand_over))
+        .route("/duty/test/{person}", post(duty::test_contact))
+        .route("/duty/resend", post(duty::resend))
+        .route("/maintenance", get(maintenance::page).post(maintenance::plan))
+        .route("/maintenance/{id}/end", post(maintenance::end))
+}
+
+/// Accounts, and signing in.
+fn people() -> Router<App> {
+    Router::new()
+        .route("/accounts", get(account::accounts::page).post(account::accounts::add))
+        .route("/accounts/{name}", post(account::accounts::change))
+        .route("/account", get(account::my_account::page))
+        .route("/account/password", post(account::my_account::password))
+        .route("/account/confirm", get(sign_in::confirm::page).post(sign_in::confirm::submit))
+        .route("/account/second-factor", post(account::my_account::second_factor))
+        .route("/account/tokens", post(account::my_account::token))
+        .route("/account/sessions/{digest}/end", post(account::my_account::end_session))
+        .route("/login", get(sign_in::password::login_page).post(sign_in::password::login))
+        .route("/login/code", post(sign_in::password::login_code))
+        .route("/login/oidc", get(sign_in::sso::begin))
+        .route("/login/oidc/back", get(sign_in::sso::callback))
+        .route("/logout", post(sign_in::password::logout))
+}
+
+/// What is administered, and the description of the API.
+fn administration() -> Router<App> {
+    Router::new()
+        .route("/api", get(openapi::page))
+        .route("/admin", get(administration::collector::page))
+        .route("/admin/store", post(administration::store::confirm))
+        .route("/admin/clock", post(administration::clock::confirm))
+        .route("/settings", get(device::agent_settings::page))
+        .route("/audit", get(administration::audit::page))
+}
+
+/// What machines ask for, and the static files.
+fn machines() -> Router<App> {
+    Router::new()
+        .route(ENROL_PATH, post(enrolment::enrol))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(administration::readiness::ready))
+        .route("/metrics", get(administration::metrics::collector))
+        .route("/metrics/devices", get(administration::metrics::fleet))
+        .route("/static/app.css", get(async || asset("text/css; charset=utf-8", include_str!("../../static/app.css"))))
+        .route(
+            "/static/app.js",
+            get(async || asset("text/javascript; charset=utf-8", include_str!("../../static/app.js"))),
+        )
+        .route("/favicon.ico", get(async || asset("image/svg+xml", include_str!("../../static/icon.svg"))))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=300")], text)
+}
