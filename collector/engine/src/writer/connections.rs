@@ -51,7 +51,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct OpenConnection {
     device: DeviceId,
-    sender: mpsc::UnboundedSender<Down>,
+    sender: mpsc::UnboundedSender<Box<Down>>,
     packets: Vec<u16>,
     refused: Option<String>,
     settled: usize,
@@ -68,10 +68,10 @@ impl Connections {
         id: ConnectionId,
         device: DeviceId,
         peer: SocketAddr,
-        sender: mpsc::UnboundedSender<Down>,
+        sender: mpsc::UnboundedSender<Box<Down>>,
     ) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
-            let _ = old.sender.send(Down::Close("replaced by a newer connection"));
+            let _ = old.sender.send(Box::new(Down::Close("replaced by a newer connection")));
         }
         self.peers.insert(device.clone(), peer);
         let link = OpenConnection {
@@ -106,7 +106,7 @@ impl Connections {
     /// Closes a device's link.
     pub(super) fn disconnect(&mut self, device: &DeviceId, why: &'static str) {
         if let Some(link) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = link.sender.send(Down::Close(why));
+            let _ = link.sender.send(Box::new(Down::Close(why)));
         }
     }
 
@@ -182,10 +182,10 @@ impl Connections {
                 let payload = codec::committed(watermark(&link.device), link.refused.take());
                 let packets = std::mem::take(&mut link.packets);
                 let (settled, pause_ms) = (std::mem::take(&mut link.settled), std::mem::take(&mut link.pause_ms));
-                let _ = link.sender.send(Down::Committed { packets, payload, settled, pause_ms });
+                let _ = link.sender.send(Box::new(Down::Committed { packets, payload, settled, pause_ms }));
             }
             for (kind, payload) in link.messages.drain(..) {
-                let _ = link.sender.send(Down::Message(kind, payload));
+                let _ = link.sender.send(Box::new(Down::Message(kind, payload)));
             }
         }
     }
@@ -218,6 +218,6 @@ mod tests {
         connections.pause(1, 5);
         connections.acknowledge(1, Some(9), None);
         assert!(connections.is_hurried());
-        assert!(matches!(down.try_recv(), Ok(Down::Committed { settled: 8, .. })));
+        assert!(matches!(down.try_recv().as_deref(), Ok(Down::Committed { settled: 8, .. })));
     }
 }

@@ -1,0 +1,208 @@
+//! Who turns the engine: its own thread, or whoever brings a sample while that thread sleeps.
+//!
+//! To wake a thread costs several times what it takes to judge a sample. So whoever brings one has it judged there and then where the engine
+//! is at rest. Everything else is left to the engine's thread: what people ask, what may take long or wait for the disk, every commit. One at
+//! a time turns it, and always in the order of the queue; nobody waits for it but its thread.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use ioc_common::report::Body;
+use tokio::sync::mpsc;
+
+use super::{BATCH_MAX, Engine, EngineMessage, QUEUE_MAX};
+
+/// The longest sleep without an input; the clocks are looked at as often.
+const SLEEP_MAX_MS: i64 = 2_000;
+/// Most samples that are judged for others by whoever brings one: what is more is for the engine's thread.
+const HELP_MAX: usize = 32;
+
+/// The engine, and whose turn it is.
+pub(super) struct Turns {
+    /// None once it has ended.
+    slot: Mutex<Option<Slot>>,
+    /// Something came while it was turned: it is to be looked at again.
+    again: AtomicBool,
+    /// The engine's thread, once it runs.
+    thread: std::sync::OnceLock<Thread>,
+}
+
+struct Slot {
+    engine: Engine,
+    receiver: mpsc::Receiver<EngineMessage>,
+    /// Taken out of the queue and not yet judged.
+    inputs: Vec<EngineMessage>,
+    /// When what was judged is committed at the latest.
+    due: Option<Instant>,
+    /// Until when the engine's thread sleeps.
+    sleeps_until: Instant,
+}
+
+impl std::fmt::Debug for Turns {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turns").finish_non_exhaustive()
+    }
+}
+
+impl Turns {
+    /// An engine at rest, and where its inputs go in.
+    pub(super) fn new(engine: Engine) -> (Self, mpsc::Sender<EngineMessage>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let slot = Slot { engine, receiver, inputs: Vec::new(), due: None, sleeps_until: Instant::now() };
+        (Self { slot: Mutex::new(Some(slot)), again: AtomicBool::new(false), thread: Default::default() }, sender)
+    }
+
+    /// Something is in the queue: has it judged here, or by whoever can.
+    pub(super) fn look(&self) {
+        // Whoever turns the engine clears this before it empties the queue, and looks at it once it has let go.
+        while !self.again.swap(true, SeqCst) {
+            match self.slot.try_lock() {
+                Ok(slot) => {
+                    self.again.swap(false, SeqCst);
+                    self.help(slot);
+                }
+                Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return,
+            }
+            if !self.again.swap(false, SeqCst) {
+                return;
+            }
+        }
+    }
+
+    /// Judges the samples that are in the queue. The engine's thread is woken for all else, and for what is due before it wakes.
+    fn help(&self, slot: MutexGuard<'_, Option<Slot>>) {
+        // In a panic, too: then the thread ends the engine.
+        let mut wakes = Wakes { thread: self.thread.get(), armed: true };
+        // After it, so that it is let go before.
+        let mut slot = slot;
+        wakes.armed = slot.as_mut().is_some_and(Slot::help);
+    }
+
+    /// Turns the engine until it ends.
+    pub(super) fn run(&self) {
+        let _ = self.thread.set(std::thread::current());
+        let _ends = Ends(self);
+        loop {
+            self.again.swap(false, SeqCst);
+            let Ok(mut slot) = self.slot.lock() else {
+                tracing::error!("the engine is broken, and ends");
+                return;
+            };
+            let Some(slot_now) = slot.as_mut() else { return };
+            let rest = slot_now.turn();
+            drop(slot);
+            match rest {
+                Rest::Ended => return,
+                Rest::No => {}
+                Rest::Until(_) if self.again.load(SeqCst) => {}
+                Rest::Until(wake) => std::thread::park_timeout(wake.saturating_duration_since(Instant::now())),
+            }
+        }
+    }
+}
+
+/// What the engine's thread does next.
+enum Rest {
+    /// It looks at the queue again.
+    No,
+    Until(Instant),
+    Ended,
+}
+
+impl Slot {
+    /// Takes what is in the queue, as much of it as there may be of inputs. False when nothing will come any more.
+    fn receive(&mut self, most: usize) -> bool {
+        let most = most.saturating_sub(self.inputs.len());
+        // It is looked at whenever something comes, and needs no waker.
+        let mut context = Context::from_waker(Waker::noop());
+        let received =
+            most == 0 || !matches!(self.receiver.poll_recv_many(&mut context, &mut self.inputs, most), Poll::Ready(0));
+        self.engine.health.queue.store(self.receiver.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        received
+    }
+
+    /// Judges samples, where there is nothing else. True when the engine's thread is to look.
+    fn help(&mut self) -> bool {
+        let quick = self.inputs.is_empty() && self.engine.time.is_calm() && !self.engine.given_up;
+        if !quick || !self.receive(HELP_MAX) || !self.inputs.iter().all(is_sample) {
+            return true;
+        }
+        if self.inputs.is_empty() {
+            return !self.receiver.is_empty();
+        }
+        self.engine.take_in(&mut self.inputs);
+        let now = Instant::now();
+        self.set_due(now);
+        self.engine.is_urgent() || self.wake(now) < self.sleeps_until || !self.receiver.is_empty()
+    }
+
+    /// One turn of the engine's thread.
+    fn turn(&mut self) -> Rest {
+        let open = self.receive(BATCH_MAX);
+        let stop = self.engine.take_in(&mut self.inputs) || !open;
+        let now = Instant::now();
+        if stop || self.engine.is_urgent() || self.due.is_some_and(|due| due <= now) {
+            self.due = None;
+            if !self.engine.commit() || stop {
+                if let Err(error) = self.engine.store.close() {
+                    tracing::warn!(%error, "the store was not put in order; the next start does it");
+                }
+                return Rest::Ended;
+            }
+        } else {
+            self.set_due(now);
+        }
+        if !self.receiver.is_empty() {
+            return Rest::No;
+        }
+        self.sleeps_until = self.wake(Instant::now());
+        Rest::Until(self.sleeps_until)
+    }
+
+    /// What was judged waits for company from now on.
+    fn set_due(&mut self, now: Instant) {
+        self.due = self.due.or_else(|| (!self.engine.batch.is_empty()).then(|| now + self.engine.config.gather.get()));
+    }
+
+    /// When the engine has something to do at the latest.
+    fn wake(&self, now: Instant) -> Instant {
+        let sleep_ms = self
+            .engine
+            .state
+            .next_wake()
+            .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.engine.time.now()).clamp(0, SLEEP_MAX_MS));
+        let wake = now + Duration::from_millis(sleep_ms.unsigned_abs());
+        self.due.map_or(wake, |due| due.min(wake))
+    }
+}
+
+/// Whether judging it asks nothing of the store.
+fn is_sample(message: &EngineMessage) -> bool {
+    matches!(message, EngineMessage::Report { report: Ok(report), .. } if matches!(report.body, Body::Sample(_)))
+}
+
+/// Wakes the engine's thread when it goes.
+struct Wakes<'t> {
+    thread: Option<&'t Thread>,
+    armed: bool,
+}
+
+impl Drop for Wakes<'_> {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.filter(|_| self.armed) {
+            thread.unpark();
+        }
+    }
+}
+
+/// However its thread ends, so does the engine: everybody who waits for it learns it.
+struct Ends<'t>(&'t Turns);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        *self.0.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
