@@ -206,3 +206,108 @@ impl Drop for Ends<'_> {
         *self.0.slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use ioc_common::config::{Span, SpanWithin};
+    use ioc_common::id::DeviceId;
+    use ioc_common::layout::LayoutId;
+    use ioc_common::report::{Envelope, Position, Report, Sample};
+
+    use super::super::time::tests::{Machine, Rig, deps};
+    use super::super::{Down, start};
+    use super::*;
+    use crate::command::Command;
+
+    fn sample(link: u64, seq: u64) -> EngineMessage {
+        let device = DeviceId::new(&format!("srv-{link}")).expect("valid");
+        let envelope = Envelope {
+            device: device.clone(),
+            about: None,
+            position: Position { epoch: 1, seq },
+            boot: "boot".to_owned(),
+            taken_at: ioc_common::clock::now(),
+            age_ms: Some(0),
+            lost: None,
+        };
+        let report = Report { envelope, body: Body::Sample(Sample { layout: LayoutId(1), v: vec![Some(1.0)] }) };
+        let (packet, report) = (u16::try_from(seq).ok(), Ok(Box::new(report)));
+        EngineMessage::Report { link, device, packet, bytes: 100, report, packed: None }
+    }
+
+    #[test]
+    fn whoever_brings_a_sample_has_it_judged_and_leaves_the_rest_to_the_thread() {
+        let dir = tempfile::tempdir().expect("directory");
+        let machine = Machine::new();
+        let mut rig = Rig::open(dir.path(), &machine);
+        rig.register("srv-1");
+        let (turns, sender) = Turns::new(rig.engine);
+        let judged = |turns: &Turns| {
+            let slot = turns.slot.lock().expect("sound");
+            let slot = slot.as_ref().expect("there");
+            (slot.engine.batch.inputs, slot.inputs.len())
+        };
+        let send = |message| {
+            sender.try_send(message).expect("there is room");
+            turns.look();
+            judged(&turns)
+        };
+        assert_eq!([send(sample(1, 1)), send(sample(1, 2))], [(1, 0), (2, 0)]);
+        // Whoever asks for something has it done by the thread, and what comes behind it waits for its turn.
+        let (answer, _answered) = tokio::sync::oneshot::channel();
+        assert_eq!(send(EngineMessage::Command(Box::new(Command::CheckDuty), answer)), (2, 1));
+        assert_eq!(send(sample(1, 3)), (2, 1));
+        assert!(matches!(turns.slot.lock().expect("sound").as_mut().expect("there").turn(), Rest::Until(_)));
+        assert_eq!(judged(&turns), (0, 0), "all of it was committed");
+        // While somebody turns it, nobody waits.
+        let held = turns.slot.lock().expect("sound");
+        sender.try_send(sample(1, 4)).expect("there is room");
+        turns.look();
+        assert!(turns.again.load(SeqCst), "word is left");
+        drop(held);
+    }
+
+    #[test]
+    fn nothing_that_is_sent_is_left_lying() {
+        const LINKS: u64 = 4;
+        const SAMPLES: u64 = 100;
+        let dir = tempfile::tempdir().expect("directory");
+        let machine = Machine::new();
+        let mut deps = deps(dir.path(), &machine, |store| store);
+        deps.config.gather = SpanWithin(Span(Duration::from_millis(1)));
+        let allowlist = Arc::clone(&deps.allowlist);
+        let (engine, thread) = start(deps).expect("starts");
+        let links: Vec<_> = (1..=LINKS)
+            .map(|link| {
+                let engine = engine.clone();
+                allowlist.admit(DeviceId::new(&format!("srv-{link}")).expect("valid"), "aa".to_owned());
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+                    runtime.expect("runtime").block_on(async {
+                        let (sender, mut down) = mpsc::unbounded_channel();
+                        let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
+                        let device = DeviceId::new(&format!("srv-{link}")).expect("valid");
+                        let opened = EngineMessage::Opened { link, device, serial, keep_alive_s: 60, peer, sender };
+                        assert!(engine.send(opened).await);
+                        for seq in 1..=SAMPLES {
+                            assert!(engine.send(sample(link, seq)).await);
+                            let told = tokio::time::timeout(Duration::from_secs(60), down.recv()).await;
+                            let told = told.expect("it is not forgotten").expect("open");
+                            assert!(matches!(*told, Down::Committed { settled: 1, .. }), "{told:?}");
+                        }
+                    });
+                })
+            })
+            .collect();
+        for link in links {
+            link.join().expect("all were acknowledged");
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+        assert!(runtime.block_on(engine.send(EngineMessage::Stop)));
+        thread.join().expect("ended");
+        assert!(engine.is_gone());
+    }
+}
