@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ioc_common::report::Body;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{BATCH_MAX, Engine, EngineMessage, QUEUE_MAX};
 
