@@ -1,4 +1,4 @@
-//! The engine: the one thread that decides and commits.
+//! The engine: the one writer, which decides and commits. One at a time turns it ([`turns`]).
 //!
 //! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
 //! came before it; everything else waits a moment for company (group commit). Only then are reports
@@ -224,7 +224,7 @@ impl EngineHandle {
     }
 }
 
-/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`EngineMessage`].
+/// All that is known and decided by: it belongs to one at a time, and whoever wants something sends a [`EngineMessage`].
 pub struct Engine {
     config: Config,
     state: ioc_judge::State,
