@@ -1,4 +1,4 @@
-//! The engine: the one writer, which decides and commits. One at a time turns it ([`turns`]).
+//! The engine: the one writer, which decides and commits. One at a time turns it (`turns`).
 //!
 //! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
 //! came before it; everything else waits a moment for company (group commit). Only then are reports
