@@ -24,7 +24,7 @@ use ioc_store::{Archive, Reader, StoreError};
 const FIRST_US: u64 = 120_000_000;
 /// How long it sleeps when nothing is to be done.
 const IDLE: Duration = Duration::from_secs(1);
-/// The longest sleep in one piece, so that the engine's end is seen.
+/// A longer sleep ends with the engine.
 const NAP: Duration = Duration::from_millis(100);
 /// A pause after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(60);
@@ -236,13 +236,11 @@ impl Folding {
 
     /// Sleeps; whether the engine is still there.
     fn sleep(&self, length: Duration) -> bool {
-        let mut left = length;
-        while left > Duration::ZERO {
-            if !self.goes_on() {
-                return false;
-            }
-            std::thread::sleep(left.min(NAP));
-            left = left.saturating_sub(NAP);
+        if length <= NAP {
+            std::thread::sleep(length);
+        } else {
+            let gone = self.engine.gone();
+            let _ = self.runtime.block_on(async { tokio::time::timeout(length, gone).await });
         }
         self.goes_on()
     }

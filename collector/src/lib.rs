@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`ingest`] → `ioc-engine` (which asks `ioc-judge`) → `ioc-store`, one commit → outbox → [`notify`] and
 //! `ioc-web`. What comes back (a delivery's result, a person's action) is a command through the same engine. There is one
-//! writer of state: the engine's thread.
+//! writer of state: the engine.
 
 pub mod arguments;
 pub mod cli;

@@ -31,6 +31,11 @@ impl CertificateValidity {
         }
     }
 
+    /// Whether it may be looked at by whoever is awake, so that nobody is woken for it: `left` until it has to be.
+    pub(super) fn is_worth_a_look(left: Duration) -> bool {
+        left <= LOOK_MAX / 2
+    }
+
     /// How long until it has to be looked at again.
     pub(super) fn look_in(&self, now: Timestamp) -> Duration {
         let left = self.until.millis_since(now).max(0).unsigned_abs();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::types::{Publish, QoS};
 use rmqtt_codec::v3::{Codec, Packet, SubscribeReturnCode};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -50,8 +50,8 @@ pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one that has no place may take to be told so.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
-/// First size of the read buffer; it is given back when a connection is idle.
-const READ_BYTES: usize = 4096;
+/// The timer of a connection may ring this much too early.
+const ALARM_EARLY_MAX: Duration = Duration::from_secs(5);
 /// A device that asks for no keep-alive, or a very long one, is given this.
 const KEEP_ALIVE_MAX_S: u16 = 600;
 
@@ -75,9 +75,10 @@ pub(super) struct Connection {
     id: ConnectionId,
     shared: Arc<ConnectionDeps>,
     codec: Codec,
+    /// What has come of a packet that is not whole; an idle connection holds no buffer.
     read: BytesMut,
     write: BytesMut,
-    down: mpsc::UnboundedReceiver<Down>,
+    down: mpsc::UnboundedReceiver<Box<Down>>,
     /// Sizes of the messages that the engine is not done with, with and without acknowledgement, and their sum.
     unacknowledged: VecDeque<usize>,
     unacknowledged_bytes: usize,
@@ -105,7 +106,7 @@ pub(super) async fn connect(
     id: ConnectionId,
     peer: SocketAddr,
     shared: Arc<ConnectionDeps>,
-) -> Result<Connection, EndReason> {
+) -> Result<Box<Connection>, EndReason> {
     let topics = DeviceTopics::new(device.clone());
     let mut codec = Codec::new(CONNECT_MAX_BYTES);
     let mut read = BytesMut::with_capacity(512);
@@ -150,7 +151,8 @@ pub(super) async fn connect(
     tracing::debug!(%device, %peer, keep_alive_s, "connected");
     // [MQTT-3.1.2-24]: one and a half times the keep-alive.
     let idle = Duration::from_millis(u64::from(keep_alive_s) * 1500);
-    Ok(Connection {
+    // Boxed once: a future that is handed one holds it in two places.
+    Ok(Box::new(Connection {
         stream,
         topics,
         device,
@@ -171,7 +173,7 @@ pub(super) async fn connect(
         idle,
         last_packet_at: Instant::now(),
         is_quiet: false,
-    })
+    }))
 }
 
 /// Waits for a CONNECT that has come whole, and says whether it is one.
@@ -226,7 +228,7 @@ fn refused(fault: FrameError, device: &DeviceId) -> EndReason {
 
 impl Connection {
     /// Serves the connection until it ends.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         let (cause, detail) = self.serve().await;
         self.shared.health.connections.fetch_sub(1, Relaxed);
         if !self.unacknowledged.is_empty() {
@@ -250,8 +252,12 @@ impl Connection {
 
     async fn serve(&mut self) -> EndReason {
         let mut stop = self.shared.stop.clone();
+        // Begun once: to wait anew with every packet costs more than it.
+        let stopped = stopped(&mut stop);
+        tokio::pin!(stopped);
         let mut look = Instant::now() + self.validity.look_in(clock::now());
-        // One timer for all that is waited for. It may ring too early, and is then set anew: to set it with every packet costs more.
+        // One timer for all that is waited for. It may ring too early, and is then set anew: to set it with every packet costs more. A link
+        // on which something comes now and then is not woken by it: it is set anew once it rings much too early.
         let alarm = tokio::time::sleep_until(look);
         tokio::pin!(alarm);
         loop {
@@ -261,7 +267,7 @@ impl Connection {
                 self.paused_until = None;
                 self.last_packet_at = turn;
             }
-            if look <= turn {
+            if CertificateValidity::is_worth_a_look(look.saturating_duration_since(turn)) {
                 let now = clock::now();
                 if let Some(cause) = self.validity.ended(&self.device, now) {
                     return (cause, self.validity.serial.clone());
@@ -280,7 +286,7 @@ impl Connection {
             {
                 return end;
             }
-            if self.read.is_empty() && self.read.capacity() > READ_BYTES {
+            if self.read.is_empty() {
                 self.read = BytesMut::new();
             }
             let may_read = self.may_read();
@@ -292,30 +298,32 @@ impl Connection {
             if due <= now && !over {
                 continue;
             }
-            let rings_in_time = !alarm.is_elapsed() && alarm.deadline() <= due;
+            let rings_in_time =
+                !alarm.is_elapsed() && alarm.deadline() <= due && due - alarm.deadline() < ALARM_EARLY_MAX;
             if !rings_in_time && due > now {
                 alarm.as_mut().reset(due);
-            }
-            if may_read && self.read.capacity() - self.read.len() < READ_BYTES / 4 {
-                self.read.reserve(READ_BYTES);
             }
             tokio::select! {
                 biased;
                 down = self.down.recv() => {
                     let Some(down) = down else { return (EndCause::Stopping, String::new()) };
-                    if let Err(end) = self.put(down) {
+                    if let Err(end) = self.put(*down) {
                         return end;
                     }
                     while let Ok(more) = self.down.try_recv() {
-                        if let Err(end) = self.put(more) {
+                        if let Err(end) = self.put(*more) {
                             return end;
                         }
                     }
                 }
                 () = &mut alarm, if !alarm.is_elapsed() => {}
-                received = self.stream.read_buf(&mut self.read), if may_read => match received {
-                    Ok(0) => return (EndCause::Closed, String::new()),
-                    Ok(_) => {}
+                received = self.stream.fill_buf(), if may_read => match received {
+                    Ok([]) => return (EndCause::Closed, String::new()),
+                    Ok(chunk) => {
+                        let length = chunk.len();
+                        self.read.extend_from_slice(chunk);
+                        self.stream.consume(length);
+                    }
                     Err(error) => return (EndCause::Closed, error.to_string()),
                 },
                 // What has come counts, however late it is looked at.
@@ -328,7 +336,7 @@ impl Connection {
                         return end;
                     }
                 }
-                () = stopped(&mut stop) => return (EndCause::Stopping, String::new()),
+                () = &mut stopped => return (EndCause::Stopping, String::new()),
             }
         }
     }

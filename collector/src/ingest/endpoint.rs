@@ -96,7 +96,7 @@ impl MqttEndpoint {
 }
 
 /// A connection, and its place among all.
-type Admitted = (connection::Connection, tokio::sync::OwnedSemaphorePermit);
+type Admitted = (Box<connection::Connection>, tokio::sync::OwnedSemaphorePermit);
 
 struct Admission {
     tls: Arc<ServerConfig>,

@@ -389,7 +389,7 @@ impl Default for IngestForm {
             listen: ([127, 0, 0, 1], 8883).into(),
             advertise: None,
             connections_max: Bounded(20_000),
-            gather: SpanWithin(Span(std::time::Duration::from_millis(50))),
+            gather: SpanWithin(Span(std::time::Duration::from_millis(100))),
             newcomers_max: Bounded(8192),
             newcomers_per_address_max: Bounded(512),
             newcomers_per_network_max: Bounded(2048),

@@ -100,9 +100,9 @@ mod tests {
     }
 
     /// The packets that are acknowledged next.
-    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Down>) -> Vec<u16> {
+    async fn acknowledged(down: &mut mpsc::UnboundedReceiver<Box<Down>>) -> Vec<u16> {
         loop {
-            match tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
+            match *tokio::time::timeout(SOON, down.recv()).await.expect("it does not wait").expect("open") {
                 Down::Committed { packets, .. } if !packets.is_empty() => return packets,
                 Down::Committed { .. } | Down::Message(..) => {}
                 Down::Close(cause) => panic!("closed: {}", cause.as_str()),

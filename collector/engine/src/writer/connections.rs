@@ -80,7 +80,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct OpenConnection {
     device: DeviceId,
-    sender: mpsc::UnboundedSender<Down>,
+    sender: mpsc::UnboundedSender<Box<Down>>,
     packets: Vec<u16>,
     refused: Option<String>,
     settled: usize,
@@ -97,10 +97,10 @@ impl Connections {
         id: ConnectionId,
         device: DeviceId,
         peer: SocketAddr,
-        sender: mpsc::UnboundedSender<Down>,
+        sender: mpsc::UnboundedSender<Box<Down>>,
     ) {
         if let Some(old) = self.by_device.insert(device.clone(), id).and_then(|old| self.open.remove(&old)) {
-            let _ = old.sender.send(Down::Close(CloseCause::Replaced));
+            let _ = old.sender.send(Box::new(Down::Close(CloseCause::Replaced)));
         }
         self.peers.insert(device.clone(), peer);
         let connection = OpenConnection {
@@ -135,7 +135,7 @@ impl Connections {
     /// Closes a device's connection.
     pub(super) fn disconnect(&mut self, device: &DeviceId, cause: CloseCause) {
         if let Some(connection) = self.by_device.remove(device).and_then(|id| self.open.remove(&id)) {
-            let _ = connection.sender.send(Down::Close(cause));
+            let _ = connection.sender.send(Box::new(Down::Close(cause)));
         }
     }
 
@@ -212,10 +212,10 @@ impl Connections {
                 let packets = std::mem::take(&mut connection.packets);
                 let (settled, pause_ms) =
                     (std::mem::take(&mut connection.settled), std::mem::take(&mut connection.pause_ms));
-                let _ = connection.sender.send(Down::Committed { packets, payload, settled, pause_ms });
+                let _ = connection.sender.send(Box::new(Down::Committed { packets, payload, settled, pause_ms }));
             }
             for (kind, payload) in connection.messages.drain(..) {
-                let _ = connection.sender.send(Down::Message(kind, payload));
+                let _ = connection.sender.send(Box::new(Down::Message(kind, payload)));
             }
         }
     }
@@ -248,6 +248,6 @@ mod tests {
         connections.pause(1, 5);
         connections.acknowledge(1, Some(9), None);
         assert!(connections.is_hurried());
-        assert!(matches!(down.try_recv(), Ok(Down::Committed { settled: 8, .. })));
+        assert!(matches!(down.try_recv().as_deref(), Ok(Down::Committed { settled: 8, .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! The engine: the one thread that decides and commits.
+//! The engine: the one writer, which decides and commits. One at a time turns it (`turns`).
 //!
 //! Inputs are judged one by one as they come. What raises or clears something or is asked for by a person is committed at once, with all that
 //! came before it; everything else waits a moment for company (group commit). Only then are reports
@@ -25,6 +25,7 @@ mod settings;
 mod tickets;
 pub mod time;
 mod token_binding;
+mod turns;
 mod values;
 
 use std::collections::HashMap;
@@ -59,13 +60,12 @@ pub use ioc_judge::presence::quiet_after_ms;
 use ioc_store::audit;
 use ioc_store::{Change, Reader, Store, StoreError};
 use time::Time;
+use turns::Turns;
 
 /// Most inputs that wait; then connections are no longer read.
 const QUEUE_MAX: usize = 8192;
 /// Most inputs in one commit.
 const BATCH_MAX: usize = 2048;
-/// The longest sleep without an input; the clocks are looked at as often.
-const SLEEP_MAX_MS: i64 = 2_000;
 
 /// What goes into the engine. `connection` is the one that it came by, and `device` whose certificate that has.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
@@ -81,8 +81,8 @@ pub enum EngineMessage {
         keep_alive_s: u16,
         /// The address that it comes from.
         peer: SocketAddr,
-        /// What is sent down.
-        sender: mpsc::UnboundedSender<Down>,
+        /// What is sent down; boxed, since a channel keeps room for 32 that most links never need.
+        sender: mpsc::UnboundedSender<Box<Down>>,
     },
     /// The device has subscribed and can be told its watermark.
     Subscribed { connection: ConnectionId, device: DeviceId },
@@ -165,6 +165,7 @@ pub struct HostProbe {
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
     sender: mpsc::Sender<EngineMessage>,
+    turns: Arc<Turns>,
     outbox: watch::Receiver<u64>,
     pages: watch::Receiver<u64>,
 }
@@ -172,7 +173,9 @@ pub struct EngineHandle {
 impl EngineHandle {
     /// Gives the engine an input; waits while too many wait. False when the engine is gone.
     pub async fn send(&self, message: EngineMessage) -> bool {
-        self.sender.send(message).await.is_ok()
+        let sent = self.sender.send(message).await.is_ok();
+        self.turns.look();
+        sent
     }
 
     /// Whether the engine has ended, by itself or because it was told to.
@@ -211,7 +214,9 @@ impl EngineHandle {
         let (sender, receiver) = oneshot::channel();
         // Its place in the queue is part of the wait: while nothing can be written, the queue is full.
         let asked = async {
-            self.sender.send(message(sender)).await.map_err(|_| gone())?;
+            if !self.send(message(sender)).await {
+                return Err(gone());
+            }
             receiver.await.map_err(|_| gone())?
         };
         match tokio::time::timeout(Duration::from_secs(20), asked).await {
@@ -228,7 +233,9 @@ impl EngineHandle {
     pub async fn command_without_timeout(&self, command: Command) -> Result<Answer, CommandError> {
         let gone = || CommandError::Unavailable("the collector is stopping".to_owned());
         let (sender, receiver) = oneshot::channel();
-        self.sender.send(EngineMessage::Command(Box::new(command), sender)).await.map_err(|_| gone())?;
+        if !self.send(EngineMessage::Command(Box::new(command), sender)).await {
+            return Err(gone());
+        }
         receiver.await.map_err(|_| gone())?
     }
 
@@ -245,7 +252,7 @@ impl EngineHandle {
     }
 }
 
-/// All that is known and decided by: it belongs to one thread, and whoever wants something sends a [`EngineMessage`].
+/// All that is known and decided by: it belongs to one at a time, and whoever wants something sends a [`EngineMessage`].
 pub struct Engine {
     config: Config,
     state: ioc_judge::State,
@@ -303,14 +310,19 @@ pub struct EngineDeps {
 /// # Errors
 /// [`StoreError`] when something that the engine begins from is damaged in the store, or no thread can be started.
 pub fn start(deps: EngineDeps) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
-    let engine = build(deps)?;
+    begin(build(deps)?)
+}
+
+fn begin(engine: Engine) -> Result<(EngineHandle, std::thread::JoinHandle<()>), StoreError> {
     let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
-    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let (turns, sender) = Turns::new(engine);
+    let turns = Arc::new(turns);
+    let run = Arc::clone(&turns);
     let thread = std::thread::Builder::new()
         .name("engine".to_owned())
-        .spawn(move || engine.run(receiver))
+        .spawn(move || run.run())
         .map_err(|source| StoreError::File { path: "engine thread".into(), source })?;
-    Ok((EngineHandle { sender, outbox, pages }, thread))
+    Ok((EngineHandle { sender, turns, outbox, pages }, thread))
 }
 
 /// An engine that takes up where the last one left off.
@@ -372,45 +384,6 @@ fn time_limits(config: &Config) -> TimeLimits {
 }
 
 impl Engine {
-    fn run(mut self, mut receiver: mpsc::Receiver<EngineMessage>) {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                tracing::error!(%error, "the engine cannot start");
-                return;
-            }
-        };
-        runtime.block_on(async {
-            let mut inputs = Vec::with_capacity(BATCH_MAX);
-            // When what was judged is committed at the latest.
-            let mut due: Option<tokio::time::Instant> = None;
-            loop {
-                let sleep_ms = self
-                    .state
-                    .next_wake()
-                    .map_or(SLEEP_MAX_MS, |wake| wake.millis_since(self.time.now()).clamp(0, SLEEP_MAX_MS));
-                let sleep = Duration::from_millis(sleep_ms.unsigned_abs());
-                let wake = tokio::time::Instant::now() + sleep;
-                let wake = due.map_or(wake, |due| due.min(wake));
-                let received = tokio::time::timeout_at(wake, receiver.recv_many(&mut inputs, BATCH_MAX)).await;
-                self.health.queue.store(receiver.len() as u64, Relaxed);
-                let stop = self.take_in(&mut inputs) || received == Ok(0);
-                let now = tokio::time::Instant::now();
-                if !(stop || self.is_urgent() || due.is_some_and(|due| due <= now)) {
-                    due = due.or_else(|| (!self.batch.is_empty()).then(|| now + self.config.gather.get()));
-                    continue;
-                }
-                due = None;
-                if !self.commit() || stop {
-                    if let Err(error) = self.store.close() {
-                        tracing::warn!(%error, "the store was not put in order; the next start does it");
-                    }
-                    return;
-                }
-            }
-        });
-    }
-
     /// Whether what was judged is to be committed at once.
     fn is_urgent(&self) -> bool {
         self.batch.urgent
@@ -463,11 +436,11 @@ impl Engine {
             EngineMessage::Opened { connection, device, serial, keep_alive_s, peer, sender } => {
                 // Revoked while it was connecting.
                 if !self.allowlist.allows(&device, &serial) {
-                    let _ = sender.send(Down::Close(CloseCause::Revoked));
+                    let _ = sender.send(Box::new(Down::Close(CloseCause::Revoked)));
                     return;
                 }
                 if let Err(kind) = self.charge(&device, BudgetKind::Connections, 0, now) {
-                    let _ = sender.send(Down::Close(CloseCause::OverBudget(kind.label())));
+                    let _ = sender.send(Box::new(Down::Close(CloseCause::OverBudget(kind.label()))));
                     return;
                 }
                 self.connections.open(connection, device.clone(), peer, sender);

@@ -133,6 +133,12 @@ impl Time {
         self.keeper.now(self.clocks.read())
     }
 
+    /// Whether the machine's clock goes as it should, and nothing of it is in doubt.
+    pub(super) fn is_calm(&self) -> bool {
+        let mut keeper = self.keeper;
+        self.looked && self.step_ms.is_none() && self.doubt_ms.is_none() && keeper.look(self.clocks.read()).is_none()
+    }
+
     /// Has other tasks go by what is believed.
     pub(super) fn tell(&self) {
         self.clocks.believe(self.keeper.offset_ms());

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::file::{BUSY_MS, HISTORY, database};
 use crate::StoreError;
 
-/// Page cache of the writer, KiB.
-const CACHE_KIB: i64 = 32 * 1024;
+/// Page cache of the writer, KiB: rows are appended, and what is read for it lies in the system's cache.
+const CACHE_KIB: i64 = 4 * 1024;
 
 /// Pages of the write-ahead log after which a commit puts them into their places.
 const CHECKPOINT_PAGES: u32 = 4000;

@@ -88,11 +88,8 @@ fn two_who_describe_different_things_of_a_device_undo_nothing() {
 fn whoever_has_a_handle_learns_that_the_engine_has_ended() {
     let dir = tempfile::tempdir().expect("directory");
     let Rig { engine, health, .. } = rig(dir.path());
-    let (sender, receiver) = tokio::sync::mpsc::channel(1);
-    let (outbox, pages) = (engine.outbox.subscribe(), engine.pages.subscribe());
-    let handle = super::super::EngineHandle { sender, outbox, pages };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
-    let thread = std::thread::spawn(move || engine.run(receiver));
+    let (handle, thread) = super::super::begin(engine).expect("starts");
     runtime.block_on(async {
         handle.command(Command::Delivered(Vec::new())).await.expect("it answers");
         assert!(!handle.is_gone() && health.stuck_for_ms().is_none());
