@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use ioc_common::clock;
 use ioc_common::config::SpanWithin;
 
+use crate::panics::caught;
 use ioc_engine::command::{Command, CommandError};
 use ioc_engine::config::Config;
 use ioc_engine::health::Health;
@@ -51,8 +52,12 @@ pub async fn run(
     let folding = move || {
         let (reader, mut archive) = (reader, archive);
         let task = Folding { engine, config, health, wake, runtime };
-        while let Err(error) = task.run(reader.as_ref(), archive.as_mut()) {
-            tracing::error!(%error, "history cannot be folded; its rows stay until it can");
+        loop {
+            match caught(|| task.run(reader.as_ref(), archive.as_mut())) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => tracing::error!(%error, "history cannot be folded; its rows stay until it can"),
+                Err(panic) => tracing::error!(panic, "folding history panicked; it begins again"),
+            }
             if !task.sleep(AFTER_ERROR) {
                 return;
             }

@@ -3,10 +3,10 @@
 //! When the last thorough look was is kept beside the store, so that a collector that is started again every day has one as well.
 
 use std::io::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::panics::caught;
 use ioc_common::clock::{self, Timestamp};
 use ioc_common::file::replace_durably;
 use ioc_engine::command::Command;
@@ -33,7 +33,7 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
         sleep_until(due_ms).await;
         let Some(taken) = reader.take() else { return };
         let task = tokio::task::spawn_blocking(move || {
-            let found = look(|| taken.examine(deep));
+            let found = caught(|| taken.examine(deep));
             (taken, found)
         });
         let (taken, found) = match task.await {
@@ -64,16 +64,6 @@ async fn sleep_until(boot_ms: u64) {
         }
         tokio::time::sleep(Duration::from_millis(left_ms.min(SLEEP_MAX_MS))).await;
     }
-}
-
-/// What a look found, or with what words it panicked: the reader outlives it, and the next look comes.
-fn look(examine: impl FnOnce() -> Vec<String>) -> Result<Vec<String>, String> {
-    catch_unwind(AssertUnwindSafe(examine)).map_err(|panic| {
-        let message = panic.downcast_ref::<String>().cloned();
-        message
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_else(|| "no words".to_owned())
-    })
 }
 
 /// How long after the quick look the first thorough one of this start comes, milliseconds: a day after the last one. What is missing, in
@@ -145,12 +135,5 @@ mod tests {
         }
         std::fs::write(&path, "2026-11-27T14:00:00Z\n").expect("written");
         assert_eq!(deep_wait_ms(last(&path), now), 12 * 3_600_000);
-    }
-
-    #[test]
-    fn a_look_that_panics_is_said_and_not_the_last() {
-        let damaged: fn() -> Vec<String> = || panic!("page {}", 7);
-        assert_eq!(look(damaged), Err("page 7".to_owned()));
-        assert_eq!(look(|| vec!["found".to_owned()]), Ok(vec!["found".to_owned()]));
     }
 }

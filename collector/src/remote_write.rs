@@ -18,6 +18,7 @@ use ioc_common::file::replace_durably;
 use ioc_common::layout::{Layout, LayoutId};
 use ioc_judge::DeviceInfo;
 
+use crate::panics::caught;
 use ioc_engine::config::{Config, ExposedLabel, RemoteWrite};
 use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
@@ -59,8 +60,31 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;
     }
+    hand_on(reader, path, config, health).await;
+}
+
+/// Where what comes in is read.
+trait RowSource: Send + 'static {
+    /// The number of the last row that there is.
+    fn last_row(&self) -> Result<u64, StoreError>;
+    /// Rows after one, each with its layout.
+    fn rows_after(&self, after: u64) -> Result<RowsRead, StoreError>;
+}
+
+impl RowSource for Box<dyn Reader> {
+    fn last_row(&self) -> Result<u64, StoreError> {
+        self.as_ref().last_row()
+    }
+
+    fn rows_after(&self, after: u64) -> Result<RowsRead, StoreError> {
+        let reader = self.as_ref();
+        with_layouts(reader.rows_after(after, ROWS)?, |id| reader.layout(id))
+    }
+}
+
+async fn hand_on(source: impl RowSource, path: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
     let mut position = first_position(&path, &config).await;
-    let (mut reader, mut failures, mut was_off) = (Some(reader), 0_u32, true);
+    let (mut source, mut failures, mut panics, mut was_off) = (Some(source), 0_u32, 0_u32, true);
     loop {
         let current = Arc::clone(&config.borrow());
         let Some(target) = current.remote_write.clone() else {
@@ -68,16 +92,32 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
             tokio::time::sleep(IDLE).await;
             continue;
         };
-        let Some(taken) = reader.take() else { return };
+        let Some(taken) = source.take() else { return };
         let begin = position;
         let task = tokio::task::spawn_blocking(move || {
-            // Nobody asked for what came before it was set up.
-            let from = begin.map_or_else(|| taken.last_row(), Ok);
-            let found = from.and_then(|from| Ok((from, read(taken.as_ref(), from)?)));
+            let found = caught(|| {
+                // Nobody asked for what came before it was set up.
+                let from = begin.map_or_else(|| taken.last_row(), Ok);
+                from.and_then(|from| Ok((from, taken.rows_after(from)?)))
+            });
             (taken, found)
         });
-        let Ok((taken, found)) = task.await else { return };
-        reader = Some(taken);
+        let (taken, found) = match task.await {
+            Ok(done) => done,
+            // The collector ends.
+            Err(error) => return tracing::debug!(%error, "remote write: reading was broken off"),
+        };
+        source = Some(taken);
+        let found = match found {
+            Ok(found) => found,
+            Err(panic) => {
+                panics = panics.saturating_add(1);
+                tracing::error!(panic, "remote write: reading the store panicked; it is read again");
+                tokio::time::sleep(Duration::from_millis(http::backoff_ms(panics).min(60_000))).await;
+                continue;
+            }
+        };
+        panics = 0;
         let (from, RowsRead { rows, ends, unreadable }) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -151,11 +191,6 @@ async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> O
         }
         tokio::time::sleep(IDLE).await;
     }
-}
-
-/// Rows after one, each with its layout.
-fn read(reader: &dyn Reader, after: u64) -> Result<RowsRead, StoreError> {
-    with_layouts(reader.rows_after(after, ROWS)?, |id| reader.layout(id))
 }
 
 fn with_layouts(
@@ -373,6 +408,43 @@ mod tests {
         let layout_of = |id| Ok((id == known).then(|| Layout::new(Vec::new()).expect("layout")));
         let found = with_layouts(vec![row, lost], layout_of).expect("read");
         assert_eq!((found.rows.len(), found.unreadable, found.ends), (1, 1, Some((1, 2))));
+    }
+
+    /// Panics when it is first asked, and then has one row.
+    struct PanicsOnce(std::sync::atomic::AtomicBool);
+
+    impl RowSource for PanicsOnce {
+        fn last_row(&self) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+
+        fn rows_after(&self, after: u64) -> Result<RowsRead, StoreError> {
+            assert!(self.0.swap(true, Relaxed), "page 7");
+            let rows = if after == 0 { vec![a_row(1)] } else { Vec::new() };
+            let ends = (after == 0).then_some((1, 1));
+            Ok(RowsRead { rows, ends, unreadable: 0 })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_reader_is_not_the_end() {
+        let dir = tempfile::tempdir().expect("directory");
+        let path = dir.path().join(FILE);
+        let url = receiver(200).await.url;
+        let text = format!("[remote_write]\nurl = {url:?}\n");
+        let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(&text).expect("parses")));
+        let health = Arc::new(Health::default());
+        let source = PanicsOnce(false.into());
+        let handing = tokio::spawn(hand_on(source, path.clone(), config, Arc::clone(&health)));
+        let arrived = async {
+            while read_position(&path).expect("kept") != Some(1) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), arrived).await.expect("it begins again");
+        assert_eq!((health.remote_sent.load(Relaxed), health.remote_lost.load(Relaxed)), (1, 0));
+        assert!(!handing.is_finished());
+        handing.abort();
     }
 
     fn a_row(number: u64) -> (DeviceHistoryRow, Arc<Layout>) {

@@ -10,13 +10,13 @@ use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::MissedTickBehavior;
 
 use ioc_common::clock;
 
 use crate::first_start::{FIRST_ACCOUNT, FirstStartError, prepare};
 use crate::ingest::endpoint::MqttEndpoint;
-use crate::{config, notify};
+use crate::watchdog::RunningEngine;
+use crate::{config, notify, watchdog};
 use ioc_engine::acceptor::{Acceptor, Listen};
 use ioc_engine::account::acknowledge_link::AcknowledgeLinks;
 use ioc_engine::command::Command;
@@ -242,13 +242,14 @@ impl Running {
     /// [`ServeError::EngineEnded`] when the engine has ended by itself.
     async fn until_told_to_stop(&self, signals: &mut Signals) -> Result<(), ServeError> {
         let Signals { terminate, interrupt, hangup } = signals;
+        let vitals = RunningEngine { engine: self.engine.clone(), health: Arc::clone(&self.health) };
         tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             () = self.engine.gone() => Err(ServeError::EngineEnded),
             never = self.reload_at(hangup) => match never {},
             never = self.keep_up_always() => match never {},
-            never = self.feed_watchdog() => match never {},
+            never = watchdog::feed_systemd(&vitals) => match never {},
         }
     }
 
@@ -266,19 +267,6 @@ impl Running {
         loop {
             upkeep.tick().await;
             self.keep_up().await;
-        }
-    }
-
-    /// Feeds the watchdog, if there is one, while the engine is at work: a stuck engine is what it is there for.
-    async fn feed_watchdog(&self) -> Infallible {
-        let Some(every) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
-        let mut feed = tokio::time::interval(every / 3);
-        feed.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            feed.tick().await;
-            if is_at_work(&self.engine, &self.health).await {
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-            }
         }
     }
 
@@ -317,13 +305,6 @@ impl Running {
             tracing::warn!(%error, "the duty plan could not be checked");
         }
     }
-}
-
-/// Whether the engine answers, or at least tries again and again to write what it decided: a full disk is told in /readyz, and killing the
-/// collector would not make room.
-async fn is_at_work(engine: &EngineHandle, health: &Health) -> bool {
-    let retries = || health.trouble().is_some() && health.stuck_for_ms().is_none() && !engine.is_gone();
-    retries() || engine.command(Command::Delivered(Vec::new())).await.is_ok() || retries()
 }
 
 fn web_certificate(config: &Config, authority: &Authority) -> Result<Arc<rustls::sign::CertifiedKey>, PkiError> {
@@ -425,4 +406,27 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether this process catches a signal, by the mask of its status.
+    fn catches(signal: SignalKind) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").expect("read");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
+        let mask = u64::from_str_radix(mask.trim(), 16).expect("hex");
+        mask >> (signal.as_raw_value() - 1) & 1 == 1
+    }
+
+    #[tokio::test]
+    async fn signals_are_heard_before_anything_is_opened() {
+        let told = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        assert!(!told.into_iter().any(catches), "nobody else here listens");
+        let config = config::tests::parse("[paths]\ndata = \"/dev/null/data\"\n").expect("parses");
+        let ended = serve(None, config).await;
+        assert!(matches!(ended, Err(ServeError::FirstStart(_))), "{ended:?}");
+        assert!(told.into_iter().all(catches));
+    }
 }
