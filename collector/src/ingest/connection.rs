@@ -47,6 +47,8 @@ const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what is still to be said and the end of TLS may take.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one that has no place may take to be told so.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// First size of the read buffer; it is given back when a connection is idle.
@@ -244,13 +246,19 @@ impl Connection {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
             }
         }
-        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        let _ = timeout(END_TIMEOUT, self.say_goodbye()).await;
         // That the collector ends says nothing of a device: at its next start all of them are waited for.
         if reason == "stopping" {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
         self.shared.engine.send(EngineMessage::Closed { connection: self.id, device: self.device, quiet_ms }).await;
+    }
+
+    /// Ends the connection. What came before the packet that ends it was answered, and that has still to go out.
+    async fn say_goodbye(&mut self) -> std::io::Result<()> {
+        self.stream.write_all(&self.write).await?;
+        self.stream.shutdown().await
     }
 
     async fn serve(&mut self) -> EndReason {
