@@ -270,9 +270,8 @@ impl Connection {
         loop {
             let turn = Instant::now();
             if self.paused_until.is_some_and(|until| until <= turn) {
-                // It was not listened to meanwhile.
+                // What came meanwhile is read before its silence is looked at: the pause is no sign of life.
                 self.paused_until = None;
-                self.last_packet_at = turn;
             }
             if look <= turn {
                 let now = clock::now();
