@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_look_that_panics_is_a_finding_and_is_made_again_soon() {
-        let found = crate::panics::caught(|| -> Vec<String> { panic!("page {}", 7) });
+        let found = caught(|| -> Vec<String> { panic!("page {}", 7) });
         assert_eq!(findings_of(found), (vec!["the store could not be looked at: page 7".to_owned()], false));
         assert_eq!(findings_of(Ok(Vec::new())), (Vec::new(), true));
         let now: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
