@@ -63,7 +63,8 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
         }
     }
     if anew == Some(Recreate::Store) {
-        ioc_store::put_aside(data)?;
+        // What a store's rows are called means nothing in another.
+        ioc_store::put_aside(data, &[crate::remote_write::FILE])?;
     }
     let now = clock::now();
     // The store first: its lock keeps a second collector from making keys beside the first one's.
@@ -196,8 +197,12 @@ mod tests {
         );
         drop(store);
         std::fs::remove_file(dir.path().join("ioc-watch.db")).expect("removed");
+        std::fs::write(dir.path().join("remote-write.position"), "5000000 0123456789abcdef\n").expect("written");
         let (_, store, password) = prepare(&config, Some(Recreate::Store)).expect("a person said so");
         assert!(password.is_some() && store.lost().all.is_empty());
+        assert!(!dir.path().join("remote-write.position").exists(), "the numbers of its rows begin anew");
+        let names = std::fs::read_dir(dir.path()).expect("read").flatten().map(|one| one.file_name());
+        assert_eq!(names.filter(|name| name.to_string_lossy().starts_with("remote-write.position.old-")).count(), 1);
     }
 
     #[test]

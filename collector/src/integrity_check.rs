@@ -15,7 +15,8 @@ use ioc_store::Reader;
 
 /// The quick look after a start, milliseconds.
 const FIRST_MS: u64 = 60_000;
-/// A thorough look that is due comes so long after the quick one: starts that follow each other stay cheap on a large store.
+/// A thorough look that is due comes so long after the quick one: starts that follow each other stay cheap on a large store. And after
+/// one that was broken off.
 const REST_MS: u64 = 3_600_000;
 /// Between two thorough looks, milliseconds.
 const EVERY_MS: u64 = 86_400_000;
@@ -42,16 +43,34 @@ pub async fn run(engine: EngineHandle, reader: Box<dyn Reader>, data: PathBuf) {
             Err(error) => return tracing::debug!(%error, "a look at the store was broken off"),
         };
         reader = Some(taken);
-        match found {
-            Ok(findings) => match engine.command(Command::Examined { findings, deep }).await {
-                Ok(_) if deep => keep_last(&path, clock::now()).await,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "what a look at the store found could not be kept"),
-            },
-            Err(why) => tracing::error!(why, deep, "a look at the store failed; it is tried again at its next time"),
+        let (findings, looked) = findings_of(found);
+        let kept = engine.command(Command::Examined { findings, deep }).await;
+        if let Err(error) = &kept {
+            tracing::warn!(%error, deep, "what a look at the store found could not be kept; it is looked at again");
         }
-        let wait_ms = if deep { EVERY_MS } else { deep_wait_ms(last(&path), clock::now()) };
+        let done = looked && kept.is_ok();
+        if done && deep {
+            keep_last(&path, clock::now()).await;
+        }
+        let wait_ms = wait_ms(deep, done, last(&path), clock::now());
         (due_ms, deep) = (clock::boottime_ms() + wait_ms, true);
+    }
+}
+
+/// What is to be told of a look, and whether it was one: a store that cannot be looked at is no sound one.
+fn findings_of(found: Result<Vec<String>, String>) -> (Vec<String>, bool) {
+    match found {
+        Ok(findings) => (findings, true),
+        Err(panic) => (vec![format!("the store could not be looked at: {panic}")], false),
+    }
+}
+
+/// How long after a look the next thorough one comes, milliseconds. One that was broken off, or that nobody heard of, is made again soon.
+fn wait_ms(deep: bool, done: bool, last: Option<Timestamp>, now: Timestamp) -> u64 {
+    match (done, deep) {
+        (false, _) => REST_MS,
+        (true, true) => EVERY_MS,
+        (true, false) => deep_wait_ms(last, now),
     }
 }
 
@@ -121,6 +140,19 @@ mod tests {
         }
         assert_eq!(looks[0], 1);
         assert!(looks.windows(2).all(|two| (24..=44).contains(&(two[1] - two[0]))), "{looks:?}");
+    }
+
+    #[test]
+    fn a_look_that_panics_is_a_finding_and_is_made_again_soon() {
+        let found = caught(|| -> Vec<String> { panic!("page {}", 7) });
+        assert_eq!(findings_of(found), (vec!["the store could not be looked at: page 7".to_owned()], false));
+        assert_eq!(findings_of(Ok(Vec::new())), (Vec::new(), true));
+        let now: Timestamp = "2026-11-28T02:00:00Z".parse().expect("time");
+        for deep in [false, true] {
+            assert_eq!(wait_ms(deep, false, Some(now), now), REST_MS, "broken off, or not kept");
+            assert_eq!(wait_ms(deep, true, Some(now), now), EVERY_MS);
+        }
+        assert_eq!(wait_ms(false, true, None, now), REST_MS);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use ioc_engine::health::Health;
 use ioc_engine::http::{self, Request, SendError, StatusCode};
 use ioc_engine::prometheus::name_of;
 use ioc_store::scope::AccessScope;
-use ioc_store::{DeviceHistoryRow, Reader, StoreError};
+use ioc_store::{DeviceHistoryRow, Reader, RowNumbers, StoreError};
 
 /// Rows in one request.
 const ROWS: usize = 500;
@@ -35,7 +35,7 @@ const SAID_EVERY: u64 = 3600;
 /// How long a receiver may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
 /// The file that says how far it has come.
-const FILE: &str = "remote-write.position";
+pub(crate) const FILE: &str = "remote-write.position";
 /// A series: its labels, sorted by name.
 type SeriesLabels = Vec<(String, String)>;
 /// Rows, each with its layout.
@@ -52,7 +52,15 @@ struct RowsRead {
 type SeriesSamples = BTreeMap<SeriesLabels, Vec<(i64, f64)>>;
 
 /// Hands on what comes in, until the collector ends.
-pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
+///
+/// `at_start` are the numbers of the store's rows before anything was written to it by this process.
+pub async fn run(
+    reader: Box<dyn Reader>,
+    at_start: RowNumbers,
+    data: PathBuf,
+    config: watch::Receiver<Arc<Config>>,
+    health: Arc<Health>,
+) {
     let path = data.join(FILE);
     // What leaves the house names no accounts.
     let mut reader = reader;
@@ -60,12 +68,12 @@ pub async fn run(reader: Box<dyn Reader>, data: PathBuf, config: watch::Receiver
         tracing::error!(%error, "the store cannot be read; nothing is handed on");
         return;
     }
-    hand_on(reader, path, config, health).await;
+    hand_on(reader, PositionFile { path, at_start }, config, health).await;
 }
 
 /// Where what comes in is read.
 trait RowSource: Send + 'static {
-    /// The number of the last row that there is.
+    /// The largest number that a row has.
     fn last_row(&self) -> Result<u64, StoreError>;
     /// Rows after one, each with its layout.
     fn rows_after(&self, after: u64) -> Result<RowsRead, StoreError>;
@@ -73,7 +81,7 @@ trait RowSource: Send + 'static {
 
 impl RowSource for Box<dyn Reader> {
     fn last_row(&self) -> Result<u64, StoreError> {
-        self.as_ref().last_row()
+        Ok(self.as_ref().row_numbers()?.last)
     }
 
     fn rows_after(&self, after: u64) -> Result<RowsRead, StoreError> {
@@ -82,8 +90,15 @@ impl RowSource for Box<dyn Reader> {
     }
 }
 
-async fn hand_on(source: impl RowSource, path: PathBuf, config: watch::Receiver<Arc<Config>>, health: Arc<Health>) {
-    let mut position = first_position(&path, &config).await;
+async fn hand_on(
+    source: impl RowSource,
+    file: PositionFile,
+    config: watch::Receiver<Arc<Config>>,
+    health: Arc<Health>,
+) {
+    // Set up or not: once more has come in, a store that went back looks like any other. What cannot be read is said below.
+    let _ = file.read_settled(&health).await;
+    let mut position = first_position(&file, &config, &health).await;
     let (mut source, mut failures, mut panics, mut was_off) = (Some(source), 0_u32, 0_u32, true);
     loop {
         let current = Arc::clone(&config.borrow());
@@ -131,7 +146,7 @@ async fn hand_on(source: impl RowSource, path: PathBuf, config: watch::Receiver<
         }
         // Kept before anything is sent: what comes while the receiver is away is not to be passed over.
         if position.is_none() {
-            write_position(&path, from).await;
+            file.write(from).await;
             position = Some(from);
         }
         let Some((first, last)) = ends else {
@@ -153,7 +168,7 @@ async fn hand_on(source: impl RowSource, path: PathBuf, config: watch::Receiver<
                 }
                 failures = 0;
                 position = Some(last);
-                write_position(&path, last).await;
+                file.write(last).await;
             }
             Err(error) => {
                 failures += 1;
@@ -169,18 +184,16 @@ async fn hand_on(source: impl RowSource, path: PathBuf, config: watch::Receiver<
 
 /// How far it had come, once remote write is set up; none when it begins. A position that cannot
 /// be read is not taken for a beginning: what waits would be passed over without a word. It is said and read again until somebody mends it.
-async fn first_position(path: &Path, config: &watch::Receiver<Arc<Config>>) -> Option<u64> {
+async fn first_position(file: &PositionFile, config: &watch::Receiver<Arc<Config>>, health: &Health) -> Option<u64> {
     let mut tries = 0_u64;
     loop {
         if config.borrow().remote_write.is_some() {
-            let own = path.to_owned();
-            let task = tokio::task::spawn_blocking(move || read_position(&own));
-            match task.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            match file.read_settled(health).await {
                 Ok(position) => return position,
                 Err(error) => {
                     if tries.is_multiple_of(SAID_EVERY) {
                         tracing::error!(
-                            path = %path.display(), %error,
+                            path = %file.path.display(), %error,
                             "remote write: how far it has come cannot be read; nothing is handed on until the file can be read, \
                              holds the number of the last row that was handed on, or is removed, which begins with what comes next"
                         );
@@ -214,28 +227,74 @@ fn with_layouts(
     Ok(RowsRead { rows, ends, unreadable })
 }
 
-/// How far it has come; none only where nothing was ever kept.
-fn read_position(path: &Path) -> io::Result<Option<u64>> {
+/// How far it has come: the number of the last row that was handed on, and the store whose row that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Position {
+    row: u64,
+    /// None where a person wrote the number.
+    store: Option<String>,
+}
+
+/// The file that says how far it has come.
+struct PositionFile {
+    path: PathBuf,
+    /// The store's rows, before this process wrote any.
+    at_start: RowNumbers,
+}
+
+impl PositionFile {
+    /// How far it has come in this store. In another store it begins with the first row; where this one lost its newest rows, those that
+    /// get their numbers are new: passed over they would be missing without a word.
+    async fn read_settled(&self, health: &Health) -> io::Result<Option<u64>> {
+        let own = self.path.clone();
+        let task = tokio::task::spawn_blocking(move || read_position(&own));
+        let read = task.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        let Some(Position { row, store }) = read else { return Ok(None) };
+        let found = &self.at_start;
+        let is_another = store.as_ref().is_some_and(|store| *store != found.store);
+        let from = if is_another { found.before } else { row.min(found.last) };
+        if from == row && !is_another {
+            return Ok(Some(row));
+        }
+        health.remote_restarts.fetch_add(1, Relaxed);
+        tracing::error!(
+            handed_on = row,
+            last_row = found.last,
+            another_store = is_another,
+            from,
+            "remote write: the store is another one, or lost its newest rows; it goes on from there, and what was lost with them before it \
+             was handed on is missing at the receiver, too"
+        );
+        self.write(from).await;
+        Ok(Some(from))
+    }
+
+    /// Keeps how far it has come, so that a power cut leaves the one before or this one: what is sent twice receivers take for what it is.
+    async fn write(&self, row: u64) {
+        let (own, store) = (self.path.clone(), self.at_start.store.clone());
+        let write = move || replace_durably(&own, 0o600, |file| writeln!(file, "{row} {store}"));
+        let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = written {
+            tracing::warn!(path = %self.path.display(), %error, "remote write: its position cannot be kept");
+        }
+    }
+}
+
+/// What the file says; none only where nothing was ever kept.
+fn read_position(path: &Path) -> io::Result<Option<Position>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let shown = || text.chars().take(40).collect::<String>();
-    let number = text.trim().parse();
-    number
-        .map(Some)
+    let (number, store) = match text.trim().split_once(' ') {
+        Some((number, store)) => (number, Some(store.trim().to_owned())),
+        None => (text.trim(), None),
+    };
+    let row = number.parse();
+    row.map(|row| Some(Position { row, store }))
         .map_err(|_| io::Error::new(ErrorKind::InvalidData, format!("{:?} is not the number of a row", shown())))
-}
-
-/// Keeps how far it has come, so that a power cut leaves the one before or this one: what is sent twice receivers take for what it is.
-async fn write_position(path: &Path, position: u64) {
-    let own = path.to_owned();
-    let write = move || replace_durably(&own, 0o600, |file| writeln!(file, "{position}"));
-    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
-    if let Err(error) = written {
-        tracing::warn!(path = %path.display(), %error, "remote write: its position cannot be kept");
-    }
 }
 
 /// Sends rows; how many of them the receiver will never take. A receiver that refuses one number refuses the whole request, so that
@@ -367,35 +426,64 @@ mod tests {
         assert_eq!(write_request(&batch), expected);
     }
 
+    /// The position of a store whose rows go so far.
+    fn position_file(dir: &Path, store: &str, (before, last): (u64, u64)) -> PositionFile {
+        let at_start = RowNumbers { store: store.to_owned(), before, last };
+        PositionFile { path: dir.join(FILE), at_start }
+    }
+
     #[tokio::test]
     async fn a_position_survives_and_only_a_missing_one_is_a_beginning() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = dir.path().join(FILE);
-        assert_eq!(read_position(&path).expect("none yet"), None);
-        write_position(&path, 1234).await;
-        assert_eq!(read_position(&path).expect("kept"), Some(1234));
+        let file = position_file(dir.path(), "a", (0, 2000));
+        let path = &file.path;
+        assert_eq!(read_position(path).expect("none yet"), None);
+        file.write(1234).await;
+        let kept = Position { row: 1234, store: Some("a".to_owned()) };
+        assert_eq!(read_position(path).expect("kept"), Some(kept));
+        std::fs::write(path, "17\n").expect("written by a person");
+        assert_eq!(read_position(path).expect("kept"), Some(Position { row: 17, store: None }));
         for nonsense in ["", "half", "-1"] {
-            std::fs::write(&path, nonsense).expect("written");
-            let error = read_position(&path).expect_err("no beginning").to_string();
+            std::fs::write(path, nonsense).expect("written");
+            let error = read_position(path).expect_err("no beginning").to_string();
             assert!(error.contains(&format!("{nonsense:?}")), "{error}");
         }
-        std::fs::remove_file(&path).expect("removed");
-        std::fs::create_dir(&path).expect("made");
-        assert!(read_position(&path).is_err(), "there is something, and it cannot be read");
+        std::fs::remove_file(path).expect("removed");
+        std::fs::create_dir(path).expect("made");
+        assert!(read_position(path).is_err(), "there is something, and it cannot be read");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_another_or_went_back_is_said_and_gone_on_with() {
+        let settled = async |before: &str, store, rows| {
+            let dir = tempfile::tempdir().expect("directory");
+            let (file, health) = (position_file(dir.path(), store, rows), Health::default());
+            std::fs::write(&file.path, before).expect("written");
+            let from = file.read_settled(&health).await.expect("reads");
+            assert_eq!(file.read_settled(&health).await.expect("reads"), from, "it is said once");
+            (from, health.remote_restarts.load(Relaxed))
+        };
+        assert_eq!(settled("70 a", "a", (10, 90)).await, (Some(70), 0));
+        assert_eq!(settled("90 a", "a", (90, 90)).await, (Some(90), 0), "all is folded");
+        assert_eq!(settled("5000000 a", "b", (0, 0)).await, (Some(0), 1), "made anew");
+        assert_eq!(settled("70 a", "b", (10, 90)).await, (Some(10), 1), "another one, with rows of its own");
+        assert_eq!(settled("70 a", "a", (10, 60)).await, (Some(60), 1), "its newest rows are gone");
+        assert_eq!(settled("5000000", "b", (0, 60)).await, (Some(60), 1), "kept before stores had names here");
     }
 
     #[tokio::test]
     async fn a_position_that_cannot_be_read_is_left_as_it_is_and_read_again() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = dir.path().join(FILE);
-        std::fs::write(&path, "").expect("written");
+        let file = position_file(dir.path(), "a", (0, 9));
+        std::fs::write(&file.path, "").expect("written");
         let text = "[remote_write]\nurl = \"http://127.0.0.1:9/\"\n";
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(text).expect("parses")));
-        let early = tokio::time::timeout(Duration::from_millis(200), first_position(&path, &config)).await;
+        let health = Health::default();
+        let early = tokio::time::timeout(Duration::from_millis(200), first_position(&file, &config, &health)).await;
         assert!(early.is_err(), "{early:?}");
-        assert_eq!(std::fs::read_to_string(&path).expect("read"), "");
-        std::fs::write(&path, "7").expect("mended");
-        assert_eq!(first_position(&path, &config).await, Some(7));
+        assert_eq!(std::fs::read_to_string(&file.path).expect("read"), "");
+        std::fs::write(&file.path, "7").expect("mended");
+        assert_eq!(first_position(&file, &config, &health).await, Some(7));
     }
 
     #[test]
@@ -429,15 +517,16 @@ mod tests {
     #[tokio::test]
     async fn a_panic_of_the_reader_is_not_the_end() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = dir.path().join(FILE);
+        let file = position_file(dir.path(), "a", (0, 0));
+        let path = file.path.clone();
         let url = receiver(200).await.url;
         let text = format!("[remote_write]\nurl = {url:?}\n");
         let (_sender, config) = watch::channel(Arc::new(crate::config::tests::parse(&text).expect("parses")));
         let health = Arc::new(Health::default());
         let source = PanicsOnce(false.into());
-        let handing = tokio::spawn(hand_on(source, path.clone(), config, Arc::clone(&health)));
+        let handing = tokio::spawn(hand_on(source, file, config, Arc::clone(&health)));
         let arrived = async {
-            while read_position(&path).expect("kept") != Some(1) {
+            while read_position(&path).expect("kept").map(|position| position.row) != Some(1) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

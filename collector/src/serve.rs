@@ -74,6 +74,8 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let limited = (0..READERS_LIMITED).map(|_| store.reader()).collect::<Result<Vec<_>, _>>()?;
     let (outbox_reader, ticket_reader, fold_reader) = (store.reader()?, store.reader()?, store.reader()?);
     let (remote_reader, examine_reader) = (store.reader()?, store.reader()?);
+    // Before anything is written: afterwards nobody could tell that the store had come further once.
+    let row_numbers = remote_reader.row_numbers()?;
     let archive = store.archive()?;
     let health = Arc::new(Health::default());
     let access = Arc::new(CertificateAllowlist::default());
@@ -112,6 +114,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     tokio::spawn(crate::ticket::run(engine.clone(), ticket_reader, Arc::clone(&health), config_receiver.clone()));
     tokio::spawn(crate::remote_write::run(
         remote_reader,
+        row_numbers,
         config.data.clone(),
         config_receiver.clone(),
         Arc::clone(&health),

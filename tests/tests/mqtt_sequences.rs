@@ -10,8 +10,12 @@ use ioc_tests::machine::Machine;
 
 const SEQUENCES: &str = include_str!("../peers/mqtt.txt");
 
-/// What is written in a sequence, as bytes.
+/// What is written in a sequence, as bytes: packets that come in one piece stand between pluses.
 fn bytes(text: &str, device: &str, topics: &str) -> Vec<u8> {
+    text.split(" + ").flat_map(|packet| packet_bytes(packet, device, topics)).collect()
+}
+
+fn packet_bytes(text: &str, device: &str, topics: &str) -> Vec<u8> {
     let (mut out, mut length_at) = (Vec::new(), None);
     let mut rest = text.trim();
     while let Some(first) = rest.chars().next() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use ioc_common::report::Position;
 use ioc_tests::harness::Rig;
 use ioc_tests::link::Link;
 use ioc_tests::machine::Machine;
@@ -101,6 +102,55 @@ async fn lost_power_is_told_within_one_and_a_half_keep_alives() {
     assert!(all <= Duration::from_millis(7500), "{all:?}");
     agent.kill().await.unwrap();
     drop(links);
+    rig.stop().await.unwrap();
+}
+
+/// Sends a sample of 230 kB; its position.
+async fn large_sample(link: &mut Link, machine: &mut Machine) -> Position {
+    let body = machine.sample();
+    let (position, kind, payload) = machine.seal(&body, ioc_common::clock::now(), 0);
+    // What is not known is not looked at, and counts.
+    let padded = format!("{{\"pad\":\"{}\",{}", "x".repeat(230_000), std::str::from_utf8(&payload[1..]).unwrap());
+    let packet = link.publish(kind, padded.into_bytes());
+    link.send(packet).await.unwrap();
+    position
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_slowed_down_is_silent_as_soon_as_any_other() {
+    let mut rig = Rig::new("");
+    rig.start().await.unwrap();
+    let identity = rig.enrol(1).await.unwrap().remove(0);
+    let (mut link, known) = Link::open(&identity, 5).await.unwrap();
+    let mut machine = Machine::new(identity.device.clone(), "server", 1, known, ioc_common::clock::now());
+    let hello = machine.hello(1, 5);
+    let (position, kind, payload) = machine.seal(&hello, ioc_common::clock::now(), 0);
+    let packet = link.publish(kind, payload);
+    link.send(packet).await.unwrap();
+    link.committed(position).await.unwrap();
+    // As much as it may at once, and a little more: the next waits for five seconds, and so does what follows it.
+    let mut waited = Duration::ZERO;
+    for _ in 0..400 {
+        let sent = Instant::now();
+        let position = large_sample(&mut link, &mut machine).await;
+        link.committed(position).await.unwrap();
+        waited = sent.elapsed();
+        if waited > Duration::from_secs(4) {
+            break;
+        }
+    }
+    assert!(waited > Duration::from_secs(4), "it is slowed down: {waited:?}");
+    let cut = Instant::now();
+    let is_silent = async || {
+        let devices = rig.get("/api/v1/devices?limit=100").await.unwrap();
+        matches!(devices["items"][0]["state"].as_str(), Some("silent" | "host_down"))
+    };
+    while !is_silent().await && cut.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told = cut.elapsed();
+    assert!((Duration::from_secs(5)..Duration::from_secs(8)).contains(&told), "{told:?}");
+    drop(link);
     rig.stop().await.unwrap();
 }
 

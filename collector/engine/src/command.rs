@@ -155,6 +155,11 @@ pub enum Command {
         /// Every checksum was read, and indexes were compared.
         deep: bool,
     },
+    /// History has not been folded for hours, or is folded again.
+    Folding {
+        /// Why it fails; none when it does not.
+        failing: Option<String>,
+    },
     /// A person knows of what the store has lost.
     ConfirmLoss {
         /// What they did about it, or why nothing is to be done.

@@ -40,6 +40,8 @@ pub struct Health {
     pub remote_sent: AtomicU64,
     /// Reports that remote write could not hand on.
     pub remote_lost: AtomicU64,
+    /// How often remote write found a store that is not, or not any more, the one that it had come so far with.
+    pub remote_restarts: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     lost: Mutex<BTreeMap<&'static str, u64>>,
     trouble: Mutex<Option<String>>,
@@ -215,6 +217,12 @@ impl Health {
             "counter",
             "Reports that remote write could not hand on.",
             load(&self.remote_lost),
+        );
+        put(
+            "ioc_remote_write_restarts_total",
+            "counter",
+            "Times that remote write found another store, or an older one, and went on from there.",
+            load(&self.remote_restarts),
         );
         let writable = f64::from(u8::from(self.trouble().is_none()));
         put("ioc_store_writable", "gauge", "1 while the store can be written.", writable);

@@ -48,6 +48,8 @@ const UNACKNOWLEDGED_MAX_BYTES: usize = 1024 * 1024;
 pub(super) const STAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a write may take: a peer that does not read is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long what is still to be said and the end of TLS may take.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one that has no place may take to be told so.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The timer of a connection may ring this much too early.
@@ -241,13 +243,19 @@ impl Connection {
                 tracing::info!(device = %self.device, reason, detail, left_out, "connection ended");
             }
         }
-        let _ = timeout(Duration::from_secs(1), self.stream.shutdown()).await;
+        let _ = timeout(END_TIMEOUT, self.say_goodbye()).await;
         // That the collector ends says nothing of a device: at its next start all of them are waited for.
         if cause == EndCause::Stopping {
             return;
         }
         let quiet_ms = milliseconds(self.last_packet_at.elapsed());
         self.shared.engine.send(EngineMessage::Closed { connection: self.id, device: self.device, quiet_ms }).await;
+    }
+
+    /// Ends the connection. What came before the packet that ends it was answered, and that has still to go out.
+    async fn say_goodbye(&mut self) -> std::io::Result<()> {
+        self.stream.write_all(&self.write).await?;
+        self.stream.shutdown().await
     }
 
     async fn serve(&mut self) -> EndReason {
@@ -263,9 +271,8 @@ impl Connection {
         loop {
             let turn = Instant::now();
             if self.paused_until.is_some_and(|until| until <= turn) {
-                // It was not listened to meanwhile.
+                // What came meanwhile is read before its silence is looked at: the pause is no sign of life.
                 self.paused_until = None;
-                self.last_packet_at = turn;
             }
             if CertificateValidity::is_worth_a_look(look.saturating_duration_since(turn)) {
                 let now = clock::now();

@@ -47,12 +47,13 @@ pub fn recover(dir: &Path) -> Result<Vec<RecoveredTable>, StoreError> {
     sqlite::recover(dir)
 }
 
-/// Renames what is left of a store that cannot be used, so that a new one can be made in its place.
+/// Renames what is left of a store that cannot be used, so that a new one can be made in its place; with it the files `beside` it that speak
+/// of it.
 ///
 /// # Errors
 /// [`StoreError`] when another collector uses it, or a file cannot be renamed.
-pub fn put_aside(dir: &Path) -> Result<(), StoreError> {
-    sqlite::put_aside(dir)
+pub fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
+    sqlite::put_aside(dir, beside)
 }
 
 /// How many bytes the store in a directory takes.

@@ -49,7 +49,7 @@ pub use query::{DeviceQuery, DeviceSort, DeviceStateFilter, FaultQuery, PlaceCou
 pub use reader::Reader;
 pub use record::{
     CERTIFICATES_MAX, Counts, DeviceHistoryRow, DocumentRecord, EventRecord, Handover, HistoryRow, RecoveredTable,
-    StoreLosses, StoredRow, WholeIncident,
+    RowNumbers, StoreLosses, StoredRow, WholeIncident,
 };
 pub use role::{Right, Role};
 pub use store::Store;

@@ -14,7 +14,7 @@ use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, RecordKind, RequestRecord,
-    SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
+    RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord, TokenRecord,
     WholeIncident, audit, coverage,
 };
 
@@ -92,7 +92,7 @@ pub trait Reader: Send {
     /// One incident with its timeline and its notices.
     fn incident(&self, id: IncidentId) -> Result<Option<WholeIncident>, StoreError>;
 
-    /// What waits on one channel, due or not: the worst first, and of those the oldest.
+    /// What waits on one channel, due or not: the worst first, and of those the oldest; what another channel carries, too, comes last.
     fn outbox_waiting(&self, channel: &str, limit: usize) -> Result<Vec<PendingDelivery>, StoreError>;
 
     /// The channels on which something waits, in use or not.
@@ -208,6 +208,9 @@ pub trait Reader: Send {
 
     /// The number of the newest row; 0 when there is none.
     fn last_row(&self) -> Result<u64, StoreError>;
+
+    /// Which store it is, and which numbers its rows have.
+    fn row_numbers(&self) -> Result<RowNumbers, StoreError>;
 
     /// The number of the last row that was received before a moment; 0 when there is none.
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError>;

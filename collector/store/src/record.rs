@@ -113,6 +113,18 @@ pub struct StoredRow {
     pub data: Vec<u8>,
 }
 
+/// Which numbers the rows of history of a store have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowNumbers {
+    /// Which store it is: another one, even an empty one in its place, has another name.
+    pub store: String,
+    /// The number before the first row that is still a row; the last where none is.
+    pub before: u64,
+    /// The largest number that was ever given to a row, whether that is still there or not; 0 before the first. It is smaller than it was
+    /// where the store lost its newest commits.
+    pub last: u64,
+}
+
 /// A row of history, and whose it is.
 #[allow(missing_docs, reason = "where a field has no words of its own, its name says it")]
 #[derive(Debug, Clone)]

@@ -13,6 +13,8 @@ use ioc_store::Change;
 const REASON_MAX_CHARS: usize = 500;
 /// The fault of the collector's own disk.
 pub(super) const DISK_NEARLY_FULL: &str = "disk-nearly-full";
+/// The fault that history is not folded.
+const NOT_FOLDED: &str = "history-not-folded";
 /// Most findings that a notice holds.
 const SHOWN_MAX: usize = 3;
 
@@ -88,6 +90,21 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// History has not been folded for hours, for this reason, or is folded again.
+    pub(super) fn record_folding(&mut self, failing: Option<&str>, now: Timestamp) -> CommandResult {
+        if let Some(why) = failing {
+            let why = Text::new(
+                format!("Nhiều giờ nay số liệu không gộp được vào lịch sử: {why}"),
+                format!("History has not been folded for hours: {why}"),
+            );
+            self.raise_self_fault(NOT_FOLDED, FOLDING_FAILS, why, now);
+        } else if self.state.has_self_fault(NOT_FOLDED) {
+            let why = Text::new("Số liệu lại được gộp vào lịch sử.", "History is folded again.");
+            self.decide(Input::SelfFault { key: NOT_FOLDED, incident: None, why }, now)?;
+        }
+        Ok(Answer::Done)
+    }
+
     /// The disk of the store is nearly full, with so many bytes left, or is not any more.
     pub(super) fn report_disk_room(&mut self, left: Option<u64>, now: Timestamp) {
         match left.map(|bytes| bytes / (1024 * 1024)) {
@@ -159,6 +176,13 @@ const DAMAGED: (Bilingual, Bilingual) = (
     (
         "Kiểm tra ổ đĩa của máy này (SMART, nhật ký nhân). Sao chép thư mục dữ liệu, rồi phục hồi từ bản sao lưu, hoặc dừng dịch vụ và chạy «ioc-collector store recover» (docs/operate.md).",
         "Look at this machine's disk (SMART, kernel log). Copy the data directory, then restore a backup, or stop the service and run 'ioc-collector store recover' (docs/operate.md).",
+    ),
+);
+const FOLDING_FAILS: (Bilingual, Bilingual) = (
+    ("Số liệu không được gộp vào lịch sử", "History is not folded"),
+    (
+        "Không có gì mất, nhưng kho lớn dần và biểu đồ chậm dần cho đến khi đầy đĩa. Xem nhật ký của dịch vụ, chỗ trống và quyền của tệp history.db, rồi chạy «ioc-collector store check».",
+        "Nothing is lost, but the store grows and charts become slow until the disk is full. See the service's log, the room on the disk and the owner of history.db, then run 'ioc-collector store check'.",
     ),
 );
 const NEARLY_FULL: (Bilingual, Bilingual) = (

@@ -223,8 +223,8 @@ mod tests {
     use super::*;
     use crate::command::Command;
 
-    fn sample(link: u64, seq: u64) -> EngineMessage {
-        let device = DeviceId::new(&format!("srv-{link}")).expect("valid");
+    fn sample(connection: u64, seq: u64) -> EngineMessage {
+        let device = DeviceId::new(&format!("srv-{connection}")).expect("valid");
         let envelope = Envelope {
             device: device.clone(),
             about: None,
@@ -236,7 +236,7 @@ mod tests {
         };
         let report = Report { envelope, body: Body::Sample(Sample { layout: LayoutId(1), v: vec![Some(1.0)] }) };
         let (packet, report) = (u16::try_from(seq).ok(), Ok(Box::new(report)));
-        EngineMessage::Report { link, device, packet, bytes: 100, report, packed: None }
+        EngineMessage::Report { connection, device, packet, bytes: 100, report, packed: None }
     }
 
     #[test]
@@ -281,20 +281,21 @@ mod tests {
         deps.config.gather = SpanWithin(Span(Duration::from_millis(1)));
         let allowlist = Arc::clone(&deps.allowlist);
         let (engine, thread) = start(deps).expect("starts");
-        let links: Vec<_> = (1..=LINKS)
-            .map(|link| {
+        let connections: Vec<_> = (1..=LINKS)
+            .map(|connection| {
                 let engine = engine.clone();
-                allowlist.admit(DeviceId::new(&format!("srv-{link}")).expect("valid"), "aa".to_owned());
+                allowlist.admit(DeviceId::new(&format!("srv-{connection}")).expect("valid"), "aa".to_owned());
                 std::thread::spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
                     runtime.expect("runtime").block_on(async {
                         let (sender, mut down) = mpsc::unbounded_channel();
                         let (peer, serial) = (([127, 0, 0, 1], 1).into(), "aa".to_owned());
-                        let device = DeviceId::new(&format!("srv-{link}")).expect("valid");
-                        let opened = EngineMessage::Opened { link, device, serial, keep_alive_s: 60, peer, sender };
+                        let device = DeviceId::new(&format!("srv-{connection}")).expect("valid");
+                        let opened =
+                            EngineMessage::Opened { connection, device, serial, keep_alive_s: 60, peer, sender };
                         assert!(engine.send(opened).await);
                         for seq in 1..=SAMPLES {
-                            assert!(engine.send(sample(link, seq)).await);
+                            assert!(engine.send(sample(connection, seq)).await);
                             let told = tokio::time::timeout(Duration::from_secs(60), down.recv()).await;
                             let told = told.expect("it is not forgotten").expect("open");
                             assert!(matches!(*told, Down::Committed { settled: 1, .. }), "{told:?}");
@@ -303,8 +304,8 @@ mod tests {
                 })
             })
             .collect();
-        for link in links {
-            link.join().expect("all were acknowledged");
+        for connection in connections {
+            connection.join().expect("all were acknowledged");
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
         assert!(runtime.block_on(engine.send(EngineMessage::Stop)));

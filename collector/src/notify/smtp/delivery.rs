@@ -46,8 +46,24 @@ pub(super) async fn send(channel: &SmtpChannel, message: notifier::Message<'_>) 
     }
     let from = Mail::new(envelope.from().cloned(), parameters);
     server.step(COMMAND_TIMEOUT, connection.command(from), true).await?;
+    let (mut accepted, mut refusal_kept) = (0, None::<SendError>);
     for recipient in envelope.to() {
-        server.step(COMMAND_TIMEOUT, connection.command(Rcpt::new(recipient.clone(), Vec::new())), true).await?;
+        let command = connection.command(Rcpt::new(recipient.clone(), Vec::new()));
+        match server.step(COMMAND_TIMEOUT, command, true).await {
+            Ok(_) => accepted += 1,
+            // Of one mailbox. It keeps the mail from nobody else.
+            Err(refusal @ (SendError::Never(_) | SendError::Later(_))) => {
+                tracing::warn!(channel = message.channel, %recipient, why = %refusal, "a mailbox does not take the mail");
+                // While one of them may take it later, it is tried again.
+                if refusal_kept.as_ref().is_none_or(SendError::is_final) {
+                    refusal_kept = Some(refusal);
+                }
+            }
+            Err(gone) => return Err(gone),
+        }
+    }
+    if let Some(refusal) = refusal_kept.filter(|_| accepted == 0) {
+        return Err(refusal);
     }
     server.step(COMMAND_TIMEOUT, connection.command(Data), true).await?;
     let sent = tokio::time::timeout(FINAL_TIMEOUT, connection.message(&formatted)).await;
@@ -132,5 +148,92 @@ impl Server<'_> {
         } else {
             SendError::away(why)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::notify::store_alarm::opened;
+    use crate::notify::testing::channel;
+
+    /// A server whose mailboxes answer by their names. Keeps for whom a mail came.
+    async fn converse(socket: TcpStream, kept: &Mutex<Vec<Vec<String>>>) -> std::io::Result<()> {
+        let mut stream = BufReader::new(socket);
+        stream.write_all(b"220 here\r\n").await?;
+        let (mut line, mut to) = (String::new(), Vec::new());
+        while stream.read_line(&mut line).await? > 0 {
+            let answer = if line.starts_with("DATA") {
+                stream.write_all(b"354 go on\r\n").await?;
+                let mut mail = String::new();
+                while !mail.ends_with("\r\n.\r\n") && stream.read_line(&mut mail).await? > 0 {}
+                kept.lock().expect("kept").push(std::mem::take(&mut to));
+                "250 ok"
+            } else if line.contains("<dead@") {
+                "550 no such mailbox"
+            } else if line.contains("<full@") {
+                "452 no room"
+            } else if line.contains("<going@") {
+                "421 going down"
+            } else {
+                to.extend(line.strip_prefix("RCPT TO:<").and_then(|rest| Some(rest.split_once('@')?.0.to_owned())));
+                "250 ok"
+            };
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            line.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends a mail to these mailboxes: what came of it, and who has it.
+    async fn sent(to: &[&str]) -> (Result<(), SendError>, Vec<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let port = listener.local_addr().expect("address").port();
+        let kept = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        let taken = Arc::clone(&kept);
+        let server = tokio::spawn(async move {
+            let (socket, _) = listener.accept().await.expect("accepts");
+            let _ = converse(socket, &taken).await;
+        });
+        let to: Vec<String> = to.iter().map(|one| format!("\"{one}@ioc.test\"")).collect();
+        let mail = channel(&format!(
+            "[[channel]]\nname = \"mail\"\ntype = \"smtp\"\nserver = \"127.0.0.1:{port}\"\ntls = \"none\"\nfrom = \"ioc@ioc.test\"\nto = [{}]\n",
+            to.join(", ")
+        ));
+        let wording = notifier::Wording { subject: "s".to_owned(), body: "b".to_owned(), link: String::new() };
+        let (notice, wording) = (&opened("no room"), &wording);
+        let (channel, key, address) = (mail.name.as_str(), "1-1-mail", "");
+        let message =
+            notifier::Message { channel, key, address, notice, wording, site_name: "x", web_url: "https://x" };
+        let result = mail.notifier.notify(message).await;
+        server.abort();
+        let kept = kept.lock().expect("kept").clone();
+        (result, kept)
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_that_takes_nothing_keeps_the_mail_from_nobody_else() {
+        for to in [["dead", "lan", "minh"], ["lan", "dead", "minh"], ["lan", "minh", "full"]] {
+            let (result, kept) = sent(&to).await;
+            assert!(result.is_ok(), "{to:?}: {result:?}");
+            assert_eq!(kept, [["lan", "minh"]], "{to:?}");
+        }
+        let (result, kept) = sent(&["dead", "dead"]).await;
+        assert!(matches!(&result, Err(SendError::Never(why)) if why.contains("no such mailbox")), "{result:?}");
+        assert!(kept.is_empty());
+        for to in [["full", "dead"], ["dead", "full"]] {
+            let (result, kept) = sent(&to).await;
+            assert!(
+                matches!(&result, Err(SendError::Later(_))) && kept.is_empty(),
+                "one may take it later: {result:?}"
+            );
+        }
+        let (result, kept) = sent(&["lan", "going"]).await;
+        assert!(matches!(&result, Err(SendError::Away { .. })) && kept.is_empty(), "{result:?}");
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     assert_eq!(store.forget_rows(u64::MAX >> 1, 100).expect("deletes"), 6);
     drop(store);
     let mut store = open(dir);
+    let all_gone = store.reader().expect("reads").row_numbers().expect("reads");
+    assert_eq!((all_gone.before, all_gone.last), (10, 10), "where no row is left it is known how far they went");
     let layout = Layout::new(vec![Series::new("load.1", "")]).expect("allowed");
     store.commit(&[Change::Layout(layout)]).expect("commits");
     store.commit(&sample(1, 11, 1.0)).expect("commits");
@@ -31,6 +33,8 @@ pub(super) fn rows_and_compaction(open: Open<'_>, dir: &Path) {
     assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), [11, 12]);
     assert_eq!(reader.last_row_before(Timestamp::MAX).expect("reads"), 12);
     assert_eq!(reader.last_row_before(at(1)).expect("reads"), 0);
+    let numbers = reader.row_numbers().expect("reads");
+    assert_eq!((numbers.before, numbers.last, &numbers.store), (10, 12, &all_gone.store));
     let to_fold = reader.rows_to_fold(11, 12, 100).expect("reads");
     assert_eq!(to_fold.iter().map(|row| (row.number, row.at)).collect::<Vec<_>>(), [(12, at(1012))]);
     assert_eq!(history::unpack(&to_fold[0].data), Ok(vec![Some(2.0)]));

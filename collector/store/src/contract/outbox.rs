@@ -35,6 +35,29 @@ pub(super) fn outbox(open: Open<'_>, dir: &Path) {
     let row = |key: &str| (key.to_owned(), 0, 0, 3);
     assert_eq!(waiting(store.as_ref(), "mail"), [row("1-2-mail"), row("1-3-mail"), row("1-1-mail")], "the worst first");
     assert_eq!(waiting(store.as_ref(), "sms"), [row("1-1-sms")], "each channel has its own");
+    let carried = [
+        Change::Outbox(entry("1-4-push", "push", Severity::Critical)),
+        Change::Outbox(entry("1-5-push", "push", Severity::Critical)),
+        Change::Outbox(entry("1-6-push", "push", Severity::Info)),
+        Change::Outbox(entry("1-4-push-via-sms2", "sms2", Severity::Critical)),
+        Change::Outbox(entry("1-5-push-lan-0", "push", Severity::Warning)),
+    ];
+    store.commit(&carried).expect("commits");
+    let order = ["1-5-push", "1-5-push-lan-0", "1-6-push", "1-4-push"].map(row);
+    assert_eq!(waiting(store.as_ref(), "push"), order, "what another channel carries is in nobody's way");
+    let over = |key: &str| {
+        Change::Delivery(Delivery {
+            key: key.into(),
+            at: at(16),
+            state: DeliveryState::Delivered,
+            attempts: 1,
+            unanswered: 0,
+            next_attempt_at: at(90),
+            error: None,
+        })
+    };
+    let keys = ["1-4-push", "1-5-push", "1-6-push", "1-4-push-via-sms2", "1-5-push-lan-0"];
+    store.commit(&keys.map(over)).expect("commits");
     let read = store.reader().expect("reads").outbox_entry("1-2-mail").expect("reads");
     assert_eq!(read, Some(entry("1-2-mail", "mail", Severity::Critical)));
     let delivery = |key: &str, state, unanswered| {

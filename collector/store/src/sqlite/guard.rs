@@ -152,11 +152,12 @@ impl Held {
     }
 }
 
-/// Renames what is left of a store; its lock stays.
-pub(crate) fn put_aside(dir: &Path) -> Result<(), StoreError> {
+/// Renames what is left of a store, and files beside it that speak of it; its lock stays.
+pub(crate) fn put_aside(dir: &Path, beside: &[&str]) -> Result<(), StoreError> {
     let _held = Held::new(dir)?;
     let stamp = clock::now().as_millis() / 1000;
-    for name in FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]) {
+    let own = FILES.iter().copied().chain(["ioc-watch.db-shm", "history.db-shm", MARK_FILE]);
+    for name in own.chain(beside.iter().copied()) {
         let path = dir.join(name);
         if path.exists() {
             let to = dir.join(format!("{name}.old-{stamp}"));

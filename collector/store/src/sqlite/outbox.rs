@@ -14,9 +14,11 @@ use crate::{ChannelTally, Delivery, DeliveryState, OutboxEntry, PendingDelivery,
 pub(super) const COLUMNS: &str = "SELECT key, incident, channel, notice, created_at, attempts, next_attempt_at, state, last_error, \
      delivered_at, person, address, language, severity, step, unanswered FROM outbox";
 
-/// What waits on a channel: the worst first, and of those the oldest.
-const WAITING: &str = "SELECT key, incident, step, severity, person, address, created_at, attempts, unanswered, \
-     next_attempt_at FROM outbox WHERE state = 'waiting' AND channel = ?1 ORDER BY severity DESC, rowid LIMIT ?2";
+/// What waits on a channel: the worst first, and of those the oldest. What another channel carries, too, comes last: on a channel that is
+/// dead for a day it would stand before all that is new, and that would reach neither of both. Its key is the beginning of the other's.
+const WAITING: &str = "SELECT key, incident, step, severity, person, address, created_at, attempts, unanswered, next_attempt_at \
+     FROM outbox AS own WHERE state = 'waiting' AND channel = ?1 ORDER BY EXISTS (SELECT 1 FROM outbox AS other \
+     WHERE other.key > own.key || '-via-' AND other.key < own.key || '-via.'), severity DESC, rowid LIMIT ?2";
 
 pub(super) fn put(commit: &Commit<'_>, entry: &OutboxEntry) -> rusqlite::Result<()> {
     commit.run(

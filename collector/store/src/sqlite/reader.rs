@@ -21,8 +21,8 @@ use crate::scope::AccessScope;
 use crate::{
     AccountRecord, ChannelTally, ChunkQuery, ClockMark, Counts, DeviceHistoryRow, DeviceQuery, DocumentRecord,
     EventRecord, FaultQuery, Handover, HistoryRow, OutboxEntry, PendingDelivery, PlaceCount, Reader, RecordKind,
-    RequestRecord, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery, TicketRecord,
-    TokenRecord, WholeIncident,
+    RequestRecord, RowNumbers, SavedView, SessionRecord, StoreError, StoredChunks, StoredRow, TicketQuery,
+    TicketRecord, TokenRecord, WholeIncident,
 };
 
 impl Reader for SqliteReader {
@@ -266,6 +266,10 @@ impl Reader for SqliteReader {
 
     fn last_row(&self) -> Result<u64, StoreError> {
         sample::last(self)
+    }
+
+    fn row_numbers(&self) -> Result<RowNumbers, StoreError> {
+        sample::row_numbers(self)
     }
 
     fn last_row_before(&self, received: Timestamp) -> Result<u64, StoreError> {

@@ -16,7 +16,7 @@ use super::commit::Commit;
 use super::query::SqliteReader;
 use super::value::{body, json, limit_of, position, required, signed};
 use crate::history;
-use crate::{DeviceHistoryRow, HistoryRow, StoreError, StoredRow};
+use crate::{DeviceHistoryRow, HistoryRow, RowNumbers, StoreError, StoredRow};
 
 pub(super) fn append(
     commit: &mut Commit<'_>,
@@ -148,6 +148,17 @@ pub(super) fn rows_after(reader: &SqliteReader, after: u64, limit: usize) -> Res
 pub(super) fn last(reader: &SqliteReader) -> Result<u64, StoreError> {
     let last = reader.one("SELECT max(number) FROM sample", &[], |row| row.get::<_, Option<i64>>(0))?;
     Ok(last.flatten().unwrap_or(0).unsigned_abs())
+}
+
+pub(super) fn row_numbers(reader: &SqliteReader) -> Result<RowNumbers, StoreError> {
+    let store = reader.one("SELECT id FROM state", &[], |row| row.get(0))?.unwrap_or_default();
+    let sql = "SELECT (SELECT min(number) FROM sample), (SELECT max(number) FROM sample), (SELECT rows FROM fold_mark)";
+    let read = |row: &Row<'_>| Ok([row.get::<_, Option<i64>>(0)?, row.get(1)?, row.get(2)?]);
+    let [first, largest, folded] = reader.one(sql, &[], read)?.unwrap_or_default();
+    // As the writer finds the number of the next row.
+    let last = largest.unwrap_or(0).max(folded.unwrap_or(0)).max(reader.newest.largest_row()).unsigned_abs();
+    let before = first.map_or(last, |first| first.unsigned_abs().saturating_sub(1));
+    Ok(RowNumbers { store, before, last })
 }
 
 /// The number of the last row that was received before a moment; 0 when there is none.

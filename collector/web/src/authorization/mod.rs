@@ -92,6 +92,7 @@ fn target_of(command: &Command) -> (Requester, Target) {
         | Command::FallBack(_)
         | Command::Ticket { .. }
         | Command::Examined { .. }
+        | Command::Folding { .. }
         | Command::Reload(_)
         | Command::ForgetRows { .. } => (Requester::Inside, Target::Whole),
     }
@@ -358,6 +359,7 @@ mod tests {
             Command::Delivered(Vec::new()),
             Command::FallBack(Vec::new()),
             Command::Examined { findings: Vec::new(), deep: true },
+            Command::Folding { failing: None },
             Command::ForgetRows { folded: Default::default() },
         ] {
             assert_eq!(target_of(&command), (Requester::Inside, Target::Whole), "{command:?}");
