@@ -45,28 +45,6 @@ pub(crate) use text::wording;
 pub(crate) const CHANNELS: &[ConnectorKind<dyn Notifier>] =
     &[webhook::KIND, smtp::KIND, http::KIND, mqtt::KIND, syslog::KIND];
 
-/// Configurations with these kinds, for their tests.
-#[cfg(test)]
-mod testing {
-    use ioc_common::config::{ConfigError, Source};
-    use ioc_engine::config::{Channel, Config, ConnectorKinds};
-
-    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
-        let kinds = ConnectorKinds { channels: super::CHANNELS, ..ConnectorKinds::default() };
-        Config::parse(&Source::built_in("collector.toml", text), &kinds)
-    }
-
-    /// The fault in a text that has one.
-    pub(super) fn fault(text: &str) -> ConfigError {
-        parse(text).expect_err("a fault")
-    }
-
-    /// The only channel.
-    pub(super) fn channel(text: &str) -> Channel {
-        parse(text).unwrap_or_else(|e| panic!("{e}")).channels.remove(0)
-    }
-}
-
 /// How long a message may take, whatever it is doing: longer than any of its own timeouts together.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(1200);
 /// How often it is looked for notices on channels that nobody serves.
@@ -242,4 +220,26 @@ fn address_of(url: &str) -> Option<(String, u16)> {
     let uri: hyper::http::Uri = url.parse().ok()?;
     let (host, port) = endpoint(&uri)?;
     Some((host.trim_matches(['[', ']']).to_owned(), port))
+}
+
+/// Configurations with these kinds, for their tests.
+#[cfg(test)]
+mod testing {
+    use ioc_common::config::{ConfigError, Source};
+    use ioc_engine::config::{Channel, Config, ConnectorKinds};
+
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let kinds = ConnectorKinds { channels: super::CHANNELS, ..ConnectorKinds::default() };
+        Config::parse(&Source::built_in("collector.toml", text), &kinds)
+    }
+
+    /// The fault in a text that has one.
+    pub(super) fn fault(text: &str) -> ConfigError {
+        parse(text).expect_err("a fault")
+    }
+
+    /// The only channel.
+    pub(super) fn channel(text: &str) -> Channel {
+        parse(text).unwrap_or_else(|e| panic!("{e}")).channels.remove(0)
+    }
 }
