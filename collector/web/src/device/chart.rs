@@ -147,7 +147,7 @@ pub(crate) fn draw_all(
 pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) unit: String,
-    pub(crate) lines: Vec<ChartLine>,
+    pub(crate) lines: Vec<DrawnLine>,
     /// Height and text.
     pub(crate) levels: Vec<(f64, String)>,
     /// Place and text.
@@ -161,7 +161,7 @@ pub(crate) struct Chart {
 }
 
 /// A line of a chart.
-pub(crate) struct ChartLine {
+pub(crate) struct DrawnLine {
     pub(crate) name: String,
     pub(crate) path: String,
     /// From smallest to largest, where there is but one line.
@@ -251,7 +251,7 @@ fn draw(
         let subject = if subject.subject().is_empty() { metric } else { subject.subject() };
         let shown =
             |value: Option<f64>| value.map(|value| page_context.localized_number(rounded(value))).unwrap_or_default();
-        ChartLine {
+        DrawnLine {
             name: subject.to_owned(),
             path,
             band,

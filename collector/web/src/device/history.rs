@@ -137,7 +137,7 @@ async fn answer(
     scope: &AccessScope,
     id: &str,
     query: HistoryQuery,
-) -> Result<(Tier, BTreeMap<String, Line>), Problem> {
+) -> Result<(Tier, BTreeMap<String, ChartLine>), Problem> {
     let device = device_id(id)?;
     let until = query.until.unwrap_or_else(clock::now);
     let from = query.from.unwrap_or_else(|| until.plus_millis(-24 * 3_600_000));
