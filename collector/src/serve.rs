@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,9 +54,7 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let files_max = open_files::raise_limit();
     begin_threads().await?;
     let (authority, store, first_password) = prepare(&config, None)?;
-    if let Some(path) = first_password {
-        tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
-    }
+    log_first_password(first_password.as_deref());
     // Before anything is issued: the machine's clock may have been stepped while the collector was off.
     writer::time::believe(store.reader()?.clock()?.as_ref());
     let authority = Arc::new(authority);
@@ -150,6 +148,12 @@ pub async fn serve(config_path: Option<PathBuf>, config: Config) -> Result<(), S
     let _ = tokio::time::timeout(NOTICES_END, notices).await;
     end(&running.engine, engine_thread).await;
     Ok(())
+}
+
+fn log_first_password(file: Option<&Path>) {
+    if let Some(path) = file {
+        tracing::warn!(account = FIRST_ACCOUNT, file = %path.display(), "first start: the administrator's password is in this file; read it and delete it");
+    }
 }
 
 /// Has the engine commit everything that the connections handed over, and end.

@@ -5,6 +5,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
@@ -26,6 +27,40 @@ pub const PERSONAL_EVENTS: [&str; 3] = ["login.", "account.", "session."];
 pub fn is_personal(document: &str, path: &str) -> bool {
     let holds = |of: &str| path.starts_with(of) || of.starts_with(path);
     PERSONAL.iter().any(|(name, of)| *name == document && holds(of))
+}
+
+/// What stands in the place of what says who someone is, for whoever may not see it.
+pub const HIDDEN: &str = "…";
+
+/// Whether anything of a document says who someone is.
+#[must_use]
+pub fn has_personal(document: &str) -> bool {
+    is_personal(document, "/")
+}
+
+/// A document without what in it says who someone is. Nothing of it is shown where that cannot be told apart.
+#[must_use]
+pub fn without_personal(document: &str, body: &str) -> String {
+    let paths = PERSONAL.iter().filter(|(name, path)| *name == document && *path != "/");
+    let mut shown = if is_of_people(document) { Value::Null } else { serde_json::from_str(body).unwrap_or_default() };
+    for (_, path) in paths {
+        hide(&mut shown, &path.split('/').skip(1).collect::<Vec<_>>());
+    }
+    shown.to_string()
+}
+
+fn hide(value: &mut Value, path: &[&str]) {
+    match (path, value) {
+        ([], value) => *value = Value::String(HIDDEN.to_owned()),
+        (["*", rest @ ..], Value::Array(all)) => all.iter_mut().for_each(|one| hide(one, rest)),
+        (["*", rest @ ..], Value::Object(all)) => all.values_mut().for_each(|one| hide(one, rest)),
+        ([name, rest @ ..], Value::Object(all)) => {
+            if let Some(one) = all.get_mut(*name) {
+                hide(one, rest);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Whether a document is about people as a whole.
@@ -165,6 +200,28 @@ pub fn probe_of(metric: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_says_who_someone_is_is_hidden_wherever_it_stands() {
+        for (document, path) in PERSONAL {
+            // A document that has a mark at this path, below lists of two.
+            let mark = || Value::String("Nguyễn Lan".to_owned());
+            let body =
+                path.split('/').skip(1).collect::<Vec<_>>().into_iter().rev().fold(mark(), |inside, part| match part {
+                    "" => inside,
+                    "*" => Value::Array(vec![inside.clone(), inside]),
+                    name => serde_json::json!({ name: inside, "other": 5 }),
+                });
+            assert!(has_personal(document), "{document}");
+            let shown = without_personal(document, &body.to_string());
+            assert!(!shown.contains("Lan"), "{document}{path}: {shown}");
+            assert_eq!(is_of_people(document), shown == "null", "{document}: the rest of it is shown");
+        }
+        assert!(!has_personal("ports"));
+        assert_eq!(without_personal("certificates", "{ not JSON, with a name"), "null");
+        let other = r#"{"certificates":[{"subject":"a","days":5}]}"#;
+        assert!(without_personal("certificates", other).contains(r#""days":5"#));
+    }
 
     #[test]
     fn a_metric_comes_from_a_probe() {

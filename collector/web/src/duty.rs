@@ -131,10 +131,15 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
             ))
         })
         .await;
-    let (covers, contacts, book, undelivered) = match found {
+    let (covers, contacts, book, mut undelivered) = match found {
         Ok(found) => found,
         Err(problem) => return Err(Failure::new(page_context, problem)),
     };
+    // Where people are reached, and what came of it, is for those who look after the duty plan.
+    let leads = page_context.may_lead_duty();
+    if !leads {
+        undelivered.clear();
+    }
     let (config, now) = (app.config(), page_context.now);
     let last: HashMap<(&str, &str), &OutboxEntry> =
         contacts.iter().map(|entry| ((entry.person.as_str(), entry.channel.as_str()), entry)).collect();
@@ -145,8 +150,12 @@ async fn render(app: &App, page_context: PageContext, form: CoverForm, error: Op
             .contacts
             .iter()
             .map(|contact| {
-                let entry = last.get(&(human.id.as_str(), contact.channel.as_str())).map(|entry| (*entry).clone());
-                (contact.channel.clone(), contact.address.clone(), entry)
+                let mut entry = last.get(&(human.id.as_str(), contact.channel.as_str())).map(|entry| (*entry).clone());
+                if let Some(entry) = entry.as_mut().filter(|_| !leads) {
+                    entry.last_error = None;
+                }
+                let address = if leads { contact.address.clone() } else { String::new() };
+                (contact.channel.clone(), address, entry)
             })
             .collect(),
     };

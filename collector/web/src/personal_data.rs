@@ -11,13 +11,17 @@ use ioc_store::{DocumentRecord, Right, audit};
 
 /// Takes out what the person may not see, and has it recorded when they see any of it. What cannot be recorded is not shown.
 pub(crate) async fn retain_allowed(app: &App, person: &Person, device: &DeviceId, documents: &mut Vec<DocumentRecord>) {
-    let is_personal = |one: &DocumentRecord| document::is_of_people(&one.name);
-    if !documents.iter().any(is_personal) {
+    let personal: Vec<&str> =
+        documents.iter().map(|one| one.name.as_str()).filter(|name| document::has_personal(name)).collect();
+    if personal.is_empty() {
         return;
     }
-    let shown = person.may(Right::Personal) && record(app, person, device.as_str(), "accounts, sessions").await;
-    if !shown {
-        documents.retain(|one| !is_personal(one));
+    let detail = personal.join(", ");
+    if !person.may(Right::Personal) || !record(app, person, device.as_str(), &detail).await {
+        documents.retain(|one| !document::is_of_people(&one.name));
+        for one in documents.iter_mut().filter(|one| document::has_personal(&one.name)) {
+            one.body = document::without_personal(&one.name, &one.body);
+        }
     }
 }
 

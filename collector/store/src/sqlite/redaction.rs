@@ -57,6 +57,9 @@ impl SqliteReader {
     pub(super) fn documents_as_shown(&self, mut all: Vec<DocumentRecord>) -> Vec<DocumentRecord> {
         if self.hides_names {
             all.retain(|one| !document::is_of_people(&one.name));
+            for one in all.iter_mut().filter(|one| document::has_personal(&one.name)) {
+                one.body = document::without_personal(&one.name, &one.body);
+            }
         }
         all
     }

@@ -42,6 +42,48 @@ const CHANGES: &[(&str, Right)] = &[
     ("/api/v1/account/password", Right::View),
     ("/api/v1/account/tokens", Right::View),
 ];
+/// Routes that only read, for everyone who has an account.
+const VIEWS: &[&str] = &[
+    "/",
+    "/rooms",
+    "/plan",
+    "/sensors",
+    "/coverage/{area}",
+    "/wall",
+    "/live",
+    "/devices",
+    "/devices/{id}",
+    "/devices/{id}/history",
+    "/devices/{id}/software",
+    "/devices/{id}/software.csv",
+    "/devices/{id}/label",
+    "/labels",
+    "/incidents",
+    "/incidents/{id}",
+    "/duty",
+    "/maintenance",
+    "/account",
+    "/account/confirm",
+    "/api",
+    "/metrics",
+    "/metrics/devices",
+    "/api/v1/devices",
+    "/api/v1/devices/{id}",
+    "/api/v1/devices/{id}/documents",
+    "/api/v1/devices/{id}/events",
+    "/api/v1/devices/{id}/software",
+    "/api/v1/devices/{id}/history",
+    "/api/v1/devices/{id}/history.csv",
+    "/api/v1/rooms",
+    "/api/v1/faults",
+    "/api/v1/incidents",
+    "/api/v1/incidents/{id}",
+    "/api/v1/incidents/{id}/files/{sha256}",
+    "/api/v1/windows",
+    "/api/v1/duty",
+    "/api/v1/clock",
+    "/api/v1/openapi.json",
+];
 /// Routes that only read, and are not for everyone.
 const READS: &[(&str, Right)] = &[
     ("/api/v1/audit", Right::Audit),
@@ -62,7 +104,8 @@ const READS: &[(&str, Right)] = &[
 pub(crate) fn needed(method: &Method, route: &str) -> Right {
     let find = |table: &[(&str, Right)]| table.iter().find(|(path, _)| *path == route).map(|(_, right)| *right);
     if method == Method::GET || method == Method::HEAD {
-        find(READS).unwrap_or(Right::View)
+        let everyones = || if VIEWS.contains(&route) { Right::View } else { Right::Administer };
+        find(READS).unwrap_or_else(everyones)
     } else {
         find(CHANGES).unwrap_or(Right::Administer)
     }
@@ -98,6 +141,7 @@ mod tests {
         assert_eq!(needed(&Method::POST, "/api/v1/devices/{id}/revoke"), Right::Administer);
         assert_eq!(needed(&Method::DELETE, "/something/new"), Right::Administer);
         assert_eq!(needed(&Method::GET, "/devices/{id}"), Right::View);
+        assert_eq!(needed(&Method::GET, "/something/new"), Right::Administer);
         let may = |role: Role, method: &Method, route: &str| role.may(needed(method, route));
         assert!(
             may(Role::Technician, &Method::POST, "/incidents/{id}")
@@ -109,5 +153,45 @@ mod tests {
         assert!(
             may(Role::Auditor, &Method::GET, "/api/v1/audit") && !may(Role::DutyOfficer, &Method::GET, "/api/v1/audit")
         );
+    }
+
+    #[test]
+    fn every_route_that_reads_stands_in_one_line() {
+        // What needs no account: signing in, links out of notices, how the collector is, what browsers draw with.
+        const OPEN: [&str; 9] = [
+            "/a/{link}",
+            "/login",
+            "/login/oidc",
+            "/login/oidc/back",
+            "/healthz",
+            "/readyz",
+            "/static/app.css",
+            "/static/app.js",
+            "/favicon.ico",
+        ];
+        let source = |file: &str| {
+            let path = format!("{}/src/router/{file}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        };
+        let mut routes = Vec::new();
+        for part in source("pages.rs").split(".route(").skip(1) {
+            let path = part.split('"').nth(1).unwrap_or_default();
+            if part.contains("get(") {
+                routes.push(path.to_owned());
+            }
+        }
+        for part in source("api.rs").split("all.get").skip(1) {
+            routes.push(format!("{}{}", crate::api::openapi::BASE, part.split('"').nth(1).unwrap_or_default()));
+        }
+        assert!(routes.len() > 50, "{routes:?}");
+        for route in &routes {
+            let lines = VIEWS.iter().filter(|one| **one == *route).count()
+                + READS.iter().filter(|(one, _)| one == route).count()
+                + OPEN.iter().filter(|one| **one == *route).count();
+            assert_eq!(lines, 1, "{route}: it stands in one line of VIEWS, READS or of what is open");
+        }
+        let known = VIEWS.iter().copied().chain(READS.iter().map(|(one, _)| *one));
+        let gone: Vec<&str> = known.filter(|one| !routes.iter().any(|route| route == one)).collect();
+        assert!(gone.is_empty(), "no such routes: {gone:?}");
     }
 }

@@ -46,7 +46,9 @@ fn open_link(
             Problem::too_many("too many links were tried from this address"),
         )));
     }
-    let link = app.links.check(text, clock::now());
+    // Whoever is in the plan no more takes nothing, and sees nothing, by a link of before.
+    let is_planned = |link: &AcknowledgeLink| config.plan.person(&link.person).is_some();
+    let link = app.links.check(text, clock::now()).filter(is_planned);
     if link.is_some() {
         app.limits.refund(rate_limit::LINK, peer);
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Extension, FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use serde::Deserialize;
 
 use ioc_common::clock::{self, Timestamp};
@@ -102,29 +103,44 @@ fn optional_moment(text: Option<&str>, field: &str) -> Result<Option<Timestamp>,
     text.map(str::parse).transpose().map_err(|error| format!("{field}: {error}"))
 }
 
-/// Takes in alerts of another system, which shows its token.
+/// Another system that has shown the token of its source. Nothing of its body is read before.
+pub(crate) struct AlertSource(String);
+
+impl FromRequestParts<App> for AlertSource {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let internal = || Problem::internal("the route has no source");
+        let Path(source) = Path::<String>::from_request_parts(parts, app).await.map_err(|_| internal())?;
+        let Some(peer) = parts.extensions.get::<Peer>() else { return Err(internal()) };
+        if app.limits.take_unauthenticated(rate_limit::LINK, peer).is_err() {
+            return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
+        }
+        let refused = || {
+            app.health.refuse("alert token");
+            // The same for a source that is not there: its name is nobody's business.
+            Problem::unauthorized("show the token of a source of the configuration: Authorization: Bearer …")
+        };
+        let config = app.config();
+        let known = config.sources.iter().find(|one| one.name == source).ok_or_else(refused)?;
+        let token = std::fs::read_to_string(&known.token_file)
+            .map_err(|error| Problem::unavailable(format!("{}: {error}", known.token_file.display())))?;
+        let shown = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let right = secret::is_same(token.trim(), shown.trim_start_matches("Bearer ").trim());
+        if !right || token.trim().is_empty() {
+            return Err(refused());
+        }
+        app.limits.refund(rate_limit::LINK, peer);
+        Ok(Self(source))
+    }
+}
+
+/// Takes in alerts of another system.
 pub(crate) async fn api(
     State(app): State<App>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-    Path(source): Path<String>,
+    AlertSource(source): AlertSource,
     Json(body): Json<AlertsBody>,
 ) -> Result<(Extension<rate_limit::ValidToken>, StatusCode), Problem> {
-    let config = app.config();
-    if app.limits.take_unauthenticated(rate_limit::LINK, &peer).is_err() {
-        return Err(Problem::too_many("too many requests of this address showed no good token; wait a minute"));
-    }
-    let known = config.sources.iter().find(|one| one.name == source);
-    let known = known.ok_or_else(|| Problem::not_found("there is no such source in the configuration"))?;
-    let token = std::fs::read_to_string(&known.token_file)
-        .map_err(|error| Problem::unavailable(format!("{}: {error}", known.token_file.display())))?;
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let right = secret::is_same(token.trim(), shown.trim_start_matches("Bearer ").trim());
-    if !right || token.trim().is_empty() {
-        app.health.refuse("alert token");
-        return Err(Problem::unauthorized("show the token of this source: Authorization: Bearer …"));
-    }
-    app.limits.refund(rate_limit::LINK, &peer);
     if body.alerts.len() > ALERTS_MAX {
         return Err(Problem::invalid(format!("found {} alerts; allowed are {ALERTS_MAX}", body.alerts.len())));
     }

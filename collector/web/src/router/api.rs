@@ -22,6 +22,7 @@ const ALERTS_MAX_BYTES: usize = 1024 * 1024;
 pub(super) fn routes() -> DescribedRouter {
     let mut all = DescribedRouter::new();
     devices_api(&mut all);
+    entrance_api(&mut all);
     incidents_api(&mut all);
     people_api(&mut all);
     all
@@ -105,6 +106,9 @@ fn devices_api(all: &mut DescribedRouter) {
         "Lets it report again whose identity was found on two machines",
     )
     .done(204);
+}
+
+fn entrance_api(all: &mut DescribedRouter) {
     all.get("/settings", device::agent_settings::api, "What agents are given to set, and how each stands with it")
         .query::<ListQuery>()
         .answers::<Page<device::agent_settings::SettingsItem>>(200);
