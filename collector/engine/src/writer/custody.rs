@@ -182,14 +182,17 @@ const FOLDING_FAILS: (Bilingual, Bilingual) = (
     ("Số liệu không được gộp vào lịch sử", "History is not folded"),
     (
         "Không có gì mất, nhưng kho lớn dần và biểu đồ chậm dần cho đến khi đầy đĩa. Xem nhật ký của dịch vụ, chỗ trống và quyền của tệp history.db, rồi chạy «ioc-collector store check».",
-        "Nothing is lost, but the store grows and charts become slow until the disk is full. See the service's log, the room on the disk and the owner of history.db, then run 'ioc-collector store check'.",
+        "Nothing is lost, but the store grows and charts become slow until the disk is full. See the service's log, the room on the disk and the owner \
+         of history.db, then run 'ioc-collector store check'.",
     ),
 );
 const NEARLY_FULL: (Bilingual, Bilingual) = (
     ("Ổ đĩa của trung tâm gần đầy", "The collector's disk is nearly full"),
     (
-        "Giải phóng chỗ trên ổ đĩa chứa thư mục dữ liệu, hoặc mở rộng ổ, hoặc giảm thời gian lưu «[history]». Cho đến lúc đó không nhận          tài liệu và danh sách phần mềm mới; số đo và sự cố vẫn được nhận cho đến khi đầy hẳn.",
-        "Make room on the disk of the data directory, enlarge it, or keep history for less time ([history]). Until then no new documents and          lists of software are taken; samples and incidents are, until it is full.",
+        "Giải phóng chỗ trên ổ đĩa chứa thư mục dữ liệu, hoặc mở rộng ổ, hoặc giảm thời gian lưu «[history]». Cho đến lúc đó không nhận \
+         tài liệu và danh sách phần mềm mới; số đo và sự cố vẫn được nhận cho đến khi đầy hẳn.",
+        "Make room on the disk of the data directory, enlarge it, or keep history for less time ([history]). Until then no new documents and \
+         lists of software are taken; samples and incidents are, until it is full.",
     ),
 );
 
