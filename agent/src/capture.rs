@@ -5,9 +5,11 @@
 //! directories, names that were typed at failed sign-ins, names of processes that no probe looks for, the machine's ID.
 
 use std::io::{self, Read as _, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use ioc_common::owner::as_owner_of;
 use ioc_probe::{COMMANDS, SURVEYS, SurveyContext, names_in, process};
 
 use crate::config::Config;
@@ -216,7 +218,11 @@ fn names(dir: &str) -> Vec<String> {
 }
 
 fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
-    let Ok(about) = std::fs::metadata(path) else { return Ok(()) };
+    // Where another user puts the files, what root may read is not read for them: a link of theirs leads to what they may read.
+    // Where more than one may put them (a group's directory of logs), no link is followed at all.
+    let of = Path::new(path);
+    let about = as_owner_of(of, || std::fs::metadata(path)).unwrap_or_else(|_| std::fs::symlink_metadata(path));
+    let Ok(about) = about else { return Ok(()) };
     // Only numbers name processes; `self` and `thread-self` are links to one of them.
     let alien = path
         .strip_prefix("/proc/")
@@ -242,13 +248,25 @@ fn take_file(tar: &mut Tar, path: &str) -> io::Result<()> {
     } else {
         FILE_MAX_BYTES
     };
-    let mut bytes = Vec::new();
     // What may not be read is not read by the agent either; a sensor that fails to answer is left out.
-    if std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).is_err() {
+    let unlinked =
+        || contents(path, limit).ok().filter(|(_, real)| real == path).ok_or(io::ErrorKind::PermissionDenied.into());
+    let Ok((bytes, real)) = as_owner_of(of, || contents(path, limit)).unwrap_or_else(|_| unlinked()) else {
         return Ok(());
-    }
-    let bytes = redact(path, bytes);
+    };
+    // By the name that it goes by, and by the one that it has.
+    let bytes = redact(&real, redact(path, bytes));
     tar.add(path.trim_start_matches('/'), &bytes, seconds(&about))
+}
+
+/// The beginning of a file, and where it really is.
+fn contents(path: &str, limit: u64) -> io::Result<(Vec<u8>, String)> {
+    let file = std::fs::File::open(path)?;
+    let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let real = real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned());
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok((bytes, real))
 }
 
 /// When it was last changed, in seconds since 1970.
@@ -352,7 +370,36 @@ impl Tar {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
     use super::*;
+
+    #[test]
+    fn root_follows_nobodys_link_to_what_is_roots() {
+        let dir = tempfile::tempdir().expect("directory");
+        let (logs, secret) = (dir.path().join("logs"), dir.path().join("secret"));
+        std::fs::create_dir(&logs).expect("made");
+        std::fs::write(&secret, "root:$6$hash:1::::::").expect("written");
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("set");
+        let (plain, link) = (logs.join("plain.log"), logs.join("x"));
+        std::fs::write(&plain, "whole").expect("written");
+        symlink(&secret, &link).expect("linked");
+        let taken = |path: &Path| {
+            let mut tar = Tar { bytes: Vec::new(), count: 0 };
+            take_file(&mut tar, &path.display().to_string()).expect("taken or left out");
+            tar.count
+        };
+        assert_eq!((taken(&plain), taken(&link)), (1, 1), "all of it is root's");
+        chown(&logs, Some(65_534), Some(65_534)).expect("given away");
+        assert_eq!(
+            (taken(&plain), taken(&link)),
+            (1, 0),
+            "whoever has the directory may read the one, and not the other"
+        );
+        chown(&logs, Some(0), Some(0)).expect("taken back");
+        std::fs::set_permissions(&logs, std::fs::Permissions::from_mode(0o775)).expect("set");
+        assert_eq!((taken(&plain), taken(&link)), (1, 0), "a group may write there");
+    }
 
     #[test]
     fn what_no_probe_sends_is_taken_out() {

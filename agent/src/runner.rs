@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use ioc_common::address::split_address;
 use ioc_common::clock;
@@ -40,7 +41,7 @@ use crate::status::{self, Status};
 use crate::uplink::mqtt::{LinkEvent, LinkOptions, MqttLink};
 use crate::uplink::session::UplinkSession;
 use alarm::Alarm;
-use collector_watchdog::CollectorWatchdog;
+use collector_watchdog::{CollectorNews, CollectorWatchdog};
 use renewal::Renewal;
 use sample_thread::{FinishedSample, SampleRequest, SampleThread};
 use sensor_reader::SensorReader;
@@ -138,6 +139,8 @@ struct Runner {
     hello_wanted: bool,
     started_ms: u64,
     collector_watchdog: CollectorWatchdog,
+    /// What the address of the watchdog is to be told, once there was anything.
+    collector_news: Option<watch::Sender<CollectorNews>>,
     systemd_watchdog: SystemdWatchdog,
 }
 
@@ -185,6 +188,7 @@ impl Runner {
             hello_wanted: false,
             started_ms: now_ms,
             collector_watchdog: CollectorWatchdog::default(),
+            collector_news: None,
             systemd_watchdog: SystemdWatchdog::new(),
             config_path,
             config,
@@ -270,7 +274,14 @@ impl Runner {
             tracing::warn!(collector = self.mqtt(), "the collector commits again");
         }
         if self.config.watchdog_url.is_some() {
-            tokio::spawn(collector_watchdog::notify(self.config_path.clone(), missed, silent_s));
+            let news = CollectorNews { missed, silent_s };
+            let config_path = &self.config_path;
+            let announced = self.collector_news.get_or_insert_with(|| {
+                let (sender, receiver) = watch::channel(CollectorNews::default());
+                tokio::spawn(collector_watchdog::announce(config_path.clone(), receiver));
+                sender
+            });
+            announced.send_replace(news);
         }
     }
 

@@ -20,12 +20,23 @@ const STICKY: u32 = 0o1000;
 /// is not root's, belongs; whoever else does it as themselves.
 ///
 /// # Errors
-/// When a directory on the way can be written by others, or the user cannot be taken on.
+/// When a directory on the way can be written by others, something in root's own directory is another's, or the user cannot be taken on.
 pub fn as_owner<T: Send>(dir: &Path, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    if geteuid().is_root() && foreign(dir)?.is_none() {
+        check_entries(dir)?;
+    }
+    as_owner_of(dir, work)
+}
+
+/// Does `work`, which touches what is at `path` and nothing beside it, as [`as_owner`] does.
+///
+/// # Errors
+/// When a directory on the way can be written by others, or the user cannot be taken on.
+pub fn as_owner_of<T: Send>(path: &Path, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     if !geteuid().is_root() {
         return Ok(work());
     }
-    let Some((user, group)) = foreign(dir)? else { return Ok(work()) };
+    let Some((user, group)) = foreign(path)? else { return Ok(work()) };
     std::thread::scope(|scope| {
         let worker = scope.spawn(move || {
             let (user, group) = (Uid::from_raw(user), Gid::from_raw(group));
@@ -36,6 +47,27 @@ pub fn as_owner<T: Send>(dir: &Path, work: impl FnOnce() -> T + Send) -> io::Res
         });
         worker.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
     })
+}
+
+/// Whether all that lies in a directory of root's is root's: in what is another's, root would work for them.
+fn check_entries(dir: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let about = match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        if about.uid() != 0 {
+            let (path, dir, user) = (path.display(), dir.display(), about.uid());
+            let text = format!("{path}: it is user {user}'s, and its directory is root's; mend: chown -R {user} {dir}");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+    }
+    Ok(())
 }
 
 /// The owner (user, group) of the first directory or link on the way to `path`, itself included, that is not root's; none when all of
@@ -122,6 +154,14 @@ mod tests {
         as_owner(&state, || fs::write(state.join("made"), "x")).expect("became").expect("written");
         assert_eq!(fs::metadata(state.join("made")).expect("there").uid(), 65_534);
         assert!(geteuid().is_root() && fs::write(&secret, "still root's").is_ok(), "only that thread changed");
+
+        // What was copied back by root is root's, and what lies in it is still theirs.
+        let mixed = dir.path().join("mixed");
+        fs::create_dir_all(mixed.join("tls")).expect("made");
+        as_owner(&mixed, || ()).expect("all of it is root's");
+        chown(mixed.join("tls"), Some(65_534), Some(65_534)).expect("given away");
+        let refused = as_owner(&mixed, || ()).expect_err("root would work for them").to_string();
+        assert!(refused.contains("mend: chown -R 65534"), "{refused}");
 
         let open = dir.path().join("open");
         fs::create_dir(&open).expect("made");

@@ -171,15 +171,17 @@ const KEYS: [&str; 52] = [
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
     let mut options = std::fs::OpenOptions::new();
     options.write(true).mode(0o600);
-    // A terminal, or what else it may be, stays.
-    if path.starts_with("/dev") {
-        return options.open(path)?.write_all(text.as_bytes());
-    }
-    // A file that was there may be open to others, and a link leads where somebody else wants.
+    // A file that was there may be open to others, and a link leads where somebody else wants. A terminal, or what else is no file, stays;
+    // the links of /dev are root's alone.
+    let is_device = |about: &std::fs::Metadata| about.file_type().is_char_device() || about.file_type().is_fifo();
+    let is_roots = |link: &std::fs::Metadata| link.uid() == 0 && path.parent() == Some(Path::new("/dev"));
     match std::fs::symlink_metadata(path) {
+        Ok(about) if is_device(&about) || about.is_symlink() && is_roots(&about) => {
+            return options.open(path)?.write_all(text.as_bytes());
+        }
         Ok(about) if about.is_file() => std::fs::remove_file(path)?,
         Ok(_) => return Err(std::io::Error::other("it is no plain file; give another name")),
         Err(_) => {}

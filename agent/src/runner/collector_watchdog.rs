@@ -6,16 +6,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::sync::watch;
 
 use ioc_common::backoff::retry_ms;
 use ioc_common::random::entropy;
 
 use crate::config::surveyor_path;
 
-/// How often the address is tried, and how long is waited in between: doubled from the first up to the last, with jitter.
-const TRIES: u32 = 5;
+/// How long is waited between two tries: doubled from the first up to the last, with jitter.
 const PAUSE_FIRST_MS: u64 = 20_000;
-const PAUSE_LAST_MS: u64 = 60_000;
+const PAUSE_LAST_MS: u64 = 600_000;
 /// How long one try may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -41,17 +41,71 @@ impl CollectorWatchdog {
     }
 }
 
-/// Has the surveyor tell the configured address; tries again when it cannot.
-pub(super) async fn notify(config_path: Option<PathBuf>, missed: bool, silent_s: u64) {
-    for tried in 0..TRIES {
-        match tokio::time::timeout(DEADLINE, notify_once(config_path.as_ref(), missed, silent_s)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => tracing::warn!(%error, "could not tell that the collector is missed"),
-            Err(_) => tracing::warn!("could not tell in time that the collector is missed"),
+/// What is to be told of the collector.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CollectorNews {
+    pub(super) missed: bool,
+    /// For how long it had committed nothing, seconds.
+    pub(super) silent_s: u64,
+}
+
+/// What the address was told, as far as is known.
+#[derive(Debug, Default)]
+struct ToldState {
+    /// It took that the collector is missed.
+    missed: bool,
+    /// A try to say so had no good answer: it may have arrived all the same.
+    unsure: bool,
+}
+
+impl ToldState {
+    /// What is to be said so that the address knows what is true now.
+    fn due(&self, missed: bool) -> Option<bool> {
+        let known = if missed { self.missed && !self.unsure } else { !self.missed && !self.unsure };
+        (!known).then_some(missed)
+    }
+
+    fn tried(&mut self, missed: bool, taken: bool) {
+        if taken {
+            (self.missed, self.unsure) = (missed, false);
+        } else if missed {
+            self.unsure = true;
         }
-        if tried + 1 < TRIES {
-            let pause_ms = retry_ms(tried, PAUSE_FIRST_MS, PAUSE_LAST_MS, entropy());
-            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+    }
+}
+
+/// Has the surveyor tell the configured address what is true now, until it takes that. There is one of these: what is true no more is
+/// not said, and nothing comes after what replaced it.
+pub(super) async fn announce(config_path: Option<PathBuf>, mut news: watch::Receiver<CollectorNews>) {
+    let (mut told, mut tries) = (ToldState::default(), 0);
+    loop {
+        let CollectorNews { missed, silent_s } = *news.borrow_and_update();
+        let Some(missed) = told.due(missed) else {
+            tries = 0;
+            if news.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let taken = match tokio::time::timeout(DEADLINE, notify_once(config_path.as_ref(), missed, silent_s)).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, missed, "could not tell whether the collector is missed; it is tried again");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(missed, "could not tell in time whether the collector is missed; it is tried again");
+                false
+            }
+        };
+        told.tried(missed, taken);
+        if taken {
+            continue;
+        }
+        let pause = Duration::from_millis(retry_ms(tries, PAUSE_FIRST_MS, PAUSE_LAST_MS, entropy()));
+        tries = tries.saturating_add(1);
+        if let Ok(Err(_)) = tokio::time::timeout(pause, news.changed()).await {
+            return;
         }
     }
 }
@@ -87,5 +141,34 @@ mod tests {
         assert_eq!(missed.judge(5000, 900), None);
         assert_eq!(missed.judge(0, 900), Some(false));
         assert_eq!(missed.judge(0, 900), None);
+    }
+
+    #[test]
+    fn the_address_is_told_what_is_true_and_nothing_that_it_never_heard_is_taken_back() {
+        let mut told = ToldState::default();
+        assert_eq!(told.due(false), None, "nothing was missed");
+        assert_eq!(told.due(true), Some(true));
+        told.tried(true, false);
+        assert_eq!(told.due(true), Some(true), "until it is taken");
+        assert_eq!(told.due(false), Some(false), "it may have arrived");
+        told.tried(false, false);
+        assert_eq!(told.due(false), Some(false));
+        told.tried(false, true);
+        assert_eq!((told.due(false), told.due(true)), (None, Some(true)));
+        told.tried(true, true);
+        assert_eq!((told.due(true), told.due(false)), (None, Some(false)));
+    }
+
+    #[tokio::test]
+    async fn what_is_true_no_more_before_it_was_said_is_not_said() {
+        let (sender, receiver) = watch::channel(CollectorNews { missed: true, silent_s: 900 });
+        sender.send_replace(CollectorNews::default());
+        let announcing = tokio::spawn(announce(None, receiver));
+        drop(sender);
+        // It waits for news, and there will be none.
+        tokio::time::timeout(Duration::from_secs(10), announcing)
+            .await
+            .expect("nothing was to be told")
+            .expect("ended");
     }
 }

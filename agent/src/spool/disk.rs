@@ -58,6 +58,8 @@ pub struct DiskSpool {
     freed: Position,
     /// Places whose reports do not match their checksums and were not yet passed.
     damaged: BTreeSet<Position>,
+    /// Those of them that lie where a report is while it is being written. Files that are renamed once they are whole hold none.
+    maybe_torn: BTreeSet<Position>,
     /// What is damaged and kept.
     aside: Damaged,
     /// A file could not be taken away; said once.
@@ -106,6 +108,7 @@ impl DiskSpool {
             bytes: 0,
             freed: Position::default(),
             damaged: BTreeSet::new(),
+            maybe_torn: BTreeSet::new(),
         };
         if let Err(error) = spool.gather(losses) {
             tracing::warn!(%error, "the spool cannot be read now; it is tried again");
@@ -148,11 +151,14 @@ impl DiskSpool {
     /// What is damaged behind the last whole report of a run was being written when that run was cut off: it was never kept, and how far the
     /// run had come is told by its end.
     fn leave_torn(&mut self) {
+        let torn = std::mem::take(&mut self.maybe_torn);
         let index = &self.index;
         let freed = self.freed;
         self.damaged.retain(|position| {
             let end = Position { seq: u64::MAX, ..*position };
-            freed > *position || index.range((Bound::Excluded(*position), Bound::Included(end))).next().is_some()
+            !torn.contains(position)
+                || freed > *position
+                || index.range((Bound::Excluded(*position), Bound::Included(end))).next().is_some()
         });
     }
 
@@ -201,6 +207,7 @@ impl DiskSpool {
         let number =
             number_in(&path).filter(|number| !self.files.contains_key(number)).unwrap_or_else(|| self.new_number());
         let cut_off = is_cut_off(&path);
+        let renamed = !cut_off && path.extension().is_some_and(|end| end == "rec");
         let harm = if broken { Harm::Unreadable } else { Harm::None };
         let mut kept = SpoolFile { path, waiting: 0, harm };
         for one in found {
@@ -228,6 +235,9 @@ impl DiskSpool {
                     kept.harm = kept.harm.or_damaged();
                     if !self.index.contains_key(&position) {
                         self.damaged.insert(position);
+                        if !renamed {
+                            self.maybe_torn.insert(position);
+                        }
                     }
                 }
                 Found::Headless => kept.harm = kept.harm.or_damaged(),

@@ -152,13 +152,15 @@ fn read(path: &Path, damaged: &mut Damaged) -> io::Result<LedgerFile> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LedgerFile::default()),
         other => other?,
     };
-    Ok(serde_json::from_slice(&text).unwrap_or_else(|error| {
-        tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
-        if let Err(error) = damaged.keep_whole(path) {
-            tracing::warn!(%error, file = %path.display(), "it cannot be kept");
+    match serde_json::from_slice(&text) {
+        Ok(file) => Ok(file),
+        Err(error) => {
+            tracing::warn!(%error, file = %path.display(), "what was lost earlier is not known: the file is damaged");
+            // Where it cannot be kept now, nothing is written over it: it is tried again.
+            damaged.keep_whole(path)?;
+            Ok(LedgerFile::default())
         }
-        LedgerFile::default()
-    }))
+    }
 }
 
 /// How earlier runs ended, and after them the one that was running in `file`: it gave out places up to `known` at least.

@@ -432,6 +432,38 @@ fn counters_that_are_damaged_are_kept_and_begun_anew() {
 }
 
 #[test]
+fn the_last_report_of_a_file_that_was_written_whole_is_lost_and_not_torn() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let kept = dir.path().join("spool/kept");
+    std::fs::create_dir_all(&kept).expect("made");
+    let mut frames: Vec<u8> = (1..=3).flat_map(|seq| frame::encode(&entry(seq, true))).collect();
+    let last = frames.len() - 40;
+    frames[last] ^= 1;
+    std::fs::write(kept.join("00000001.rec"), &frames).expect("written");
+    let mut again = open(dir.path(), 4, 1 << 20);
+    again.push(entry(4, true));
+    assert_eq!(drain(&mut again), [1, 2, 4]);
+    assert_eq!(again.losses().corrupt, 1, "{:?}", again.losses());
+}
+
+#[test]
+fn counters_that_are_damaged_and_cannot_be_kept_are_not_written_over() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (file, room) = (dir.path().join("losses.json"), dir.path().join("spool.damaged"));
+    std::fs::write(&file, b"{nonsense").expect("written");
+    // Where damaged parts are kept is something else.
+    std::fs::write(&room, b"x").expect("written");
+    let mut backlog = open(dir.path(), 4, 1 << 20);
+    backlog.begin("srv-01", 7);
+    backlog.note_losses();
+    assert_eq!(std::fs::read(&file).expect("read"), b"{nonsense", "nothing is written over it");
+    std::fs::remove_file(&room).expect("removed");
+    backlog.note_losses();
+    assert_ne!(std::fs::read(&file).expect("read"), b"{nonsense", "once it is kept, what is known now is written");
+    assert_eq!(std::fs::read(&damaged_files(dir.path())[0].0).expect("read"), b"{nonsense");
+}
+
+#[test]
 fn a_read_that_is_short_or_interrupted_is_no_damage() {
     /// Brings three bytes at a time, and is interrupted every other time.
     struct Slow(Vec<u8>, std::cell::Cell<bool>);
