@@ -40,6 +40,8 @@ pub struct LossLedger {
     ends: Vec<Position>,
     /// Lost within the last day, by the hour: reports that are gone, and samples that were thinned.
     recent: BTreeMap<i64, [u64; 2]>,
+    /// By how much the clock was stepped since the hours of [`Self::recent`] began, milliseconds: they go on as if it had not been.
+    stepped_ms: i64,
     /// How many in all since the device was first heard.
     total: u64,
     #[serde(skip)]
@@ -55,14 +57,24 @@ impl LossLedger {
 
     /// How many reports were lost within the last day, and how many samples were thinned out.
     pub(crate) fn recent(&self, now: Timestamp) -> [u64; 2] {
-        let since = now.as_millis() / HOUR_MS - RECENT_HOURS;
+        let hour = self.hour(now);
         self.recent
-            .range(since + 1..)
+            .range(hour - RECENT_HOURS + 1..)
             .fold([0, 0], |sum, (_, one)| [sum[0].saturating_add(one[0]), sum[1].saturating_add(one[1])])
     }
 
+    /// The clock was stepped: what was lost a while ago was lost the same while ago. Whether there is anything to keep of it.
+    pub(crate) fn shift(&mut self, by_ms: i64) -> bool {
+        self.stepped_ms = if self.recent.is_empty() { 0 } else { self.stepped_ms.saturating_add(by_ms) };
+        !self.recent.is_empty()
+    }
+
+    const fn hour(&self, now: Timestamp) -> i64 {
+        now.as_millis().saturating_sub(self.stepped_ms).div_euclid(HOUR_MS)
+    }
+
     fn count(&mut self, gone: u64, thinned: u64, now: Timestamp) {
-        let hour = now.as_millis() / HOUR_MS;
+        let hour = self.hour(now);
         self.recent = self.recent.split_off(&(hour - RECENT_HOURS + 1));
         let counted = self.recent.entry(hour).or_default();
         *counted = [counted[0].saturating_add(gone), counted[1].saturating_add(thinned)];

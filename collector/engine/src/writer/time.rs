@@ -22,6 +22,9 @@ use ioc_store::{Change, ClockMark};
 
 /// A step up to this is followed at once, milliseconds: what agents' clocks may err, too.
 pub const FOLLOW_MAX_MS: i64 = 300_000;
+/// Small steps are followed up to this sum, which is free again a day later, milliseconds: many of them are a large one.
+const FOLLOW_DAY_MAX_MS: i64 = 2 * FOLLOW_MAX_MS;
+const DAY_MS: i64 = 86_400_000;
 /// After the collector or its machine was off, a clock that is ahead by more than this is in doubt, milliseconds.
 const OFF_MAX_MS: i64 = 7 * 86_400_000;
 /// Nobody leaves the collector off for longer: beyond it the clock is not believed at all, milliseconds.
@@ -100,6 +103,8 @@ pub(super) struct Time {
     /// Since when everything agrees, on the boot clock.
     agreed_boot_ms: Option<u64>,
     marked_boot_ms: Option<u64>,
+    /// The sum of the small steps that were followed, milliseconds, as it stood at a moment of the boot clock.
+    followed: (i64, u64),
     /// The clocks were looked at since the start.
     looked: bool,
 }
@@ -124,6 +129,7 @@ impl Time {
             synchronised: None,
             agreed_boot_ms: None,
             marked_boot_ms: None,
+            followed: (0, reading.boot_ms),
             looked: false,
         }
     }
@@ -152,6 +158,18 @@ impl Time {
             step_ms: self.step_ms,
             doubt_ms: self.doubt_ms,
         }
+    }
+
+    /// Whether a step is small, alone and with those that were followed within a day. It counts as followed then.
+    fn may_follow(&mut self, by_ms: i64, boot_ms: u64) -> bool {
+        let (sum_ms, at) = self.followed;
+        let passed_ms = i64::try_from(boot_ms.saturating_sub(at)).unwrap_or(i64::MAX).min(DAY_MS);
+        let sum_ms = (sum_ms - passed_ms * FOLLOW_DAY_MAX_MS / DAY_MS).max(0).saturating_add(by_ms.saturating_abs());
+        let may = by_ms.saturating_abs() <= FOLLOW_MAX_MS && sum_ms <= FOLLOW_DAY_MAX_MS;
+        if may {
+            self.followed = (sum_ms, boot_ms);
+        }
+        may
     }
 
     fn forget_witnesses(&mut self) {
@@ -198,7 +216,7 @@ impl Engine {
         match self.time.keeper.look(reading) {
             None => self.agree(reading),
             // Where nothing is known yet, nothing can be lost by believing the machine.
-            Some(by_ms) if by_ms.abs() <= FOLLOW_MAX_MS || self.state.devices().next().is_none() => {
+            Some(by_ms) if self.state.devices().next().is_none() || self.time.may_follow(by_ms, reading.boot_ms) => {
                 self.follow(by_ms, "", reading);
             }
             Some(by_ms) => self.withstand(by_ms, reading),

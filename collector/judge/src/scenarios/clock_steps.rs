@@ -29,18 +29,24 @@ const STEPS_MS: [i64; 7] = [SECOND, 60 * SECOND, 120 * SECOND, 3600 * SECOND, DA
 /// What happens in a run, by real seconds.
 enum Event {
     Used(f64),
+    /// The device brings more than it may.
+    OverBudget,
+    /// Reports that never come.
+    Missing,
     Acknowledge,
     Lost,
     Back,
     Bye,
 }
 
-/// One incident through everything that goes by time: pending, raised, escalating, overdue, taken, cleared, back, flapping, settling,
+/// What goes by time: a device beyond its budgets, reports that are lost, and one incident: pending, raised, escalating, overdue, taken, cleared, back, flapping, settling,
 /// suspect, silent, away, and too late.
 fn script() -> Vec<(i64, Event)> {
     let mut all = vec![
         (0, Event::Used(80.0)),
         (60, Event::Used(95.0)),
+        (600, Event::OverBudget),
+        (800, Event::Missing),
         (1300, Event::Acknowledge),
         (1400, Event::Used(80.0)),
         (1500, Event::Used(95.0)),
@@ -156,6 +162,10 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
         run.until(second * 1000);
         match due.map(|(_, event)| event) {
             Some(Event::Used(now)) => used = now,
+            Some(Event::OverBudget) => {
+                run.input(Input::OverBudget { device: &id(), what: crate::Text::new("x", "x") });
+            }
+            Some(Event::Missing) => run.seq += 100,
             Some(Event::Acknowledge) => {
                 let (incident, action) = (ioc_common::id::IncidentId(1), Action::Acknowledge { note: String::new() });
                 run.input(Input::Act { incident, who: "lan", action });
@@ -186,13 +196,23 @@ fn run(step: Option<(i64, i64)>) -> Vec<(i64, String)> {
 #[test]
 fn after_a_step_at_any_state_the_same_happens_after_the_same_time() {
     let expected = run(None);
-    for word in ["escalated", "deadline", "reopened", "flapping", "presence silent", "presence away", "resolved"] {
+    for word in [
+        "over-budget cleared",
+        "reports-lost raised",
+        "escalated",
+        "deadline",
+        "reopened",
+        "flapping",
+        "presence silent",
+        "presence away",
+        "resolved",
+    ] {
         assert!(expected.iter().any(|(_, line)| line.contains(word)), "{word} is not tried: {expected:#?}");
     }
     // Seconds at which something is pending, due or held, and some between.
     let states = [
-        3, 65, 118, 122, 250, 700, 1250, 1350, 1410, 1520, 1701, 1705, 1707, 1750, 1950, 2195, 2300, 2650, 3050, 3400,
-        4000, 5001, 5006, 5400, 7000,
+        3, 65, 118, 122, 250, 700, 850, 1250, 1350, 1410, 1520, 1701, 1705, 1707, 1750, 1950, 2195, 2300, 2650, 3050,
+        3400, 4000, 5001, 5006, 5400, 7000,
     ];
     for at_s in states {
         for by_ms in STEPS_MS.into_iter().flat_map(|by_ms| [by_ms, -by_ms]) {

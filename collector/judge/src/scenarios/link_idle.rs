@@ -74,3 +74,38 @@ fn a_packet_in_time_makes_nothing_of_it() {
     assert_eq!(state(&scene), "live");
     assert!(!scene.log.contains("fault"), "{}", scene.log);
 }
+
+#[test]
+fn nobody_waits_for_the_longer_keep_alive_of_an_uplink() {
+    let gateway = DeviceId::new("gateway").expect("valid");
+    let expected = [(HostAnswer::No, gateway.clone()), (HostAnswer::Yes, id())];
+    for (answer, raised_on) in expected {
+        let mut scene = Scene::new();
+        scene.input(Input::Enrolled(DeviceInfo::new(gateway.clone(), DeviceKind::Server, "Gateway")));
+        let uplink = Some(gateway.clone());
+        scene.input(Input::Enrolled(DeviceInfo { uplink, ..DeviceInfo::new(id(), DeviceKind::Server, "DB 1") }));
+        scene.input(Input::Connected { device: &gateway, keep_alive_s: 600 });
+        scene.input(Input::LinkBroken { device: &gateway, quiet_ms: 0 });
+        // Its link broke as the gateway's did, with a keep-alive of 10 s.
+        scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
+        scene.until(6);
+        scene.effects.clear();
+        scene.input(Input::HostProbed { device: &id(), answer: HostAnswer::No });
+        let asked = |effect: &Effect| matches!(effect, Effect::ProbeHost(one) if *one == gateway);
+        assert!(scene.effects.iter().any(asked), "the gateway is asked at once: {:?}", scene.effects);
+        scene.input(Input::HostProbed { device: &gateway, answer });
+        assert_eq!(state(&scene), "host_down");
+        let incident = scene.state.incident(ioc_common::id::IncidentId(1)).expect("opened");
+        assert_eq!(incident.device, Some(raised_on));
+    }
+    // Nor where it cannot be asked.
+    let mut scene = Scene::new();
+    scene.input(Input::Enrolled(DeviceInfo::new(gateway.clone(), DeviceKind::Server, "Gateway")));
+    let uplink = Some(gateway.clone());
+    scene.input(Input::Enrolled(DeviceInfo { uplink, ..DeviceInfo::new(id(), DeviceKind::Server, "DB 1") }));
+    scene.input(Input::Connected { device: &gateway, keep_alive_s: 600 });
+    scene.input(Input::LinkBroken { device: &gateway, quiet_ms: 0 });
+    scene.input(Input::LinkBroken { device: &id(), quiet_ms: 0 });
+    scene.until(30);
+    assert_eq!(state(&scene), "silent", "{}", scene.log);
+}

@@ -152,3 +152,17 @@ fn a_collector_that_starts_anew_goes_on_with_what_it_knew() {
     scene.report_at(at(1, 2), telling(Losses { corrupt: 2, ..Losses::default() }, &[]), 0, 0);
     assert_eq!(lost(&scene), [vec![("corrupt", 2)]]);
 }
+
+#[test]
+fn losses_are_of_the_last_day_whatever_the_clock_is_set_to() {
+    let day = 86_400_000;
+    for by_ms in [-30 * day, -day, -1000, 1000, 2 * day, 3652 * day] {
+        let mut ledger = crate::LossLedger::default();
+        let lost = Timestamp::from_millis(START_MS);
+        ledger.reconcile(None, 3, 0, lost);
+        assert!(ledger.shift(by_ms), "there is something to keep");
+        let stepped = lost.plus_millis(by_ms);
+        let after = |hours: i64| ledger.recent(stepped.plus_millis(hours * 3_600_000))[0];
+        assert_eq!([after(0), after(22), after(25)], [3, 3, 0], "{by_ms}");
+    }
+}

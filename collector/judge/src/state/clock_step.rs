@@ -24,6 +24,10 @@ impl State {
         for device in self.devices.values_mut() {
             device.presence = shifted(device.presence, by_ms);
             device.last_heard = device.last_heard.map(moved);
+            device.beyond_until = device.beyond_until.map(moved);
+            if device.losses.shift(by_ms) {
+                out.push(Effect::LossLedger(device.info.id.clone()));
+            }
             // The same clock of the device, seen from another time here.
             device.clock_error_ms = device.clock_error_ms.map(|error| error.saturating_sub(by_ms));
             let sample_by_ms = sampled.get(&device.info.id).copied().unwrap_or(by_ms);

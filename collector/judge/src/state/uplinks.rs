@@ -97,8 +97,11 @@ impl State {
             return true;
         }
         let until = match presence {
-            // Its own judging is under way and will say.
-            Presence::Suspect { until, .. } if until < Timestamp::MAX => until.plus_millis(2 * HOST_PROBE_MS),
+            // Its host is asked already, and its own judging will say.
+            Presence::Suspect { until, probing: true, .. } if until < Timestamp::MAX => {
+                now.plus_millis(2 * HOST_PROBE_MS)
+            }
+            // Its keep-alive may be far longer than theirs: nobody behind it waits for that.
             _ => {
                 out.push(Effect::ProbeHost(uplink.clone()));
                 now.plus_millis(HOST_PROBE_MS)

@@ -351,6 +351,22 @@ fn a_small_step_is_followed_at_once_and_slewing_is_none() {
 }
 
 #[test]
+fn many_small_steps_are_a_large_one() {
+    let dir = tempfile::tempdir().expect("directory");
+    let machine = Machine::new();
+    let mut rig = Rig::open(dir.path(), &machine);
+    rig.register("srv-1");
+    let start = rig.now();
+    for _ in 0..30 {
+        machine.step(290_000);
+        rig.pass(10_000);
+    }
+    assert_eq!(rig.error_ms(start), 580_000, "two of them are followed");
+    assert!(rig.health.clock().step_ms.is_some() && !rig.audit("clock.stepped").is_empty(), "it is told");
+    assert!(rig.notices().iter().any(|one| one.notice.contains("was stepped")));
+}
+
+#[test]
 fn a_step_that_was_made_while_the_collector_was_off_is_seen() {
     let off = |by_ms: i64, reboot: bool| {
         let dir = tempfile::tempdir().expect("directory");
