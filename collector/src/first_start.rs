@@ -89,10 +89,10 @@ pub fn prepare(config: &Config, anew: Option<Recreate>) -> Result<PreparedStart,
     }
     match anew {
         Some(Recreate::Store) => {
-            store.commit(&[record(AuditLogAction::StoreMadeAnew, "ioc-watch.db", "on the command line")])?
+            store.commit(&[record(AuditLogAction::StoreMadeAnew, "ioc-watch.db", "on the command line")])?;
         }
         Some(Recreate::Authority) => {
-            store.commit(&[record(AuditLogAction::AuthorityMadeAnew, "pki", "on the command line")])?
+            store.commit(&[record(AuditLogAction::AuthorityMadeAnew, "pki", "on the command line")])?;
         }
         None => {}
     }

@@ -48,23 +48,6 @@ const TEXT_MAX_CHARS: usize = 3000;
 /// here; then an example in `config/tickets/`, and its words in `docs/duty.md`. Nothing else names it.
 pub(crate) const SYSTEMS: &[ConnectorKind<dyn TicketConnector>] = &[rt::KIND, http::KIND];
 
-/// Configurations with these kinds, for their tests.
-#[cfg(test)]
-mod testing {
-    use ioc_common::config::{ConfigError, Source};
-    use ioc_engine::config::{Config, ConnectorKinds};
-
-    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
-        let kinds = ConnectorKinds { tickets: super::SYSTEMS, ..ConnectorKinds::default() };
-        Config::parse(&Source::built_in("collector.toml", text), &kinds)
-    }
-
-    /// The fault in a text that has one.
-    pub(super) fn fault(text: &str) -> ConfigError {
-        parse(text).expect_err("a fault")
-    }
-}
-
 /// A state of incidents, as a key of the configuration.
 fn incident_state(context: &ConfigContext<'_>, name: &Spanned<String>) -> Result<IncidentState, ConfigError> {
     IncidentState::ALL.into_iter().find(|state| state.as_str() == name.get_ref()).ok_or_else(|| {
@@ -350,4 +333,21 @@ fn new_ticket(incident: &Incident, device: Option<DeviceInfo>, config: &Config) 
 fn comment_event(who: &str, text: &str) -> TicketEvent {
     let text: String = text.trim().chars().filter(|c| !c.is_control() || *c == '\n').take(TEXT_MAX_CHARS).collect();
     TicketEvent { who: who.to_owned(), act: TicketAct::Comment(text) }
+}
+
+/// Configurations with these kinds, for their tests.
+#[cfg(test)]
+mod testing {
+    use ioc_common::config::{ConfigError, Source};
+    use ioc_engine::config::{Config, ConnectorKinds};
+
+    pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
+        let kinds = ConnectorKinds { tickets: super::SYSTEMS, ..ConnectorKinds::default() };
+        Config::parse(&Source::built_in("collector.toml", text), &kinds)
+    }
+
+    /// The fault in a text that has one.
+    pub(super) fn fault(text: &str) -> ConfigError {
+        parse(text).expect_err("a fault")
+    }
 }
