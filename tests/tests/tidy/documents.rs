@@ -17,7 +17,6 @@ const UNNAMED: &[(&str, &str)] = &[
     ("agent/probe", "time_zone"),
     ("agent/probe", "version"),
     ("collector/judge", "scenarios"),
-    ("collector/web", "i18n"),
     ("common", "owner"),
 ];
 
