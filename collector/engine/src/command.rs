@@ -215,6 +215,8 @@ pub enum Answer {
     Waiting {
         /// What its request is called.
         request: String,
+        /// It is a new one: nobody has asked so before.
+        new: bool,
     },
     /// So many assets are new or said differently.
     Imported(usize),

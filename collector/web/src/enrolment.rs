@@ -214,11 +214,13 @@ pub(crate) async fn enrol(
     Json(request): Json<EnrolRequest>,
 ) -> Result<Response, Response> {
     app.limits.take_unauthenticated(rate_limit::ENROL, &peer).map_err(|refused| *refused)?;
+    let mut is_new = false;
     let response =
         match app.engine.enrolment_command(Command::Enrol { request: Box::new(request), peer: peer.to_string() }).await
         {
             Ok(Answer::Enrolled(response)) => Json(*response).into_response(),
-            Ok(Answer::Waiting { request }) => {
+            Ok(Answer::Waiting { request, new }) => {
+                is_new = new;
                 let waiting = EnrolWaiting { request, retry_after_s: RETRY_AFTER_S };
                 (StatusCode::ACCEPTED, Json(waiting)).into_response()
             }
@@ -231,8 +233,10 @@ pub(crate) async fn enrol(
                 return Err(Problem::from(error).into_response());
             }
         };
-    // Its token is good: it costs its address nothing.
-    app.limits.refund(rate_limit::ENROL, &peer);
+    // Its token is good: it costs its address nothing, but for a new place among those that wait.
+    if !is_new {
+        app.limits.refund(rate_limit::ENROL, &peer);
+    }
     Ok((Extension(rate_limit::ValidToken), response).into_response())
 }
 

@@ -615,11 +615,7 @@ impl Engine {
         let SessionRef { account, digest } = session;
         let found = permit::session_now(self.reader.as_ref(), digest, &self.batch.changes);
         let found = found.map_err(|error| CommandError::Unavailable(error.to_string()))?;
-        let stands = found.is_some_and(|one| one.account == *account && one.expires_at > now);
-        if stands && self.accounts.known.get(account).is_some_and(|account| !account.disabled) {
-            return Ok(());
-        }
-        Err(CommandError::Forbidden("your session has ended meanwhile; sign in again".to_owned()))
+        self.accounts.standing(found.as_ref(), (account, digest), now).map(drop)
     }
 
     /// Has the accounts decide, and keeps what follows.

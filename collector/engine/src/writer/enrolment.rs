@@ -137,7 +137,7 @@ impl Engine {
                 );
                 self.batch.changes.push(Change::Request(Box::new(again)));
                 self.batch.visible = true;
-                return Ok(Answer::Waiting { request: id });
+                return Ok(Answer::Waiting { request: id, new: false });
             }
             Some(known) if known.state == RequestState::Approved => {
                 let info = self.since(known.info, known.base)?;
@@ -149,7 +149,7 @@ impl Engine {
                 if now.millis_since(known.seen_at) > SEEN_MS {
                     self.batch.changes.push(Change::RequestSeen { id: id.clone(), at: now });
                 }
-                return Ok(Answer::Waiting { request: id });
+                return Ok(Answer::Waiting { request: id, new: false });
             }
             None => {}
         }
@@ -186,7 +186,7 @@ impl Engine {
             state: RequestState::Waiting,
         })));
         self.batch.visible = true;
-        Ok(Answer::Waiting { request: id })
+        Ok(Answer::Waiting { request: id, new: true })
     }
 
     /// Whether one more machine may wait for a person, with a token that lets in so many more: whoever has one fills no places but those it is for, and whoever sits at one

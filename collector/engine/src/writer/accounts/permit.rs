@@ -114,6 +114,18 @@ fn demand(intent: &Intent, account: &AccountRecord, ended: Option<&SessionRecord
 }
 
 impl AccountRegistry {
+    /// The session of this digest, and the account of this name whose it is, as long as both stand.
+    pub(super) fn standing<'s>(
+        &self,
+        session: Option<&'s SessionRecord>,
+        (name, digest): (&str, &str),
+        now: Timestamp,
+    ) -> Result<(&'s SessionRecord, &AccountRecord), CommandError> {
+        let session = session.filter(|one| one.account == name && one.digest == digest && one.expires_at > now);
+        let account = self.known.get(name).filter(|account| !account.disabled);
+        session.zip(account).ok_or_else(|| CommandError::Forbidden("this session has ended; sign in again".to_owned()))
+    }
+
     /// Whether who asks may have this done.
     pub(super) fn permit(&self, intent: &Intent, sessions: &IntentSessions, at: Moment) -> Result<(), CommandError> {
         let Some(actor) = intent.actor() else { return Ok(()) };
@@ -124,12 +136,7 @@ impl AccountRegistry {
         }
         let Actor::Session { account: name, digest } = actor else { return Ok(()) };
         let forbidden = |why: &str| CommandError::Forbidden(why.to_owned());
-        let session = sessions.asking.as_ref().filter(|one| one.account == *name && one.digest == *digest);
-        let session = session.filter(|one| one.expires_at > at.now);
-        let account = self.known.get(name).filter(|account| !account.disabled);
-        let (Some(session), Some(account)) = (session, account) else {
-            return Err(forbidden("this session has ended; sign in again"));
-        };
+        let (session, account) = self.standing(sessions.asking.as_ref(), (name, digest), at.now)?;
         if !session.label.is_empty() {
             return Err(forbidden("a token cannot change accounts, passwords, second factors or tokens; sign in"));
         }

@@ -48,7 +48,11 @@ fn a_device_that_was_taken_out_does_not_come_back_by_an_earlier_approval() {
     let mut rig = Rig::open(dir.path(), &machine);
     rig.register("srv-9");
     let (token, csr) = (token(&mut rig, "srv-9", 1), csr());
-    let request = request_of(enrol(&mut rig, &token, &csr, "10.0.0.7"));
+    let answer = enrol(&mut rig, &token, &csr, "10.0.0.7");
+    assert!(matches!(answer, Ok(Answer::Waiting { new: true, .. })), "{answer:?}");
+    let request = request_of(answer);
+    let again = enrol(&mut rig, &token, &csr, "10.0.0.7");
+    assert!(matches!(again, Ok(Answer::Waiting { new: false, .. })), "{again:?}");
     let new = NewDevice { device: "srv-9".into(), name: "srv-9".into(), kind: "server".into(), ..NewDevice::default() };
     rig.command(Command::DecideRequest { id: request, approved: Some(new), actor: "lan".into() }).expect("approved");
     let device = DeviceId::new("srv-9").expect("valid");

@@ -57,7 +57,7 @@ fn a_machine_that_was_approved_waits_again_where_another_took_the_asset_meanwhil
     let (careful, open) = (token_of_servers(&mut rig, true), token_of_servers(&mut rig, false));
     let Command::Enrol { request, peer } = asks(&careful, "machine-1", "TS-1") else { panic!("as asked") };
     let again = || Command::Enrol { request: request.clone(), peer: peer.clone() };
-    let Ok(Answer::Waiting { request: id }) = rig.command(again()) else { panic!("it waits for a person") };
+    let Ok(Answer::Waiting { request: id, .. }) = rig.command(again()) else { panic!("it waits for a person") };
     let approved = rig.reader.request(&id).expect("read").map(|request| NewDevice::from(request.info));
     rig.command(Command::DecideRequest { id: id.clone(), approved, actor: "lan".to_owned() }).expect("approved");
     let other = rig.command(asks(&open, "machine-2", "TS-1"));
