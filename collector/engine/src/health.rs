@@ -48,7 +48,7 @@ pub struct Health {
     /// Since when the collector is to end, milliseconds of the boot clock; 0 while it is not.
     stopping_ms: AtomicU64,
     /// When the engine turned last or tried a commit again, milliseconds of the boot clock; 0 before the first turn.
-    turned_ms: AtomicU64,
+    pub(crate) turned_ms: AtomicU64,
     missing: Mutex<Vec<Text>>,
     examined: Mutex<Option<Examined>>,
     clock: Mutex<ClockState>,

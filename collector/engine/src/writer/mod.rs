@@ -392,14 +392,19 @@ impl Engine {
             || self.config.gather.as_millis() == 0
     }
 
+    /// What the engine's thread alone does: it says that it lives, and looks now and then at what may have it wait for the disk.
+    fn look_around(&mut self) {
+        self.health.mark_alive();
+        let now = self.time.now();
+        self.check_disk(now);
+        self.forget_requests(now);
+    }
+
     /// Judges what has come in. True when the engine is to end.
     fn take_in(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
         let mut now = self.check_clocks();
         let started_us = clock::boottime_us();
         self.boot_ms = started_us / 1000;
-        self.health.mark_alive();
-        self.check_disk(now);
-        self.forget_requests(now);
         let mut stop = false;
         self.batch.inputs += inputs.len();
         for message in inputs.drain(..) {
@@ -424,6 +429,7 @@ impl Engine {
     #[cfg(test)]
     fn turn(&mut self, inputs: &mut Vec<EngineMessage>) -> bool {
         let stop = self.take_in(inputs);
+        self.look_around();
         stop | !self.commit()
     }
 

@@ -144,6 +144,7 @@ impl Slot {
     fn turn(&mut self) -> Rest {
         let open = self.receive(BATCH_MAX);
         let stop = self.engine.take_in(&mut self.inputs) || !open;
+        self.engine.look_around();
         let now = Instant::now();
         if stop || self.engine.is_urgent() || self.due.is_some_and(|due| due <= now) {
             self.due = None;
@@ -245,6 +246,7 @@ mod tests {
         let machine = Machine::new();
         let mut rig = Rig::open(dir.path(), &machine);
         rig.register("srv-1");
+        rig.health.turned_ms.store(7, SeqCst);
         let (turns, sender) = Turns::new(rig.engine);
         let judged = |turns: &Turns| {
             let slot = turns.slot.lock().expect("sound");
@@ -257,12 +259,14 @@ mod tests {
             judged(&turns)
         };
         assert_eq!([send(sample(1, 1)), send(sample(1, 2))], [(1, 0), (2, 0)]);
+        assert_eq!(rig.health.turned_ms.load(SeqCst), 7, "that the thread lives is the thread's word");
         // Whoever asks for something has it done by the thread, and what comes behind it waits for its turn.
         let (answer, _answered) = tokio::sync::oneshot::channel();
         assert_eq!(send(EngineMessage::Command(Box::new(Command::CheckDuty), answer)), (2, 1));
         assert_eq!(send(sample(1, 3)), (2, 1));
         assert!(matches!(turns.slot.lock().expect("sound").as_mut().expect("there").turn(), Rest::Until(_)));
         assert_eq!(judged(&turns), (0, 0), "all of it was committed");
+        assert_ne!(rig.health.turned_ms.load(SeqCst), 7);
         // While somebody turns it, nobody waits.
         let held = turns.slot.lock().expect("sound");
         sender.try_send(sample(1, 4)).expect("there is room");
