@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use ioc_common::metric::{CATALOGUE, Metric};
+use ioc_common::reading::ProbeInfo;
 use ioc_probe::{Described, SAMPLED, described};
 
 /// Writes a page for each probe, and the table of them all, into `dir`.
@@ -14,7 +15,7 @@ use ioc_probe::{Described, SAMPLED, described};
 pub fn write(dir: &Path) -> io::Result<()> {
     std::fs::create_dir_all(dir)?;
     for probe in described() {
-        std::fs::write(dir.join(format!("{}.md", probe.name)), page(&probe))?;
+        std::fs::write(dir.join(format!("{}.md", probe.probe.name)), page(&probe))?;
     }
     std::fs::write(dir.join("README.md"), index())
 }
@@ -40,13 +41,13 @@ fn is_around(metric: &Metric) -> bool {
 }
 
 fn metrics(probe: &Described) -> impl Iterator<Item = &'static Metric> {
-    let starts = probe.card.metrics;
-    let of = move |metric: &&Metric| starts.iter().any(|start| metric.name.starts_with(start));
+    let starts = || probe.probe.metrics.iter().chain(probe.probe.shared_metrics);
+    let of = move |metric: &&Metric| starts().any(|start| metric.name.starts_with(start));
     CATALOGUE.iter().filter(move |metric| of(metric) && !is_around(metric))
 }
 
 fn page(probe: &Described) -> String {
-    let Described { name, card, every_n, survey } = *probe;
+    let Described { probe: ProbeInfo { name, .. }, card, every_n, survey } = *probe;
     let mut page = format!("{NOTE}# {name}\n\n{} · {}\n\n", card.vi, card.en);
     let reads = if every_n > 1 { format!("{}, every {every_n} samples", card.reads) } else { card.reads.to_owned() };
     let (every, needs, privilege) = match survey {
@@ -98,7 +99,7 @@ fn index() -> String {
         "{NOTE}# Probes\n\nWhat an agent reads, what each probe needs, and what it costs. *Absent*, *unknown* and *bad* are three different things.\n\n\
             | probe | article | | made | privilege |\n|---|---|---|---|---|\n"
     );
-    for Described { name, card, survey, .. } in described() {
+    for Described { probe: ProbeInfo { name, .. }, card, survey, .. } in described() {
         let made = survey.map_or("every sample".to_owned(), |survey| span(survey.every_s));
         let privilege = if survey.is_some_and(|survey| survey.privileged) { "helper" } else { "" };
         let _ = writeln!(
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_probe_has_a_card_and_every_metric_a_probe() {
-        assert!(described().map(|probe| probe.name).eq(ioc_probe::names()));
+        assert!(described().map(|one| one.probe.name).eq(ioc_probe::names()));
         for metric in CATALOGUE
             .iter()
             // What the agent says of itself, what the collector works out, and what is around hosts.

@@ -9,7 +9,6 @@ use ioc_common::clock;
 use ioc_common::owner::as_owner;
 use ioc_common::redact;
 use ioc_common::report::{Event, ProbeOutcome};
-use ioc_probe::settings::TOOLS;
 use ioc_probe::{Probe, SampleContext, SurveyContext};
 
 use crate::config::Config;
@@ -159,7 +158,7 @@ pub fn report(root: &Path, config: &Config, findings: &[ProbeFinding]) -> (Strin
     if root == Path::new("/") {
         text.push('\n');
         let context = context(root, config, None);
-        let there: Vec<&str> = TOOLS.into_iter().filter(|tool| context.has(tool)).collect();
+        let there: Vec<&str> = ioc_probe::programs().into_iter().filter(|tool| context.has(tool)).collect();
         let _ = writeln!(text, "programs      {}", if there.is_empty() { "none".to_owned() } else { there.join(", ") });
         let helper = Path::new("/run/ioc-agent-helper.sock").exists();
         let shown =

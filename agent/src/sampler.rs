@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ioc_common::layout::{Layout, LayoutId, SERIES_MAX_BYTES, Series};
-use ioc_common::reading::{AgentUsage, Reading as _, Sink};
+use ioc_common::reading::{AgentUsage, Sink};
 use ioc_common::report::{Event, ProbeReport, Sample};
 
 use ioc_probe::{Probe, ProbeOutcome, SampleContext};

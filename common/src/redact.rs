@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::config::Span;
+use crate::reading;
 
 /// What a harmless value looks like.
 enum Shape {
@@ -21,44 +22,11 @@ enum Shape {
     Path,
     /// A time zone.
     Zone,
+    /// Name of a probe.
+    Probe,
 }
 
 const SEVERITIES: Shape = Shape::Word(&["info", "warning", "critical"]);
-const PROBES: Shape = Shape::Word(&[
-    "cpu",
-    "load",
-    "memory",
-    "pressure",
-    "filesystem",
-    "disk",
-    "network",
-    "usb",
-    "frequency",
-    "link",
-    "mount",
-    "sensors",
-    "edac",
-    "power",
-    "process",
-    "patches",
-    "antivirus",
-    "software",
-    "accounts",
-    "sessions",
-    "protection",
-    "smart",
-    "raid",
-    "displays",
-    "services",
-    "time",
-    "ipmi",
-    "mce",
-    "gpu",
-    "reach",
-    "certificates",
-    "backups",
-]);
-
 /// Keys whose values are let out, tables joined by dots, arrays left out.
 const HARMLESS: [(&str, Shape); 43] = [
     ("site.language", Shape::Word(&["vi", "en"])),
@@ -85,7 +53,7 @@ const HARMLESS: [(&str, Shape); 43] = [
         Shape::Word(&["viewer", "technician", "duty_officer", "leader", "auditor", "administrator"]),
     ),
     ("settings.interval", Shape::Span),
-    ("settings.forbid", PROBES),
+    ("settings.forbid", Shape::Probe),
     ("prometheus.labels", Shape::Word(&["name", "place", "label", "kind"])),
     ("heartbeat.every", Shape::Span),
     ("channel.type", Shape::Word(&["smtp", "webhook", "syslog", "mqtt", "http"])),
@@ -98,7 +66,7 @@ const HARMLESS: [(&str, Shape); 43] = [
     ("spool.ring_max_reports", Shape::Number),
     ("spool.max_bytes", Shape::Number),
     ("spool.spill_after", Shape::Span),
-    ("probes.forbid", PROBES),
+    ("probes.forbid", Shape::Probe),
     ("endpoint.kind", Shape::Word(&["tcp", "https", "dns", "icmp"])),
     ("backup.kind", Shape::Word(&["marker", "timer", "restic", "borg", "pgbasebackup"])),
     ("wall.columns", Shape::Number),
@@ -254,6 +222,7 @@ fn fits(shape: &Shape, value: &toml::Value) -> bool {
         (Shape::Number, toml::Value::Integer(_)) => true,
         (Shape::Span, toml::Value::String(text)) => text.parse::<Span>().is_ok(),
         (Shape::Word(words), toml::Value::String(text)) => words.contains(&text.as_str()),
+        (Shape::Probe, toml::Value::String(text)) => reading::probe(text).is_some(),
         (Shape::Listen, toml::Value::String(text)) => text.parse::<core::net::SocketAddr>().is_ok(),
         (Shape::Path, toml::Value::String(text)) => text.starts_with('/') && plain(text, "/_.-"),
         (Shape::Zone, toml::Value::String(text)) => plain(text, "/_+-") && (text.contains('/') || text == "UTC"),

@@ -5,28 +5,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Account, Accounts};
+use ioc_common::reading::{Account, Accounts, Findings};
 
 use super::sudoers::{Principal, SudoUser, Sudoers};
 use super::tree::Tree;
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "accounts",
-        every_s: 6 * HOUR_S,
-        deadline_s: 10,
-        watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
-        privileged: true,
-        needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
-    },
+    probe: Accounts::PROBE,
+    deadline_s: 10,
+    watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
+    privileged: true,
+    needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
+    programs: &[],
     card: Card {
         article: "13.1, 13.2",
         vi: "Tài khoản, quyền quản trị, ngày đổi mật khẩu",
         en: "Accounts, administrators, dates of passwords",
         reads: "`/etc/passwd`, `/etc/group`, `/etc/shadow` (dates and states, never a hash), `/etc/sudoers` and what it includes",
-        metrics: &["account."],
         cost: "0.5 ms",
     },
     read: survey,

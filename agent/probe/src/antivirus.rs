@@ -7,11 +7,11 @@
 mod clamav;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Product};
+use ioc_common::reading::{Antivirus, DETECTIONS_MAX, Detection, Findings, Product};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::settings::CustomAntivirus;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::time_zone::{Zone, month, three};
@@ -19,21 +19,18 @@ pub use clamav::{Header, parse_header, parse_version};
 use clamav::{clamav, ctime};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "antivirus",
-        every_s: 15 * MINUTE_S,
-        deadline_s: 200,
-        watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
-        privileged: true,
-        needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
-    },
+    probe: Antivirus::PROBE,
+    deadline_s: 200,
+    watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
+    privileged: true,
+    needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
+    programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
     card: Card {
         article: "8.2",
         vi: "Phần mềm chống mã độc, mẫu nhận dạng, phát hiện",
         en: "Anti-malware, signatures, detections",
         reads: "ClamAV: clamd's socket, headers of `/var/lib/clamav`, `/var/log/clamav`. `mdatp`, `kesl-control`, ESET's `upd`, Sophos' `savdstatus`, Trend's \
             `dsa_query`, or commands in `[[antivirus.custom]]`; event `malware.found`",
-        metrics: &["av."],
         cost: "2 ms",
     },
     read: survey,

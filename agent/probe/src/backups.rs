@@ -6,32 +6,29 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Backup, Backups};
+use ioc_common::reading::{Backup, Backups, Findings};
 use serde::{Deserialize, Serialize};
 
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::names_in;
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::settings::{BackupKind, BackupSetting};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 use crate::time_zone::{Zone, three};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "backups",
-        every_s: HOUR_S,
-        deadline_s: 300,
-        watch: &[],
-        privileged: true,
-        needs: "[[backup]] in the configuration; repositories and markers the helper may read",
-    },
+    probe: Backups::PROBE,
+    deadline_s: 300,
+    watch: &[],
+    privileged: true,
+    needs: "[[backup]] in the configuration; repositories and markers the helper may read",
+    programs: &["borg", "restic", "systemctl"],
     card: Card {
         article: "7.1",
         vi: "Sao lưu gần nhất",
         en: "Freshness of backups",
         reads: "marker files, `systemctl show`, `restic snapshots`, `borg list`, `pg_basebackup` directories of each `[[backup]]`",
-        metrics: &["backup."],
         cost: "0.1 ms a marker; a repository costs what its program does",
     },
     read: survey,

@@ -10,27 +10,24 @@ use rustls_pki_types::pem::PemObject as _;
 
 use ioc_common::clock::Timestamp;
 use ioc_common::encoding::hex;
-use ioc_common::reading::{CertificateFile, Certificates};
+use ioc_common::reading::{CertificateFile, Certificates, Findings};
 
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 use crate::time_zone::seconds;
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "certificates",
-        every_s: 6 * HOUR_S,
-        deadline_s: 10,
-        watch: &[],
-        privileged: true,
-        needs: "[certificates] paths in the configuration; files the agent or its helper may read",
-    },
+    probe: Certificates::PROBE,
+    deadline_s: 10,
+    watch: &[],
+    privileged: true,
+    needs: "[certificates] paths in the configuration; files the agent or its helper may read",
+    programs: &[],
     card: Card {
         article: "8.1",
         vi: "Hạn chứng thư",
         en: "Certificates' ends",
         reads: "files of `[certificates] paths`, PEM or DER",
-        metrics: &["cert."],
         cost: "0.1 ms a file",
     },
     read: survey,

@@ -2,34 +2,21 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Cpu, CpuShares, Reading as _, Sink};
+use ioc_common::reading::{Cpu, CpuShares, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "cpu", every_n: 1, new: |root| Box::new(CpuProbe::new(root)) },
+    probe: Cpu::PROBE,
+    every_n: 1,
+    new: |root| Box::new(CpuProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "CPU theo nhân và chế độ",
         en: "CPU by core and mode",
         reads: "`/proc/stat`",
-        metrics: &[
-            "cpu.busy",
-            "cpu.user",
-            "cpu.nice",
-            "cpu.system",
-            "cpu.iowait",
-            "cpu.irq",
-            "cpu.softirq",
-            "cpu.steal",
-            "cpu.core.",
-            "system.context",
-            "system.forks",
-            "system.interrupts",
-            "system.procs",
-        ],
         cost: "0.03 ms",
     },
 };

@@ -3,20 +3,21 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Disk, DiskRates, Disks, Reading as _, Sink};
+use ioc_common::reading::{Disk, DiskRates, Disks, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "disk", every_n: 1, new: |root| Box::new(DiskProbe::new(root)) },
+    probe: Disks::PROBE,
+    every_n: 1,
+    new: |root| Box::new(DiskProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Vào/ra đĩa: tốc độ, độ trễ, độ bận",
         en: "Disk I/O: rates, latency, utilisation",
         reads: "`/proc/diskstats`",
-        metrics: &["disk."],
         cost: "0.02 ms",
     },
 };

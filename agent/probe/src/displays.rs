@@ -1,33 +1,25 @@
 //! Displays on a controller: DRM connectors of `/sys/class/drm` and the panels' EDID (VESA E-EDID 1.4), compared with the wall that
 //! the configuration says should be there.
 
-use ioc_common::reading::{Connector, Difference, Displays, Panel};
+use ioc_common::reading::{Connector, Difference, Displays, Findings, Panel};
 use ioc_common::report::Event;
 
-use crate::descriptor::{Card, HOUR_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::settings::PanelSetting;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "displays",
-        every_s: HOUR_S,
-        deadline_s: 10,
-        watch: &[
-            "/sys/class/drm/*/status",
-            "/sys/class/drm/*/enabled",
-            "/sys/class/drm/*/dpms",
-            "/sys/class/drm/*/modes",
-        ],
-        privileged: false,
-        needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
-    },
+    probe: Displays::PROBE,
+    deadline_s: 10,
+    watch: &["/sys/class/drm/*/status", "/sys/class/drm/*/enabled", "/sys/class/drm/*/dpms", "/sys/class/drm/*/modes"],
+    privileged: false,
+    needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
+    programs: &[],
     card: Card {
         article: "6.2",
         vi: "Màn hình của bộ điều khiển so với tường cấu hình",
         en: "Displays of a controller against the expected wall",
         reads: "`/sys/class/drm`, EDID; events `display.gone`, `display.connected`, `display.swapped`",
-        metrics: &["display."],
         cost: "0.3 ms",
     },
     read: survey,

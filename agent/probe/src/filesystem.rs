@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
-use ioc_common::reading::{Filesystem, Filesystems, Reading as _, Sink};
+use crate::descriptor::{Card, SampledProbe};
+use ioc_common::reading::{Filesystem, Filesystems, Reading, Sink};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "filesystem", every_n: 1, new: |root| Box::new(FilesystemProbe::new(root)) },
+    probe: Filesystems::PROBE,
+    every_n: 1,
+    new: |root| Box::new(FilesystemProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Dung lượng các hệ thống tệp cục bộ",
         en: "Space of local filesystems",
         reads: "`/proc/self/mounts`, statvfs(3)",
-        metrics: &["fs."],
         cost: "0.02 ms",
     },
 };

@@ -1,26 +1,23 @@
 //! Graphics processors: NVIDIA through `nvidia-smi`, AMD through sysfs (Documentation/gpu/amdgpu).
 
-use ioc_common::reading::{Gpu, Gpus};
+use ioc_common::reading::{Findings, Gpu, Gpus};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "gpu",
-        every_s: 5 * MINUTE_S,
-        deadline_s: 40,
-        watch: &[],
-        privileged: true,
-        needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
-    },
+    probe: Gpus::PROBE,
+    deadline_s: 40,
+    watch: &[],
+    privileged: true,
+    needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
+    programs: &["nvidia-smi"],
     card: Card {
         article: "6.2",
         vi: "Bộ xử lý đồ hoạ",
         en: "Graphics processors",
         reads: "`nvidia-smi`, amdgpu's sysfs",
-        metrics: &["gpu."],
         cost: "20 ms with nvidia-smi",
     },
     read: survey,

@@ -1,26 +1,23 @@
 //! The management controller of a server, through `ipmitool` where there is one: sensors, power supplies, its event log.
 
-use ioc_common::reading::Ipmi;
+use ioc_common::reading::{Findings, Ipmi};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "ipmi",
-        every_s: 10 * MINUTE_S,
-        deadline_s: 120,
-        watch: &[],
-        privileged: true,
-        needs: "ipmitool and /dev/ipmi0 (the helper unit)",
-    },
+    probe: Ipmi::PROBE,
+    deadline_s: 120,
+    watch: &[],
+    privileged: true,
+    needs: "ipmitool and /dev/ipmi0 (the helper unit)",
+    programs: &["ipmitool"],
     card: Card {
         article: "6.2, 18.2",
         vi: "Bộ quản lý máy chủ (IPMI)",
         en: "Management controller (IPMI)",
         reads: "`ipmitool sdr elist all` (else `elist full` and `type 'Power Supply'`), `ipmitool sel`",
-        metrics: &["ipmi."],
         cost: "100 ms, most of it waiting",
     },
     read: survey,

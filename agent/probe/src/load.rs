@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Load, Reading as _, Sink};
+use ioc_common::reading::{Load, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::{KeptFile, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "load", every_n: 1, new: |root| Box::new(LoadProbe::new(root)) },
+    probe: Load::PROBE,
+    every_n: 1,
+    new: |root| Box::new(LoadProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Tải và thời gian hoạt động",
         en: "Load and uptime",
         reads: "`/proc/loadavg`, `/proc/uptime`",
-        metrics: &["load.", "system.uptime"],
         cost: "0.01 ms",
     },
 };

@@ -2,26 +2,23 @@
 //!
 //! The kernel counts them among the interrupts. A survey and no sampling probe: the table has a column for each processor.
 
-use ioc_common::reading::MachineChecks;
+use ioc_common::reading::{Findings, MachineChecks};
 
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "mce",
-        every_s: 15 * MINUTE_S,
-        deadline_s: 10,
-        watch: &[],
-        privileged: false,
-        needs: "an x86 processor that the kernel sees as it is",
-    },
+    probe: MachineChecks::PROBE,
+    deadline_s: 10,
+    watch: &[],
+    privileged: false,
+    needs: "an x86 processor that the kernel sees as it is",
+    programs: &[],
     card: Card {
         article: "6.2",
         vi: "Lỗi phần cứng do bộ xử lý báo",
         en: "Machine checks of the processors",
         reads: "`/proc/interrupts`",
-        metrics: &["cpu.machine_checks", "cpu.corrected_errors", "cpu.deferred_errors"],
         cost: "0.1 ms; 2 ms with 128 processors",
     },
     read: survey,

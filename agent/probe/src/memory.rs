@@ -2,32 +2,21 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Memory, Reading as _, Sink};
+use ioc_common::reading::{Memory, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, rate, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "memory", every_n: 1, new: |root| Box::new(MemoryProbe::new(root)) },
+    probe: Memory::PROBE,
+    every_n: 1,
+    new: |root| Box::new(MemoryProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Bộ nhớ, swap, trang lớn",
         en: "Memory, swap, huge pages",
         reads: "`/proc/meminfo`, `/proc/vmstat`, `/proc/spl/kstat/zfs/arcstats`",
-        metrics: &[
-            "memory.available",
-            "memory.buffers",
-            "memory.cached",
-            "memory.dirty",
-            "memory.free",
-            "memory.huge",
-            "memory.oom",
-            "memory.slab",
-            "memory.total",
-            "memory.used",
-            "swap.",
-        ],
         cost: "0.03 ms",
     },
 };

@@ -2,20 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{PowerSupplies, PowerSupply, Reading as _, Sink};
+use ioc_common::reading::{PowerSupplies, PowerSupply, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "power", every_n: 3, new: |root| Box::new(PowerProbe::new(root)) },
+    probe: PowerSupplies::PROBE,
+    every_n: 3,
+    new: |root| Box::new(PowerProbe::new(root)),
     card: Card {
         article: "18.2",
         vi: "Nguồn điện và pin của máy",
         en: "Power supplies and batteries of the machine",
         reads: "`/sys/class/power_supply`",
-        metrics: &["power.", "battery."],
         cost: "0.01 ms",
     },
 };

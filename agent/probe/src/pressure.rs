@@ -2,20 +2,21 @@
 
 use std::path::Path;
 
-use ioc_common::reading::{Pressure, Reading as _, Sink};
+use ioc_common::reading::{Pressure, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text, unknown};
 use crate::bounded_io::KeptFile;
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "pressure", every_n: 1, new: |root| Box::new(PressureProbe::new(root)) },
+    probe: Pressure::PROBE,
+    every_n: 1,
+    new: |root| Box::new(PressureProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Áp lực CPU, bộ nhớ, vào/ra (PSI)",
         en: "Pressure of CPU, memory, I/O (PSI)",
         reads: "`/proc/pressure/*`",
-        metrics: &["pressure."],
         cost: "0.01 ms",
     },
 };

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Processes, Reading as _, Sink};
+use ioc_common::reading::{Processes, Reading, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, unknown};
 use crate::bounded_io::{names_in, read_attribute};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 use crate::survey_context::SurveyContext;
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "process", every_n: 60, new: |root| Box::new(ProcessProbe::new(root)) },
+    probe: Processes::PROBE,
+    every_n: 60,
+    new: |root| Box::new(ProcessProbe::new(root)),
     card: Card {
         article: "5.1a",
         vi: "Số tiến trình, tiến trình chết và kẹt",
         en: "Processes, zombies, stuck ones",
         reads: "`/proc/*/stat`",
-        metrics: &["process."],
         cost: "0.02 ms a process",
     },
 };

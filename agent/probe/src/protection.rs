@@ -1,29 +1,26 @@
 //! Protection of the host (articles 5.1b, 5.1c): firewall, listening ports, mandatory access control, encryption, SSH.
 
-use ioc_common::reading::Protection;
+use ioc_common::reading::{Findings, Protection};
 use serde::{Deserialize, Serialize};
 
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult};
 use crate::{firewall, ports};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "protection",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 60,
-        watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
-        privileged: true,
-        needs: "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
-            sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
-    },
+    probe: Protection::PROBE,
+    deadline_s: 60,
+    watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
+    privileged: true,
+    needs: "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
+        sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
+    programs: &["ip6tables-legacy-save", "ip6tables-save", "iptables-legacy-save", "iptables-save", "nft", "sshd"],
     card: Card {
         article: "5.1b, 5.1c",
         vi: "Tường lửa, cổng mở, SELinux/AppArmor, mã hoá, SSH",
         en: "Firewall, open ports, SELinux or AppArmor, encryption, SSH",
         reads: "`nft --json list ruleset`, `iptables-save` (`-legacy-save` where old tables are in use), the default route, \
                 `/proc/net/{tcp,udp}*`, `/sys/kernel/security`, `/sys/dev/block`, EFI's `SecureBoot`, `sshd -T` or `/etc/ssh/sshd_config` and what it includes; event `port.opened`",
-        metrics: &["protect."],
         cost: "8 ms",
     },
     read: survey,

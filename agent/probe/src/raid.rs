@@ -1,28 +1,25 @@
 //! Redundancy of storage: md from `/proc/mdstat`, btrfs from `/sys/fs/btrfs`, ZFS from `zpool status`, LVM from `lvs`, hardware
 //! controllers by a configured command.
 
-use ioc_common::reading::{Array, Raid};
+use ioc_common::reading::{Array, Findings, Raid};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::settings::CustomRaid;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "raid",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 120,
-        watch: &["/proc/mdstat"],
-        privileged: true,
-        needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
-    },
+    probe: Raid::PROBE,
+    deadline_s: 120,
+    watch: &["/proc/mdstat"],
+    privileged: true,
+    needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
+    programs: &["lvs", "zpool"],
     card: Card {
         article: "6.2",
         vi: "Mảng đĩa: md, btrfs, ZFS, LVM, bộ điều khiển",
         en: "Arrays: md, btrfs, ZFS, LVM, controllers",
         reads: "`/proc/mdstat`, `/sys/fs/btrfs`, `zpool status`, `lvs`, commands in `[[raid.custom]]`",
-        metrics: &["raid."],
         cost: "0.2 ms without programs",
     },
     read: survey,

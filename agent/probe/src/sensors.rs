@@ -5,20 +5,21 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Reading as _, Sensor, SensorKind, Sensors, Sink};
+use ioc_common::reading::{Reading, Sensor, SensorKind, Sensors, Sink};
 
 use super::{Probe, ProbeOutcome, SampleContext, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "sensors", every_n: 3, new: |root| Box::new(SensorsProbe::new(root)) },
+    probe: Sensors::PROBE,
+    every_n: 3,
+    new: |root| Box::new(SensorsProbe::new(root)),
     card: Card {
         article: "6.2",
         vi: "Nhiệt độ, quạt, điện áp với ngưỡng của chính cảm biến",
         en: "Temperatures, fans, voltages with the sensor's own limits",
         reads: "`/sys/class/hwmon`, else `/sys/class/thermal`",
-        metrics: &["sensor."],
         cost: "0.01 ms a sensor",
     },
 };

@@ -1,27 +1,24 @@
 //! Services of systemd: units that failed, and those that the configuration says should run.
 
-use ioc_common::reading::{Service, Services};
+use ioc_common::reading::{Findings, Service, Services};
 use ioc_common::report::Event;
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "services",
-        every_s: 5 * MINUTE_S,
-        deadline_s: 50,
-        watch: &[],
-        privileged: false,
-        needs: "systemctl",
-    },
+    probe: Services::PROBE,
+    deadline_s: 50,
+    watch: &[],
+    privileged: false,
+    needs: "systemctl",
+    programs: &["systemctl"],
     card: Card {
         article: "5.1a",
         vi: "Dịch vụ systemd lỗi, dịch vụ phải chạy",
         en: "Failed units of systemd, services that should run",
         reads: "`systemctl list-units`, `systemctl show`; event `service.failed`",
-        metrics: &["service."],
         cost: "8 ms",
     },
     read: survey,

@@ -6,30 +6,27 @@
 use std::collections::BTreeMap;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::{Session, Sessions};
+use ioc_common::reading::{Findings, Session, Sessions};
 use ioc_common::report::Event;
 
 use super::services::property;
 use crate::ProbeOutcome;
 use crate::bounded_io::{ReadError, names_in};
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "sessions",
-        every_s: 10 * MINUTE_S,
-        deadline_s: 30,
-        watch: &["/run/utmp", "/var/run/utmp"],
-        privileged: true,
-        needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
-    },
+    probe: Sessions::PROBE,
+    deadline_s: 30,
+    watch: &["/run/utmp", "/var/run/utmp"],
+    privileged: true,
+    needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
+    programs: &["journalctl"],
     card: Card {
         article: "5.1b, 17.2",
         vi: "Phiên đang mở, đăng nhập sai",
         en: "Open sessions, failed sign-ins",
         reads: "`/run/utmp`, else `/run/systemd/sessions`; `/var/log/btmp`, else the journal; event `login.burst`",
-        metrics: &["session."],
         cost: "0.5 ms",
     },
     read: survey,

@@ -10,36 +10,6 @@ use serde::Deserialize;
 use ioc_common::reading::Accepted;
 use ioc_common::settings::EndpointSetting;
 
-/// Programs that surveys may start, by name. An empty path forbids one.
-pub const TOOLS: [&str; 26] = [
-    "borg",
-    "chronyc",
-    "dnf",
-    "dnf5",
-    "eset",
-    "ip6tables-legacy-save",
-    "ip6tables-save",
-    "ipmitool",
-    "iptables-legacy-save",
-    "iptables-save",
-    "journalctl",
-    "kesl-control",
-    "lvs",
-    "mdatp",
-    "nft",
-    "ntpctl",
-    "ntpq",
-    "nvidia-smi",
-    "restic",
-    "smartctl",
-    "sophos",
-    "sshd",
-    "systemctl",
-    "timedatectl",
-    "trend",
-    "zpool",
-];
-
 /// The settings, checked.
 #[derive(Debug, Clone, Default)]
 pub struct SurveySettings {

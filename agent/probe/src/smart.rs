@@ -3,28 +3,25 @@
 
 use serde_json::Value;
 
-use ioc_common::reading::{Smart, SmartDisk};
+use ioc_common::reading::{Findings, Smart, SmartDisk};
 
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::settings::SmartDevice;
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, absent, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "smart",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 300,
-        watch: &["/sys/block"],
-        privileged: true,
-        needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
-    },
+    probe: Smart::PROBE,
+    deadline_s: 300,
+    watch: &["/sys/block"],
+    privileged: true,
+    needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
+    programs: &["smartctl"],
     card: Card {
         article: "6.2",
         vi: "Sức khoẻ ổ đĩa (SMART)",
         en: "Health of disks (SMART)",
         reads: "`smartctl --json -n standby`; accepted counts in `[smart.accepted]`",
-        metrics: &["smart."],
         cost: "10 ms a disk",
     },
     read: survey,

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ioc_common::clock::Timestamp;
-use ioc_common::document::{Findings, Json};
-use ioc_common::reading::Sink;
+use ioc_common::document::Json;
+use ioc_common::reading::{Findings, Reading, Sink};
 use ioc_common::report::Event;
 use ioc_common::software::Software;
 
@@ -84,6 +84,14 @@ impl SurveyFindings {
         findings.numbers(now, &mut numbers);
         let document = Json::of(findings).map_err(|error| unknown(&error))?;
         Ok(Self { document: Some(document), numbers: numbers.0, ..Self::default() })
+    }
+
+    /// The numbers of a reading without a document.
+    #[must_use]
+    pub fn numbers_of<R: Reading>(reading: &R) -> Vec<(&'static str, String, f64)> {
+        let mut numbers = CollectedNumbers(Vec::new());
+        reading.emit(&mut numbers);
+        numbers.0
     }
 }
 
@@ -222,9 +230,10 @@ impl SurveyContext<'_> {
         Some(target.file_name()?.to_str()?.to_owned())
     }
 
-    /// Whether a program of [`crate::settings::TOOLS`] can be asked.
+    /// Whether a program of [`crate::programs`] can be asked.
     #[must_use]
     pub fn has(&self, tool: &str) -> bool {
+        debug_assert!(crate::is_program(tool), "the descriptor of a probe that asks {tool} must name it");
         if !self.is_live() {
             let prefix = format!("{tool}_");
             return self.names(COMMANDS).iter().any(|name| *name == format!("{tool}.txt") || name.starts_with(&prefix));
@@ -244,9 +253,10 @@ impl SurveyContext<'_> {
         }
     }
 
-    /// Asks a program of [`crate::settings::TOOLS`]. The answer is *absent* when it is not there or forbidden, *unknown* when it hangs,
+    /// Asks a program of [`crate::programs`]. The answer is *absent* when it is not there or forbidden, *unknown* when it hangs,
     /// floods, cannot be started or did not say all.
     pub fn ask(&self, tool: &str, arguments: &[&str], deadline_s: u64) -> ProgramAnswer {
+        debug_assert!(crate::is_program(tool), "the descriptor of a probe that asks {tool} must name it");
         let what = std::iter::once(tool).chain(arguments.iter().copied()).collect::<Vec<_>>().join(" ");
         let program = if self.is_live() { self.tool(tool) } else { Ok(PathBuf::from(tool)) };
         ProgramAnswer::new(what, program.and_then(|program| self.run(tool, &program, arguments, deadline_s)))

@@ -5,28 +5,25 @@
 //! (GPS, PPS, a PTP clock) are sources like any other.
 
 use ioc_common::clock::Timestamp;
-use ioc_common::reading::TimeSync;
+use ioc_common::reading::{Findings, TimeSync};
 
 use super::services::property;
 use crate::ProbeOutcome;
-use crate::descriptor::{Card, MINUTE_S, Survey, SurveyProbe};
+use crate::descriptor::{Card, SurveyProbe};
 use crate::survey_context::{SurveyContext, SurveyFindings, SurveyResult, unknown};
 
 pub(crate) const PROBE: SurveyProbe = SurveyProbe {
-    survey: Survey {
-        name: "time",
-        every_s: 30 * MINUTE_S,
-        deadline_s: 30,
-        watch: &["/run/systemd/timesync/synchronized"],
-        privileged: false,
-        needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
-    },
+    probe: TimeSync::PROBE,
+    deadline_s: 30,
+    watch: &["/run/systemd/timesync/synchronized"],
+    privileged: false,
+    needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
+    programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
     card: Card {
         article: "17.3",
         vi: "Đồng bộ giờ",
         en: "Time synchronisation",
         reads: "`chronyc tracking`, `ntpq`, `ntpctl`, `/run/systemd/timesync` or `timedatectl`",
-        metrics: &["time."],
         cost: "4 ms",
     },
     read: survey,

@@ -5,23 +5,24 @@
 
 use std::path::{Path, PathBuf};
 
-use ioc_common::reading::{Reading as _, Sink, UsbStorage};
+use ioc_common::reading::{Reading, Sink, UsbStorage};
 use ioc_common::report::Event;
 
 use super::{Probe, ProbeOutcome, SampleContext, missing, text};
 use crate::bounded_io::{KeptFile, names_in, read_text};
-use crate::descriptor::{Card, Sampled, SampledProbe};
+use crate::descriptor::{Card, SampledProbe};
 use crate::hotplug::Hotplug;
 
 pub(crate) const PROBE: SampledProbe = SampledProbe {
-    sampled: Sampled { name: "usb", every_n: 1, new: |root| Box::new(UsbProbe::new(root)) },
+    probe: UsbStorage::PROBE,
+    every_n: 1,
+    new: |root| Box::new(UsbProbe::new(root)),
     card: Card {
         article: "5.1c",
         vi: "Thiết bị lưu trữ USB, sự kiện cắm và rút",
         en: "USB storage, with events when it comes and goes",
         reads: "`/sys/block` when devices came or went (`/sys/kernel/uevent_seqnum`), with sizes: \
             a drive without a medium is none, drives of the management controller are told apart; events `usb.attached`, `usb.detached`",
-        metrics: &["usb."],
         cost: "0.01 ms",
     },
 };

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, days, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days, flag};
 
 /// Most detections named in one document, newest first.
 pub const DETECTIONS_MAX: usize = 100;
@@ -59,7 +59,7 @@ pub struct Detection {
 }
 
 impl Findings for Antivirus {
-    const NAME: &'static str = "antivirus";
+    const PROBE: ProbeInfo = ProbeInfo::survey("antivirus", 15 * MINUTE_S, &["av."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         sink.put("av.products", "", self.products.len() as f64);

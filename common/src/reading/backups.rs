@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink, days, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days, flag};
 
 /// Configured backup jobs (article 7).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct Backup {
 }
 
 impl Findings for Backups {
-    const NAME: &'static str = "backups";
+    const PROBE: ProbeInfo = ProbeInfo::survey("backups", HOUR_S, &["backup."]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         for job in &self.jobs {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink, days};
 use crate::clock::Timestamp;
-use crate::document::{Findings, days};
 
 /// Configured certificate files (article 8.1).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,7 +34,8 @@ pub struct CertificateFile {
 }
 
 impl Findings for Certificates {
-    const NAME: &'static str = "certificates";
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("certificates", 6 * HOUR_S, &["cert."]).personal(&["/certificates/*/subject"], &[]);
 
     fn numbers(&self, now: Timestamp, sink: &mut dyn Sink) {
         let mut told = BTreeSet::new();

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::HOUR_S;
+use super::{Findings, ProbeInfo, Sink};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Every connector, and what differs from the expected wall.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -86,7 +86,7 @@ pub struct Difference {
 }
 
 impl Findings for Displays {
-    const NAME: &'static str = "displays";
+    const PROBE: ProbeInfo = ProbeInfo::survey("displays", HOUR_S, &["display."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         let connected = self.connectors.iter().filter(|one| one.connected == Some(true)).count();

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sink, brief};
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, brief};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Graphics processors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct Gpu {
 }
 
 impl Findings for Gpus {
-    const NAME: &'static str = "gpu";
+    const PROBE: ProbeInfo = ProbeInfo::survey("gpu", 5 * MINUTE_S, &["gpu."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for gpu in &self.gpus {

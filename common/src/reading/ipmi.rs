@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sink, brief};
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, brief};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// What the management controller (IPMI) tells.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Ipmi {
 }
 
 impl Findings for Ipmi {
-    const NAME: &'static str = "ipmi";
+    const PROBE: ProbeInfo = ProbeInfo::survey("ipmi", 10 * MINUTE_S, &["ipmi."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("ipmi.bad", "", self.bad.len() as f64);

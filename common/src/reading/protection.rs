@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// How the host is protected. None where it could not be read; `unknown` says why.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub struct Port {
 }
 
 impl Findings for Protection {
-    const NAME: &'static str = "protection";
+    const PROBE: ProbeInfo = ProbeInfo::survey("protection", 30 * MINUTE_S, &["protect."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("protect.firewall", "", flag(self.firewall));

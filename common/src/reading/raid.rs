@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Every array and pool.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Array {
 }
 
 impl Findings for Raid {
-    const NAME: &'static str = "raid";
+    const PROBE: ProbeInfo = ProbeInfo::survey("raid", 30 * MINUTE_S, &["raid."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for array in &self.arrays {

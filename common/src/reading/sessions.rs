@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink};
 use crate::clock::Timestamp;
-use crate::document::Findings;
 
 /// Who is signed in, and who failed to (articles 5.1b, 17.2).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -38,7 +38,8 @@ pub struct Session {
 }
 
 impl Findings for Sessions {
-    const NAME: &'static str = "sessions";
+    const PROBE: ProbeInfo =
+        ProbeInfo::survey("sessions", 10 * MINUTE_S, &["session."]).personal(&["/"], &["login.", "session."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("session.open", "", self.open.map_or(f64::NAN, f64::from));

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Every disk.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ pub struct Accepted {
 }
 
 impl Findings for Smart {
-    const NAME: &'static str = "smart";
+    const PROBE: ProbeInfo = ProbeInfo::survey("smart", 30 * MINUTE_S, &["smart."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         for disk in &self.disks {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Sink;
+use super::probe_info::MINUTE_S;
+use super::{Findings, ProbeInfo, Sink, flag};
 use crate::clock::Timestamp;
-use crate::document::{Findings, flag};
 
 /// Whether the clock follows a source of time (article 17.3).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct TimeSync {
 }
 
 impl Findings for TimeSync {
-    const NAME: &'static str = "time";
+    const PROBE: ProbeInfo = ProbeInfo::survey("time", 30 * MINUTE_S, &["time."]);
 
     fn numbers(&self, _: Timestamp, sink: &mut dyn Sink) {
         sink.put("time.synchronised", "", flag(self.synchronised));
