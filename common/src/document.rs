@@ -158,6 +158,7 @@ mod tests {
     #[test]
     fn names_of_documents_and_events_of_people() {
         assert!(is_name("patches") && is_name("a-1") && !is_name("") && !is_name("A") && !is_name(&"x".repeat(33)));
+        assert!(PROBES.iter().all(|probe| is_name(probe.name)));
         assert!(["login.burst", "account.new", "session.open"].into_iter().all(is_event_of_people));
         assert!(!is_event_of_people("usb.attached"));
     }

@@ -3,7 +3,7 @@
 //! Slewing (NTP, at most 500 ppm) is followed. A step is not: until it was looked at, time goes on as the boot clock says, so that
 //! nothing is judged by a time that jumped. Pure; [`crate::clock`] reads the clocks, and the collector's engine decides what becomes of a step.
 
-use crate::clock::Timestamp;
+use crate::timestamp::Timestamp;
 
 /// Both clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

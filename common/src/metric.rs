@@ -314,6 +314,16 @@ impl Metric {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reading::{PROBES, ProbeInfo};
+
+    #[test]
+    fn a_metric_is_of_one_probe_at_most() {
+        for metric in CATALOGUE {
+            let is_its = |probe: &&ProbeInfo| probe.metrics.iter().any(|start| metric.name.starts_with(start));
+            let owners: Vec<&str> = PROBES.iter().filter(is_its).map(|probe| probe.name).collect();
+            assert!(owners.len() <= 1, "{} is of {owners:?}", metric.name);
+        }
+    }
 
     #[test]
     fn catalogue_is_sorted_whole_and_found() {

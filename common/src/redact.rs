@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::config::Span;
 use crate::reading;
+use crate::span::Span;
 
 /// What a harmless value looks like.
 enum Shape {

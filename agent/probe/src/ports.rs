@@ -293,9 +293,9 @@ fn programs(context: &SurveyContext<'_>, mut wanted: BTreeSet<u64>) -> BTreeMap<
 
 #[cfg(test)]
 mod tests {
-    use super::super::protection::survey;
     use super::*;
     use crate::survey_context::testing::Captured;
+    use crate::survey_context::{SurveyFindings, SurveyResult};
 
     const NOW: &str = "2026-11-24T00:00:00Z";
     const HEAD: &str =
@@ -314,6 +314,14 @@ mod tests {
         HEAD.to_owned() + &rows.collect::<String>()
     }
 
+    /// What the survey `protection` says of ports.
+    fn survey(context: &SurveyContext<'_>) -> SurveyResult {
+        let mut protection = Protection::default();
+        let seen = read(context, &mut protection);
+        let (events, memo) = news(&protection, &seen, context.memo);
+        Ok(SurveyFindings { events, memo, ..SurveyFindings::of(&protection, context.now)? })
+    }
+
     fn ports(protection: &Protection) -> Vec<&str> {
         protection.listening.iter().map(|port| port.port.as_str()).collect()
     }
@@ -328,7 +336,6 @@ mod tests {
             protection.listening.iter().map(|p| (p.port.as_str(), p.address.as_str())).collect();
         assert_eq!(listening, [("tcp/22", "*"), ("tcp/5432", "10.0.0.5")]);
         assert_eq!((protection.unapproved.as_slice(), found.events.len()), (&["tcp/5432".to_owned()][..], 0));
-        assert!(found.number("protect.firewall", "").is_nan(), "nobody could be asked");
         captured.memo = found.memo;
         let tcp6 =
             [("00000000000000000000000000000000", 80, "0A", 9), ("00000000000000000000000001000000", 81, "0A", 8)];

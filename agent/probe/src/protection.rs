@@ -200,6 +200,21 @@ mod tests {
     }
 
     #[test]
+    fn ports_are_remembered_beside_what_sshd_said() {
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        let listens = |port: &str| format!("0: 00000000:{port} 00000000:0000 0A 0:0 00:0 0 0 0 111 1 0 100\n");
+        let mut captured = Captured::new(&[("/proc/net/udp", head), ("/etc/ssh/sshd_config", "PermitRootLogin no\n")]);
+        captured.write("/proc/net/tcp", (head.to_owned() + &listens("0016")).as_bytes());
+        let first = survey(&captured.machine("2026-11-24T00:00:00Z")).expect("read");
+        assert!(first.number("protect.firewall", "").is_nan(), "nobody could be asked");
+        assert!(first.events.is_empty());
+        captured.memo = serde_json::json!({ "ports": first.memo, "ssh": null }).to_string();
+        captured.write("/proc/net/tcp", (head.to_owned() + &listens("0016") + &listens("0050")).as_bytes());
+        let second = survey(&captured.machine("2026-11-24T00:30:00Z")).expect("read");
+        assert_eq!(second.events.iter().map(|event| event.fields["port"].as_str()).collect::<Vec<_>>(), ["tcp/80"]);
+    }
+
+    #[test]
     fn the_rest_from_its_files() {
         let captured = Captured::new(&[
             (
