@@ -8,6 +8,8 @@ use ioc_common::metric::{CATALOGUE, Metric};
 use ioc_common::reading::ProbeInfo;
 use ioc_probe::{Described, SAMPLED, described};
 
+use crate::doctor::NOTHING_MORE;
+
 /// Writes a page for each probe, and the table of them all, into `dir`.
 ///
 /// # Errors
@@ -59,11 +61,11 @@ fn page(probe: &Described) -> String {
             };
             (
                 format!("every {}{watched}", span(survey.every_s)),
-                survey.needs,
+                survey.needs.unwrap_or(NOTHING_MORE),
                 if survey.privileged { "the helper unit, where it is installed" } else { "none" },
             )
         }
-        None => ("every sample".to_owned(), "nothing more", "none"),
+        None => ("every sample".to_owned(), NOTHING_MORE, "none"),
     };
     let _ = writeln!(page, "| | |\n|---|---|");
     for (key, value) in [

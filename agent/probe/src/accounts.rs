@@ -17,7 +17,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 10,
     watch: &["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/sudoers", "/etc/sudoers.d"],
     privileged: true,
-    needs: "/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)",
+    needs: Some("/etc/shadow and /etc/sudoers (CAP_DAC_READ_SEARCH of the helper unit)"),
     programs: &[],
     card: Card {
         article: "13.1, 13.2",

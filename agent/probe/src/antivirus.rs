@@ -23,7 +23,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 200,
     watch: &["/var/log/clamav/clamav.log", "/var/lib/clamav"],
     privileged: true,
-    needs: "clamd's socket and log (groups clamav and adm), or the product's own command",
+    needs: Some("clamd's socket and log (groups clamav and adm), or the product's own command"),
     programs: &["eset", "kesl-control", "mdatp", "sophos", "trend"],
     card: Card {
         article: "8.2",

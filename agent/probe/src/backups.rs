@@ -22,7 +22,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 300,
     watch: &[],
     privileged: true,
-    needs: "[[backup]] in the configuration; repositories and markers the helper may read",
+    needs: Some("[[backup]] in the configuration; repositories and markers the helper may read"),
     programs: &["borg", "restic", "systemctl"],
     card: Card {
         article: "7.1",

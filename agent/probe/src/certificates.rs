@@ -21,7 +21,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 10,
     watch: &[],
     privileged: true,
-    needs: "[certificates] paths in the configuration; files the agent or its helper may read",
+    needs: Some("[certificates] paths in the configuration; files the agent or its helper may read"),
     programs: &[],
     card: Card {
         article: "8.1",

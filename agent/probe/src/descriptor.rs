@@ -47,8 +47,8 @@ pub struct Survey {
     pub watch: &'static [&'static str],
     /// It needs more than an ordinary user may.
     pub privileged: bool,
-    /// What it needs, for the documents and for `doctor`.
-    pub needs: &'static str,
+    /// Rights and programs that it needs, for the documents and for `doctor`; none where it needs nothing more than others.
+    pub needs: Option<&'static str>,
 }
 
 /// Reads a survey's part of the machine.
@@ -76,7 +76,7 @@ pub(crate) struct SurveyProbe {
     pub(crate) deadline_s: u64,
     pub(crate) watch: &'static [&'static str],
     pub(crate) privileged: bool,
-    pub(crate) needs: &'static str,
+    pub(crate) needs: Option<&'static str>,
     /// Programs that it asks; ops can forbid each ([`crate::programs`]).
     pub(crate) programs: &'static [&'static str],
     pub(crate) card: Card,

@@ -13,7 +13,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 10,
     watch: &["/sys/class/drm/*/status", "/sys/class/drm/*/enabled", "/sys/class/drm/*/dpms", "/sys/class/drm/*/modes"],
     privileged: false,
-    needs: "a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]",
+    needs: Some("a kernel driver with connectors in /sys/class/drm; the wall in [[wall.panel]]"),
     programs: &[],
     card: Card {
         article: "6.2",

@@ -11,7 +11,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 40,
     watch: &[],
     privileged: true,
-    needs: "nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver",
+    needs: Some("nvidia-smi and /dev/nvidia* (the helper unit), or the amdgpu driver"),
     programs: &["nvidia-smi"],
     card: Card {
         article: "6.2",

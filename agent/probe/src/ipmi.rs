@@ -11,7 +11,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 120,
     watch: &[],
     privileged: true,
-    needs: "ipmitool and /dev/ipmi0 (the helper unit)",
+    needs: Some("ipmitool and /dev/ipmi0 (the helper unit)"),
     programs: &["ipmitool"],
     card: Card {
         article: "6.2, 18.2",
@@ -41,17 +41,16 @@ pub fn survey(context: &SurveyContext<'_>) -> SurveyResult {
         ));
     }
     let mut ipmi = Ipmi::default();
-    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50).parsed(parse_sdr);
-    match everything {
+    let everything = context.ask("ipmitool", &["-c", "sdr", "elist", "all"], 50);
+    let has_hung = everything.has_hung();
+    match everything.parsed(parse_sdr) {
         Ok((rows, odd)) => {
             not_understood(&mut ipmi, odd);
             sensors(&mut ipmi, &rows, false);
             supplies(&mut ipmi, &rows.iter().filter(|row| is_apart(row)).collect::<Vec<_>>());
         }
         // Whoever does not answer that does not answer more.
-        Err(ProbeOutcome::Unknown { why }) if why.contains("did not end within") => {
-            return Err(ProbeOutcome::Unknown { why });
-        }
+        Err(outcome) if has_hung => return Err(outcome),
         Err(outcome) => {
             let (rows, odd) = context.ask("ipmitool", &["-c", "sdr", "elist", "full"], 45).parsed(parse_sdr)?;
             ipmi.unknown.extend(why(outcome).map(|why| format!("drives, memory, processors and chassis: {why}")));

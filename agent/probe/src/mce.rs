@@ -12,7 +12,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 10,
     watch: &[],
     privileged: false,
-    needs: "an x86 processor that the kernel sees as it is",
+    needs: Some("an x86 processor that the kernel sees as it is"),
     programs: &[],
     card: Card {
         article: "6.2",

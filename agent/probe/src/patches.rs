@@ -44,7 +44,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
         "/usr/lib/sysimage/rpm/rpmdb.sqlite",
     ],
     privileged: false,
-    needs: "package lists that are fetched by someone else; dnf on Enterprise Linux",
+    needs: Some("package lists that are fetched by someone else; dnf on Enterprise Linux"),
     programs: &["dnf", "dnf5"],
     card: Card {
         article: "9.2",

@@ -12,8 +12,10 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 60,
     watch: &["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d", "/etc/nftables.conf", "/etc/ufw/ufw.conf"],
     privileged: true,
-    needs: "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
+    needs: Some(
+        "nft (CAP_NET_ADMIN), iptables-legacy-save where old tables are in use (CAP_NET_RAW), \
         sshd's host keys (CAP_DAC_READ_SEARCH), AppArmor's profiles and other users' sockets (CAP_SYS_PTRACE of the helper unit)",
+    ),
     programs: &["ip6tables-legacy-save", "ip6tables-save", "iptables-legacy-save", "iptables-save", "nft", "sshd"],
     card: Card {
         article: "5.1b, 5.1c",

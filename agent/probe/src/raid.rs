@@ -13,7 +13,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 120,
     watch: &["/proc/mdstat"],
     privileged: true,
-    needs: "zpool and lvs where ZFS or LVM mirrors are used (the helper unit)",
+    needs: Some("zpool and lvs where ZFS or LVM mirrors are used (the helper unit)"),
     programs: &["lvs", "zpool"],
     card: Card {
         article: "6.2",

@@ -14,7 +14,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 50,
     watch: &[],
     privileged: false,
-    needs: "[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP",
+    needs: Some("[[endpoint]] in the configuration; net.ipv4.ping_group_range for ICMP"),
     programs: &[],
     card: Card {
         article: "5.1a",

@@ -12,7 +12,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 50,
     watch: &[],
     privileged: false,
-    needs: "systemctl",
+    needs: Some("systemctl"),
     programs: &["systemctl"],
     card: Card {
         article: "5.1a",

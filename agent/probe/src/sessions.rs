@@ -20,7 +20,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 30,
     watch: &["/run/utmp", "/var/run/utmp"],
     privileged: true,
-    needs: "/var/log/btmp (group utmp), else the journal (group systemd-journal)",
+    needs: Some("/var/log/btmp (group utmp), else the journal (group systemd-journal)"),
     programs: &["journalctl"],
     card: Card {
         article: "5.1b, 17.2",

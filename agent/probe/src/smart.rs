@@ -15,7 +15,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 300,
     watch: &["/sys/block"],
     privileged: true,
-    needs: "smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)",
+    needs: Some("smartmontools 7 and raw access to disks (CAP_SYS_RAWIO, CAP_SYS_ADMIN for NVMe, of the helper unit)"),
     programs: &["smartctl"],
     card: Card {
         article: "6.2",

@@ -29,7 +29,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
         "/var/lib/flatpak/app",
     ],
     privileged: false,
-    needs: "nothing more",
+    needs: None,
     programs: &[],
     card: Card {
         article: "9.1",

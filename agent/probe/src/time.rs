@@ -17,7 +17,7 @@ pub(crate) const PROBE: SurveyProbe = SurveyProbe {
     deadline_s: 30,
     watch: &["/run/systemd/timesync/synchronized"],
     privileged: false,
-    needs: "chronyc, ntpq or timedatectl, whichever keeps the clock",
+    needs: Some("chronyc, ntpq or timedatectl, whichever keeps the clock"),
     programs: &["chronyc", "ntpctl", "ntpq", "timedatectl"],
     card: Card {
         article: "17.3",
